@@ -1,0 +1,24 @@
+# `make check` is the whole truth: what it accepts may be merged.
+# The tools come from .venv where there is one, else from PATH.
+BIN := $(if $(wildcard .venv/bin/python),.venv/bin/,)
+
+.PHONY: check format lint types architecture test
+
+check: lint types architecture test
+
+format:
+	$(BIN)ruff format .
+	$(BIN)ruff check --fix .
+
+lint:
+	$(BIN)ruff format --check .
+	$(BIN)ruff check .
+
+types:
+	$(BIN)mypy --strict device_models crossbar cli
+
+architecture:
+	$(BIN)lint-imports
+
+test:
+	$(BIN)pytest

@@ -1,0 +1,1 @@
+"""Measured and literature devices that ship with the package, one folder each."""

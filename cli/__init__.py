@@ -1,0 +1,1 @@
+"""The command `xbar`: one click command per file. They parse, call and print."""

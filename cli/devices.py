@@ -1,0 +1,188 @@
+"""`xbar devices`: list the devices that ship, or show one with its sources and its picture."""
+
+import json as json_text
+import math
+import textwrap
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from device_models.errors import ConfigError, XbarError
+from device_models.record import Record, describe, override, quantity
+
+if TYPE_CHECKING:
+    from device_models.model import DeviceModel
+
+WIDTH = 100
+NO_SOURCE = "no source given"
+PREFIXES = {-15: "f", -12: "p", -9: "n", -6: "u", -3: "m", 0: "", 3: "k", 6: "M", 9: "G"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Drawing(Record):
+    """What may be said about the picture."""
+
+    seed: int = quantity("", 0, 2**63 - 1, default=0)
+
+
+@click.command()
+@click.argument("file", required=False)
+@click.option("--out", metavar="FILE.png", help="The picture.  [default: DEVICE.png, here]")
+@click.option("--no-figure", is_flag=True, help="Draw nothing.")
+@click.option("--seed", metavar="N", help="Seed of the simulated devices.  [default: 0]")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, in SI units.")
+def devices(
+    file: str | None, out: str | None, no_figure: bool, seed: str | None, as_json: bool
+) -> None:
+    """List the devices that ship with xbar, or show one.
+
+    FILE is a preset or a device file of your own. Every parameter is printed with its unit, its
+    range and its source; a picture shows 30 simulated devices under SET and RESET pulses, the
+    expected step and the read noise.
+
+    \b
+    Examples:
+      xbar devices
+      xbar devices oxram.yaml
+      xbar devices my_device.yaml --out figures/my_device.png --seed 3
+      xbar devices oxram.yaml --no-figure --json
+    """
+    if file is None:
+        refuse_options(out=out, seed=seed, no_figure=no_figure)
+        click.echo(as_text(listed()) if as_json else table(listed()))
+        return
+    found, figure = show(file, out, seed, no_figure=no_figure)
+    click.echo(as_text(found | {"figure": figure}) if as_json else page(found))
+    if figure:
+        click.echo(f"figure: {figure}", err=True)
+
+
+def refuse_options(*, out: str | None, seed: str | None, no_figure: bool) -> None:
+    """Options that need a device, given without one, are a mistake worth saying."""
+    given = {"--out": out is not None, "--seed": seed is not None, "--no-figure": no_figure}
+    names = [name for name, is_given in given.items() if is_given]
+    if names:
+        example = "xbar devices oxram.yaml"
+        raise ConfigError(f"{names[0]} needs a device, as in {example}; nothing was drawn")
+
+
+def show(
+    file: str, out: str | None, seed: str | None, *, no_figure: bool
+) -> tuple[dict[str, Any], str | None]:
+    """Load one device and draw it before anything is printed: what it is, where the picture is."""
+    from device_models.presets import load_device
+
+    if no_figure and out is not None:
+        raise ConfigError("--out and --no-figure exclude each other; nothing was drawn")
+    try:
+        typed = {} if seed is None else {"seed": (seed, "--seed")}
+        drawing = override(Drawing(), typed)
+        model = load_device(file)
+    except XbarError as e:
+        raise type(e)(f"{e}; nothing was drawn") from e
+    target = None if no_figure else out or f"{Path(file).name.removesuffix('.yaml')}.png"
+    if target is not None:
+        draw(model, target, drawing.seed)
+    return summary(file, model) | {"parameters": parameters(model)}, target
+
+
+def draw(model: "DeviceModel", target: str, seed: int) -> None:
+    """Write the picture; a path that cannot be is refused before the work."""
+    from crossbar.figures import style
+    from crossbar.figures.devices import pulse_response
+
+    style.check_target(target)
+    style.save(pulse_response(model, seed=seed), target)
+
+
+def listed() -> list[dict[str, Any]]:
+    """What every preset is."""
+    from device_models.presets import load_device, preset_names
+
+    return [summary(name, load_device(name)) for name in preset_names()]
+
+
+def summary(name: str, model: "DeviceModel") -> dict[str, Any]:
+    """One device in short, in SI units; a resistance without bound is None."""
+    from device_models.registry import name_of
+
+    return {
+        "name": name,
+        "model": name_of(model),
+        "status": model.status,
+        "g_min_siemens": model.g_min_siemens,
+        "g_max_siemens": model.g_max_siemens,
+        "r_min_ohms": 1.0 / model.g_max_siemens,
+        "r_max_ohms": 1.0 / model.g_min_siemens if model.g_min_siemens > 0.0 else None,
+        "description": (type(model).__doc__ or "").strip().partition("\n")[0],
+    }
+
+
+def parameters(model: "DeviceModel") -> list[dict[str, Any]]:
+    """Every parameter with its value, unit, allowed range and source."""
+    return [
+        {
+            "name": name,
+            "value": getattr(model, name),
+            "unit": unit,
+            "allowed": allowed,
+            "source": model.sources.get(name, NO_SOURCE),
+        }
+        for name, _, unit, allowed in describe(model)
+        if name not in ("status", "sources")
+    ]
+
+
+def as_text(found: Any) -> str:
+    """JSON that every reader takes: no nan, no infinity."""
+    return json_text.dumps(found, indent=2, ensure_ascii=False, allow_nan=False)
+
+
+def table(found: list[dict[str, Any]]) -> str:
+    """The list of devices."""
+    widths = {key: max(len(row[key]) for row in found) for key in ("name", "model", "status")}
+    lines = []
+    for row in found:
+        words = "  ".join(f"{row[key]:<{width}}" for key, width in widths.items())
+        lines += [f"{words}  {window(row)}", textwrap.indent(row["description"], "    ")]
+    return "\n".join([*lines, "", "xbar devices NAME shows one with its sources and its picture."])
+
+
+def page(found: dict[str, Any]) -> str:
+    """One device."""
+    head = f"{found['name']}: model {found['model']}, parameters: {found['status']}"
+    lines = [head, found["description"], f"window {window(found)}", ""]
+    rows = found["parameters"]
+    widths = [max(len(shown(row[key])) for row in rows) for key in ("name", "value", "unit")]
+    for row in rows:
+        cells = (shown(row[key]) for key in ("name", "value", "unit"))
+        words = "  ".join(f"{cell:<{width}}" for cell, width in zip(cells, widths, strict=True))
+        lines.append(f"{words}  {row['allowed']}")
+        lines += textwrap.wrap(
+            row["source"], WIDTH, initial_indent=" " * 4, subsequent_indent=" " * 4
+        )
+    return "\n".join(lines)
+
+
+def shown(value: Any) -> str:
+    """A value of a parameter in few characters."""
+    return f"{value:.12g}" if isinstance(value, float) else str(value)
+
+
+def window(row: dict[str, Any]) -> str:
+    """`1 uS .. 1 mS (1 Mohm .. 1 kohm)`."""
+    highest = "open" if row["r_max_ohms"] is None else si(row["r_max_ohms"], "ohm")
+    low, high = si(row["g_min_siemens"], "S"), si(row["g_max_siemens"], "S")
+    return f"{low} .. {high} ({highest} .. {si(row['r_min_ohms'], 'ohm')})"
+
+
+def si(value: float, unit: str) -> str:
+    """Three digits and a metric prefix: `1.5 kohm`."""
+    if value == 0.0:
+        return f"0 {unit}"
+    # In two steps: 999.9 is printed as 1e+03 and belongs to the next prefix.
+    rounded = float(f"{value:.3g}")
+    exponent = min(max(3 * math.floor(math.log10(rounded) / 3 + 1e-12), -15), 9)
+    return f"{rounded / 10.0**exponent:.3g} {PREFIXES[exponent]}{unit}"

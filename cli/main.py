@@ -1,0 +1,104 @@
+"""The group `xbar`: names its commands without importing them, and turns errors into one message.
+
+A command is one file `cli/NAME.py` and one line in `COMMANDS`. Importing this module must stay far
+under 0.3 s, so nothing heavy is imported here, and nothing of a command until it is called.
+"""
+
+import difflib
+import errno
+import importlib
+from collections.abc import Mapping
+from typing import Any
+
+import click
+
+from device_models.errors import XbarError
+
+COMMANDS = {  # name -> (module:attribute, what `xbar --help` says about it)
+    "train": ("cli.train:train", "Train a network whose only weights are conductances."),
+    "devices": ("cli.devices:devices", "List the device models, or show one with its ranges."),
+}
+INTERRUPTED = 130  # 128 + SIGINT, as a shell reports it
+FULL = {errno.ENOSPC, errno.EDQUOT}
+
+
+class CommandGroup(click.Group):
+    """Commands imported on first use, and the one place where errors become messages."""
+
+    def __init__(
+        self, *args: Any, lazy: Mapping[str, tuple[str, str]] | None = None, **kwargs: Any
+    ) -> None:
+        """A group of the commands `lazy`: name -> ("module:attribute", one line of help)."""
+        super().__init__(*args, **kwargs)
+        self.lazy = dict(lazy or {})
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """The names, in the order of their declaration."""
+        return [*self.lazy, *self.commands]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import the module of one command."""
+        if cmd_name not in self.lazy:
+            return super().get_command(ctx, cmd_name)
+        module, _, attribute = self.lazy[cmd_name][0].partition(":")
+        command: click.Command = getattr(importlib.import_module(module), attribute)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the commands from their one line of help, importing none of them."""
+        rows = [(name, text) for name, (_, text) in self.lazy.items()]
+        rows += [(name, each.get_short_help_str()) for name, each in self.commands.items()]
+        with formatter.section("Commands"):
+            formatter.write_dl(rows)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find a command; where there is none of that name, say which one is near."""
+        known = self.list_commands(ctx)
+        if args[0] not in known and not args[0].startswith("-") and not ctx.resilient_parsing:
+            near = difflib.get_close_matches(args[0], known, n=1)
+            hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(known)}"
+            raise click.UsageError(f"no command {args[0]!r}; {hint}", ctx)
+        return super().resolve_command(ctx, args)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run a command; an error it raises on purpose becomes one message and an exit code."""
+        try:
+            return super().invoke(ctx)
+        except XbarError as e:
+            raise stop(f"Error: {e}", e.exit_code) from e
+        except KeyboardInterrupt:
+            raise stop("Interrupted.", INTERRUPTED) from None
+        except OSError as e:
+            if e.errno not in FULL:
+                raise  # a closed pipe (`xbar ... | head`) is ended quietly by click
+            where = f" ({e.filename})" if e.filename else ""
+            kept = "nothing was lost before the last checkpoint"
+            raise stop(f"Error: no space left on device{where}; {kept}", XbarError.exit_code) from e
+
+
+def stop(message: str, exit_code: int) -> click.exceptions.Exit:
+    """Print `message` on stderr; the exception to raise makes click exit with `exit_code`."""
+    click.echo(message, err=True)
+    return click.exceptions.Exit(exit_code)
+
+
+@click.group(
+    cls=CommandGroup,
+    lazy=COMMANDS,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+@click.version_option(package_name="xbar-hil", prog_name="xbar", message="%(prog)s %(version)s")
+def main() -> None:
+    """Train spiking networks on memristive crossbars, emulated or real.
+
+    The trainer can read currents and send programming pulses, and nothing else. Every command
+    explains itself: xbar COMMAND --help.
+
+    \b
+    Examples:
+      xbar devices                                     list the device models
+      xbar train --device oxram.yaml                   train a network on emulated oxide RRAM
+      xbar train --device oxram.yaml --ei 80:20        with 80 % excitatory neurons
+    """

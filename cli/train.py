@@ -1,0 +1,242 @@
+"""`xbar train`: train a network by pulses, see it happen, keep the run."""
+
+import json as json_text
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from device_models.errors import ConfigError, XbarError
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from crossbar.training.config import Training
+    from crossbar.training.run import Run
+    from crossbar.training.trainer import Trainer
+
+NETWORK = {"ei": "--ei", "hidden": "--hidden", "sigma_init": "--sigma-init"}  # field -> option
+TRAINING = {
+    "device": "--device",
+    "epochs": "--epochs",
+    "learning_rate": "--lr",
+    "batch_size": "--batch-size",
+    "policy": "--policy",
+    "update_noise": "--update-noise",
+    "hidden_w_max": "--hidden-w-max",
+    "readout_w_max": "--readout-w-max",
+    "seed": "--seed",
+}
+
+
+# Values are taken as text: the record that holds them has their range, and words the message.
+@click.command()
+@click.option("--device", metavar="FILE", help="Device file or preset.  [default: oxram.yaml]")
+@click.option("--ei", metavar="E:I", help="80:20, 95:5, 100:0, 0.8 or none.  [default: 80:20]")
+@click.option("--epochs", metavar="N", help="Passes over the training images.  [default: 3]")
+@click.option("--lr", "learning_rate", metavar="X", help="Learning rate.  [default: 0.01]")
+@click.option("--batch-size", metavar="N", help="Images per update.  [default: 256]")
+@click.option("--policy", metavar="NAME", help="accumulate or stochastic.  [default: accumulate]")
+@click.option("--hidden", metavar="N", help="Hidden neurons.  [default: 100]")
+@click.option("--sigma-init", metavar="X", help="Spread of the first weights.  [default: 0.001]")
+@click.option("--update-noise", metavar="X", help="gaussian_update: sigma_noise / sigma_init.")
+@click.option("--hidden-w-max", metavar="X", help="Weight of the full window, hidden layer.")
+@click.option("--readout-w-max", metavar="X", help="Weight of the full window, readout.")
+@click.option("--seed", metavar="N", help="Seed of everything random.  [default: 0]")
+@click.option("--config", metavar="FILE", help="Settings as YAML; options override it.")
+@click.option("--out", metavar="DIR", help="Run folder.  [default: runs/DEVICE_EI_seedN]")
+@click.option("--resume", metavar="RUN", help="Continue a run; only --epochs may change.")
+@click.option("--data-dir", metavar="DIR", help="Folder of the Fashion-MNIST files.")
+@click.option("--threads", type=click.IntRange(1), help="Default: one per processor.")
+@click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
+@click.option("--no-figures", is_flag=True, help="Draw nothing.")
+def train(
+    config: str | None,
+    out: str | None,
+    resume: str | None,
+    data_dir: str | None,
+    threads: int | None,
+    as_json: bool,
+    no_figures: bool,
+    **typed: str | None,
+) -> None:
+    """Train a spiking network whose only weights are conductances.
+
+    Trains 784-100-10 on Fashion-MNIST by default. Ctrl-C leaves a run that --resume continues.
+
+    \b
+    Examples:
+      xbar train --device oxram.yaml --ei 80:20
+      xbar train --device gaussian_update.yaml --update-noise 0.2 --epochs 30
+      xbar train --config my_run.yaml --seed 7 --out runs/mine --json
+      xbar train --resume runs/oxram_80-20_seed0 --epochs 10
+    """
+    given = {name: text for name, text in typed.items() if text is not None}
+    try:
+        run = continued(resume, given, config, out) if resume else fresh(given, config, out)
+        trainer, before = prepare(run, data_dir, threads, resumed=resume is not None)
+    except XbarError as e:
+        raise type(e)(said(str(e))) from e
+    try:
+        go(run, trainer, before)
+    except KeyboardInterrupt:
+        click.echo(
+            f"\nInterrupted; epoch {trainer.epoch} is kept. "
+            f"Continue with: xbar train --resume {run.folder}",
+            err=True,
+        )
+        raise click.exceptions.Exit(130) from None
+    found = run.write_summary(trainer.rows)
+    if not no_figures:
+        from crossbar.figures.run import draw_run
+
+        draw_run(run, trainer, before, data_dir)
+    click.echo(json_text.dumps(found, indent=2) if as_json else table(found, run.folder))
+
+
+def said(message: str) -> str:
+    """The message, ending in what did not happen."""
+    return message if "nothing was" in message else f"{message}; nothing was written"
+
+
+def settings(given: Mapping[str, str], config: str | None) -> "Training":
+    """The configuration file, or the defaults, with the typed options over it."""
+    from crossbar.training.config import Training
+    from device_models.schema import load, override
+
+    base = load(Path(config), Training) if config else Training()
+    network = {n: (given[n], NETWORK[n]) for n in NETWORK if n in given}
+    training = {n: (given[n], TRAINING[n]) for n in TRAINING if n in given}
+    changed = override(base, training)
+    import dataclasses
+
+    return dataclasses.replace(changed, network=override(base.network, network))
+
+
+def fresh(given: Mapping[str, str], config: str | None, out: str | None) -> "Run":
+    """A new run from a file and options."""
+    from crossbar.training.run import Run
+    from device_models.presets import load_device
+
+    chosen = settings(given, config)
+    return Run.new(Path(out) if out else free_folder(chosen), chosen, load_device(chosen.device))
+
+
+def free_folder(config: "Training") -> Path:
+    """`runs/DEVICE_EI_seedN`, with a number behind it if that exists."""
+    ratio = config.network.ei.replace(":", "-")
+    base = Path("runs") / f"{Path(config.device).stem}_{ratio}_seed{config.seed}"
+    number, folder = 1, base
+    while folder.exists():
+        number += 1
+        folder = base.with_name(f"{base.name}_{number}")
+    return folder
+
+
+def continued(
+    resume: str | None, given: Mapping[str, str], config: str | None, out: str | None
+) -> "Run":
+    """The run to continue, perhaps to a later epoch."""
+    import dataclasses
+
+    from crossbar.training.run import Run
+    from device_models.schema import override
+
+    fixed = [TRAINING.get(n) or NETWORK[n] for n in given if n != "epochs"]
+    fixed += ["--config"] * bool(config) + ["--out"] * bool(out)
+    if fixed:
+        raise ConfigError(f"--resume keeps the settings of the run; {', '.join(fixed)} cannot change")
+    run = Run.open(Path(str(resume)))
+    more = {"epochs": (given["epochs"], "--epochs")} if "epochs" in given else {}
+    run.config = dataclasses.replace(override(run.config, more))
+    return run
+
+
+def prepare(
+    run: "Run", data_dir: str | None, threads: int | None, *, resumed: bool
+) -> "tuple[Trainer, list[np.ndarray]]":
+    """Data, chip and (for a resumed run) the state of the last epoch."""
+    import torch
+
+    from crossbar.snn.jit import is_compiled
+    from crossbar.training.data import encode, load_images
+    from crossbar.training.trainer import Trainer
+
+    torch.set_num_threads(1)  # the arrays are small: more threads only wait for each other
+    images = load_images(Path(data_dir) if data_dir else None, notice=notice)
+    trainer = Trainer(run.config, run.model, encode(images, run.config.network), threads=threads)
+    if not is_compiled("kernels"):
+        notice("compiling the kernels for this machine, once (about 15 s) ...")
+    if resumed:
+        return trainer, run.restore(trainer)
+    trainer.start()
+    before = [layer.board.state.g.numpy() for layer in trainer.layers]
+    run.save(trainer, before)
+    return trainer, before
+
+
+def notice(text: str) -> None:
+    """A line for the person who waits."""
+    click.echo(text, err=True)
+
+
+def go(run: "Run", trainer: "Trainer", before: "list[np.ndarray]") -> None:
+    """Train to the last epoch with a progress bar; keep every epoch."""
+    total = run.config.epochs
+    notice(f"{run.folder}: untrained {trainer.rows[0]['test_accuracy']:.1%}")
+    while trainer.epoch < total:
+        steps = trainer.run_epoch()
+        batches = trainer.batches
+        label = f"epoch {trainer.epoch + 1}/{total}"
+        accuracy = ""
+        with click.progressbar(
+            length=batches, label=label, file=sys.stderr, item_show_func=lambda _: accuracy
+        ) as bar:
+            for step in steps:
+                accuracy = f"train {step.accuracy:.1%}"
+                bar.update(1, current_item=step)
+        run.save(trainer, before)
+        row = trainer.rows[-1]
+        notice(f"{label}  test {row['test_accuracy']:.2%}  {row['seconds']:.1f} s")
+
+
+def table(found: Mapping[str, Any], folder: Path) -> str:
+    """The closing table."""
+    low, high = found["test_accuracy_interval"]
+    first, last = found["spikes_per_inference_initial"], found["spikes_per_inference"]
+    energy, pulses, reads = found["energy_joules"], found["pulses"], found["reads"]
+    rows = [
+        ("test accuracy", f"{found['test_accuracy']:.2%}  (95 % interval of the test images alone "
+                          f"{low:.2%} to {high:.2%})"),
+        ("hidden spikes per inference", f"{activity(first)} before, {activity(last)} after"),
+        ("rate of a hidden neuron", f"{found['rate_hz']['initial']:.2f} Hz before, "
+                                    f"{found['rate_hz']['final']:.2f} Hz after"),
+        ("pulses", f"{pulses['set']:,} SET, {pulses['reset']:,} RESET"),
+        ("reads", f"{reads['row_activations']:,} row activations, "
+                  f"{reads['column_conversions']:,} column conversions, "
+                  f"{reads['device_reads']:,} single devices"),
+        ("energy in the devices", f"{si(energy['write'])}J write, {si(energy['read'])}J read"),
+        ("time", f"{found['seconds']:.1f} s"),
+        ("run", str(folder)),
+    ]
+    return "\n".join(f"{name:<29}{text}" for name, text in rows)
+
+
+def activity(spikes: Mapping[str, float | None]) -> str:
+    """`52.1 (40.2 E + 11.9 I)`."""
+    excitatory, inhibitory = spikes["excitatory"], spikes["inhibitory"]
+    if excitatory is None or inhibitory is None:
+        return f"{spikes['total']:.1f}"
+    return f"{spikes['total']:.1f} ({excitatory:.1f} E + {inhibitory:.1f} I)"
+
+
+def si(value: float) -> str:
+    """Three digits and a metric prefix: 0.000291 -> '291 u'."""
+    if value == 0.0:
+        return "0 "
+    import math
+
+    power = max(-5, min(0, math.floor(math.log10(value) / 3)))
+    return f"{value / 1000.0**power:.3g} {'fpnum'[power + 5] if power else ''}"

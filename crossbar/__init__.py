@@ -1,0 +1,1 @@
+"""Arrays of memristive devices, and everything that runs on them."""

@@ -1,0 +1,199 @@
+"""A board made of simulated devices."""
+
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from device_models.errors import ShapeError
+from device_models.model import DeviceModel, DeviceState
+
+from ..counters import Counters
+from ..streams import torch_stream
+from ..tile import Tiling, read
+from .board import BoardInfo
+
+_VERIFY_PASSES = 20
+_UP = torch.ones(())
+
+
+class EmulatedBoard:
+    """The emulator behind the `Board` protocol, and the truths only an emulator can tell.
+
+    The variance of a read is kept per device and renewed where a pulse went: no work per read that
+    belongs to programming. Emulator-only: `state`, `read_sigma`, `restore`, `reseed`, `count_vmm`.
+    """
+
+    def __init__(
+        self,
+        model: DeviceModel,
+        tiling: Tiling,
+        selected: Tensor,
+        *,
+        v_read_volts: float,
+        t_read_seconds: float,
+        seed: int,
+        place: int,
+    ) -> None:
+        """Manufacture the array.
+
+        Args:
+            model: Kind of device.
+            tiling: Its size and how it is cut.
+            selected: Which devices are ever programmed, bool (word lines, bit lines).
+            v_read_volts: Read voltage.
+            t_read_seconds: Duration of one read.
+            seed: Seed of the run.
+            place: Number of this board in the run; names its random streams.
+        """
+        self.info = BoardInfo(
+            f"emulated {type(model).__name__}",
+            (tiling.rows, tiling.columns),
+            (tiling.tile_rows, tiling.tile_columns),
+            v_read_volts,
+            t_read_seconds,
+            is_emulator=True,
+        )
+        self.counters = Counters()
+        self.model, self._tiling, self._selected = model, tiling, selected
+        self._seed, self._place = seed, place
+        made = torch_stream("manufacture", seed, place)
+        self.restore(model.manufacture(self.info.shape, generator=made))
+        self.reseed(0)
+
+    def restore(self, state: DeviceState) -> None:
+        """Put the devices into a saved state."""
+        self.state = state
+        self.read_sigma = self.model.read_sigma_siemens(state.g)
+
+    def reseed(self, epoch: int) -> None:
+        """Start an epoch: its random streams, and the read noise of all devices anew.
+
+        A resumed run does the same and so draws the same numbers from the same spreads: computed
+        device by device instead, they could differ in the last bit.
+        """
+        self.read_sigma = self.model.read_sigma_siemens(self.state.g)
+        self._pulse_noise = torch_stream("pulses", self._seed, self._place, epoch)
+        self._read_noise = torch_stream("board reads", self._seed, self._place, epoch)
+
+    def read_all(self) -> Tensor:
+        """See `Board.read_all`."""
+        g, sigma = self.state.g, self.read_sigma
+        self._count_reads(g)
+        if sigma is None:
+            return g
+        return torch.addcmul(g, sigma, torch.randn(g.shape, generator=self._read_noise))
+
+    def read_slice(self, line: int, axis: Literal["word", "bit"]) -> Tensor:
+        """See `Board.read_slice`."""
+        place = (line, slice(None)) if axis == "word" else (slice(None), line)
+        return self._read_at(place)
+
+    def read_one(self, word_line: int, bit_line: int) -> float:
+        """See `Board.read_one`."""
+        return float(self._read_at((slice(word_line, word_line + 1), bit_line)))
+
+    def vmm(self, v_volts: Tensor) -> Tensor:
+        """See `Board.vmm`; columns of a tile are converted where one of its lines is driven."""
+        if v_volts.ndim != 2 or v_volts.shape[1] != self.info.shape[0]:
+            raise ShapeError(
+                f"voltages have shape {tuple(v_volts.shape)}, not (vectors, {self.info.shape[0]} "
+                "word lines); nothing was read"
+            )
+        driven = v_volts != 0
+        tile_steps = sum(int(t.any(1).sum()) for t in driven.split(self._tiling.tile_rows, dim=1))
+        joules = float((v_volts.square() @ self.state.g.sum(1)).sum()) * self.info.t_read_seconds
+        self.counters += Counters(
+            row_activations=int(driven.sum()) * self._tiling.across,
+            column_conversions=tile_steps * self._tiling.columns,
+            read_joules=joules,
+        )
+        return read(self.state.g, self.read_sigma, v_volts, generator=self._read_noise)
+
+    def count_vmm(self, activations: int, tile_steps: int, siemens: float) -> None:
+        """Count products that a kernel computed from the state of this board.
+
+        Args:
+            activations: Word lines driven at the read voltage, over all steps.
+            tile_steps: (row of tiles, step) pairs in which a line was driven.
+            siemens: Conductance of all driven devices, summed.
+        """
+        self.counters += Counters(
+            row_activations=activations * self._tiling.across,
+            column_conversions=tile_steps * self._tiling.columns,
+            read_joules=siemens * self.info.v_read_volts**2 * self.info.t_read_seconds,
+        )
+
+    def pulse_one(self, word_line: int, bit_line: int, count: int) -> None:
+        """See `Board.pulse_one`."""
+        counts = torch.zeros(self.info.shape, dtype=torch.int32)
+        counts[word_line, bit_line] = count
+        self.pulse_array(counts)
+
+    def pulse_slice(self, line: int, axis: Literal["word", "bit"], counts: Tensor) -> None:
+        """See `Board.pulse_slice`."""
+        everywhere = torch.zeros(self.info.shape, dtype=torch.int32)
+        (everywhere if axis == "word" else everywhere.T)[line] = counts.to(torch.int32)
+        self.pulse_array(everywhere)
+
+    def pulse_array(self, counts: Tensor) -> None:
+        """See `Board.pulse_array`."""
+        after = self.model.program(
+            self.state, counts, self._selected, generator=self._pulse_noise
+        )
+        self._renew_sigma(after.state.g)
+        self.state = after.state
+        sets, resets = self.model.pulses(counts)
+        programmed = int(torch.count_nonzero(counts))
+        self.counters += Counters(
+            set_pulses=sets,
+            reset_pulses=resets,
+            programming_operations=int(programmed > 0),
+            programmed_devices=programmed,
+            write_joules=after.energy_joules,
+        )
+
+    def program(self, targets_siemens: Tensor) -> None:
+        """See `Board.program`.
+
+        Each pass reads every selected device, with noise, and sends one that is off by more than
+        half of its finer step the pulses the gap is worth, at least one: where SET is coarse and
+        RESET fine, a device is set beyond its target and trimmed down to it.
+        """
+        for _ in range(_VERIFY_PASSES):
+            found = self.read_all()
+            gap = targets_siemens - found
+            up, down = (self.model.step_siemens(found, way) for way in (_UP, -_UP))
+            steps = gap / torch.where(gap > 0, up, down)
+            pulses = steps.sign() * steps.abs().round_().clamp_(min=1.0)
+            pulses[(gap.abs() <= torch.minimum(up, down) / 2) | ~self._selected] = 0.0
+            if not pulses.any():
+                return
+            self.pulse_array(pulses.to(torch.int32))
+
+    def close(self) -> None:
+        """Nothing to let go of."""
+
+    def _renew_sigma(self, g: Tensor) -> None:
+        """Recompute the read noise of the devices whose conductance moved."""
+        if self.read_sigma is None:
+            return
+        moved = (g != self.state.g).flatten().nonzero().squeeze(1)
+        fresh = self.model.read_sigma_siemens(g.flatten()[moved])
+        if fresh is not None:
+            sigma = self.read_sigma.clone()
+            sigma.view(-1)[moved] = fresh
+            self.read_sigma = sigma
+
+    def _read_at(self, place: tuple[int | slice, int | slice]) -> Tensor:
+        """Read the devices of one place with noise."""
+        g = self.state.g[place]
+        self._count_reads(g)
+        if self.read_sigma is None:
+            return g
+        return g + self.read_sigma[place] * torch.randn(g.shape, generator=self._read_noise)
+
+    def _count_reads(self, g: Tensor) -> None:
+        """Count one read of each of these devices."""
+        joules = float(g.sum()) * self.info.v_read_volts**2 * self.info.t_read_seconds
+        self.counters += Counters(device_reads=g.numel(), read_joules=joules)

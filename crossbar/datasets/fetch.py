@@ -1,0 +1,154 @@
+"""Data sets over the network: from the publisher, or as a Debian package."""
+
+import http.client
+import subprocess
+import tempfile
+import threading
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from pathlib import Path
+from typing import IO
+
+from device_models.errors import DataError
+
+from .files import FileSet, NotHereError, checked, read_set
+
+CONNECT_SECONDS = 10.0
+PACKAGE_SECONDS = 900.0
+# By default apt waits for minutes where a firewall swallows its packets.
+APT_LIMITS = (
+    *("-o", "Acquire::http::Timeout=10"),
+    *("-o", "Acquire::https::Timeout=10"),
+    *("-o", "Acquire::Retries=0"),
+)
+
+Notice = Callable[[str], None]
+Open = Callable[[str], bytes]
+Run = Callable[[Sequence[str], Path], "subprocess.CompletedProcess[str]"]
+
+
+def open_url(url: str, *, connect_seconds: float = CONNECT_SECONDS) -> bytes:
+    """The bytes behind a URL.
+
+    Args:
+        url: http, https or file; proxies are taken from the environment.
+        connect_seconds: Limit for name look-up, all addresses and the answer's header together,
+            and then for each pause between two pieces. The connection is opened in a daemon
+            thread, because neither the look-up nor the sum over the addresses of a host has a time
+            limit of its own.
+
+    Raises:
+        OSError: No connection, no answer in time, or an answer other than success.
+        http.client.HTTPException: The answer is not HTTP, or is cut short.
+    """
+    answer: Future[IO[bytes]] = Future()
+
+    def connect() -> None:
+        try:
+            answer.set_result(urllib.request.urlopen(url, timeout=connect_seconds))
+        except (OSError, ValueError, http.client.HTTPException) as error:
+            answer.set_exception(error)
+
+    threading.Thread(target=connect, daemon=True).start()
+    try:
+        response = answer.result(connect_seconds)
+    except TimeoutError as error:
+        raise TimeoutError(f"no answer within {connect_seconds:g} s") from error
+    with response:
+        return response.read()
+
+
+def run_command(command: Sequence[str], folder: Path) -> "subprocess.CompletedProcess[str]":
+    """Run a program in `folder`, without a terminal, and keep what it writes.
+
+    Raises:
+        OSError: There is no such program.
+        subprocess.TimeoutExpired: It took longer than `PACKAGE_SECONDS`.
+    """
+    return subprocess.run(
+        command,
+        cwd=folder,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        errors="replace",
+        timeout=PACKAGE_SECONDS,
+        check=False,
+    )
+
+
+def download(files: FileSet, *, open_url: Open, notice: Notice) -> dict[str, bytes]:
+    """Get every file of a set from its publisher.
+
+    Returns:
+        File name to uncompressed content, every MD5 as stated in `files`.
+
+    Raises:
+        NotHereError: A file could not be had, or arrived damaged or with other content.
+    """
+    contents = {}
+    for name in files.md5:
+        url = f"{files.url}{name}.gz"
+        notice(f"downloading {files.title} from the publisher: {url} ...")
+        try:
+            contents[name] = checked(open_url(url), name, files, where=url)
+        except (OSError, ValueError, http.client.HTTPException) as error:
+            # urllib wraps what the system said.
+            reason = error.args[0] if type(error) is urllib.error.URLError else error
+            raise NotHereError(f"{url}: {reason}") from error
+        except DataError as error:
+            raise NotHereError(str(error)) from error
+    return contents
+
+
+def from_debian(files: FileSet, *, run: Run, is_root: bool, notice: Notice) -> dict[str, bytes]:
+    """Get a set from its Debian package; needs apt, but neither root nor an installation.
+
+    The package is downloaded to a temporary folder and unpacked there. Root refreshes the package
+    lists first if they do not know the package (as in a fresh container); nobody else may.
+
+    Args:
+        files: The set.
+        run: Runs a program in a folder, see `run_command`.
+        is_root: Whether `apt-get update` is allowed.
+        notice: Told in one line what is about to take long.
+
+    Returns:
+        File name to uncompressed content, every MD5 as stated in `files`.
+
+    Raises:
+        NotHereError: apt is missing, does not know the package or cannot fetch it, or it holds
+            other content.
+    """
+    package = files.debian_package
+    with tempfile.TemporaryDirectory(prefix="xbar-") as name:
+        folder = Path(name)
+        try:
+            known = run(["apt-cache", "show", package], folder).returncode == 0
+            if not known and is_root:
+                notice(f"refreshing the package lists to find {package}: apt-get update ...")
+                _succeed(run, ["apt-get", "update", *APT_LIMITS], folder)
+            notice(f"downloading {files.title} as a Debian package: {package} ...")
+            _succeed(run, ["apt-get", "download", package, *APT_LIMITS], folder)
+            for archive in folder.glob("*.deb"):
+                _succeed(run, ["dpkg-deb", "-x", archive.name, "."], folder)
+            return read_set(folder / files.debian_folder, files)
+        except FileNotFoundError as error:
+            raise NotHereError(f"this machine has no {error.filename}") from error
+        except (OSError, subprocess.TimeoutExpired, DataError) as error:
+            raise NotHereError(str(error)) from error
+
+
+def _succeed(run: Run, command: Sequence[str], folder: Path) -> None:
+    """Run a program that has to end well.
+
+    Raises:
+        NotHereError: It did not; the reason is the last line that it wrote to stderr.
+    """
+    result = run(command, folder)
+    if result.returncode != 0:
+        said = result.stderr.strip().splitlines() or ["no message"]
+        did = " ".join(command[:3])
+        raise NotHereError(f"{did}: {said[-1]} (exit code {result.returncode})")

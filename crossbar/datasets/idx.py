@@ -1,0 +1,90 @@
+"""IDX files, the format of MNIST and its successors, plain or gzipped."""
+
+import gzip
+import math
+import struct
+import zlib
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from device_models.errors import DataError
+
+GZIP_MAGIC = b"\x1f\x8b"
+UINT8 = 0x08
+
+
+def read_idx(path: Path) -> NDArray[np.uint8]:
+    """Read one IDX file of bytes; see `parse_idx`.
+
+    Args:
+        path: The file, plain or gzipped (told apart by content, not by name).
+
+    Returns:
+        The array, uint8, of the shape that the header states; writable.
+
+    Raises:
+        DataError: The file cannot be read, or is not one whole IDX file of bytes.
+    """
+    try:
+        raw = path.read_bytes()
+    except OSError as error:
+        raise DataError(f"{path}: {error.strerror}; nothing was loaded") from error
+    return parse_idx(uncompressed(raw, where=str(path)), where=str(path))
+
+
+def uncompressed(raw: bytes, *, where: str) -> bytes:
+    """The content of a file that may be gzipped.
+
+    Args:
+        raw: The file as it is stored.
+        where: Its path or address, for the message.
+
+    Raises:
+        DataError: It starts like gzip but is cut short or damaged.
+    """
+    if not raw.startswith(GZIP_MAGIC):
+        return raw
+    try:
+        return gzip.decompress(raw)
+    except (EOFError, OSError, zlib.error) as error:
+        found = f"{len(raw)} bytes that start like gzip but are cut short or damaged"
+        raise DataError(f"{where}: {found} ({error}); nothing was loaded") from error
+
+
+def parse_idx(content: bytes, *, where: str) -> NDArray[np.uint8]:
+    """Decode an uncompressed IDX file of bytes.
+
+    Big-endian header: two zero bytes, one byte type (0x08: uint8), one byte number of dimensions,
+    then one uint32 per dimension. The values follow in C order, and nothing follows them.
+
+    Args:
+        content: The whole file.
+        where: Its path or address, for the message.
+
+    Returns:
+        The array, uint8, of the shape that the header states; writable, a copy of `content`.
+
+    Raises:
+        DataError: Another magic number, or not exactly as many values as the header states.
+
+    Source:
+        Y. LeCun, C. Cortes, C. J. C. Burges, "The MNIST database", section "The IDX file format".
+    """
+    if len(content) < 4 or content[:3] != bytes([0, 0, UINT8]) or content[3] == 0:
+        found = content[:4].hex(" ") or "no bytes"
+        raise DataError(
+            f"{where}: starts with {found}, an IDX file of bytes starts with 00 00 08 and its "
+            "number of dimensions (not 0); nothing was loaded"
+        )
+    start = 4 + 4 * content[3]
+    if len(content) < start:
+        found = f"{len(content)} bytes, the header alone takes {start}"
+        raise DataError(f"{where}: {found}; nothing was loaded")
+    shape = struct.unpack(f">{content[3]}I", content[4:start])
+    if len(content) - start != math.prod(shape):
+        stated = f"{math.prod(shape)} values ({' x '.join(map(str, shape))})"
+        found = f"{len(content) - start} bytes after the header, which states {stated}"
+        raise DataError(f"{where}: {found}; nothing was loaded")
+    return np.frombuffer(content, np.uint8, offset=start).reshape(shape).copy()

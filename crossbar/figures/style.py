@@ -1,0 +1,211 @@
+"""The look of every figure: colours, sizes, axes, labels beside the lines, and how one is saved.
+
+The colours are told apart by colour-blind readers (M. Okabe and K. Ito, "Color Universal Design",
+2008; P. Tol, "Colour Schemes", SRON, 2021). A colour means one thing in all figures.
+"""
+
+import io
+import math
+from collections.abc import Sequence
+from os import PathLike
+from pathlib import Path
+from typing import NamedTuple
+
+from matplotlib.axes import Axes
+from matplotlib.axis import Axis
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter
+
+from crossbar import atomic
+from device_models.errors import ConfigError
+
+EXCITATORY = "#D55E00"
+INHIBITORY = "#0072B2"
+SET = "#882255"
+RESET = "#2A9D8F"
+HIGHLIGHT = "#E69F00"
+INK = "#24292F"
+QUIET = "#8C959F"
+FAINT = "#C9CFD6"
+GRID = "#E8EBEE"
+
+TEXT_POINTS = 10.5
+SMALL_POINTS = 9.5
+TITLE_POINTS = 11.0
+LINE_POINTS = 1.8
+HAIR_POINTS = 0.6
+DOTS_PER_INCH = 150
+MOST_MARKERS = 40  # points of a line beyond which they are no longer marked
+
+MICROSIEMENS = "\N{MICRO SIGN}S"
+KILOHMS = "k\N{GREEK CAPITAL LETTER OMEGA}"
+
+_PREFIXES = {
+    -15: "f",
+    -12: "p",
+    -9: "n",
+    -6: "\N{MICRO SIGN}",
+    -3: "m",
+    0: "",
+    3: "k",
+    6: "M",
+    9: "G",
+}
+
+
+class EndLabel(NamedTuple):
+    """A name to write at the right end of a line that ends at height `y` (data units)."""
+
+    y: float
+    text: str
+    colour: str
+
+
+def sheet(width_inches: float, height_inches: float) -> Figure:
+    """An empty figure that arranges its axes so that no text is cut off."""
+    size = (width_inches, height_inches)
+    figure = Figure(figsize=size, dpi=DOTS_PER_INCH, facecolor="white", layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def dress(axes: Axes, *, x: str = "", y: str = "", title: str = "") -> None:
+    """Give axes their labels, a light grid and no box.
+
+    Args:
+        axes: What to dress. Set the scale of its axes before: a new scale brings its own ticks.
+        x: Quantity and unit, for example `time (ms)`.
+        y: As `x`.
+        title: One line, left-aligned.
+    """
+    axes.set_xlabel(x, fontsize=TEXT_POINTS, color=INK)
+    axes.set_ylabel(y, fontsize=TEXT_POINTS, color=INK)
+    if title:
+        axes.set_title(title, loc="left", fontsize=TITLE_POINTS, color=INK, fontweight="bold")
+    axes.tick_params(which="both", labelsize=SMALL_POINTS, color=FAINT, labelcolor=INK)
+    axes.tick_params(which="minor", length=2)
+    axes.grid(visible=True, which="major", color=GRID, linewidth=0.8)
+    axes.set_axisbelow(True)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.spines[["left", "bottom"]].set_color(FAINT)
+
+
+def plain_ticks(axis: Axis) -> None:
+    """Write the ticks of a logarithmic axis as 1, 10, 100 instead of powers."""
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axis.set_minor_formatter(NullFormatter())
+
+
+def whole_numbers(axes: Axes, numbers: Sequence[int]) -> None:
+    """Ticks of the x axis at whole numbers only, with a little room around `numbers`."""
+    low, high = min(numbers), max(numbers)
+    room = 0.03 * (high - low) or 0.5
+    axes.set_xlim(low - room, high + room)
+    axes.xaxis.set_major_locator(MaxNLocator(nbins=11, integer=True, min_n_ticks=1))
+
+
+def write(axes: Axes, x: float, y: float, text: str, colour: str = QUIET, *, to: str = "") -> None:
+    """A note inside the axes at a share (x, y) of them.
+
+    Args:
+        axes: Where.
+        x: Share of the width, from the left.
+        y: Share of the height, from below.
+        text: What.
+        colour: Of the text.
+        to: `vertical horizontal` alignment of the text; `top left` if empty.
+    """
+    vertical, horizontal = (to or "top left").split()
+    axes.text(
+        x, y, text, color=colour, fontsize=SMALL_POINTS, transform=axes.transAxes,
+        va=vertical, ha=horizontal,
+    )  # fmt: skip
+
+
+def name_lines(axes: Axes, labels: Sequence[EndLabel], *, least_gap: float = 0.075) -> None:
+    """Write the names of lines right of the axes, moved apart where they would overlap.
+
+    Args:
+        axes: Its limits and scales must be final.
+        labels: One per line.
+        least_gap: Smallest distance of two names, share of the height.
+    """
+    scale, limits = axes.yaxis.get_transform(), axes.get_ylim()
+    low, high = (float(scale.transform(limit)) for limit in limits)
+    shares = [(float(scale.transform(label.y)) - low) / (high - low) for label in labels]
+    order = sorted(range(len(labels)), key=shares.__getitem__)
+    places = spread([shares[i] for i in order], least_gap)
+    for i, place in zip(order, places, strict=True):
+        write(axes, 1.015, place, labels[i].text, labels[i].colour, to="center left")
+
+
+def spread(wanted: Sequence[float], least_gap: float) -> list[float]:
+    """Positions nearest to the ascending `wanted` that are `least_gap` apart.
+
+    Groups that touch are merged and centred on the mean of what their members wanted; the lowest
+    stays above 0 and the highest below 1, where there is room for all.
+    """
+    groups: list[list[float]] = []
+    for share in wanted:
+        groups.append([share])
+        while len(groups) > 1 and _lowest(groups[-1], least_gap) < least_gap + _lowest(
+            groups[-2], least_gap
+        ) + least_gap * (len(groups[-2]) - 1):
+            last = groups.pop()
+            groups[-1] += last
+    return [
+        _lowest(group, least_gap) + i * least_gap for group in groups for i in range(len(group))
+    ]
+
+
+def _lowest(group: Sequence[float], gap: float) -> float:
+    """Position of the first name of a group."""
+    length = (len(group) - 1) * gap
+    return max(min(sum(group) / len(group) - length / 2, 1.0 - length), 0.0)
+
+
+def prefix(largest: float) -> tuple[float, str]:
+    """The SI prefix that writes `largest` as 1 to 1000: (factor to multiply with, letter)."""
+    if not math.isfinite(largest) or largest <= 0.0:
+        return 1.0, ""
+    exponent = min(max(3 * math.floor(math.log10(largest) / 3 + 1e-9), -15), 9)
+    return 10.0**-exponent, _PREFIXES[exponent]
+
+
+def with_unit(value: float, unit: str) -> str:
+    """A value in three digits with the prefix that suits it: `1.5 kohm`."""
+    factor, letter = prefix(abs(value))
+    return f"{value * factor:.3g} {letter}{unit}"
+
+
+def check_target(path: str | PathLike[str]) -> Path:
+    """The path, if a figure may be written there as far as can be told without writing.
+
+    Raises:
+        ConfigError: It does not end in `.png`, is a folder, or lies in none.
+    """
+    target = Path(path)
+    if target.is_dir():
+        raise ConfigError(f"{target} is a folder; name a .png file; no figure was written")
+    if target.suffix.lower() != ".png":
+        raise ConfigError(f"{target} must end in .png; no figure was written")
+    if not target.parent.is_dir():
+        raise ConfigError(f"there is no folder {target.parent}; no figure was written")
+    return target
+
+
+def save(figure: Figure, path: str | PathLike[str]) -> None:
+    """Write a figure as PNG; nobody ever sees half a file, and a failure leaves none.
+
+    Raises:
+        ConfigError: As for `check_target`, or the file cannot be written.
+    """
+    target = check_target(path)
+    content = io.BytesIO()
+    # Without the name of the program in it, the same numbers give the same bytes.
+    figure.savefig(content, format="png", dpi=DOTS_PER_INCH, metadata={"Software": None})
+    try:
+        atomic.write(target, content.getvalue())
+    except OSError as e:
+        raise ConfigError(f"{target}: {e.strerror or e}; no figure was written") from e

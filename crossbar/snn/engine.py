@@ -1,0 +1,147 @@
+"""Runs batches through the kernels: fixed chunks of samples on a pool of threads."""
+
+import os
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import NamedTuple
+
+import numpy as np
+
+from . import kernels
+from .encoding import Events
+from .layer import Effective
+from .network import Network
+
+CHUNKS = 8  # of a batch; fixed, so that sums do not depend on the number of threads
+
+
+class Pass(NamedTuple):
+    """One pass of a batch.
+
+    Attributes:
+        predictions: (samples,) int64.
+        losses: (samples,) float64, cross-entropy of each sample.
+        spikes: (hidden,) int64, over all samples.
+        activations: (2,) int64, word lines driven, per layer.
+        tile_steps: (2,) int64, (row of tiles, step) pairs with a driven line, per layer.
+        siemens: (2,) float64, conductance of the driven rows summed, per layer.
+        gradients: Of the mean loss, ((inputs, hidden), (hidden, classes)); empty if not asked for.
+    """
+
+    predictions: np.ndarray
+    losses: np.ndarray
+    spikes: np.ndarray
+    activations: np.ndarray
+    tile_steps: np.ndarray
+    siemens: np.ndarray
+    gradients: tuple[np.ndarray, ...]
+
+
+class Engine:
+    """A pool of threads and the scratch memory of the gradients."""
+
+    def __init__(self, network: Network, *, tile_rows: int, threads: int | None = None) -> None:
+        """Set up for one network.
+
+        Args:
+            network: Its sizes and constants.
+            tile_rows: Word lines of a tile, for the counters.
+            threads: How many samples run at a time; by default one per processor.
+        """
+        self._network = network
+        self._constants = constants(network, tile_rows)
+        processors = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 2
+        self.threads = min(CHUNKS, threads or processors)
+        self._pool = ThreadPoolExecutor(self.threads)
+        shapes = (network.inputs, network.hidden), (network.hidden, network.classes)
+        self._sums = [np.zeros((CHUNKS, *shape), np.float32) for shape in shapes]
+
+    def __call__(
+        self,
+        layers: Sequence[Effective],
+        events: Events,
+        labels: np.ndarray,
+        chosen: np.ndarray,
+        *,
+        noise_key: int,
+        first: int,
+        backward_weights: np.ndarray | None = None,
+    ) -> Pass:
+        """Run some samples.
+
+        Args:
+            layers: The two layers as they are now.
+            events: Spikes of all samples.
+            labels: (all samples,) int64.
+            chosen: (samples,) int64, which ones to run.
+            noise_key: Names the read noise of this pass over the data.
+            first: Position of the first chosen sample in that pass.
+            backward_weights: (hidden, classes) that carry the error back; None for no gradient.
+        """
+        learn = backward_weights is not None
+        back = layers[1].weights if backward_weights is None else backward_weights
+        weights = kernels.Weights(
+            *(layer.weights for layer in layers),
+            *(layer.variance for layer in layers),
+            *(layer.siemens for layer in layers),
+        )
+        bounds = np.linspace(0, len(chosen), CHUNKS + 1).astype(int)
+
+        def run(chunk: int) -> kernels.Tally:
+            low, high = bounds[chunk], bounds[chunk + 1]
+            samples = kernels.Samples(
+                events.rows, events.times, events.offsets, labels, chosen[low:high], first + low
+            )
+            tally = empty_tally(high - low, self._network.hidden)
+            gradient = kernels.Gradient(self._sums[0][chunk], self._sums[1][chunk])
+            if learn:
+                gradient.w1.fill(0.0)
+                gradient.w2.fill(0.0)
+            kernels.run_chunk(
+                samples, weights, back, self._constants, noise_key, tally, gradient, learn
+            )
+            return tally
+
+        tallies = list(self._pool.map(run, range(CHUNKS)))
+        means = tuple(s.sum(0) / np.float32(len(chosen)) for s in self._sums) if learn else ()
+        return join(tallies, means)
+
+
+def constants(
+    network: Network, tile_rows: int, dtype: type[np.floating] = np.float32
+) -> kernels.Constants:
+    """The numbers of a network as the kernels take them, in the dtype of the weights."""
+    return kernels.Constants(
+        dtype(network.alpha),
+        dtype(network.beta),
+        dtype(1.0),
+        dtype(network.surrogate_scale),
+        dtype(1.0),
+        network.steps,
+        tile_rows,
+    )
+
+
+def empty_tally(samples: int, hidden: int) -> kernels.Tally:
+    """A tally of nothing yet."""
+    return kernels.Tally(
+        np.zeros(hidden, np.int64),
+        np.zeros(samples, np.int64),
+        np.zeros(samples),
+        np.zeros(2, np.int64),
+        np.zeros(2, np.int64),
+        np.zeros(2),
+    )
+
+
+def join(tallies: Sequence[kernels.Tally], gradients: tuple[np.ndarray, ...] = ()) -> Pass:
+    """Add up the tallies of chunks, in their order."""
+    return Pass(
+        np.concatenate([t.predictions for t in tallies]),
+        np.concatenate([t.losses for t in tallies]),
+        np.sum([t.spikes for t in tallies], axis=0),
+        np.sum([t.activations for t in tallies], axis=0),
+        np.sum([t.tile_steps for t in tallies], axis=0),
+        np.sum([t.siemens for t in tallies], axis=0),
+        gradients,
+    )

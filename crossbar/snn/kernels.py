@@ -1,0 +1,322 @@
+"""Event-driven forward and backward pass of the two-layer spiking network, sample by sample.
+
+The dense reference is `crossbar.snn.reference`; its docstring holds the equations. Rows of the
+weight matrix are gathered where an input line spiked; the error of a step is scattered where a
+weight gradient is due, so the cost follows the spikes. The backward sweep never forms the gradient
+of the readout per step and class: with
+
+    A[t] = W2 dL/dF[t] = B[t+1] + alpha A[t+1]
+    B[t] = W2 dL/dO[t] = beta B[t+1] + (what the loss injects at step t)
+
+the error that reaches the hidden neurons costs two multiply-adds per neuron and step, whatever the
+number of classes. All kernels share this file: a cached kernel does not notice a change elsewhere.
+"""
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+
+from .jit import jit
+
+_f32, _u32, _i32 = np.float32, np.uint32, np.int32
+_ANGLE = np.float32(math.pi / 2.0**32)  # half of 2 pi / 2^32: sin and cos come from the half angle
+
+
+class Constants(NamedTuple):
+    """Numbers of the network that no sample changes, in the dtype of the weights."""
+
+    alpha: np.floating  # decay of the synaptic current per step
+    beta: np.floating  # decay of the membrane per step
+    threshold: np.floating
+    surrogate_scale: np.floating
+    one: np.floating
+    steps: int
+    tile_rows: int
+
+
+class Weights(NamedTuple):
+    """One network as the kernels read it; the variances are empty (0, 0) without read noise."""
+
+    w1: np.ndarray  # (inputs, hidden)
+    w2: np.ndarray  # (hidden, classes)
+    variance1: np.ndarray  # (inputs, hidden): read-noise variance of one activation, weight units^2
+    variance2: np.ndarray  # (hidden, classes)
+    siemens1: np.ndarray  # (inputs,) float64: conductance a read of that row drives, siemens
+    siemens2: np.ndarray  # (hidden,) float64
+
+
+class Samples(NamedTuple):
+    """The samples of one chunk: events of sample i are `offsets[i]:offsets[i + 1]`, by time."""
+
+    rows: np.ndarray  # (events,) uint16: input line
+    times: np.ndarray  # (events,) uint8: step
+    offsets: np.ndarray  # (all samples + 1,) int64
+    labels: np.ndarray  # (all samples,) int64
+    chosen: np.ndarray  # (samples,) int64: which samples this chunk runs
+    first_key: int  # number of the chunk's first sample in the noise stream
+
+
+class Tally(NamedTuple):
+    """What a chunk of samples did; arrays are added to, except the two per sample."""
+
+    spikes: np.ndarray  # (hidden,) int64
+    predictions: np.ndarray  # (samples,) int64
+    losses: np.ndarray  # (samples,) float64: cross-entropy
+    activations: np.ndarray  # (2,) int64: word lines driven, per layer
+    tile_steps: np.ndarray  # (2,) int64: (row tile, step) pairs with a driven line, per layer
+    siemens: np.ndarray  # (2,) float64: conductance summed over the driven word lines, per layer
+
+
+class Gradient(NamedTuple):
+    """Sum over samples of the gradient of the loss; added to."""
+
+    w1: np.ndarray  # (inputs, hidden)
+    w2: np.ndarray  # (hidden, classes)
+
+
+@jit
+def mix32(x):
+    """Bijective hash of 32 bits: `lowbias32` of C. Wellons' hash-prospector (2018)."""
+    x = _u32(x ^ (x >> _u32(16)))
+    x = _u32(x * _u32(0x7FEB352D))
+    x = _u32(x ^ (x >> _u32(15)))
+    x = _u32(x * _u32(0x846CA68B))
+    return _u32(x ^ (x >> _u32(16)))
+
+
+@jit
+def exponential(bits):
+    """-ln(u) of u = (bits / 2^8 + 1/2) / 2^24; the logarithm is that of the Cephes library."""
+    u = _f32((_f32(_i32(bits >> _u32(8))) + _f32(0.5)) * _f32(2.0**-24))
+    raw = u.view(_i32)
+    mantissa = _i32((raw & _i32(0x007FFFFF)) | _i32(0x3F800000)).view(_f32)
+    exponent = _f32(_i32(raw >> _i32(23)) - _i32(127))
+    big = mantissa > _f32(1.41421356)
+    exponent = _f32(exponent + _f32(1.0)) if big else exponent
+    x = _f32((mantissa * _f32(0.5) if big else mantissa) - _f32(1.0))
+    p = _f32(7.0376836292e-2)
+    p = p * x + _f32(-1.1514610310e-1)
+    p = p * x + _f32(1.1676998740e-1)
+    p = p * x + _f32(-1.2420140846e-1)
+    p = p * x + _f32(1.4249322787e-1)
+    p = p * x + _f32(-1.6668057665e-1)
+    p = p * x + _f32(2.0000714765e-1)
+    p = p * x + _f32(-2.4999993993e-1)
+    p = p * x + _f32(3.3333331174e-1)
+    return -(x - _f32(0.5) * x * x + x * x * x * p + exponent * _f32(0.69314718056))
+
+
+@jit
+def draw_normals(key, step, out):
+    """Fill `out` (even length) with standard normals that depend on (key, step, place) alone.
+
+    Box and Muller, Ann. Math. Statist. 29(2), 610-611, 1958, on counter-based bits: no state, so
+    the numbers do not depend on threads or on what was drawn before. Tails end at 5.9 sigma.
+    """
+    half = out.shape[0] // 2
+    base = _u32(step * 65536)
+    for j in range(half):
+        a = mix32(_u32(_u32(base + _u32(j)) ^ key))
+        b = mix32(_u32(a + _u32(0x9E3779B9)))
+        radius = np.sqrt(_f32(2.0) * exponential(a))
+        h = _f32(_i32(b)) * _ANGLE
+        q = h * h
+        s = _f32(-1.98409e-4) + q * _f32(2.7526e-6)
+        s = h * (_f32(1.0) + q * (_f32(-0.16666666) + q * (_f32(8.333331e-3) + q * s)))
+        c = _f32(2.47637e-5) + q * _f32(-2.6e-7)
+        c = _f32(4.1666642e-2) + q * (_f32(-1.388812e-3) + q * c)
+        c = _f32(1.0) + q * (_f32(-0.5) + q * c)
+        out[j] = radius * _f32(2.0) * s * c
+        out[half + j] = radius * (_f32(1.0) - _f32(2.0) * s * s)
+
+
+@jit
+def sample_key(seed, number, layer):
+    """Key of one sample's read noise in one layer."""
+    x = mix32(_u32(seed & 0xFFFFFFFF))
+    x = mix32(_u32(_u32(x ^ _u32((seed >> 32) & 0xFFFFFFFF)) + _u32(0x9E3779B9)))
+    x = mix32(_u32(x ^ _u32(number)))
+    return mix32(_u32(x + _u32(layer * 0x85EBCA6B)))
+
+
+@jit
+def add_noise(current, variance, normals, key, step):
+    """Add one draw per column, of the variance summed over the driven word lines; clear the sum."""
+    draw_normals(key, step, normals)
+    for j in range(current.shape[0]):
+        current[j] += np.sqrt(variance[j]) * normals[j]
+        variance[j] = 0.0
+
+
+@jit
+def forward(samples, which, weights, c, keys, traces, work, tally):
+    """One sample through the network; keeps the membrane of every step and the readout trace.
+
+    Args:
+        samples, which: The sample is `samples.chosen[which]`.
+        weights: Effective weights, variances and row conductances.
+        c: Constants of the network.
+        keys: (2,) uint32, noise keys of the two layers.
+        traces: (membrane (steps + 1, hidden), readout (steps + 1, classes)); overwritten.
+        work: Scratch rows (current, variance1, normals1, input of the readout, variance2, normals2).
+        tally: Counters, added to.
+    """
+    membrane, readout = traces
+    current, sum1, normals1, drive, sum2, normals2 = work
+    hidden, classes = weights.w2.shape
+    noisy1, noisy2 = weights.variance1.shape[0] > 0, weights.variance2.shape[0] > 0
+    event, last = samples.offsets[samples.chosen[which]], samples.offsets[samples.chosen[which] + 1]
+    start = int(samples.times[event]) if event < last else c.steps
+    zero = c.one - c.one
+    current[:] = zero
+    drive[:] = zero
+    membrane[: start + 1] = zero
+    readout[: start + 1] = zero
+    for t in range(start, c.steps):
+        fired = 0
+        for j in range(hidden):
+            v = membrane[t, j]
+            spike = v > c.threshold
+            fired += spike
+            membrane[t + 1, j] = zero if spike else c.beta * v + current[j]
+            current[j] = c.alpha * current[j]
+        tile = -1
+        while event < last and samples.times[event] == t:
+            row = samples.rows[event]
+            for j in range(hidden):
+                current[j] += weights.w1[row, j]
+            if noisy1:
+                for j in range(hidden):
+                    sum1[j] += weights.variance1[row, j]
+            if row // c.tile_rows != tile:
+                tile = row // c.tile_rows
+                tally.tile_steps[0] += 1
+            tally.siemens[0] += weights.siemens1[row]
+            tally.activations[0] += 1
+            event += 1
+        if noisy1 and tile >= 0:
+            add_noise(current, sum1[:hidden], normals1, keys[0], t)
+        for k in range(classes):
+            readout[t + 1, k] = c.beta * readout[t, k] + drive[k]
+            drive[k] = c.alpha * drive[k]
+        if fired > 0:
+            tile = -1
+            for j in range(hidden):
+                if membrane[t, j] > c.threshold:
+                    for k in range(classes):
+                        drive[k] += weights.w2[j, k]
+                    if noisy2:
+                        for k in range(classes):
+                            sum2[k] += weights.variance2[j, k]
+                    if j // c.tile_rows != tile:
+                        tile = j // c.tile_rows
+                        tally.tile_steps[1] += 1
+                    tally.siemens[1] += weights.siemens2[j]
+                    tally.spikes[j] += 1
+            tally.activations[1] += fired
+            if noisy2:
+                add_noise(drive, sum2[:classes], normals2, keys[1], t)
+    return start
+
+
+@jit
+def loss(readout, label, error, when):
+    """Cross-entropy of the maximum over time (first one on a tie); its gradient goes to `error`."""
+    best = 0
+    for k in range(readout.shape[1]):
+        when[k] = 0
+        for t in range(1, readout.shape[0]):
+            if readout[t, k] > readout[when[k], k]:
+                when[k] = t
+        if readout[when[k], k] > readout[when[best], best]:
+            best = k
+    top = readout[when[best], best]
+    total = 0.0
+    for k in range(readout.shape[1]):
+        total += math.exp(readout[when[k], k] - top)
+    for k in range(readout.shape[1]):
+        error[k] = math.exp(readout[when[k], k] - top) / total - (1.0 if k == label else 0.0)
+    return best, math.log(total) - (readout[when[label], label] - top)
+
+
+@jit
+def backward(samples, which, weights, c, membrane, start, error, when, work, gradient):
+    """Add one sample's weight gradient; the sweep runs from the last maximum to the first event."""
+    g_current, g_membrane, a, b, g_f, g_o = work
+    hidden, classes = weights.w2.shape
+    first, event = samples.offsets[samples.chosen[which]], samples.offsets[samples.chosen[which] + 1]
+    zero = c.one - c.one
+    for scratch in (g_current, g_membrane, a, b, g_f, g_o):
+        scratch[:] = zero
+    last = 0
+    for k in range(classes):
+        last = max(last, when[k])
+    while event > first and samples.times[event - 1] >= last:
+        event -= 1
+    for t in range(last, start - 1, -1):
+        while event > first and samples.times[event - 1] == t:
+            event -= 1
+            row = samples.rows[event]
+            for j in range(hidden):
+                gradient.w1[row, j] += g_current[j]
+        fired = 0
+        for j in range(hidden):
+            v = membrane[t, j]
+            spike = v > c.threshold
+            fired += spike
+            passed = zero if spike else g_membrane[j]
+            g_current[j] = c.alpha * g_current[j] + passed
+            slope = c.one / (c.surrogate_scale * abs(v - c.threshold) + c.one)
+            g_membrane[j] = c.beta * passed + a[j] * slope * slope
+            a[j] = b[j] + c.alpha * a[j]
+            b[j] = c.beta * b[j]
+        if fired > 0:
+            for j in range(hidden):
+                if membrane[t, j] > c.threshold:
+                    for k in range(classes):
+                        gradient.w2[j, k] += g_f[k]
+        for k in range(classes):
+            g_f[k] = g_o[k] + c.alpha * g_f[k]
+            g_o[k] = c.beta * g_o[k]
+            if when[k] == t and t > 0:
+                g_o[k] += error[k]
+                for j in range(hidden):
+                    b[j] += error[k] * weights.w2[j, k]
+
+
+@jit
+def run_chunk(samples, weights, backward_w2, c, seed, tally, gradient, learn):
+    """Run a chunk of samples one after the other, forward and (with `learn`) backward.
+
+    Args:
+        samples: Which samples, and their events.
+        weights: The network.
+        backward_w2: (hidden, classes), the weights that carry the error back.
+        c: Constants.
+        seed: 64-bit seed of the read noise of this pass over the data.
+        tally, gradient: Added to; `gradient` is not touched without `learn`.
+        learn: Whether to sweep back.
+    """
+    hidden, classes = weights.w2.shape
+    kind = weights.w1.dtype
+    traces = (np.zeros((c.steps + 1, hidden), kind), np.zeros((c.steps + 1, classes), kind))
+    wide, narrow = hidden + hidden % 2, classes + classes % 2
+    work = (
+        np.zeros(hidden, kind), np.zeros(hidden, kind), np.zeros(wide, np.float32),
+        np.zeros(classes, kind), np.zeros(classes, kind), np.zeros(narrow, np.float32),
+    )
+    back = (
+        np.zeros(hidden, kind), np.zeros(hidden, kind), np.zeros(hidden, kind),
+        np.zeros(hidden, kind), np.zeros(classes, kind), np.zeros(classes, kind),
+    )
+    error, when, keys = np.zeros(classes, kind), np.zeros(classes, np.int64), np.zeros(2, np.uint32)
+    carried = Weights(weights.w1, backward_w2, weights.variance1, weights.variance2, weights.siemens1, weights.siemens2)
+    for i in range(samples.chosen.shape[0]):
+        for layer in range(2):
+            keys[layer] = sample_key(seed, samples.first_key + i, layer)
+        start = forward(samples, i, weights, c, keys, traces, work, tally)
+        label = samples.labels[samples.chosen[i]]
+        tally.predictions[i], tally.losses[i] = loss(traces[1], label, error, when)
+        if learn:
+            backward(samples, i, carried, c, traces[0], start, error, when, back, gradient)

@@ -1,0 +1,1 @@
+"""Gradients become pulses: policies, the trainer, the run on disk."""

@@ -1,0 +1,36 @@
+"""Every setting of a training run, with its range."""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from device_models.record import Record, quantity
+
+from ..snn.network import Network
+
+
+@dataclass(frozen=True, kw_only=True)
+class Training(Record):
+    """A training run. Together with the device file it determines every pulse.
+
+    The learning rate, batch and epochs are those of the seed paper. `hidden_w_max` and
+    `readout_w_max` are the weights that the full conductance window stands for; left open, they
+    follow from the levels of the device (`w_max_of`). `update_noise` is
+    the paper's sigma_noise / sigma_init and only means something to a `gaussian_update` device;
+    both layers get the same noise in weight units.
+    """
+
+    device: str = "oxram.yaml"
+    seed: int = quantity("", 0, 2**31 - 1, default=0)
+    epochs: int = quantity("epochs", 0, 100_000, default=3)
+    batch_size: int = quantity("images", 1, 60_000, default=256)
+    learning_rate: float = quantity("", 0.0, 100.0, default=0.01)
+    policy: Literal["accumulate", "stochastic"] = "accumulate"
+    hidden_w_max: float | None = quantity("weight", 1e-6, 1e3, default=None)
+    readout_w_max: float | None = quantity("weight", 1e-6, 1e3, default=None)
+    update_noise: float = quantity("", 0.0, 1000.0, default=0.0)
+    readback_every: int = quantity("updates", 1, 1_000_000, default=1)
+    v_read_volts: float = quantity("V", 1e-3, 0.5, why="more disturbs the state", default=0.2)
+    t_read_seconds: float = quantity("s", 1e-10, 1.0, default=100e-9)
+    tile_rows: int = quantity("lines", 1, 65_536, default=128)
+    tile_columns: int = quantity("lines", 1, 65_536, default=128)
+    network: Network = field(default_factory=Network)

@@ -1,0 +1,39 @@
+"""Images and labels as the trainer takes them."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from device_models.errors import ConfigError
+
+from ..datasets.fashion_mnist import FashionMnist, load
+from ..snn.encoding import latency_code
+from ..snn.network import Network
+from .trainer import Data
+
+
+def load_images(data_dir: Path | None, *, notice: Callable[[str], None]) -> FashionMnist:
+    """The images, from the first place that has them; see `crossbar.datasets.ladder`."""
+    return load(data_dir, notice=notice)
+
+
+def encode(images: FashionMnist, network: Network) -> Data:
+    """Latency-coded spikes of both halves.
+
+    Raises:
+        ConfigError: The network does not fit the images.
+    """
+    pixels = images.train_images[0].size
+    classes = len(images.class_names)
+    if (network.inputs, network.classes) != (pixels, classes):
+        raise ConfigError(
+            f"the network has {network.inputs} inputs and {network.classes} classes, the images "
+            f"{pixels} pixels and {classes} classes; nothing was trained"
+        )
+    return Data(
+        latency_code(images.train_images, steps=network.steps),
+        images.train_labels.astype(np.int64),
+        latency_code(images.test_images, steps=network.steps),
+        images.test_labels.astype(np.int64),
+    )

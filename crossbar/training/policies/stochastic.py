@@ -1,0 +1,35 @@
+"""No digital memory: pulses whose expected effect is the wanted change."""
+
+import torch
+from torch import Tensor
+
+from ...snn.layer import CrossbarLayer
+from .policy import Policy
+
+
+class Stochastic(Policy):
+    """n = floor(|wanted| / step + u), u uniform in [0, 1): n step is `wanted` in the mean.
+
+    `step` is the expected change by the next pulse at the conductance last read back. The digital
+    side keeps nothing between updates.
+
+    Source:
+        Stochastic rounding as in T. Gokmen and Y. Vlasov, Front. Neurosci. 10:333, 2016, drawn per
+        device instead of as coincidences of pulse trains.
+    """
+
+    def update(
+        self, layer: CrossbarLayer, wanted: Tensor, g_read: Tensor, *, generator: torch.Generator
+    ) -> None:
+        """See `Policy.update`."""
+        route = layer.mapping.route(wanted > 0, g_read)
+        steps = wanted.abs() / layer.step(route)
+        pulses = steps.add_(torch.rand(steps.shape, generator=generator)).floor_()
+        layer.pulse(pulses.to(torch.int32), route)
+
+    def state(self) -> dict[str, Tensor]:
+        """Nothing."""
+        return {}
+
+    def restore(self, state: dict[str, Tensor]) -> None:
+        """See `Policy.restore`."""

@@ -1,0 +1,146 @@
+"""A run on disk: configuration, device, one checkpoint, metrics and summary.
+
+The checkpoint is the truth; `metrics.jsonl` and `summary.json` are written from it. Every file is
+replaced whole, so a run killed at any moment is a run up to the last epoch that was finished.
+"""
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from device_models.errors import RunError
+from device_models.model import DeviceModel
+from device_models.registry import MODELS, name_of
+from device_models.schema import dump, load, load_tagged
+
+from .. import atomic
+from . import checkpoint
+from .config import Training
+from .trainer import Trainer
+
+
+class Run:
+    """One run directory.
+
+    Attributes:
+        folder: Where it is.
+        config: `config.yaml`.
+        model: `device.yaml`.
+    """
+
+    def __init__(self, folder: Path, config: Training, model: DeviceModel) -> None:
+        """Describe a run; nothing is written before `save`."""
+        self.folder, self.config, self.model = folder, config, model
+
+    @classmethod
+    def new(cls, folder: Path, config: Training, model: DeviceModel) -> "Run":
+        """A run that does not exist yet.
+
+        Raises:
+            RunError: The folder exists and is not empty.
+        """
+        if folder.is_dir() and not any(folder.iterdir()):
+            return cls(folder, config, model)
+        if (folder / "config.yaml").exists():
+            raise RunError(
+                f"{folder} is a run already; continue it with --resume {folder} or choose "
+                "another --out; nothing was written"
+            )
+        if folder.exists():
+            raise RunError(
+                f"{folder} exists and is not a run; choose another --out; nothing was written"
+            )
+        return cls(folder, config, model)
+
+    @classmethod
+    def open(cls, folder: Path) -> "Run":
+        """A run to continue or to look at.
+
+        Raises:
+            RunError: There is no run with a checkpoint.
+            ConfigError: Its configuration was edited and is wrong now.
+        """
+        for name in ("config.yaml", "device.yaml", "checkpoint.npz"):
+            if not (folder / name).is_file():
+                raise RunError(f"{folder} is not a run that can be continued: it has no {name}")
+        config = load(folder / "config.yaml", Training)
+        return cls(folder, config, load_tagged(folder / "device.yaml", "model", MODELS))
+
+    def save(self, trainer: Trainer, before: list[np.ndarray]) -> None:
+        """Write the state after an epoch.
+
+        Raises:
+            OSError: It cannot be written; the last checkpoint is untouched.
+        """
+        self.folder.mkdir(parents=True, exist_ok=True)
+        device = dump(self.model, ("model", name_of(self.model)))
+        atomic.write(self.folder / "config.yaml", dump(self.config).encode())
+        atomic.write(self.folder / "device.yaml", device.encode())
+        atomic.write(self.folder / "checkpoint.npz", checkpoint.save(trainer, before))
+        self.write_metrics(trainer.rows)
+
+    def restore(self, trainer: Trainer) -> list[np.ndarray]:
+        """Put the trainer at the last checkpoint; returns the conductances before training."""
+        before = checkpoint.restore(trainer, (self.folder / "checkpoint.npz").read_bytes())
+        self.write_metrics(trainer.rows)
+        return before
+
+    def write_metrics(self, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Write `metrics.jsonl`: an object per epoch, the first of before training."""
+        lines = "".join(json.dumps(row) + "\n" for row in rows)
+        atomic.write(self.folder / "metrics.jsonl", lines.encode())
+
+    def write_summary(self, rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+        """Write `summary.json` and return it."""
+        found = summary(rows, self.config)
+        atomic.write(self.folder / "summary.json", (json.dumps(found, indent=2) + "\n").encode())
+        return found
+
+
+def summary(rows: Sequence[Mapping[str, Any]], config: Training) -> dict[str, Any]:
+    """What a run came to, from its epochs."""
+    first, last = rows[0], rows[-1]
+
+    def total(name: str) -> Any:
+        return sum(row[name] for row in rows)
+
+    return {
+        "test_accuracy": last["test_accuracy"],
+        "test_accuracy_interval": wilson_interval(last["test_accuracy"], last["test_images"]),
+        "epochs": list(rows),
+        "spikes_per_inference": last["spikes_per_inference"],
+        "spikes_per_inference_initial": first["spikes_per_inference"],
+        "rate_hz": {"initial": first["rate_hz"], "final": last["rate_hz"]},
+        "pulses": {"set": total("set_pulses"), "reset": total("reset_pulses")},
+        "programmed_devices": total("programmed_devices"),
+        "programming_operations": total("programming_operations"),
+        "reads": {
+            "row_activations": total("row_activations"),
+            "column_conversions": total("column_conversions"),
+            "device_reads": total("device_reads"),
+        },
+        "energy_joules": {"read": total("read_joules"), "write": total("write_joules")},
+        "seconds": total("seconds"),
+        "seed": config.seed,
+        "device": config.device,
+        "ei": config.network.ei,
+        "policy": config.policy,
+        "version": version("xbar-hil"),
+    }
+
+
+def wilson_interval(share: float, n: int) -> tuple[float, float]:
+    """95 % interval of a share of `n` independent trials.
+
+    Source:
+        E. B. Wilson, J. Am. Stat. Assoc. 22(158), 209-212, 1927.
+    """
+    z = 1.959964
+    middle = (share + z * z / (2 * n)) / (1 + z * z / n)
+    half = z * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n)) / (1 + z * z / n)
+    return max(0.0, middle - half), min(1.0, middle + half)

@@ -1,0 +1,41 @@
+"""One error class per thing the user can do about it.
+
+An error takes one argument, the message: what was found, where, what is allowed and what did not
+happen. (A second argument would break unpickling, and with it every pool of processes.)
+"""
+
+
+class XbarError(Exception):
+    """Base class; the CLI turns it into one message and this exit code, never a traceback."""
+
+    exit_code = 2
+
+
+class ConfigError(XbarError):
+    """A file, option or parameter is wrong: edit it and run again."""
+
+
+class CalibrationError(XbarError):
+    """Asked outside what was measured: ask for less, or bring other data."""
+
+
+class LimitError(XbarError, ValueError):
+    """Could harm the device; refused before anything was sent."""
+
+
+class ShapeError(XbarError, ValueError):
+    """Two arrays that must describe the same devices do not: mend the calling code."""
+
+
+class DataError(XbarError):
+    """A data file is missing, truncated or not what its checksum says: fetch it again."""
+
+
+class RunError(XbarError):
+    """A run directory is not what the command needs: name another, or run again."""
+
+
+class HardwareError(XbarError):
+    """Cable, instrument or board: look at it and try again."""
+
+    exit_code = 3

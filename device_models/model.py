@@ -1,0 +1,136 @@
+"""What every kind of device answers: how it is made, how a pulse moves it, how it reads."""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from .errors import ConfigError, ShapeError
+from .record import Record, quantity
+
+
+class DeviceState(NamedTuple):
+    """An array of devices at one moment. Nothing in it is ever modified in place.
+
+    `g` is the conductance in siemens. `traits` are the device-to-device draws of the model, made
+    once by `manufacture`; each has the shape of `g`.
+    """
+
+    g: Tensor
+    traits: dict[str, Tensor]
+
+
+class Programmed(NamedTuple):
+    """The state after a programming operation, and the energy its pulses took in joules."""
+
+    state: DeviceState
+    energy_joules: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeviceModel(Record, ABC):
+    """One kind of device: parameters, and pure functions of the state of an array of them.
+
+    Arrays are (rows, columns): word lines by bit lines. Every random function takes a generator; a
+    function never changes its arguments. A model is abstract or never subclassed.
+    """
+
+    status: str
+    sources: dict[str, str]
+    g_min_siemens: float = quantity("S", 0.0, 1.0)
+    g_max_siemens: float = quantity("S", 1e-9, 1.0)
+
+    def __post_init__(self) -> None:
+        """Check the fields, the window, the status and the sources.
+
+        Raises:
+            ConfigError: A field is outside its range, the window is empty, the status is unknown,
+                or a source is given for a parameter that does not exist.
+        """
+        super().__post_init__()
+        if not self.g_min_siemens < self.g_max_siemens:
+            raise ConfigError(
+                f"the window is empty: g_min_siemens = {self.g_min_siemens:g} must be below "
+                f"g_max_siemens = {self.g_max_siemens:g}"
+            )
+        if self.status not in STATUSES:
+            allowed = ", ".join(STATUSES)
+            raise ConfigError(f"status must be one of {allowed}, not {self.status!r}")
+        strangers = set(self.sources) - set(self.__dataclass_fields__)
+        if strangers:
+            raise ConfigError(f"sources names unknown parameters: {', '.join(sorted(strangers))}")
+
+    @property
+    def window_siemens(self) -> float:
+        """Width of the conductance window."""
+        return self.g_max_siemens - self.g_min_siemens
+
+    @property
+    def pulses_across(self) -> float:
+        """Mean SET pulses from the lowest to the highest conductance: the levels of the device."""
+        middles = (torch.arange(256, dtype=torch.float64) + 0.5) / 256
+        g = self.g_min_siemens + self.window_siemens * middles
+        steps = self.step_siemens(g, torch.ones_like(g))
+        return float((self.window_siemens / 256 / steps).sum())
+
+    @abstractmethod
+    def manufacture(self, shape: tuple[int, int], *, generator: torch.Generator) -> DeviceState:
+        """New devices, each at the lowest conductance it reaches.
+
+        Args:
+            shape: (rows, columns).
+            generator: Source of the device-to-device spread.
+        """
+
+    @abstractmethod
+    def program(
+        self, state: DeviceState, counts: Tensor, selected: Tensor, *, generator: torch.Generator
+    ) -> Programmed:
+        """Give every device its own number of equal SET (count > 0) or RESET (count < 0) pulses.
+
+        Args:
+            state: Before. Not modified.
+            counts: Signed whole numbers, shape of `state.g`.
+            selected: Which devices the operation addresses at all (bool, shape of `state.g`); a
+                count outside it must be 0. Only models whose writing disturbs the devices that get
+                no pulse look at it.
+            generator: Source of the cycle-to-cycle spread.
+        Raises:
+            ShapeError: `counts` or `selected` does not have the shape of `state.g`.
+        """
+
+    @abstractmethod
+    def step_siemens(self, g: Tensor, counts: Tensor) -> Tensor:
+        """Expected size of the next pulse at conductance `g`, SET where `counts` > 0, else RESET.
+
+        What the data sheet of the type tells a trainer: it knows no device-to-device spread.
+
+        Args:
+            g: Conductance, siemens, any shape.
+            counts: Only the sign is used; broadcasts against `g`.
+        Returns:
+            Positive siemens.
+        """
+
+    @abstractmethod
+    def read_sigma_siemens(self, g: Tensor) -> Tensor | None:
+        """Standard deviation of one read of a device at `g`; None for a noiseless device."""
+
+    @abstractmethod
+    def pulses(self, counts: Tensor) -> tuple[int, int]:
+        """How many SET and RESET pulses a board sends for these counts."""
+
+
+STATUSES = ("measured", "digitised", "literature", "invented")
+
+
+def check_shapes(state: DeviceState, counts: Tensor, selected: Tensor) -> None:
+    """Raise ShapeError unless counts and selection describe the devices of the state."""
+    for name, tensor in (("counts", counts), ("selected", selected)):
+        if tensor.shape != state.g.shape:
+            raise ShapeError(
+                f"{name} has shape {tuple(tensor.shape)}, the array {tuple(state.g.shape)}; "
+                "no pulse was applied"
+            )

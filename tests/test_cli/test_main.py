@@ -1,0 +1,172 @@
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from cli.main import COMMANDS, CommandGroup, main
+
+HELPERS = Path(__file__).parents[1] / "helpers"
+HEAVY = {"torch", "numba", "matplotlib", "numpy", "scipy"}
+LAZY = {
+    "dummy": ("xbar_dummy:dummy", "End as told."),
+    "broken": ("xbar_no_such_module:broken", "A command whose module does not exist."),
+}
+
+
+@pytest.fixture
+def group():
+    return CommandGroup("xbar", lazy=LAZY)
+
+
+def run(group, *args):
+    result = CliRunner().invoke(group, args)
+    return result.exit_code, result.stdout, result.stderr
+
+
+# --- help ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("args", [["--help"], ["-h"], ["--version"]])
+def test_help_imports_no_command_and_nothing_heavy(args):
+    code = (
+        "import sys\n"
+        "from cli.main import main\n"
+        f"main({args!r}, standalone_mode=False)\n"
+        "print(*sys.modules, sep='\\n', file=sys.stderr)"
+    )
+    command = [sys.executable, "-c", code]
+    result = subprocess.run(command, check=True, capture_output=True, text=True)
+    modules = set(result.stderr.split())
+    assert "cli.main" in modules
+    assert not modules & (HEAVY | {"yaml"})
+    assert {m for m in modules if m.startswith(("cli.", "crossbar"))} == {"cli.main"}
+
+
+def test_help_names_every_command_with_one_line_and_shows_examples():
+    code, stdout, stderr = run(main, "--help")
+    assert (code, stderr) == (0, "")
+    for name, (_, text) in COMMANDS.items():
+        assert any(line.split(maxsplit=1) == [name, text] for line in stdout.splitlines())
+        assert f"  xbar {name}" in stdout
+
+
+def test_help_of_a_group_lists_lazy_and_plain_commands_importing_none(group):
+    group.add_command(click.Command("plain", help="Plain."))
+    code, stdout, stderr = run(group, "--help")
+    assert (code, stderr) == (0, "")
+    assert [line.split()[0] for line in stdout.split("Commands:\n")[1].splitlines()] == [
+        "dummy",
+        "broken",
+        "plain",
+    ]
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_has_its_own_help(name):
+    code, stdout, stderr = run(main, name, "--help")
+    assert (code, stderr) == (0, "")
+    assert stdout.startswith(f"Usage: main {name} ")
+
+
+def test_version_is_the_one_of_the_distribution():
+    assert run(main, "--version") == (0, "xbar 0.1.0\n", "")
+
+
+# --- mistyped ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("typed", "message"),
+    [
+        ("trian", "Error: no command 'trian'; did you mean 'train'?\n"),
+        ("zzz", f"Error: no command 'zzz'; known: {', '.join(COMMANDS)}\n"),
+    ],
+)
+def test_a_mistyped_command_is_told_the_nearest(typed, message):
+    code, stdout, stderr = run(main, typed)
+    assert (code, stdout) == (2, "")
+    assert stderr.endswith(message)
+
+
+def test_a_mistyped_option_is_told_the_nearest():
+    code, stdout, stderr = run(main, "--hepl")
+    assert (code, stdout) == (2, "")
+    assert "--help" in stderr.splitlines()[-1]
+
+
+# --- the boundary --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("ending", "code", "stderr"),
+    [
+        ("well", 0, ""),
+        ("config", 2, "Error: tile.yaml:3:3: rows = 0 is outside [1, 1024]; nothing was run\n"),
+        ("hardware", 3, "Error: no board at 127.0.0.1:5025; nothing was sent\n"),
+        ("two", 2, "Error: a.yaml:1:1: one\na.yaml:2:1: two\n"),
+        ("interrupt", 130, "Interrupted.\n"),
+        (
+            "full",
+            2,
+            "Error: no space left on device (runs/a/checkpoint.npz); "
+            "nothing was lost before the last checkpoint\n",
+        ),
+        (
+            "quota",
+            2,
+            "Error: no space left on device; nothing was lost before the last checkpoint\n",
+        ),
+        ("pipe", 1, ""),
+    ],
+)
+def test_an_ending_is_one_message_and_an_exit_code(group, ending, code, stderr):
+    assert run(group, "dummy", ending) == (code, "before\n", stderr)
+
+
+@pytest.mark.parametrize("ending", ["denied", "bug"])
+def test_a_bug_keeps_its_traceback(group, ending):
+    result = CliRunner().invoke(group, ["dummy", ending])
+    assert isinstance(result.exception, PermissionError | ZeroDivisionError)
+
+
+def test_a_missing_command_module_keeps_its_traceback(group):
+    assert isinstance(CliRunner().invoke(group, ["broken"]).exception, ModuleNotFoundError)
+
+
+def shell(code):
+    env = os.environ | {"PYTHONPATH": os.pathsep.join([str(HELPERS), *filter(None, sys.path)])}
+    prelude = "from cli.main import CommandGroup; import xbar_dummy; group = CommandGroup('xbar')\n"
+    return subprocess.Popen(
+        [sys.executable, "-c", prelude + code],
+        env=env,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def test_a_reader_that_goes_away_ends_it_quietly():
+    with shell("group.add_command(xbar_dummy.talk); group(['talk'])") as process:
+        assert process.stdout.readline() == "line 0\n"
+        process.stdout.close()
+        assert process.stderr.read() == ""
+    assert process.returncode == 1
+
+
+def test_control_c_ends_it_with_one_line_and_130():
+    code = (
+        "import click, time\n"
+        "group.add_command(click.Command('wait', callback=lambda: (click.echo('on'), "
+        "time.sleep(60))))\n"
+        "group(['wait'])"
+    )
+    with shell(code) as process:
+        assert process.stdout.readline() == "on\n"
+        process.send_signal(signal.SIGINT)
+        assert process.communicate(timeout=30) == ("", "Interrupted.\n")
+    assert process.returncode == 130

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from device_models.errors import ConfigError, XbarError
-from device_models.record import Record, describe, override, quantity
+from device_models.record import Record, describe, override, printed, quantity
 
 if TYPE_CHECKING:
     from device_models.model import DeviceModel
@@ -81,11 +81,22 @@ def show(
         drawing = override(Drawing(), typed)
         model = load_device(file)
     except XbarError as e:
-        raise type(e)(f"{e}; nothing was drawn") from e
-    target = None if no_figure else out or f"{Path(file).name.removesuffix('.yaml')}.png"
+        raise type(e)(said(str(e))) from e
+    target = None if no_figure else (f"{bare_name(file)}.png" if out is None else out)
     if target is not None:
         draw(model, target, drawing.seed)
     return summary(file, model) | {"parameters": parameters(model)}, target
+
+
+def said(message: str) -> str:
+    """The message, ending in what did not happen."""
+    return message if "nothing was" in message else f"{message}; nothing was drawn"
+
+
+def bare_name(file: str) -> str:
+    """The name of a device file without its folder and ending."""
+    path = Path(file)
+    return path.stem if path.suffix in (".yaml", ".yml") else path.name
 
 
 def draw(model: "DeviceModel", target: str, seed: int) -> None:
@@ -155,20 +166,15 @@ def page(found: dict[str, Any]) -> str:
     head = f"{found['name']}: model {found['model']}, parameters: {found['status']}"
     lines = [head, found["description"], f"window {window(found)}", ""]
     rows = found["parameters"]
-    widths = [max(len(shown(row[key])) for row in rows) for key in ("name", "value", "unit")]
+    widths = [max(len(printed(row[key])) for row in rows) for key in ("name", "value", "unit")]
     for row in rows:
-        cells = (shown(row[key]) for key in ("name", "value", "unit"))
+        cells = (printed(row[key]) for key in ("name", "value", "unit"))
         words = "  ".join(f"{cell:<{width}}" for cell, width in zip(cells, widths, strict=True))
         lines.append(f"{words}  {row['allowed']}")
         lines += textwrap.wrap(
             row["source"], WIDTH, initial_indent=" " * 4, subsequent_indent=" " * 4
         )
     return "\n".join(lines)
-
-
-def shown(value: Any) -> str:
-    """A value of a parameter in few characters."""
-    return f"{value:.12g}" if isinstance(value, float) else str(value)
 
 
 def window(row: dict[str, Any]) -> str:

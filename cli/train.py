@@ -1,6 +1,8 @@
 """`xbar train`: train a network by pulses, see it happen, keep the run."""
 
+import dataclasses
 import json as json_text
+import math
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,6 +15,7 @@ from device_models.errors import ConfigError, XbarError
 if TYPE_CHECKING:
     import numpy as np
 
+    from crossbar.datasets.fashion_mnist import FashionMnist
     from crossbar.training.config import Training
     from crossbar.training.run import Run
     from crossbar.training.trainer import Trainer
@@ -76,7 +79,8 @@ def train(
     given = {name: text for name, text in typed.items() if text is not None}
     try:
         run = continued(resume, given, config, out) if resume else fresh(given, config, out)
-        trainer, before = prepare(run, data_dir, threads, resumed=resume is not None)
+        images = pictures(data_dir)
+        trainer, before = prepare(run, images, threads, resumed=resume is not None)
     except XbarError as e:
         raise type(e)(said(str(e))) from e
     try:
@@ -92,7 +96,7 @@ def train(
     if not no_figures:
         from crossbar.figures.run import draw_run
 
-        draw_run(run, trainer, before, data_dir)
+        draw_run(run, trainer, before, images)
     click.echo(json_text.dumps(found, indent=2) if as_json else table(found, run.folder))
 
 
@@ -110,8 +114,6 @@ def settings(given: Mapping[str, str], config: str | None) -> "Training":
     network = {n: (given[n], NETWORK[n]) for n in NETWORK if n in given}
     training = {n: (given[n], TRAINING[n]) for n in TRAINING if n in given}
     changed = override(base, training)
-    import dataclasses
-
     return dataclasses.replace(changed, network=override(base.network, network))
 
 
@@ -139,33 +141,39 @@ def continued(
     resume: str | None, given: Mapping[str, str], config: str | None, out: str | None
 ) -> "Run":
     """The run to continue, perhaps to a later epoch."""
-    import dataclasses
-
     from crossbar.training.run import Run
     from device_models.schema import override
 
     fixed = [TRAINING.get(n) or NETWORK[n] for n in given if n != "epochs"]
     fixed += ["--config"] * bool(config) + ["--out"] * bool(out)
     if fixed:
-        raise ConfigError(f"--resume keeps the settings of the run; {', '.join(fixed)} cannot change")
+        raise ConfigError(
+            f"--resume keeps the settings of the run; {', '.join(fixed)} cannot change"
+        )
     run = Run.open(Path(str(resume)))
     more = {"epochs": (given["epochs"], "--epochs")} if "epochs" in given else {}
-    run.config = dataclasses.replace(override(run.config, more))
+    run.config = override(run.config, more)
     return run
 
 
+def pictures(data_dir: str | None) -> "FashionMnist":
+    """Fashion-MNIST, from the first place that has it."""
+    from crossbar.datasets.fashion_mnist import load
+
+    return load(Path(data_dir) if data_dir else None, notice=notice)
+
+
 def prepare(
-    run: "Run", data_dir: str | None, threads: int | None, *, resumed: bool
+    run: "Run", images: "FashionMnist", threads: int | None, *, resumed: bool
 ) -> "tuple[Trainer, list[np.ndarray]]":
-    """Data, chip and (for a resumed run) the state of the last epoch."""
+    """The chip, new or (for a resumed run) in the state of the last epoch."""
     import torch
 
     from crossbar.snn.jit import is_compiled
-    from crossbar.training.data import encode, load_images
+    from crossbar.training.data import encode
     from crossbar.training.trainer import Trainer
 
     torch.set_num_threads(1)  # the arrays are small: more threads only wait for each other
-    images = load_images(Path(data_dir) if data_dir else None, notice=notice)
     trainer = Trainer(run.config, run.model, encode(images, run.config.network), threads=threads)
     if not is_compiled("kernels"):
         notice("compiling the kernels for this machine, once (about 15 s) ...")
@@ -187,16 +195,16 @@ def go(run: "Run", trainer: "Trainer", before: "list[np.ndarray]") -> None:
     total = run.config.epochs
     notice(f"{run.folder}: untrained {trainer.rows[0]['test_accuracy']:.1%}")
     while trainer.epoch < total:
-        steps = trainer.run_epoch()
-        batches = trainer.batches
         label = f"epoch {trainer.epoch + 1}/{total}"
-        accuracy = ""
         with click.progressbar(
-            length=batches, label=label, file=sys.stderr, item_show_func=lambda _: accuracy
+            trainer.run_epoch(),
+            length=trainer.batches,
+            label=label,
+            file=sys.stderr,
+            item_show_func=lambda step: f"train {step.accuracy:.1%}" if step else "",
         ) as bar:
-            for step in steps:
-                accuracy = f"train {step.accuracy:.1%}"
-                bar.update(1, current_item=step)
+            for _ in bar:
+                pass
         run.save(trainer, before)
         row = trainer.rows[-1]
         notice(f"{label}  test {row['test_accuracy']:.2%}  {row['seconds']:.1f} s")
@@ -208,15 +216,24 @@ def table(found: Mapping[str, Any], folder: Path) -> str:
     first, last = found["spikes_per_inference_initial"], found["spikes_per_inference"]
     energy, pulses, reads = found["energy_joules"], found["pulses"], found["reads"]
     rows = [
-        ("test accuracy", f"{found['test_accuracy']:.2%}  (95 % interval of the test images alone "
-                          f"{low:.2%} to {high:.2%})"),
+        (
+            "test accuracy",
+            f"{found['test_accuracy']:.2%}  (95 % interval of the test images alone "
+            f"{low:.2%} to {high:.2%})",
+        ),
         ("hidden spikes per inference", f"{activity(first)} before, {activity(last)} after"),
-        ("rate of a hidden neuron", f"{found['rate_hz']['initial']:.2f} Hz before, "
-                                    f"{found['rate_hz']['final']:.2f} Hz after"),
+        (
+            "rate of a hidden neuron",
+            f"{found['rate_hz']['initial']:.2f} Hz before, "
+            f"{found['rate_hz']['final']:.2f} Hz after",
+        ),
         ("pulses", f"{pulses['set']:,} SET, {pulses['reset']:,} RESET"),
-        ("reads", f"{reads['row_activations']:,} row activations, "
-                  f"{reads['column_conversions']:,} column conversions, "
-                  f"{reads['device_reads']:,} single devices"),
+        (
+            "reads",
+            f"{reads['row_activations']:,} row activations, "
+            f"{reads['column_conversions']:,} column conversions, "
+            f"{reads['device_reads']:,} single devices",
+        ),
         ("energy in the devices", f"{si(energy['write'])}J write, {si(energy['read'])}J read"),
         ("time", f"{found['seconds']:.1f} s"),
         ("run", str(folder)),
@@ -236,7 +253,5 @@ def si(value: float) -> str:
     """Three digits and a metric prefix: 0.000291 -> '291 u'."""
     if value == 0.0:
         return "0 "
-    import math
-
     power = max(-5, min(0, math.floor(math.log10(value) / 3)))
     return f"{value / 1000.0**power:.3g} {'fpnum'[power + 5] if power else ''}"

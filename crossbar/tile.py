@@ -26,9 +26,7 @@ class Tiling:
         return -(-self.columns // self.tile_columns)
 
 
-def read(
-    g: Tensor, sigma: Tensor | None, v_volts: Tensor, *, generator: torch.Generator
-) -> Tensor:
+def read(g: Tensor, sigma: Tensor | None, v_volts: Tensor, *, generator: torch.Generator) -> Tensor:
     """Column currents for some input vectors, with read noise drawn once per column.
 
     A device read at voltage v carries v (g + sigma z) with its own standard normal z, drawn anew in

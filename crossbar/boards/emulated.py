@@ -101,7 +101,10 @@ class EmulatedBoard:
                 "word lines); nothing was read"
             )
         driven = v_volts != 0
-        tile_steps = sum(int(t.any(1).sum()) for t in driven.split(self._tiling.tile_rows, dim=1))
+        tile_steps = sum(
+            int(torch.count_nonzero(tile.any(1)))
+            for tile in torch.split(driven, self._tiling.tile_rows, dim=1)
+        )
         joules = float((v_volts.square() @ self.state.g.sum(1)).sum()) * self.info.t_read_seconds
         self.counters += Counters(
             row_activations=int(driven.sum()) * self._tiling.across,
@@ -138,9 +141,7 @@ class EmulatedBoard:
 
     def pulse_array(self, counts: Tensor) -> None:
         """See `Board.pulse_array`."""
-        after = self.model.program(
-            self.state, counts, self._selected, generator=self._pulse_noise
-        )
+        after = self.model.program(self.state, counts, self._selected, generator=self._pulse_noise)
         self._renew_sigma(after.state.g)
         self.state = after.state
         sets, resets = self.model.pulses(counts)

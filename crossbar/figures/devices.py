@@ -16,7 +16,7 @@ from . import style
 DEVICES = 30
 PULSES = 150  # drawn in each direction
 CROSSING = 100  # drawn pulses that should carry a median device through its window
-MOST_UNITS = 100  # real pulses one drawn pulse may stand for: bounds the time of a weak device
+MOST_UNITS = 20  # real pulses one drawn pulse may stand for: bounds the time of a weak device
 _POINTS = 400
 
 
@@ -74,19 +74,12 @@ def _sends_each_unit(model: DeviceModel) -> bool:
     return model.pulses(torch.tensor([[2]]))[0] > 1
 
 
-def _meaning(model: DeviceModel, units: int) -> str:
-    """What one drawn pulse stands for, to follow the label of the axis."""
-    if units == 1:
-        return ""
-    if _sends_each_unit(model):
-        return f" (each point: {units:,} pulses)"
-    return f" (1 pulse = {units:,} units)"
-
-
 def _draw_response(axes: Axes, model: DeviceModel, seed: int) -> None:
     """Every device, the band of most of them, and their mean."""
     traces = simulate(model, seed=seed) * 1e6
-    units, number = units_per_pulse(model), np.arange(len(traces))
+    units = units_per_pulse(model)
+    each = units if _sends_each_unit(model) else 1
+    number = np.arange(len(traces)) * each
     low, high = np.percentile(traces, (5, 95), axis=1)
     axes.fill_between(number, low, high, color=style.FAINT, alpha=0.45, lw=0)
     axes.plot(number, traces, color=style.QUIET, lw=style.HAIR_POINTS, alpha=0.55)
@@ -95,19 +88,20 @@ def _draw_response(axes: Axes, model: DeviceModel, seed: int) -> None:
         part = slice(first, first + PULSES + 1)
         axes.plot(number[part], traces[part].mean(1), color=colour, lw=2.4, label=name)
         place = (first + PULSES / 2) / (2 * PULSES)
-        style.write(axes, place, 0.99, f"{PULSES} {name} pulses", colour, to="top center")
-    axes.axvline(PULSES, color=style.FAINT, lw=1.0, zorder=0)
+        style.write(axes, place, 0.99, f"{PULSES * each:,} {name} pulses", colour, to="top center")
+    axes.axvline(PULSES * each, color=style.FAINT, lw=1.0, zorder=0)
     top = model.g_max_siemens * 1e6
-    axes.set(xlim=(0, 2 * PULSES), ylim=(-0.03 * top, 1.12 * top))
+    axes.set(xlim=(0, 2 * PULSES * each), ylim=(-0.03 * top, 1.12 * top))
+    meaning = f" (1 pulse = {units:,} units)" if units > each else ""
     title = f"{DEVICES} simulated devices, mean, 5-95 % band"
     y = f"conductance ({style.MICROSIEMENS})"
-    style.dress(axes, x=f"pulse number{_meaning(model, units)}", y=y, title=title)
+    style.dress(axes, x=f"pulse number{meaning}", y=y, title=title)
 
 
 def _draw_steps(axes: Axes, model: DeviceModel) -> None:
     """Expected SET and RESET step against the conductance."""
     g = torch.from_numpy(_grid(model))
-    units = units_per_pulse(model)
+    units = 1 if _sends_each_unit(model) else units_per_pulse(model)
     ups, downs = (
         model.step_siemens(g, torch.full_like(g, sign)).double().numpy() * units * 1e6
         for sign in (1.0, -1.0)

@@ -173,12 +173,6 @@ def prefix(largest: float) -> tuple[float, str]:
     return 10.0**-exponent, _PREFIXES[exponent]
 
 
-def with_unit(value: float, unit: str) -> str:
-    """A value in three digits with the prefix that suits it: `1.5 kohm`."""
-    factor, letter = prefix(abs(value))
-    return f"{value * factor:.3g} {letter}{unit}"
-
-
 def check_target(path: str | PathLike[str]) -> Path:
     """The path, if a figure may be written there as far as can be told without writing.
 
@@ -186,11 +180,15 @@ def check_target(path: str | PathLike[str]) -> Path:
         ConfigError: It does not end in `.png`, is a folder, or lies in none.
     """
     target = Path(path)
-    if target.is_dir():
+    try:
+        is_folder, has_folder = target.is_dir(), target.parent.is_dir()
+    except OSError as e:  # no right to look, or a name that is too long
+        raise ConfigError(f"{target}: {e.strerror or e}; no figure was written") from e
+    if is_folder:
         raise ConfigError(f"{target} is a folder; name a .png file; no figure was written")
     if target.suffix.lower() != ".png":
         raise ConfigError(f"{target} must end in .png; no figure was written")
-    if not target.parent.is_dir():
+    if not has_folder:
         raise ConfigError(f"there is no folder {target.parent}; no figure was written")
     return target
 

@@ -1,0 +1,1 @@
+"""The spiking network: codes, equations, kernels, and layers on boards."""

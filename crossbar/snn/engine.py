@@ -12,6 +12,7 @@ from .encoding import Events
 from .layer import Effective
 from .network import Network
 
+LANES = 8  # the hidden layer is padded to whole SIMD registers of 32-bit numbers
 CHUNKS = 8  # of a batch; fixed, so that sums do not depend on the number of threads
 
 
@@ -53,7 +54,8 @@ class Engine:
         processors = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 2
         self.threads = min(CHUNKS, threads or processors)
         self._pool = ThreadPoolExecutor(self.threads)
-        shapes = (network.inputs, network.hidden), (network.hidden, network.classes)
+        self._width = -(-network.hidden // LANES) * LANES
+        shapes = (network.inputs, self._width), (self._width, network.classes)
         self._sums = [np.zeros((CHUNKS, *shape), np.float32) for shape in shapes]
 
     def __call__(
@@ -80,11 +82,8 @@ class Engine:
         """
         learn = backward_weights is not None
         back = layers[1].weights if backward_weights is None else backward_weights
-        weights = kernels.Weights(
-            *(layer.weights for layer in layers),
-            *(layer.variance for layer in layers),
-            *(layer.siemens for layer in layers),
-        )
+        back = padded(back, rows=self._width)
+        weights = self._weights(layers)
         bounds = np.linspace(0, len(chosen), CHUNKS + 1).astype(int)
 
         def run(chunk: int) -> kernels.Tally:
@@ -92,7 +91,7 @@ class Engine:
             samples = kernels.Samples(
                 events.rows, events.times, events.offsets, labels, chosen[low:high], first + low
             )
-            tally = empty_tally(high - low, self._network.hidden)
+            tally = empty_tally(high - low, self._width)
             gradient = kernels.Gradient(self._sums[0][chunk], self._sums[1][chunk])
             if learn:
                 gradient.w1.fill(0.0)
@@ -102,9 +101,27 @@ class Engine:
             )
             return tally
 
-        tallies = list(self._pool.map(run, range(CHUNKS)))
-        means = tuple(s.sum(0) / np.float32(len(chosen)) for s in self._sums) if learn else ()
-        return join(tallies, means)
+        done = join(list(self._pool.map(run, range(CHUNKS))), self._network.hidden)
+        return done._replace(gradients=self._mean_gradients(len(chosen))) if learn else done
+
+    def _weights(self, layers: Sequence[Effective]) -> kernels.Weights:
+        """The layers as the kernels read them, padded with neurons that never fire."""
+        first, second = layers
+        width = self._width
+        return kernels.Weights(
+            padded(first.weights, columns=width),
+            padded(second.weights, rows=width),
+            padded(first.variance, columns=width) if first.variance.size else first.variance,
+            padded(second.variance, rows=width) if second.variance.size else second.variance,
+            first.siemens,
+            padded(second.siemens[:, None], rows=width)[:, 0],
+        )
+
+    def _mean_gradients(self, samples: int) -> tuple[np.ndarray, np.ndarray]:
+        """Sum over the chunks in their order, without the padding."""
+        hidden, count = self._network.hidden, np.float32(samples)
+        first, second = (sums.sum(0) for sums in self._sums)
+        return first[:, :hidden] / count, second[:hidden] / count
 
 
 def constants(
@@ -134,14 +151,24 @@ def empty_tally(samples: int, hidden: int) -> kernels.Tally:
     )
 
 
-def join(tallies: Sequence[kernels.Tally], gradients: tuple[np.ndarray, ...] = ()) -> Pass:
-    """Add up the tallies of chunks, in their order."""
+def padded(array: np.ndarray, *, rows: int = 0, columns: int = 0) -> np.ndarray:
+    """`array` with rows or columns of zeros behind it, up to the given numbers; contiguous."""
+    shape = max(rows, array.shape[0]), max(columns, array.shape[1])
+    if shape == array.shape and array.flags.c_contiguous:
+        return array
+    wider = np.zeros(shape, array.dtype)
+    wider[: array.shape[0], : array.shape[1]] = array
+    return wider
+
+
+def join(tallies: Sequence[kernels.Tally], hidden: int) -> Pass:
+    """Add up the tallies of chunks, in their order; padding is left out."""
     return Pass(
         np.concatenate([t.predictions for t in tallies]),
         np.concatenate([t.losses for t in tallies]),
-        np.sum([t.spikes for t in tallies], axis=0),
+        np.sum([t.spikes for t in tallies], axis=0)[:hidden],
         np.sum([t.activations for t in tallies], axis=0),
         np.sum([t.tile_steps for t in tallies], axis=0),
         np.sum([t.siemens for t in tallies], axis=0),
-        gradients,
+        (),
     )

@@ -21,7 +21,7 @@ def jit(function: Callable[..., Any]) -> Callable[..., Any]:
     Sums are reordered by the compiler only (SIMD lanes), never by threads, so results do not depend
     on the number of threads. `nnan` and `ninf` stay off: a comparison with nan must remain false.
     """
-    numba.config.CACHE_DIR = str(cache_folder())
+    numba.config.CACHE_DIR = str(cache_folder())  # type: ignore[attr-defined]  # made at run time
     fast = {"nsz", "arcp", "contract", "afn", "reassoc"}
     compiled: Callable[..., Any] = numba.njit(
         nogil=True, cache=True, fastmath=fast, error_model="numpy"

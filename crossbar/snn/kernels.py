@@ -174,11 +174,11 @@ def forward(samples, which, weights, c, keys, traces, work, tally):
     membrane[: start + 1] = zero
     readout[: start + 1] = zero
     for t in range(start, c.steps):
-        fired = 0
+        fired = _i32(0)  # 32 bits: a wider counter would keep the loop from being vectorised
         for j in range(hidden):
             v = membrane[t, j]
             spike = v > c.threshold
-            fired += spike
+            fired = _i32(fired + _i32(spike))
             membrane[t + 1, j] = zero if spike else c.beta * v + current[j]
             current[j] = c.alpha * current[j]
         tile = -1
@@ -245,7 +245,10 @@ def backward(samples, which, weights, c, membrane, start, error, when, work, gra
     """Add one sample's weight gradient; the sweep runs from the last maximum to the first event."""
     g_current, g_membrane, a, b, g_f, g_o = work
     hidden, classes = weights.w2.shape
-    first, event = samples.offsets[samples.chosen[which]], samples.offsets[samples.chosen[which] + 1]
+    first, event = (
+        samples.offsets[samples.chosen[which]],
+        samples.offsets[samples.chosen[which] + 1],
+    )
     zero = c.one - c.one
     for scratch in (g_current, g_membrane, a, b, g_f, g_o):
         scratch[:] = zero
@@ -260,11 +263,11 @@ def backward(samples, which, weights, c, membrane, start, error, when, work, gra
             row = samples.rows[event]
             for j in range(hidden):
                 gradient.w1[row, j] += g_current[j]
-        fired = 0
+        fired = _i32(0)  # 32 bits: a wider counter would keep the loop from being vectorised
         for j in range(hidden):
             v = membrane[t, j]
             spike = v > c.threshold
-            fired += spike
+            fired = _i32(fired + _i32(spike))
             passed = zero if spike else g_membrane[j]
             g_current[j] = c.alpha * g_current[j] + passed
             slope = c.one / (c.surrogate_scale * abs(v - c.threshold) + c.one)
@@ -303,15 +306,30 @@ def run_chunk(samples, weights, backward_w2, c, seed, tally, gradient, learn):
     traces = (np.zeros((c.steps + 1, hidden), kind), np.zeros((c.steps + 1, classes), kind))
     wide, narrow = hidden + hidden % 2, classes + classes % 2
     work = (
-        np.zeros(hidden, kind), np.zeros(hidden, kind), np.zeros(wide, np.float32),
-        np.zeros(classes, kind), np.zeros(classes, kind), np.zeros(narrow, np.float32),
+        np.zeros(hidden, kind),
+        np.zeros(hidden, kind),
+        np.zeros(wide, np.float32),
+        np.zeros(classes, kind),
+        np.zeros(classes, kind),
+        np.zeros(narrow, np.float32),
     )
     back = (
-        np.zeros(hidden, kind), np.zeros(hidden, kind), np.zeros(hidden, kind),
-        np.zeros(hidden, kind), np.zeros(classes, kind), np.zeros(classes, kind),
+        np.zeros(hidden, kind),
+        np.zeros(hidden, kind),
+        np.zeros(hidden, kind),
+        np.zeros(hidden, kind),
+        np.zeros(classes, kind),
+        np.zeros(classes, kind),
     )
     error, when, keys = np.zeros(classes, kind), np.zeros(classes, np.int64), np.zeros(2, np.uint32)
-    carried = Weights(weights.w1, backward_w2, weights.variance1, weights.variance2, weights.siemens1, weights.siemens2)
+    carried = Weights(
+        weights.w1,
+        backward_w2,
+        weights.variance1,
+        weights.variance2,
+        weights.siemens1,
+        weights.siemens2,
+    )
     for i in range(samples.chosen.shape[0]):
         for layer in range(2):
             keys[layer] = sample_key(seed, samples.first_key + i, layer)

@@ -70,7 +70,11 @@ def _restore_layer(
 
     def named(prefix: str) -> dict[str, torch.Tensor]:
         start = f"{place}.{prefix}."
-        return {n.removeprefix(start): torch.from_numpy(a) for n, a in arrays.items() if n.startswith(start)}
+        return {
+            n.removeprefix(start): torch.from_numpy(a)
+            for n, a in arrays.items()
+            if n.startswith(start)
+        }
 
     board = trainer.layers[place].board
     g = torch.from_numpy(arrays[f"{place}.g"])

@@ -58,9 +58,7 @@ def w_max_of(config: Training, model: DeviceModel) -> tuple[float, float]:
     )
 
 
-def with_update_noise(
-    model: DeviceModel, config: Training, g_unit_siemens: float
-) -> DeviceModel:
+def with_update_noise(model: DeviceModel, config: Training, g_unit_siemens: float) -> DeviceModel:
     """The device with the noise that `update_noise` asks for, in siemens of one layer."""
     if config.update_noise == 0.0:
         return model

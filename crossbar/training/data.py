@@ -1,21 +1,13 @@
 """Images and labels as the trainer takes them."""
 
-from collections.abc import Callable
-from pathlib import Path
-
 import numpy as np
 
 from device_models.errors import ConfigError
 
-from ..datasets.fashion_mnist import FashionMnist, load
+from ..datasets.fashion_mnist import FashionMnist
 from ..snn.encoding import latency_code
 from ..snn.network import Network
 from .trainer import Data
-
-
-def load_images(data_dir: Path | None, *, notice: Callable[[str], None]) -> FashionMnist:
-    """The images, from the first place that has them; see `crossbar.datasets.ladder`."""
-    return load(data_dir, notice=notice)
 
 
 def encode(images: FashionMnist, network: Network) -> Data:

@@ -107,6 +107,8 @@ def summary(rows: Sequence[Mapping[str, Any]], config: Training) -> dict[str, An
     first, last = rows[0], rows[-1]
 
     def total(name: str) -> Any:
+        if isinstance(first[name], Mapping):
+            return {part: sum(row[name][part] for row in rows) for part in first[name]}
         return sum(row[name] for row in rows)
 
     return {
@@ -116,15 +118,11 @@ def summary(rows: Sequence[Mapping[str, Any]], config: Training) -> dict[str, An
         "spikes_per_inference": last["spikes_per_inference"],
         "spikes_per_inference_initial": first["spikes_per_inference"],
         "rate_hz": {"initial": first["rate_hz"], "final": last["rate_hz"]},
-        "pulses": {"set": total("set_pulses"), "reset": total("reset_pulses")},
-        "programmed_devices": total("programmed_devices"),
+        "pulses": total("pulses"),
         "programming_operations": total("programming_operations"),
-        "reads": {
-            "row_activations": total("row_activations"),
-            "column_conversions": total("column_conversions"),
-            "device_reads": total("device_reads"),
-        },
-        "energy_joules": {"read": total("read_joules"), "write": total("write_joules")},
+        "programmed_devices": total("programmed_devices"),
+        "reads": total("reads"),
+        "energy_joules": total("energy_joules"),
         "seconds": total("seconds"),
         "seed": config.seed,
         "device": config.device,

@@ -46,6 +46,7 @@ class Trainer:
     epoch goes on exactly as one that was never stopped.
 
     Attributes:
+        data: The encoded images.
         layers: The two layers of synapses.
         policies: What turns a wanted change into pulses, one per layer.
         epoch: Epochs done; 0 after `start`.
@@ -56,7 +57,7 @@ class Trainer:
         self, config: Training, model: DeviceModel, data: Data, *, threads: int | None = None
     ) -> None:
         """Build the chip; `start` or `restore` comes next."""
-        self._config, self._data = config, data
+        self._config, self.data = config, data
         self._engine = Engine(config.network, tile_rows=config.tile_rows, threads=threads)
         self.layers = build(config, model)
         policy = POLICIES[config.policy]
@@ -82,7 +83,7 @@ class Trainer:
     @property
     def batches(self) -> int:
         """Updates of an epoch; a last batch that is not full is left out."""
-        return len(self._data.train_labels) // self._config.batch_size
+        return len(self.data.train_labels) // self._config.batch_size
 
     def run_epoch(self) -> Iterator[Progress]:
         """Train one epoch, batch by batch, and evaluate."""
@@ -90,9 +91,7 @@ class Trainer:
         epoch, size = self.epoch + 1, self._config.batch_size
         for layer in self.layers:
             layer.board.reseed(epoch)
-        order = stream("shuffle", self._config.seed, epoch).permutation(
-            len(self._data.train_labels)
-        )
+        order = stream("shuffle", self._config.seed, epoch).permutation(len(self.data.train_labels))
         rounding = torch_stream("policy", self._config.seed, epoch)
         key = stream_key("read noise", self._config.seed, epoch, 0)
         batches = self.batches
@@ -103,7 +102,7 @@ class Trainer:
             if batch and batch % self._config.readback_every == 0:
                 known = [layer.board.read_all() for layer in self.layers]
             done = self._learn(chosen, known, key, batch * size, rounding)
-            right += int((done.predictions == self._data.train_labels[chosen]).sum())
+            right += int((done.predictions == self.data.train_labels[chosen]).sum())
             loss += float(done.losses.sum())
             yield Progress(epoch, batch + 1, batches, right / ((batch + 1) * size))
         self.epoch = epoch
@@ -122,8 +121,8 @@ class Trainer:
         config = self._config
         done = self._engine(
             [layer.effective() for layer in self.layers],
-            self._data.train_events,
-            self._data.train_labels,
+            self.data.train_events,
+            self.data.train_labels,
             chosen,
             noise_key=key,
             first=first,
@@ -141,9 +140,9 @@ class Trainer:
         """Run the test images; reads are counted like any other."""
         done = self._engine(
             [layer.effective() for layer in self.layers],
-            self._data.test_events,
-            self._data.test_labels,
-            np.arange(len(self._data.test_labels)),
+            self.data.test_events,
+            self.data.test_labels,
+            np.arange(len(self.data.test_labels)),
             noise_key=stream_key("read noise", self._config.seed, self.epoch, 1),
             first=0,
         )
@@ -168,11 +167,11 @@ class Trainer:
             "train_accuracy": None,
             "train_loss": None,
             **(training or {}),
-            "test_accuracy": float((done.predictions == self._data.test_labels).mean()),
+            "test_accuracy": float((done.predictions == self.data.test_labels).mean()),
             "test_loss": float(done.losses.mean()),
             "test_images": len(done.predictions),
             **activity(done, self._config),
-            **(counters - self._reported).as_dict(),
+            **costs(counters - self._reported),
             "seconds": time.perf_counter() - began,
         }
         self._reported = counters
@@ -191,6 +190,21 @@ def total_counters(layers: list[CrossbarLayer]) -> Counters:
     for layer in layers:
         total += layer.board.counters
     return total
+
+
+def costs(counters: Counters) -> dict[str, Any]:
+    """What an epoch sent, read and dissipated, as its row says it."""
+    return {
+        "pulses": {"set": counters.set_pulses, "reset": counters.reset_pulses},
+        "programming_operations": counters.programming_operations,
+        "programmed_devices": counters.programmed_devices,
+        "reads": {
+            "row_activations": counters.row_activations,
+            "column_conversions": counters.column_conversions,
+            "device_reads": counters.device_reads,
+        },
+        "energy_joules": {"read": counters.read_joules, "write": counters.write_joules},
+    }
 
 
 def activity(done: Pass, config: Training) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from ...snn.layer import CrossbarLayer
 class Policy(ABC):
     """Turns wanted weight changes of one layer into pulses on its board."""
 
+    @abstractmethod
     def __init__(self, shape: tuple[int, int]) -> None:
         """Start for a layer of `shape` (rows, outputs)."""
 

@@ -18,6 +18,9 @@ class Stochastic(Policy):
         device instead of as coincidences of pulse trains.
     """
 
+    def __init__(self, shape: tuple[int, int]) -> None:
+        """Nothing to keep."""
+
     def update(
         self, layer: CrossbarLayer, wanted: Tensor, g_read: Tensor, *, generator: torch.Generator
     ) -> None:

@@ -1,0 +1,64 @@
+"""The pictures of a training run, into its folder."""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from matplotlib.figure import Figure
+
+from ..datasets.fashion_mnist import FashionMnist
+from ..snn.reference import dense, simulate
+from ..training.run import Run
+from ..training.trainer import Trainer
+from . import raster, style, training
+
+
+def draw_run(
+    run: Run, trainer: Trainer, before: list[np.ndarray], images: FashionMnist
+) -> list[Path]:
+    """Draw a run into `figures/` of its folder.
+
+    Args:
+        run: Where it is.
+        trainer: At the end of the last epoch.
+        before: Conductances of each layer before training, siemens.
+        images: The first test image is shown with its spikes.
+
+    Returns:
+        The files written.
+    """
+    folder = run.folder / "figures"
+    folder.mkdir(exist_ok=True)
+    after = [layer.board.state.g.numpy() for layer in trainer.layers]
+    window = run.model.g_min_siemens, run.model.g_max_siemens
+    drawn = {
+        "accuracy": training.accuracy(trainer.rows),
+        "spikes": training.spikes(trainer.rows),
+        "pulses": training.pulses(trainer.rows),
+        "conductances": training.conductances(before, after, *window),
+        "raster": first_image(run, trainer, images),
+    }
+    for name, figure in drawn.items():
+        style.save(figure, folder / f"{name}.png")
+    return [folder / f"{name}.png" for name in drawn]
+
+
+def first_image(run: Run, trainer: Trainer, images: FashionMnist) -> Figure:
+    """The first test image through the network as trained, without read noise."""
+    network, events = run.config.network, trainer.data.test_events
+    w1, w2 = (torch.from_numpy(layer.effective().weights) for layer in trainer.layers)
+    x = dense(events, np.array([0]), network, w1.dtype)
+    label = torch.tensor([int(images.test_labels[0])])
+    outcome = simulate(network, w1, w2, x, label)
+    own = slice(events.offsets[0], events.offsets[1])
+    return raster.raster(
+        images.test_images[0],
+        events.times[own],
+        events.rows[own],
+        outcome.spikes[0].numpy() > 0,
+        outcome.readout[0].numpy(),
+        network.excitatory,
+        int(label),
+        images.class_names,
+        network.dt_seconds,
+    )

@@ -1,0 +1,213 @@
+import json
+import subprocess
+import sys
+
+import pytest
+from click.testing import CliRunner
+from matplotlib.image import imread
+
+from cli.devices import si
+from cli.main import main
+from device_models.presets import load_device, preset_names
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path, monkeypatch):
+    """An empty current folder."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def run(*args):
+    result = CliRunner().invoke(main, ["devices", *args])
+    return result.exit_code, result.stdout, result.stderr
+
+
+OWN = """\
+model: ideal
+status: measured
+g_min_siemens: 0
+g_max_siemens: 1e-3
+states: 50
+sources: {}
+"""
+
+
+# --- the list ------------------------------------------------------------------------------------
+
+
+def test_the_list_names_every_preset_with_its_window(here):
+    code, stdout, stderr = run()
+    assert (code, stderr) == (0, "")
+    assert stdout == (
+        "gaussian_update.yaml  gaussian_update  literature  1 uS .. 1 mS (1 Mohm .. 1 kohm)\n"
+        "    The noise model of the seed paper: every programming operation adds Normal(0, sigma).\n"
+        "ideal.yaml            ideal            invented    1 uS .. 1 mS (1 Mohm .. 1 kohm)\n"
+        "    Reads without noise and moves by exactly what it was told, in `states` equal steps.\n"
+        "oxram.yaml            oxram            literature  1 uS .. 1 mS (1 Mohm .. 1 kohm)\n"
+        "    Filamentary oxide RRAM in the 1e3..1e6 ohm window, programmed by identical pulses.\n"
+        "\n"
+        "xbar devices NAME shows one with its sources and its picture.\n"
+    )
+    assert list(here.iterdir()) == []
+
+
+def test_the_list_as_json_is_in_si_units():
+    code, stdout, stderr = run("--json")
+    assert (code, stderr) == (0, "")
+    found = json.loads(stdout)
+    assert [row["name"] for row in found] == preset_names()
+    oxram = found[-1]
+    assert (oxram["g_min_siemens"], oxram["r_max_ohms"]) == (1e-6, pytest.approx(1e6))
+
+
+@pytest.mark.parametrize(
+    ("args", "option"),
+    [(["--out", "a.png"], "--out"), (["--seed", "1"], "--seed"), (["--no-figure"], "--no-figure")],
+)
+def test_an_option_of_the_picture_needs_a_device(here, args, option):
+    message = f"Error: {option} needs a device, as in xbar devices oxram.yaml; nothing was drawn\n"
+    assert run(*args) == (2, "", message)
+    assert list(here.iterdir()) == []
+
+
+# --- one device ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("preset", preset_names())
+def test_a_preset_is_shown_with_every_parameter_and_source_and_drawn(here, preset):
+    code, stdout, stderr = run(preset)
+    picture = preset.removesuffix(".yaml") + ".png"
+    assert (code, stderr) == (0, f"figure: {picture}\n")
+    assert [entry.name for entry in here.iterdir()] == [picture]
+    assert imread(picture)[:, :, :3].std() > 0.05
+    words = " ".join(stdout.split())
+    for name, source in load_device(preset).sources.items():
+        assert f"\n{name} " in stdout
+        assert " ".join(source.split()) in words
+    assert max(map(len, stdout.splitlines())) <= 100
+
+
+def test_a_parameter_is_printed_with_value_unit_range_and_source():
+    _, stdout, _ = run("oxram", "--no-figure")
+    assert stdout.startswith(
+        "oxram: model oxram, parameters: literature\n"
+        "Filamentary oxide RRAM in the 1e3..1e6 ohm window, programmed by identical pulses.\n"
+        "window 1 uS .. 1 mS (1 Mohm .. 1 kohm)\n"
+        "\n"
+        "g_min_siemens    1e-06   S    [0, 1]\n"
+        "    1 Mohm, the range cited by Kilgore et al., Sci. Rep. 15, 24798 (2025)\n"
+    )
+    assert "\nread_knee_ohms   3000    ohm  [1, 1e+09]\n    as read_fraction\n" in stdout
+
+
+def test_json_holds_the_same_for_machines_and_nothing_else_is_on_stdout():
+    code, stdout, stderr = run("oxram.yaml", "--json", "--no-figure")
+    assert (code, stderr) == (0, "")
+    found = json.loads(stdout)
+    oxram = load_device("oxram")
+    assert (found["model"], found["status"], found["figure"]) == ("oxram", "literature", None)
+    assert {row["name"]: row["value"] for row in found["parameters"]} == {
+        name: getattr(oxram, name) for name in oxram.sources
+    }
+    knee = next(row for row in found["parameters"] if row["name"] == "read_knee_ohms")
+    assert (knee["unit"], knee["source"]) == ("ohm", "as read_fraction")
+
+
+def test_the_picture_goes_where_it_is_told_to_and_json_says_where(here):
+    (here / "figures").mkdir()
+    code, stdout, stderr = run("ideal", "--json", "--out", "figures/a.png")
+    assert (code, json.loads(stdout)["figure"]) == (0, "figures/a.png")
+    assert stderr == "figure: figures/a.png\n"
+    assert [str(path.relative_to(here)) for path in here.rglob("*.png")] == ["figures/a.png"]
+
+
+def test_an_own_device_without_sources_or_lower_bound_is_shown(here):
+    (here / "my.device.yaml").write_text(OWN)
+    code, stdout, stderr = run("my.device.yaml")
+    assert (code, stderr) == (0, "figure: my.device.png\n")
+    assert "window 0 S .. 1 mS (open .. 1 kohm)\n" in stdout
+    assert stdout.count("    no source given\n") == 3
+    _, stdout, _ = run("my.device.yaml", "--json", "--no-figure")
+    assert json.loads(stdout)["r_max_ohms"] is None
+
+
+def test_the_seed_decides_the_picture(here):
+    for name, seed in (("a", "1"), ("b", "1"), ("c", "2")):
+        assert run("oxram", "--seed", seed, "--out", f"{name}.png")[0] == 0
+    a, b, c = ((here / f"{name}.png").read_bytes() for name in "abc")
+    assert a == b
+    assert a != c
+
+
+# --- mistakes ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("args", "message"),
+    [
+        (
+            ["oxran"],
+            "no device file and no preset 'oxran'; did you mean 'oxram.yaml'?; nothing was drawn",
+        ),
+        (["."], ".: Is a directory; nothing was read"),
+        (
+            ["oxram", "--seed", "-1"],
+            "--seed = -1 is outside [0, 9223372036854775807]; nothing was drawn",
+        ),
+        (
+            ["oxram", "--seed", "one"],
+            "--seed must be a whole number in [0, 9223372036854775807], not 'one'; "
+            "nothing was drawn",
+        ),
+        (
+            ["oxram", "--out", "a.png", "--no-figure"],
+            "--out and --no-figure exclude each other; nothing was drawn",
+        ),
+        (["oxram", "--out", "."], ". is a folder; name a .png file; no figure was written"),
+        (["oxram", "--out", ""], ". is a folder; name a .png file; no figure was written"),
+        (["oxram", "--out", "a.pdf"], "a.pdf must end in .png; no figure was written"),
+        (["oxram", "--out", "no/a.png"], "there is no folder no; no figure was written"),
+        (
+            ["oxram", "--out", f"{'a' * 300}.png"],
+            f"{'a' * 300}.png: File name too long; no figure was written",
+        ),
+    ],
+)
+def test_a_mistake_is_one_line_and_nothing_is_printed_or_written(here, args, message):
+    assert run(*args) == (2, "", f"Error: {message}\n")
+    assert list(here.iterdir()) == []
+
+
+def test_a_mistake_in_a_file_is_named_by_its_line(here):
+    (here / "mine.yaml").write_text(OWN.replace("50", "1"))
+    message = "mine.yaml:5:9: states = 1 is outside [2, 1073741824] states; nothing was drawn"
+    assert run("mine.yaml") == (2, "", f"Error: {message}\n")
+    assert [entry.name for entry in here.iterdir()] == ["mine.yaml"]
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(0.0, "0 S"), (1e-6, "1 uS"), (999.9e-6, "1 mS"), (1.5e-9, "1.5 nS"), (1.0, "1 S"),
+     (1e-18, "0.001 fS"), (2e12, "2e+03 GS")],
+)  # fmt: skip
+def test_a_value_is_written_with_the_prefix_that_suits_it(value, text):
+    assert si(value, "S") == text
+
+
+# --- weight --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("args", "unwanted"),
+    [(["--help"], {"torch", "matplotlib", "yaml"}), (["oxram", "--no-figure"], {"matplotlib"})],
+)
+def test_nothing_heavy_is_imported_before_it_is_needed(args, unwanted):
+    code = (
+        "import sys\nfrom cli.main import main\n"
+        f"main({['devices', *args]!r}, standalone_mode=False)\n"
+        f"sys.exit(bool({unwanted!r} & set(sys.modules)))"
+    )
+    command = [sys.executable, "-c", code]
+    result = subprocess.run(command, check=False, capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr

@@ -1,7 +1,6 @@
 """`xbar devices`: list the devices that ship, or show one with its sources and its picture."""
 
 import json as json_text
-import math
 import textwrap
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,12 +11,13 @@ import click
 from device_models.errors import ConfigError, XbarError
 from device_models.record import Record, describe, override, printed, quantity
 
+from .text import said, si
+
 if TYPE_CHECKING:
     from device_models.model import DeviceModel
 
 WIDTH = 100
 NO_SOURCE = "no source given"
-PREFIXES = {-15: "f", -12: "p", -9: "n", -6: "u", -3: "m", 0: "", 3: "k", 6: "M", 9: "G"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,16 +81,11 @@ def show(
         drawing = override(Drawing(), typed)
         model = load_device(file)
     except XbarError as e:
-        raise type(e)(said(str(e))) from e
+        raise type(e)(said(str(e), "nothing was drawn")) from e
     target = None if no_figure else (f"{bare_name(file)}.png" if out is None else out)
     if target is not None:
         draw(model, target, drawing.seed)
     return summary(file, model) | {"parameters": parameters(model)}, target
-
-
-def said(message: str) -> str:
-    """The message, ending in what did not happen."""
-    return message if "nothing was" in message else f"{message}; nothing was drawn"
 
 
 def bare_name(file: str) -> str:
@@ -182,13 +177,3 @@ def window(row: dict[str, Any]) -> str:
     highest = "open" if row["r_max_ohms"] is None else si(row["r_max_ohms"], "ohm")
     low, high = si(row["g_min_siemens"], "S"), si(row["g_max_siemens"], "S")
     return f"{low} .. {high} ({highest} .. {si(row['r_min_ohms'], 'ohm')})"
-
-
-def si(value: float, unit: str) -> str:
-    """Three digits and a metric prefix: `1.5 kohm`."""
-    if value == 0.0:
-        return f"0 {unit}"
-    # In two steps: 999.9 is printed as 1e+03 and belongs to the next prefix.
-    rounded = float(f"{value:.3g}")
-    exponent = min(max(3 * math.floor(math.log10(rounded) / 3 + 1e-12), -15), 9)
-    return f"{rounded / 10.0**exponent:.3g} {PREFIXES[exponent]}{unit}"

@@ -2,7 +2,6 @@
 
 import dataclasses
 import json as json_text
-import math
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from device_models.errors import ConfigError, XbarError
+
+from .text import said, si
 
 if TYPE_CHECKING:
     import numpy as np
@@ -82,7 +83,7 @@ def train(
         images = pictures(data_dir)
         trainer, before = prepare(run, images, threads, resumed=resume is not None)
     except XbarError as e:
-        raise type(e)(said(str(e))) from e
+        raise type(e)(said(str(e), "nothing was written")) from e
     try:
         go(run, trainer, before)
     except KeyboardInterrupt:
@@ -98,11 +99,6 @@ def train(
 
         draw_run(run, trainer, before, images)
     click.echo(json_text.dumps(found, indent=2) if as_json else table(found, run.folder))
-
-
-def said(message: str) -> str:
-    """The message, ending in what did not happen."""
-    return message if "nothing was" in message else f"{message}; nothing was written"
 
 
 def settings(given: Mapping[str, str], config: str | None) -> "Training":
@@ -234,7 +230,10 @@ def table(found: Mapping[str, Any], folder: Path) -> str:
             f"{reads['column_conversions']:,} column conversions, "
             f"{reads['device_reads']:,} single devices",
         ),
-        ("energy in the devices", f"{si(energy['write'])}J write, {si(energy['read'])}J read"),
+        (
+            "energy in the devices",
+            f"{si(energy['write'], 'J')} write, {si(energy['read'], 'J')} read",
+        ),
         ("time", f"{found['seconds']:.1f} s"),
         ("run", str(folder)),
     ]
@@ -247,11 +246,3 @@ def activity(spikes: Mapping[str, float | None]) -> str:
     if excitatory is None or inhibitory is None:
         return f"{spikes['total']:.1f}"
     return f"{spikes['total']:.1f} ({excitatory:.1f} E + {inhibitory:.1f} I)"
-
-
-def si(value: float) -> str:
-    """Three digits and a metric prefix: 0.000291 -> '291 u'."""
-    if value == 0.0:
-        return "0 "
-    power = max(-5, min(0, math.floor(math.log10(value) / 3)))
-    return f"{value / 1000.0**power:.3g} {'fpnum'[power + 5] if power else ''}"

@@ -136,7 +136,13 @@ class EmulatedBoard:
     def pulse_slice(self, line: int, axis: Literal["word", "bit"], counts: Tensor) -> None:
         """See `Board.pulse_slice`."""
         everywhere = torch.zeros(self.info.shape, dtype=torch.int32)
-        (everywhere if axis == "word" else everywhere.T)[line] = counts.to(torch.int32)
+        along = (everywhere if axis == "word" else everywhere.T)[line]
+        if counts.shape != along.shape:  # torch would send a single count to the whole line
+            raise ShapeError(
+                f"counts has shape {tuple(counts.shape)}, the line {tuple(along.shape)}; "
+                "no pulse was applied"
+            )
+        along.copy_(counts)
         self.pulse_array(everywhere)
 
     def pulse_array(self, counts: Tensor) -> None:

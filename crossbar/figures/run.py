@@ -10,7 +10,7 @@ from ..datasets.fashion_mnist import FashionMnist
 from ..snn.reference import dense, simulate
 from ..training.run import Run
 from ..training.trainer import Trainer
-from . import raster, style, training
+from . import style, training
 
 
 def draw_run(
@@ -51,7 +51,7 @@ def first_image(run: Run, trainer: Trainer, images: FashionMnist) -> Figure:
     label = torch.tensor([int(images.test_labels[0])])
     outcome = simulate(network, w1, w2, x, label)
     own = slice(events.offsets[0], events.offsets[1])
-    return raster.raster(
+    return training.raster(
         images.test_images[0],
         events.times[own],
         events.rows[own],

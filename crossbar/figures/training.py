@@ -98,28 +98,28 @@ def conductances(
     figure = style.sheet(5.0 * len(before), 3.8)
     panels = figure.subplots(1, len(before), squeeze=False)[0]
     for i, axes in enumerate(panels):
-        tallest = 1
-        for g, name in ((before[i], "before"), (after[i], "after")):
-            inside = np.clip(np.asarray(g, float).ravel() * 1e6, edges[0], edges[-1])
-            counts, _ = np.histogram(inside, edges)
-            tallest = max(tallest, int(counts.max()))
-            fill = {"color": style.FAINT, "fill": True} if name == "before" else {}
-            axes.stairs(counts, edges, label=name, **({"color": style.INK, "lw": 1.4} | fill))
-        axes.set(xscale="log", yscale="log")
-        style.plain_ticks(axes.xaxis)
-        axes.set(xlim=(edges[0] / 1.1, edges[-1] * 1.1))
-        axes.set_ylim(0.7, tallest * 6.0)
-        style.write(axes, 0.03, 0.97, "before training", style.QUIET)
-        style.write(axes, 0.97, 0.97, "after training", style.INK, to="top right")
+        _histograms(axes, before[i], after[i], edges)
         title = f"{_layer_name(i, len(before))} ({np.size(after[i]):,} devices)"
-        style.dress(
-            axes,
-            x=f"conductance ({style.MICROSIEMENS})",
-            y="devices" if i == 0 else "",
-            title=title,
-        )
+        x, y = f"conductance ({style.MICROSIEMENS})", "" if i else "devices"
+        style.dress(axes, x=x, y=y, title=title)
         _ohms_on_top(axes)
     return figure
+
+
+def _histograms(axes: Axes, before: np.ndarray, after: np.ndarray, edges: np.ndarray) -> None:
+    """Devices per bin, with room for the names above; what is outside counts at the edge."""
+    counts = []
+    for g in (before, after):
+        inside = np.clip(np.asarray(g, float).ravel() * 1e6, edges[0], edges[-1])
+        counts.append(np.histogram(inside, edges)[0])
+    axes.stairs(counts[0], edges, label="before", color=style.FAINT, fill=True)
+    axes.stairs(counts[1], edges, label="after", color=style.INK, lw=1.4)
+    axes.set(xscale="log", yscale="log")
+    style.plain_ticks(axes.xaxis)
+    axes.set_xlim(edges[0] / 1.1, edges[-1] * 1.1)
+    axes.set_ylim(0.7, 6.0 * np.max(counts))
+    style.write(axes, 0.03, 0.97, "before training", style.QUIET)
+    style.write(axes, 0.97, 0.97, "after training", style.INK, to="top right")
 
 
 def _ohms_on_top(axes: Axes) -> None:

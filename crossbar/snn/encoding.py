@@ -5,6 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from device_models.errors import ShapeError
+
 _BATCH = 2000  # images sorted at a time: bounds the memory of the encoder
 
 
@@ -58,9 +60,17 @@ def latency_code(images: np.ndarray, *, steps: int) -> Events:
     """Encode images by `latency_table`; at most one spike per pixel.
 
     Args:
-        images: (samples, height, width) uint8.
+        images: (samples, height, width) uint8, at most 65,535 pixels each.
         steps: Length of the simulation, at most 255.
+
+    Raises:
+        ShapeError: There is no image, or it has too many pixels for an event's two bytes.
     """
+    if not len(images) or images[0].size > 65_535 or steps > 255:
+        raise ShapeError(
+            f"{images.shape} images in {steps} steps; an event holds a line below 65,536 and a "
+            "step below 256, and there must be an image; nothing was encoded"
+        )
     flat = images.reshape(len(images), -1)
     table = latency_table(steps=steps)
     rows, times = [], []

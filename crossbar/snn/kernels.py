@@ -19,7 +19,8 @@ import numpy as np
 
 from .jit import jit
 
-_f32, _u32, _i32 = np.float32, np.uint32, np.int32
+_f32, _u32, _i32, _u64 = np.float32, np.uint32, np.int32, np.uint64
+_GOLDEN = np.uint64(0x9E3779B97F4A7C15)  # 2^64 / golden ratio: spreads small numbers over all bits
 _ANGLE = np.float32(math.pi / 2.0**32)  # half of 2 pi / 2^32: sin and cos come from the half angle
 
 
@@ -86,6 +87,14 @@ def mix32(x):
 
 
 @jit
+def mix64(x):
+    """Bijective hash of 64 bits: the finaliser of SplitMix64 (Steele et al., OOPSLA 2014)."""
+    x = (x ^ (x >> _u64(30))) * _u64(0xBF58476D1CE4E5B9)
+    x = (x ^ (x >> _u64(27))) * _u64(0x94D049BB133111EB)
+    return x ^ (x >> _u64(31))
+
+
+@jit
 def exponential(bits):
     """-ln(u) of u = (bits / 2^8 + 1/2) / 2^24; the logarithm is that of the Cephes library."""
     u = _f32((_f32(_i32(bits >> _u32(8))) + _f32(0.5)) * _f32(2.0**-24))
@@ -115,10 +124,11 @@ def draw_normals(key, step, out):
     the numbers do not depend on threads or on what was drawn before. Tails end at 5.9 sigma.
     """
     half = out.shape[0] // 2
-    base = _u32(step * 65536)
+    both = mix64(_u64(key) + _u64(step + 1) * _GOLDEN)
+    low, high = _u32(both & _u64(0xFFFFFFFF)), _u32(both >> _u64(32))
     for j in range(half):
-        a = mix32(_u32(_u32(base + _u32(j)) ^ key))
-        b = mix32(_u32(a + _u32(0x9E3779B9)))
+        a = mix32(_u32(low + _u32(j)))
+        b = mix32(_u32(a ^ high))
         radius = np.sqrt(_f32(2.0) * exponential(a))
         h = _f32(_i32(b)) * _ANGLE
         q = h * h
@@ -133,11 +143,8 @@ def draw_normals(key, step, out):
 
 @jit
 def sample_key(seed, number, layer):
-    """Key of one sample's read noise in one layer."""
-    x = mix32(_u32(seed & 0xFFFFFFFF))
-    x = mix32(_u32(_u32(x ^ _u32((seed >> 32) & 0xFFFFFFFF)) + _u32(0x9E3779B9)))
-    x = mix32(_u32(x ^ _u32(number)))
-    return mix32(_u32(x + _u32(layer * 0x85EBCA6B)))
+    """Key (uint64) of one sample's read noise in one layer."""
+    return mix64(mix64(_u64(seed) + _u64(number) * _GOLDEN) + _u64(layer + 1) * _GOLDEN)
 
 
 @jit
@@ -157,7 +164,7 @@ def forward(samples, which, weights, c, keys, traces, work, tally):
         samples, which: The sample is `samples.chosen[which]`.
         weights: Effective weights, variances and row conductances.
         c: Constants of the network.
-        keys: (2,) uint32, noise keys of the two layers.
+        keys: (2,) uint64, noise keys of the two layers.
         traces: (membrane (steps + 1, hidden), readout (steps + 1, classes)); overwritten.
         work: Scratch rows (current, variance1, normals1, input of the readout, variance2, normals2).
         tally: Counters, added to.
@@ -321,7 +328,7 @@ def run_chunk(samples, weights, backward_w2, c, seed, tally, gradient, learn):
         np.zeros(classes, kind),
         np.zeros(classes, kind),
     )
-    error, when, keys = np.zeros(classes, kind), np.zeros(classes, np.int64), np.zeros(2, np.uint32)
+    error, when, keys = np.zeros(classes, kind), np.zeros(classes, np.int64), np.zeros(2, np.uint64)
     carried = Weights(
         weights.w1,
         backward_w2,

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from device_models.errors import ConfigError
-from device_models.record import Record, quantity
+from device_models.record import NUMBERS, Record, quantity
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,10 +99,8 @@ def excitatory_fraction(text: str) -> float | None:
     if text == "none":
         return None
     parts = text.split(":")
-    try:
-        numbers = [float(part) for part in parts]
-    except ValueError:
-        raise ConfigError(f"ei must be {allowed}, not {text!r}") from None
+    plain = all(NUMBERS[float].fullmatch(part) for part in parts)
+    numbers = [float(part) for part in parts] if plain else []
     if len(numbers) == 1 and 0.0 <= numbers[0] <= 1.0:
         return numbers[0]
     if len(numbers) == 2 and min(numbers) >= 0.0 and sum(numbers) == 100.0:

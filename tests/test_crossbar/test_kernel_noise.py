@@ -17,7 +17,7 @@ SEED = 0x1234_5678_9ABC
 
 
 def key(number, *, layer=0, seed=SEED):
-    return np.uint32(kernels.sample_key(seed, number, layer))
+    return np.uint64(kernels.sample_key(seed, number, layer))
 
 
 def draws(keys, steps, lanes):
@@ -95,7 +95,7 @@ def neighbours(million):
     yield "layer", first, draws([key(number, layer=1) for number in range(20)], 100, 100)
     for seed in (SEED + 1, SEED + 2**32):
         yield "seed", first, draws([key(number, seed=seed) for number in range(20)], 100, 100)
-    flipped = [key(number) ^ np.uint32(1 << 31) for number in range(20)]
+    flipped = [key(number) ^ np.uint64(1 << 31) for number in range(20)]
     yield "key bit", first, draws(flipped, 100, 100)
 
 
@@ -189,7 +189,7 @@ def traces_of(weights, events, numbers, steps):
     membranes = np.zeros((len(numbers), steps + 1, HIDDEN), np.float32)
     readouts = np.zeros((len(numbers), steps + 1, CLASSES), np.float32)
     for membrane, readout, number in zip(membranes, readouts, numbers, strict=True):
-        keys = np.array([key(number, layer=layer) for layer in range(2)], np.uint32)
+        keys = np.array([key(number, layer=layer) for layer in range(2)], np.uint64)
         kernels.forward(samples, 0, weights, constants, keys, (membrane, readout), work, tally)
     return membranes, readouts
 
@@ -243,6 +243,15 @@ def test_the_sum_over_devices_would_notice_5_percent(layer, scale):
     _, variance, probability = z_between(*noise_of_layer(layer, scale))
     assert (np.abs(variance) > 5).all()
     assert probability < FALSE_ALARM
+
+
+@pytest.mark.parametrize("layer", [0, 1])
+def test_each_layer_draws_from_its_own_key_at_its_own_step(layer):
+    found = noise_of_layer(layer)[0][:50]
+    step, columns = 2 * layer, found.shape[1]  # an even number of columns, as the draws need
+    expected = draws([key(number, layer=layer) for number in range(50)], step + 1, columns)
+    # The noise was found as a difference of currents of order 1, over spreads of order 0.1.
+    np.testing.assert_allclose(found, expected[:, step], rtol=1e-5, atol=1e-5)
 
 
 # What the noise of a sample depends on

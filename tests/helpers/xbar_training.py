@@ -1,0 +1,137 @@
+"""Small problems to train on, and the dense sums that training is compared with."""
+
+import functools
+
+import numpy as np
+import pytest
+import torch
+
+from crossbar.datasets import fashion_mnist
+from crossbar.datasets.ladder import Surroundings
+from crossbar.snn import reference
+from crossbar.snn.encoding import latency_code
+from crossbar.training.config import Training
+from crossbar.training.trainer import Data, Trainer
+from device_models.errors import DataError
+from device_models.presets import load_device
+
+# A membrane this close to the threshold, or two steps that compete for a maximum so closely, may go
+# another way in float32: what hangs on it is no test of the arithmetic.
+MARGIN = 4e-6
+
+
+def offline(url):
+    """The network is not asked by tests."""
+    raise OSError(f"{url} is not asked by tests")
+
+
+def no_program(command, folder):
+    """Nor is a package manager."""
+    raise FileNotFoundError(2, "not run by tests", command[0])
+
+
+@functools.cache
+def fashion_images():
+    """Fashion-MNIST where this machine has it, else the reason why not."""
+    around = Surroundings(open_url=offline, run=no_program)
+    try:
+        return fashion_mnist.load(notice=lambda line: None, around=around)
+    except DataError as reason:
+        return str(reason)
+
+
+def fashion(train, test):
+    """The first images of Fashion-MNIST; skips the test without them."""
+    images = fashion_images()
+    if isinstance(images, str):
+        pytest.skip(images)
+    return encoded(
+        images.train_images[:train], images.train_labels[:train],
+        images.test_images[:test], images.test_labels[:test],
+    )  # fmt: skip
+
+
+def encoded(train_images, train_labels, test_images, test_labels, steps=100):
+    """Latency-coded `Data`."""
+    return Data(
+        latency_code(train_images, steps=steps),
+        train_labels.astype(np.int64),
+        latency_code(test_images, steps=steps),
+        test_labels.astype(np.int64),
+    )
+
+
+@functools.cache
+def synthetic(train=192, test=64):
+    """28 x 28 images of ten classes: a bright bar at the height of its class, on dim noise."""
+    generator = np.random.default_rng([5, train, test])
+    labels = generator.integers(0, 10, train + test)
+    images = generator.integers(0, 60, (train + test, 28, 28))
+    for image, label in zip(images, labels, strict=True):
+        left = generator.integers(0, 10)
+        image[2 * label + 3 : 2 * label + 7, left : left + 18] += generator.integers(60, 190)
+    images = images.astype(np.uint8)
+    return encoded(images[:train], labels[:train], images[train:], labels[train:])
+
+
+def trainer_of(config, data, *, model=None, threads=1):
+    """A trainer that has not started."""
+    return Trainer(config, model or load_device(config.device), data, threads=threads)
+
+
+def trained(config, data, **kind):
+    """A trainer after all epochs of its configuration."""
+    trainer = trainer_of(config, data, **kind)
+    trainer.start()
+    finish(trainer, config.epochs)
+    return trainer
+
+
+def finish(trainer, epochs):
+    """Train up to an epoch."""
+    while trainer.epoch < epochs:
+        for _ in trainer.run_epoch():
+            pass
+
+
+def small(**settings):
+    """A configuration for `synthetic`; sigma_init makes its hidden neurons fire."""
+    from crossbar.snn.network import Network
+
+    network = {"hidden": 20, "sigma_init": 0.02} | settings.pop("network", {})
+    return Training(**{"batch_size": 32, "epochs": 2} | settings, network=Network(**network))
+
+
+def without_seconds(rows):
+    """Rows of a run, without what a clock said."""
+    return [{name: value for name, value in row.items() if name != "seconds"} for row in rows]
+
+
+def same_bits(one, other):
+    """Fail unless two trainers are in one state."""
+    assert without_seconds(one.rows) == without_seconds(other.rows)
+    for a, b in zip(one.layers, other.layers, strict=True):
+        assert torch.equal(a.board.state.g, b.board.state.g)
+        assert a.board.counters == b.board.counters
+    for a, b in zip(one.policies, other.policies, strict=True):
+        assert a.state().keys() == b.state().keys()
+        for name, kept in a.state().items():
+            assert torch.equal(kept, b.state()[name])
+
+
+def dense_run(network, weights, events, labels, which):
+    """The dense reference on some samples: outcome, and its weights as leaves for autograd."""
+    leaves = [torch.as_tensor(w).double().requires_grad_() for w in weights]
+    x = reference.dense(events, which, network, torch.float64)
+    outcome = reference.simulate(network, *leaves, x, torch.from_numpy(labels[which]))
+    return outcome, leaves, x
+
+
+def margins(outcome):
+    """Per sample, how close a membrane comes to the threshold or a rival to a maximum in time."""
+    readout = outcome.readout.detach()
+    top = readout.max(dim=1, keepdim=True).values
+    rival = torch.where(readout < top, readout, -torch.inf).max(dim=1).values
+    to_rival = (top[:, 0] - rival).min(dim=1).values  # inf for a silent class
+    to_threshold = (outcome.membrane.detach() - 1.0).abs().flatten(1).min(dim=1).values
+    return torch.minimum(to_rival, to_threshold)

@@ -1,5 +1,6 @@
 """Devices with one equal, symmetric step over the whole window: the two abstractions of theory."""
 
+from abc import ABC
 from dataclasses import dataclass
 from typing import Literal
 
@@ -11,12 +12,10 @@ from .record import quantity
 
 
 @dataclass(frozen=True, kw_only=True)
-class Ideal(DeviceModel):
-    """Reads without noise and moves by exactly what it was told, in `states` equal steps.
+class FineSteps(DeviceModel, ABC):
+    """Equal devices that read exactly and move in `states` equal steps.
 
     A count of n is one pulse whose width is n units, so `pulses` counts one per programmed device.
-    With the default resolution a step is as fine as the rounding of the numbers it is stored in:
-    pulse-by-pulse training of it is gradient descent on bounded weights.
     """
 
     states: int = quantity("states", 2, 2**30)
@@ -24,14 +23,6 @@ class Ideal(DeviceModel):
     def manufacture(self, shape: tuple[int, int], *, generator: torch.Generator) -> DeviceState:
         """See `DeviceModel.manufacture`; every device is the same."""
         return DeviceState(torch.full(shape, self.g_min_siemens), {})
-
-    def program(
-        self, state: DeviceState, counts: Tensor, selected: Tensor, *, generator: torch.Generator
-    ) -> Programmed:
-        """See `DeviceModel.program`: g + count * step, clipped to the window."""
-        check_shapes(state, counts, selected)
-        g = torch.add(state.g, counts, alpha=self.window_siemens / self.states)
-        return Programmed(DeviceState(g.clamp_(self.g_min_siemens, self.g_max_siemens), {}), 0.0)
 
     def step_siemens(self, g: Tensor, counts: Tensor) -> Tensor:
         """See `DeviceModel.step_siemens`: the same everywhere."""
@@ -45,9 +36,33 @@ class Ideal(DeviceModel):
         """One pulse, of a width of |count| units, per programmed device."""
         return int((counts > 0).sum()), int((counts < 0).sum())
 
+    def unclipped(self, state: DeviceState, counts: Tensor) -> Tensor:
+        """g + count * step, siemens; it may lie outside the window."""
+        return torch.add(state.g, counts, alpha=self.window_siemens / self.states)
+
+    def clipped(self, g: Tensor) -> Programmed:
+        """The outcome of moving the devices to `g`; writing is free. `g` is consumed."""
+        return Programmed(DeviceState(g.clamp_(self.g_min_siemens, self.g_max_siemens), {}), 0.0)
+
 
 @dataclass(frozen=True, kw_only=True)
-class GaussianUpdate(Ideal):
+class Ideal(FineSteps):
+    """Reads without noise and moves by exactly what it was told, in `states` equal steps.
+
+    With the default resolution a step is as fine as the rounding of the numbers it is stored in:
+    pulse-by-pulse training of it is gradient descent on bounded weights.
+    """
+
+    def program(
+        self, state: DeviceState, counts: Tensor, selected: Tensor, *, generator: torch.Generator
+    ) -> Programmed:
+        """See `DeviceModel.program`: g + count * step, clipped to the window."""
+        check_shapes(state, counts, selected)
+        return self.clipped(self.unclipped(state, counts))
+
+
+@dataclass(frozen=True, kw_only=True)
+class GaussianUpdate(FineSteps):
     """The noise model of the seed paper: every programming operation adds Normal(0, sigma).
 
     g <- clip(g + count * step + Normal(0, update_sigma_siemens)). The published experiments add
@@ -66,12 +81,10 @@ class GaussianUpdate(Ideal):
         self, state: DeviceState, counts: Tensor, selected: Tensor, *, generator: torch.Generator
     ) -> Programmed:
         """See `DeviceModel.program`."""
-        exact = super().program(state, counts, selected, generator=generator)
-        if self.update_sigma_siemens == 0.0:
-            return exact
-        where = selected if self.noise_on == "all" else counts != 0
-        noise = torch.randn(counts.shape, generator=generator) * self.update_sigma_siemens
-        # The unclipped sum: clipping before and after the noise would bias devices at the bounds.
-        g = torch.add(state.g, counts, alpha=self.window_siemens / self.states)
-        g = torch.where(where, g + noise, g).clamp_(self.g_min_siemens, self.g_max_siemens)
-        return Programmed(DeviceState(g, {}), 0.0)
+        check_shapes(state, counts, selected)
+        g = self.unclipped(state, counts)
+        if self.update_sigma_siemens > 0.0:
+            noise = torch.randn(counts.shape, generator=generator) * self.update_sigma_siemens
+            where = selected if self.noise_on == "all" else counts != 0
+            g = torch.where(where, g + noise, g)
+        return self.clipped(g)

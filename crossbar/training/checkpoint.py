@@ -3,6 +3,7 @@
 import io
 import json
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 import torch
@@ -57,7 +58,7 @@ def restore(trainer: Trainer, content: bytes) -> list[np.ndarray]:
         for place in range(len(trainer.layers)):
             _restore_layer(trainer, place, arrays, Counters(**about["counters"][place]))
             before.append(arrays[f"{place}.before"])
-    except (OSError, ValueError, KeyError, TypeError, EOFError) as e:
+    except (OSError, ValueError, KeyError, TypeError, EOFError, BadZipFile) as e:
         raise RunError(f"the checkpoint cannot be read ({e}); nothing was changed") from e
     trainer.resume(about["epoch"], about["rows"], total_counters(trainer.layers))
     return before

@@ -54,18 +54,24 @@ each_policy = pytest.mark.parametrize("policy", POLICIES)
 # Learning
 
 
-def test_the_synthetic_set_is_learned():
-    """Ten classes: chance is 10 %."""
-    trainer = trained(small(device="ideal.yaml", epochs=4), synthetic(640, 100))
+@each_policy
+@pytest.mark.parametrize("device", ["ideal.yaml", "oxram.yaml"])
+def test_the_synthetic_set_is_learned(device, policy):
+    """Chance is 10 %; the standard error of 200 test images is 3.5 %. Seen: 64 to 98 %."""
+    network = {"hidden": 50, "sigma_init": 0.005}
+    config = small(device=device, policy=policy, epochs=2, network=network)
+    trainer = trained(config, synthetic(1280, 200), threads=None)
+    assert trainer.rows[0]["test_accuracy"] < 0.3
     assert trainer.rows[-1]["test_accuracy"] > 0.5
     assert trainer.rows[-1]["test_loss"] < trainer.rows[0]["test_loss"]
 
 
-@pytest.mark.parametrize("policy", POLICIES)
+@each_policy
 @pytest.mark.parametrize("device", ["ideal.yaml", "oxram.yaml"])
 def test_the_first_images_of_fashion_mnist_are_learned(device, policy):
-    """Chance is 10 %; the standard error of 1000 test images is 1.6 %."""
-    config = small(device=device, policy=policy, batch_size=64, epochs=1, network={"hidden": 50})
+    """Chance is 10 %; the standard error of 1000 test images is 1.6 %. Seen: 46 to 62 %."""
+    network = {"hidden": 100, "sigma_init": None}
+    config = small(device=device, policy=policy, epochs=2, network=network)
     trainer = trained(config, fashion(2560, 1000), threads=None)
     assert trainer.rows[0]["test_accuracy"] < 0.25
     assert trainer.rows[-1]["test_accuracy"] > 0.35
@@ -97,7 +103,7 @@ def descend(config, data, batches):
         gradients = torch.autograd.grad(outcome.loss, leaves)
         for place, (gradient, sign) in enumerate(zip(gradients, bounds, strict=True)):
             moved = weights[place] - config.learning_rate * gradient
-            weights[place] = torch.where(moved * sign >= 0, moved, 0.0)
+            weights[place] = torch.where(moved * sign >= 0, moved, 0.0).detach()
     return weights
 
 
@@ -124,34 +130,29 @@ def ended(config, data, batches):
 
 # The readout of an ideal device moves in steps of 2000 0.067 / 2^24 = 8e-6 and more, of which up to
 # one is still in the accumulator: narrower windows make the steps fine enough for the comparison.
-FINE = {"hidden_w_max": 1.0, "readout_w_max": 4.0}
+FINE = {"device": "ideal.yaml", "hidden_w_max": 1.0, "readout_w_max": 4.0}
 BATCHES = 5
+TOLERANCES = (2e-6, 1e-5)  # hidden, readout: 600 and 2500 times less than weights move here
 each_set = pytest.mark.parametrize(
-    "data", [lambda: synthetic(), lambda: fashion(2560, 1000)], ids=["synthetic", "fashion"]
+    "data", [synthetic, lambda: fashion(2560, 1000)], ids=["synthetic", "fashion"]
 )
 
 
 @each_set
 def test_an_ideal_device_descends_the_gradient(data):
-    """1e-5 is a thousandth of what the weights move in these batches."""
-    config, expected = first_comparable(
-        data(), BATCHES, device="ideal.yaml", learning_rate=0.1, **FINE
-    )
+    config, expected = first_comparable(data(), BATCHES, **FINE)
     before, after = ended(config, data(), BATCHES)
-    for old, new, wanted in zip(before, after, expected, strict=True):
-        assert_close(torch.from_numpy(new).double(), wanted, rtol=0.0, atol=1e-5)
-        assert float(np.abs(new - old).max()) > 1e-2
-    assert float((expected[0] == 0).double().mean()) > 1e-4  # the clamp was at work
+    for old, new, wanted, atol in zip(before, after, expected, TOLERANCES, strict=True):
+        assert_close(torch.from_numpy(new).double(), wanted, rtol=0.0, atol=atol)
+        assert float(np.abs(new - old).max()) > 100 * atol
+    assert (expected[0] == 0).any()  # the clamp was at work
 
 
 def test_the_test_above_would_notice_1_percent_of_the_learning_rate():
-    config, expected = first_comparable(
-        synthetic(), BATCHES, device="ideal.yaml", learning_rate=0.1, **FINE
-    )
-    wrong = dataclasses.replace(config, learning_rate=0.101)
-    _, after = ended(wrong, synthetic(), BATCHES)
-    for new, wanted in zip(after, expected, strict=True):
-        assert float((torch.from_numpy(new) - wanted).abs().max()) > 5e-5
+    config, expected = first_comparable(synthetic(), BATCHES, **FINE)
+    _, after = ended(dataclasses.replace(config, learning_rate=0.0101), synthetic(), BATCHES)
+    for new, wanted, atol in zip(after, expected, TOLERANCES, strict=True):
+        assert float((torch.from_numpy(new) - wanted).abs().max()) > 2 * atol
 
 
 # The policies
@@ -377,7 +378,7 @@ def test_a_checkpoint_that_does_not_fit_is_a_run_error(damage):
 
 @each_kind
 @pytest.mark.parametrize(
-    "data", [lambda: synthetic(), lambda: fashion(512, 250)], ids=["synthetic", "fashion"]
+    "data", [synthetic, lambda: fashion(512, 250)], ids=["synthetic", "fashion"]
 )
 def test_threads_change_no_bit(kind, data):
     config = small(epochs=1, batch_size=50, **kind)  # 50 is no multiple of the chunks

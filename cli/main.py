@@ -19,7 +19,11 @@ COMMANDS = {  # name -> (module:attribute, what `xbar --help` says about it)
     "devices": ("cli.devices:devices", "List the device models, or show one with its ranges."),
 }
 INTERRUPTED = 130  # 128 + SIGINT, as a shell reports it
-FULL = {errno.ENOSPC, errno.EDQUOT}
+FULL = {
+    errno.ENOSPC: "no space left on device",
+    errno.EDQUOT: "no space left on device",
+    errno.EFBIG: "a file is larger than the limit (ulimit -f)",
+}
 
 
 class CommandGroup(click.Group):
@@ -75,7 +79,7 @@ class CommandGroup(click.Group):
                 raise  # a closed pipe (`xbar ... | head`) is ended quietly by click
             where = f" ({e.filename})" if e.filename else ""
             kept = "nothing was lost before the last checkpoint"
-            raise stop(f"Error: no space left on device{where}; {kept}", XbarError.exit_code) from e
+            raise stop(f"Error: {FULL[e.errno]}{where}; {kept}", XbarError.exit_code) from e
 
 
 def stop(message: str, exit_code: int) -> click.exceptions.Exit:

@@ -88,7 +88,7 @@ def train(
         go(run, trainer, before)
     except KeyboardInterrupt:
         click.echo(
-            f"\nInterrupted; epoch {trainer.epoch} is kept. "
+            f"\nInterrupted; epoch {trainer.rows[-1]['epoch']} is kept. "
             f"Continue with: xbar train --resume {run.folder}",
             err=True,
         )

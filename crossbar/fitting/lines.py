@@ -85,10 +85,14 @@ def _read(stream: IO[bytes], path: Path, size: int, row: int) -> bytes:
         return stream.read(size)
     except EOFError as error:
         where = f"{path}: row {row} or a later one"
-        raise DataError(f"{where}: the gzip data end early (truncated); nothing was read") from error
+        raise DataError(
+            f"{where}: the gzip data end early (truncated); nothing was read"
+        ) from error
     except (gzip.BadGzipFile, zlib.error) as error:
         where = f"{path}: row {row} or a later one"
-        raise DataError(f"{where}: the gzip data are damaged ({error}); nothing was read") from error
+        raise DataError(
+            f"{where}: the gzip data are damaged ({error}); nothing was read"
+        ) from error
 
 
 def _cut(block: bytes) -> tuple[bytes, bytes]:

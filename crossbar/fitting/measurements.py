@@ -8,7 +8,7 @@ does not give, never for a failed reading: rows without a reading are dropped an
 import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Self, TypeVar
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +17,6 @@ from device_models.errors import ShapeError
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
-T = TypeVar("T", bound="Rows | StepTable")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -281,7 +280,7 @@ def merge(parts: Sequence[Measurements], *, same_devices: bool = False) -> Measu
 KINDS = ("pulses", "cycles", "reads", "retention", "written", "steps")
 
 
-def _renumbered(table: T, new: Ints) -> T:
-    """A table whose device i is called new[i]."""
-    device: Any = new[table.device]  # type: ignore[attr-defined]  # every table has the column
+def _renumbered(table: Any, new: Ints) -> Any:
+    """A table, of any kind, whose device i is called new[i]."""
+    device = new[table.device]
     return dataclasses.replace(table, device=int(device) if device.ndim == 0 else device)

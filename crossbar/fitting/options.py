@@ -36,7 +36,9 @@ class Options(Record):
         """Check every field, and that the window is one."""
         super().__post_init__()
         low, high = self.g_min_siemens, self.g_max_siemens
-        if (low is None) != (high is None) or (low is not None and high is not None and low >= high):
+        if (low is None) != (high is None) or (
+            low is not None and high is not None and low >= high
+        ):
             raise ConfigError(
                 f"g_min_siemens = {low} and g_max_siemens = {high} are no window; "
                 "give both, g_min_siemens < g_max_siemens"

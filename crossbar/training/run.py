@@ -6,6 +6,7 @@ replaced whole, so a run killed at any moment is a run up to the last epoch that
 
 import json
 import math
+import os
 from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
@@ -42,11 +43,11 @@ class Run:
         """A run that does not exist yet.
 
         Raises:
-            RunError: The folder exists and is not empty.
+            RunError: The folder exists and is not empty, or cannot be made.
         """
         if folder.is_dir() and not any(folder.iterdir()):
             return cls(folder, config, model)
-        if (folder / "config.yaml").exists():
+        if (folder / "checkpoint.npz").exists():
             raise RunError(
                 f"{folder} is a run already; continue it with --resume {folder} or choose "
                 "another --out; nothing was written"
@@ -54,6 +55,12 @@ class Run:
         if folder.exists():
             raise RunError(
                 f"{folder} exists and is not a run; choose another --out; nothing was written"
+            )
+        above = next(parent for parent in folder.absolute().parents if parent.exists())
+        if not (above.is_dir() and os.access(above, os.W_OK)):
+            raise RunError(
+                f"{folder} cannot be made, because {above} is no folder that can be written; "
+                "nothing was written"
             )
         return cls(folder, config, model)
 

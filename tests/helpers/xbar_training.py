@@ -76,6 +76,7 @@ def synthetic(train=192, test=64):
 
 def trainer_of(config, data, *, model=None, threads=1):
     """A trainer that has not started."""
+    torch.set_num_threads(1)  # as the command does: the arrays are small
     return Trainer(config, model or load_device(config.device), data, threads=threads)
 
 

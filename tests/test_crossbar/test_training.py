@@ -67,11 +67,10 @@ def test_the_synthetic_set_is_learned(device, policy):
 
 
 @each_policy
-@pytest.mark.parametrize("device", ["ideal.yaml", "oxram.yaml"])
-def test_the_first_images_of_fashion_mnist_are_learned(device, policy):
-    """Chance is 10 %; the standard error of 1000 test images is 1.6 %. Seen: 46 to 62 %."""
+def test_the_first_images_of_fashion_mnist_are_learned(policy):
+    """Chance is 10 %; the standard error of 1000 test images is 1.6 %. Seen: 46 and 62 %."""
     network = {"hidden": 100, "sigma_init": None}
-    config = small(device=device, policy=policy, epochs=2, network=network)
+    config = small(device="oxram.yaml", policy=policy, epochs=2, network=network)
     trainer = trained(config, fashion(2560, 1000), threads=None)
     assert trainer.rows[0]["test_accuracy"] < 0.25
     assert trainer.rows[-1]["test_accuracy"] > 0.35

@@ -43,7 +43,7 @@ def some_array(model):
 
 @every_device
 @given(case=arrays_and_counts())
-@settings(derandomize=True, deadline=None, max_examples=50)
+@settings(derandomize=True, deadline=None, max_examples=30)
 def test_conductance_never_leaves_its_window(model, case):
     x, counts = case
     g = program(model, at(model, x), counts * unit(model)).state.g

@@ -1,0 +1,99 @@
+"""CSV files of ArC ONE: a name, a date, a header, then one row per pulse or reading.
+
+The columns are `Wordline,Bitline,Resistance,Amplitude (V),Pulse width (s),Tag,ReadTag,ReadVoltage`.
+A row with an amplitude and a width is a pulse that was read afterwards; without, a reading. There
+are no time stamps, so nothing can be said about drift. Rows of the curve tracer hold resistances
+under bias, not at the read voltage, and are no single pulses.
+"""
+
+import re
+from pathlib import Path
+
+import numpy as np
+
+from ..checks import VOLTS, WIDTH, inside, optional
+from ..conductance import readings
+from ..events import OTHER, PULSE, READ, Events, experiments
+from ..lines import Head
+from ..measurements import Ints, Measurements
+from ..options import Options
+from ..table import Table, read_table
+from .reader import Reader, devices, notes
+
+HEADER = ("Wordline", "Bitline", "Resistance", "Amplitude (V)", "Pulse width (s)", "Tag")
+TAKES = f"an ArC ONE table has {', '.join(HEADER)}"
+SKIP = 2  # rows above the header: the name of the run and its date
+NAMES = {
+    "Wordline": "word_line",
+    "Bitline": "bit_line",
+    "Resistance": "r_ohms",
+    "Amplitude (V)": "v_volts",
+    "Pulse width (s)": "width_seconds",
+    "ReadVoltage": "v_read_volts",
+}
+CURVE_TRACER = re.compile(r"CT(?!S)")  # CTS is ConvergeToState, a train of single pulses
+
+
+def sniff(head: Head) -> bool:
+    """Whether the third row is the header of ArC ONE."""
+    return head.lines[SKIP : SKIP + 1] != () and head.lines[SKIP].startswith(",".join(HEADER[:3]))
+
+
+def read(path: Path, options: Options) -> Measurements:
+    """Read one ArC ONE file; see `Reader`."""
+    table = read_table(path, numbers=tuple(NAMES), texts=("Tag", "Wordline", "Bitline"), skip=SKIP)
+    for column in HEADER:
+        table.demand(column, TAKES)
+    table = _renamed(table)
+    found = readings(table, options, TAKES)
+    device, names = devices(table)
+    v = optional(table, "v_volts", VOLTS)
+    width = inside(table, "width_seconds", WIDTH)
+    kind = _kinds(table, (np.nan_to_num(v) != 0.0) & (np.nan_to_num(width) > 0.0))
+    sign = np.sign(np.nan_to_num(v)).astype(np.int64) * (-1 if options.set_is_negative else 1)
+    unknown = np.full(len(table), np.nan)
+    events = Events(
+        device=device,
+        kind=kind,
+        polarity=np.where(kind == PULSE, sign, 0),
+        g_siemens=found.g_siemens,
+        v_volts=v,
+        width_seconds=width,
+        time_seconds=unknown,
+        target_siemens=unknown,
+    )
+    made = experiments(events, found, str(path))
+    return Measurements(
+        pulses=made.pulses,
+        reads=made.reads,
+        devices=names,
+        notes=(notes(table, "arc-one", found, used=made.used, dropped=made.dropped),),
+    )
+
+
+def _kinds(table: Table, pulsed: Ints) -> Ints:
+    """What every row is."""
+    codes, tags = table.texts["Tag"]
+    traced = np.array([bool(CURVE_TRACER.match(tag)) for tag in tags])[codes]
+    return np.where(traced, OTHER, np.where(pulsed, PULSE, READ))
+
+
+def _renamed(table: Table) -> Table:
+    """The table with the neutral names of its columns."""
+
+    def neutral(name: str) -> str:
+        return NAMES.get(name, name)
+
+    return Table(
+        path=table.path,
+        header=tuple(map(neutral, table.header)),
+        header_row=table.header_row,
+        rows=table.rows,
+        numbers={neutral(name): column for name, column in table.numbers.items()},
+        texts={neutral(name): column for name, column in table.texts.items()},
+        ignored=table.ignored,
+        settings=table.settings,
+    )
+
+
+READER = Reader("ArC ONE: name, date, Wordline,Bitline,Resistance,...", sniff, read)

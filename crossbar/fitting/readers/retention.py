@@ -1,0 +1,78 @@
+"""Readings after programming: `device,t_seconds,g_siemens[,temperature_kelvin]`.
+
+`t_seconds` counts from the write. The reading may also be `r_ohms`, or `i_amperes` with
+`v_read_volts`. `initial_siemens` is the reading right after the write; without it, the earliest one
+of the device at this temperature. `target_siemens` is what was to be written. A table of
+`t_seconds` and a reading that neither begins with `device` nor has one of these columns holds
+repeated reads instead (`reads`).
+"""
+
+from pathlib import Path
+
+import numpy as np
+
+from ..checks import KELVIN, SECONDS, SIEMENS, inside, optional
+from ..conductance import COLUMNS, readings
+from ..lines import Head
+from ..measurements import Floats, Ints, Measurements, Retention
+from ..options import Options
+from ..table import read_table, split_header
+from .reader import Reader, devices, has_conductance, header_names, notes
+
+TAKES = "a retention table has t_seconds, and g_siemens, r_ohms, or i_amperes with v_read_volts"
+OWN = {"temperature_kelvin", "initial_siemens"}
+
+
+def sniff(head: Head) -> bool:
+    """Whether there are times, conductances, and `device` in front or a column of retention."""
+    names = header_names(head)
+    if not {"t_seconds"} <= names or not has_conductance(names) or "op" in names:
+        return False
+    rows = (row for row in head.lines if row.strip() and not row.lstrip().startswith("#"))
+    return bool(OWN & names) or split_header(next(rows))[1][0] == "device"
+
+
+def read(path: Path, options: Options) -> Measurements:
+    """Read one retention table; see `Reader`."""
+    numbers = ("t_seconds", "temperature_kelvin", "initial_siemens", "target_siemens", *COLUMNS)
+    table = read_table(path, numbers=numbers, texts=("device", "word_line", "bit_line"))
+    table.need("t_seconds", TAKES)
+    time = inside(table, "t_seconds", SECONDS)
+    found = readings(table, options, TAKES)
+    device, names = devices(table)
+    kelvin = optional(table, "temperature_kelvin", KELVIN)
+    given = optional(table, "initial_siemens", SIEMENS)
+    use = found.there & np.isfinite(time)
+    earliest = _earliest(device[use], kelvin[use], time[use], found.g_siemens[use])
+    made = Retention(
+        device=device[use],
+        time_seconds=time[use],
+        g_siemens=found.g_siemens[use],
+        initial_siemens=np.where(np.isfinite(given[use]), given[use], earliest),
+        target_siemens=optional(table, "target_siemens", SIEMENS)[use],
+        temperature_kelvin=kelvin[use],
+        source=str(path),
+    )
+    dropped = found.dropped(np.ones(len(table), bool))
+    untimed = int((found.there & ~use).sum())
+    dropped |= {"without a time": untimed} if untimed else {}
+    return Measurements(
+        retention=(made,) if len(made) else (),
+        devices=names,
+        notes=(notes(table, "retention", found, used=len(made), dropped=dropped),),
+    )
+
+
+def _earliest(device: Ints, kelvin: Floats, time: Floats, g: Floats) -> Floats:
+    """The first reading of each row's device at its temperature."""
+    _, warmth = np.unique(kelvin, return_inverse=True)
+    order = np.lexsort((time, warmth, device))
+    starts = np.diff(device[order], prepend=-1) != 0
+    starts |= np.diff(warmth[order], prepend=-1) != 0
+    first = np.maximum.accumulate(np.where(starts, np.arange(len(order)), 0))
+    result = np.empty_like(g)
+    result[order] = g[order[first]]
+    return result
+
+
+READER = Reader("retention: device,t_seconds,g_siemens[,temperature_kelvin]", sniff, read)

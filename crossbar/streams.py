@@ -12,7 +12,8 @@ import torch
 
 def stream(purpose: str, seed: int, *place: int) -> np.random.Generator:
     """The numbers of one purpose at one place of a run, for numpy code."""
-    return np.random.default_rng([seed, zlib.crc32(purpose.encode()), *place])
+    # The length is part of the name, because numpy takes (5, 0) and (5,) for the same seed.
+    return np.random.default_rng([seed, zlib.crc32(purpose.encode()), len(place), *place])
 
 
 def torch_stream(purpose: str, seed: int, *place: int) -> torch.Generator:

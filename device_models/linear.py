@@ -22,7 +22,7 @@ class FineSteps(DeviceModel, ABC):
 
     def manufacture(self, shape: tuple[int, int], *, generator: torch.Generator) -> DeviceState:
         """See `DeviceModel.manufacture`; every device is the same."""
-        return DeviceState(torch.full(shape, self.g_min_siemens), {})
+        return DeviceState(torch.full(shape, self.g_min_siemens), {}, {})
 
     def step_siemens(self, g: Tensor, counts: Tensor) -> Tensor:
         """See `DeviceModel.step_siemens`: the same everywhere."""
@@ -42,7 +42,9 @@ class FineSteps(DeviceModel, ABC):
 
     def clipped(self, g: Tensor) -> Programmed:
         """The outcome of moving the devices to `g`; writing is free. `g` is consumed."""
-        return Programmed(DeviceState(g.clamp_(self.g_min_siemens, self.g_max_siemens), {}), 0.0)
+        return Programmed(
+            DeviceState(g.clamp_(self.g_min_siemens, self.g_max_siemens), {}, {}), 0.0
+        )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,12 +14,15 @@ from .record import Record, quantity
 class DeviceState(NamedTuple):
     """An array of devices at one moment. Nothing in it is ever modified in place.
 
-    `g` is the conductance in siemens. `traits` are the device-to-device draws of the model, made
-    once by `manufacture`; each has the shape of `g`.
+    `g` is the conductance in siemens that pulses left. `traits` are the device-to-device draws of
+    the model, made once by `manufacture`; each has the shape of `g`. `dynamics` is what pulses and
+    device time change besides `g`: slow fluctuation, relaxation, wear; its last two dimensions are
+    those of `g`. Both are empty for a device that has none of it.
     """
 
     g: Tensor
     traits: dict[str, Tensor]
+    dynamics: dict[str, Tensor]
 
 
 class Programmed(NamedTuple):
@@ -117,6 +120,28 @@ class DeviceModel(Record, ABC):
     @abstractmethod
     def read_sigma_siemens(self, g: Tensor) -> Tensor | None:
         """Standard deviation of one read of a device at `g`; None for a noiseless device."""
+
+    def advance(
+        self,
+        state: DeviceState,
+        seconds: float,
+        *,
+        generator: torch.Generator,
+        temperature_kelvin: float | None = None,
+    ) -> DeviceState:
+        """Let device time pass without a pulse; nothing happens to a device without dynamics.
+
+        Args:
+            state: Before. Not modified.
+            seconds: How long.
+            generator: Source of the slow fluctuation.
+            temperature_kelvin: Of the devices in that time; by default that of the calibration.
+        """
+        return state
+
+    def conductance(self, state: DeviceState) -> Tensor:
+        """What a noiseless read would see now, siemens: `g` with slow parts and faults."""
+        return state.g
 
     @abstractmethod
     def pulses(self, counts: Tensor) -> tuple[int, int]:

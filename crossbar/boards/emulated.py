@@ -5,7 +5,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from device_models.errors import ShapeError
+from device_models.errors import LimitError, ShapeError
 from device_models.model import DeviceModel, DeviceState
 
 from ..counters import Counters
@@ -21,7 +21,8 @@ class EmulatedBoard:
     """The emulator behind the `Board` protocol, and the truths only an emulator can tell.
 
     The variance of a read is kept per device and renewed where a pulse went: no work per read that
-    belongs to programming. Emulator-only: `state`, `read_sigma`, `restore`, `reseed`, `count_vmm`.
+    belongs to programming. Emulator-only: `state`, `g` (what a noiseless read would see now),
+    `read_sigma`, `restore`, `reseed`, `wait`, `count_vmm`.
     """
 
     def __init__(
@@ -64,7 +65,7 @@ class EmulatedBoard:
     def restore(self, state: DeviceState) -> None:
         """Put the devices into a saved state."""
         self.state = state
-        self.read_sigma = self.model.read_sigma_siemens(state.g)
+        self._look()
 
     def reseed(self, epoch: int) -> None:
         """Start an epoch: its random streams, and the read noise of all devices anew.
@@ -72,13 +73,25 @@ class EmulatedBoard:
         A resumed run does the same and so draws the same numbers from the same spreads: computed
         device by device instead, they could differ in the last bit.
         """
-        self.read_sigma = self.model.read_sigma_siemens(self.state.g)
+        self._look()
         self._pulse_noise = torch_stream("pulses", self._seed, self._place, epoch)
         self._read_noise = torch_stream("board reads", self._seed, self._place, epoch)
+        self._time_noise = torch_stream("device time", self._seed, self._place, epoch)
+
+    def wait(self, seconds: float, *, temperature_kelvin: float | None = None) -> None:
+        """Let device time pass: relaxation, retention and slow fluctuation go on."""
+        self.restore(
+            self.model.advance(
+                self.state,
+                seconds,
+                generator=self._time_noise,
+                temperature_kelvin=temperature_kelvin,
+            )
+        )
 
     def read_all(self) -> Tensor:
         """See `Board.read_all`."""
-        g, sigma = self.state.g, self.read_sigma
+        g, sigma = self.g, self.read_sigma
         self._count_reads(g)
         if sigma is None:
             return g
@@ -86,11 +99,14 @@ class EmulatedBoard:
 
     def read_slice(self, line: int, axis: Literal["word", "bit"]) -> Tensor:
         """See `Board.read_slice`."""
+        self._check_line(line, axis)
         place = (line, slice(None)) if axis == "word" else (slice(None), line)
         return self._read_at(place)
 
     def read_one(self, word_line: int, bit_line: int) -> float:
         """See `Board.read_one`."""
+        self._check_line(word_line, "word")
+        self._check_line(bit_line, "bit")
         return float(self._read_at((slice(word_line, word_line + 1), bit_line)))
 
     def vmm(self, v_volts: Tensor) -> Tensor:
@@ -105,13 +121,13 @@ class EmulatedBoard:
             int(torch.count_nonzero(tile.any(1)))
             for tile in torch.split(driven, self._tiling.tile_rows, dim=1)
         )
-        joules = float((v_volts.square() @ self.state.g.sum(1)).sum()) * self.info.t_read_seconds
+        joules = float((v_volts.square() @ self.g.sum(1)).sum()) * self.info.t_read_seconds
         self.counters += Counters(
             row_activations=int(driven.sum()) * self._tiling.across,
             column_conversions=tile_steps * self._tiling.columns,
             read_joules=joules,
         )
-        return read(self.state.g, self.read_sigma, v_volts, generator=self._read_noise)
+        return read(self.g, self.read_sigma, v_volts, generator=self._read_noise)
 
     def count_vmm(self, activations: int, tile_steps: int, siemens: float) -> None:
         """Count products that a kernel computed from the state of this board.
@@ -129,12 +145,15 @@ class EmulatedBoard:
 
     def pulse_one(self, word_line: int, bit_line: int, count: int) -> None:
         """See `Board.pulse_one`."""
+        self._check_line(word_line, "word")
+        self._check_line(bit_line, "bit")
         counts = torch.zeros(self.info.shape, dtype=torch.int32)
         counts[word_line, bit_line] = count
         self.pulse_array(counts)
 
     def pulse_slice(self, line: int, axis: Literal["word", "bit"], counts: Tensor) -> None:
         """See `Board.pulse_slice`."""
+        self._check_line(line, axis)
         everywhere = torch.zeros(self.info.shape, dtype=torch.int32)
         along = (everywhere if axis == "word" else everywhere.T)[line]
         if counts.shape != along.shape:  # torch would send a single count to the whole line
@@ -148,8 +167,7 @@ class EmulatedBoard:
     def pulse_array(self, counts: Tensor) -> None:
         """See `Board.pulse_array`."""
         after = self.model.program(self.state, counts, self._selected, generator=self._pulse_noise)
-        self._renew_sigma(after.state.g)
-        self.state = after.state
+        self._moved(after.state)
         sets, resets = self.model.pulses(counts)
         programmed = int(torch.count_nonzero(counts))
         self.counters += Counters(
@@ -181,20 +199,32 @@ class EmulatedBoard:
     def close(self) -> None:
         """Nothing to let go of."""
 
-    def _renew_sigma(self, g: Tensor) -> None:
-        """Recompute the read noise of the devices whose conductance moved."""
-        if self.read_sigma is None:
-            return
-        moved = (g != self.state.g).flatten().nonzero().squeeze(1)
-        fresh = self.model.read_sigma_siemens(g.flatten()[moved])
-        if fresh is not None:
-            sigma = self.read_sigma.clone()
-            sigma.view(-1)[moved] = fresh
-            self.read_sigma = sigma
+    def _check_line(self, line: int, axis: Literal["word", "bit"]) -> None:
+        """Raise LimitError for a line that the array does not have; a negative one is none."""
+        lines = self.info.shape[0 if axis == "word" else 1]
+        if not 0 <= line < lines:
+            raise LimitError(
+                f"there is no {axis} line {line}, the array has 0 to {lines - 1}; nothing was sent"
+            )
+
+    def _look(self) -> None:
+        """What reads see of every device: conductance and spread."""
+        self.g = self.model.conductance(self.state)
+        self.read_sigma = self.model.read_sigma_siemens(self.g)
+
+    def _moved(self, state: DeviceState) -> None:
+        """Take up a state after pulses; only devices that moved get a new read spread."""
+        g = self.model.conductance(state)
+        if self.read_sigma is not None:
+            moved = (g != self.g).flatten().nonzero().squeeze(1)
+            fresh = self.model.read_sigma_siemens(g.flatten()[moved])
+            if fresh is not None:
+                self.read_sigma = self.read_sigma.flatten().index_copy(0, moved, fresh).view_as(g)
+        self.state, self.g = state, g
 
     def _read_at(self, place: tuple[int | slice, int | slice]) -> Tensor:
         """Read the devices of one place with noise."""
-        g = self.state.g[place]
+        g = self.g[place]
         self._count_reads(g)
         if self.read_sigma is None:
             return g

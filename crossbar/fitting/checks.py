@@ -21,7 +21,7 @@ class Unit:
 SIEMENS = Unit(Range("S", 0.0, 0.1), "in microsiemens? multiply by 1e-6")
 OHMS = Unit(Range("ohm", 10.0, 1e15), "in kiloohm or megaohm? multiply by 1e3 or 1e6")
 READ_VOLTS = Unit(Range("V", 1e-6, 10.0), "in millivolts? multiply by 1e-3")
-VOLTS = Unit(Range("V", 0.0, 100.0), "in millivolts? multiply by 1e-3")
+VOLTS = Unit(Range("V", -100.0, 100.0), "in millivolts? multiply by 1e-3")
 WIDTH = Unit(Range("s", 0.0, 100.0), "in nanoseconds? multiply by 1e-9")
 AMPERES = Unit(Range("A", 0.0, 1.0), "in microamperes? multiply by 1e-6")
 KELVIN = Unit(Range("K", 200.0, 1000.0), "in degrees Celsius? add 273.15")
@@ -50,9 +50,8 @@ def inside(table: Table, column: str, unit: Unit, values: Floats | None = None) 
 
 
 def optional(table: Table, column: str, unit: Unit) -> Floats:
-    """The sizes of a column as in `inside`, with their signs; nan if the file lacks it."""
+    """`inside` with nan for infinity; all nan if the file lacks the column."""
     if column not in table.numbers:
         return np.full(len(table), np.nan)
-    values = table.numbers[column]
-    inside(table, column, unit, np.abs(values))
+    values = inside(table, column, unit)
     return np.where(np.isfinite(values), values, np.nan)

@@ -71,15 +71,15 @@ def experiments(events: Events, found: Readings, source: str) -> Experiments:
     order = np.argsort(events.device, kind="stable")
     e = events.take(order)
     cut = _Segments.of(e)
-    pulses, lost_pulses = _pulses(e, cut, source)
+    pulses, beside, lost_pulses = _pulses(e, cut, source)
     reads, in_series = _reads(e, cut, source)
     retention, relaxed = _retention(e, cut, source)
     wrote = (e.kind == WRITE) & np.isfinite(e.g_siemens)
     reading = (e.kind == READ) | (e.kind == RELAX)
-    idle = reading & np.isfinite(e.g_siemens) & ~(in_series | relaxed | cut.borders(e))
+    idle = reading & np.isfinite(e.g_siemens) & ~(in_series | relaxed | beside)
     dropped = Counter(found.dropped(np.isin(events.kind, (READ, RELAX, WRITE))))
     dropped.update(lost_pulses)
-    dropped["reading beside no pulse and in no series"] = int(idle.sum())
+    dropped["reading beside no usable pulse and in no series"] = int(idle.sum())
     dropped["other operation"] = int((e.kind == OTHER).sum())
     written = Written(
         device=e.device[wrote],
@@ -130,19 +130,9 @@ class _Segments:
         first[of_row[read[::-1]]] = read[::-1]
         return cls(of_row, start, first, last, ~new_device[start])
 
-    def borders(self, e: Events) -> Bools:
-        """Which rows are the reading before or after a pulse."""
-        pulse = e.kind[self.start] == PULSE
-        after = self.first[pulse]
-        before = self.last[np.flatnonzero(pulse & self.follows) - 1]
-        found = np.zeros(len(e.device), bool)
-        found[after[after >= 0]] = True
-        found[before[before >= 0]] = True
-        return found
 
-
-def _pulses(e: Events, cut: _Segments, source: str) -> tuple[Pulses, dict[str, int]]:
-    """The pulses with a reading on both sides, and how many have none."""
+def _pulses(e: Events, cut: _Segments, source: str) -> tuple[Pulses, Bools, dict[str, int]]:
+    """The pulses with a reading on both sides, those readings' rows, and how many have none."""
     segment = np.flatnonzero(e.kind[cut.start] == PULSE)
     row = cut.start[segment]
     after = cut.first[segment]
@@ -156,6 +146,8 @@ def _pulses(e: Events, cut: _Segments, source: str) -> tuple[Pulses, dict[str, i
         "pulse without a reading before it": int((known & (after >= 0) & (before < 0)).sum()),
     }
     row, after, before = row[whole], after[whole], before[whole]
+    beside = np.zeros(len(e.device), bool)
+    beside[after] = beside[before] = True
     table = Pulses(
         device=e.device[row],
         ramp=ramp[whole],
@@ -167,7 +159,7 @@ def _pulses(e: Events, cut: _Segments, source: str) -> tuple[Pulses, dict[str, i
         width_seconds=e.width_seconds[row],
         source=source,
     )
-    return table, lost
+    return table, beside, lost
 
 
 def _ramps(device: Ints, polarity: Ints) -> tuple[Ints, Ints]:

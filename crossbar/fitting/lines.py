@@ -13,7 +13,7 @@ GZIP_MAGIC = b"\x1f\x8b"
 UTF8_BOM = b"\xef\xbb\xbf"
 UTF16_BOMS = (b"\xff\xfe", b"\xfe\xff")
 HEAD_BYTES = 1 << 16
-BLOCK_BYTES = 1 << 22  # about 50 000 rows: large enough for speed, small beside the columns
+BLOCK_BYTES = 1 << 18  # some 3000 rows: their cells stay in the processor's cache
 
 
 class Head(NamedTuple):
@@ -55,7 +55,7 @@ def chunks(path: Path) -> Iterator[tuple[int, list[str]]]:
     with opened(path) as stream:
         while block := _read(stream, path, BLOCK_BYTES, row):
             whole, rest = _cut(rest + block)
-            if whole:
+            if whole is not None:
                 rows = _decoded(whole, path, row).split("\n")
                 yield row, rows
                 row += len(rows)
@@ -95,13 +95,13 @@ def _read(stream: IO[bytes], path: Path, size: int, row: int) -> bytes:
         ) from error
 
 
-def _cut(block: bytes) -> tuple[bytes, bytes]:
+def _cut(block: bytes) -> tuple[bytes | None, bytes]:
     """The whole rows of a block, without the last line end, and what begins the next block."""
     end = block.rfind(b"\n")
     if end < 0:  # line ends of old Macintoshes; a last \r may still be followed by \n
         end = block.rfind(b"\r", 0, -1)
     if end < 0:
-        return b"", block
+        return None, block
     return _plain_ends(block[: end + 1])[:-1], block[end + 1 :]
 
 

@@ -25,7 +25,7 @@ from .measurements import Floats, Ints
 MARKS = (",", ";", "\t")
 NO_NUMBER = ("", "nan", "na", "n/a", "null", "none", "-", "--")
 DECIMAL_COMMA = re.compile(r"[+-]?\d*,\d+([eE][+-]?\d+)?")
-SETTING = re.compile(r"#\s*(\w+)\s*[=:]\s*([^\s,;]+)")
+SETTING = re.compile(r"(\w+)\s*[=:]\s*([^\s,;]+)")
 
 
 class Names(NamedTuple):

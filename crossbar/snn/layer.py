@@ -33,7 +33,7 @@ class CrossbarLayer:
 
     def effective(self) -> Effective:
         """The emulator's truth, for the kernels."""
-        g, sigma = self.board.state.g, self.board.read_sigma
+        g, sigma = self.board.g, self.board.read_sigma
         noise = torch.zeros(0, 0) if sigma is None else self.mapping.variance(sigma)
         return Effective(
             self.mapping.weights(g).numpy(), noise.numpy(), g.sum(1, dtype=torch.float64).numpy()

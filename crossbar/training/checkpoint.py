@@ -28,6 +28,8 @@ def save(trainer: Trainer, before: list[np.ndarray]) -> bytes:
         arrays[f"{place}.g"] = layer.board.state.g.numpy()
         for name, trait in layer.board.state.traits.items():
             arrays[f"{place}.trait.{name}"] = trait.numpy()
+        for name, dynamic in layer.board.state.dynamics.items():
+            arrays[f"{place}.dynamic.{name}"] = dynamic.numpy()
         for name, kept in policy.state().items():
             arrays[f"{place}.policy.{name}"] = kept.numpy()
     about = {
@@ -81,6 +83,6 @@ def _restore_layer(
     g = torch.from_numpy(arrays[f"{place}.g"])
     if g.shape != board.state.g.shape or named("trait").keys() != board.state.traits.keys():
         raise ValueError("it holds other devices than the configuration describes")
-    board.restore(DeviceState(g, named("trait")))
+    board.restore(DeviceState(g, named("trait"), named("dynamic")))
     board.counters = counters
     trainer.policies[place].restore(named("policy"))

@@ -16,7 +16,8 @@ class Training(Record):
     `readout_w_max` are the weights that the full conductance window stands for; left open, they
     follow from the levels of the device (`w_max_of`). `update_noise` is
     the paper's sigma_noise / sigma_init and only means something to a `gaussian_update` device;
-    both layers get the same noise in weight units.
+    both layers get the same noise in weight units. Device time passes at one inference time per
+    image and is told to the devices every `clock_every` updates.
     """
 
     device: str = "oxram.yaml"
@@ -29,6 +30,7 @@ class Training(Record):
     readout_w_max: float | None = quantity("weight", 1e-6, 1e3, default=None)
     update_noise: float = quantity("", 0.0, 1000.0, default=0.0)
     readback_every: int = quantity("updates", 1, 1_000_000, default=1)
+    clock_every: int = quantity("updates", 1, 1_000_000, default=16)
     v_read_volts: float = quantity("V", 1e-3, 0.5, why="more disturbs the state", default=0.2)
     t_read_seconds: float = quantity("s", 1e-10, 1.0, default=100e-9)
     tile_rows: int = quantity("lines", 1, 65_536, default=128)

@@ -102,6 +102,8 @@ class Trainer:
             if batch and batch % self._config.readback_every == 0:
                 known = [layer.board.read_all() for layer in self.layers]
             done = self._learn(chosen, known, key, batch * size, rounding)
+            if (batch + 1) % self._config.clock_every == 0:
+                self._wait(self._config.clock_every * size)
             right += int((done.predictions == self.data.train_labels[chosen]).sum())
             loss += float(done.losses.sum())
             yield Progress(epoch, batch + 1, batches, right / ((batch + 1) * size))
@@ -135,6 +137,11 @@ class Trainer:
             wanted = torch.from_numpy(gradient).mul_(-config.learning_rate)
             policy.update(layer, wanted, g_read, generator=rounding)
         return done
+
+    def _wait(self, images: int) -> None:
+        """Let the device time of some inferences pass."""
+        for layer in self.layers:
+            layer.board.wait(images * self._config.network.seconds)
 
     def evaluate(self) -> Pass:
         """Run the test images; reads are counted like any other."""

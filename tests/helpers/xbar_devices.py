@@ -47,7 +47,9 @@ def at(model, x, *, seed=0):
     """New devices at fractions `x` of the window, (rows, columns)."""
     made = model.manufacture(tuple(x.shape), generator=gen(seed))
     g = (model.g_min_siemens + model.window_siemens * x).to(made.g.dtype)
-    return DeviceState(g.clamp(model.g_min_siemens, model.g_max_siemens), made.traits)
+    return DeviceState(
+        g.clamp(model.g_min_siemens, model.g_max_siemens), made.traits, made.dynamics
+    )
 
 
 def everywhere(x):

@@ -14,7 +14,7 @@ from xbar_stats import z_of_mean, z_of_sigma
 from crossbar.boards.emulated import EmulatedBoard
 from crossbar.counters import Counters
 from crossbar.tile import Tiling
-from device_models.errors import ShapeError
+from device_models.errors import LimitError, ShapeError
 from device_models.presets import load_device
 
 IDEAL, OXRAM = load_device("ideal"), load_device("oxram")
@@ -336,3 +336,23 @@ def test_closing_twice_is_closing_once():
     board = board_of(IDEAL)
     board.close()
     board.close()
+
+
+@pytest.mark.parametrize("line", [-1, 10**6])
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda board, line: board.read_one(line, 0),
+        lambda board, line: board.read_one(0, line),
+        lambda board, line: board.read_slice(line, "word"),
+        lambda board, line: board.read_slice(line, "bit"),
+        lambda board, line: board.pulse_one(line, 0, 1),
+        lambda board, line: board.pulse_one(0, line, 1),
+        lambda board, line: board.pulse_slice(line, "bit", torch.ones(1)),
+    ],
+)
+def test_a_line_that_does_not_exist_is_refused_before_anything_is_counted(call, line):
+    board = board_of(load_device("ideal"))
+    with pytest.raises(LimitError, match="nothing was sent"):
+        call(board, line)
+    assert board.counters == Counters()

@@ -148,7 +148,7 @@ def test_pulses_along_a_route_move_the_weight_in_the_wanted_direction(sign, weig
     counts = mapping.counts(
         torch.tensor([[pulses]], dtype=torch.int32), mapping.route(torch.tensor([[up]]), g)
     )
-    state = DeviceState(g, {})
+    state = DeviceState(g, {}, {})
     selected = mapping.selected(1)
     after = mapping.weights(ideal.program(state, counts, selected, generator=gen()).state.g)
     change = float(after - before) * (1 if up else -1)

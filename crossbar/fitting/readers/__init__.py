@@ -9,7 +9,7 @@ from pathlib import Path
 from device_models.errors import ConfigError, DataError
 from device_models.record import did_you_mean, shown
 
-from ..lines import head
+from ..lines import chunks, head
 from ..measurements import Measurements, merge
 from ..options import Options
 from ..table import split_header
@@ -25,7 +25,7 @@ from . import (
     up_down,
     written,
 )
-from .reader import Reader
+from .reader import Reader, first_row
 
 FORMATS: dict[str, Reader] = {
     "neutral": neutral.READER,
@@ -39,7 +39,6 @@ FORMATS: dict[str, Reader] = {
     "cycles": cycles.READER,
     "written": written.READER,
 }
-SHOWN = 200  # characters of an unknown header that the error repeats
 
 
 def read(
@@ -75,15 +74,16 @@ def sniffed(path: Path) -> str:
         DataError: It cannot be read, is empty, or is of no known format.
     """
     start = head(path)
-    if not start.raw.strip():
-        raise DataError(f"{path}: the file is empty; nothing was read")
+    row = first_row(start)
+    if not row:
+        comments = " but for comments" if start.raw.strip() else ""
+        raise DataError(f"{path}: the file is empty{comments}; nothing was read")
     for name, reader in FORMATS.items():
         if reader.sniff(start):
             return name
-    rows = [i for i, line in enumerate(start.lines) if line.strip() and not line.startswith("#")]
-    row = rows[0] if rows else 0
-    names = ", ".join(split_header(start.lines[row])[1])
+    next(chunks(path), None)  # refuses a header that is not UTF-8, with the place
+    names = ", ".join(split_header(row)[1])
     raise DataError(
-        f"{path}: row {row + 1}: {shown(names[:SHOWN])} are the columns of no known format; "
-        f"--format names one of {', '.join(FORMATS)}; nothing was read"
+        f"{path}: row {start.lines.index(row) + 1}: {shown(names)} are the columns of no known "
+        f"format; --format names one of {', '.join(FORMATS)}; nothing was read"
     )

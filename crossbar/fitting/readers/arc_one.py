@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..checks import VOLTS, WIDTH, inside, optional
+from ..checks import VOLTS, WIDTH, optional
 from ..conductance import readings
 from ..events import OTHER, PULSE, READ, Events, experiments
 from ..lines import Head
@@ -48,7 +48,7 @@ def read(path: Path, options: Options) -> Measurements:
     found = readings(table, options, TAKES)
     device, names = devices(table)
     v = optional(table, "v_volts", VOLTS)
-    width = inside(table, "width_seconds", WIDTH)
+    width = optional(table, "width_seconds", WIDTH)
     kind = _kinds(table, (np.nan_to_num(v) != 0.0) & (np.nan_to_num(width) > 0.0))
     sign = np.sign(np.nan_to_num(v)).astype(np.int64) * (-1 if options.set_is_negative else 1)
     unknown = np.full(len(table), np.nan)

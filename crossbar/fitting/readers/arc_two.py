@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from device_models.errors import CalibrationError, DataError
 
-from ..checks import VOLTS, WIDTH, inside, optional
+from ..checks import VOLTS, WIDTH, optional
 from ..conductance import readings
 from ..events import PULSE, READ, Events, experiments
 from ..lines import Head
@@ -50,7 +50,7 @@ def read(path: Path, options: Options) -> Measurements:
         polarity=np.where(op & IS_PULSE, sign, 0),
         g_siemens=found.g_siemens,
         v_volts=v,
-        width_seconds=inside(table, "width_seconds", WIDTH),
+        width_seconds=optional(table, "width_seconds", WIDTH),
         time_seconds=unknown,
         target_siemens=unknown,
     )

@@ -12,7 +12,7 @@ import numpy as np
 
 from device_models.record import did_you_mean, shown
 
-from ..checks import SIEMENS, VOLTS, WIDTH, inside, optional
+from ..checks import SIEMENS, VOLTS, WIDTH, optional
 from ..conductance import COLUMNS, readings
 from ..events import OTHER, PULSE, READ, RELAX, WRITE, Events, experiments
 from ..lines import Head
@@ -54,7 +54,7 @@ def read(path: Path, options: Options) -> Measurements:
         polarity=polarity,
         g_siemens=found.g_siemens,
         v_volts=optional(table, "v_volts", VOLTS),
-        width_seconds=_width(table),
+        width_seconds=optional(table, "width_seconds", WIDTH),
         time_seconds=_time(table),
         target_siemens=optional(table, "target_siemens", SIEMENS),
     )
@@ -84,13 +84,6 @@ def _ops(table: Table, options: Options) -> tuple[Ints, Ints]:
     sign = np.sign(np.nan_to_num(table.numbers["v_volts"])).astype(np.int64)
     sign = -sign if options.set_is_negative else sign
     return kind, np.where((kind == PULSE) & (polarity == 0), sign, polarity)
-
-
-def _width(table: Table) -> Floats:
-    """Pulse widths; a negative one is refused."""
-    if "width_seconds" in table.numbers:
-        inside(table, "width_seconds", WIDTH)
-    return optional(table, "width_seconds", WIDTH)
 
 
 def _time(table: Table) -> Floats:

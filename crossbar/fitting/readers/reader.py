@@ -30,12 +30,16 @@ class Reader(NamedTuple):
     read: Callable[[Path, Options], Measurements]
 
 
+def first_row(head: Head) -> str:
+    """The first row that is neither blank nor a comment; "" if there is none."""
+    rows = (row for row in head.lines if row.strip() and not row.lstrip().startswith("#"))
+    return next(rows, "")
+
+
 def header_names(head: Head) -> frozenset[str]:
-    """The names in the first row that is neither blank nor a comment."""
-    for line in head.lines:
-        if line.strip() and not line.lstrip().startswith("#"):
-            return frozenset(split_header(line)[1])
-    return frozenset()
+    """The names in the header row."""
+    row = first_row(head)
+    return frozenset(split_header(row)[1]) if row else frozenset()
 
 
 def has_conductance(names: Collection[str]) -> bool:

@@ -17,7 +17,7 @@ from ..lines import Head
 from ..measurements import Floats, Ints, Measurements, Retention
 from ..options import Options
 from ..table import read_table, split_header
-from .reader import Reader, devices, has_conductance, header_names, notes
+from .reader import Reader, devices, first_row, has_conductance, header_names, notes
 
 TAKES = "a retention table has t_seconds, and g_siemens, r_ohms, or i_amperes with v_read_volts"
 OWN = {"temperature_kelvin", "initial_siemens"}
@@ -26,10 +26,9 @@ OWN = {"temperature_kelvin", "initial_siemens"}
 def sniff(head: Head) -> bool:
     """Whether there are times, conductances, and `device` in front or a column of retention."""
     names = header_names(head)
-    if not {"t_seconds"} <= names or not has_conductance(names) or "op" in names:
+    if "t_seconds" not in names or not has_conductance(names) or "op" in names:
         return False
-    rows = (row for row in head.lines if row.strip() and not row.lstrip().startswith("#"))
-    return bool(OWN & names) or split_header(next(rows))[1][0] == "device"
+    return bool(OWN & names) or split_header(first_row(head))[1][0] == "device"
 
 
 def read(path: Path, options: Options) -> Measurements:

@@ -14,11 +14,11 @@ import numpy as np
 from device_models.errors import CalibrationError
 
 from ..checks import SIEMENS, inside
-from ..lines import Head, chunks
+from ..lines import Head, head
 from ..measurements import FileNotes, Floats, Measurements, Pulses
 from ..options import Options
 from ..table import Table, read_table
-from .reader import Reader, header_names
+from .reader import Reader, first_row, header_names
 
 NAMED = ("up_siemens", "down_siemens")
 PLAIN = ("up", "down")
@@ -26,23 +26,23 @@ NUMBER = re.compile(r"\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*")
 TAKES = "an up/down file has up_siemens,down_siemens, or up,down, or two columns without names"
 
 
-def sniff(head: Head) -> bool:
+def sniff(start: Head) -> bool:
     """Whether the header says so, or there is none and the first row is two numbers."""
-    names = header_names(head)
-    return names in (set(NAMED), set(PLAIN)) or _has_no_header(head.lines)
+    names = header_names(start)
+    return names in (set(NAMED), set(PLAIN)) or _is_two_numbers(first_row(start))
 
 
-def _has_no_header(rows: tuple[str, ...]) -> bool:
-    """Whether the first row is two numbers."""
-    cells = re.split("[,;\t]", rows[0]) if rows else []
+def _is_two_numbers(row: str) -> bool:
+    """Whether a row is no header."""
+    cells = re.split("[,;\t]", row)
     return len(cells) == 2 and all(NUMBER.fullmatch(cell) for cell in cells)
 
 
 def read(path: Path, options: Options) -> Measurements:
     """Read one up/down file; see `Reader`. Both trains are of one device, "1"."""
-    _, first = next(chunks(path), (1, [""]))
-    bare = _has_no_header(tuple(first))
-    names = NAMED if first[0].strip().startswith(NAMED[0]) else PLAIN
+    start = head(path)
+    names = NAMED if NAMED[0] in header_names(start) else PLAIN
+    bare = _is_two_numbers(first_row(start))
     table = read_table(path, numbers=names, names=names if bare else ())
     for name in names:
         table.demand(name, TAKES)

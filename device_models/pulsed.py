@@ -1,0 +1,322 @@
+"""Devices moved by identical SET and RESET pulses: all their physics but the step itself."""
+
+from abc import ABC
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from . import physics
+from .errors import ConfigError
+from .model import DeviceModel, DeviceState, Programmed, check_shapes
+from .record import quantity
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pulsed(DeviceModel, ABC):
+    """A device whose every pulse moves it by its step law times its own random factor.
+
+    A subclass gives `step_siemens`. What is left at its default is switched off.
+
+    Pulse. One pulse moves g by a step Normal(1, c2c_sigma) (cycle to cycle) and clips to the
+    device's own bounds. a is log-normal of unit median and spread d2d_step_sigma, per polarity; the
+    bounds are g_min exp(+|z|) and g_max exp(-|z|), z of spread d2d_bound_sigma; a device whose own
+    threshold, Normal(threshold, d2d_threshold_volts), is not below the pulse does not move. With
+    `set_kind: abrupt` any SET that moves a device leaves it at `full_set_siemens` times a
+    log-normal of spread full_set_sigma (open loop). A pulse costs V^2 t (g_before + g_after) / 2.
+
+    Read. The white part of one read has the relative spread
+
+        sqrt(read_floor^2 + min(read_cap, read_fraction (R / read_knee_ohms)^read_exponent)^2)
+
+    and the slow part, frozen during a read and advanced with device time, min(slow_cap,
+    slow_fraction (R / read_knee_ohms)^slow_exponent) with time constants from slow_shortest to
+    slow_longest_seconds.
+
+    Relaxation. After a pulse the device drifts by (relax_drift + relax_sigma z) L(t), each per
+    decade of time and shaped by `physics.relaxation_siemens`, with one z per pulse and
+    L = log10(1 + t / relax_onset_seconds); temperature multiplies t by an Arrhenius factor.
+
+    Faults. A share of devices is stuck at a conductance that may lie outside the window; the others
+    stop moving after a log-normal number of pulses around endurance_pulses (0: never).
+
+    Write-verify. `verified_sigma` is the relative spread left after a write with verification,
+    verified_fraction (R / read_knee_ohms)^verified_exponent, at most verified_cap.
+    """
+
+    c2c_sigma: float = quantity("", 0.0, 5.0)
+    d2d_step_sigma: float = quantity("", 0.0, 3.0)
+    d2d_bound_sigma: float = quantity("", 0.0, 1.0)
+    set_volts: float = quantity("V", 0.0, 10.0, why="the board's range")
+    reset_volts: float = quantity("V", 0.0, 10.0, why="the board's range; a magnitude")
+    width_seconds: float = quantity("s", 1e-12, 1.0)
+    read_floor: float = quantity("", 0.0, 1.0)
+    read_fraction: float = quantity("", 0.0, 1.0)
+    read_knee_ohms: float = quantity("ohm", 1.0, 1e9)
+    read_exponent: float = quantity("", 0.0, 5.0)
+    read_cap: float = quantity("", 0.0, 1.0)
+    slow_fraction: float = quantity("", 0.0, 1.0, default=0.0)
+    slow_exponent: float = quantity("", 0.0, 5.0, default=0.0)
+    slow_cap: float = quantity("", 0.0, 1.0, default=1.0)
+    slow_shortest_seconds: float = quantity("s", 1e-9, 1e9, default=1e-3)
+    slow_longest_seconds: float = quantity("s", 1e-9, 1e12, default=1e4)
+    set_threshold_volts: float = quantity("V", 0.0, 10.0, default=0.0)
+    reset_threshold_volts: float = quantity("V", 0.0, 10.0, default=0.0)
+    d2d_threshold_volts: float = quantity("V", 0.0, 10.0, default=0.0)
+    set_kind: Literal["gradual", "abrupt"] = "gradual"
+    full_set_siemens: float | None = quantity("S", 0.0, 1.0, default=None)
+    full_set_sigma: float = quantity("", 0.0, 5.0, default=0.0)
+    full_reset_siemens: float | None = quantity("S", 0.0, 1.0, default=None)
+    full_reset_sigma: float = quantity("", 0.0, 5.0, default=0.0)
+    verified_fraction: float = quantity("", 0.0, 1.0, default=0.0)
+    verified_exponent: float = quantity("", 0.0, 5.0, default=0.0)
+    verified_cap: float = quantity("", 0.0, 10.0, default=1.0)
+    relax_sigma_siemens: float = quantity("S per decade", 0.0, 1.0, default=0.0)
+    relax_drift_siemens: float = quantity("S per decade", -1.0, 1.0, default=0.0)
+    relax_peak_siemens: float = quantity("S", 1e-9, 1.0, default=1e-4)
+    relax_onset_seconds: float = quantity("s", 1e-12, 1e6, default=1e-6)
+    relax_activation_ev: float = quantity("eV", 0.0, 10.0, default=0.0)
+    reference_kelvin: float = quantity("K", 1.0, 2000.0, default=300.0)
+    stuck_high_share: float = quantity("", 0.0, 1.0, default=0.0)
+    stuck_high_siemens: float = quantity("S", 0.0, 1.0, default=0.0)
+    stuck_low_share: float = quantity("", 0.0, 1.0, default=0.0)
+    stuck_low_siemens: float = quantity("S", 0.0, 1.0, default=0.0)
+    endurance_pulses: float = quantity("pulses", 0.0, 1e18, default=0.0)
+    endurance_sigma: float = quantity("", 0.0, 5.0, default=0.0)
+
+    def __post_init__(self) -> None:
+        """Check the fields and the rules between them.
+
+        Raises:
+            ConfigError: As `DeviceModel`; or the window reaches 0, the stuck shares exceed 1, the
+                time constants are out of order, or an abrupt SET has no level.
+        """
+        super().__post_init__()
+        if self.g_min_siemens == 0.0:
+            raise ConfigError("g_min_siemens = 0 has no resistance; give the lowest conductance")
+        if self.stuck_high_share + self.stuck_low_share > 1.0:
+            raise ConfigError("stuck_high_share and stuck_low_share together exceed 1")
+        if not self.slow_shortest_seconds < self.slow_longest_seconds:
+            raise ConfigError("slow_shortest_seconds must be below slow_longest_seconds")
+        if self.set_kind == "abrupt" and self.full_set_siemens is None:
+            raise ConfigError("set_kind abrupt needs full_set_siemens, the level after a SET")
+
+    @property
+    def has_slow_noise(self) -> bool:
+        """Whether reads fluctuate with device time."""
+        return self.slow_fraction > 0.0
+
+    @property
+    def relaxes(self) -> bool:
+        """Whether a device drifts after a pulse."""
+        return self.relax_sigma_siemens > 0.0 or self.relax_drift_siemens != 0.0
+
+    def manufacture(self, shape: tuple[int, int], *, generator: torch.Generator) -> DeviceState:
+        """See `DeviceModel.manufacture`."""
+        z = torch.randn((4, *shape), generator=generator)
+        low = self.g_min_siemens * torch.exp(self.d2d_bound_sigma * z[0].abs())
+        high = self.g_max_siemens * torch.exp(-self.d2d_bound_sigma * z[1].abs())
+        low = torch.minimum(low, high)
+        traits = {
+            "g_low": low.clamp(min=self.g_min_siemens),
+            "g_high": high.clamp(min=self.g_min_siemens),
+            "set_gain": torch.exp(self.d2d_step_sigma * z[2]),
+            "reset_gain": torch.exp(self.d2d_step_sigma * z[3]),
+        }
+        self._add_thresholds(traits, shape, generator)
+        self._add_faults(traits, shape, generator)
+        dynamics = {}
+        if self.relaxes:
+            dynamics["kick"] = torch.zeros(shape)
+            dynamics["since_seconds"] = torch.zeros(shape)
+        if self.has_slow_noise:
+            dynamics["slow"] = torch.randn((physics.COMPONENTS, *shape), generator=generator)
+        if self.endurance_pulses > 0.0:
+            dynamics["pulses"] = torch.zeros(shape)
+        return DeviceState(traits["g_low"].clone(), traits, dynamics)
+
+    def _add_thresholds(
+        self, traits: dict[str, Tensor], shape: tuple[int, int], generator: torch.Generator
+    ) -> None:
+        """Gains of devices whose threshold is not below the pulse become zero."""
+        if self.d2d_threshold_volts == 0.0 and not (
+            self.set_threshold_volts or self.reset_threshold_volts
+        ):
+            return
+        z = torch.randn((2, *shape), generator=generator) * self.d2d_threshold_volts
+        traits["set_gain"] *= self.set_volts > self.set_threshold_volts + z[0]
+        traits["reset_gain"] *= self.reset_volts > self.reset_threshold_volts + z[1]
+
+    def _add_faults(
+        self, traits: dict[str, Tensor], shape: tuple[int, int], generator: torch.Generator
+    ) -> None:
+        """Stuck devices (nan: healthy) and the number of pulses a device survives."""
+        if self.stuck_high_share + self.stuck_low_share > 0.0:
+            u = torch.rand(shape, generator=generator)
+            stuck = torch.full(shape, torch.nan)
+            stuck[u < self.stuck_high_share] = self.stuck_high_siemens
+            stuck[u > 1.0 - self.stuck_low_share] = self.stuck_low_siemens
+            traits["stuck"] = stuck
+        if self.endurance_pulses > 0.0:
+            z = torch.randn(shape, generator=generator)
+            traits["lifetime"] = self.endurance_pulses * torch.exp(self.endurance_sigma * z)
+
+    def program(
+        self, state: DeviceState, counts: Tensor, selected: Tensor, *, generator: torch.Generator
+    ) -> Programmed:
+        """See `DeviceModel.program`; devices without a pulse cost nothing."""
+        check_shapes(state, counts, selected)
+        pulsed = counts.flatten().nonzero().squeeze(1)
+        wanted = counts.flatten()[pulsed]
+        g_all = state.g.flatten().clone()
+        traits = {name: trait.flatten()[pulsed] for name, trait in state.traits.items()}
+        g, energy = self._relaxed(state, pulsed), 0.0
+        worn = self._pulses_left(state, pulsed, traits)
+        for done in range(int(wanted.abs().max()) if len(pulsed) else 0):
+            live = (wanted.abs() > done) & (worn > done)
+            devices = live.nonzero().squeeze(1)
+            mine = {name: trait[devices] for name, trait in traits.items()}
+            after, joules = self._pulse(g[devices], wanted[devices], mine, generator)
+            g[devices] = after
+            energy += joules
+        g_all[pulsed] = g
+        dynamics = self._after_pulses(state, pulsed, wanted, generator)
+        return Programmed(DeviceState(g_all.view_as(state.g), state.traits, dynamics), energy)
+
+    def _pulse(
+        self, g: Tensor, signs: Tensor, traits: dict[str, Tensor], generator: torch.Generator
+    ) -> tuple[Tensor, float]:
+        """One pulse to each of some devices: conductances after, joules."""
+        is_set = signs > 0
+        draw = torch.randn(g.shape, generator=generator).mul_(self.c2c_sigma).add_(1.0)
+        gain = torch.where(is_set, traits["set_gain"], -traits["reset_gain"])
+        after = g + gain * draw * self.step_siemens(g, signs)
+        if self.set_kind == "abrupt":
+            full = self.full_level(torch.ones_like(g), generator=generator)
+            after = torch.where(is_set & (gain > 0), full, after)
+        # Clamp last: the noise, not the mean step, is what could leave the bounds.
+        after = torch.minimum(torch.maximum(after, traits["g_low"]), traits["g_high"])
+        volts_squared = torch.where(is_set, self.set_volts**2, self.reset_volts**2)
+        seen = g + after
+        if "stuck" in traits:
+            seen = torch.where(traits["stuck"].isnan(), seen, 2.0 * traits["stuck"])
+        joules = float((volts_squared * seen).sum(dtype=torch.float64))
+        return after, joules * self.width_seconds / 2
+
+    def full_level(self, polarity: Tensor, *, generator: torch.Generator) -> Tensor:
+        """Conductance after one full SET (polarity > 0) or RESET without verification.
+
+        Log-normal around `full_set_siemens` and `full_reset_siemens`, clipped to the window; where a
+        level is not given, the bound of the window.
+        """
+        up = self.full_set_siemens or self.g_max_siemens
+        down = self.full_reset_siemens or self.g_min_siemens
+        z = torch.randn(polarity.shape, generator=generator)
+        level = torch.where(
+            polarity > 0,
+            up * torch.exp(self.full_set_sigma * z),
+            down * torch.exp(self.full_reset_sigma * z),
+        )
+        return level.clamp_(self.g_min_siemens, self.g_max_siemens)
+
+    def _pulses_left(self, state: DeviceState, pulsed: Tensor, traits: dict[str, Tensor]) -> Tensor:
+        """How many more pulses move each of some devices; infinite without wear."""
+        if "lifetime" not in traits:
+            return torch.full(pulsed.shape, torch.inf)
+        return traits["lifetime"] - state.dynamics["pulses"].flatten()[pulsed]
+
+    def _after_pulses(
+        self, state: DeviceState, pulsed: Tensor, wanted: Tensor, generator: torch.Generator
+    ) -> dict[str, Tensor]:
+        """The dynamics after pulses: relaxation starts anew, wear goes on."""
+        dynamics = dict(state.dynamics)
+        if "kick" in dynamics:
+            z = torch.randn(pulsed.shape, generator=generator)
+            zero = torch.zeros(pulsed.shape)
+            dynamics["kick"] = dynamics["kick"].flatten().index_copy(0, pulsed, z).view_as(state.g)
+            since = dynamics["since_seconds"].flatten().index_copy(0, pulsed, zero)
+            dynamics["since_seconds"] = since.view_as(state.g)
+        if "pulses" in dynamics:
+            worn = dynamics["pulses"].flatten().index_add(0, pulsed, wanted.abs().float())
+            dynamics["pulses"] = worn.view_as(state.g)
+        return dynamics
+
+    def advance(
+        self,
+        state: DeviceState,
+        seconds: float,
+        *,
+        generator: torch.Generator,
+        temperature_kelvin: float | None = None,
+    ) -> DeviceState:
+        """See `DeviceModel.advance`."""
+        dynamics = dict(state.dynamics)
+        if "since_seconds" in dynamics:
+            kelvin = temperature_kelvin or self.reference_kelvin
+            faster = physics.acceleration(kelvin, self.reference_kelvin, self.relax_activation_ev)
+            dynamics["since_seconds"] = dynamics["since_seconds"] + seconds * faster
+        if "slow" in dynamics:
+            times = physics.relaxation_times(self.slow_shortest_seconds, self.slow_longest_seconds)
+            dynamics["slow"] = physics.step_fluctuation(
+                dynamics["slow"], seconds, times, generator=generator
+            )
+        return DeviceState(state.g, state.traits, dynamics)
+
+    def _relaxed(self, state: DeviceState, where: Tensor) -> Tensor:
+        """Conductance of some devices (flat indices) with their drift since the last pulse."""
+        g = state.g.flatten()[where]
+        if "kick" not in state.dynamics:
+            return g
+        kick, since = (state.dynamics[n].flatten()[where] for n in ("kick", "since_seconds"))
+        shape = physics.relaxation_siemens(g, 1.0, self.relax_peak_siemens)
+        late = physics.decades(since, self.relax_onset_seconds)
+        drift = self.relax_drift_siemens + self.relax_sigma_siemens * kick
+        return (g + drift * shape * late).clamp_(min=self.g_min_siemens / 100)
+
+    def conductance(self, state: DeviceState) -> Tensor:
+        """See `DeviceModel.conductance`; never negative."""
+        everywhere = torch.arange(state.g.numel())
+        g = self._relaxed(state, everywhere).view_as(state.g) if self.relaxes else state.g
+        if "slow" in state.dynamics:
+            spread = physics.growing_fraction(
+                g, self.slow_fraction, self.read_knee_ohms, self.slow_exponent, self.slow_cap
+            )
+            z = state.dynamics["slow"].sum(0) / physics.COMPONENTS**0.5
+            g = (g * (1.0 + spread * z)).clamp_(min=self.g_min_siemens / 100)
+        if "stuck" in state.traits:
+            stuck = state.traits["stuck"]
+            g = torch.where(stuck.isnan(), g, stuck)
+        return g
+
+    def read_sigma_siemens(self, g: Tensor) -> Tensor | None:
+        """See `DeviceModel.read_sigma_siemens`; the law is in the docstring of the class."""
+        if self.read_floor == self.read_fraction == 0.0:
+            return None
+        growth = physics.growing_fraction(
+            g.clamp(min=self.g_min_siemens / 100),
+            self.read_fraction,
+            self.read_knee_ohms,
+            self.read_exponent,
+            self.read_cap,
+        )
+        return g * torch.sqrt(growth.square_().add_(self.read_floor**2))
+
+    def verified_sigma_siemens(self, g: Tensor) -> Tensor:
+        """Spread of the conductance left by a write with verification, at target `g`, siemens.
+
+        Source:
+            Power law 0.01 (R / 1 kohm)^(2/3), which agrees within a factor 2 to 3 with V. Milo et
+            al., IRPS 2021, and W. Wan et al., Nature 608, 504-512, 2022.
+        """
+        return g * physics.growing_fraction(
+            g,
+            self.verified_fraction,
+            self.read_knee_ohms,
+            self.verified_exponent,
+            self.verified_cap,
+        )
+
+    def pulses(self, counts: Tensor) -> tuple[int, int]:
+        """Every count is a pulse of its own."""
+        return int(counts.clamp(min=0).sum()), int(-counts.clamp(max=0).sum())

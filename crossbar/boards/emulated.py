@@ -183,8 +183,10 @@ class EmulatedBoard:
 
         Each pass reads every selected device, with noise, and sends one that is off by more than
         half of its finer step the pulses the gap is worth, at least one: where SET is coarse and
-        RESET fine, a device is set beyond its target and trimmed down to it.
+        RESET fine, a device is set beyond its target and trimmed down to it. It ends when a pass
+        leaves no fewer devices off than the one before: what remains is noise, or out of reach.
         """
+        before = self.state.g.numel() + 1
         for _ in range(_VERIFY_PASSES):
             found = self.read_all()
             gap = targets_siemens - found
@@ -192,8 +194,10 @@ class EmulatedBoard:
             steps = gap / torch.where(gap > 0, up, down)
             pulses = steps.sign() * steps.abs().round_().clamp_(min=1.0)
             pulses[(gap.abs() <= torch.minimum(up, down) / 2) | ~self._selected] = 0.0
-            if not pulses.any():
+            off = int(torch.count_nonzero(pulses))
+            if not 0 < off < before:
                 return
+            before = off
             self.pulse_array(pulses.to(torch.int32))
 
     def close(self) -> None:

@@ -26,8 +26,10 @@ from cli.main import main
 from cli.train import settings
 from crossbar.datasets import fashion_mnist
 from crossbar.datasets.ladder import Surroundings
+from crossbar.training.config import Training
 from crossbar.training.trainer import Trainer
 from device_models.errors import ConfigError
+from device_models.record import declared
 
 SMALL = """\
 batch_size: 6000
@@ -178,10 +180,8 @@ def test_a_wrong_option_is_refused_by_its_name_range_and_unit(here, option, valu
         ("network: {ei: 80:30}\n", ":1:10: " + RATIO.format("80:30").removesuffix(
             "; nothing was written")),
         ("epochs: [1\n", ":2:1: not YAML: expected ',' or ']', but got '<stream end>'"),
-        ("- 1\n", ":1:1: the file must be a mapping of device, seed, epochs, batch_size, "
-                  "learning_rate, policy, hidden_w_max, readout_w_max, update_noise, "
-                  "readback_every, v_read_volts, t_read_seconds, tile_rows, tile_columns, "
-                  "network, not a list"),
+        ("- 1\n", f":1:1: the file must be a mapping of {', '.join(declared(Training))}, "
+                  "not a list"),
     ],
 )  # fmt: skip
 def test_a_wrong_settings_file_is_refused_with_line_and_column(here, text, message):

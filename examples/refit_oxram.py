@@ -1,0 +1,70 @@
+"""Makes the shipped `oxram.yaml` again from openly licensed measurements, with `xbar fit`.
+
+    python examples/refit_oxram.py DEVICES_FOLDER [OUT.yaml] [--report DIR]
+
+DEVICES_FOLDER holds `stanford_1t1r_nirram/nirram.npz` (github.com/robert-radway/NI-RRAM-Python,
+6bceb45, MIT) and `stanford_rram_relaxation/relaxation.npz` (github.com/akashlevy/
+RRAM-Relaxation-Master-Model, ca0cfff, MIT). They are written as CSV files of the kinds `xbar fit`
+reads, into a temporary folder; what no file informs keeps the literature value of
+`calibration_data/oxram/literature.yaml`.
+"""
+
+import csv
+import sys
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+
+from cli.main import main as xbar
+
+HERE = Path(__file__).parent.parent / "calibration_data" / "oxram"
+
+
+def table(path: Path, header: str, rows: Iterable[tuple[object, ...]]) -> str:
+    """Write one CSV file; returns its name."""
+    with path.open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(header.split(","))
+        writer.writerows(rows)
+    return str(path)
+
+
+def export(devices: Path, folder: Path) -> list[str]:
+    """The measured sets as CSV: cycles, repeated reads, and readings after programming."""
+    cells = np.load(devices / "stanford_1t1r_nirram" / "nirram.npz")
+    levels = np.load(devices / "stanford_rram_relaxation" / "relaxation.npz")
+    cycles = [(int(a), int(c), lrs, hrs) for a, lrs, hrs, c in cells["100cyc"].tolist()]
+    one = zip(cells["ret1_t"].tolist(), cells["ret1_R"].tolist(), strict=True)
+    repeated = [
+        (n / 400.0, g, f"A{level}")
+        for level, series in enumerate(levels["A_ts_G_S"].tolist())
+        for n, g in enumerate(series)
+    ]
+    after = [
+        (f"{name}{cell}", t, g)
+        for name in "BC"
+        for cell, readings in enumerate(levels[f"{name}_relax_G_S"].tolist())
+        for t, g in zip(levels[f"{name}_relax_t_s"].tolist(), readings, strict=True)
+    ]
+    return [
+        table(folder / "cycles.csv", "device,cycle,lrs_ohms,hrs_ohms", cycles),
+        table(folder / "reads_1t1r.csv", "t_seconds,r_ohms,device", [(t, r, 1) for t, r in one]),
+        table(folder / "reads_a.csv", "t_seconds,g_siemens,device", repeated),
+        table(folder / "relaxation.csv", "device,t_seconds,g_siemens", after),
+    ]
+
+
+def main() -> None:
+    """Export, fit, write."""
+    devices, *rest = sys.argv[1:]
+    out = rest.pop(0) if rest and not rest[0].startswith("-") else str(HERE / "model.yaml")
+    with tempfile.TemporaryDirectory() as folder:
+        files = export(Path(devices), Path(folder))
+        preset = str(HERE / "literature.yaml")
+        xbar(["fit", *files, "--preset", preset, "-o", out, "--force", *rest])
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,67 @@
+"""What the README and the examples say is true: commands parse, pictures exist, scripts run."""
+
+import re
+import runpy
+import shlex
+from pathlib import Path
+
+import click
+import pytest
+from click.testing import CliRunner
+from xbar_training import fashion_images
+
+from cli.main import COMMANDS, main
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text("utf-8")
+SHOWN = "".join(re.findall(r"^```\n(.*?)^```", README, re.MULTILINE | re.DOTALL)).splitlines()
+CALLS = [line.removeprefix("$ ") for line in SHOWN if re.match(r"(\$ )?xbar ", line)]
+
+
+def blocks(language):
+    return re.findall(rf"^```{language}\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+
+
+@pytest.mark.parametrize("call", CALLS)
+def test_every_command_of_the_readme_is_understood(call):
+    _, name, *arguments = shlex.split(call)
+    group = click.Context(main)
+    command = main.get_command(group, name)
+    context = command.make_context(name, arguments, parent=group, resilient_parsing=False)
+    assert context.params
+
+
+def test_the_readme_shows_commands_and_they_cover_every_command():
+    assert {call.split()[1] for call in CALLS} == set(COMMANDS)
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_has_help_with_examples(name):
+    result = CliRunner().invoke(main, [name, "--help"])
+    assert result.exit_code == 0
+    assert f"xbar {name}" in result.output.split("Examples:")[1]
+
+
+def test_every_picture_of_the_readme_is_in_the_tree():
+    pictures = re.findall(r"!\[.*?\]\((.*?)\)", README)
+    assert pictures
+    assert all((ROOT / picture).stat().st_size > 10_000 for picture in pictures)
+
+
+def test_the_python_of_the_readme_compiles_and_imports_what_exists():
+    (block,) = blocks("python")
+    compile(block, "README.md", "exec")
+    imports = "\n".join(line for line in block.splitlines() if line.startswith("from"))
+    exec(imports, {})
+
+
+def test_the_python_example_runs(capsys):
+    images = fashion_images()
+    if isinstance(images, str):
+        pytest.skip(images)
+    runpy.run_path(str(ROOT / "examples" / "train_in_python.py"), run_name="__main__")
+    printed = capsys.readouterr().out
+    accuracy = [float(x) for x in re.findall(r"epoch \d: ([\d.]+)%", printed)]
+    assert len(accuracy) == 2
+    assert accuracy[1] > 50.0
+    assert "(50, 10)" in printed

@@ -161,15 +161,21 @@ def page(found: dict[str, Any]) -> str:
     head = f"{found['name']}: model {found['model']}, parameters: {found['status']}"
     lines = [head, found["description"], f"window {window(found)}", ""]
     rows = found["parameters"]
-    widths = [max(len(printed(row[key])) for row in rows) for key in ("name", "value", "unit")]
+    widths = [max(len(cell(row[key])) for row in rows) for key in ("name", "value", "unit")]
     for row in rows:
-        cells = (printed(row[key]) for key in ("name", "value", "unit"))
-        words = "  ".join(f"{cell:<{width}}" for cell, width in zip(cells, widths, strict=True))
+        cells = (cell(row[key]) for key in ("name", "value", "unit"))
+        words = "  ".join(f"{text:<{width}}" for text, width in zip(cells, widths, strict=True))
         lines.append(f"{words}  {row['allowed']}")
         lines += textwrap.wrap(
             row["source"], WIDTH, initial_indent=" " * 4, subsequent_indent=" " * 4
         )
     return "\n".join(lines)
+
+
+def cell(value: Any) -> str:
+    """A value as the page prints it; a measured table is too long for a line."""
+    long = isinstance(value, tuple) and len(value) > 4
+    return f"{len(value)} numbers" if long else printed(value)
 
 
 def window(row: dict[str, Any]) -> str:

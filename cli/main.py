@@ -16,6 +16,7 @@ from device_models.errors import XbarError
 
 COMMANDS = {  # name -> (module:attribute, what `xbar --help` says about it)
     "train": ("cli.train:train", "Train a network whose only weights are conductances."),
+    "fit": ("cli.fit:fit", "Fit a device to files of measurements, with 95 % intervals."),
     "devices": ("cli.devices:devices", "List the device models, or show one with its ranges."),
 }
 INTERRUPTED = 130  # 128 + SIGINT, as a shell reports it
@@ -105,4 +106,5 @@ def main() -> None:
       xbar devices                                     list the device models
       xbar train --device oxram.yaml                   train a network on emulated oxide RRAM
       xbar train --device oxram.yaml --ei 80:20        with 80 % excitatory neurons
+      xbar fit pulses.csv reads.csv -o my_oxram.yaml   a device file from measurements
     """

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from . import physics
 from .pulsed import Pulsed
 from .record import quantity
 
@@ -31,7 +32,9 @@ class Oxram(Pulsed):
 
     def step_siemens(self, g: Tensor, counts: Tensor) -> Tensor:
         """See `DeviceModel.step_siemens`: the mean step of a device of median gain."""
-        x = (g - self.g_min_siemens) / self.window_siemens
-        up = self.set_fraction * torch.exp(-self.set_beta * x)
-        down = self.reset_fraction * torch.exp(self.reset_beta * (x - 1.0))
-        return self.window_siemens * torch.where(counts > 0, up, down)
+        x = (g - self.g_min_siemens).div_(self.window_siemens)
+        # One exponential: exp(-beta x) and exp(-beta (1 - x)) differ in offset and slope alone.
+        offset = physics.by_sign(counts, 0.0, -self.reset_beta, g.dtype)
+        slope = physics.by_sign(counts, -self.set_beta, self.reset_beta, g.dtype)
+        scale = physics.by_sign(counts, self.set_fraction, self.reset_fraction, g.dtype)
+        return torch.exp(slope * x + offset) * scale.mul_(self.window_siemens)

@@ -11,6 +11,31 @@ from torch import Tensor
 
 BOLTZMANN_EV_PER_KELVIN = 8.617333e-5
 COMPONENTS = 4  # relaxation times that make up the slow fluctuation, spaced evenly in log time
+LEAST_STEP_SIEMENS = 1e-12
+
+
+def by_sign(counts: Tensor, up: Tensor | float, down: Tensor | float, dtype: torch.dtype) -> Tensor:
+    """`up` where counts > 0, else `down`, exactly.
+
+    The slow reference is torch.where, whose branches cost ten times as much where signs are mixed.
+
+    Args:
+        counts: Signed whole numbers, any shape.
+        up: Finite; a tensor of `dtype` that broadcasts against `counts`, or a number.
+        down: As `up`.
+        dtype: Of the result, floating.
+    """
+    mask = counts.clamp(0, 1).to(dtype)
+    # lerp returns its very ends at weights 0 and 1.
+    return torch.lerp(torch.as_tensor(down, dtype=dtype), torch.as_tensor(up, dtype=dtype), mask)
+
+
+def at_least(step_siemens: Tensor) -> Tensor:
+    """Steps of at least `LEAST_STEP_SIEMENS`, because trainers divide by them. Consumes its input.
+
+    So small that no device moves visibly by it.
+    """
+    return step_siemens.clamp_(min=LEAST_STEP_SIEMENS)
 
 
 def growing_fraction(
@@ -55,9 +80,11 @@ def step_fluctuation(
     Source:
         P. Dutta and P. M. Horn, Rev. Mod. Phys. 53, 497-516, 1981.
     """
-    rho = torch.tensor([math.exp(-seconds / tau) for tau in times])[:, None, None]
-    z = torch.randn(slow.shape, generator=generator)
-    return rho * slow + (1.0 - rho.square()).sqrt() * z
+    ratios = torch.tensor([seconds / tau for tau in times], dtype=torch.float64)[:, None, None]
+    rho = torch.exp(-ratios).to(slow.dtype)
+    # Not sqrt(1 - rho^2) of 32-bit numbers, which is zero for an interval of 1e-8 tau.
+    fresh = torch.sqrt(-torch.expm1(-2.0 * ratios)).to(slow.dtype)
+    return rho * slow + fresh * torch.randn(slow.shape, generator=generator)
 
 
 def relaxation_siemens(g: Tensor, amount_siemens: float, peak_siemens: float) -> Tensor:

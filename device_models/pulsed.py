@@ -13,6 +13,27 @@ from .model import DeviceModel, DeviceState, Programmed, check_shapes
 from .record import quantity
 
 
+def which(mask: Tensor) -> slice | Tensor:
+    """Indices of the true entries of a flat mask; all of them are a slice, which copies nothing."""
+    return slice(None) if int(mask.count_nonzero()) == mask.numel() else mask.nonzero().squeeze(1)
+
+
+def put(old: Tensor, where: slice | Tensor, new: Tensor, only: Tensor | None) -> Tensor:
+    """A copy of an array with new values at some flat places, or at those of them in a mask.
+
+    Args:
+        old: Any shape. Not modified.
+        where: As `which` gives it.
+        new: One value per place; the result may share its memory.
+        only: Which places change (bool, shape of `new`); None for all.
+    """
+    if only is not None:
+        new = torch.where(only, new, old.flatten()[where])
+    if isinstance(where, slice):
+        return new.view_as(old)
+    return old.flatten().index_copy(0, where, new).view_as(old)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Pulsed(DeviceModel, ABC):
     """A device whose every pulse moves it by its step law times its own random factor.
@@ -22,7 +43,8 @@ class Pulsed(DeviceModel, ABC):
     Pulse. One pulse moves g by a step Normal(1, c2c_sigma) (cycle to cycle) and clips to the
     device's own bounds. a is log-normal of unit median and spread d2d_step_sigma, per polarity; the
     bounds are g_min exp(+|z|) and g_max exp(-|z|), z of spread d2d_bound_sigma; a device whose own
-    threshold, Normal(threshold, d2d_threshold_volts), is not below the pulse does not move. With
+    threshold, Normal(threshold, d2d_threshold_volts), is not below the pulse does not move
+    (threshold 0: every device does). With
     `set_kind: abrupt` any SET that moves a device leaves it at `full_set_siemens` times a
     log-normal of spread full_set_sigma (open loop). A pulse costs V^2 t (g_before + g_after) / 2.
 
@@ -39,7 +61,8 @@ class Pulsed(DeviceModel, ABC):
     L = log10(1 + t / relax_onset_seconds); temperature multiplies t by an Arrhenius factor.
 
     Faults. A share of devices is stuck at a conductance that may lie outside the window; the others
-    stop moving after a log-normal number of pulses around endurance_pulses (0: never).
+    stop moving after a log-normal number of pulses around endurance_pulses (0: never). A device
+    that a pulse does not move goes on relaxing from its last move, and the pulse is paid for.
 
     Write-verify. `verified_sigma` is the relative spread left after a write with verification,
     verified_fraction (R / read_knee_ohms)^verified_exponent, at most verified_cap.
@@ -129,34 +152,36 @@ class Pulsed(DeviceModel, ABC):
         dynamics = {}
         if self.relaxes:
             dynamics["kick"] = torch.zeros(shape)
-            dynamics["since_seconds"] = torch.zeros(shape)
+            # 64 bit, like the wear: short intervals and single pulses must still add up.
+            dynamics["since_seconds"] = torch.zeros(shape, dtype=torch.float64)
         if self.has_slow_noise:
             dynamics["slow"] = torch.randn((physics.COMPONENTS, *shape), generator=generator)
         if self.endurance_pulses > 0.0:
-            dynamics["pulses"] = torch.zeros(shape)
+            dynamics["pulses"] = torch.zeros(shape, dtype=torch.float64)
         return DeviceState(traits["g_low"].clone(), traits, dynamics)
 
     def _add_thresholds(
         self, traits: dict[str, Tensor], shape: tuple[int, int], generator: torch.Generator
     ) -> None:
         """Gains of devices whose threshold is not below the pulse become zero."""
-        if self.d2d_threshold_volts == 0.0 and not (
-            self.set_threshold_volts or self.reset_threshold_volts
-        ):
-            return
-        z = torch.randn((2, *shape), generator=generator) * self.d2d_threshold_volts
-        traits["set_gain"] *= self.set_volts > self.set_threshold_volts + z[0]
-        traits["reset_gain"] *= self.reset_volts > self.reset_threshold_volts + z[1]
+        limits = {
+            "set_gain": (self.set_volts, self.set_threshold_volts),
+            "reset_gain": (self.reset_volts, self.reset_threshold_volts),
+        }
+        for name, (volts, threshold) in limits.items():
+            if threshold > 0.0:
+                z = torch.randn(shape, generator=generator)
+                traits[name] *= volts > threshold + self.d2d_threshold_volts * z
 
     def _add_faults(
         self, traits: dict[str, Tensor], shape: tuple[int, int], generator: torch.Generator
     ) -> None:
-        """Stuck devices (nan: healthy) and the number of pulses a device survives."""
+        """Stuck devices (negative: healthy) and the number of pulses a device survives."""
         if self.stuck_high_share + self.stuck_low_share > 0.0:
             u = torch.rand(shape, generator=generator)
-            stuck = torch.full(shape, torch.nan)
+            stuck = torch.full(shape, -1.0)
             stuck[u < self.stuck_high_share] = self.stuck_high_siemens
-            stuck[u > 1.0 - self.stuck_low_share] = self.stuck_low_siemens
+            stuck[u >= 1.0 - self.stuck_low_share] = self.stuck_low_siemens
             traits["stuck"] = stuck
         if self.endurance_pulses > 0.0:
             z = torch.randn(shape, generator=generator)
@@ -167,41 +192,63 @@ class Pulsed(DeviceModel, ABC):
     ) -> Programmed:
         """See `DeviceModel.program`; devices without a pulse cost nothing."""
         check_shapes(state, counts, selected)
-        pulsed = counts.flatten().nonzero().squeeze(1)
+        pulsed = which(counts.flatten() != 0)
         wanted = counts.flatten()[pulsed]
-        g_all = state.g.flatten().clone()
+        often = wanted.abs()
         traits = {name: trait.flatten()[pulsed] for name, trait in state.traits.items()}
         g, energy = self._relaxed(state, pulsed), 0.0
-        worn = self._pulses_left(state, pulsed, traits)
-        for done in range(int(wanted.abs().max()) if len(pulsed) else 0):
-            live = (wanted.abs() > done) & (worn > done)
-            devices = live.nonzero().squeeze(1)
-            mine = {name: trait[devices] for name, trait in traits.items()}
-            after, joules = self._pulse(g[devices], wanted[devices], mine, generator)
-            g[devices] = after
+        left = self._pulses_left(state, pulsed, traits)
+        moves = self._moves(wanted, traits, left)
+        for done in range(int(often.max()) if often.numel() else 0):
+            now = which(often > done)
+            mine = {name: trait[now] for name, trait in traits.items()}
+            if left is not None:
+                alive = left[now] > done
+                mine |= {name: mine[name] * alive for name in ("set_gain", "reset_gain")}
+            after, joules = self._pulse(g[now], wanted[now], mine, generator)
+            g = after if isinstance(now, slice) else g.index_copy_(0, now, after)
             energy += joules
-        g_all[pulsed] = g
-        dynamics = self._after_pulses(state, pulsed, wanted, generator)
-        return Programmed(DeviceState(g_all.view_as(state.g), state.traits, dynamics), energy)
+        g_all = put(state.g, pulsed, g, moves)
+        dynamics = self._after_pulses(state, pulsed, often, moves, generator)
+        return Programmed(DeviceState(g_all, state.traits, dynamics), energy)
+
+    def draw_step_siemens(self, g: Tensor, signs: Tensor, *, generator: torch.Generator) -> Tensor:
+        """Size of one pulse, drawn: `step_siemens` times Normal(1, c2c_sigma).
+
+        A model whose spread is no such factor, because it was measured, gives its own.
+
+        Args:
+            g: Conductances before, siemens, any shape. Not modified.
+            signs: SET where positive, else RESET; shape of `g`.
+            generator: Source of the cycle-to-cycle spread.
+
+        Returns:
+            Siemens in the direction of the pulse, before gain and bounds; a negative size leads
+            the other way. The caller may overwrite it.
+        """
+        if self.c2c_sigma == 0.0:
+            return self.step_siemens(g, signs)
+        draw = torch.empty_like(g).normal_(1.0, self.c2c_sigma, generator=generator)
+        return draw.mul_(self.step_siemens(g, signs))
 
     def _pulse(
         self, g: Tensor, signs: Tensor, traits: dict[str, Tensor], generator: torch.Generator
     ) -> tuple[Tensor, float]:
         """One pulse to each of some devices: conductances after, joules."""
-        is_set = signs > 0
-        draw = torch.randn(g.shape, generator=generator).mul_(self.c2c_sigma).add_(1.0)
-        gain = torch.where(is_set, traits["set_gain"], -traits["reset_gain"])
-        after = g + gain * draw * self.step_siemens(g, signs)
+        gain = physics.by_sign(signs, traits["set_gain"], -traits["reset_gain"], g.dtype)
+        after = self.draw_step_siemens(g, signs, generator=generator).mul_(gain).add_(g)
         if self.set_kind == "abrupt":
             full = self.full_level(torch.ones_like(g), generator=generator)
-            after = torch.where(is_set & (gain > 0), full, after)
+            after = torch.where(gain > 0, full, after)
         # Clamp last: the noise, not the mean step, is what could leave the bounds.
-        after = torch.minimum(torch.maximum(after, traits["g_low"]), traits["g_high"])
-        volts_squared = torch.where(is_set, self.set_volts**2, self.reset_volts**2)
+        after = after.clamp_(traits["g_low"], traits["g_high"])
+        if self._may_stand_still:  # without the clamp: a device may have drifted beyond its bounds
+            after = torch.where(gain != 0, after, g)
         seen = g + after
         if "stuck" in traits:
-            seen = torch.where(traits["stuck"].isnan(), seen, 2.0 * traits["stuck"])
-        joules = float((volts_squared * seen).sum(dtype=torch.float64))
+            seen = torch.where(traits["stuck"] < 0.0, seen, 2.0 * traits["stuck"])
+        squares = physics.by_sign(signs, self.set_volts**2, self.reset_volts**2, g.dtype)
+        joules = float(seen.mul_(squares).sum(dtype=torch.float64))
         return after, joules * self.width_seconds / 2
 
     def full_level(self, polarity: Tensor, *, generator: torch.Generator) -> Tensor:
@@ -220,26 +267,48 @@ class Pulsed(DeviceModel, ABC):
         )
         return level.clamp_(self.g_min_siemens, self.g_max_siemens)
 
-    def _pulses_left(self, state: DeviceState, pulsed: Tensor, traits: dict[str, Tensor]) -> Tensor:
-        """How many more pulses move each of some devices; infinite without wear."""
+    @property
+    def _may_stand_still(self) -> bool:
+        """Whether there may be devices that a pulse does not move."""
+        thresholds = self.set_threshold_volts, self.reset_threshold_volts
+        return self.endurance_pulses > 0.0 or max(thresholds) > 0.0
+
+    def _pulses_left(
+        self, state: DeviceState, pulsed: slice | Tensor, traits: dict[str, Tensor]
+    ) -> Tensor | None:
+        """How many more pulses move each of some devices; None without wear."""
         if "lifetime" not in traits:
-            return torch.full(pulsed.shape, torch.inf)
+            return None
         return traits["lifetime"] - state.dynamics["pulses"].flatten()[pulsed]
 
+    def _moves(
+        self, wanted: Tensor, traits: dict[str, Tensor], left: Tensor | None
+    ) -> Tensor | None:
+        """Which of some devices react to their first pulse; None if all do."""
+        if not self._may_stand_still:
+            return None
+        reacts = torch.where(wanted > 0, traits["set_gain"], traits["reset_gain"]) > 0
+        return reacts if left is None else reacts & (left > 0)
+
     def _after_pulses(
-        self, state: DeviceState, pulsed: Tensor, wanted: Tensor, generator: torch.Generator
+        self,
+        state: DeviceState,
+        pulsed: slice | Tensor,
+        often: Tensor,
+        moves: Tensor | None,
+        generator: torch.Generator,
     ) -> dict[str, Tensor]:
-        """The dynamics after pulses: relaxation starts anew, wear goes on."""
+        """The dynamics after pulses: relaxation starts anew where they moved, wear goes on."""
         dynamics = dict(state.dynamics)
         if "kick" in dynamics:
-            z = torch.randn(pulsed.shape, generator=generator)
-            zero = torch.zeros(pulsed.shape)
-            dynamics["kick"] = dynamics["kick"].flatten().index_copy(0, pulsed, z).view_as(state.g)
-            since = dynamics["since_seconds"].flatten().index_copy(0, pulsed, zero)
-            dynamics["since_seconds"] = since.view_as(state.g)
+            z = torch.randn(often.shape, generator=generator)
+            fresh = {"kick": z, "since_seconds": torch.zeros_like(z, dtype=torch.float64)}
+            dynamics |= {
+                name: put(dynamics[name], pulsed, new, moves) for name, new in fresh.items()
+            }
         if "pulses" in dynamics:
-            worn = dynamics["pulses"].flatten().index_add(0, pulsed, wanted.abs().float())
-            dynamics["pulses"] = worn.view_as(state.g)
+            worn = dynamics["pulses"].flatten()[pulsed] + often
+            dynamics["pulses"] = put(dynamics["pulses"], pulsed, worn, None)
         return dynamics
 
     def advance(
@@ -263,21 +332,23 @@ class Pulsed(DeviceModel, ABC):
             )
         return DeviceState(state.g, state.traits, dynamics)
 
-    def _relaxed(self, state: DeviceState, where: Tensor) -> Tensor:
-        """Conductance of some devices (flat indices) with their drift since the last pulse."""
+    def _relaxed(self, state: DeviceState, where: slice | Tensor) -> Tensor:
+        """Conductance of some devices (flat indices) with their drift since the last pulse.
+
+        May be a view of `state.g`: not to be modified.
+        """
         g = state.g.flatten()[where]
         if "kick" not in state.dynamics:
             return g
         kick, since = (state.dynamics[n].flatten()[where] for n in ("kick", "since_seconds"))
         shape = physics.relaxation_siemens(g, 1.0, self.relax_peak_siemens)
-        late = physics.decades(since, self.relax_onset_seconds)
+        late = physics.decades(since, self.relax_onset_seconds).to(g.dtype)
         drift = self.relax_drift_siemens + self.relax_sigma_siemens * kick
         return (g + drift * shape * late).clamp_(min=self.g_min_siemens / 100)
 
     def conductance(self, state: DeviceState) -> Tensor:
         """See `DeviceModel.conductance`; never negative."""
-        everywhere = torch.arange(state.g.numel())
-        g = self._relaxed(state, everywhere).view_as(state.g) if self.relaxes else state.g
+        g = self._relaxed(state, slice(None)).view_as(state.g) if self.relaxes else state.g
         if "slow" in state.dynamics:
             spread = physics.growing_fraction(
                 g, self.slow_fraction, self.read_knee_ohms, self.slow_exponent, self.slow_cap
@@ -286,7 +357,7 @@ class Pulsed(DeviceModel, ABC):
             g = (g * (1.0 + spread * z)).clamp_(min=self.g_min_siemens / 100)
         if "stuck" in state.traits:
             stuck = state.traits["stuck"]
-            g = torch.where(stuck.isnan(), g, stuck)
+            g = torch.where(stuck < 0.0, g, stuck)
         return g
 
     def read_sigma_siemens(self, g: Tensor) -> Tensor | None:

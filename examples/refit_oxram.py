@@ -63,7 +63,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         files = export(Path(devices), Path(folder))
         preset = str(HERE / "literature.yaml")
-        xbar(["fit", *files, "--preset", preset, "-o", out, "--force", *rest])
+        xbar(["fit", *files, "--preset", preset, "-o", out, "--force", "--drop-negative", *rest])
 
 
 if __name__ == "__main__":

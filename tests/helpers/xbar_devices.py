@@ -9,11 +9,88 @@ from device_models.presets import load_device
 from device_models.registry import MODELS
 
 NOISE_SIEMENS = 2e-5
+PULSED = {  # what every kind of pulsed device needs
+    "status": "invented",
+    "sources": {},
+    "g_min_siemens": 1e-6,
+    "g_max_siemens": 1e-4,
+    "c2c_sigma": 0.35,
+    "d2d_step_sigma": 0.2,
+    "d2d_bound_sigma": 0.1,
+    "read_floor": 0.01,
+    "read_fraction": 0.01,
+    "read_knee_ohms": 3e3,
+    "read_exponent": 0.7,
+    "read_cap": 0.5,
+    "set_volts": 1.2,
+    "reset_volts": 1.3,
+    "width_seconds": 1e-7,
+}
+TABLE = {  # three bins by four levels
+    "c2c_sigma": 0.0,
+    "bins_siemens": (5e-6, 4e-5, 9e-5),
+    "levels": (0.05, 0.3, 0.6, 0.9),
+    "set_siemens": (1e-6, 2e-6, 3e-6, 5e-6, 0.0, 1e-6, 2e-6, 3e-6, -5e-7, 5e-7, 1e-6, 2e-6),
+    "reset_siemens": (
+        -2e-6,
+        -1e-6,
+        -5e-7,
+        5e-7,
+        -3e-6,
+        -2e-6,
+        -1e-6,
+        0.0,
+        -5e-6,
+        -3e-6,
+        -2e-6,
+        0.0,
+    ),
+}
+VALID = {  # of each registered model without a preset of its name
+    "soft_bounds": {"set_fraction": 0.03, "reset_fraction": 0.02},
+    "linear_step": {
+        "set_fraction": 0.03, "set_slope": -0.6, "reset_fraction": 0.01, "reset_slope": 0.7,
+    },
+    "exp_step": {  # ten times the steps of Gong et al.
+        "set_fraction": 0.00675, "set_a": -1.18445, "set_gamma": 5.0,
+        "reset_fraction": 0.005, "reset_a": -0.081404, "reset_gamma": 5.0,
+        "z_slope": -0.5, "z_offset": -0.5,
+    },
+    "tabulated": TABLE,
+}  # fmt: skip
+EVERYTHING = {  # every part of the physics of pulsed devices at once
+    "slow_fraction": 0.02,
+    "slow_exponent": 0.5,
+    "slow_cap": 0.4,
+    "set_threshold_volts": 1.15,
+    "reset_threshold_volts": 1.25,
+    "d2d_threshold_volts": 0.05,
+    "set_kind": "abrupt",
+    "full_set_siemens": 8e-4,
+    "full_set_sigma": 0.1,
+    "relax_sigma_siemens": 2e-6,
+    "relax_drift_siemens": -1e-6,
+    "relax_activation_ev": 1.0,
+    "stuck_high_share": 0.03,
+    "stuck_high_siemens": 2e-3,
+    "stuck_low_share": 0.05,
+    "stuck_low_siemens": 1e-7,
+    "endurance_pulses": 1000.0,
+    "endurance_sigma": 1.0,
+    "verified_fraction": 0.01,
+    "verified_exponent": 0.667,
+}
+
+
+def registered(name):
+    """A device of a registered model: its preset, or the one of `VALID`."""
+    return MODELS[name](**PULSED | VALID[name]) if name in VALID else load_device(name)
 
 
 def all_devices():
-    """Name -> device: the preset of every registered model, and the noisy kinds of one."""
-    devices = {name: load_device(name) for name in MODELS}
+    """Name -> device: one of every registered model, and the variants of some."""
+    devices = {name: registered(name) for name in MODELS}
+    devices["everything"] = dataclasses.replace(devices["oxram"], **EVERYTHING)
     noisy = {"update_sigma_siemens": NOISE_SIEMENS}
     plain = devices["gaussian_update"]
     devices["noise on all"] = dataclasses.replace(plain, **noisy)
@@ -32,9 +109,15 @@ QUIET = {
 
 
 def quiet(model, **changes):
-    """The device with every spread at zero, and with `changes`."""
-    own = {f.name for f in dataclasses.fields(model)}
-    silent = {name: value for name, value in QUIET.items() if name in own}
+    """The device with every spread at zero, all optional physics off, and with `changes`."""
+    own = {f.name: f for f in dataclasses.fields(model)}
+    silent = {name: own[name].default for name in EVERYTHING if name in own}
+    silent |= {name: value for name, value in QUIET.items() if name in own}
+    if "levels" in own:  # a table without spread: the second level of each bin
+        for name in ("set_siemens", "reset_siemens"):
+            width, values = len(model.levels), getattr(model, name)
+            rows = (values[i + 1] for i in range(0, len(values), width))
+            silent[name] = tuple(v for v in rows for _ in range(width))
     return dataclasses.replace(model, **silent | changes)
 
 

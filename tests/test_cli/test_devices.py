@@ -40,12 +40,18 @@ def test_the_list_names_every_preset_with_its_window(here):
     code, stdout, stderr = run()
     assert (code, stderr) == (0, "")
     assert stdout == (
+        "enode_tabulated.yaml  tabulated        measured    298 uS .. 978 uS (3.36 kohm .. 1.02 kohm)\n"
+        "    A device that repeats the change of conductance measured at each conductance.\n"
         "gaussian_update.yaml  gaussian_update  literature  1 uS .. 1 mS (1 Mohm .. 1 kohm)\n"
         "    The noise model of the seed paper: every programming operation adds Normal(0, sigma).\n"
+        "gong2018_exp.yaml     exp_step         literature  1 uS .. 100 uS (1 Mohm .. 10 kohm)\n"
+        "    A device with an exponential correction to a constant step, per polarity.\n"
         "ideal.yaml            ideal            invented    1 uS .. 1 mS (1 Mohm .. 1 kohm)\n"
         "    Reads without noise and moves by exactly what it was told, in `states` equal steps.\n"
         "oxram.yaml            oxram            literature  1 uS .. 1 mS (1 Mohm .. 1 kohm)\n"
         "    Filamentary oxide RRAM in the 1e3..1e6 ohm window, programmed by identical pulses.\n"
+        "taox_tabulated.yaml   tabulated        measured    16.2 uS .. 121 uS (61.9 kohm .. 8.3 kohm)\n"
+        "    A device that repeats the change of conductance measured at each conductance.\n"
         "\n"
         "xbar devices NAME shows one with its sources and its picture.\n"
     )
@@ -57,7 +63,7 @@ def test_the_list_as_json_is_in_si_units():
     assert (code, stderr) == (0, "")
     found = json.loads(stdout)
     assert [row["name"] for row in found] == preset_names()
-    oxram = found[-1]
+    oxram = next(row for row in found if row["name"] == "oxram.yaml")
     assert (oxram["g_min_siemens"], oxram["r_max_ohms"]) == (1e-6, pytest.approx(1e6))
 
 

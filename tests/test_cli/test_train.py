@@ -29,6 +29,7 @@ from crossbar.datasets.ladder import Surroundings
 from crossbar.training.config import Training
 from crossbar.training.trainer import Trainer
 from device_models.errors import ConfigError
+from device_models.presets import preset_names
 from device_models.record import declared
 
 SMALL = """\
@@ -120,7 +121,7 @@ RATIO = (
     "ei must be a ratio that adds up to 100 such as 80:20, a share in [0, 1] such as 0.8, or none, "
     "not {!r}; nothing was written"
 )
-PRESETS = "presets: gaussian_update.yaml, ideal.yaml, oxram.yaml"
+PRESETS = f"presets: {', '.join(preset_names())}"
 
 
 @pytest.mark.parametrize("ratio", ["80:30", "-1", "4820", "", "80:20:0"])

@@ -4,6 +4,7 @@ import numbers
 from pathlib import Path
 
 import pytest
+from xbar_devices import VALID
 
 from device_models.errors import ConfigError
 from device_models.presets import load_device, preset_names
@@ -16,8 +17,9 @@ OWN = "model: ideal\nstatus: invented\ng_min_siemens: 2e-6\ng_max_siemens: 1e-3\
 OWN += "sources: {states: mine}\n"
 
 
-def test_every_model_has_a_preset_of_its_name():
-    assert {f"{name}.yaml" for name in MODELS} <= set(preset_names())
+def test_every_model_has_a_preset_or_a_device_in_the_laws():
+    presets = {name.removesuffix(".yaml") for name in preset_names()}
+    assert set(MODELS) == presets & set(MODELS) | set(VALID)
 
 
 @each_preset
@@ -39,6 +41,12 @@ def test_every_number_a_preset_gives_has_a_source(name):
     }
     assert numeric <= set(model.sources)
     assert all(text.strip() for text in model.sources.values())
+
+
+@pytest.mark.parametrize("name", ["gong2018_exp", "taox_tabulated", "enode_tabulated"])
+def test_every_source_says_how_sure_it_is(name):
+    kinds = {text.partition(":")[0] for text in load_device(name).sources.values()}
+    assert kinds <= {"measured", "literature", "assumed"}
 
 
 @each_preset

@@ -1,0 +1,221 @@
+"""`xbar fit`: from files of measurements to a device file, with the certainty of every number."""
+
+import dataclasses
+import json as json_text
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from device_models.errors import ConfigError, DataError, XbarError
+
+from .text import said
+
+if TYPE_CHECKING:
+    from crossbar.fitting.measurements import Measurements
+    from crossbar.fitting.options import Options
+    from crossbar.fitting.result import Fit
+
+NOTHING = "nothing was written"
+READING = {"v_read_volts": "--read-volts", "polarity": "--polarity", "ramp_pulses": "--ramp-pulses"}
+
+
+@click.command()
+@click.argument("files", nargs=-1, required=True, metavar="FILES...")
+@click.option("-o", "--output", required=True, metavar="FILE", help="Device file to write.")
+@click.option("--format", "format_name", metavar="NAME", help="Of all files; else recognised.")
+@click.option("--preset", default="oxram.yaml", show_default=True, metavar="FILE",
+              help="Keeps what no file informs.")  # fmt: skip
+@click.option("--model", metavar="NAME", help="Step law to fit.  [default: the preset's]")
+@click.option("--read-volts", "v_read_volts", metavar="X", help="Read voltage of current files.")
+@click.option("--window", metavar="LOW:HIGH", help="Siemens of normalised conductances.")
+@click.option("--polarity", metavar="NAME", help="set or reset: of the ramps in a file of ramps.")
+@click.option("--ramp-pulses", metavar="N", help="Rows of each ramp in a file of one column.")
+@click.option("--set-is-negative", is_flag=True, help="A negative voltage is a SET.")
+@click.option("--drop-negative", is_flag=True, help="Drop negative readings, and count them.")
+@click.option("--same-devices", is_flag=True, help="Equal names in several files: one device.")
+@click.option("--report", metavar="DIR", help="Write an HTML report into this folder.")
+@click.option("--bootstrap", default="200", show_default=True, metavar="N", help="Resamples.")
+@click.option("--seed", default="0", show_default=True, metavar="N", help="Seed of the resamples.")
+@click.option("--force", is_flag=True, help="Overwrite the device file.")
+@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+def fit(
+    files: tuple[str, ...],
+    output: str,
+    format_name: str | None,
+    preset: str,
+    model: str | None,
+    report: str | None,
+    bootstrap: str,
+    seed: str,
+    force: bool,
+    as_json: bool,
+    **reading: Any,
+) -> None:
+    """Fit a device to files of measurements; `xbar train --device` takes the outcome.
+
+    Pulses, cycles, repeated reads, retention and verified writes, in one call: each informs its own
+    parameters. What no file informs keeps the preset's value and is marked so.
+
+    \b
+    Examples:
+      xbar fit pulses.csv reads.csv -o my_oxram.yaml
+      xbar fit set.csv reset.csv -o my.yaml --read-volts 0.1 --same-devices --report my_report
+      xbar fit up_down.csv -o my.yaml --window 1e-6:1e-4 --model soft_bounds --json
+    """
+    try:
+        count, number = whole("--bootstrap", bootstrap, 100_000), whole("--seed", seed, 2**32)
+        target = free(Path(output), force=force)
+        found = fitted(files, format_name, preset, model, options(reading), count, number)
+        write(found, target)
+    except XbarError as e:
+        raise type(e)(said(str(e).replace("nothing was read", NOTHING), NOTHING)) from e
+    pages = reported(found, report, number) if report else []
+    click.echo(as_text(found, target, pages) if as_json else table(found, target))
+
+
+def whole(label: str, text: str, most: int) -> int:
+    """A whole number from 0 to `most`, or one message."""
+    if not text.isascii() or not text.isdigit() or int(text) > most:
+        raise ConfigError(f"{label} must be a whole number in [0, {most}], not {text!r}")
+    return int(text)
+
+
+def free(path: Path, *, force: bool) -> Path:
+    """The path, if a file may be written there."""
+    if path.is_dir() or not path.parent.is_dir():
+        why = "is a folder" if path.is_dir() else f"needs the folder {path.parent}"
+        raise ConfigError(f"--output {path} {why}")
+    if path.exists() and not force:
+        raise ConfigError(f"{path} exists; --force overwrites it")
+    return path
+
+
+def options(reading: Mapping[str, Any]) -> "Options":
+    """What the user says about the files."""
+    from crossbar.fitting.options import Options
+    from device_models.record import override
+
+    texts = {n: (reading[n], label) for n, label in READING.items() if reading[n] is not None}
+    if reading["window"] is not None:
+        low, colon, high = reading["window"].partition(":")
+        if not colon:
+            raise ConfigError(f"--window must be LOW:HIGH in siemens, not {reading['window']!r}")
+        texts |= {"g_min_siemens": (low, "--window"), "g_max_siemens": (high, "--window")}
+    flags = {n: reading[n] for n in ("set_is_negative", "drop_negative", "same_devices")}
+    return override(Options(**flags), texts)
+
+
+def fitted(
+    files: tuple[str, ...],
+    format_name: str | None,
+    preset: str,
+    model: str | None,
+    settings: "Options",
+    resamples: int,
+    seed: int,
+) -> "Fit":
+    """Read every file, say what was used of it, and fit."""
+    from crossbar.fitting.estimators.laws import as_model
+    from crossbar.fitting.fit import fit as fit_device
+    from crossbar.fitting.readers import read
+    from crossbar.streams import stream
+    from device_models.presets import load_device
+    from device_models.registry import name_of
+
+    start = load_device(preset)
+    as_model(start, model or name_of(start))  # refuse what cannot be fitted before reading
+    notice(f"reading {len(files)} file{'s' * (len(files) > 1)} ...")
+    measurements = read([Path(f) for f in files], format_name=format_name, options=settings)
+    for note in measurements.notes:
+        notice(f"  {note}")
+    notice(f"fitting {sizes(measurements)} ...")
+    generator = stream("fit", seed)
+    return fit_device(measurements, start, generator=generator, bootstrap=resamples, model=model)
+
+
+def sizes(measurements: "Measurements") -> str:
+    """`24 devices: 7,680 pulses, 600 reads`."""
+    names = {
+        "pulses": "pulses", "cycles": "cycles", "reads": "reads", "retention": "retention readings",
+        "written": "verified writes",
+    }  # fmt: skip
+    counts = {word: sum(map(len, getattr(measurements, n))) for n, word in names.items()}
+    counts["tables of steps"] = len(measurements.steps)
+    parts = ", ".join(f"{n:,} {word}" for word, n in counts.items() if n)
+    return f"{len(measurements.devices)} devices: {parts}"
+
+
+def write(found: "Fit", path: Path) -> None:
+    """Write the device file, whole or not at all."""
+    from crossbar.atomic import write as write_atomic
+    from device_models.registry import name_of
+    from device_models.schema import dump
+
+    text = "# Fitted by `xbar fit`; every number carries its status and source.\n"
+    text += dump(found.model, ("model", name_of(found.model)))
+    try:
+        write_atomic(path, text.encode())
+    except PermissionError as e:
+        raise DataError(f"{path}: {e.strerror}; {NOTHING}") from e
+
+
+def reported(found: "Fit", folder: str, seed: int) -> list[Path]:
+    """The report, drawn by the figures."""
+    from crossbar.figures import fit_report
+
+    notice(f"drawing the report in {folder} ...")
+    pages: list[Path] = fit_report.write_report(found, Path(folder), seed=seed)
+    return pages
+
+
+def notice(text: str) -> None:
+    """A line for the person who waits."""
+    click.echo(text, err=True)
+
+
+def as_text(found: "Fit", path: Path, pages: list[Path]) -> str:
+    """Everything as JSON."""
+    tree = {
+        "device": str(path),
+        "status": found.model.status,
+        "estimates": [dataclasses.asdict(e) for e in found.estimates],
+        "candidates": [dataclasses.asdict(c) for c in found.candidates],
+        "files": [
+            {"path": n.path, "format": n.format, "used": n.used, "dropped": dict(n.dropped)}
+            for n in found.measurements.notes
+        ],
+        "warnings": list(found.warnings),
+        "report": [str(page) for page in pages],
+    }
+    return json_text.dumps(tree, indent=2, allow_nan=False)
+
+
+def table(found: "Fit", path: Path) -> str:
+    """Parameters with value, interval, status and source; then models and warnings."""
+    rows = [("parameter", "value", "95 % interval", "unit", "status", "source")]
+    for e in found.estimates:
+        measured = e.status == "measured"
+        span = f"{e.low:.4g} .. {e.high:.4g}" if measured else ""
+        source = e.source.partition(":")[2].strip()
+        rows.append((e.name, f"{e.value:.4g}", span, e.unit, e.status, short(source)))
+    widths = [max(len(row[i]) for row in rows) for i in range(5)]
+    lines = [
+        "  ".join([*(cell.ljust(w) for cell, w in zip(row[:5], widths, strict=True)), row[5]])
+        for row in rows
+    ]
+    lines += [
+        f"model {c.name}: {c.log_likelihood:.4f} per held-out pulse"
+        + (f", {c.difference:.4f} +/- {c.standard_error:.4f}" if c.difference else ", best")
+        for c in found.candidates
+        if math.isfinite(c.log_likelihood)
+    ]
+    lines += [f"warning: {text}" for text in found.warnings]
+    return "\n".join([*(line.rstrip() for line in lines), f"device {path}"])
+
+
+def short(text: str, most: int = 60) -> str:
+    """The beginning of a text."""
+    return text if len(text) <= most else f"{text[: most - 3]}..."

@@ -1,0 +1,257 @@
+"""A fit against its data: steps, residuals, quantiles, cycles and traces.
+
+`measured` is what was fitted; `simulated` are its repetitions on devices of the fitted model
+(`crossbar.fitting.predictive.predictions`). Ink is measured, amber is simulated in all figures; a
+band holds a further repetition with 95 % probability. A function returns None where nothing of its
+kind was measured.
+"""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import torch
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from crossbar.fitting.measurements import Cycles, Floats, Measurements, Pulses
+from crossbar.fitting.predictive import band
+from crossbar.fitting.quantities import FEWEST, read_levels, steps_of
+from device_models.model import DeviceModel
+
+from . import style
+
+Several = Sequence[Measurements]
+
+MEASURED = style.INK
+SIMULATED = style.HIGHLIGHT
+WRITTEN = "#8A5A00"  # SIMULATED as text, dark enough to be read on white
+POLARITIES = ((1, "SET", style.SET), (-1, "RESET", style.RESET))
+BINS = 16  # of conductance
+SHARES = np.arange(1, 100) / 100  # of quantile-quantile plots
+MOST_DOTS = 4000
+MOST_TRACES = 12
+
+
+def steps(model: DeviceModel, measured: Measurements, simulated: Several) -> Figure | None:
+    """Every step against the conductance before it, with 5, 50 and 95 % of both worlds."""
+    found = [p for p in POLARITIES if len(steps_of(measured, p[0])[0]) >= FEWEST]
+    if not found:
+        return None
+    figure = style.sheet(5.2 * len(found), 4.2)
+    for axes, (sign, name, colour) in zip(_row(figure, len(found)), found, strict=True):
+        g, dg = (part * 1e6 for part in steps_of(measured, sign))
+        some = _some(len(g), MOST_DOTS)
+        axes.plot(g[some], dg[some], ".", ms=2.0, color=style.FAINT, zorder=1, rasterized=True)
+        edges = _edges(g)
+        middle = (edges[:-1] + edges[1:]) / 2
+        low, _, high = band(np.stack([_binned(m, sign, edges) for m in simulated]))
+        for row, width in ((0, 0.9), (1, 1.6), (2, 0.9)):
+            axes.fill_between(middle, low[row], high[row], color=SIMULATED, alpha=0.45, lw=0)
+            line = _binned(measured, sign, edges)[row]
+            axes.plot(middle, line, color=MEASURED, lw=width, marker=".", ms=4)
+        grid = torch.linspace(float(edges[0]) * 1e-6, float(edges[-1]) * 1e-6, 200)
+        mean = sign * model.step_siemens(grid, torch.full_like(grid, sign)).numpy() * 1e6
+        axes.plot(grid.numpy() * 1e6, mean, color=colour, lw=1.6, ls=(0, (5, 2)))
+        _limit(axes, dg, low, high)
+        key(axes, ["measured 5, 50, 95 %", "simulated, 95 % band of each", "mean step of the law"],
+             [MEASURED, WRITTEN, colour])  # fmt: skip
+        unit = style.MICROSIEMENS
+        title = f"{name}: {len(g):,} steps"
+        style.dress(axes, x=f"conductance ({unit})", y=f"step ({unit} per pulse)", title=title)
+    return figure
+
+
+def _binned(measurements: Measurements, sign: int, edges: Floats) -> Floats:
+    """5, 50 and 95 % of the steps in bins of conductance, uS; nan where there are fewer than 8."""
+    g, dg = (part * 1e6 for part in steps_of(measurements, sign))
+    order = np.argsort(g)
+    parts = np.split(dg[order], np.searchsorted(g[order], edges[1:-1]))
+    nothing = np.full(3, np.nan)
+    return np.stack(
+        [np.quantile(p, (0.05, 0.5, 0.95)) if len(p) > 7 else nothing for p in parts], 1
+    )
+
+
+def residuals(model: DeviceModel, measured: Measurements, simulated: Several) -> Figure | None:
+    """Step minus the mean of the law, over that mean: median in bins, and spread of both worlds."""
+    found = [p for p in POLARITIES if len(steps_of(measured, p[0])[0]) >= FEWEST]
+    if not found:
+        return None
+    figure = style.sheet(5.2 * len(found), 3.8)
+    for axes, (sign, name, _) in zip(_row(figure, len(found)), found, strict=True):
+        g, share = _residual(model, measured, sign)
+        edges = _edges(g)
+        middle = (edges[:-1] + edges[1:]) / 2
+        some = _some(len(g), MOST_DOTS)
+        axes.plot(g[some], share[some], ".", ms=2.0, color=style.FAINT, zorder=1)
+        worlds = []
+        for one in (measured, *simulated):
+            g_one, share_one = _residual(model, one, sign)
+            where = np.digitize(g_one, edges[1:-1])
+            parts = [share_one[where == i] for i in range(len(middle))]
+            worlds.append([np.median(p) if len(p) > 7 else np.nan for p in parts])
+        low, _, high = band(np.array(worlds[1:]))
+        axes.axhline(0.0, color=style.QUIET, lw=0.8)
+        axes.fill_between(middle, low, high, color=SIMULATED, alpha=0.55, lw=0)
+        axes.plot(middle, worlds[0], color=MEASURED, lw=1.6, marker=".", ms=5)
+        _limit(axes, share, low, high)
+        key(axes, ["measured median", "simulated, 95 % band of it"], [MEASURED, WRITTEN])
+        x = f"conductance ({style.MICROSIEMENS})"
+        style.dress(axes, x=x, y="(step - mean) / mean", title=f"{name}: residuals of the law")
+    return figure
+
+
+def _residual(model: DeviceModel, measurements: Measurements, sign: int) -> tuple[Floats, Floats]:
+    """Conductances, uS, and relative distances of the steps from the mean law."""
+    g, dg = steps_of(measurements, sign)
+    at = torch.from_numpy(g).clamp(model.g_min_siemens, model.g_max_siemens)
+    mean = model.step_siemens(at, torch.full_like(at, sign)).double().numpy()
+    return g * 1e6, sign * dg / mean - 1.0
+
+
+def quantiles(measured: Measurements, simulated: Several) -> Figure | None:
+    """Measured against simulated percentiles of whatever there is: on the diagonal if equal."""
+    panels = [panel for panel in _qq_panels() if len(panel[2](measured)) >= FEWEST]
+    if not panels:
+        return None
+    columns = min(3, len(panels))
+    rows = -(-len(panels) // columns)
+    figure = style.sheet(3.7 * columns, 3.7 * rows)
+    places = figure.subplots(rows, columns, squeeze=False).ravel()
+    for axes, (title, unit, pick) in zip(places, panels, strict=False):
+        own = np.quantile(pick(measured), SHARES)
+        worlds = [np.quantile(v, SHARES) for m in simulated if len(v := pick(m))]
+        low, middle, high = band(np.stack(worlds))
+        ends = min(own[0], middle[0]), max(own[-1], middle[-1])
+        if 0.0 < 10.0 * ends[0] < ends[1]:
+            axes.set(xscale="log", yscale="log")
+            low = np.maximum(low, 0.5 * middle.min())
+        axes.plot(ends, ends, color=style.QUIET, lw=0.8)
+        axes.fill_betweenx(own, low, high, color=SIMULATED, alpha=0.5, lw=0)
+        axes.plot(middle, own, ".", color=MEASURED, ms=3.5)
+        y = f"measured{unit}"
+        style.dress(axes, x=f"simulated{unit}", y=y, title=title)
+    for axes in places[len(panels) :]:
+        axes.set_axis_off()
+    figure.suptitle("1 to 99 %; amber: 95 % band of the simulated quantile", x=0.01, ha="left",
+                    fontsize=style.SMALL_POINTS, color=style.QUIET)  # fmt: skip
+    return figure
+
+
+def _qq_panels() -> list[tuple[str, str, Callable[[Measurements], Floats]]]:
+    """(title, unit, values) of each quantile-quantile plot."""
+    unit = f" ({style.MICROSIEMENS})"
+    return [
+        ("SET step", unit, lambda m: steps_of(m, 1)[1] * 1e6),
+        ("RESET step", unit, lambda m: steps_of(m, -1)[1] * 1e6),
+        ("LRS", unit, lambda m: Cycles.join(m.cycles).lrs_siemens * 1e6),
+        ("HRS", unit, lambda m: Cycles.join(m.cycles).hrs_siemens * 1e6),
+        ("read, deviation", " (%)", lambda m: 100.0 * _deviations(m)),
+    ]
+
+
+def _deviations(measurements: Measurements) -> Floats:
+    """Relative deviations of all reads from the median of their series."""
+    levels = read_levels(measurements, measurements)
+    return np.concatenate([np.empty(0), *(s for level in levels for s in level.series)])
+
+
+def cycles(measured: Measurements, simulated: Several) -> Figure | None:
+    """Cumulative distributions of LRS and HRS on a probability scale that shows the tails."""
+    table = Cycles.join(measured.cycles)
+    if len(table) < FEWEST:
+        return None
+    figure = style.sheet(7.2, 4.2)
+    axes = figure.subplots()
+    shares = np.linspace(0.005, 0.995, 199)
+    for state in ("lrs", "hrs"):
+        own, *others = (
+            np.quantile(getattr(Cycles.join(m.cycles), f"{state}_siemens"), shares) * 1e6
+            for m in (measured, *simulated)
+        )
+        low, middle, high = band(np.stack(others))
+        axes.fill_betweenx(100 * shares, np.maximum(low, 0.2 * middle), high, color=SIMULATED,
+                           alpha=0.5, lw=0)  # fmt: skip
+        axes.plot(middle, 100 * shares, color=SIMULATED, lw=1.0)
+        axes.plot(own, 100 * shares, color=MEASURED, lw=1.6)
+        axes.annotate(state.upper(), (float(own[99]), 50.0), (-8, 4), textcoords="offset points",
+                      ha="right", fontsize=style.TEXT_POINTS, color=MEASURED)  # fmt: skip
+    axes.set(xscale="log", ylim=(0, 100))
+    style.plain_ticks(axes.xaxis)
+    key(axes, ["measured", "simulated, 95 % band"], [MEASURED, WRITTEN])
+    title = f"{len(table):,} cycles of {len(np.unique(table.device)):,} devices"
+    x = f"conductance ({style.MICROSIEMENS})"
+    style.dress(axes, x=x, y="devices and cycles below (%)", title=title)
+    return figure
+
+
+def traces(measured: Measurements, simulated: Several) -> Figure | None:
+    """The same runs of pulses, or series of reads, measured and simulated once: side by side."""
+    kinds = [k for k in ("pulses", "reads") if getattr(measured, k)]
+    if not kinds:
+        return None
+    figure = style.sheet(10.0, 3.4 * len(kinds))
+    panels = figure.subplots(len(kinds), 2, squeeze=False, sharey="row")
+    for row, kind in zip(panels, kinds, strict=True):
+        worlds = ((row[0], "measured", measured), (row[1], "simulated", simulated[0]))
+        for axes, name, world in worlds:
+            (_draw_runs if kind == "pulses" else _draw_reads)(axes, world)
+            x = "pulse of the ramp" if kind == "pulses" else "read"
+            y = f"conductance ({style.MICROSIEMENS})" if name == "measured" else ""
+            style.dress(axes, x=x, y=y, title=f"{name} {kind}")
+    return figure
+
+
+def _draw_runs(axes: Axes, measurements: Measurements) -> None:
+    """Some ramps, evenly chosen, in the colours of their polarity."""
+    table = Pulses.join(measurements.pulses)
+    table = table.take(np.lexsort((table.index, table.ramp, table.polarity, table.device)))
+    key = np.stack([table.device, table.polarity, table.ramp])
+    start = np.flatnonzero(np.append(True, (np.diff(key) != 0).any(0)))
+    for sign, name, colour in POLARITIES:
+        own = [i for i in range(len(start)) if table.polarity[start[i]] == sign]
+        for i in np.array(own, int)[_some(len(own), MOST_TRACES)]:
+            rows = slice(start[i], start[i + 1] if i + 1 < len(start) else len(table))
+            g = np.append(table.g_before_siemens[rows][:1], table.g_after_siemens[rows]) * 1e6
+            place = np.append(table.index[rows][0], table.index[rows] + 1)
+            axes.plot(place, g, color=colour, lw=0.8, alpha=0.7, label=name)
+
+
+def _draw_reads(axes: Axes, measurements: Measurements) -> None:
+    """The first thousand reads of some series."""
+    for table in measurements.reads:
+        start = np.flatnonzero(np.diff(table.series, prepend=-1) != 0)
+        for part in [np.split(table.g_siemens, start[1:])[i] for i in _some(len(start), 6)]:
+            axes.plot(part[:1000] * 1e6, color=MEASURED, lw=0.6)
+
+
+def _row(figure: Figure, count: int) -> Sequence[Axes]:
+    """Panels beside each other."""
+    return list(figure.subplots(1, count, squeeze=False)[0])
+
+
+def _some(count: int, most: int) -> Floats:
+    """At most so many indices, evenly chosen."""
+    return (
+        np.unique(np.linspace(0, count - 1, min(count, most)).astype(int)) if count else np.r_[0:0]
+    )
+
+
+def _edges(g: Floats) -> Floats:
+    """Bins between the 0.5 and 99.5 % quantiles."""
+    low, high = np.quantile(g, (0.005, 0.995))
+    return np.linspace(low, max(high, low * 1.001 + 1e-12), BINS + 1)
+
+
+def _limit(axes: Axes, values: Floats, low: Floats, high: Floats) -> None:
+    """Show most values, the whole band and the key above them; a few far values stretch nothing."""
+    bottom, top = np.quantile(values, (0.01, 0.99))
+    bottom, top = np.nanmin([bottom, *low.ravel()]), np.nanmax([top, *high.ravel()])
+    room = float(top - bottom) or 1.0
+    axes.set_ylim(float(bottom) - 0.08 * room, float(top) + 0.3 * room)
+
+
+def key(axes: Axes, names: Sequence[str], colours: Sequence[str]) -> None:
+    """What the colours mean, in words of those colours, above the data."""
+    for i, (name, colour) in enumerate(zip(names, colours, strict=True)):
+        style.write(axes, 0.02, 0.985 - 0.06 * i, name, colour)

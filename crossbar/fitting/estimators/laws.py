@@ -1,0 +1,98 @@
+"""The step models that can be fitted: which field scales the step, which ones shape it.
+
+The equation itself stays in the model: a shape is tried by asking a model that has it.
+"""
+
+import copy
+import dataclasses
+from typing import NamedTuple
+
+import numpy as np
+import torch
+
+from device_models.errors import ConfigError
+from device_models.model import DeviceModel
+from device_models.pulsed import Pulsed
+from device_models.registry import MODELS
+
+from ..measurements import Floats
+
+
+class Law(NamedTuple):
+    """Step of one polarity of one model.
+
+    Attributes:
+        scale: Field that the step is proportional to; "" if the model has none.
+        shape: Field that bends it; "" if the model has none.
+        low: Smallest value of the shape that is tried.
+        high: Largest.
+    """
+
+    scale: str
+    shape: str = ""
+    low: float = 0.0
+    high: float = 0.0
+
+    def grid(self, points: int = 201) -> Floats:
+        """Values of the shape to try, denser near zero; one that is ignored without a shape."""
+        if not self.shape:
+            return np.zeros(1)
+        return np.sinh(np.linspace(np.arcsinh(self.low), np.arcsinh(self.high), points))
+
+
+LAWS: dict[str, tuple[Law, Law]] = {  # model -> SET, RESET
+    "oxram": (
+        Law("set_fraction", "set_beta", 0.0, 20.0),
+        Law("reset_fraction", "reset_beta", 0.0, 20.0),
+    ),
+    "soft_bounds": (Law("set_fraction"), Law("reset_fraction")),
+    "linear_step": (
+        Law("set_fraction", "set_slope", -2.0, 500.0),
+        Law("reset_fraction", "reset_slope", -2.0, 500.0),
+    ),
+}
+
+
+def fittable() -> list[str]:
+    """Registered models whose step can be fitted here."""
+    return [name for name in LAWS if name in MODELS]
+
+
+def as_model(preset: DeviceModel, name: str) -> Pulsed:
+    """The preset with the step law of another model, its parameters still to be fitted.
+
+    Raises:
+        ConfigError: The step of that model, or the preset itself, cannot be fitted.
+    """
+    known = ", ".join(fittable())
+    if not isinstance(preset, Pulsed):
+        raise ConfigError("the preset has no pulses to fit; --preset takes a model such as oxram")
+    if name not in fittable():
+        raise ConfigError(f"--model {name!r} cannot be fitted; known: {known}; nothing was fitted")
+    cls = MODELS[name]
+    if isinstance(preset, cls):
+        return preset
+    shared = {f.name: getattr(preset, f.name) for f in dataclasses.fields(Pulsed)}
+    own = {f for f in cls.__dataclass_fields__ if f not in shared}
+    shared["sources"] = {k: v for k, v in preset.sources.items() if k in shared}
+    for law in LAWS[name]:
+        start = {law.scale: 0.02, law.shape: 0.5 * law.low + 0.5 * min(law.high, 1.0)}
+        shared |= {k: v for k, v in start.items() if k in own}
+    return cls(**shared)  # type: ignore[return-value]
+
+
+def step(model: DeviceModel, g: Floats, polarity: int, **changes: float) -> Floats:
+    """Mean size of a step, siemens, positive, of the model with `changes`, at conductances `g`."""
+    changed = copy.copy(model)
+    for name, value in changes.items():
+        if name:  # not `replace`: it checks all fields, a thousand times in a fit
+            object.__setattr__(changed, name, value)
+    tensor = torch.from_numpy(np.ascontiguousarray(g, np.float64))
+    sign = torch.tensor(float(polarity), dtype=torch.float64)
+    return np.asarray(changed.step_siemens(tensor, sign).numpy(), np.float64)
+
+
+def read_variance(model: DeviceModel, g: Floats) -> Floats:
+    """Variance of the white part of one read, siemens squared."""
+    sigma = model.read_sigma_siemens(torch.from_numpy(np.ascontiguousarray(g, np.float64)))
+    return np.zeros(len(g)) if sigma is None else np.asarray(sigma.numpy(), np.float64) ** 2

@@ -1,0 +1,32 @@
+"""What one estimator found."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, kw_only=True)
+class Part:
+    """Parameters that one kind of measurement informs.
+
+    Attributes:
+        values: Field of the device model -> estimate, in its unit.
+        intervals: Field -> ends of its 95 % interval; the fields of `values`.
+        words: Field -> what to say beside it: how it was found, what it contains.
+        devices: How many devices informed it.
+        rows: How many observations.
+        files: Where they came from.
+        warnings: What a reader must know.
+    """
+
+    values: dict[str, float] = field(default_factory=dict)
+    intervals: dict[str, tuple[float, float]] = field(default_factory=dict)
+    words: dict[str, str] = field(default_factory=dict)
+    devices: int = 0
+    rows: int = 0
+    files: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+
+def sources(tables: Iterable[object]) -> tuple[str, ...]:
+    """The files of some tables, each once."""
+    return tuple(dict.fromkeys(str(getattr(table, "source", "")) for table in tables))

@@ -1,0 +1,181 @@
+"""Whether a fitted model predicts what was measured: quantiles against the scatter of predictions.
+
+A quantity (the SET step at low conductance, the LRS, ...) is reduced to a few numbers, mostly its
+5/25/50/75/95 % quantiles, in the same way for the measurement and for each of `SIMULATIONS`
+repetitions of the experiment on simulated devices. With mean m and standard deviation s over n
+repetitions, a further repetition lies in m +- t s sqrt(1 + 1/n) with 95 % probability, t being the
+97.5 % quantile of Student's distribution with n - 1 degrees of freedom. A measured number outside
+fails. Of true models 5 % of the numbers fail, so a few failures are no proof; `Check.effect` says
+how large they are.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import t as student
+
+from crossbar.streams import torch_stream
+from device_models.model import DeviceModel
+
+from .measurements import Floats, Ints, Measurements, Reads, StepTable
+from .predict import simulate
+from .quantities import FEWEST, Quantity, summarise
+from .result import Fit
+
+SIMULATIONS = 20
+MOST_ROWS = 200_000  # of a table; what is more than that is left out of the check
+MOST_BINS = 24  # conductances of a table of step quantiles
+_SAME = 1e-6  # relative; conductances are simulated in float32
+
+Mask = NDArray[np.bool_]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Check:
+    """One quantity, measured and predicted; the arrays have the shape of `labels`.
+
+    Attributes:
+        name: As in `Quantity`, as are `kind`, `unit`, `labels` and `rows`.
+        measured: The numbers of the measurement.
+        predicted: Their means over the repetitions.
+        low: Lower end of the 95 % band of one repetition.
+        high: Upper end.
+    """
+
+    name: str
+    kind: str
+    unit: str
+    labels: tuple[str, ...]
+    rows: int
+    measured: Floats
+    predicted: Floats
+    low: Floats
+    high: Floats
+
+    @property
+    def inside(self) -> Mask:
+        """Whether each measured number lies in its band; false where there is no prediction."""
+        room = _SAME * np.abs(self.measured)
+        return (self.measured >= self.low - room) & (self.measured <= self.high + room)
+
+    @property
+    def effect(self) -> Floats:
+        """Measured minus predicted, as a share of the larger of the two spreads from 5 to 95 %.
+
+        Of a quantity with a single number: the difference itself.
+        """
+        off = self.measured - self.predicted
+        if len(self.labels) == 1:
+            return off
+        spread = max(np.ptp(self.measured), np.ptp(self.predicted))
+        return off / spread if spread > 0.0 else np.where(off == 0.0, 0.0, np.inf)
+
+
+SPREADS = ("d2d_step_sigma", "d2d_bound_sigma", "d2d_threshold_volts")
+
+
+def checked_model(fit: Fit) -> tuple[DeviceModel, tuple[str, ...]]:
+    """The device to repeat the experiments with, and which of its spreads are switched off.
+
+    A spread between devices that no file informed is off: the measured devices are then taken for
+    median ones, as the fit did, and an assumed spread cannot hide a wrong step in a wide band.
+    """
+    assumed = [e.name for e in fit.estimates if e.status != "measured" and e.name in SPREADS]
+    off = tuple(name for name in assumed if getattr(fit.model, name, 0.0) > 0.0)
+    silent: dict[str, Any] = dict.fromkeys(off, 0.0)
+    return replace(fit.model, **silent), off
+
+
+def predictions(
+    model: DeviceModel, measurements: Measurements, *, seed: int, count: int = SIMULATIONS
+) -> list[Measurements]:
+    """Repetitions of the experiments on new devices of the model, each from its own stream."""
+    return [
+        simulate(model, measurements, generator=torch_stream("predictive check", seed, i))
+        for i in range(count)
+    ]
+
+
+def checks(measured: Measurements, simulated: Sequence[Measurements]) -> list[Check]:
+    """Compare every quantity that the measurements hold.
+
+    Args:
+        measured: What was measured.
+        simulated: Its repetitions, at least 2, from `predictions`.
+    """
+    found = [summarise(one, measured) for one in simulated]
+    return [
+        _check(quantity, np.stack([one[i].numbers for one in found]))
+        for i, quantity in enumerate(summarise(measured, measured))
+    ]
+
+
+def _check(q: Quantity, found: Floats) -> Check:
+    """One quantity against its repetitions, shape (repetitions, labels)."""
+    low, middle, high = band(found)
+    return Check(
+        name=q.name, kind=q.kind, unit=q.unit, labels=q.labels, rows=q.rows,
+        measured=q.numbers, predicted=middle, low=low, high=high,
+    )  # fmt: skip
+
+
+def band(found: Floats) -> tuple[Floats, Floats, Floats]:
+    """Lower end, mean and upper end of the 95 % band of one more repetition.
+
+    Args:
+        found: Numbers of each repetition, shape (repetitions, ...); nan if one has none.
+
+    Returns:
+        Each of the shape of one repetition; nan where less than half of them have the number.
+    """
+    n = np.isfinite(found).sum(0)
+    enough = n >= max(2, len(found) / 2)
+    values = np.where(np.isfinite(found), found, 0.0)
+    mean = values.sum(0) / np.maximum(n, 1)
+    gaps = np.where(np.isfinite(found), found - mean, 0.0)
+    sigma = np.sqrt((gaps**2).sum(0) / np.maximum(n - 1, 1))
+    half = student.ppf(0.975, np.maximum(n - 1, 1)) * sigma * np.sqrt(1.0 + 1.0 / np.maximum(n, 1))
+    nothing = np.where(enough, 0.0, np.nan)
+    return mean - half + nothing, mean + nothing, mean + half + nothing
+
+
+def excerpt(measurements: Measurements) -> Measurements:
+    """At most about `MOST_ROWS` rows per table, and `MOST_BINS` conductances of tables of steps.
+
+    Of pulses, cycles and retention whole devices are kept, or whole ramps of one device, evenly
+    chosen; of reads the first ones of every series.
+    """
+    return replace(
+        measurements,
+        pulses=tuple(t.take(_kept(t.device * 2**20 + t.ramp)) for t in measurements.pulses),
+        cycles=tuple(t.take(_kept(t.device)) for t in measurements.cycles),
+        reads=tuple(_fewer_reads(t) for t in measurements.reads),
+        retention=tuple(t.take(_kept(t.device)) for t in measurements.retention),
+        steps=tuple(_fewer_bins(t) for t in measurements.steps),
+    )
+
+
+def _kept(group: Ints) -> Mask:
+    """Which rows stay: those of every so many-th group."""
+    every = -(-len(group) // MOST_ROWS)
+    if every <= 1:
+        return np.ones(len(group), bool)
+    number = np.unique(group, return_inverse=True)[1]
+    return np.asarray(number % every == 0)
+
+
+def _fewer_reads(table: Reads) -> Reads:
+    """As many reads of each series."""
+    start = np.flatnonzero(np.diff(table.series, prepend=-1) != 0)
+    series = np.cumsum(np.diff(table.series, prepend=-1) != 0) - 1
+    most = max(FEWEST, MOST_ROWS // max(1, len(start)))
+    return table.take(np.arange(len(table)) - start[series] < most)
+
+
+def _fewer_bins(table: StepTable) -> StepTable:
+    """Every so many-th conductance of a table of steps."""
+    keep = slice(None, None, max(1, -(-len(table.g_siemens) // MOST_BINS)))
+    return replace(table, g_siemens=table.g_siemens[keep], dg_siemens=table.dg_siemens[:, keep])

@@ -1,0 +1,35 @@
+"""Devices whose step shrinks linearly to zero at the bound it leads to."""
+
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from . import physics
+from .pulsed import Pulsed
+from .record import quantity
+
+
+@dataclass(frozen=True, kw_only=True)
+class SoftBounds(Pulsed):
+    """A device that approaches each bound exponentially in the number of pulses.
+
+    With W the width of the window and x = (g - g_min) / W, the mean pulse moves a device by
+
+        SET:    + set_fraction   W (1 - x)
+        RESET:  - reset_fraction W x
+
+    Spread, read noise, relaxation and faults: see `Pulsed`.
+
+    Source:
+        S. Fusi and L. F. Abbott, Nat. Neurosci. 10, 485-493, 2007.
+    """
+
+    set_fraction: float = quantity("", 1e-6, 1.0)
+    reset_fraction: float = quantity("", 1e-6, 1.0)
+
+    def step_siemens(self, g: Tensor, counts: Tensor) -> Tensor:
+        """See `DeviceModel.step_siemens`; at least `physics.LEAST_STEP_SIEMENS`."""
+        x = (g - self.g_min_siemens).div_(self.window_siemens)
+        offset = physics.by_sign(counts, self.set_fraction, 0.0, g.dtype)
+        slope = physics.by_sign(counts, -self.set_fraction, self.reset_fraction, g.dtype)
+        return physics.at_least((slope * x + offset).mul_(self.window_siemens))

@@ -1,0 +1,158 @@
+"""`xbar fit`: messages, exit codes, and files that are whole or absent."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+import xbar_synthetic as synthetic
+from click.testing import CliRunner
+
+from cli.main import main
+from device_models.presets import load_device
+
+
+def run(*args):
+    result = CliRunner().invoke(main, ["fit", *map(str, args)])
+    assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
+    return result.exit_code, result.stdout, result.stderr
+
+
+def neutral(path, *, devices=3, pulses=30, ramps=2, first="set"):
+    """A neutral CSV of pulse trains, with a read before the first pulse."""
+    table = synthetic.trains(
+        synthetic.truth(),
+        torch.Generator().manual_seed(0),
+        devices=devices,
+        pulses=pulses,
+        ramps=ramps,
+    )
+    names = {1: "set", -1: "reset"}
+    rows = ["device,op,g_siemens"]
+    for device in np.unique(table.device):
+        mine = table.take(table.device == device)
+        rows.append(f"d{device},read,{mine.g_before_siemens[0]!r}".replace("np.float64(", ""))
+        for polarity, g in zip(mine.polarity, mine.g_after_siemens, strict=True):
+            rows.append(f"d{device},{names[int(polarity)]},{float(g)!r}")
+    path.write_text("\n".join(row.replace(")", "") for row in rows) + "\n")
+    return path
+
+
+@pytest.fixture
+def csv(tmp_path):
+    return neutral(tmp_path / "pulses.csv")
+
+
+def test_a_device_file_is_written_and_loads(csv, tmp_path):
+    out = tmp_path / "my.yaml"
+    code, stdout, stderr = run(csv, "-o", out, "--bootstrap", 20)
+    assert code == 0, stderr
+    assert load_device(str(out)).status == "measured"
+    assert "pulses.csv (neutral): 183 used, 0 dropped" in stderr
+    assert "fitting 3 devices: 180 pulses ..." in stderr
+    head = stdout.splitlines()[0].split()
+    assert head == ["parameter", "value", "95", "%", "interval", "unit", "status", "source"]
+    assert any(row.split()[0] == "c2c_sigma" and "measured" in row for row in stdout.splitlines())
+    assert "warning: pulses: 3 devices only" in stdout
+    assert stdout.endswith(f"device {out}\n")
+
+
+def test_json_has_every_estimate_candidate_and_warning(csv, tmp_path):
+    code, stdout, _ = run(csv, "-o", tmp_path / "my.yaml", "--bootstrap", 5, "--json")
+    assert code == 0
+    tree = json.loads(stdout)
+    assert tree["status"] == "measured"
+    by_name = {e["name"]: e for e in tree["estimates"]}
+    assert by_name["c2c_sigma"]["status"] == "measured"
+    assert by_name["set_volts"]["status"] == "literature"
+    assert {"oxram", "soft_bounds"} <= {c["name"] for c in tree["candidates"]}
+    assert tree["files"][0]["used"] == 183
+
+
+def test_one_seed_gives_one_file(csv, tmp_path):
+    for name in ("a.yaml", "b.yaml"):
+        assert run(csv, "-o", tmp_path / name, "--bootstrap", 5, "--seed", 3)[0] == 0
+    assert (tmp_path / "a.yaml").read_bytes() == (tmp_path / "b.yaml").read_bytes()
+
+
+def test_one_device_is_said_to_tell_no_spread(tmp_path):
+    csv = neutral(tmp_path / "one.csv", devices=1)
+    code, stdout, _ = run(csv, "-o", tmp_path / "my.yaml", "--bootstrap", 5)
+    assert code == 0
+    words = "warning: one device only: d2d_step_sigma is not identifiable; the preset's 0.3 is kept"
+    assert words in stdout.splitlines()
+
+
+def test_another_step_law_can_be_fitted(csv, tmp_path):
+    out = tmp_path / "my.yaml"
+    assert run(csv, "-o", out, "--model", "soft_bounds", "--bootstrap", 5)[0] == 0
+    assert out.read_text().splitlines()[1] == "model: soft_bounds"
+
+
+def test_an_existing_file_is_kept_unless_forced(csv, tmp_path):
+    out = tmp_path / "my.yaml"
+    out.write_text("mine")
+    code, stdout, stderr = run(csv, "-o", out)
+    assert (code, stdout) == (2, "")
+    assert stderr == f"Error: {out} exists; --force overwrites it; nothing was written\n"
+    assert out.read_text() == "mine"
+    assert run(csv, "-o", out, "--force", "--bootstrap", 0)[0] == 0
+    assert load_device(str(out)).status == "measured"
+
+
+@pytest.mark.parametrize(
+    ("args", "message"),
+    [
+        (["--bootstrap", "x"], "--bootstrap must be a whole number in [0, 100000], not 'x'"),
+        (["--seed", "-1"], "--seed must be a whole number in [0, 4294967296], not '-1'"),
+        (["--window", "3"], "--window must be LOW:HIGH in siemens, not '3'"),
+        (["--model", "ideal"], "--model 'ideal' cannot be fitted; known: oxram"),
+        (["--preset", "oxrm.yaml"], "no device file and no preset 'oxrm.yaml'; did you mean"),
+        (["--format", "neutrl"], "--format 'neutrl' is unknown; did you mean 'neutral'?"),
+        (["--read-volts", "0"], "--read-volts = 0 is outside [1e-06, 100] V"),
+        (["--preset", "ideal"], "the preset has no pulses to fit"),
+    ],
+)
+def test_a_wrong_option_is_one_line_and_nothing_is_written(csv, tmp_path, args, message):
+    out = tmp_path / "my.yaml"
+    code, stdout, stderr = run(csv, "-o", out, *args)
+    assert (code, stdout) == (2, "")
+    last = stderr.splitlines()[-1]
+    assert last.startswith(f"Error: {message}"), stderr
+    assert "; nothing was " in last
+    assert not out.exists()
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "the file is empty"),
+        (b"device,op,g_siemens\nd0,read,12.5\n", "in microsiemens? multiply by 1e-6"),
+        (b"device,op,r_ohms\nd0,read,-5e3\nd0,set,4e3\n", "row 2"),
+        (b"a,b\n1,2\n", "are the columns of no known format"),
+        (b"device,op,g_siemens\nd0,read,1e-5\n", "no row can be used"),
+    ],
+)
+def test_a_bad_file_is_one_line_and_nothing_is_written(tmp_path, content, message):
+    path, out = tmp_path / "bad.csv", tmp_path / "my.yaml"
+    path.write_bytes(content)
+    code, stdout, stderr = run(path, "-o", out)
+    assert (code, stdout) == (2, "")
+    last = stderr.splitlines()[-1]
+    assert last.startswith(f"Error: {path}"), stderr
+    assert message in last
+    assert last.endswith("nothing was written")
+    assert not out.exists()
+
+
+@pytest.mark.parametrize("out", ["nowhere/my.yaml", "."])
+def test_an_output_that_cannot_be_written_is_told_before_the_fit(csv, tmp_path, out):
+    code, _, stderr = run(csv, "-o", tmp_path / out)
+    assert code == 2
+    assert stderr.startswith(f"Error: --output {tmp_path / out} ")
+    assert "reading" not in stderr
+
+
+def test_files_and_output_are_needed(csv):
+    assert run("-o", "x.yaml")[0] == 2
+    assert run(csv)[0] == 2

@@ -54,9 +54,13 @@ def measure(path: Path) -> None:
     used = measurements.notes[0].used
     print(f"{used:,} rows used of {len(measurements.devices)} devices")
     print(f"read {read_at - began:.1f} s, fitted {fitted_at - read_at:.1f} s, peak {peak:.0f} MB")
-    print(
-        f"c2c_sigma {found.model.c2c_sigma:.4f} (0.35), d2d {found.model.d2d_step_sigma:.4f} (0.3)"
-    )
+    true = {"c2c_sigma": 0.35, "d2d_step_sigma": 0.3, "set_beta": 1.5, "read_floor": 0.01}
+    for estimate in found.estimates:
+        if estimate.name in true:
+            interval = f"[{estimate.low:.4f}, {estimate.high:.4f}]"
+            print(f"{estimate.name} {estimate.value:.4f} {interval}, true {true[estimate.name]}")
+    for warning in found.warnings:
+        print("warning:", warning)
 
 
 def main() -> None:

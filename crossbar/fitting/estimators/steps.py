@@ -17,7 +17,7 @@ before, moved by one expected step), or else its slope would absorb read noise. 
 end at a bound of their device are left out, by that conductance too, never by their outcome.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -26,52 +26,18 @@ from device_models.pulsed import Pulsed
 from device_models.registry import name_of
 
 from ..measurements import Floats, Ints, Pulses
-from . import bootstrap, growth, spread
+from . import bootstrap, spread
 from .chain import Bools, Chain
-from .laws import LAWS, Law, read_variance, step
+from .laws import LAWS, Law, step
+from .outcome import add_c2c, add_d2d, add_law, add_read, warnings_of
 from .part import Part
+from .saturation import on_the_way
+from .work import Fitted, Work, known_reads, law_step, step_variance, variances
 
 BINS = 32
 ROUNDS = 3
 MARGIN = 2.5  # standard deviations that a pulse is kept away from a bound
 TRIPLES = 30  # linked pulses that a separation of read noise needs
-
-
-@dataclass(frozen=True, eq=False)
-class _Fitted:
-    """One polarity: repeats of scale and shape, and the gain of each device.
-
-    Attributes:
-        scale: Of the step of the median device, shape (1 + resamples,).
-        shape: Same shape.
-        gain: Relative to the law of `scale[0]` and `shape[0]`; nan: the device has no pulse.
-        error: Standard error of ln gain.
-    """
-
-    scale: Floats
-    shape: Floats
-    gain: Floats
-    error: Floats
-
-
-@dataclass(frozen=True, eq=False)
-class _Work:
-    """Everything the parts of one fit share; replaced, never changed."""
-
-    chain: Chain
-    model: Pulsed
-    unit: Ints
-    device_of_unit: Ints
-    weight: Floats
-    g: Floats  # conductance before each pulse, free of its read error
-    used: Bools
-    gain: Floats  # of each pulse's device and polarity
-    sampling: Floats  # squared relative error of that gain
-    c2c: float
-    read: float  # relative sigma of a read
-    known_read: bool  # from the model, for the chain tells nothing
-    read_measured: bool  # whether the model's read noise was measured, not assumed
-    flat: float  # variance of every step while nothing is known of it, else 0
 
 
 def estimate(
@@ -92,8 +58,9 @@ def estimate(
         read_measured: The model's read noise was measured: where pulses share no readings it is
             taken off the spread; an assumed one is not.
     """
+    pulses = pulses.take(on_the_way(pulses))
     work = _start(Chain.of(pulses), model, generator, resamples, read_measured)
-    fits: dict[int, _Fitted] = {}
+    fits: dict[int, Fitted] = {}
     for _ in range(ROUNDS):
         work, fits = _round(work)
     devices = len(np.unique(work.chain.device))
@@ -101,9 +68,9 @@ def estimate(
         devices=devices,
         rows=int(work.used.sum()),
         files=(pulses.source,),
-        warnings=(*bootstrap.few(devices, "pulses"), *_warnings(work, fits)),
+        warnings=(*bootstrap.few(devices, "pulses"), *warnings_of(work, fits)),
     )
-    for add in (_add_law, _add_c2c, _add_d2d, _add_read):
+    for add in (add_law, add_c2c, add_d2d, add_read):
         found = add(found, work, fits)
     return found
 
@@ -114,14 +81,14 @@ def _start(
     generator: np.random.Generator,
     resamples: int,
     read_measured: bool,
-) -> _Work:
+) -> Work:
     """Before the first round: pulses far from the ends of their device are used, gains are 1."""
     unit, device_of_unit = bootstrap.units(chain.device, chain.ramp)
     n = len(chain.device)
     low, high = (x[chain.device] for x in chain.extremes())
     inner = np.abs(chain.before - 0.5 * (low + high)) < 0.4 * (high - low)
     linked = int((chain.linked[1:] & chain.linked[:-1]).sum())
-    return _Work(
+    return Work(
         chain=chain,
         model=model,
         unit=unit,
@@ -139,7 +106,7 @@ def _start(
     )
 
 
-def _round(work: _Work) -> tuple[_Work, dict[int, _Fitted]]:
+def _round(work: Work) -> tuple[Work, dict[int, Fitted]]:
     """Fit both polarities, then bring spreads, gains and selection up to date."""
     fits, model, gain, sampling = {}, work.model, work.gain.copy(), work.sampling.copy()
     for polarity, law in zip((1, -1), LAWS[name_of(model)], strict=True):
@@ -154,17 +121,17 @@ def _round(work: _Work) -> tuple[_Work, dict[int, _Fitted]]:
         sampling[mine] = np.nan_to_num((fitted.error / fitted.gain)[device]) ** 2
     work = replace(work, model=model, gain=gain, sampling=np.minimum(sampling, 1.0))
     work = replace(work, g=_expected_before(work))
-    c2, read2 = _variances(work, work.weight[:1])
+    c2, read2 = variances(work, work.weight[:1])
     c2c, read = float(np.sqrt(c2[0])), float(np.sqrt(read2[0]))
     work = replace(work, c2c=c2c, read=read, flat=0.0)
     return replace(work, used=_away_from_bounds(work)), fits
 
 
-def _fit_polarity(work: _Work, law: Law, polarity: int, rows: Bools) -> _Fitted:
+def _fit_polarity(work: Work, law: Law, polarity: int, rows: Bools) -> Fitted:
     """Profile the shape over its grid; gains of devices are free at every value of it."""
     count = len(work.device_of_unit)
     g, dg, unit = work.g[rows], work.chain.dg[rows], work.unit[rows]
-    variance = _variance(work)[rows]
+    variance = step_variance(work)[rows]
     w, wg, wy = _binned(unit, count, g, dg, 1.0 / variance)
     used = w > 0.0
     grid = law.grid()
@@ -191,7 +158,7 @@ def _binned(
     )
 
 
-def _best_shape(work: _Work, grid: Floats, top: Floats, bottom: Floats) -> tuple[Floats, Floats]:
+def _best_shape(work: Work, grid: Floats, top: Floats, bottom: Floats) -> tuple[Floats, Floats]:
     """Shape with the least squares for every resample, and its place in the grid, a fraction."""
     if len(np.unique(work.device_of_unit)) > 1:
         gain2 = np.divide(top**2, bottom, out=np.zeros_like(top), where=bottom > 0.0)
@@ -210,7 +177,7 @@ def _best_shape(work: _Work, grid: Floats, top: Floats, bottom: Floats) -> tuple
 
 
 def _scales(
-    work: _Work,
+    work: Work,
     law: Law,
     polarity: int,
     rows: Bools,
@@ -218,7 +185,7 @@ def _scales(
     at: Floats,
     top: Floats,
     bottom: Floats,
-) -> _Fitted:
+) -> Fitted:
     """Gains at the best shape of each resample, and the median device's scale."""
     below = np.minimum(at.astype(int), len(top) - 1)
     above, part = np.minimum(below + 1, len(top) - 1), (at - at.astype(int))[:, None]
@@ -238,7 +205,7 @@ def _scales(
     if not moves.any():
         moves = np.isfinite(gains[0]) & (gains[0] > 0.0)
     if not moves.any():
-        return _Fitted(np.full(len(at), scale_now), shape, gains[0] * np.nan, error)
+        return Fitted(np.full(len(at), scale_now), shape, gains[0] * np.nan, error)
     relative = error[moves] / gains[0][moves]
     group = np.zeros(int(moves.sum()), np.int64)
     log0 = np.log(gains[0][moves]) + 0.5 * relative**2
@@ -250,22 +217,22 @@ def _scales(
     with np.errstate(invalid="ignore"):
         middle = (w * logs).sum(1) / w.sum(1)
     relative_gain = np.where(moves, gains[0] / np.exp(middle[0]), np.nan)
-    return _Fitted(scale_now * np.exp(middle), shape, relative_gain, error / np.exp(middle[0]))
+    return Fitted(scale_now * np.exp(middle), shape, relative_gain, error / np.exp(middle[0]))
 
 
 def _gain_error(
-    work: _Work, law: Law, polarity: int, rows: Bools, shape: float, gain: Floats
+    work: Work, law: Law, polarity: int, rows: Bools, shape: float, gain: Floats
 ) -> Floats:
     """Standard error of the gain of each device, with the read errors that pulses share."""
     device, devices = work.chain.device, len(gain)
     s = step(work.model, work.g, polarity, **{law.shape: shape})
-    k = np.where(rows, s / _variance(work), 0.0)
+    k = np.where(rows, s / step_variance(work), 0.0)
     own = np.nan_to_num(gain)[device] * s * work.c2c
     reads = work.read**2 * work.chain.before**2
     next_reads = work.read**2 * work.chain.after**2
     if work.known_read:
-        reads = _known_reads(work, work.chain.before)
-        next_reads = _known_reads(work, work.chain.after)
+        reads = known_reads(work, work.chain.before)
+        next_reads = known_reads(work, work.chain.after)
     shared = np.zeros(len(k))
     sign = work.chain.polarity[1:] * work.chain.polarity[:-1]
     shared[1:] = np.where(work.chain.linked[1:], 2.0 * k[1:] * k[:-1] * sign * reads[1:], 0.0)
@@ -275,46 +242,24 @@ def _gain_error(
     return np.sqrt(np.maximum(total, 0.0)) / np.maximum(norm, 1e-300)
 
 
-def _known_reads(work: _Work, g: Floats) -> Floats:
-    """Read variance from other measurements, siemens squared; zero where there is none."""
-    return read_variance(work.model, g) if work.read_measured else np.zeros(len(g))
-
-
-def _law(work: _Work) -> Floats:
-    """Expected step of every pulse at `work.g` for a device of gain 1."""
-    up, down = step(work.model, work.g, 1), step(work.model, work.g, -1)
-    return np.where(work.chain.polarity > 0, up, down)
-
-
-def _variance(work: _Work) -> Floats:
-    """Variance expected of every step, siemens squared; never zero."""
-    if work.flat:
-        return np.full(len(work.g), work.flat)
-    s = _law(work)
-    noise = 2.0 * (work.read * work.g) ** 2
-    if work.known_read:
-        noise = 2.0 * _known_reads(work, work.g)
-    return np.maximum((s * work.c2c) ** 2 + noise, 1e-6 * s**2 + 1e-24)
-
-
-def _expected_before(work: _Work) -> Floats:
+def _expected_before(work: Work) -> Floats:
     """Conductance before each pulse from the reading before the pulse before, where linked."""
     chain = work.chain
     here = replace(work, g=chain.before)
-    moved = chain.before + chain.polarity * work.gain * _law(here)
+    moved = chain.before + chain.polarity * work.gain * law_step(here)
     g = chain.before.copy()
     g[1:] = np.where(chain.linked[1:], moved[:-1], g[1:])
     low, high = chain.extremes()
     return np.clip(g, low[chain.device], high[chain.device])
 
 
-def _away_from_bounds(work: _Work) -> Bools:
+def _away_from_bounds(work: Work) -> Bools:
     """Pulses that their device's bounds cannot have cut; all, if that would leave too few."""
     low, high = (x[work.chain.device] for x in work.chain.extremes())
     # A device that waits at its bound reads beyond it: 2 % of its readings lie 2 sigma outside.
     low, high = low * (1.0 + 2.0 * work.read), high * (1.0 - 2.0 * work.read)
-    s = np.abs(work.gain) * _law(work)
-    noise = MARGIN * np.sqrt(_variance(work) + (s * work.c2c) ** 2)
+    s = np.abs(work.gain) * law_step(work)
+    noise = MARGIN * np.sqrt(step_variance(work) + (s * work.c2c) ** 2)
     ahead, behind = s + noise, np.maximum(noise - s, 0.0)
     up = work.chain.polarity > 0
     above, under = np.where(up, ahead, behind), np.where(up, behind, ahead)
@@ -323,63 +268,11 @@ def _away_from_bounds(work: _Work) -> Bools:
     return np.asarray(kept, bool)
 
 
-def _crowded(work: _Work, free: Bools) -> list[int]:
+def _crowded(work: Work, free: Bools) -> list[int]:
     """Polarities that keep enough pulses when those near a bound are left out."""
     return [
         p for p in (1, -1) if (mine := work.chain.polarity == p).any() and free[mine].mean() > 0.2
     ]
-
-
-def _variances(work: _Work, weight: Floats) -> tuple[Floats, Floats]:
-    """c2c^2 and the relative read variance of every resample; see the docstring of the module."""
-    s, r, v = _residuals(work)
-    unit, count = work.unit, len(work.device_of_unit)
-    inner, products = _products(work, r)
-    # A gain fitted to the residuals takes its own variance out of their squares and products.
-    lost = s**2 * work.sampling
-    if work.known_read:
-        inner = work.used
-        noise = _known_reads(work, work.chain.before)
-        own = r**2 + lost - noise - _known_reads(work, work.chain.after)
-    else:
-        own = r**2 + products + 3.0 * lost
-    size = s**2 / v**2 * inner
-    top, bottom = bootstrap.sums(unit, count, own * size, s**2 * size)
-    c2 = np.maximum((weight @ top) / np.maximum(weight @ bottom, 1e-300), 0.0)
-    if work.known_read:
-        return c2, np.zeros_like(c2)
-    y, g2, pair = _read_pairs(work, r, lost)
-    precision = g2 / v**2 * pair
-    top, bottom = bootstrap.sums(unit, count, y * precision, g2 * precision)
-    return c2, np.maximum((weight @ top) / np.maximum(weight @ bottom, 1e-300), 0.0)
-
-
-def _residuals(work: _Work) -> tuple[Floats, Floats, Floats]:
-    """Expected step, residual (signed as conductance) and expected variance of every pulse.
-
-    The law is taken at the reading before the pulse: unlike `work.g` it knows the draws of earlier
-    pulses, which would leak into r_n r_(n-1); its own error enters by the slope of s only.
-    """
-    s = work.gain * _law(replace(work, g=work.chain.before))
-    return s, (work.chain.dg - s) * work.chain.polarity, _variance(work)
-
-
-def _products(work: _Work, r: Floats) -> tuple[Bools, Floats]:
-    """Pulses with a usable neighbour on both sides; r_n r_(n+1) + r_n r_(n-1)."""
-    usable = work.used
-    joined = work.chain.linked[1:] & usable[1:] & usable[:-1]
-    inner, products = np.zeros(len(r), bool), np.zeros(len(r))
-    inner[1:-1] = joined[:-1] & joined[1:]
-    products[1:-1] = r[1:-1] * (r[:-2] + r[2:])
-    return inner, np.where(inner, products, 0.0)
-
-
-def _read_pairs(work: _Work, r: Floats, lost: Floats) -> tuple[Floats, Floats, Bools]:
-    """-r_n r_(n-1) less `lost`, the squared shared reading, and whether there is one."""
-    y, pair = np.zeros(len(r)), np.zeros(len(r), bool)
-    pair[1:] = work.chain.linked[1:] & work.used[1:] & work.used[:-1]
-    y[1:] = -r[1:] * r[:-1]
-    return y - lost, work.chain.before**2, pair
 
 
 def _clipped(model: Pulsed, law: Law, scale: float, shape: float) -> dict[str, Any]:
@@ -387,132 +280,3 @@ def _clipped(model: Pulsed, law: Law, scale: float, shape: float) -> dict[str, A
     values = {name: v for name, v in ((law.scale, scale), (law.shape, shape)) if name}
     ranges = {name: model.__dataclass_fields__[name].metadata["range"] for name in values}
     return {n: float(np.clip(v, ranges[n].low, ranges[n].high)) for n, v in values.items()}
-
-
-def _warnings(work: _Work, fits: dict[int, _Fitted]) -> tuple[str, ...]:
-    """What the selection of pulses and devices means for the reader."""
-    words = [
-        f"no {name} pulses: the {name} law keeps the preset's parameters"
-        for p, name in ((1, "SET"), (-1, "RESET"))
-        if p not in fits
-    ]
-    for p, fitted in fits.items():
-        there = np.unique(work.chain.device[work.chain.polarity == p])
-        still = int(np.isnan(fitted.gain[there]).sum())
-        if still:
-            words.append(f"{still} devices do not move under {'SET' if p > 0 else 'RESET'} pulses")
-    if (lost := 1.0 - work.used.mean()) > 0.5:
-        words.append(
-            f"{lost:.0%} of the pulses lie near a bound of their device and are left out; where a "
-            "read spreads more than a step, c2c_sigma and d2d_step_sigma are biased"
-        )
-    if work.known_read:
-        what = "rests on the read noise" if work.read_measured else "contains the read noise"
-        words.append(f"pulses share no readings: c2c_sigma {what} of the device")
-    return tuple(words)
-
-
-def _added(found: Part, name: str, draws: Floats, units: int, words: str) -> Part:
-    """The part with one more parameter, from its repeats."""
-    return replace(
-        found,
-        values=found.values | {name: float(draws[0])},
-        intervals=found.intervals | {name: bootstrap.interval(draws, units)},
-        words=found.words | {name: words},
-    )
-
-
-def _add_law(found: Part, work: _Work, fits: dict[int, _Fitted]) -> Part:
-    """Scale and shape of the polarities that have pulses."""
-    units = len(work.device_of_unit)
-    for polarity, law in zip((1, -1), LAWS[name_of(work.model)], strict=True):
-        if polarity in fits:
-            found = _added(found, law.scale, fits[polarity].scale, units, "median device")
-            if law.shape:
-                found = _added(found, law.shape, fits[polarity].shape, units, "")
-    return found
-
-
-def _add_c2c(found: Part, work: _Work, fits: dict[int, _Fitted]) -> Part:
-    """Cycle-to-cycle spread of one step."""
-    if not fits:
-        return found
-    c2, _ = _variances(work, work.weight)
-    words = "residual spread less the read noise that neighbours share"
-    if work.known_read:
-        words = "residual spread less the read noise of repeated reads"
-        words = words if work.read_measured else "residual spread, read noise included"
-    return _added(found, "c2c_sigma", np.sqrt(c2), len(work.device_of_unit), words)
-
-
-def _add_d2d(found: Part, work: _Work, fits: dict[int, _Fitted]) -> Part:
-    """Spread of the gains between devices, without their sampling errors."""
-    logs, errors, group = [], [], []
-    for number, fitted in enumerate(fits.values()):
-        moves = np.isfinite(fitted.gain)
-        if moves.sum() > 1:
-            relative = fitted.error[moves] / fitted.gain[moves]
-            logs.append(np.log(fitted.gain[moves]) + 0.5 * relative**2)
-            errors.append(relative)
-            group.append(np.full(int(moves.sum()), number))
-    if not logs:
-        return found
-    numbers = np.unique(np.concatenate(group), return_inverse=True)[1]
-    s = spread.between(np.concatenate(logs), np.concatenate(errors), numbers)
-    return replace(
-        found,
-        values=found.values | {"d2d_step_sigma": s.sigma},
-        intervals=found.intervals | {"d2d_step_sigma": (s.low, s.high)},
-        words=found.words | {"d2d_step_sigma": "log gains less their sampling errors"},
-    )
-
-
-def _add_read(found: Part, work: _Work, fits: dict[int, _Fitted]) -> Part:
-    """White read noise, where neighbouring pulses share readings."""
-    if work.known_read or not fits:
-        return found
-    s, r, v = _residuals(work)
-    y, g2, pair = _read_pairs(work, r, s**2 * work.sampling)
-    ohms = 1.0 / np.maximum(work.chain.before, 1e-12)
-    bins = 12
-    edges = np.quantile(ohms[pair], np.linspace(0, 1, bins + 1))
-    place = np.clip(np.searchsorted(edges, ohms, "right") - 1, 0, bins - 1)
-    w = g2 / v**2 * pair
-    count = len(work.device_of_unit)
-    keys = work.unit * bins + place
-    sw, swy, swg, swr = (
-        work.weight @ x.reshape(count, bins)[:, :]
-        for x in bootstrap.sums(keys, count * bins, w, w * y, w * g2, w * ohms)
-    )
-    return _read_law(found, work, sw, swy, swg, swr)
-
-
-def _read_law(found: Part, work: _Work, sw: Floats, swy: Floats, swg: Floats, swr: Floats) -> Part:
-    """Growth of the read noise with resistance, from sums in bins of it, (resamples, bins)."""
-    model = work.model
-    ok = (sw[0] > 0.0) & (swg[0] > 0.0)
-    ohms = swr[0, ok] / sw[0, ok]
-    free = growth.spans(ohms)
-    repeats = []
-    for row in range(len(sw)):
-        seen = ok & (swg[row] > 0.0)
-        relative = swy[row, seen] / swg[row, seen]
-        repeats.append(
-            growth.fit(
-                np.ones((1, int(seen.sum()))),
-                relative,
-                swr[row, seen] / sw[row, seen],
-                swg[row, seen],
-                knee=model.read_knee_ohms,
-                exponents=growth.EXPONENTS if free else np.array([model.read_exponent]),
-                with_floor=True,
-                reweighted=False,
-            )
-        )
-    units = len(work.device_of_unit)
-    words = "readings that neighbouring pulses share"
-    columns = np.array([[float(x[0]) for x in r] for r in repeats]).T
-    for name, draws in zip(("read_floor", "read_fraction", "read_exponent"), columns, strict=True):
-        if name != "read_exponent" or free:
-            found = _added(found, name, draws, units, words)
-    return found

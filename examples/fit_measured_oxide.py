@@ -1,12 +1,11 @@
-"""Makes the shipped `oxram.yaml` again from openly licensed measurements, with `xbar fit`.
+"""Fits an oxide device to openly licensed measurements of 1T1R cells, with `xbar fit`.
 
-    python examples/refit_oxram.py DEVICES_FOLDER [OUT.yaml] [--report DIR]
+    python examples/fit_measured_oxide.py DEVICES_FOLDER OUT.yaml [options of xbar fit]
 
 DEVICES_FOLDER holds `stanford_1t1r_nirram/nirram.npz` (github.com/robert-radway/NI-RRAM-Python,
 6bceb45, MIT) and `stanford_rram_relaxation/relaxation.npz` (github.com/akashlevy/
 RRAM-Relaxation-Master-Model, ca0cfff, MIT). They are written as CSV files of the kinds `xbar fit`
-reads, into a temporary folder; what no file informs keeps the literature value of
-`calibration_data/oxram/literature.yaml`.
+reads, into a temporary folder; what they do not inform keeps the value of the preset `oxram`.
 """
 
 import csv
@@ -18,8 +17,6 @@ from pathlib import Path
 import numpy as np
 
 from cli.main import main as xbar
-
-HERE = Path(__file__).parent.parent / "calibration_data" / "oxram"
 
 
 def table(path: Path, header: str, rows: Iterable[tuple[object, ...]]) -> str:
@@ -58,12 +55,10 @@ def export(devices: Path, folder: Path) -> list[str]:
 
 def main() -> None:
     """Export, fit, write."""
-    devices, *rest = sys.argv[1:]
-    out = rest.pop(0) if rest and not rest[0].startswith("-") else str(HERE / "model.yaml")
+    devices, out, *options = sys.argv[1:]
     with tempfile.TemporaryDirectory() as folder:
         files = export(Path(devices), Path(folder))
-        preset = str(HERE / "literature.yaml")
-        xbar(["fit", *files, "--preset", preset, "-o", out, "--force", "--drop-negative", *rest])
+        xbar(["fit", *files, "-o", out, "--drop-negative", *options])
 
 
 if __name__ == "__main__":

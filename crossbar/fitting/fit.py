@@ -3,6 +3,7 @@
 import dataclasses
 import functools
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -185,8 +186,17 @@ def _measured(part: Part, name: str, low: float, high: float, unit: str) -> str:
     """One line: how, the interval, how many, which files."""
     words = part.words.get(name, "")
     size = f"{part.devices} devices, {part.rows} rows"
-    parts = [f"95 % interval {low:.4g} to {high:.4g} {unit}".rstrip(), size, " + ".join(part.files)]
+    parts = [
+        f"95 % interval {low:.4g} to {high:.4g} {unit}".rstrip(),
+        size,
+        " + ".join(named(part.files)),
+    ]
     return "measured: " + "; ".join(filter(None, [words, *parts]))
+
+
+def named(files: tuple[str, ...]) -> list[str]:
+    """Names of source files without their folders: a device file travels."""
+    return [Path(name).name for joined in files for name in joined.split(" + ")]
 
 
 def kept(source: str) -> tuple[Status, str]:

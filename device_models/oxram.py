@@ -19,16 +19,16 @@ class Oxram(Pulsed):
         SET:    + set_fraction   W exp(-set_beta x)
         RESET:  - reset_fraction W exp(-reset_beta (1 - x))
 
-    Spread, read noise, relaxation and faults: see `Pulsed`.
+    A negative beta is a step that grows towards the bound. Spread, read noise, relaxation and faults: see `Pulsed`.
 
     Source:
         D. Querlioz et al., IEEE Trans. Nanotechnol. 12(3), 288-295, 2013.
     """
 
     set_fraction: float = quantity("", 1e-6, 1.0)
-    set_beta: float = quantity("", 0.0, 20.0)
+    set_beta: float = quantity("", -20.0, 20.0)
     reset_fraction: float = quantity("", 1e-6, 1.0)
-    reset_beta: float = quantity("", 0.0, 20.0)
+    reset_beta: float = quantity("", -20.0, 20.0)
 
     def step_siemens(self, g: Tensor, counts: Tensor) -> Tensor:
         """See `DeviceModel.step_siemens`: the mean step of a device of median gain."""

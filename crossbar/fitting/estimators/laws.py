@@ -42,8 +42,8 @@ class Law(NamedTuple):
 
 LAWS: dict[str, tuple[Law, Law]] = {  # model -> SET, RESET
     "oxram": (
-        Law("set_fraction", "set_beta", 0.0, 20.0),
-        Law("reset_fraction", "reset_beta", 0.0, 20.0),
+        Law("set_fraction", "set_beta", -5.0, 20.0),
+        Law("reset_fraction", "reset_beta", -5.0, 20.0),
     ),
     "soft_bounds": (Law("set_fraction"), Law("reset_fraction")),
     "linear_step": (

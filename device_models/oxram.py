@@ -19,7 +19,8 @@ class Oxram(Pulsed):
         SET:    + set_fraction   W exp(-set_beta x)
         RESET:  - reset_fraction W exp(-reset_beta (1 - x))
 
-    A negative beta is a step that grows towards the bound. Spread, read noise, relaxation and faults: see `Pulsed`.
+    A negative beta is a step that grows towards the bound. Spread, read noise, relaxation and
+    faults: see `Pulsed`.
 
     Source:
         D. Querlioz et al., IEEE Trans. Nanotechnol. 12(3), 288-295, 2013.

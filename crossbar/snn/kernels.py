@@ -176,6 +176,8 @@ def lif_step(now, after, current, alpha, beta, threshold):
 def forward(samples, which, weights, c, keys, traces, work, tally):
     """One sample through the network; keeps the membrane of every step and the readout trace.
 
+    Longer than a screen on purpose: split at the event loop, arrays would change hands every step.
+
     Args:
         samples, which: The sample is `samples.chosen[which]`.
         weights: Effective weights, variances and row conductances.

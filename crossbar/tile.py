@@ -1,9 +1,16 @@
 """Reading an array of devices: column currents, their noise, and how a layer is cut into tiles."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
+import numpy as np
 import torch
+from numpy.typing import ArrayLike
 from torch import Tensor
+
+from .wires import nodal
+from .wires.transfer import transfer_matrix
+from .wires.wires import Floats, Wires, check_volts
 
 
 @dataclass(frozen=True)
@@ -24,6 +31,52 @@ class Tiling:
     def across(self) -> int:
         """Tiles along a word line."""
         return -(-self.columns // self.tile_columns)
+
+
+class CrossbarTile:
+    """One tile of fixed conductances behind its wires, solved once and then read at will.
+
+        tile = CrossbarTile(g_siemens, wires=Wires(word_ohms=2.0, bit_ohms=2.0))
+        amperes = tile.read(v_volts)
+
+    All in 64 bits; arrays in, arrays out.
+    """
+
+    def __init__(self, g_siemens: ArrayLike, *, wires: Wires | None = None) -> None:
+        """Take the conductances, siemens, shape (rows, columns); without `wires` they are ideal.
+
+        Raises:
+            ShapeError: No matrix, or a faulty line lies outside it.
+            LimitError: A conductance is negative or not finite.
+        """
+        self.wires = wires or Wires()
+        self.g_siemens = np.array(g_siemens, np.float64)
+        self.wires.check(self.g_siemens)
+
+    @cached_property
+    def transfer_siemens(self) -> Floats:
+        """Current of each column per volt on each row alone, siemens, shape (columns, rows)."""
+        return transfer_matrix(self.g_siemens, self.wires)
+
+    def read(self, v_volts: ArrayLike) -> Floats:
+        """Column currents, amperes, (columns,) or (vectors, columns).
+
+        Args:
+            v_volts: Row voltages, volts, shape (rows,) or (vectors, rows); a row at 0 V is driven
+                to 0 V.
+
+        Raises:
+            ShapeError: Another shape.
+            LimitError: A voltage is not finite, or the tile needs more memory than is free.
+        """
+        v = np.asarray(v_volts, np.float64)
+        check_volts(np.atleast_2d(v), len(self.g_siemens))
+        return np.asarray(v @ self.transfer_siemens.T)
+
+    def voltages(self, v_volts: ArrayLike) -> nodal.Voltages:
+        """Voltages at every crossing; arguments as `read`, always with a first axis of vectors."""
+        v = np.atleast_2d(np.asarray(v_volts, np.float64))
+        return nodal.solve(self.g_siemens, self.wires, v)
 
 
 def read(g: Tensor, sigma: Tensor | None, v_volts: Tensor, *, generator: torch.Generator) -> Tensor:

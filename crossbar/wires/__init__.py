@@ -1,0 +1,1 @@
+"""Word and bit lines with resistance: what a tile of devices really delivers."""

@@ -1,0 +1,156 @@
+"""An array cut into tiles, as its wires let it be seen; exact matrices refreshed by a policy."""
+
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+import numpy as np
+
+from . import iterative, nodal
+from .ladders import shares
+from .transfer import transfer_matrix
+from .wires import Floats, Wires
+
+Refresh = Literal["every", "epoch", "adaptive"]
+PROBE_TOLERANCE = 0.01  # of the bound: how well a probe's true currents are known
+CHECK_TOLERANCE = 1e-9
+
+
+class Seen(NamedTuple):
+    """An array through its wires, each (rows, columns).
+
+    Attributes:
+        siemens: Current of column j per volt on row i alone.
+        share: What the lines leave of the current of each device, taken one by one: 0 to 1.
+    """
+
+    siemens: Floats
+    share: Floats
+
+
+@dataclass
+class _Tile:
+    """One tile: where it is, its devices when last seen, and what its ladders leave out."""
+
+    place: tuple[slice, slice]
+    g: Floats
+    rest: Floats  # exact matrix less that of the ladders, siemens, (rows, columns)
+
+
+class WiredArray:
+    """Follows the conductances of an array and tells what its column amplifiers see.
+
+    The exact matrix of a tile costs columns x rows^3 operations, its ladders (`ladders`) only
+    columns x rows. Between two exact solutions the array is seen as
+
+        A(g) ~ F(g) + [A(g_0) - F(g_0)],
+
+    the ladders of the present conductances plus what the ladders left out when the tile was last
+    solved: the change is right to first order in the voltage that is lost. `refresh` says when a
+    tile is solved anew: `every` time it changed; at the start of each `epoch`; or `adaptive`, when
+    a probe finds the currents off by more than `bound`. A probe solves one tile per look, in turn,
+    for one random half of its rows driven, by conjugate gradients.
+
+    Attributes:
+        solved: Exact solutions of a tile so far.
+        worst_error: Largest error that a probe or a checkpoint found since `start`, before the tile
+            was solved anew; relative to the largest column current of the tile, as is the next.
+        checkpoint_error: Largest error of the matrices that the last checkpoint left, by
+            conjugate gradients on one random half of the rows of each tile.
+    """
+
+    def __init__(
+        self,
+        shape: tuple[int, int],
+        tile_shape: tuple[int, int],
+        wires: Wires,
+        *,
+        refresh: Refresh = "adaptive",
+        bound: float = 1e-2,
+    ) -> None:
+        """Cut an array of (rows, columns) into tiles; `start` comes next."""
+        self._wires, self._refresh, self._bound = wires, refresh, bound
+        downs = [slice(a, a + tile_shape[0]) for a in range(0, shape[0], tile_shape[0])]
+        across = [slice(a, a + tile_shape[1]) for a in range(0, shape[1], tile_shape[1])]
+        nothing = np.empty((0, 0))
+        self._tiles = [
+            _Tile((rows, columns), nothing, nothing) for rows in downs for columns in across
+        ]
+        self._next = 0
+        self.solved, self.worst_error, self.checkpoint_error = 0, 0.0, 0.0
+
+    def start(self, g: Floats, probes: np.random.Generator) -> None:
+        """Solve every tile that is not exact; what later probes drive comes from `probes`."""
+        self._probes, self._next, self.worst_error = probes, 0, 0.0
+        for tile in self._tiles:
+            if not np.array_equal(tile.g, g[tile.place]):
+                self._solve(tile, g)
+
+    def checkpoint(self, g: Floats) -> Seen:
+        """Solve every tile that is not exact, and measure how far each was off, and is."""
+        parts, errors = [], []
+        for tile in self._tiles:
+            part = before = self._corrected(tile, g)
+            if not np.array_equal(tile.g, g[tile.place]):
+                part = self._solve(tile, g)
+            errors.append(self._probe(tile, g, part, CHECK_TOLERANCE))
+            self.worst_error = max(self.worst_error, self._probe(tile, g, before, CHECK_TOLERANCE))
+            parts.append(part)
+        self.checkpoint_error = max(errors)
+        return self._assembled(g, parts)
+
+    def look(self, g: Floats) -> Seen:
+        """What the amplifiers see of conductances (rows, columns), siemens."""
+        parts = []
+        for tile in self._tiles:
+            changed = not np.array_equal(tile.g, g[tile.place])
+            if self._refresh == "every" and changed:
+                parts.append(self._solve(tile, g))
+            else:
+                parts.append(self._corrected(tile, g))
+        if self._refresh == "adaptive":
+            self._probe_next(g, parts)
+        return self._assembled(g, parts)
+
+    def _probe_next(self, g: Floats, parts: list[Seen]) -> None:
+        """Probe the next tile in turn; solve it if it is beyond the bound."""
+        turn = self._next % len(self._tiles)
+        self._next += 1
+        tile = self._tiles[turn]
+        error = self._probe(tile, g, parts[turn], PROBE_TOLERANCE * self._bound)
+        self.worst_error = max(self.worst_error, error)
+        if error > self._bound:
+            parts[turn] = self._solve(tile, g)
+
+    def _probe(self, tile: _Tile, g: Floats, part: Seen, tolerance: float) -> float:
+        """Error of the currents for a random half of the rows driven, relative to the largest."""
+        driven = (self._probes.random((1, len(part.siemens))) < 0.5).astype(np.float64)
+        now = np.asarray(g[tile.place], np.float64)
+        if self._wires.bridged_words or self._wires.bridged_bits:
+            true = nodal.solve(now, self._wires, driven).amperes
+        else:
+            true = iterative.read(now, self._wires, driven, tolerance=tolerance)
+        off = np.abs(driven @ part.siemens - true).max()
+        return float(off / max(float(np.abs(true).max()), 1e-300))
+
+    def _solve(self, tile: _Tile, g: Floats) -> Seen:
+        """The exact matrix of a tile; what its ladders leave out is kept."""
+        tile.g = np.array(g[tile.place], np.float64)
+        share = shares(tile.g, self._wires)
+        exact = transfer_matrix(tile.g, self._wires).T
+        tile.rest = exact - tile.g * share
+        self.solved += 1
+        return Seen(exact, share)
+
+    def _corrected(self, tile: _Tile, g: Floats) -> Seen:
+        """The matrix of a tile as its ladders follow the conductances."""
+        now = np.asarray(g[tile.place], np.float64)
+        share = shares(now, self._wires)
+        return Seen(now * share + tile.rest, share)
+
+    def _assembled(self, g: Floats, parts: list[Seen]) -> Seen:
+        """The tiles side by side."""
+        whole = Seen(np.empty(g.shape), np.empty(g.shape))
+        for tile, part in zip(self._tiles, parts, strict=True):
+            for array, values in zip(whole, part, strict=True):
+                array[tile.place] = values
+        return whole

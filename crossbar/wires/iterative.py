@@ -1,0 +1,75 @@
+"""Some input vectors on a big tile, without its transfer matrix.
+
+With the word lines eliminated (they are ladders), the potentials b of the bit-line nodes obey
+
+    (B - G W^-1 G) b = G u v,
+
+where B and W are the tridiagonal matrices of the lines with their devices, G the diagonal of the
+conductances and u v the word-line voltages of the ladders alone. Conjugate gradients with B as the
+preconditioner: one tridiagonal solve of every word line and of every bit line per step. The system
+is symmetric and positive definite, and the steps do not grow with the size of the tile but with
+the voltage that its lines lose.
+"""
+
+import numpy as np
+
+from device_models.errors import LimitError
+
+from .ladders import bits, words
+from .wires import Floats, Wires, check_volts
+
+MOST_STEPS = 10_000
+
+
+def read(g: Floats, wires: Wires, v_volts: Floats, *, tolerance: float = 1e-10) -> Floats:
+    """Column currents for some input vectors.
+
+    Args:
+        g: Conductances, siemens, shape (rows, columns).
+        wires: The lines, without bridges.
+        v_volts: Voltages of the sources, shape (vectors, rows).
+        tolerance: Of the remaining residual, relative to the right-hand side, in the norm of B^-1.
+
+    Returns:
+        Amperes, shape (vectors, columns).
+
+    Raises:
+        ShapeError, LimitError: As `Wires.check` and `check_volts`; lines are bridged; or no convergence.
+    """
+    g, v = np.asarray(g, np.float64), np.asarray(v_volts, np.float64)
+    wires.check(g)
+    if wires.bridged_words or wires.bridged_bits:
+        raise LimitError("bridged lines have no ladders; use transfer_matrix; nothing was solved")
+    check_volts(v, len(g))
+    return np.stack([_read_one(g, wires, vector, tolerance) for vector in v])
+
+
+def _read_one(g: Floats, wires: Wires, v: Floats, tolerance: float) -> Floats:
+    """Currents (columns,) for one vector (rows,)."""
+    word, bit = words(g, wires), bits(g, wires)
+
+    def down(x: Floats) -> Floats:  # (rows, columns) in the order of the bit lines
+        return x[::-1].T
+
+    def up(x: Floats) -> Floats:
+        return x.T[::-1]
+
+    def coupled(b: Floats) -> Floats:  # G W^-1 G b
+        return g * word.solve(g * b)
+
+    free = word.potentials * v[:, None]
+    rest = g * free
+    b, p, b_p = np.zeros(g.shape), np.zeros(g.shape), np.zeros(g.shape)
+    rho, first = 1.0, 0.0
+    for step in range(MOST_STEPS):
+        z = up(bit.solve(down(rest)))
+        new = float((rest * z).sum())
+        first = first or new
+        if new <= tolerance**2 * first or new == 0.0:
+            return np.asarray((bit.potentials * down(g * (free + word.solve(g * b)))).sum(1))
+        beta = new / rho if step else 0.0
+        p, b_p, rho = z + beta * p, rest + beta * b_p, new  # B z is the residual itself
+        s_p = b_p - coupled(p)
+        alpha = rho / float((p * s_p).sum())
+        b, rest = b + alpha * p, rest - alpha * s_p
+    raise LimitError(f"no convergence in {MOST_STEPS} steps; nothing was read")

@@ -1,0 +1,122 @@
+"""What the lines of a tile are made of, and which of them are broken."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from device_models.errors import LimitError, ShapeError
+from device_models.record import Record, quantity
+
+Floats = NDArray[np.float64]
+
+_BYTES = 8
+
+
+@dataclass(frozen=True)
+class Wires(Record):
+    """Resistances of the lines of a tile.
+
+    Word line i is driven at column 0 through its driver and one segment; bit line j is grounded
+    below the last row through one segment and its sense amplifier; one segment lies between
+    neighbouring devices. A line at 0 V is driven to 0 V, it does not float.
+
+    Attributes:
+        word_ohms: One segment of a word line.
+        bit_ohms: One segment of a bit line.
+        driver_ohms: Output resistance of a driver.
+        sense_ohms: Input resistance of a sense amplifier.
+        drive_both_ends: Word lines are also driven behind the last column, at the same voltage.
+        ground_both_ends: Bit lines are also grounded above the first row; both currents are sensed.
+        open_words: Word lines cut at every driver: they float.
+        open_bits: Bit lines cut at every sense amplifier.
+        bridged_words: Word line i is shorted to i + 1 at column 0, for each i named.
+        bridged_bits: Bit line j is shorted to j + 1 at the last row, for each j named.
+        bridge_ohms: Resistance of such a short.
+    """
+
+    word_ohms: float = quantity("ohm", 0.0, 1e9, default=0.0)
+    bit_ohms: float = quantity("ohm", 0.0, 1e9, default=0.0)
+    driver_ohms: float = quantity("ohm", 0.0, 1e9, default=0.0)
+    sense_ohms: float = quantity("ohm", 0.0, 1e9, default=0.0)
+    drive_both_ends: bool = False
+    ground_both_ends: bool = False
+    open_words: tuple[int, ...] = quantity("", 0, 1_000_000, default=())
+    open_bits: tuple[int, ...] = quantity("", 0, 1_000_000, default=())
+    bridged_words: tuple[int, ...] = quantity("", 0, 1_000_000, default=())
+    bridged_bits: tuple[int, ...] = quantity("", 0, 1_000_000, default=())
+    bridge_ohms: float = quantity("ohm", 1e-6, 1e12, default=1.0)
+
+    @property
+    def ideal(self) -> bool:
+        """Whether nothing is lost: no resistance and no fault."""
+        return not (self.has_faults or self.word_ohms or self.bit_ohms or self.ends)
+
+    @property
+    def ends(self) -> bool:
+        """Whether drivers or sense amplifiers have resistance."""
+        return self.driver_ohms > 0.0 or self.sense_ohms > 0.0
+
+    @property
+    def has_faults(self) -> bool:
+        """Whether a line is open or bridged."""
+        return bool(self.open_words or self.open_bits or self.bridged_words or self.bridged_bits)
+
+    def check(self, g: Floats) -> None:
+        """Refuse conductances that these wires cannot carry.
+
+        Args:
+            g: Siemens, shape (rows, columns).
+
+        Raises:
+            ShapeError: `g` is no matrix, or a faulty line lies outside it.
+            LimitError: A conductance is negative or not finite, or the transfer matrix would need
+                more memory than the machine has free.
+        """
+        if g.ndim != 2 or 0 in g.shape:
+            raise ShapeError(
+                f"conductances have shape {g.shape}, not (rows, columns); nothing was solved"
+            )
+        if not (np.isfinite(g).all() and (g >= 0.0).all()):
+            worst = g[~(np.isfinite(g) & (g >= 0.0))][0]
+            raise LimitError(
+                f"a conductance is {worst:g} S; allowed are finite values of 0 S and more; "
+                "nothing was solved"
+            )
+        rows, columns = g.shape
+        for name, last in (
+            ("open_words", rows - 1),
+            ("open_bits", columns - 1),
+            ("bridged_words", rows - 2),
+            ("bridged_bits", columns - 2),
+        ):
+            outside = [line for line in getattr(self, name) if line > last]
+            if outside:
+                raise ShapeError(
+                    f"{name} names line {outside[0]}; a tile of {rows} x {columns} allows 0 to "
+                    f"{last}; nothing was solved"
+                )
+
+
+def check_volts(v_volts: Floats, rows: int) -> None:
+    """Refuse voltages that are not (vectors, rows) or not finite.
+
+    Raises:
+        ShapeError: Another shape.
+        LimitError: A voltage is not finite.
+    """
+    if v_volts.ndim != 2 or v_volts.shape[1] != rows:
+        raise ShapeError(
+            f"voltages have shape {v_volts.shape}, not (vectors, {rows} rows); nothing was read"
+        )
+    if not np.isfinite(v_volts).all():
+        raise LimitError("a voltage is not finite; nothing was read")
+
+
+def bytes_needed(rows: int, columns: int) -> int:
+    """Memory of one transfer matrix and of what its elimination keeps, bytes.
+
+    The currents of all columns so far for every row, (columns, rows), twice while one step is
+    added, and a few dense blocks (rows, rows).
+    """
+    return _BYTES * (3 * rows * columns + 8 * rows * rows)

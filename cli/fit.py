@@ -29,6 +29,7 @@ READING = {"v_read_volts": "--read-volts", "polarity": "--polarity", "ramp_pulse
 @click.option("--preset", default="oxram.yaml", show_default=True, metavar="FILE",
               help="Keeps what no file informs.")  # fmt: skip
 @click.option("--model", metavar="NAME", help="Step law to fit.  [default: the preset's]")
+@click.option("--keep", metavar="NAMES", help="Keep the preset's: g_min_siemens,g_max_siemens.")
 @click.option("--read-volts", "v_read_volts", metavar="X", help="Read voltage of current files.")
 @click.option("--window", metavar="LOW:HIGH", help="Siemens of normalised conductances.")
 @click.option("--polarity", metavar="NAME", help="set or reset: of the ramps in a file of ramps.")
@@ -47,6 +48,7 @@ def fit(
     format_name: str | None,
     preset: str,
     model: str | None,
+    keep: str | None,
     report: str | None,
     bootstrap: str,
     seed: str,
@@ -68,7 +70,8 @@ def fit(
     try:
         count, number = whole("--bootstrap", bootstrap, 100_000), whole("--seed", seed, 2**32)
         target = free(Path(output), force=force)
-        found = fitted(files, format_name, preset, model, options(reading), count, number)
+        kept = tuple(name.strip() for name in keep.split(",")) if keep else ()
+        found = fitted(files, format_name, preset, model, options(reading), count, number, kept)
         write(found, target)
     except XbarError as e:
         raise type(e)(said(str(e).replace("nothing was read", NOTHING), NOTHING)) from e
@@ -116,6 +119,7 @@ def fitted(
     settings: "Options",
     resamples: int,
     seed: int,
+    keep: tuple[str, ...],
 ) -> "Fit":
     """Read every file, say what was used of it, and fit."""
     from crossbar.fitting.estimators.laws import as_model
@@ -133,7 +137,9 @@ def fitted(
         notice(f"  {note}")
     notice(f"fitting {sizes(measurements)} ...")
     generator = stream("fit", seed)
-    return fit_device(measurements, start, generator=generator, bootstrap=resamples, model=model)
+    return fit_device(
+        measurements, start, generator=generator, bootstrap=resamples, model=model, keep=keep
+    )
 
 
 def sizes(measurements: "Measurements") -> str:

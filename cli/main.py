@@ -17,6 +17,7 @@ from device_models.errors import XbarError
 COMMANDS = {  # name -> (module:attribute, what `xbar --help` says about it)
     "train": ("cli.train:train", "Train a network whose only weights are conductances."),
     "fit": ("cli.fit:fit", "Fit a device to files of measurements, with 95 % intervals."),
+    "analyze": ("cli.analyze:analyze", "What wires and chips do to a tile or a trained network."),
     "devices": ("cli.devices:devices", "List the device models, or show one with its ranges."),
 }
 INTERRUPTED = 130  # 128 + SIGINT, as a shell reports it

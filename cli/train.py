@@ -21,18 +21,25 @@ if TYPE_CHECKING:
     from crossbar.training.run import Run
     from crossbar.training.trainer import Trainer
 
-NETWORK = {"ei": "--ei", "hidden": "--hidden", "sigma_init": "--sigma-init"}  # field -> option
-TRAINING = {
-    "device": "--device",
-    "epochs": "--epochs",
-    "learning_rate": "--lr",
-    "batch_size": "--batch-size",
-    "policy": "--policy",
-    "update_noise": "--update-noise",
-    "hidden_w_max": "--hidden-w-max",
-    "readout_w_max": "--readout-w-max",
-    "seed": "--seed",
+# option -> settings it stands for; others are named like their setting
+FIELDS = {
+    "ei": ("network.ei",),
+    "hidden": ("network.hidden",),
+    "sigma_init": ("network.sigma_init",),
+    "wires": ("wires.word_ohms", "wires.bit_ohms"),
+    "adc_bits": ("periphery.adc_bits",),
 }
+OPTIONS = (
+    "device", "ei", "epochs", "learning_rate", "batch_size", "policy", "mapping", "hidden",
+    "sigma_init", "update_noise", "hidden_w_max", "readout_w_max", "wires", "adc_bits", "seed",
+)  # fmt: skip
+
+
+def label(name: str) -> str:
+    """A setting as the user typed it."""
+    if name not in OPTIONS:
+        return f"--set {name}"
+    return "--lr" if name == "learning_rate" else f"--{name.replace('_', '-')}"
 
 
 # Values are taken as text: the record that holds them has their range, and words the message.
@@ -43,11 +50,21 @@ TRAINING = {
 @click.option("--lr", "learning_rate", metavar="X", help="Learning rate.  [default: 0.01]")
 @click.option("--batch-size", metavar="N", help="Images per update.  [default: 256]")
 @click.option("--policy", metavar="NAME", help="accumulate or stochastic.  [default: accumulate]")
+@click.option(
+    "--mapping",
+    metavar="NAME",
+    help="one_sided, pair, dale, reference_column or sliced.  [default: one_sided]",
+)
 @click.option("--hidden", metavar="N", help="Hidden neurons.  [default: 100]")
 @click.option("--sigma-init", metavar="X", help="Spread of the first weights.  [default: 0.001]")
 @click.option("--update-noise", metavar="X", help="gaussian_update: sigma_noise / sigma_init.")
 @click.option("--hidden-w-max", metavar="X", help="Weight of the full window, hidden layer.")
 @click.option("--readout-w-max", metavar="X", help="Weight of the full window, readout.")
+@click.option("--wires", metavar="OHMS", help="Resistance of a wire segment, both lines.")
+@click.option("--adc-bits", metavar="N", help="Columns are converted.  [default: exact currents]")
+@click.option(
+    "--set", "sets", metavar="NAME=VALUE", multiple=True, help="Any setting, wires.word_ohms=2."
+)
 @click.option("--seed", metavar="N", help="Seed of everything random.  [default: 0]")
 @click.option("--config", metavar="FILE", help="Settings as YAML; options override it.")
 @click.option("--out", metavar="DIR", help="Run folder.  [default: runs/DEVICE_EI_seedN]")
@@ -64,6 +81,7 @@ def train(
     threads: int | None,
     as_json: bool,
     no_figures: bool,
+    sets: tuple[str, ...],
     **typed: str | None,
 ) -> None:
     """Train a spiking network whose only weights are conductances.
@@ -74,10 +92,12 @@ def train(
     Examples:
       xbar train --device oxram.yaml --ei 80:20
       xbar train --device gaussian_update.yaml --update-noise 0.2 --epochs 30
+      xbar train --wires 2 --set wires_refresh=epoch --set tile_rows=64
       xbar train --config my_run.yaml --seed 7 --out runs/mine --json
       xbar train --resume runs/oxram_80-20_seed0 --epochs 10
     """
     given = {name: text for name, text in typed.items() if text is not None}
+    given |= assignments(sets)
     try:
         run = continued(resume, given, config, out) if resume else fresh(given, config, out)
         images = pictures(data_dir)
@@ -101,16 +121,36 @@ def train(
     click.echo(json_text.dumps(found, indent=2) if as_json else table(found, run.folder))
 
 
+def assignments(sets: tuple[str, ...]) -> dict[str, str]:
+    """`--set NAME=VALUE` as field -> text.
+
+    Raises:
+        ConfigError: One has no `=`.
+    """
+    if wrong := [text for text in sets if "=" not in text]:
+        raise ConfigError(f"--set takes NAME=VALUE, not {wrong[0]!r}")
+    return {name.strip(): value.strip() for name, value in (t.split("=", 1) for t in sets)}
+
+
 def settings(given: Mapping[str, str], config: str | None) -> "Training":
     """The configuration file, or the defaults, with the typed options over it."""
     from crossbar.training.config import Training
     from device_models.schema import load, override
 
     base = load(Path(config), Training) if config else Training()
-    network = {n: (given[n], NETWORK[n]) for n in NETWORK if n in given}
-    training = {n: (given[n], TRAINING[n]) for n in TRAINING if n in given}
-    changed = override(base, training)
-    return dataclasses.replace(changed, network=override(base.network, network))
+    if "adc_bits" in given:
+        given = {"periphery.kind": "adc", **given}
+    named: dict[str, dict[str, tuple[str, str]]] = {"": {}}
+    for name, text in given.items():
+        for field in FIELDS.get(name, (name,)):
+            part, _, leaf = field.rpartition(".")
+            named.setdefault(part, {})[leaf] = (text, label(name))
+    changed = override(base, named.pop(""))
+    for part, texts in named.items():
+        if not dataclasses.is_dataclass(getattr(changed, part, None)):
+            raise ConfigError(f"--set {part}.{next(iter(texts))} names no part of the settings")
+        changed = dataclasses.replace(changed, **{part: override(getattr(changed, part), texts)})
+    return changed
 
 
 def fresh(given: Mapping[str, str], config: str | None, out: str | None) -> "Run":
@@ -140,7 +180,7 @@ def continued(
     from crossbar.training.run import Run
     from device_models.schema import override
 
-    fixed = [TRAINING.get(n) or NETWORK[n] for n in given if n != "epochs"]
+    fixed = [label(n) for n in given if n != "epochs"]
     fixed += ["--config"] * bool(config) + ["--out"] * bool(out)
     if fixed:
         raise ConfigError(
@@ -170,7 +210,8 @@ def prepare(
     from crossbar.training.trainer import Trainer
 
     torch.set_num_threads(1)  # the arrays are small: more threads only wait for each other
-    trainer = Trainer(run.config, run.model, encode(images, run.config.network), threads=threads)
+    data = encode(images, run.config.network)
+    trainer = Trainer(run.config, run.model, data, threads=threads, notice=notice)
     if not is_compiled("kernels"):
         notice("compiling the kernels for this machine, once (about 15 s) ...")
     if resumed:
@@ -230,6 +271,7 @@ def table(found: Mapping[str, Any], folder: Path) -> str:
             f"{reads['column_conversions']:,} column conversions, "
             f"{reads['device_reads']:,} single devices",
         ),
+        *clipped(found.get("periphery", {})),
         (
             "energy in the devices",
             f"{si(energy['write'], 'J')} write, {si(energy['read'], 'J')} read",
@@ -238,6 +280,14 @@ def table(found: Mapping[str, Any], folder: Path) -> str:
         ("run", str(folder)),
     ]
     return "\n".join(f"{name:<29}{text}" for name, text in rows)
+
+
+def clipped(periphery: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """The row of a run whose columns were converted."""
+    if "clipped_share" not in periphery:
+        return []
+    share, count = periphery["clipped_share"], periphery["clipped_conversions"]
+    return [("conversions above the range", f"{count:,} ({share:.2%})")]
 
 
 def activity(spikes: Mapping[str, float | None]) -> str:

@@ -38,6 +38,13 @@ def at_least(step_siemens: Tensor) -> Tensor:
     return step_siemens.clamp_(min=LEAST_STEP_SIEMENS)
 
 
+def between(values: Tensor, knots: Tensor | tuple[float, ...]) -> tuple[Tensor, Tensor]:
+    """The interval of rising knots each value is in, and how far along it (0..1, held outside)."""
+    grid = torch.as_tensor(knots, dtype=values.dtype)
+    place = torch.bucketize(values, grid[1:-1])
+    return place, ((values - grid[place]) / (grid[place + 1] - grid[place])).clamp_(0.0, 1.0)
+
+
 def growing_fraction(
     g: Tensor, fraction: float, knee_ohms: float, exponent: float, cap: float
 ) -> Tensor:
@@ -87,13 +94,39 @@ def step_fluctuation(
     return rho * slow + fresh * torch.randn(slow.shape, generator=generator)
 
 
-def relaxation_siemens(g: Tensor, amount_siemens: float, peak_siemens: float) -> Tensor:
-    """Size of the relaxation per decade of time: amount (g / peak) exp(1 - g / peak).
+def relaxation_siemens(
+    g: Tensor, amount_siemens: float, peak_siemens: float, sharpness: float = 1.0
+) -> Tensor:
+    """Size of the relaxation per decade of time: amount (x exp(1 - x))^sharpness, x = g / peak.
 
-    Small in both end states and largest in between, as in the measured arrays of `oxram`. Ours.
+    Small in both end states and largest in between, as in the measured arrays of `oxram`. Near the
+    peak it is a bell of width peak / sqrt(sharpness). Ours.
+
+    Args:
+        g: Conductance, siemens, positive.
+        amount_siemens: Size at the peak.
+        peak_siemens: Where it is largest.
+        sharpness: Power of the hump; above 1 it is narrower.
     """
     x = g / peak_siemens
-    return amount_siemens * x * torch.exp(1.0 - x)
+    return amount_siemens * (x * torch.exp(1.0 - x)) ** sharpness
+
+
+def draw_kicks(shape: torch.Size, tail_sigma: float, *, generator: torch.Generator) -> Tensor:
+    """Random factor z of the relaxation, one per pulse: symmetric, with tails if asked for.
+
+    z is normal times a log-normal of median 1 and spread `tail_sigma`: a few devices relax much
+    more than most. A tail of 0 draws one normal number per device and nothing else.
+
+    Args:
+        shape: Of the result.
+        tail_sigma: Spread of the logarithm of the size.
+        generator: Source of both factors.
+    """
+    z = torch.randn(shape, generator=generator)
+    if tail_sigma > 0.0:
+        z *= torch.exp(tail_sigma * torch.randn(shape, generator=generator))
+    return z
 
 
 def decades(since_seconds: Tensor, onset_seconds: float) -> Tensor:

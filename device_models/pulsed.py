@@ -7,7 +7,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from . import physics
+from . import open_loop, physics
 from .errors import ConfigError
 from .model import DeviceModel, DeviceState, Programmed, check_shapes
 from .record import quantity
@@ -44,9 +44,13 @@ class Pulsed(DeviceModel, ABC):
     device's own bounds. a is log-normal of unit median and spread d2d_step_sigma, per polarity; the
     bounds are g_min exp(+|z|) and g_max exp(-|z|), z of spread d2d_bound_sigma; a device whose own
     threshold, Normal(threshold, d2d_threshold_volts), is not below the pulse does not move
-    (threshold 0: every device does). With
-    `set_kind: abrupt` any SET that moves a device leaves it at `full_set_siemens` times a
-    log-normal of spread full_set_sigma (open loop). A pulse costs V^2 t (g_before + g_after) / 2.
+    (threshold 0: every device does). A pulse costs V^2 t (g_before + g_after) / 2.
+
+    Open loop. A full SET without verification, which with `set_kind: abrupt` is any SET that moves
+    a device, leaves a level of `open_loop.levels`: log-normal around full_set_siemens with the
+    spread full_set_sigma, or the measured full_set_quantiles_siemens at the probabilities
+    full_levels, of which full_set_siemens and full_set_sigma are then a summary. The share
+    full_set_d2d_share of its variance belongs to the device. A full RESET likewise.
 
     Read. The white part of one read has the relative spread
 
@@ -57,8 +61,9 @@ class Pulsed(DeviceModel, ABC):
     slow_longest_seconds.
 
     Relaxation. After a pulse the device drifts by (relax_drift + relax_sigma z) L(t), each per
-    decade of time and shaped by `physics.relaxation_siemens`, with one z per pulse and
-    L = log10(1 + t / relax_onset_seconds); temperature multiplies t by an Arrhenius factor.
+    decade of time and shaped by `physics.relaxation_siemens`, with one z per pulse, heavy tailed
+    by relax_tail_sigma (`physics.draw_kicks`), and L = log10(1 + t / relax_onset_seconds);
+    temperature multiplies t by an Arrhenius factor.
 
     Faults. A share of devices is stuck at a conductance that may lie outside the window; the others
     stop moving after a log-normal number of pulses around endurance_pulses (0: never). A device
@@ -92,12 +97,19 @@ class Pulsed(DeviceModel, ABC):
     full_set_sigma: float = quantity("", 0.0, 5.0, default=0.0)
     full_reset_siemens: float | None = quantity("S", 0.0, 1.0, default=None)
     full_reset_sigma: float = quantity("", 0.0, 5.0, default=0.0)
+    full_levels: tuple[float, ...] = quantity("", 0.0, 1.0, default=())
+    full_set_quantiles_siemens: tuple[float, ...] = quantity("S", 0.0, 1.0, default=())
+    full_reset_quantiles_siemens: tuple[float, ...] = quantity("S", 0.0, 1.0, default=())
+    full_set_d2d_share: float = quantity("", 0.0, 1.0, default=0.0)
+    full_reset_d2d_share: float = quantity("", 0.0, 1.0, default=0.0)
     verified_fraction: float = quantity("", 0.0, 1.0, default=0.0)
     verified_exponent: float = quantity("", 0.0, 5.0, default=0.0)
     verified_cap: float = quantity("", 0.0, 10.0, default=1.0)
     relax_sigma_siemens: float = quantity("S per decade", 0.0, 1.0, default=0.0)
     relax_drift_siemens: float = quantity("S per decade", -1.0, 1.0, default=0.0)
     relax_peak_siemens: float = quantity("S", 1e-9, 1.0, default=1e-4)
+    relax_sharpness: float = quantity("", 0.01, 100.0, default=1.0)
+    relax_tail_sigma: float = quantity("", 0.0, 3.0, default=0.0)
     relax_onset_seconds: float = quantity("s", 1e-12, 1e6, default=1e-6)
     relax_activation_ev: float = quantity("eV", 0.0, 10.0, default=0.0)
     reference_kelvin: float = quantity("K", 1.0, 2000.0, default=300.0)
@@ -113,7 +125,7 @@ class Pulsed(DeviceModel, ABC):
 
         Raises:
             ConfigError: As `DeviceModel`; or the window reaches 0, the stuck shares exceed 1, the
-                time constants are out of order, or an abrupt SET has no level.
+                time constants are out of order, or `open_loop.check` refuses the levels.
         """
         super().__post_init__()
         if self.g_min_siemens == 0.0:
@@ -122,8 +134,7 @@ class Pulsed(DeviceModel, ABC):
             raise ConfigError("stuck_high_share and stuck_low_share together exceed 1")
         if not self.slow_shortest_seconds < self.slow_longest_seconds:
             raise ConfigError("slow_shortest_seconds must be below slow_longest_seconds")
-        if self.set_kind == "abrupt" and self.full_set_siemens is None:
-            raise ConfigError("set_kind abrupt needs full_set_siemens, the level after a SET")
+        open_loop.check(self)
 
     @property
     def has_slow_noise(self) -> bool:
@@ -158,6 +169,7 @@ class Pulsed(DeviceModel, ABC):
             dynamics["slow"] = torch.randn((physics.COMPONENTS, *shape), generator=generator)
         if self.endurance_pulses > 0.0:
             dynamics["pulses"] = torch.zeros(shape, dtype=torch.float64)
+        traits |= open_loop.scores(self, shape, generator=generator)  # last: redraws nothing else
         return DeviceState(traits["g_low"].clone(), traits, dynamics)
 
     def _add_thresholds(
@@ -195,7 +207,11 @@ class Pulsed(DeviceModel, ABC):
         pulsed = which(counts.flatten() != 0)
         wanted = counts.flatten()[pulsed]
         often = wanted.abs()
-        traits = {name: trait.flatten()[pulsed] for name, trait in state.traits.items()}
+        traits = {
+            name: trait.flatten()[pulsed]
+            for name, trait in state.traits.items()
+            if self.set_kind == "abrupt" or name not in open_loop.SCORES.values()
+        }
         g, energy = self._relaxed(state, pulsed), 0.0
         left = self._pulses_left(state, pulsed, traits)
         moves = self._moves(wanted, traits, left)
@@ -238,7 +254,7 @@ class Pulsed(DeviceModel, ABC):
         gain = physics.by_sign(signs, traits["set_gain"], -traits["reset_gain"], g.dtype)
         after = self.draw_step_siemens(g, signs, generator=generator).mul_(gain).add_(g)
         if self.set_kind == "abrupt":
-            full = self.full_level(torch.ones_like(g), generator=generator)
+            full = open_loop.full_level(self, 1, g.shape, traits, generator=generator)
             after = torch.where(gain > 0, full, after)
         # Clamp last: the noise, not the mean step, is what could leave the bounds.
         after = after.clamp_(traits["g_low"], traits["g_high"])
@@ -250,22 +266,6 @@ class Pulsed(DeviceModel, ABC):
         squares = physics.by_sign(signs, self.set_volts**2, self.reset_volts**2, g.dtype)
         joules = float(seen.mul_(squares).sum(dtype=torch.float64))
         return after, joules * self.width_seconds / 2
-
-    def full_level(self, polarity: Tensor, *, generator: torch.Generator) -> Tensor:
-        """Conductance after one full SET (polarity > 0) or RESET without verification.
-
-        Log-normal around `full_set_siemens` and `full_reset_siemens`, clipped to the window; where a
-        level is not given, the bound of the window.
-        """
-        up = self.full_set_siemens or self.g_max_siemens
-        down = self.full_reset_siemens or self.g_min_siemens
-        z = torch.randn(polarity.shape, generator=generator)
-        level = torch.where(
-            polarity > 0,
-            up * torch.exp(self.full_set_sigma * z),
-            down * torch.exp(self.full_reset_sigma * z),
-        )
-        return level.clamp_(self.g_min_siemens, self.g_max_siemens)
 
     @property
     def _may_stand_still(self) -> bool:
@@ -301,7 +301,7 @@ class Pulsed(DeviceModel, ABC):
         """The dynamics after pulses: relaxation starts anew where they moved, wear goes on."""
         dynamics = dict(state.dynamics)
         if "kick" in dynamics:
-            z = torch.randn(often.shape, generator=generator)
+            z = physics.draw_kicks(often.shape, self.relax_tail_sigma, generator=generator)
             fresh = {"kick": z, "since_seconds": torch.zeros_like(z, dtype=torch.float64)}
             dynamics |= {
                 name: put(dynamics[name], pulsed, new, moves) for name, new in fresh.items()
@@ -341,7 +341,8 @@ class Pulsed(DeviceModel, ABC):
         if "kick" not in state.dynamics:
             return g
         kick, since = (state.dynamics[n].flatten()[where] for n in ("kick", "since_seconds"))
-        shape = physics.relaxation_siemens(g, 1.0, self.relax_peak_siemens)
+        peak, sharpness = self.relax_peak_siemens, self.relax_sharpness
+        shape = physics.relaxation_siemens(g, 1.0, peak, sharpness)
         late = physics.decades(since, self.relax_onset_seconds).to(g.dtype)
         drift = self.relax_drift_siemens + self.relax_sigma_siemens * kick
         return (g + drift * shape * late).clamp_(min=self.g_min_siemens / 100)

@@ -65,7 +65,7 @@ class Tabulated(Pulsed):
         levels = torch.tensor(self.levels, dtype=torch.float64)
         edges = torch.cat((-levels[:1], levels, 2.0 - levels[-1:]))  # constant outside, to 0 and 1
         means = self._tables() @ ((edges[2:] - edges[:-2]) / 2.0)
-        place, part = _between(g.contiguous(), self.bins_siemens)
+        place, part = physics.between(g.contiguous(), self.bins_siemens)
         means = means.to(g.dtype)
         up, down = (torch.lerp(mean[place], mean[place + 1], part) for mean in means)
         return physics.at_least(physics.by_sign(counts, up, -down, g.dtype))
@@ -73,8 +73,8 @@ class Tabulated(Pulsed):
     def draw_step_siemens(self, g: Tensor, signs: Tensor, *, generator: torch.Generator) -> Tensor:
         """See `Pulsed.draw_step_siemens`; the law is in the docstring of the class."""
         u = torch.empty_like(g).uniform_(generator=generator)
-        row, along = _between(g.contiguous(), self.bins_siemens)
-        column, across = _between(u, self.levels)
+        row, along = physics.between(g.contiguous(), self.bins_siemens)
+        column, across = physics.between(u, self.levels)
         bins, levels = len(self.bins_siemens), len(self.levels)
         is_reset = (signs < 0).long()
         corner = is_reset.mul_(bins).add_(row).mul_(levels).add_(column)
@@ -90,10 +90,3 @@ class Tabulated(Pulsed):
         """Measured changes, siemens, float64, (SET and RESET, bins, levels)."""
         both = torch.tensor((self.set_siemens, self.reset_siemens), dtype=torch.float64)
         return both.view(2, len(self.bins_siemens), len(self.levels))
-
-
-def _between(values: Tensor, knots: tuple[float, ...]) -> tuple[Tensor, Tensor]:
-    """The interval of rising knots each value is in, and how far along it (0..1, held outside)."""
-    grid = torch.tensor(knots, dtype=values.dtype)
-    place = torch.bucketize(values, grid[1:-1])
-    return place, ((values - grid[place]) / (grid[place + 1] - grid[place])).clamp_(0.0, 1.0)

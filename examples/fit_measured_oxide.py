@@ -1,14 +1,19 @@
 """Fits an oxide device to openly licensed measurements of 1T1R cells, with `xbar fit`.
 
-    python examples/fit_measured_oxide.py DEVICES_FOLDER OUT.yaml [options of xbar fit]
+    python examples/fit_measured_oxide.py DEVICES_FOLDER OUT_FOLDER [options of xbar fit]
 
-DEVICES_FOLDER holds `stanford_1t1r_nirram/nirram.npz` (github.com/robert-radway/NI-RRAM-Python,
-6bceb45, MIT) and `stanford_rram_relaxation/relaxation.npz` (github.com/akashlevy/
-RRAM-Relaxation-Master-Model, ca0cfff, MIT). They are written as CSV files of the kinds `xbar fit`
-reads, into a temporary folder; what they do not inform keeps the value of the preset `oxram`.
+writes OUT_FOLDER/model.yaml and OUT_FOLDER/quantiles.csv; OUT_FOLDER calibration_data/oxram
+regenerates the shipped default. DEVICES_FOLDER holds `stanford_1t1r_nirram/nirram.npz`
+(github.com/robert-radway/NI-RRAM-Python, 6bceb45, MIT) and `stanford_rram_relaxation/
+relaxation.npz` (github.com/akashlevy/RRAM-Relaxation-Master-Model, ca0cfff, MIT). They are written
+as CSV files of the kinds `xbar fit` reads, into a temporary folder.
+
+What these sets do not inform keeps the value of calibration_data/oxram_literature/model.yaml. So does the
+window, 1e3 to 1e6 ohm: the cells were cycled in 7e3 to 9e6 ohm, with one full pulse each way.
 """
 
 import csv
+import shutil
 import sys
 import tempfile
 from collections.abc import Iterable
@@ -17,6 +22,10 @@ from pathlib import Path
 import numpy as np
 
 from cli.main import main as xbar
+
+LITERATURE = Path(__file__).resolve().parents[1] / "calibration_data/oxram_literature/model.yaml"
+WINDOW = "g_min_siemens,g_max_siemens"
+TECHNOLOGY = "B"  # of the relaxation sets: the one that was followed at most times
 
 
 def table(path: Path, header: str, rows: Iterable[tuple[object, ...]]) -> str:
@@ -39,11 +48,11 @@ def export(devices: Path, folder: Path) -> list[str]:
         for level, series in enumerate(levels["A_ts_G_S"].tolist())
         for n, g in enumerate(series)
     ]
+    times = levels[f"{TECHNOLOGY}_relax_t_s"].tolist()
     after = [
-        (f"{name}{cell}", t, g)
-        for name in "BC"
-        for cell, readings in enumerate(levels[f"{name}_relax_G_S"].tolist())
-        for t, g in zip(levels[f"{name}_relax_t_s"].tolist(), readings, strict=True)
+        (f"{TECHNOLOGY}{cell}", t, g)
+        for cell, readings in enumerate(levels[f"{TECHNOLOGY}_relax_G_S"].tolist())
+        for t, g in zip(times, readings, strict=True)
     ]
     return [
         table(folder / "cycles.csv", "device,cycle,lrs_ohms,hrs_ohms", cycles),
@@ -58,7 +67,11 @@ def main() -> None:
     devices, out, *options = sys.argv[1:]
     with tempfile.TemporaryDirectory() as folder:
         files = export(Path(devices), Path(folder))
-        xbar(["fit", *files, "-o", out, "--drop-negative", *options])
+        report = Path(folder) / "report"
+        arguments = ["fit", *files, "-o", f"{out}/model.yaml", "--report", str(report), "--force"]
+        arguments += ["--preset", str(LITERATURE), "--keep", WINDOW, "--drop-negative", *options]
+        xbar(arguments, standalone_mode=False)
+        shutil.copy(report / "quantiles.csv", Path(out) / "quantiles.csv")
 
 
 if __name__ == "__main__":

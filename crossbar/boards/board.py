@@ -3,9 +3,14 @@
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
+import torch
 from torch import Tensor
 
+from device_models.errors import LimitError, ShapeError
+
 from ..counters import Counters
+
+Axis = Literal["word", "bit"]
 
 
 @dataclass(frozen=True)
@@ -59,8 +64,52 @@ class Board(Protocol):
     def pulse_array(self, counts: Tensor) -> None:
         """Send every device its own signed number of pulses, (word lines, bit lines)."""
 
-    def program(self, targets_siemens: Tensor) -> None:
-        """Bring every selected device near its target by pulses and verifying reads."""
+    def program(self, targets_siemens: Tensor, only: Tensor | None = None) -> Tensor:
+        """Bring every selected device near its target by pulses and verifying reads.
+
+        Args:
+            targets_siemens: One per device, (word lines, bit lines).
+            only: Devices that are read and programmed, bool; None for all that are selected.
+        Returns:
+            What the last reads found, siemens; the targets, where nothing was read.
+        """
 
     def close(self) -> None:
         """Let go of the array; idempotent."""
+
+
+def check_line(shape: tuple[int, int], line: int, axis: Axis) -> None:
+    """Raise LimitError for a line that the array does not have; a negative one is none."""
+    lines = shape[0 if axis == "word" else 1]
+    if not 0 <= line < lines:
+        raise LimitError(
+            f"there is no {axis} line {line}, the array has 0 to {lines - 1}; nothing was sent"
+        )
+
+
+def counts_of_one(shape: tuple[int, int], word_line: int, bit_line: int, count: int) -> Tensor:
+    """Counts of an array of which one device gets pulses; LimitError if it has no such device."""
+    check_line(shape, word_line, "word")
+    check_line(shape, bit_line, "bit")
+    counts = torch.zeros(shape, dtype=torch.int32)
+    counts[word_line, bit_line] = count
+    return counts
+
+
+def counts_of_line(shape: tuple[int, int], line: int, axis: Axis, counts: Tensor) -> Tensor:
+    """Counts of an array of which one line gets pulses.
+
+    Raises:
+        LimitError: The array has no such line.
+        ShapeError: There is not one count for each device of the line.
+    """
+    check_line(shape, line, axis)
+    everywhere = torch.zeros(shape, dtype=torch.int32)
+    along = (everywhere if axis == "word" else everywhere.T)[line]
+    if counts.shape != along.shape:  # torch would send a single count to the whole line
+        raise ShapeError(
+            f"counts has shape {tuple(counts.shape)}, the line {tuple(along.shape)}; "
+            "no pulse was applied"
+        )
+    along.copy_(counts)
+    return everywhere

@@ -1,28 +1,39 @@
 """A board made of simulated devices."""
 
+import math
 from typing import Literal
 
 import torch
 from torch import Tensor
 
-from device_models.errors import LimitError, ShapeError
+from device_models.errors import ShapeError
 from device_models.model import DeviceModel, DeviceState
+from device_models.pulsed import Pulsed
 
+from .. import half_select
 from ..counters import Counters
-from ..streams import torch_stream
+from ..faults import Broken, FaultMap
+from ..half_select import HalfSelect
+from ..periphery import FrontEnd, convert
+from ..streams import stream, torch_stream
 from ..tile import Tiling, read
-from .board import BoardInfo
+from ..wires.array import WiredArray
+from .board import BoardInfo, check_line, counts_of_line, counts_of_one
 
 _VERIFY_PASSES = 20
 _UP = torch.ones(())
+_ALL = (slice(None), slice(None))
 
 
 class EmulatedBoard:
     """The emulator behind the `Board` protocol, and the truths only an emulator can tell.
 
     The variance of a read is kept per device and renewed where a pulse went: no work per read that
-    belongs to programming. Emulator-only: `state`, `g` (what a noiseless read would see now),
-    `read_sigma`, `restore`, `reseed`, `wait`, `count_vmm`.
+    belongs to programming. With wires, `g` and all reads are those through the wires: a device is
+    read by driving its word line alone. The noise of a device is scaled by what its own lines leave
+    of its current; pulses lose nothing on their way. What is broken (`faults.Broken`) is a matter
+    of the board: its devices below know nothing of it. Emulator-only: `state`, `g` (what a noiseless
+    read would see now), `read_sigma`, `restore`, `reseed`, `settle`, `wait`, `count_vmm`, `broken`.
     """
 
     def __init__(
@@ -35,6 +46,10 @@ class EmulatedBoard:
         t_read_seconds: float,
         seed: int,
         place: int,
+        wired: WiredArray | None = None,
+        faults: FaultMap | None = None,
+        half: HalfSelect | None = None,
+        front_end: FrontEnd | None = None,
     ) -> None:
         """Manufacture the array.
 
@@ -46,6 +61,14 @@ class EmulatedBoard:
             t_read_seconds: Duration of one read.
             seed: Seed of the run.
             place: Number of this board in the run; names its random streams.
+            wired: The wires of its tiles, open and bridged lines among them; None without
+                resistance.
+            faults: What is broken; None for a perfect array.
+            half: How pulses reach the neighbours of a device; None with a transistor at each.
+            front_end: What its columns are read with; None for ideal ammeters.
+
+        Raises:
+            ConfigError: `half` is given for a device without pulse voltages.
         """
         self.info = BoardInfo(
             f"emulated {type(model).__name__}",
@@ -57,9 +80,12 @@ class EmulatedBoard:
         )
         self.counters = Counters()
         self.model, self._tiling, self._selected = model, tiling, selected
-        self._seed, self._place = seed, place
+        self._seed, self._place, self.wired = seed, place, wired
+        self.front_end = front_end
+        self.broken = None if faults is None else Broken(faults)
+        self._half = None if half is None else (half_select.check(model), half)
         made = torch_stream("manufacture", seed, place)
-        self.restore(model.manufacture(self.info.shape, generator=made))
+        self.state = model.manufacture(self.info.shape, generator=made)
         self.reseed(0)
 
     def restore(self, state: DeviceState) -> None:
@@ -68,15 +94,23 @@ class EmulatedBoard:
         self._look()
 
     def reseed(self, epoch: int) -> None:
-        """Start an epoch: its random streams, and the read noise of all devices anew.
+        """Start an epoch: its random streams, read noise and wires of all devices anew.
 
         A resumed run does the same and so draws the same numbers from the same spreads: computed
         device by device instead, they could differ in the last bit.
         """
+        if self.wired is not None:
+            probes = stream("wire probes", self._seed, self._place, epoch)
+            self.wired.start(self._conductance(self.state).double().numpy(), probes)
         self._look()
         self._pulse_noise = torch_stream("pulses", self._seed, self._place, epoch)
         self._read_noise = torch_stream("board reads", self._seed, self._place, epoch)
         self._time_noise = torch_stream("device time", self._seed, self._place, epoch)
+        self._conversion_noise = stream("conversion noise", self._seed, self._place, epoch)
+
+    def settle(self) -> None:
+        """See the array through its wires exactly as it is now, whatever their refresh policy."""
+        self._show(exact=True)
 
     def wait(self, seconds: float, *, temperature_kelvin: float | None = None) -> None:
         """Let device time pass: relaxation, retention and slow fluctuation go on."""
@@ -99,14 +133,14 @@ class EmulatedBoard:
 
     def read_slice(self, line: int, axis: Literal["word", "bit"]) -> Tensor:
         """See `Board.read_slice`."""
-        self._check_line(line, axis)
+        check_line(self.info.shape, line, axis)
         place = (line, slice(None)) if axis == "word" else (slice(None), line)
         return self._read_at(place)
 
     def read_one(self, word_line: int, bit_line: int) -> float:
         """See `Board.read_one`."""
-        self._check_line(word_line, "word")
-        self._check_line(bit_line, "bit")
+        check_line(self.info.shape, word_line, "word")
+        check_line(self.info.shape, bit_line, "bit")
         return float(self._read_at((slice(word_line, word_line + 1), bit_line)))
 
     def vmm(self, v_volts: Tensor) -> Tensor:
@@ -117,6 +151,7 @@ class EmulatedBoard:
                 "word lines); nothing was read"
             )
         driven = v_volts != 0
+        out, clipped = self._read_out(v_volts)
         tile_steps = sum(
             int(torch.count_nonzero(tile.any(1)))
             for tile in torch.split(driven, self._tiling.tile_rows, dim=1)
@@ -125,108 +160,174 @@ class EmulatedBoard:
         self.counters += Counters(
             row_activations=int(driven.sum()) * self._tiling.across,
             column_conversions=tile_steps * self._tiling.columns,
+            clipped_conversions=clipped,
             read_joules=joules,
         )
-        return read(self.g, self.read_sigma, v_volts, generator=self._read_noise)
+        return out
 
-    def count_vmm(self, activations: int, tile_steps: int, siemens: float) -> None:
+    def _read_out(self, v_volts: Tensor) -> tuple[Tensor, int]:
+        """Bit-line currents through the front end, amperes, and how many conversions it clipped.
+
+        Converters take currents of one sign; a negative current gives code 0.
+        """
+        if self.front_end is None:
+            return read(self.g, self.read_sigma, v_volts, generator=self._read_noise), 0
+        p, size = self.front_end.periphery, self._tiling.tile_rows
+        seen = p.chord(v_volts.numpy()) * p.share(self.info.t_read_seconds)
+        v = v_volts * torch.from_numpy(seen).to(v_volts.dtype)
+        range_amperes = self.front_end.full_scale() if p.kind == "adc" else 0.0
+        currents = []
+        for first in range(0, self.info.shape[0], size):
+            rows = slice(first, first + size)
+            sigma = None if self.read_sigma is None else self.read_sigma[rows]
+            currents.append(read(self.g[rows], sigma, v[:, rows], generator=self._read_noise))
+        partial = torch.stack(currents, 1)  # (vectors, row tiles, columns)
+        if p.kind != "adc":
+            return partial.sum(1), 0
+        driven = torch.stack([tile.any(1) for tile in torch.split(v != 0, size, dim=1)], 1).numpy()
+        normals = self._conversion_noise.standard_normal(partial.shape)
+        made = self.front_end.converters
+        codes, above = convert(p, made, partial.double().numpy(), range_amperes, normals)
+        total = (codes * driven[:, :, None]).sum(1) * (range_amperes / p.top)
+        return torch.from_numpy(total).to(partial.dtype), int((above & driven[:, :, None]).sum())
+
+    def count_vmm(
+        self, activations: int, tile_steps: int, siemens: float, clipped: int = 0
+    ) -> None:
         """Count products that a kernel computed from the state of this board.
 
         Args:
             activations: Word lines driven at the read voltage, over all steps.
             tile_steps: (row of tiles, step) pairs in which a line was driven.
             siemens: Conductance of all driven devices, summed.
+            clipped: Conversions above the range.
         """
         self.counters += Counters(
             row_activations=activations * self._tiling.across,
             column_conversions=tile_steps * self._tiling.columns,
+            clipped_conversions=clipped,
             read_joules=siemens * self.info.v_read_volts**2 * self.info.t_read_seconds,
         )
 
     def pulse_one(self, word_line: int, bit_line: int, count: int) -> None:
         """See `Board.pulse_one`."""
-        self._check_line(word_line, "word")
-        self._check_line(bit_line, "bit")
-        counts = torch.zeros(self.info.shape, dtype=torch.int32)
-        counts[word_line, bit_line] = count
-        self.pulse_array(counts)
+        self.pulse_array(counts_of_one(self.info.shape, word_line, bit_line, count))
 
     def pulse_slice(self, line: int, axis: Literal["word", "bit"], counts: Tensor) -> None:
         """See `Board.pulse_slice`."""
-        self._check_line(line, axis)
-        everywhere = torch.zeros(self.info.shape, dtype=torch.int32)
-        along = (everywhere if axis == "word" else everywhere.T)[line]
-        if counts.shape != along.shape:  # torch would send a single count to the whole line
-            raise ShapeError(
-                f"counts has shape {tuple(counts.shape)}, the line {tuple(along.shape)}; "
-                "no pulse was applied"
-            )
-        along.copy_(counts)
-        self.pulse_array(everywhere)
+        self.pulse_array(counts_of_line(self.info.shape, line, axis, counts))
 
     def pulse_array(self, counts: Tensor) -> None:
-        """See `Board.pulse_array`."""
-        after = self.model.program(self.state, counts, self._selected, generator=self._pulse_noise)
-        self._moved(after.state)
+        """See `Board.pulse_array`; pulses that a fault swallows are counted and paid for too."""
+        reaching, chosen = counts, self._selected
+        if self.broken is not None:
+            reaching, chosen = self.broken.reaching(counts), chosen & ~self.broken.dead
+        after = self.model.program(self.state, reaching, chosen, generator=self._pulse_noise)
+        state, joules, lost = after.state, after.energy_joules, 0
+        if self.broken is not None:
+            joules += self.broken.joules(self.model, counts)
+            lost = self.broken.lost(self.model, counts)
+        if self._half is not None:
+            state, beside = self._disturbed(state, counts, *self._half)
+            joules += beside
+        self._moved(state)
         sets, resets = self.model.pulses(counts)
         programmed = int(torch.count_nonzero(counts))
         self.counters += Counters(
             set_pulses=sets,
             reset_pulses=resets,
+            lost_pulses=lost,
             programming_operations=int(programmed > 0),
             programmed_devices=programmed,
-            write_joules=after.energy_joules,
+            write_joules=joules,
         )
 
-    def program(self, targets_siemens: Tensor) -> None:
+    def program(self, targets_siemens: Tensor, only: Tensor | None = None) -> Tensor:
         """See `Board.program`.
 
         Each pass reads every selected device, with noise, and sends one that is off by more than
         half of its finer step the pulses the gap is worth, at least one: where SET is coarse and
         RESET fine, a device is set beyond its target and trimmed down to it. It ends when a pass
-        leaves no fewer devices off than the one before: what remains is noise, or out of reach.
+        leaves no fewer devices off than the one before: what remains is noise, or out of reach. A
+        few devices may all be far from their targets for several passes: with `only`, the pulses
+        that are still wanted are counted instead.
         """
-        before = self.state.g.numel() + 1
+        place = _ALL if only is None else (only & self._selected).nonzero(as_tuple=True)
+        targets, chosen = targets_siemens[place], self._selected[place]
+        seen, before = targets, math.inf
         for _ in range(_VERIFY_PASSES):
-            found = self.read_all()
-            gap = targets_siemens - found
-            up, down = (self.model.step_siemens(found, way) for way in (_UP, -_UP))
+            seen = self.read_all() if only is None else self._read_at(place)
+            gap = targets - seen
+            up, down = (self.model.step_siemens(seen, way) for way in (_UP, -_UP))
             steps = gap / torch.where(gap > 0, up, down)
             pulses = steps.sign() * steps.abs().round_().clamp_(min=1.0)
-            pulses[(gap.abs() <= torch.minimum(up, down) / 2) | ~self._selected] = 0.0
-            off = int(torch.count_nonzero(pulses))
-            if not 0 < off < before:
-                return
-            before = off
-            self.pulse_array(pulses.to(torch.int32))
+            pulses[(gap.abs() <= torch.minimum(up, down) / 2) | ~chosen] = 0.0
+            left = int(torch.count_nonzero(pulses) if only is None else pulses.abs().sum())
+            if not 0 < left < before:
+                break
+            before = left
+            counts = torch.zeros(self.info.shape, dtype=torch.int32)
+            counts[place] = pulses.to(torch.int32)
+            self.pulse_array(counts)
+        found = targets_siemens.clone()
+        found[place] = seen.to(found.dtype)
+        return found
 
     def close(self) -> None:
         """Nothing to let go of."""
 
-    def _check_line(self, line: int, axis: Literal["word", "bit"]) -> None:
-        """Raise LimitError for a line that the array does not have; a negative one is none."""
-        lines = self.info.shape[0 if axis == "word" else 1]
-        if not 0 <= line < lines:
-            raise LimitError(
-                f"there is no {axis} line {line}, the array has 0 to {lines - 1}; nothing was sent"
-            )
+    def _disturbed(
+        self, state: DeviceState, counts: Tensor, model: Pulsed, half: HalfSelect
+    ) -> tuple[DeviceState, float]:
+        """What pulses do to the devices that they half select: state after, joules."""
+        seen = self._conductance(state)
+        if self.broken is not None:
+            seen = seen.masked_fill(self.broken.cut, 0.0)
+        after = half_select.disturb(model, state, seen, counts, self._tiling, half)
+        if self.broken is None:
+            return after
+        g = torch.where(self.broken.dead, state.g, after.state.g)
+        return state._replace(g=g), after.energy_joules
+
+    def _conductance(self, state: DeviceState) -> Tensor:
+        """Of every device, stuck ones included; the lines are not looked at."""
+        g = self.model.conductance(state)
+        return g if self.broken is None else self.broken.conductance(g)
 
     def _look(self) -> None:
         """What reads see of every device: conductance and spread."""
-        self.g = self.model.conductance(self.state)
-        self.read_sigma = self.model.read_sigma_siemens(self.g)
+        g = self._conductance(self.state)
+        self._own_g, self._own_sigma = g, self.model.read_sigma_siemens(g)
+        self._show()
 
     def _moved(self, state: DeviceState) -> None:
         """Take up a state after pulses; only devices that moved get a new read spread."""
-        g = self.model.conductance(state)
-        if self.read_sigma is not None:
-            moved = (g != self.g).flatten().nonzero().squeeze(1)
+        g = self._conductance(state)
+        if self._own_sigma is not None:
+            moved = (g != self._own_g).flatten().nonzero().squeeze(1)
             fresh = self.model.read_sigma_siemens(g.flatten()[moved])
             if fresh is not None:
-                self.read_sigma = self.read_sigma.flatten().index_copy(0, moved, fresh).view_as(g)
-        self.state, self.g = state, g
+                old = self._own_sigma.flatten()
+                self._own_sigma = old.index_copy(0, moved, fresh).view_as(g)
+        self.state, self._own_g = state, g
+        self._show()
 
-    def _read_at(self, place: tuple[int | slice, int | slice]) -> Tensor:
+    def _show(self, exact: bool = False) -> None:
+        """Bring `g` and `read_sigma` up to date: through the lines, with their wires if any."""
+        self.g, self.read_sigma = self._own_g, self._own_sigma
+        if self.wired is None:
+            if self.broken is not None:
+                self.g = self.g.masked_fill(self.broken.cut, 0.0)
+                if self.read_sigma is not None:
+                    self.read_sigma = self.read_sigma.masked_fill(self.broken.cut, 0.0)
+            return
+        own = self._own_g.double().numpy()
+        seen = self.wired.checkpoint(own) if exact else self.wired.look(own)
+        self.g = torch.from_numpy(seen.siemens).to(self._own_g.dtype)
+        if self._own_sigma is not None:
+            self.read_sigma = self._own_sigma * torch.from_numpy(seen.share).to(self.g.dtype)
+
+    def _read_at(self, place: tuple[int | slice | Tensor, ...]) -> Tensor:
         """Read the devices of one place with noise."""
         g = self.g[place]
         self._count_reads(g)

@@ -1,5 +1,6 @@
 """The report of a fit: one page that opens anywhere, its pictures, and its numbers as JSON."""
 
+import csv
 import io
 import json
 import math
@@ -35,7 +36,7 @@ PICTURES = ("steps", "residuals", "traces", "cycles", "quantiles", "read_noise",
 def write_report(
     fit: Fit, folder: Path, *, seed: int, simulations: int = SIMULATIONS
 ) -> list[Path]:
-    """Write `report.html`, `report.json` and one PNG per picture into a folder.
+    """Write `report.html`, `report.json`, `quantiles.csv` and one PNG per picture into a folder.
 
     Args:
         fit: What is reported.
@@ -58,6 +59,7 @@ def write_report(
     pictures = {name: _png(figure) for name, figure in _draw(fit, measured, simulated).items()}
     numbers = content(fit, found, silent, seed=seed, simulations=simulations)
     files = {f"{name}.png": data for name, data in pictures.items()}
+    files["quantiles.csv"] = quantiles_csv(found).encode()
     files["report.html"] = page(fit, found, silent, pictures, simulations).encode()
     # Last: it marks the folder as a report, and a whole one.
     files["report.json"] = (json.dumps(numbers, indent=1, allow_nan=False) + "\n").encode()
@@ -94,6 +96,19 @@ def content(
         "switched_off_in_checks": list(silent),
         "checks": [_check(check) for check in found],
     }
+
+
+def quantiles_csv(found: Sequence[Check]) -> str:
+    """Every number of the predictive check as a row, SI units: measured, and the 95 % band."""
+    text = io.StringIO()
+    rows = csv.writer(text, lineterminator="\n")
+    rows.writerow(("quantity", "unit", "label", "rows", "measured", "predicted", "low", "high"))
+    for check in found:
+        columns = (check.measured, check.predicted, check.low, check.high)
+        for label, *numbers in zip(check.labels, *(c.tolist() for c in columns), strict=True):
+            shown = [f"{number:.6g}" for number in numbers]
+            rows.writerow((check.name, check.unit, label, check.rows, *shown))
+    return text.getvalue()
 
 
 def _note(note: FileNotes) -> Any:
@@ -170,5 +185,10 @@ def _write(folder: Path, files: dict[str, bytes]) -> list[Path]:
                 (folder / f"{name}.png").unlink(missing_ok=True)
     except OSError as e:
         raise RunError(f"{folder}: {e.strerror or e}; the report is not whole") from e
-    order = ["report.html", "report.json", *(n for n in files if n.endswith(".png"))]
+    order = [
+        "report.html",
+        "report.json",
+        "quantiles.csv",
+        *(n for n in files if n.endswith(".png")),
+    ]
     return [folder / name for name in order]

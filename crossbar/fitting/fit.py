@@ -4,17 +4,18 @@ import dataclasses
 import functools
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, get_origin
 
 import numpy as np
 
-from device_models.errors import CalibrationError
+from device_models.errors import CalibrationError, ConfigError
 from device_models.model import DeviceModel
 from device_models.pulsed import Pulsed
 from device_models.record import Range, declared, without_none
 from device_models.registry import name_of
+from device_models.tabulated import Tabulated
 
-from .estimators import choice, cycles, reads, retention, steps, window, written
+from .estimators import choice, cycles, reads, retention, steps, tables, window, written
 from .estimators.chain import from_quantiles
 from .estimators.laws import LAWS, as_model
 from .estimators.part import Part
@@ -22,6 +23,7 @@ from .measurements import Cycles, Measurements, Pulses, Reads, Retention, Writte
 from .result import Candidate, Estimate, Fit, Status
 
 MAKES_MEASURED = ("fraction", "sigma", "floor", "full_")  # step, read and cycle numbers
+READ = ("read_floor", "read_fraction", "read_exponent")
 PREFIXES = ("measured:", "literature:", "assumed:")
 
 
@@ -32,6 +34,7 @@ def fit(
     generator: np.random.Generator,
     bootstrap: int = 200,
     model: str | None = None,
+    keep: tuple[str, ...] = (),
 ) -> Fit:
     """Fit one device to everything that was measured.
 
@@ -45,14 +48,18 @@ def fit(
         generator: Of the resamples and the folds.
         bootstrap: Resamples behind each interval; 0: no intervals.
         model: Registered model whose step law is fitted; by default the preset's.
+        keep: Fields that stay as the preset has them, whatever the tables say of them.
 
     Raises:
         CalibrationError: The measurements hold no rows.
-        ConfigError: The model or the preset has no step that can be fitted.
+        ConfigError: The model or the preset has no step that can be fitted, or `keep` names a field
+            that the model does not have.
     """
     start = as_model(preset, model or name_of(preset))
+    if unknown := [name for name in keep if name not in declared(type(start))]:
+        raise ConfigError(f"--keep {unknown[0]} is no parameter of {name_of(start)}")
     pulses = Pulses.join([*measurements.pulses, from_quantiles(measurements.steps)])
-    device, parts, warned = _all_parts(measurements, pulses, start, generator, bootstrap)
+    device, parts, warned = _all_parts(measurements, pulses, start, generator, bootstrap, keep)
     if not parts:
         raise CalibrationError("the files hold no rows that inform a parameter; nothing was fitted")
     candidates: tuple[Candidate, ...] = ()
@@ -64,10 +71,11 @@ def fit(
     warnings += _better(candidates, name_of(device))
     found = [e for e in estimates if e.status == "measured"]
     told = any(word in e.name for e in found for word in MAKES_MEASURED)
+    told |= any(part.tables for part in parts)
     final = dataclasses.replace(
         device,
         status="measured" if told else preset.status,
-        sources={e.name: e.source for e in estimates},
+        sources={e.name: e.source for e in estimates} | _of_tables(device, start, parts),
     )
     return Fit(
         model=final,
@@ -84,6 +92,7 @@ def _all_parts(
     start: Pulsed,
     generator: np.random.Generator,
     resamples: int,
+    keep: tuple[str, ...],
 ) -> tuple[Pulsed, list[Part], list[str]]:
     """Run every estimator that has rows, each on the device as known by then."""
     device, parts, warned = start, list[Part](), list[str]()
@@ -91,7 +100,7 @@ def _all_parts(
     def run(estimate: Callable[..., Part], table: object, without: tuple[str, ...] = ()) -> None:
         nonlocal device
         part = estimate(table, device, generator=generator, resamples=resamples)
-        part = _without(part, without)
+        part = _without(part, (*without, *keep))
         device, said = applied(device, part)
         parts.append(part)
         warned.extend(said)
@@ -104,29 +113,35 @@ def _all_parts(
     read_known: tuple[str, ...] = ()
     if len(series):
         run(reads.estimate, series)
-        read_known = ("read_floor", "read_fraction", "read_exponent")
+        read_known = READ
     if len(pulses):
-        with_reads = functools.partial(steps.estimate, read_measured=bool(read_known))
+        estimate_steps: Callable[..., Part] = steps.estimate
+        if isinstance(device, Tabulated):
+            quantiles = () if measurements.pulses else measurements.steps
+            estimate_steps = functools.partial(tables.estimate, quantiles=quantiles)
+        with_reads = functools.partial(estimate_steps, read_measured=bool(read_known))
         run(with_reads, pulses, read_known)
     for estimate, table in (
         (retention.estimate, Retention.join(measurements.retention)),
         (written.estimate, Written.join(measurements.written)),
     ):
         if len(table):
-            run(estimate, table)
+            known = {name for part in parts for name in part.values}
+            run(estimate, table, tuple(known.intersection(READ)))
     return device, parts, warned
 
 
 def _without(part: Part, names: tuple[str, ...]) -> Part:
     """The part without some parameters: another table tells them better."""
-    kept = {name: value for name, value in part.values.items() if name not in names}
-    return dataclasses.replace(part, values=kept)
+    values = {name: value for name, value in part.values.items() if name not in names}
+    tables = {name: table for name, table in part.tables.items() if name not in names}
+    return dataclasses.replace(part, values=values, tables=tables)
 
 
 def applied(device: Pulsed, part: Part) -> tuple[Pulsed, list[str]]:
     """The device with the values of a part, and a warning for each at the border of its range."""
     values, warned = dict[str, Any](), list[str]()
-    shapes = {law.shape: law for law in LAWS[name_of(device)]}
+    shapes = {law.shape: law for law in LAWS.get(name_of(device), ())}
     for name, value in part.values.items():
         allowed = device.__dataclass_fields__[name].metadata["range"]
         low, high = allowed.low, allowed.high
@@ -137,6 +152,9 @@ def applied(device: Pulsed, part: Part) -> tuple[Pulsed, list[str]]:
             border = value >= 0.999 * law.high or value <= law.low + 1e-9
         if border:
             warned.append(f"{name} = {values[name]:.4g} is at the border of its range {allowed}")
+    for name, table in part.tables.items():
+        allowed = device.__dataclass_fields__[name].metadata["range"]
+        values[name] = tuple(np.clip(table, allowed.low, allowed.high).tolist())
     return dataclasses.replace(device, **values), warned
 
 
@@ -174,7 +192,7 @@ def _estimates(device: Pulsed, preset: Pulsed, parts: list[Part]) -> tuple[Estim
                 high=max(high, value),
                 unit=unit,
                 status="measured",
-                source=_measured(part, name, low, high, unit),
+                source=_measured(part, name, f"95 % interval {low:.4g} to {high:.4g} {unit}"),
                 devices=part.devices,
                 rows=part.rows,
             )
@@ -182,16 +200,23 @@ def _estimates(device: Pulsed, preset: Pulsed, parts: list[Part]) -> tuple[Estim
     return tuple(found)
 
 
-def _measured(part: Part, name: str, low: float, high: float, unit: str) -> str:
+def _of_tables(device: Pulsed, preset: Pulsed, parts: list[Part]) -> dict[str, str]:
+    """Sources of the fields that hold many numbers; empty ones have none."""
+    by_name = {name: part for part in parts for name in part.tables}
+    return {
+        name: _measured(by_name[name], name)
+        if name in by_name
+        else kept(preset.sources.get(name, ""))[1]
+        for name, (_, hint) in declared(type(device)).items()
+        if get_origin(without_none(hint)[0]) is tuple and getattr(device, name)
+    }
+
+
+def _measured(part: Part, name: str, interval: str = "") -> str:
     """One line: how, the interval, how many, which files."""
-    words = part.words.get(name, "")
     size = f"{part.devices} devices, {part.rows} rows"
-    parts = [
-        f"95 % interval {low:.4g} to {high:.4g} {unit}".rstrip(),
-        size,
-        " + ".join(named(part.files)),
-    ]
-    return "measured: " + "; ".join(filter(None, [words, *parts]))
+    words = [part.words.get(name, ""), interval.rstrip(), size, " + ".join(named(part.files))]
+    return "measured: " + "; ".join(filter(None, words))
 
 
 def named(files: tuple[str, ...]) -> list[str]:

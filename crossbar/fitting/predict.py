@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from scipy.signal import lfilter
 from torch import Tensor
 
-from device_models import physics
+from device_models import open_loop, physics
 from device_models.model import DeviceModel, DeviceState
 from device_models.pulsed import Pulsed
 
@@ -192,16 +192,20 @@ def _step_table(bench: _Bench, table: StepTable) -> StepTable:
 
 
 def _cycles(bench: _Bench, table: Cycles) -> Cycles:
-    """Open-loop levels after a full SET and a full RESET, each read once."""
+    """Open-loop levels after a full SET and a full RESET, of devices that keep their traits.
+
+    A level is a reading already: it was fitted to readings and holds their noise.
+    """
     shape = (1, len(table))
     model, found = bench.model, list[Floats]()
     where = torch.from_numpy(table.device)
-    for sign in (1.0, -1.0):
+    traits = {name: trait[:, where] for name, trait in bench.devices.traits.items()}
+    for sign in (1, -1):
         if isinstance(model, Pulsed):
-            g = model.full_level(torch.full(shape, sign), generator=bench.generator)
+            g = open_loop.full_level(model, sign, shape, traits, generator=bench.generator)
         else:
             g = torch.full(shape, model.g_max_siemens if sign > 0 else model.g_min_siemens)
-        found.append(bench.read(_or_stuck(bench, where, g)))
+        found.append(_or_stuck(bench, where, g).flatten().double().numpy())
     return replace(table, lrs_siemens=found[0], hrs_siemens=found[1])
 
 
@@ -291,7 +295,8 @@ def _aged(bench: _Bench, state: DeviceState, seconds: Floats, kelvin: Floats) ->
     since = since.to(state.dynamics["since_seconds"].dtype)
     kick = state.dynamics["kick"]
     if not kick.any():  # newly made: every write draws its own
-        kick = torch.randn(kick.shape, generator=bench.generator)
+        tail = model.relax_tail_sigma
+        kick = physics.draw_kicks(kick.shape, tail, generator=bench.generator)
     return state._replace(dynamics=state.dynamics | {"since_seconds": since, "kick": kick})
 
 

@@ -26,6 +26,7 @@ class Pass(NamedTuple):
         activations: (2,) int64, word lines driven, per layer.
         tile_steps: (2,) int64, (row of tiles, step) pairs with a driven line, per layer.
         siemens: (2,) float64, conductance of the driven rows summed, per layer.
+        clipped: (2,) int64, conversions above the range, per layer; 0 without converters.
         gradients: Of the mean loss, ((inputs, hidden), (hidden, classes)); empty if not asked for.
     """
 
@@ -35,6 +36,7 @@ class Pass(NamedTuple):
     activations: np.ndarray
     tile_steps: np.ndarray
     siemens: np.ndarray
+    clipped: np.ndarray
     gradients: tuple[np.ndarray, ...]
 
 
@@ -68,6 +70,7 @@ class Engine:
         noise_key: int,
         first: int,
         backward_weights: np.ndarray | None = None,
+        columns: Sequence[kernels.Columns] = (),
     ) -> Pass:
         """Run some samples.
 
@@ -79,12 +82,15 @@ class Engine:
             noise_key: Names the read noise of this pass over the data.
             first: Position of the first chosen sample in that pass.
             backward_weights: (hidden, classes) that carry the error back; None for no gradient.
+            columns: The two layers behind their periphery; empty if it is ideal.
         """
         learn = backward_weights is not None
         back = layers[1].weights if backward_weights is None else backward_weights
         back = padded(back, rows=self._width)
         weights = self._weights(layers)
         bounds = np.linspace(0, len(chosen), CHUNKS + 1).astype(int)
+
+        fronts = [self._front(columns) for _ in range(CHUNKS)]
 
         def run(chunk: int) -> kernels.Tally:
             low, high = bounds[chunk], bounds[chunk + 1]
@@ -96,13 +102,43 @@ class Engine:
             if learn:
                 gradient.w1.fill(0.0)
                 gradient.w2.fill(0.0)
-            kernels.run_chunk(
-                samples, weights, back, self._constants, noise_key, tally, gradient, learn
-            )
+            front = fronts[chunk]
+            same = samples, weights, back, self._constants, noise_key, tally, gradient, learn
+            if front is None:
+                kernels.run_chunk(*same)
+            else:
+                kernels.run_converted(*same, front)
             return tally
 
         done = join(list(self._pool.map(run, range(CHUNKS))), self._network.hidden)
+        clipped = sum((front.clipped for front in fronts if front), np.zeros(2, np.int64))
+        done = done._replace(clipped=clipped)
         return done._replace(gradients=self._mean_gradients(len(chosen))) if learn else done
+
+    def hidden_spikes(
+        self, layers: Sequence[Effective], events: Events, chosen: np.ndarray
+    ) -> np.ndarray:
+        """Which hidden neurons fire in each step, without any noise, bool (chosen, steps, hidden)."""
+        quiet = [layer._replace(variance=np.zeros((0, 0), np.float32)) for layer in layers]
+        network = self._network
+        fired = np.zeros((len(chosen), network.steps, self._width), bool)
+        labels = np.zeros(len(events), np.int64)
+        samples = kernels.Samples(events.rows, events.times, events.offsets, labels, chosen, 0)
+        kernels.hidden_events(samples, self._weights(quiet), self._constants, fired)
+        return fired[:, :, : network.hidden]
+
+    def _front(self, columns: Sequence[kernels.Columns]) -> kernels.Front | None:
+        """The periphery of both layers as the kernels read it, with a count of its own."""
+        if not columns:
+            return None
+        hidden, readout = columns
+        readout = readout._replace(
+            columns=padded(readout.columns, rows=self._width),
+            variance=padded(readout.variance, rows=self._width)
+            if readout.variance.size
+            else readout.variance,
+        )
+        return kernels.Front(hidden, readout, np.zeros(2, np.int64))
 
     def _weights(self, layers: Sequence[Effective]) -> kernels.Weights:
         """The layers as the kernels read them, padded with neurons that never fire."""
@@ -170,5 +206,6 @@ def join(tallies: Sequence[kernels.Tally], hidden: int) -> Pass:
         np.sum([t.activations for t in tallies], axis=0),
         np.sum([t.tile_steps for t in tallies], axis=0),
         np.sum([t.siemens for t in tallies], axis=0),
+        np.zeros(2, np.int64),
         (),
     )

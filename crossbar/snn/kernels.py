@@ -9,7 +9,14 @@ of the readout per step and class: with
     B[t] = W2 dL/dO[t] = beta B[t+1] + (what the loss injects at step t)
 
 the error that reaches the hidden neurons costs two multiply-adds per neuron and step, whatever the
-number of classes. All kernels share this file: a cached kernel does not notice a change elsewhere.
+number of classes.
+
+`forward_converted` is `forward` behind the periphery of `crossbar.periphery`: it adds up columns,
+not weights, and turns the columns of one tile into numbers before the next tile is added. The
+ideal path stays a function of its own, because it must stay fast.
+
+All kernels share this file, which makes it long: a cached kernel does not notice a change
+elsewhere.
 """
 
 import math
@@ -67,6 +74,41 @@ class Tally(NamedTuple):
     activations: np.ndarray  # (2,) int64: word lines driven, per layer
     tile_steps: np.ndarray  # (2,) int64: (row tile, step) pairs with a driven line, per layer
     siemens: np.ndarray  # (2,) float64: conductance summed over the driven word lines, per layer
+
+
+class Columns(NamedTuple):
+    """One layer behind its periphery; `columns` of the array, in the dtype of the weights.
+
+    The errors are those of `crossbar.periphery`. Run r of the combination adds factor[r] times the
+    converted column c + s i to output o + i, for i below its length, where (c, s, o, length) is
+    runs[r] and s is 0 or 1.
+    """
+
+    columns: np.ndarray  # (rows, columns): conductances that reads see, weight units
+    variance: np.ndarray  # (rows, columns): of one activation, weight units^2; (0, 0) without noise
+    scale: np.ndarray  # (down, columns): LSB per weight unit, with gain and droop
+    offset: np.ndarray  # (down, columns) LSB
+    parabola: np.ndarray  # (down, columns) LSB
+    cubic: np.ndarray  # (down, columns) LSB
+    stuck: np.ndarray  # (down, columns): code, or -1
+    lsb: np.floating  # weight units; 1 without converters
+    top: np.floating  # highest code
+    noise: np.floating  # LSB, spread of a conversion
+    runs: np.ndarray  # (runs, 4) int64
+    factors: np.ndarray  # (runs,)
+    gain: np.ndarray  # (outputs,) of the neurons
+    injected: np.ndarray  # (outputs,): offset of the neurons
+    keep: np.floating
+    ceiling: np.floating
+    converts: bool  # False: neurons integrate the currents themselves
+
+
+class Front(NamedTuple):
+    """The periphery of both layers."""
+
+    hidden: Columns
+    readout: Columns
+    clipped: np.ndarray  # (2,) int64: conversions above the range, per layer; added to
 
 
 class Gradient(NamedTuple):
@@ -241,6 +283,225 @@ def forward(samples, which, weights, c, keys, traces, work, tally):
 
 
 @jit
+def convert(sums, layer, tile, normals):
+    """Columns of one tile, weight units, become codes; returns how many are clipped.
+
+    Codes stay whole numbers until all are added, as on the digital side: what cancels is 0.
+    See `crossbar.periphery`; `normals` are the noise of these conversions.
+    """
+    one, zero = layer.top / layer.top, layer.top - layer.top
+    scale, offset, stuck = layer.scale[tile], layer.offset[tile], layer.stuck[tile]
+    parabola, cubic = layer.parabola[tile], layer.cubic[tile]
+    per_code = one / layer.top
+    above = _i32(0)
+    for j in range(sums.shape[0]):
+        x = sums[j] * scale[j] + offset[j] + layer.noise * normals[j]
+        u = min(max(x * per_code, zero), one)
+        x += u * (one - u) * (parabola[j] + cubic[j] * (one - u - u))
+        code = np.rint(x)
+        working = stuck[j] < zero
+        above = _i32(above + _i32(working and code > layer.top))
+        code = min(max(code, zero), layer.top)
+        sums[j] = code if working else stuck[j]
+    return above
+
+
+@jit
+def read_out(sums, variance, drawn, layer, tile, key, step, normals):
+    """Read noise, conversion, combination of one tile's columns, added to `drawn`; clears the sums.
+
+    Args:
+        sums: (columns,) current of the driven lines of the tile, weight units.
+        variance: (columns,) of its read noise; (0,) without.
+        drawn: (outputs,) what the digital side has of this step, in LSB; added to.
+        layer: The periphery.
+        tile: Row of tiles.
+        key: (2,) uint64, noise keys of reads and of conversions.
+        step: Number of this read-out in the noise stream of the sample.
+        normals: Scratch of even length, at least (columns,).
+
+    Returns:
+        Conversions above the range.
+    """
+    if variance.shape[0] > 0:
+        add_noise(sums, variance, normals, key[0], step)
+    above = 0
+    if layer.converts:
+        if layer.noise > 0.0:
+            draw_normals(key[1], step, normals)  # else they are finite and count zero times
+        above = convert(sums, layer, tile, normals)
+    combine(sums, drawn, layer.runs, layer.factors)
+    sums[:] = 0.0
+    return above
+
+
+@jit
+def combine(sums, drawn, runs, factors):
+    """Add columns to outputs, run by run; see `Columns`."""
+    for r in range(runs.shape[0]):
+        column, output, length, factor = runs[r, 0], runs[r, 2], runs[r, 3], factors[r]
+        to = drawn[output : output + length]
+        if runs[r, 1] == 0:
+            shared = factor * sums[column]
+            for j in range(to.shape[0]):
+                to[j] += shared
+        else:
+            own = sums[column : column + length]
+            for j in range(to.shape[0]):
+                to[j] += factor * own[j]
+
+
+@jit
+def take_in(current, drawn, layer):
+    """Neurons take up what one step drew; clears it. See `crossbar.periphery.Neurons`."""
+    for j in range(layer.gain.shape[0]):
+        q = current[j] + layer.gain[j] * (layer.lsb * drawn[j]) + layer.injected[j]
+        current[j] = min(max(q, -layer.ceiling), layer.ceiling)
+        drawn[j] = 0.0
+
+
+@jit
+def add_row(sums, variance, layer, row):
+    """One driven word line."""
+    for j in range(sums.shape[0]):
+        sums[j] += layer.columns[row, j]
+    for j in range(variance.shape[0]):
+        variance[j] += layer.variance[row, j]
+
+
+@jit
+def forward_converted(samples, which, weights, c, front, keys, traces, work, tally):
+    """`forward` behind a periphery: same arguments and results, longer for the same reason.
+
+    Args:
+        samples, which, weights, c, traces, tally: See `forward`; of `weights` only the conductances
+            of the rows are read.
+        front: The periphery.
+        keys: (2, 2) uint64, noise keys (reads, conversions) of the two layers.
+        work: Scratch (current, drive, then per layer: sums, variance, drawn, normals); the sums and
+            what is drawn are zero between calls.
+    """
+    membrane, readout = traces
+    current, drive, sums1, noise1, drawn1, normals1, sums2, noise2, drawn2, normals2 = work
+    one, two = front.hidden, front.readout
+    hidden, classes = current.shape[0], drive.shape[0]
+    event, last = samples.offsets[samples.chosen[which]], samples.offsets[samples.chosen[which] + 1]
+    start = int(samples.times[event]) if event < last else c.steps
+    zero = c.one - c.one
+    current[:] = zero
+    drive[:] = zero
+    membrane[: start + 1] = zero
+    readout[: start + 1] = zero
+    for t in range(start, c.steps):
+        now = membrane[t]
+        fired = lif_step(now, membrane[t + 1], current, c.alpha, c.beta, c.threshold)
+        if one.keep < c.one:
+            for j in range(hidden):
+                current[j] *= one.keep
+        tile = -1
+        while event < last and samples.times[event] == t:
+            row = int(samples.rows[event])
+            if row // c.tile_rows != tile:
+                if tile >= 0 and one.converts:
+                    at = t + c.steps * tile
+                    front.clipped[0] += read_out(
+                        sums1, noise1, drawn1, one, tile, keys[0], at, normals1
+                    )
+                tile = row // c.tile_rows
+                tally.tile_steps[0] += 1
+            add_row(sums1, noise1, one, row)
+            tally.siemens[0] += weights.siemens1[row]
+            tally.activations[0] += 1
+            event += 1
+        if tile >= 0:
+            at = t + c.steps * tile
+            front.clipped[0] += read_out(sums1, noise1, drawn1, one, tile, keys[0], at, normals1)
+            take_in(current, drawn1, one)
+        for k in range(classes):
+            readout[t + 1, k] = c.beta * readout[t, k] + drive[k]
+            drive[k] = c.alpha * two.keep * drive[k]
+        if fired > 0:
+            tile = -1
+            for j in range(hidden):
+                if now[j] > c.threshold:
+                    if j // c.tile_rows != tile:
+                        if tile >= 0 and two.converts:
+                            at = t + c.steps * tile
+                            front.clipped[1] += read_out(
+                                sums2, noise2, drawn2, two, tile, keys[1], at, normals2
+                            )
+                        tile = j // c.tile_rows
+                        tally.tile_steps[1] += 1
+                    add_row(sums2, noise2, two, j)
+                    tally.siemens[1] += weights.siemens2[j]
+                    tally.spikes[j] += 1
+            tally.activations[1] += fired
+            at = t + c.steps * tile
+            front.clipped[1] += read_out(sums2, noise2, drawn2, two, tile, keys[1], at, normals2)
+            take_in(drive, drawn2, two)
+    return start
+
+
+@jit
+def hidden_events(samples, weights, c, out):
+    """Which hidden neurons fire when, on the ideal path without noise.
+
+    Args:
+        samples, weights, c: See `run_chunk`; the variances are empty.
+        out: (samples, steps, hidden) bool, overwritten.
+    """
+    hidden, classes = weights.w2.shape
+    kind = weights.w1.dtype
+    traces = (np.zeros((c.steps + 1, hidden), kind), np.zeros((c.steps + 1, classes), kind))
+    work = scratch(hidden, classes, kind)
+    n = samples.chosen.shape[0]
+    tally = Tally(
+        np.zeros(hidden, np.int64),
+        np.zeros(n, np.int64),
+        np.zeros(n),
+        np.zeros(2, np.int64),
+        np.zeros(2, np.int64),
+        np.zeros(2),
+    )
+    for i in range(n):
+        forward(samples, i, weights, c, np.zeros(2, np.uint64), traces, work, tally)
+        for t in range(c.steps):
+            for j in range(hidden):
+                out[i, t, j] = traces[0][t, j] > c.threshold
+
+
+@jit
+def scratch(hidden, classes, kind):
+    """The scratch rows of `forward`."""
+    return (
+        np.zeros(hidden, kind),
+        np.zeros(hidden, kind),
+        np.zeros(hidden + hidden % 2, np.float32),
+        np.zeros(classes, kind),
+        np.zeros(classes, kind),
+        np.zeros(classes + classes % 2, np.float32),
+    )
+
+
+@jit
+def converted_scratch(hidden, classes, front, kind):
+    """The scratch rows of `forward_converted`."""
+    n, m = front.hidden.columns.shape[1], front.readout.columns.shape[1]
+    return (
+        np.zeros(hidden, kind),
+        np.zeros(classes, kind),
+        np.zeros(n, kind),
+        np.zeros(n if front.hidden.variance.shape[0] > 0 else 0, kind),
+        np.zeros(hidden, kind),
+        np.zeros(n + n % 2, np.float32),
+        np.zeros(m, kind),
+        np.zeros(m if front.readout.variance.shape[0] > 0 else 0, kind),
+        np.zeros(classes, kind),
+        np.zeros(m + m % 2, np.float32),
+    )
+
+
+@jit
 def loss(readout, label, error, when):
     """Cross-entropy of the maximum over time (first one on a tie); its gradient goes to `error`."""
     best = 0
@@ -309,6 +570,38 @@ def backward(samples, which, weights, c, membrane, start, error, when, work, gra
 
 
 @jit
+def backward_scratch(hidden, classes, kind):
+    """The scratch rows of `finish`: error, when, and those of `backward`."""
+    rows = (
+        np.zeros(hidden, kind),
+        np.zeros(hidden, kind),
+        np.zeros(hidden, kind),
+        np.zeros(hidden, kind),
+        np.zeros(classes, kind),
+        np.zeros(classes, kind),
+    )
+    return np.zeros(classes, kind), np.zeros(classes, np.int64), rows
+
+
+@jit
+def finish(samples, i, weights, backward_w2, c, traces, start, back, tally, gradient, learn):
+    """After the forward pass of sample i: its loss and (with `learn`) its gradient."""
+    error, when, work = back
+    label = samples.labels[samples.chosen[i]]
+    tally.predictions[i], tally.losses[i] = loss(traces[1], label, error, when)
+    if learn:
+        carried = Weights(
+            weights.w1,
+            backward_w2,
+            weights.variance1,
+            weights.variance2,
+            weights.siemens1,
+            weights.siemens2,
+        )
+        backward(samples, i, carried, c, traces[0], start, error, when, work, gradient)
+
+
+@jit
 def run_chunk(samples, weights, backward_w2, c, seed, tally, gradient, learn):
     """Run a chunk of samples one after the other, forward and (with `learn`) backward.
 
@@ -324,37 +617,28 @@ def run_chunk(samples, weights, backward_w2, c, seed, tally, gradient, learn):
     hidden, classes = weights.w2.shape
     kind = weights.w1.dtype
     traces = (np.zeros((c.steps + 1, hidden), kind), np.zeros((c.steps + 1, classes), kind))
-    wide, narrow = hidden + hidden % 2, classes + classes % 2
-    work = (
-        np.zeros(hidden, kind),
-        np.zeros(hidden, kind),
-        np.zeros(wide, np.float32),
-        np.zeros(classes, kind),
-        np.zeros(classes, kind),
-        np.zeros(narrow, np.float32),
-    )
-    back = (
-        np.zeros(hidden, kind),
-        np.zeros(hidden, kind),
-        np.zeros(hidden, kind),
-        np.zeros(hidden, kind),
-        np.zeros(classes, kind),
-        np.zeros(classes, kind),
-    )
-    error, when, keys = np.zeros(classes, kind), np.zeros(classes, np.int64), np.zeros(2, np.uint64)
-    carried = Weights(
-        weights.w1,
-        backward_w2,
-        weights.variance1,
-        weights.variance2,
-        weights.siemens1,
-        weights.siemens2,
-    )
+    work, back = scratch(hidden, classes, kind), backward_scratch(hidden, classes, kind)
+    keys = np.zeros(2, np.uint64)
     for i in range(samples.chosen.shape[0]):
         for layer in range(2):
             keys[layer] = sample_key(seed, samples.first_key + i, layer)
         start = forward(samples, i, weights, c, keys, traces, work, tally)
-        label = samples.labels[samples.chosen[i]]
-        tally.predictions[i], tally.losses[i] = loss(traces[1], label, error, when)
-        if learn:
-            backward(samples, i, carried, c, traces[0], start, error, when, back, gradient)
+        finish(samples, i, weights, backward_w2, c, traces, start, back, tally, gradient, learn)
+
+
+@jit
+def run_converted(samples, weights, backward_w2, c, seed, tally, gradient, learn, front):
+    """`run_chunk` behind a periphery, `front`; the error is carried back as if there were none."""
+    hidden, classes = weights.w2.shape
+    kind = weights.w1.dtype
+    traces = (np.zeros((c.steps + 1, hidden), kind), np.zeros((c.steps + 1, classes), kind))
+    back = backward_scratch(hidden, classes, kind)
+    work = converted_scratch(hidden, classes, front, kind)
+    keys = np.zeros((2, 2), np.uint64)
+    for i in range(samples.chosen.shape[0]):
+        for layer in range(2):
+            # Conversions have keys of their own: "layers" 2 and 3 of the sample.
+            keys[layer, 0] = sample_key(seed, samples.first_key + i, layer)
+            keys[layer, 1] = sample_key(seed, samples.first_key + i, 2 + layer)
+        start = forward_converted(samples, i, weights, c, front, keys, traces, work, tally)
+        finish(samples, i, weights, backward_w2, c, traces, start, back, tally, gradient, learn)

@@ -29,6 +29,7 @@ Source:
     loop, surrogate and loss. That the maximum belongs to its first step is what torch does there.
 """
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -37,6 +38,9 @@ from torch import Tensor
 
 from .encoding import Events
 from .network import Network
+
+
+TakeIn = Callable[[Tensor, Tensor], Tensor]
 
 
 class Outcome(NamedTuple):
@@ -84,8 +88,13 @@ def simulate(network: Network, w1: Tensor, w2: Tensor, x: Tensor, labels: Tensor
     Returns:
         The outcome; `loss` and `losses` are differentiable with respect to `w1` and `w2`.
     """
-    spikes, membrane = _hidden(network, x @ w1)
-    readout = _readout(network, spikes @ w2)
+    spikes, membrane = hidden_layer(network, x @ w1)
+    readout = readout_layer(network, spikes @ w2)
+    return scored(spikes, membrane, readout, labels)
+
+
+def scored(spikes: Tensor, membrane: Tensor, readout: Tensor, labels: Tensor) -> Outcome:
+    """Scores, losses and predictions of the traces."""
     scores = readout.max(dim=1).values  # passes its gradient to the first maximum alone; amax not
     losses = torch.nn.functional.cross_entropy(scores, labels, reduction="none")
     return Outcome(losses.mean(), losses, scores.argmax(1), spikes, membrane, readout)
@@ -112,8 +121,13 @@ def dense(events: Events, which: np.ndarray, network: Network, dtype: torch.dtyp
     return x
 
 
-def _hidden(network: Network, drives: Tensor) -> tuple[Tensor, Tensor]:
-    """S and V of every step, from X W1 of every step; all of shape (B, T, hidden)."""
+def hidden_layer(
+    network: Network, drives: Tensor, take_in: TakeIn = torch.add
+) -> tuple[Tensor, Tensor]:
+    """S and V of every step, from X W1 of every step; all of shape (B, T, hidden).
+
+    `take_in` makes I[t+1] of alpha I[t] and X[t] W1.
+    """
     current = membrane = torch.zeros_like(drives[:, 0])
     spikes, membranes = [], []
     for drive in drives.unbind(1):  # slicing step by step makes the backward pass O(T^2)
@@ -121,16 +135,16 @@ def _hidden(network: Network, drives: Tensor) -> tuple[Tensor, Tensor]:
         spikes.append(spike)
         membranes.append(membrane)
         membrane = (network.beta * membrane + current) * (1.0 - spike.detach())
-        current = network.alpha * current + drive
+        current = take_in(network.alpha * current, drive)
     return torch.stack(spikes, 1), torch.stack(membranes, 1)
 
 
-def _readout(network: Network, drives: Tensor) -> Tensor:
+def readout_layer(network: Network, drives: Tensor, take_in: TakeIn = torch.add) -> Tensor:
     """O of every step, shape (B, T + 1, classes), from S W2, shape (B, T, classes)."""
     current = trace = torch.zeros_like(drives[:, 0])
     traces = [trace]
     for drive in drives.unbind(1):
         trace = network.beta * trace + current
-        current = network.alpha * current + drive
+        current = take_in(network.alpha * current, drive)
         traces.append(trace)
     return torch.stack(traces, 1)

@@ -1,7 +1,9 @@
 """Builds the layers of a network on emulated boards."""
 
 import dataclasses
+from collections.abc import Sequence
 
+import numpy as np
 import torch
 
 from device_models.errors import ConfigError
@@ -9,38 +11,114 @@ from device_models.linear import GaussianUpdate
 from device_models.model import DeviceModel
 
 from ..boards.emulated import EmulatedBoard
-from ..mapping import OneSided
+from ..boards.placed import PlacedBoard
+from ..faults import FaultMap
+from ..mappings import MAPPINGS, Mapping
+from ..periphery import FrontEnd, Periphery, make_converters, make_neurons
+from ..snn.front import combination
 from ..snn.layer import CrossbarLayer
 from ..snn.network import signs
+from ..streams import stream
 from ..tile import Tiling
+from ..wires.array import WiredArray
 from .config import Training
+from .placing import fault_map, first_weights, placed
 
 
-def build(config: Training, model: DeviceModel) -> list[CrossbarLayer]:
+def build(
+    config: Training,
+    model: DeviceModel,
+    *,
+    weights: Sequence[np.ndarray] | None = None,
+    importance: Sequence[np.ndarray | None] = (None, None),
+) -> list[CrossbarLayer]:
     """The two layers, manufactured and not yet programmed.
 
+    Args:
+        config: Settings.
+        model: Kind of device.
+        weights: What the layers are placed for; by default their initial weights.
+        importance: Of the rows of both layers, for their placement.
+
     Raises:
-        ConfigError: `update_noise` is given for a device that has none.
+        ConfigError: `update_noise` is given for a device that has none, the mapping cannot hold
+            such a network, or the faults do not fit the arrays.
     """
-    network = config.network
+    network, kind = config.network, MAPPINGS[config.mapping]
     shapes = (network.inputs, network.hidden), (network.hidden, network.classes)
     layers = []
     for place, ((rows, outputs), sign, w_max) in enumerate(
         zip(shapes, signs(network), w_max_of(config, model), strict=True)
     ):
         unit = model.window_siemens / w_max
-        mapping = OneSided(torch.from_numpy(sign), unit, model.g_min_siemens)
+        mapping = kind(
+            torch.from_numpy(sign), outputs, unit, model.g_min_siemens, model.g_max_siemens,
+            config.tile_columns, config.mapping_options,
+        )  # fmt: skip
+        tiling = Tiling(
+            rows, config.copies * mapping.columns, config.tile_rows, config.tile_columns
+        )
+        faults = fault_map(config, model, tiling, place)
+        wanted = (weights or first_weights(config))[place]
+        placement = placed(config, mapping, faults, tiling, wanted, importance[place])
+        chosen = mapping.selected()
         board = EmulatedBoard(
             with_update_noise(model, config, unit),
-            Tiling(rows, 2 * outputs, config.tile_rows, config.tile_columns),
-            mapping.selected(outputs),
+            tiling,
+            chosen if placement is None else placement.sent(chosen),
             v_read_volts=config.v_read_volts,
             t_read_seconds=config.t_read_seconds,
             seed=config.seed,
             place=place,
+            wired=wired(config, tiling, faults),
+            faults=faults,
+            half=config.half_select if config.array_kind == "1R" else None,
+            front_end=front_end(config, config.periphery, mapping, place),
         )
-        layers.append(CrossbarLayer(mapping, board))
+        layers.append(
+            CrossbarLayer(mapping, board if placement is None else PlacedBoard(board, placement))
+        )
     return layers
+
+
+def wired(config: Training, tiling: Tiling, faults: FaultMap | None) -> WiredArray | None:
+    """The wires of one array with its broken lines; None if they have no resistance."""
+    if config.wires.ideal:
+        return None
+    return WiredArray(
+        (tiling.rows, tiling.columns),
+        (tiling.tile_rows, tiling.tile_columns),
+        config.wires if faults is None else faults.tile_wires(config.wires),
+        refresh=config.wires_refresh,
+        bound=config.wires_bound,
+    )
+
+
+def front_end(config: Training, p: Periphery, mapping: Mapping, place: int) -> FrontEnd | None:
+    """The periphery of one layer; None if it changes nothing.
+
+    Args:
+        config: Tiles, read and seed.
+        p: Which periphery: that of the configuration, or another to compare it with.
+        mapping: Of the layer.
+        place: Number of the layer.
+
+    Raises:
+        ConfigError: The mapping cannot be read behind this periphery.
+    """
+    if p == Periphery():
+        return None
+    if p.kind != "ideal":
+        combination(mapping)  # refuse before anything is programmed
+    rows, outputs = mapping.shape
+    tiling = Tiling(rows, mapping.columns, config.tile_rows, config.tile_columns)
+    made = stream("converters", config.seed, place)
+    converters = make_converters(
+        p, tiling.down, tiling.columns, tiling.tile_columns, generator=made
+    )
+    neurons = make_neurons(p, outputs, generator=stream("neurons", config.seed, place))
+    factor = p.factor(config.v_read_volts, config.t_read_seconds)
+    return FrontEnd(p, converters, neurons, factor, config.v_read_volts, p.adc_range_amperes)
 
 
 def w_max_of(config: Training, model: DeviceModel) -> tuple[float, float]:

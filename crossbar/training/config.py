@@ -3,9 +3,15 @@
 from dataclasses import dataclass, field
 from typing import Literal
 
+from device_models.errors import ConfigError
 from device_models.record import Record, quantity
 
+from ..faults import Faults
+from ..half_select import HalfSelect
+from ..mappings.options import MappingOptions
+from ..periphery import Periphery
 from ..snn.network import Network
+from ..wires.wires import Wires
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -17,7 +23,10 @@ class Training(Record):
     follow from the levels of the device (`w_max_of`). `update_noise` is
     the paper's sigma_noise / sigma_init and only means something to a `gaussian_update` device;
     both layers get the same noise in weight units. Device time passes at one inference time per
-    image and is told to the devices every `clock_every` updates.
+    image and is told to the devices every `clock_every` updates. Between updates the wires of a
+    tile are followed to first order and solved anew as `wires_refresh` says (`WiredArray`).
+    Training knows nothing of `faults` unless `placement` is `remap` or fewer than all `copies` of a
+    layer are `averaged` (None: all): both look at the fault map (`crossbar.placement`).
     """
 
     device: str = "oxram.yaml"
@@ -26,6 +35,8 @@ class Training(Record):
     batch_size: int = quantity("images", 1, 60_000, default=256)
     learning_rate: float = quantity("", 0.0, 100.0, default=0.01)
     policy: Literal["accumulate", "stochastic"] = "accumulate"
+    mapping: Literal["one_sided", "pair", "dale", "reference_column", "sliced"] = "one_sided"
+    mapping_options: MappingOptions = field(default_factory=MappingOptions)
     hidden_w_max: float | None = quantity("weight", 1e-6, 1e3, default=None)
     readout_w_max: float | None = quantity("weight", 1e-6, 1e3, default=None)
     update_noise: float = quantity("", 0.0, 1000.0, default=0.0)
@@ -35,4 +46,29 @@ class Training(Record):
     t_read_seconds: float = quantity("s", 1e-10, 1.0, default=100e-9)
     tile_rows: int = quantity("lines", 1, 65_536, default=128)
     tile_columns: int = quantity("lines", 1, 65_536, default=128)
+    wires: Wires = field(default_factory=Wires)
+    wires_refresh: Literal["every", "epoch", "adaptive"] = "adaptive"
+    wires_bound: float = quantity("", 1e-9, 1.0, default=1e-2)
+    array_kind: Literal["1T1R", "1R"] = "1T1R"
+    half_select: HalfSelect = field(default_factory=HalfSelect)
+    faults: Faults = field(default_factory=Faults)
+    placement: Literal["none", "remap"] = "none"
+    copies: int = quantity("copies", 1, 64, default=1)
+    averaged: int | None = quantity("copies", 1, 64, default=None)
+    periphery: Periphery = field(default_factory=Periphery)
     network: Network = field(default_factory=Network)
+
+    def __post_init__(self) -> None:
+        """Check the fields and the rules between them.
+
+        Raises:
+            ConfigError: A field is outside its range, more copies are averaged than there are, or
+                copies are read through a periphery.
+        """
+        super().__post_init__()
+        if self.averaged is not None and self.averaged > self.copies:
+            raise ConfigError(
+                f"averaged = {self.averaged} exceeds the {self.copies} copies of a layer"
+            )
+        if self.copies > 1 and self.periphery != Periphery():
+            raise ConfigError("copies of a layer are read without periphery; leave copies at 1")

@@ -93,9 +93,13 @@ class Run:
 
     def restore(self, trainer: Trainer) -> list[np.ndarray]:
         """Put the trainer at the last checkpoint; returns the conductances before training."""
-        before = checkpoint.restore(trainer, (self.folder / "checkpoint.npz").read_bytes())
+        before = checkpoint.restore(trainer, self.checkpoint())
         self.write_metrics(trainer.rows)
         return before
+
+    def checkpoint(self) -> bytes:
+        """Content of the last checkpoint."""
+        return (self.folder / "checkpoint.npz").read_bytes()
 
     def write_metrics(self, rows: Sequence[Mapping[str, Any]]) -> None:
         """Write `metrics.jsonl`: an object per epoch, the first of before training."""
@@ -135,8 +139,29 @@ def summary(rows: Sequence[Mapping[str, Any]], config: Training) -> dict[str, An
         "device": config.device,
         "ei": config.network.ei,
         "policy": config.policy,
+        **mapping(rows),
+        **periphery(rows),
         "version": version("xbar-hil"),
     }
+
+
+def mapping(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """The mapping of a run, its refreshes added up; nothing for epochs that do not say."""
+    told = [row["mapping"] for row in rows if "mapping" in row]
+    if not told:
+        return {}
+    return {"mapping": told[0] | {"refreshed": sum(entry["refreshed"] for entry in told)}}
+
+
+def periphery(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """The periphery of a run, clipped conversions added up; nothing where it was ideal."""
+    told = [row["periphery"] for row in rows if "periphery" in row]
+    if not told or "clipped_conversions" not in told[-1]:
+        return {"periphery": told[-1]} if told else {}
+    clipped = sum(entry["clipped_conversions"] for entry in told)
+    conversions = sum(row["reads"]["column_conversions"] for row in rows)
+    share = clipped / max(1, conversions)
+    return {"periphery": told[-1] | {"clipped_conversions": clipped, "clipped_share": share}}
 
 
 def wilson_interval(share: float, n: int) -> tuple[float, float]:

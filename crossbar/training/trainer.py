@@ -1,7 +1,8 @@
 """The training loop: reads, gradients, pulses, counts. It knows no file and no screen."""
 
 import time
-from collections.abc import Iterator
+import warnings
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -11,14 +12,16 @@ from torch import Tensor
 from device_models.model import DeviceModel
 
 from ..counters import Counters
+from ..periphery import FrontEnd, Periphery
 from ..snn.encoding import Events
 from ..snn.engine import Engine, Pass
 from ..snn.layer import CrossbarLayer
-from ..snn.network import initial_weights
 from ..streams import stream, stream_key, torch_stream
-from .chip import build
+from .chip import build, front_end
 from .config import Training
+from .placing import faulty, first_weights, line_activity
 from .policies import POLICIES
+from .readout import calibrated, complaint, report, view
 
 
 class Data(NamedTuple):
@@ -54,31 +57,52 @@ class Trainer:
     """
 
     def __init__(
-        self, config: Training, model: DeviceModel, data: Data, *, threads: int | None = None
+        self,
+        config: Training,
+        model: DeviceModel,
+        data: Data,
+        *,
+        threads: int | None = None,
+        weights: Sequence[np.ndarray] | None = None,
+        notice: Callable[[str], object] = warnings.warn,
     ) -> None:
-        """Build the chip; `start` or `restore` comes next."""
+        """Build the chip; `start` or `restore` comes next.
+
+        Args:
+            config: Settings.
+            model: Kind of device.
+            data: The encoded images.
+            threads: How many samples run at a time; by default one per processor.
+            weights: What `start` writes, of both layers; by default the initial weights.
+            notice: Told once where a fixed range of converters is too small.
+        """
         self._config, self.data = config, data
         self._engine = Engine(config.network, tile_rows=config.tile_rows, threads=threads)
-        self.layers = build(config, model)
+        self._weights = weights or first_weights(config)
+        lines = line_activity(data.train_events, config.network.inputs)
+        self.layers = build(config, model, weights=self._weights, importance=(lines, None))
         policy = POLICIES[config.policy]
-        self.policies = [policy(layer_shape(layer)) for layer in self.layers]
+        self.policies = [policy(layer.mapping.shape) for layer in self.layers]
         self.epoch = 0
         self.rows: list[dict[str, Any]] = []
         self._reported = Counters()
+        self._clipped: float | None = None
+        self._notice: Callable[[str], object] | None = notice
 
     def start(self) -> None:
-        """Program the initial weights and evaluate the untrained network."""
+        """Program the first weights and evaluate the untrained network."""
         began = time.perf_counter()
-        generator = stream("initial weights", self._config.seed)
-        for layer, w in zip(
-            self.layers, initial_weights(self._config.network, generator=generator), strict=True
-        ):
+        weights, clipped = self._weights, 0.0
+        for layer, w in zip(self.layers, weights, strict=True):
             layer.program(torch.from_numpy(w))
+            clipped += layer.mapping.clipped(torch.from_numpy(w)) * w.size
+        self._clipped = clipped / sum(w.size for w in weights)
         self._finish_epoch(None, began)
 
     def resume(self, epoch: int, rows: list[dict[str, Any]], counters: Counters) -> None:
         """Go on from the end of an epoch, once layers and policies are restored."""
         self.epoch, self.rows, self._reported = epoch, rows, counters
+        self._clipped = rows[0].get("mapping", {}).get("clipped_share")
 
     @property
     def batches(self) -> int:
@@ -96,11 +120,11 @@ class Trainer:
         key = stream_key("read noise", self._config.seed, epoch, 0)
         batches = self.batches
         right, loss = 0, 0.0
-        known = [layer.board.read_all() for layer in self.layers] if batches else []
+        known = [layer.read_back() for layer in self.layers] if batches else []
         for batch in range(batches):
             chosen = order[batch * size : (batch + 1) * size]
             if batch and batch % self._config.readback_every == 0:
-                known = [layer.board.read_all() for layer in self.layers]
+                known = [layer.read_back() for layer in self.layers]
             done = self._learn(chosen, known, key, batch * size, rounding)
             if (batch + 1) % self._config.clock_every == 0:
                 self._wait(self._config.clock_every * size)
@@ -121,14 +145,18 @@ class Trainer:
     ) -> Pass:
         """Forward, backward and programming of one batch."""
         config = self._config
+        if first // config.batch_size % config.periphery.adc_calibrate_every == 0:
+            self._calibrate(chosen)
+        seen = view(self.layers, self._fronts())
         done = self._engine(
-            [layer.effective() for layer in self.layers],
+            seen.layers,
             self.data.train_events,
             self.data.train_labels,
             chosen,
             noise_key=key,
             first=first,
             backward_weights=self.layers[1].mapping.weights(known[1]).numpy(),
+            columns=seen.columns,
         )
         self._count(done)
         for layer, policy, gradient, g_read in zip(
@@ -143,18 +171,66 @@ class Trainer:
         for layer in self.layers:
             layer.board.wait(images * self._config.network.seconds)
 
-    def evaluate(self) -> Pass:
-        """Run the test images; reads are counted like any other."""
-        done = self._engine(
-            [layer.effective() for layer in self.layers],
+    def evaluate(self, *, noise_key: int | None = None) -> Pass:
+        """Run the test images; reads are counted like any other, wires are exact.
+
+        Args:
+            noise_key: Names the read noise; by default that of this epoch's test.
+        """
+        for layer in self.layers:
+            layer.board.settle()
+        self._calibrate(self._first_images())
+        done = self._test(self._fronts(), noise_key)
+        self._count(done)
+        return done
+
+    def evaluate_with(self, periphery: Periphery, *, noise_key: int | None = None) -> Pass:
+        """Run the test images behind another periphery; the trainer and its boards do not change.
+
+        Its converters are manufactured from the seed of the run and calibrated as `evaluate` does
+        it. Nothing is counted. The layers are seen as the last read, pulse or `evaluate` left them.
+
+        Args:
+            periphery: The other periphery.
+            noise_key: See `evaluate`.
+        """
+        fronts = [
+            front_end(self._config, periphery, layer.mapping, place)
+            for place, layer in enumerate(self.layers)
+        ]
+        images = self._first_images()
+        fronts = calibrated(
+            self._engine, self.layers, fronts, self.data.train_events, images, self._config
+        )
+        return self._test(fronts, noise_key)
+
+    def _test(self, fronts: list[FrontEnd | None], noise_key: int | None) -> Pass:
+        """Run the test images behind some front ends."""
+        seen = view(self.layers, fronts)
+        return self._engine(
+            seen.layers,
             self.data.test_events,
             self.data.test_labels,
             np.arange(len(self.data.test_labels)),
-            noise_key=stream_key("read noise", self._config.seed, self.epoch, 1),
+            noise_key=noise_key or stream_key("read noise", self._config.seed, self.epoch, 1),
             first=0,
+            columns=seen.columns,
         )
-        self._count(done)
-        return done
+
+    def _first_images(self) -> np.ndarray:
+        """The training images that ranges for a test are measured on."""
+        return np.arange(min(self._config.batch_size, len(self.data.train_labels)))
+
+    def _fronts(self) -> list[FrontEnd | None]:
+        """The front ends of the boards."""
+        return [layer.board.front_end for layer in self.layers]
+
+    def _calibrate(self, chosen: np.ndarray) -> None:
+        """Measure the ranges of the boards' converters on some training images."""
+        events = self.data.train_events
+        found = calibrated(self._engine, self.layers, self._fronts(), events, chosen, self._config)
+        for layer, front in zip(self.layers, found, strict=True):
+            layer.board.front_end = front
 
     def _count(self, done: Pass) -> None:
         """Tell each board what the kernels read from it."""
@@ -163,6 +239,7 @@ class Trainer:
                 int(done.activations[place]),
                 int(done.tile_steps[place]),
                 float(done.siemens[place]),
+                int(done.clipped[place]),
             )
 
     def _finish_epoch(self, training: dict[str, Any] | None, began: float) -> None:
@@ -179,16 +256,30 @@ class Trainer:
             "test_images": len(done.predictions),
             **activity(done, self._config),
             **costs(counters - self._reported),
+            **through_wires(self.layers),
+            **faulty(self.layers, (counters - self._reported).lost_pulses),
+            **report(self._fronts(), counters - self._reported, self._config),
+            "mapping": self._mapping(),
             "seconds": time.perf_counter() - began,
         }
         self._reported = counters
         self.rows.append(row)
+        text = complaint(row.get("periphery", {}), self._config)
+        if text and self._notice is not None:
+            self._notice(text)
+            self._notice = None
 
-
-def layer_shape(layer: CrossbarLayer) -> tuple[int, int]:
-    """(rows, outputs) of a layer."""
-    rows, columns = layer.board.info.shape
-    return rows, columns // 2
+    def _mapping(self) -> dict[str, Any]:
+        """What the mapping took and could not hold; `refreshed` counts anew in each epoch."""
+        refreshed = sum(layer.refreshed for layer in self.layers)
+        for layer in self.layers:
+            layer.refreshed = 0
+        return {
+            "name": self._config.mapping,
+            "devices": sum(layer.mapping.devices for layer in self.layers) * self._config.copies,
+            "clipped_share": self._clipped,
+            "refreshed": refreshed,
+        }
 
 
 def total_counters(layers: list[CrossbarLayer]) -> Counters:
@@ -211,6 +302,20 @@ def costs(counters: Counters) -> dict[str, Any]:
             "device_reads": counters.device_reads,
         },
         "energy_joules": {"read": counters.read_joules, "write": counters.write_joules},
+    }
+
+
+def through_wires(layers: list[CrossbarLayer]) -> dict[str, Any]:
+    """How exact the wires were in this epoch; nothing without them."""
+    arrays = [layer.board.wired for layer in layers if layer.board.wired is not None]
+    if not arrays:
+        return {}
+    return {
+        "wires": {
+            "solved_tiles": sum(array.solved for array in arrays),
+            "worst_error_between": max(array.worst_error for array in arrays),
+            "checkpoint_error": max(array.checkpoint_error for array in arrays),
+        }
     }
 
 

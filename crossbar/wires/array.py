@@ -1,5 +1,6 @@
 """An array cut into tiles, as its wires let it be seen; exact matrices refreshed by a policy."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
@@ -29,9 +30,10 @@ class Seen(NamedTuple):
 
 @dataclass
 class _Tile:
-    """One tile: where it is, its devices when last seen, and what its ladders leave out."""
+    """One tile: where it is, its lines, its devices when last seen, what its ladders leave out."""
 
     place: tuple[slice, slice]
+    wires: Wires
     g: Floats
     rest: Floats  # exact matrix less that of the ladders, siemens, (rows, columns)
 
@@ -62,18 +64,28 @@ class WiredArray:
         self,
         shape: tuple[int, int],
         tile_shape: tuple[int, int],
-        wires: Wires,
+        wires: Wires | Sequence[Wires],
         *,
         refresh: Refresh = "adaptive",
         bound: float = 1e-2,
     ) -> None:
-        """Cut an array of (rows, columns) into tiles; `start` comes next."""
-        self._wires, self._refresh, self._bound = wires, refresh, bound
+        """Cut an array of (rows, columns) into tiles; `start` comes next.
+
+        Args:
+            shape: (rows, columns).
+            tile_shape: Largest (rows, columns) of a tile.
+            wires: Those of every tile, or each tile's own, row of tiles by row of tiles.
+            refresh: See the class.
+            bound: See the class.
+        """
+        self._refresh, self._bound = refresh, bound
         downs = [slice(a, a + tile_shape[0]) for a in range(0, shape[0], tile_shape[0])]
         across = [slice(a, a + tile_shape[1]) for a in range(0, shape[1], tile_shape[1])]
         nothing = np.empty((0, 0))
+        places = [(rows, columns) for rows in downs for columns in across]
+        each = [wires] * len(places) if isinstance(wires, Wires) else wires
         self._tiles = [
-            _Tile((rows, columns), nothing, nothing) for rows in downs for columns in across
+            _Tile(place, own, nothing, nothing) for place, own in zip(places, each, strict=True)
         ]
         self._next = 0
         self.solved, self.worst_error, self.checkpoint_error = 0, 0.0, 0.0
@@ -125,18 +137,18 @@ class WiredArray:
         """Error of the currents for a random half of the rows driven, relative to the largest."""
         driven = (self._probes.random((1, len(part.siemens))) < 0.5).astype(np.float64)
         now = np.asarray(g[tile.place], np.float64)
-        if self._wires.bridged_words or self._wires.bridged_bits:
-            true = nodal.solve(now, self._wires, driven).amperes
+        if tile.wires.bridged_words or tile.wires.bridged_bits:
+            true = nodal.solve(now, tile.wires, driven).amperes
         else:
-            true = iterative.read(now, self._wires, driven, tolerance=tolerance)
+            true = iterative.read(now, tile.wires, driven, tolerance=tolerance)
         off = np.abs(driven @ part.siemens - true).max()
         return float(off / max(float(np.abs(true).max()), 1e-300))
 
     def _solve(self, tile: _Tile, g: Floats) -> Seen:
         """The exact matrix of a tile; what its ladders leave out is kept."""
         tile.g = np.array(g[tile.place], np.float64)
-        share = shares(tile.g, self._wires)
-        exact = transfer_matrix(tile.g, self._wires).T
+        share = shares(tile.g, tile.wires)
+        exact = transfer_matrix(tile.g, tile.wires).T
         tile.rest = exact - tile.g * share
         self.solved += 1
         return Seen(exact, share)
@@ -144,7 +156,7 @@ class WiredArray:
     def _corrected(self, tile: _Tile, g: Floats) -> Seen:
         """The matrix of a tile as its ladders follow the conductances."""
         now = np.asarray(g[tile.place], np.float64)
-        share = shares(now, self._wires)
+        share = shares(now, tile.wires)
         return Seen(now * share + tile.rest, share)
 
     def _assembled(self, g: Floats, parts: list[Seen]) -> Seen:

@@ -48,7 +48,7 @@ def measure(path: Path) -> None:
     began = time.perf_counter()
     measurements = read([path])
     read_at = time.perf_counter()
-    found = fit(measurements, load_device("oxram"), generator=np.random.default_rng(0))
+    found = fit(measurements, load_device("oxram_literature"), generator=np.random.default_rng(0))
     fitted_at = time.perf_counter()
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     used = measurements.notes[0].used

@@ -68,6 +68,7 @@ EVERYTHING = {  # every part of the physics of pulsed devices at once
     "set_kind": "abrupt",
     "full_set_siemens": 8e-4,
     "full_set_sigma": 0.1,
+    "full_set_d2d_share": 0.5,
     "relax_sigma_siemens": 2e-6,
     "relax_drift_siemens": -1e-6,
     "relax_activation_ev": 1.0,

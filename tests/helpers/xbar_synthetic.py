@@ -12,6 +12,8 @@ import torch
 from crossbar.fitting.events import reads_table
 from crossbar.fitting.measurements import Cycles, Measurements, Pulses, Retention, Written
 from device_models.model import DeviceState
+from device_models.open_loop import full_level
+from device_models.physics import draw_kicks
 from device_models.presets import load_device
 
 COLD = {"read_floor": 0.0, "read_fraction": 0.0}
@@ -20,7 +22,7 @@ COLD = {"read_floor": 0.0, "read_fraction": 0.0}
 def truth(**changes):
     """The shipped oxide with a gap to the bounds that pulses do not often reach."""
     return dataclasses.replace(
-        load_device("oxram"),
+        load_device("oxram_literature"),
         **{"d2d_bound_sigma": 0.0, "g_max_siemens": 1e-4, "g_min_siemens": 1e-6} | changes,
     )
 
@@ -68,7 +70,7 @@ def placed(model, generator, levels, each):
     made = model.manufacture(tuple(g.shape), generator=generator)
     dynamics = dict(made.dynamics)
     if "kick" in dynamics:
-        dynamics["kick"] = torch.randn(g.shape, generator=generator)
+        dynamics["kick"] = draw_kicks(g.shape, model.relax_tail_sigma, generator=generator)
     return DeviceState(g, made.traits, dynamics)
 
 
@@ -108,9 +110,11 @@ def retention(model, generator, *, levels, each=200, seconds=(1e-2, 1.0, 1e2, 1e
 
 def cycles(model, generator, *, devices=50, each=10):
     """Full SET and RESET of every device, open loop, read noise left out."""
-    shape = (devices, each)
-    up = model.full_level(torch.ones(shape), generator=generator).numpy()
-    down = model.full_level(-torch.ones(shape), generator=generator).numpy()
+    made = model.manufacture((devices, 1), generator=generator).traits
+    up, down = (
+        full_level(model, sign, (devices, each), made, generator=generator).numpy()
+        for sign in (1, -1)
+    )
     return Cycles(
         device=np.repeat(np.arange(devices), each),
         cycle=np.tile(np.arange(each), devices),

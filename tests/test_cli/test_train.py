@@ -150,6 +150,12 @@ def test_an_impossible_ratio_is_refused(here, ratio):
             "'accumulate'?",
         ),
         (
+            "--mapping",
+            "pairs",
+            "--mapping must be one of one_sided, pair, dale, reference_column, sliced, not 'pairs'; "
+            "did you mean 'pair'?",
+        ),
+        (
             "--device",
             "oxarm.yaml",
             "no device file and no preset 'oxarm.yaml'; did you mean 'oxram.yaml'?",
@@ -202,6 +208,15 @@ def test_update_noise_needs_its_device(here, data):
         "nothing was written"
     )
     refused(here, message, "--update-noise", "0.2", *data)
+
+
+def test_one_device_a_synapse_needs_rows_with_a_sign(here, data):
+    message = (
+        "the mapping dale needs rows of one sign each, and ei none has none; rows without a sign "
+        "need two devices a synapse (one_sided, pair, sliced) or a reference_column; "
+        "nothing was written"
+    )
+    refused(here, message, "--mapping", "dale", "--ei", "none", *data)
 
 
 def test_a_network_that_does_not_fit_the_images_is_refused(here, data):
@@ -373,6 +388,22 @@ def test_a_damaged_checkpoint_is_refused(here, copy, data):
 
 
 # A run
+
+
+def test_dale_takes_half_of_the_devices_of_the_default(finished, data, tmp_path):
+    config = tmp_path / "small.yaml"
+    config.write_text(SMALL, "utf-8")
+    run = tmp_path / "run"
+    options = ("--config", config, "--epochs", 1, "--out", run, "--json", "--no-figures", *data)
+    ended = train("--mapping", "dale", *options)
+    assert ended.code == 0, ended.stderr
+    one, other = json.loads(ended.stdout), json.loads(finished[1].stdout)
+    assert one["mapping"]["name"] == "dale"
+    assert other["mapping"]["name"] == "one_sided"
+    assert 2 * one["mapping"]["devices"] == other["mapping"]["devices"] == 2 * 20 * (784 + 10)
+    losses = [row["test_loss"] for row in one["epochs"]]
+    assert losses[1] < losses[0]
+    assert {row["mapping"]["name"] for row in epochs_of(run)} == {"dale"}
 
 
 def test_json_has_what_a_script_needs(finished):

@@ -28,7 +28,7 @@ from xbar_training import (
 )
 
 from crossbar.boards.emulated import EmulatedBoard
-from crossbar.mapping import OneSided
+from crossbar.mappings import MAPPINGS
 from crossbar.snn.encoding import Events
 from crossbar.snn.layer import CrossbarLayer
 from crossbar.snn.network import initial_weights, signs
@@ -161,11 +161,12 @@ SHAPE = (30, 20)  # weights
 
 def layer_of(model, x, *, sign=1, w_max=1.0):
     """A layer of one sign whose active devices all stand at a fraction `x` of the window."""
-    mapping = OneSided(
-        torch.full(SHAPE[:1], sign, dtype=torch.int8), model.window_siemens / w_max, 1e-6
-    )
+    mapping = MAPPINGS["one_sided"](
+        torch.full(SHAPE[:1], sign, dtype=torch.int8), SHAPE[1], model.window_siemens / w_max,
+        model.g_min_siemens, model.g_max_siemens,
+    )  # fmt: skip
     board = EmulatedBoard(
-        model, Tiling(SHAPE[0], 2 * SHAPE[1], 128, 128), mapping.selected(SHAPE[1]),
+        model, Tiling(SHAPE[0], mapping.columns, 128, 128), mapping.selected(),
         v_read_volts=0.2, t_read_seconds=1e-7, seed=0, place=0,
     )  # fmt: skip
     targets = mapping.targets(torch.full(SHAPE, (sign or 1) * x * w_max))
@@ -280,7 +281,7 @@ def test_weights_are_conductances_and_nothing_else(kind, policy):
         )
         assert (g >= np.float32(1e-6)).all()
         assert (g <= np.float32(1e-3)).all()
-        parked = ~layer.mapping.selected(half)
+        parked = ~layer.mapping.selected()
         assert torch.equal(g[parked], made(config, trainer)[sign.size][parked])
 
 

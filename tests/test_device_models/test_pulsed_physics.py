@@ -120,6 +120,41 @@ def test_relaxation_has_its_peak_at_the_peak():
     assert_close(physics.relaxation_siemens(g, 1.0, 1e-4), expected, rtol=1e-6, atol=0.0)
 
 
+def test_a_sharper_hump_is_the_power_of_the_plain_one():
+    g = torch.tensor([1e-5, 1e-4, 3e-4])
+    expected = 2e-6 * torch.tensor([0.1 * math.exp(0.9), 1.0, 3.0 * math.exp(-2.0)]) ** 2.5
+    found = physics.relaxation_siemens(g, 2e-6, 1e-4, 2.5)
+    assert_close(found, expected, rtol=1e-5, atol=0.0)
+    sharp = dataclasses.replace(RELAXING, relax_sharpness=2.5, relax_sigma_siemens=0.0)
+    state = program(sharp, half(sharp, 0.1), ONES).state
+    later = sharp.advance(state, 1e-3, generator=gen())
+    # float32 keeps 1e-11 of 1e-4 siemens, of a drift of 6e-6.
+    drift = -2e-6 * physics.decades(torch.tensor(1e-3), 1e-6)
+    law = drift * (state.g / 1e-4 * torch.exp(1.0 - state.g / 1e-4)) ** 2.5
+    assert_close(sharp.conductance(later) - state.g, law, rtol=1e-4, atol=2e-11)
+
+
+TAILED = dataclasses.replace(RELAXING, relax_tail_sigma=0.8, relax_drift_siemens=0.0)
+
+
+@pytest.mark.parametrize("tail", [0.0, 0.8])
+def test_tails_of_the_kicks_are_a_log_normal_scale(tail):
+    """E z^2 = exp(2 tail^2) and E |z| = sqrt(2 / pi) exp(tail^2 / 2)."""
+    z = physics.draw_kicks(torch.Size((400, 400)), tail, generator=gen())
+    assert abs(z_of_mean(z, 0.0)) < 5
+    assert abs(z_of_mean(z**2, math.exp(2.0 * tail**2))) < 5
+    size = math.sqrt(2.0 / math.pi) * math.exp(tail**2 / 2.0)
+    assert abs(z_of_mean(z.abs(), size)) < 5
+    assert abs(z_of_mean(z.abs(), 1.03 * size)) > 5
+
+
+def test_a_pulse_draws_kicks_with_the_tails_of_the_device():
+    kick = program(TAILED, half(TAILED), ONES).state.dynamics["kick"]
+    assert abs(z_of_mean(kick.abs(), math.sqrt(2.0 / math.pi) * math.exp(0.32))) < 5
+    plain = program(RELAXING, half(RELAXING), ONES).state.dynamics["kick"]
+    assert abs(z_of_mean(plain.abs(), math.sqrt(2.0 / math.pi))) < 5
+
+
 def test_a_new_pulse_starts_from_the_drifted_value_and_restarts_the_clock():
     state, _ = drifted(1e3)
     later = RELAXING.advance(state, 1e3, generator=gen())

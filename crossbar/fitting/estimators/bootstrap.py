@@ -10,6 +10,7 @@ from scipy import stats
 from ..measurements import Floats, Ints
 
 FEW = 8  # devices below which an interval is called uncertain itself
+PAIRS = 4  # devices below which their ramps are resampled
 BLOCKS = 20  # pieces of a history that is all there is
 
 
@@ -25,21 +26,24 @@ def weights(units: int, resamples: int, generator: np.random.Generator) -> Float
 def units(device: Ints, ramp: Ints | None = None) -> tuple[Ints, Ints]:
     """What is resampled: the unit of each row, and the device of each unit.
 
-    Devices, if there are several. One device alone is cut into its ramps, or into `BLOCKS` equal
-    runs of rows where it has few ramps: the interval then holds for this device only.
+    Devices, if there are several. Fewer than `PAIRS` are cut into their ramps, where these are
+    `FEW` or more, and one device with few ramps into `BLOCKS` equal runs of rows: the interval then
+    holds for these devices only. (Of two devices half of the resamples take one of them twice.)
 
     Args:
         device: Number of the device of each row.
         ramp: Number of the ramp of each row.
     """
     names, of_row = np.unique(device, return_inverse=True)
+    if ramp is not None and len(names) < PAIRS:
+        keys = of_row * (int(ramp.max(initial=0)) + 1) + ramp
+        _, first, unit = np.unique(keys, return_index=True, return_inverse=True)
+        if len(first) >= FEW:
+            return unit.astype(np.int64), of_row[first].astype(np.int64)
     if len(names) > 1:
         return of_row.astype(np.int64), np.arange(len(names))
-    if ramp is not None and len(np.unique(ramp)) >= FEW:
-        of_row = np.unique(ramp, return_inverse=True)[1]
-    else:
-        pieces = max(1, min(BLOCKS, len(device) // 4))
-        of_row = np.arange(len(device)) * pieces // max(1, len(device))
+    pieces = max(1, min(BLOCKS, len(device) // 4))
+    of_row = np.arange(len(device)) * pieces // max(1, len(device))
     return of_row.astype(np.int64), np.zeros(int(of_row.max(initial=0)) + 1, np.int64)
 
 
@@ -65,6 +69,16 @@ def interval(draws: Floats, units: int, *, log: bool = False) -> tuple[float, fl
     stretch = np.sqrt(n / (n - 1)) * stats.t.ppf(0.975, n - 1) / stats.norm.ppf(0.975)
     below, above = min(0.0, low - value), max(0.0, high - value)
     return float(value + stretch * below), float(value + stretch * above)
+
+
+def root_interval(draws: Floats, units: int) -> tuple[float, float]:
+    """Interval of a square root from the repeats of its square, which noise takes below zero.
+
+    A negative estimate counts as zero: the interval is then [0, upper] with the spread of the
+    repeats, never the point 0.
+    """
+    low, high = interval(draws - min(0.0, float(draws[0])), units)
+    return float(np.sqrt(max(low, 0.0))), float(np.sqrt(max(high, 0.0)))
 
 
 def sums(unit: Ints, count: int, *columns: Floats) -> list[Floats]:

@@ -5,10 +5,11 @@ The equation itself stays in the model: a shape is tried by asking a model that 
 
 import copy
 import dataclasses
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+from scipy.special import ndtri
 
 from device_models.errors import ConfigError
 from device_models.model import DeviceModel
@@ -51,11 +52,13 @@ LAWS: dict[str, tuple[Law, Law]] = {  # model -> SET, RESET
         Law("reset_fraction", "reset_slope", -2.0, 500.0),
     ),
 }
+LEVELS = (0.01, 0.05, 0.1, 0.25, 0.4, 0.5, 0.6, 0.75, 0.9, 0.95, 0.99)  # of step tables
+MOST_BINS = 24  # of step tables
 
 
 def fittable() -> list[str]:
-    """Registered models whose step can be fitted here."""
-    return [name for name in LAWS if name in MODELS]
+    """Registered models whose step can be fitted here: those with a law, and measured tables."""
+    return [*LAWS, "tabulated"]
 
 
 def as_model(preset: DeviceModel, name: str) -> Pulsed:
@@ -75,10 +78,26 @@ def as_model(preset: DeviceModel, name: str) -> Pulsed:
     shared = {f.name: getattr(preset, f.name) for f in dataclasses.fields(Pulsed)}
     own = {f for f in cls.__dataclass_fields__ if f not in shared}
     shared["sources"] = {k: v for k, v in preset.sources.items() if k in shared}
-    for law in LAWS[name]:
+    for law in LAWS.get(name, ()):
         start = {law.scale: 0.02, law.shape: 0.5 * law.low + 0.5 * min(law.high, 1.0)}
         shared |= {k: v for k, v in start.items() if k in own}
+    if name == "tabulated":
+        shared |= _as_tables(preset)
     return cls(**shared)  # type: ignore[return-value]
+
+
+def _as_tables(preset: Pulsed) -> dict[str, Any]:
+    """The step law of a model as the tables of `Tabulated`, which hold its c2c_sigma too."""
+    bins = np.linspace(preset.g_min_siemens, preset.g_max_siemens, MOST_BINS)
+    factor = 1.0 + preset.c2c_sigma * ndtri(np.array(LEVELS))
+    up, down = (step(preset, bins, polarity)[:, None] * factor for polarity in (1, -1))
+    return {
+        "c2c_sigma": 0.0,
+        "bins_siemens": tuple(bins.tolist()),
+        "levels": LEVELS,
+        "set_siemens": tuple(up.ravel().tolist()),
+        "reset_siemens": tuple((-down[:, ::-1]).ravel().tolist()),
+    }
 
 
 def step(model: DeviceModel, g: Floats, polarity: int, **changes: float) -> Floats:

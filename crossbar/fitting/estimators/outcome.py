@@ -7,10 +7,10 @@ import numpy as np
 from device_models.registry import name_of
 
 from ..measurements import Floats
-from . import bootstrap, growth, spread
-from .laws import LAWS
+from . import bootstrap, linked_reads, spread
+from .laws import LAWS, Law
 from .part import Part
-from .work import Fitted, Work, read_pairs, residuals, variances
+from .work import Fitted, Work, c2c_squared
 
 
 def warnings_of(work: Work, fits: dict[int, Fitted]) -> tuple[str, ...]:
@@ -41,22 +41,37 @@ def add_law(found: Part, work: Work, fits: dict[int, Fitted]) -> Part:
     units = len(work.device_of_unit)
     for polarity, law in zip((1, -1), LAWS[name_of(work.model)], strict=True):
         if polarity in fits:
-            found = _added(found, law.scale, fits[polarity].scale, units, "median device")
+            fitted = fits[polarity]
+            found = _added(found, law.scale, fitted.scale, units, "median device")
+            ends = {law.scale: bootstrap.interval(fitted.scale, units, log=True)}
+            found = replace(found, intervals=found.intervals | ends)
             if law.shape:
-                found = _added(found, law.shape, fits[polarity].shape, units, "")
+                found = _within(_added(found, law.shape, fitted.shape, units, ""), law)
     return found
+
+
+def _within(found: Part, law: Law) -> Part:
+    """The interval of a shape inside its range, with a warning where it reaches an end of it."""
+    low, high = found.intervals[law.shape]
+    if law.low < low and high < law.high:
+        return found
+    ends = {law.shape: (max(low, law.low), min(high, law.high))}
+    words = f"{law.shape} is hardly told: its interval reaches the end of its range"
+    return replace(found, intervals=found.intervals | ends, warnings=(*found.warnings, words))
 
 
 def add_c2c(found: Part, work: Work, fits: dict[int, Fitted]) -> Part:
     """Cycle-to-cycle spread of one step."""
     if not fits:
         return found
-    c2, _ = variances(work, work.weight)
+    c2, units = c2c_squared(work, work.weight), len(work.device_of_unit)
     words = "residual spread less the read noise that neighbours share"
     if work.known_read:
         words = "residual spread less the read noise of repeated reads"
         words = words if work.read_measured else "residual spread, read noise included"
-    return _added(found, "c2c_sigma", np.sqrt(c2), len(work.device_of_unit), words)
+    found = _added(found, "c2c_sigma", np.sqrt(np.maximum(c2, 0.0)), units, words)
+    ends = {"c2c_sigma": bootstrap.root_interval(c2, units)}
+    return replace(found, intervals=found.intervals | ends)
 
 
 def add_d2d(found: Part, work: Work, fits: dict[int, Fitted]) -> Part:
@@ -85,50 +100,19 @@ def add_read(found: Part, work: Work, fits: dict[int, Fitted]) -> Part:
     """White read noise, where neighbouring pulses share readings."""
     if work.known_read or not fits:
         return found
-    s, r, v = residuals(work)
-    y, g2, pair = read_pairs(work, r, s**2 * work.sampling)
-    ohms = 1.0 / np.maximum(work.chain.before, 1e-12)
-    bins = 12
-    edges = np.quantile(ohms[pair], np.linspace(0, 1, bins + 1))
-    place = np.clip(np.searchsorted(edges, ohms, "right") - 1, 0, bins - 1)
-    w = g2 / v**2 * pair
-    count = len(work.device_of_unit)
-    keys = work.unit * bins + place
-    sw, swy, swg, swr = (
-        work.weight @ x.reshape(count, bins)[:, :]
-        for x in bootstrap.sums(keys, count * bins, w, w * y, w * g2, w * ohms)
-    )
-    return _read_law(found, work, sw, swy, swg, swr)
-
-
-def _read_law(found: Part, work: Work, sw: Floats, swy: Floats, swg: Floats, swr: Floats) -> Part:
-    """Growth of the read noise with resistance, from sums in bins of it, (resamples, bins)."""
-    model = work.model
-    ok = (sw[0] > 0.0) & (swg[0] > 0.0)
-    ohms = swr[0, ok] / sw[0, ok]
-    free = growth.spans(ohms)
-    repeats = []
-    for row in range(len(sw)):
-        seen = ok & (swg[row] > 0.0)
-        relative = swy[row, seen] / swg[row, seen]
-        repeats.append(
-            growth.fit(
-                np.ones((1, int(seen.sum()))),
-                relative,
-                swr[row, seen] / sw[row, seen],
-                swg[row, seen],
-                knee=model.read_knee_ohms,
-                exponents=growth.EXPONENTS if free else np.array([model.read_exponent]),
-                with_floor=True,
-                reweighted=False,
-            )
-        )
-    units = len(work.device_of_unit)
+    bins = linked_reads.binned(work, work.weight)
+    law, free = linked_reads.law(work, bins)
+    floor, fraction = linked_reads.most(work, bins, free=free)
+    most = {"read_floor": floor, "read_fraction": fraction}
     words = "readings that neighbouring pulses share"
-    columns = np.array([[float(x[0]) for x in r] for r in repeats]).T
-    for name, draws in zip(("read_floor", "read_fraction", "read_exponent"), columns, strict=True):
-        if name != "read_exponent" or free:
-            found = _added(found, name, draws, units, words)
+    for name, draws in zip(("read_floor", "read_fraction", "read_exponent"), law, strict=True):
+        if name == "read_exponent" and not free:
+            continue
+        found = _added(found, name, draws, len(work.device_of_unit), words)
+        low, high = found.intervals[name]
+        if low <= 0.0:
+            ends = {name: (0.0, max(high, most.get(name, high)))}
+            found = replace(found, intervals=found.intervals | ends)
     return found
 
 

@@ -11,6 +11,7 @@ class Part:
     Attributes:
         values: Field of the device model -> estimate, in its unit.
         intervals: Field -> ends of its 95 % interval; the fields of `values`.
+        tables: Field that holds many numbers -> those; measured, without an interval.
         words: Field -> what to say beside it: how it was found, what it contains.
         devices: How many devices informed it.
         rows: How many observations.
@@ -20,6 +21,7 @@ class Part:
 
     values: dict[str, float] = field(default_factory=dict)
     intervals: dict[str, tuple[float, float]] = field(default_factory=dict)
+    tables: dict[str, tuple[float, ...]] = field(default_factory=dict)
     words: dict[str, str] = field(default_factory=dict)
     devices: int = 0
     rows: int = 0

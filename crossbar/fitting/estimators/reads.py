@@ -1,51 +1,62 @@
-"""White and slow read noise from repeated reads.
+"""White and slow read noise from repeated reads: all series at once, by their likelihood.
 
-With x = g / mean(g) of a series, half the mean squared difference of reads k apart (the variogram)
-
-    v(k) = white^2 + slow^2 / K sum_j (1 - exp(-k dt / tau_j))
-
-separates the part that does not depend on the lag from the part that does, and unlike the sample
-autocovariance it is not biased by the mean of a series that is shorter than its slowest fluctuation.
-The K times tau are evenly spaced in the logarithm, as in `device_models.physics`.
+Law and likelihood are those of `whittle`. The intervals follow the profile of the likelihood,
+widened by the scatter between devices (`likelihood`), and hold a border that the data do not
+exclude: no floor, or a time constant beyond the reads.
 """
 
-import itertools
 from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
+from scipy import stats
 
-from device_models import physics
 from device_models.pulsed import Pulsed
 
-from ..measurements import Floats, Ints, Reads
-from . import bootstrap, growth
+from ..measurements import Floats, Reads
+from . import bootstrap, growth, likelihood, whittle
+from .likelihood import Box, Minimum, Value
 from .part import Part
+from .spectra import LONG, Spectra, of_reads, pooled
+from .whittle import NAMES
 
-LONG = 64  # reads from which a series tells a time constant
-LAGS = 24
-TIMES = 14  # time constants that are tried, from the shortest interval to 10 times the series
-MOST = 2000  # long series that are used
+BEYOND = 10.0  # times the longest series: slowest time constant that is tried
+STEEPEST = 5.0  # largest exponent
+NOTHING = 1e-12  # relative spread that stands for none
+ROUNDS = 3  # of weights and fits
+SEEN = 5.0  # log-likelihood that slow noise, or a cap of it, must gain
+FIRST_STEPS = 12  # from each start; the best one goes on
+SLOW, SLOW_EXPONENT, SHORTEST, LONGEST, CAP = range(3, 8)
+WHITE = (0, 1, 2)  # places in `NAMES`
 
 
 @dataclass(frozen=True, eq=False)
-class _Series:
-    """One row per series.
+class _Fit:
+    """The minimum of some spectra in a box."""
 
-    Attributes:
-        unit: What is resampled.
-        ohms: 1 / mean conductance.
-        rows: Number of reads.
-        white: Relative variance of the white part, per pair of times, shape (series, pairs).
-        slow: The same of the slow part; zero for short series.
-        loss: Weighted squares that the fit leaves, shape (series, pairs).
-    """
+    spectra: Spectra
+    model: Pulsed
+    box: Box
+    best: Minimum
 
-    unit: Ints
-    ohms: Floats
-    rows: Floats
-    white: Floats
-    slow: Floats
-    loss: Floats
+    @property
+    def laws(self) -> tuple[float, float]:
+        """What is not fitted: knee and cap of the white noise."""
+        return self.model.read_knee_ohms, self.model.read_cap
+
+    @property
+    def free(self) -> NDArray[np.bool_]:
+        """Which parameters are fitted."""
+        return self.box.high > self.box.low
+
+    def loss(self) -> likelihood.Loss:
+        """Negative log-likelihood of the pooled spectra."""
+        few = pooled(self.spectra)
+
+        def of(theta: Floats) -> Value:
+            return whittle.value(few, theta, *self.laws)
+
+        return of
 
 
 def estimate(
@@ -53,170 +64,191 @@ def estimate(
 ) -> Part:
     """Fit the laws of white and slow read noise; see `Pulsed` for them.
 
-    `read_knee_ohms` stays: it only says where the fractions hold.
+    `read_knee_ohms` stays: it only says where the fractions hold. `read_cap` stays; `slow_cap` is
+    fitted where the slow noise is seen to stop growing with resistance.
+
+    Args:
+        reads: Series of repeated reads; those of one read tell nothing.
+        model: Gives knee, caps, and the exponents if the resistances span too little.
+        generator: Not needed: the intervals are no resamples.
+        resamples: 0: no intervals.
     """
-    bounds = np.flatnonzero(np.diff(reads.series, prepend=-1, append=-1) != 0)
-    long = _long(reads, bounds)
-    pairs = _pairs(reads, long) if long else np.empty((0, 2))
-    found = _series(reads, bounds, long, pairs)
     devices = len(np.unique(reads.device))
-    units = int(found.unit.max()) + 1
-    drawn = bootstrap.weights(units, resamples, generator)
-    best = (drawn[:, found.unit] @ found.loss).argmin(1)
-    part = Part(
-        devices=devices,
-        rows=len(reads),
-        files=(reads.source,),
-        warnings=bootstrap.few(devices, "repeated reads"),
-    )
-    if units == 1:
-        words = "one series only: the intervals of its read noise are unknown, not zero"
-        part = replace(part, warnings=(*part.warnings, words))
-    part = _add_white(part, found, drawn, best, model)
+    warnings = bootstrap.few(devices, "repeated reads")
+    part = Part(devices=devices, rows=len(reads), files=(reads.source,), warnings=warnings)
+    spectra = of_reads(reads)
+    if spectra is None:
+        return part
+    spans = growth.spans(spectra.ohms) and len(spectra.ohms) > 2
+    long = int(spectra.long.sum())
+    fit = _best(spectra, model, spans=spans, slow=long > 0)
+    part = _add(part, fit, WHITE, "white part of repeated reads", resamples)
+    if not spans:
+        words = "the repeated reads span too little resistance: floor and growth of their noise"
+        part = _warn(part, f"{words} are not told apart, and exponents stay as the preset's")
     if not long:
         words = f"no series of {LONG} reads with a clock: slow noise, if any, is in the white part"
-        return replace(part, warnings=(*part.warnings, words))
-    return _add_slow(part, found, drawn, best, model, pairs)
+        return _warn(part, words)
+    return _add_slow(part, fit, long, resamples)
 
 
-def _long(reads: Reads, bounds: Ints) -> list[tuple[int, int]]:
-    """First and last + 1 row of the series that tell a time constant."""
-    spans = itertools.pairwise(bounds)
-    return [(int(a), int(b)) for a, b in spans if b - a >= LONG and reads.dt_seconds[a] > 0.0][
-        :MOST
+def _warn(part: Part, words: str) -> Part:
+    return replace(part, warnings=(*part.warnings, words))
+
+
+# --- the minimum ---------------------------------------------------------------------------------
+
+
+def _best(spectra: Spectra, model: Pulsed, *, spans: bool, slow: bool) -> _Fit:
+    """The fit whose slow noise has a cap of its own only where that is seen."""
+    fit = _searched(spectra, model, _box(spectra, model, spans=spans, slow=slow, cap=False))
+    if not (spans and slow):
+        return fit
+    capped = _searched(spectra, model, _box(spectra, model, spans=spans, slow=slow, cap=True))
+    same = replace(fit, spectra=capped.spectra)
+    rival = likelihood.minimise(same.loss(), fit.best.at, fit.box)
+    return capped if rival.value.loss - capped.best.value.loss > SEEN else fit
+
+
+def _box(spectra: Spectra, model: Pulsed, *, spans: bool, slow: bool, cap: bool) -> Box:
+    """Limits of the parameters; those that are not fitted stay as the model has them."""
+    none, times = np.log(NOTHING), [model.slow_shortest_seconds, model.slow_longest_seconds]
+    at = np.array([0.0, none, model.read_exponent, none, model.slow_exponent, 0.0, 0.0, 0.0])
+    at[SHORTEST : LONGEST + 1] = np.log(times)
+    at[CAP] = np.log(max(model.slow_cap, NOTHING))
+    low, high = at.copy(), at.copy()
+    high[[0, 1]] = 1.0, 0.0
+    if spans:
+        low[2], high[2] = 0.0, STEEPEST
+    if slow:
+        high[SLOW] = 0.0
+        low[[SHORTEST, LONGEST]] = np.log(np.nanmin(spectra.dt_seconds) / 2.0)
+        lasting = np.nanmax(spectra.dt_seconds * spectra.reads)
+        high[[SHORTEST, LONGEST]] = np.log(BEYOND * lasting)
+        if spans:
+            low[SLOW_EXPONENT], high[SLOW_EXPONENT] = 0.0, STEEPEST
+    if cap:
+        low[CAP], high[CAP] = np.log(1e-5), 0.0
+    return Box(low, high, (SHORTEST, LONGEST))
+
+
+def _searched(spectra: Spectra, model: Pulsed, box: Box) -> _Fit:
+    """The best minimum from several starts, then with the weights of its own misfit."""
+    unknown = likelihood.Minimum(box.low, Value(np.inf, box.low, np.eye(len(box.low))))
+    fit = _Fit(spectra, model, box, unknown)
+    loss = fit.loss()
+    found = [
+        likelihood.minimise(loss, start, box, steps=FIRST_STEPS) for start in _starts(spectra, fit)
     ]
+    best = min(found, key=lambda minimum: minimum.value.loss)
+    fit = replace(fit, best=likelihood.minimise(loss, best.at, box))
+    for _ in range(ROUNDS):
+        fit = replace(fit, spectra=whittle.reweighted(fit.spectra, fit.best.at, *fit.laws))
+        fit = replace(fit, best=likelihood.minimise(fit.loss(), fit.best.at, box))
+    at = _ordered(fit.best.at)
+    return replace(fit, best=Minimum(at, fit.loss()(at)))
 
 
-def _pairs(reads: Reads, long: list[tuple[int, int]]) -> Floats:
-    """Shortest and longest time constants to try, shape (pairs, 2)."""
-    steps = np.array([reads.dt_seconds[a] for a, _ in long])
-    lasting = max((b - a) * dt for (a, b), dt in zip(long, steps, strict=True))
-    times = np.geomspace(steps.min(), 10.0 * lasting, TIMES)
-    return np.array([(s, t) for s in times for t in times if t > 1.5 * s])
+def _ordered(theta: Floats) -> Floats:
+    """The same law with the shorter time first, and the longer one longer."""
+    found = theta.copy()
+    found[SHORTEST : LONGEST + 1].sort()
+    found[LONGEST] = max(found[LONGEST], found[SHORTEST] + 0.01)
+    return found
 
 
-def _series(reads: Reads, bounds: Ints, long: list[tuple[int, int]], pairs: Floats) -> _Series:
-    """The variances of every series; of a short one only neighbours are compared."""
-    first, count = bounds[:-1], np.diff(bounds)
-    number = np.repeat(np.arange(len(first)), count)
-    mean = np.add.reduceat(reads.g_siemens, first) / count
-    same = np.diff(number) == 0
-    squares = 0.5 * (np.diff(reads.g_siemens) / mean[number[1:]]) ** 2
-    neighbours = np.bincount(number[1:][same], squares[same], minlength=len(first)) / (count - 1)
-    columns = max(len(pairs), 1)
-    white = np.repeat(neighbours[:, None], columns, 1)
-    slow, loss = np.zeros_like(white), np.zeros_like(white)
-    place = {a: i for i, a in enumerate(first)}
-    for a, b in long:
-        i = place[a]
-        white[i], slow[i], loss[i] = _variogram_fit(
-            reads.g_siemens[a:b] / mean[i], float(reads.dt_seconds[a]), pairs
+def _starts(spectra: Spectra, fit: _Fit) -> list[Floats]:
+    """Points from which a minimum is sought."""
+    decade = float(np.mean(np.log(spectra.ohms / fit.laws[0])))
+    long = spectra.long
+    squares = np.bincount(spectra.series, spectra.power * spectra.count)
+    whole = squares / np.bincount(spectra.series, spectra.count)
+    fast = np.append(spectra.series[1:], -1) != spectra.series  # highest frequencies
+    white = 0.5 * np.log(np.median(spectra.power[fast]) + NOTHING)
+    total = 0.5 * np.log(whole[long] + NOTHING) if long.any() else np.zeros(1)
+    dt, lasting = 1.0, 1.0
+    if long.any():
+        dt = float(np.nanmin(spectra.dt_seconds))
+        lasting = float(np.nanmax(spectra.dt_seconds * spectra.reads))
+    times = [(dt, lasting / 3.0), (5.0 * dt, lasting), (20.0 * dt, lasting / 20.0)]
+    caps = (total.max(), total.max() - 1.0) if fit.free[CAP] else (fit.box.high[CAP],)
+    return [
+        np.array([
+            0.3 * np.exp(2.0 * white), white - grows * decade, grows,
+            float(np.median(total)) - steep * decade, steep, *np.log(pair), cap,
+        ])
+        for grows, steep in ((0.4, 0.3), (0.8, 1.2), (0.8, 2.5))
+        for pair in (times if fit.free[SLOW] else times[:1])
+        for cap in caps
+    ]  # fmt: skip
+
+
+# --- the part ------------------------------------------------------------------------------------
+
+
+def _add_slow(part: Part, fit: _Fit, long: int, resamples: int) -> Part:
+    """Fraction, exponent, times and perhaps the cap of the slow part."""
+    words = f"part of the reads that depends on the lag, {long} series"
+    if not _seen(fit):
+        part = _add(part, fit, (SLOW,), words, resamples)
+        upper = part.intervals[NAMES[SLOW]][1] if resamples else 0.0
+        return replace(
+            part,
+            values=part.values | {NAMES[SLOW]: 0.0},
+            intervals=part.intervals | {NAMES[SLOW]: (0.0, upper)},
         )
-    several = len(np.unique(reads.device)) > 1
-    label = reads.device[first] if several else np.arange(len(first))
-    unit = np.unique(label, return_inverse=True)[1].astype(np.int64)
-    return _Series(unit, 1.0 / np.maximum(mean, 1e-12), count - 1.0, white, slow, loss)
+    part = _add(part, fit, (SLOW, SLOW_EXPONENT, CAP), words, resamples)
+    words += "; effective: slower and faster than the reads nothing is seen"
+    part = _add(part, fit, (SHORTEST, LONGEST), words, resamples)
+    if fit.best.at[LONGEST] >= fit.box.high[LONGEST] - 0.01:
+        words = "the slowest time constant lies beyond the reads: its value is a lower bound"
+        return _warn(part, words)
+    return part
 
 
-def variogram(x: Floats) -> tuple[Ints, Floats]:
-    """Lags, evenly spaced in the logarithm up to a third of the series, and v at each."""
-    lags = np.unique(np.geomspace(1, max(2, len(x) // 3), LAGS).astype(int))
-    return lags, np.array([0.5 * np.mean((x[k:] - x[:-k]) ** 2) for k in lags])
+def _seen(fit: _Fit) -> bool:
+    """Whether slow noise is likelier than none."""
+    low, high = fit.box.low.copy(), fit.box.high.copy()
+    fixed = [SLOW, SLOW_EXPONENT, SHORTEST, LONGEST, CAP]
+    low[fixed] = high[fixed] = fit.best.at[fixed]
+    low[SLOW] = high[SLOW] = np.log(NOTHING)
+    rival = likelihood.minimise(fit.loss(), fit.best.at, Box(low, high))
+    return rival.value.loss - fit.best.value.loss > SEEN
 
 
-def _variogram_fit(x: Floats, dt: float, pairs: Floats) -> tuple[Floats, Floats, Floats]:
-    """White and slow variance and the loss for every pair of times, by weighted least squares."""
-    lags, v = variogram(x)
-    w = (len(x) / lags) / (v**2 + 1e-30)  # long lags average few independent pieces
-    k = np.arange(physics.COMPONENTS) / (physics.COMPONENTS - 1)
-    tau = pairs[:, :1] * (pairs[:, 1:] / pairs[:, :1]) ** k
-    grown = (1.0 - np.exp(-dt * lags[None, None, :] / tau[:, :, None])).mean(1)  # (pairs, lags)
-    s1, sy = w.sum(), (w * v).sum()
-    sx, sxx, sxy = grown @ w, grown**2 @ w, grown @ (w * v)
-    det = np.maximum(s1 * sxx - sx**2, 1e-12 * s1 * sxx)
-    white, slow = (sxx * sy - sx * sxy) / det, (s1 * sxy - sx * sy) / det
-    white = np.where(slow < 0.0, sy / s1, np.maximum(white, 0.0))
-    slow = np.where(slow < 0.0, 0.0, np.where(white == 0.0, sxy / sxx, slow))
-    rest = ((v - white[:, None] - slow[:, None] * grown) ** 2) @ w
-    return white, slow, rest
-
-
-def _law(
-    drawn: Floats, variance: Floats, found: _Series, model: Pulsed, kept: float, *, floor: bool
-) -> tuple[growth.Growth, bool]:
-    """Growth with resistance for every resample, and whether the exponent is a free one.
-
-    `variance` has a row per resample, for each has its own best time constants.
-    """
-    free = growth.spans(found.ohms) and len(found.ohms) > 2
-    rows = [
-        growth.fit(
-            weight[found.unit][None, :],
-            y,
-            found.ohms,
-            found.rows,
-            knee=model.read_knee_ohms,
-            exponents=growth.EXPONENTS if free else np.array([kept]),
-            with_floor=floor,
-        )
-        for weight, y in zip(drawn, variance, strict=True)
-    ]
-    columns = [np.concatenate([getattr(r, name) for r in rows]) for name in growth.Growth._fields]
-    return growth.Growth(*columns), free
-
-
-def _add(part: Part, units: int, words: str, *, log: bool = False, **draws: Floats) -> Part:
-    """The part with some parameters, from their repeats."""
+def _add(part: Part, fit: _Fit, places: tuple[int, ...], words: str, resamples: int) -> Part:
+    """The part with some parameters, as far as they are fitted."""
+    fitted = [k for k in places if fit.free[k]]
+    values = {NAMES[k]: _number(fit, k, fit.best.at[k]) for k in fitted}
+    intervals = {name: (v, v) for name, v in values.items()}
+    if resamples:
+        variance = whittle.score_variance(fit.spectra, fit.best.at, *fit.laws, fit.free)
+        curvature = whittle.value(fit.spectra, fit.best.at, *fit.laws).curvature
+        wider = likelihood.inflation(curvature, variance, fit.free)
+        intervals = {NAMES[k]: _interval(fit, k, float(wider[k])) for k in fitted}
     return replace(
         part,
-        values=part.values | {name: float(d[0]) for name, d in draws.items()},
-        intervals=part.intervals
-        | {n: bootstrap.interval(d, units, log=log) for n, d in draws.items()},
-        words=part.words | dict.fromkeys(draws, words),
+        values=part.values | values,
+        intervals=part.intervals | intervals,
+        words=part.words | dict.fromkeys(values, words),
     )
 
 
-def _add_white(
-    part: Part,
-    found: _Series,
-    drawn: Floats,
-    best: "np.ndarray[tuple[int], np.dtype[np.intp]]",
-    model: Pulsed,
-) -> Part:
-    """Floor, fraction and, where the resistances differ enough, exponent of the white part."""
-    law, free = _law(drawn, found.white[:, best].T, found, model, model.read_exponent, floor=True)
-    units = drawn.shape[1]
-    words = "white part of repeated reads"
-    part = _add(part, units, words, read_floor=law.floor, read_fraction=law.fraction)
-    return _add(part, units, words, read_exponent=law.exponent) if free else part
-
-
-def _add_slow(
-    part: Part,
-    found: _Series,
-    drawn: Floats,
-    best: "np.ndarray[tuple[int], np.dtype[np.intp]]",
-    model: Pulsed,
-    pairs: Floats,
-) -> Part:
-    """Fraction, exponent and times of the slow part, from the long series."""
-    there = found.loss.any(1)
-    some = _Series(*(getattr(found, n)[there] for n in _Series.__dataclass_fields__))
-    law, free = _law(drawn, some.slow[:, best].T, some, model, model.slow_exponent, floor=False)
-    units = drawn.shape[1]
-    words = f"part of the reads that depends on the lag, {int(there.sum())} series"
-    part = _add(part, units, words, slow_fraction=law.fraction)
-    if law.fraction[0] == 0.0:
-        return part
-    part = _add(
-        part,
-        units,
-        f"{words}; effective: slower and faster than the reads nothing is seen",
-        log=True,
-        slow_shortest_seconds=pairs[best, 0],
-        slow_longest_seconds=pairs[best, 1],
+def _interval(fit: _Fit, k: int, wider: float) -> tuple[float, float]:
+    """95 % interval of parameter k; an end at the border of the search is that of its field."""
+    units = int(fit.spectra.unit.max()) + 1
+    quantile = stats.t.ppf(0.975, units - 1) if units > 1 else stats.norm.ppf(0.975)
+    gain = 0.5 * quantile**2 * wider
+    low, high = likelihood.interval(fit.loss(), fit.best, fit.box, k, gain)
+    allowed = fit.model.__dataclass_fields__[NAMES[k]].metadata["range"]
+    return (
+        allowed.low if low <= fit.box.low[k] else _number(fit, k, low),
+        allowed.high if high >= fit.box.high[k] else _number(fit, k, high),
     )
-    part = _add(part, units, words, slow_exponent=law.exponent) if free else part
-    edge = pairs[best[0], 1] >= 0.99 * pairs[:, 1].max()
-    more = ("the slowest time constant lies beyond the reads: its value is a lower bound",)
-    return replace(part, warnings=(*part.warnings, *(more if edge else ())))
+
+
+def _number(fit: _Fit, k: int, theta: float) -> float:
+    """A parameter of the model from one of the search."""
+    if k == 0:
+        return float(np.sqrt(max(theta, 0.0)))
+    return float(theta) if k in (2, SLOW_EXPONENT) else float(np.exp(theta))

@@ -26,16 +26,16 @@ from device_models.pulsed import Pulsed
 from device_models.registry import name_of
 
 from ..measurements import Floats, Ints, Pulses
-from . import bootstrap, spread
+from . import bootstrap, linked_reads, spread
 from .chain import Bools, Chain
 from .laws import LAWS, Law, step
 from .outcome import add_c2c, add_d2d, add_law, add_read, warnings_of
 from .part import Part
 from .saturation import on_the_way
-from .work import Fitted, Work, known_reads, law_step, step_variance, variances
+from .work import Fitted, Work, c2c_squared, law_step, reads, step_variance
 
 BINS = 32
-ROUNDS = 3
+ROUNDS = 4
 MARGIN = 2.5  # standard deviations that a pulse is kept away from a bound
 TRIPLES = 30  # linked pulses that a separation of read noise needs
 
@@ -58,21 +58,47 @@ def estimate(
         read_measured: The model's read noise was measured: where pulses share no readings it is
             taken off the spread; an assumed one is not.
     """
+    work, fits = solve(pulses, model, generator, resamples, read_measured=read_measured)
+    found = part_of(pulses, work, fits)
+    for add in (add_law, add_c2c, add_d2d, add_read):
+        found = add(found, work, fits)
+    return found
+
+
+def solve(
+    pulses: Pulses,
+    model: Pulsed,
+    generator: np.random.Generator,
+    resamples: int,
+    *,
+    read_measured: bool,
+) -> tuple[Work, dict[int, Fitted]]:
+    """The rounds of a fit: what all its parts are made of, and the law of each polarity."""
     pulses = pulses.take(on_the_way(pulses))
     work = _start(Chain.of(pulses), model, generator, resamples, read_measured)
     fits: dict[int, Fitted] = {}
     for _ in range(ROUNDS):
         work, fits = _round(work)
+    return work, fits
+
+
+def part_of(pulses: Pulses, work: Work, fits: dict[int, Fitted]) -> Part:
+    """What a fit says of itself, before its parameters."""
     devices = len(np.unique(work.chain.device))
-    found = Part(
+    return Part(
         devices=devices,
         rows=int(work.used.sum()),
         files=(pulses.source,),
-        warnings=(*bootstrap.few(devices, "pulses"), *warnings_of(work, fits)),
+        warnings=(*_few(work, devices), *warnings_of(work, fits)),
     )
-    for add in (add_law, add_c2c, add_d2d, add_read):
-        found = add(found, work, fits)
-    return found
+
+
+def _few(work: Work, devices: int) -> tuple[str, ...]:
+    """What the intervals of few devices are worth."""
+    if work.nested and devices > 1:
+        words = "their ramps are resampled: the intervals hold for them, not for the type"
+        return (f"pulses: {devices} devices only; {words}",)
+    return bootstrap.few(devices, "pulses")
 
 
 def _start(
@@ -87,10 +113,10 @@ def _start(
     n = len(chain.device)
     low, high = (x[chain.device] for x in chain.extremes())
     inner = np.abs(chain.before - 0.5 * (low + high)) < 0.4 * (high - low)
-    linked = int((chain.linked[1:] & chain.linked[:-1]).sum())
+    known_read = int((chain.linked[1:] & chain.linked[:-1]).sum()) < TRIPLES
     return Work(
         chain=chain,
-        model=model,
+        model=model if known_read else replace(model, read_floor=0.0, read_fraction=0.0),
         unit=unit,
         device_of_unit=device_of_unit,
         weight=bootstrap.weights(len(device_of_unit), resamples, generator),
@@ -99,8 +125,7 @@ def _start(
         gain=np.ones(n),
         sampling=np.zeros(n),
         c2c=1.0,
-        read=0.0,
-        known_read=linked < TRIPLES,
+        known_read=known_read,
         read_measured=read_measured,
         flat=float(np.var(chain.dg)) + 1e-24,
     )
@@ -121,50 +146,64 @@ def _round(work: Work) -> tuple[Work, dict[int, Fitted]]:
         sampling[mine] = np.nan_to_num((fitted.error / fitted.gain)[device]) ** 2
     work = replace(work, model=model, gain=gain, sampling=np.minimum(sampling, 1.0))
     work = replace(work, g=_expected_before(work))
-    c2, read2 = variances(work, work.weight[:1])
-    c2c, read = float(np.sqrt(c2[0])), float(np.sqrt(read2[0]))
-    work = replace(work, c2c=c2c, read=read, flat=0.0)
+    c2c = float(np.sqrt(np.maximum(c2c_squared(work, work.weight[:1])[0], 0.0)))
+    work = replace(work, c2c=c2c, flat=0.0, model=_with_reads(work))
     return replace(work, used=_away_from_bounds(work)), fits
+
+
+def _with_reads(work: Work) -> Pulsed:
+    """The model with the read noise that linked pulses show, where they tell it."""
+    if work.known_read:
+        return work.model
+    law, _ = linked_reads.law(work, linked_reads.binned(work, work.weight[:1]))
+    return replace(
+        work.model,
+        read_floor=min(float(law.floor[0]), 1.0),
+        read_fraction=min(float(law.fraction[0]), 1.0),
+        read_exponent=float(law.exponent[0]),
+    )
 
 
 def _fit_polarity(work: Work, law: Law, polarity: int, rows: Bools) -> Fitted:
     """Profile the shape over its grid; gains of devices are free at every value of it."""
     count = len(work.device_of_unit)
     g, dg, unit = work.g[rows], work.chain.dg[rows], work.unit[rows]
-    variance = step_variance(work)[rows]
-    w, wg, wy = _binned(unit, count, g, dg, 1.0 / variance)
+    precision = 1.0 / step_variance(work)
+    noise = (precision**2 * _power(work, rows, precision))[rows]
+    w, wg, wy, wn = _binned(unit, count, g, *(precision[rows] * x for x in (1.0, g, dg)), noise)
     used = w > 0.0
     grid = law.grid()
-    top, bottom = np.empty((2, len(grid), count))
+    top, bottom, chance = np.empty((3, len(grid), count))
     for k, value in enumerate(grid):
         phi = np.zeros(w.shape)
         phi[used] = step(work.model, wg[used] / w[used], polarity, **{law.shape: float(value)})
         top[k], bottom[k] = (wy * phi).sum(1), (w * phi**2).sum(1)
-    shape, at = _best_shape(work, grid, top, bottom)
+        chance[k] = 0.0 if work.flat else (wn * phi**2).sum(1)
+    shape, at = _best_shape(work, grid, top, bottom, chance)
     return _scales(work, law, polarity, rows, shape, at, top, bottom)
 
 
-def _binned(
-    unit: Ints, count: int, g: Floats, dg: Floats, w: Floats
-) -> tuple[Floats, Floats, Floats]:
-    """Sums of weight, weight g and weight dG in bins of conductance, each (units, BINS)."""
+def _binned(unit: Ints, count: int, g: Floats, *columns: Floats) -> list[Floats]:
+    """Sums of columns in bins of conductance, each (units, BINS)."""
     edges = np.linspace(g.min(), g.max() * (1 + 1e-12) + 1e-30, BINS + 1)
     place = unit * BINS + np.clip(np.searchsorted(edges, g, "right") - 1, 0, BINS - 1)
-    summed = bootstrap.sums(place, count * BINS, w, w * g, w * dg)
-    return (
-        summed[0].reshape(count, BINS),
-        summed[1].reshape(count, BINS),
-        summed[2].reshape(count, BINS),
-    )
+    return [x.reshape(count, BINS) for x in bootstrap.sums(place, count * BINS, *columns)]
 
 
-def _best_shape(work: Work, grid: Floats, top: Floats, bottom: Floats) -> tuple[Floats, Floats]:
-    """Shape with the least squares for every resample, and its place in the grid, a fraction."""
-    if len(np.unique(work.device_of_unit)) > 1:
-        gain2 = np.divide(top**2, bottom, out=np.zeros_like(top), where=bottom > 0.0)
-        explained = work.weight @ gain2.T
-    else:
-        explained = (work.weight @ top.T) ** 2 / np.maximum(work.weight @ bottom.T, 1e-300)
+def _best_shape(
+    work: Work, grid: Floats, top: Floats, bottom: Floats, chance: Floats
+) -> tuple[Floats, Floats]:
+    """Shape with the least squares for every resample, and its place in the grid, a fraction.
+
+    The squares that free gains explain by chance, `chance` / `bottom` per device, are taken off:
+    the noise of the steps of many devices would choose the shape that fits most of it.
+    """
+    explained = np.empty((len(work.weight), len(grid)))
+    for k in range(len(grid)):
+        squares = work.by_device(top[k]) ** 2 - work.by_device(chance[k], power=2)
+        norm = work.by_device(bottom[k])
+        gain2 = np.divide(squares, norm, out=np.zeros(norm.shape), where=norm > 0.0)
+        explained[:, k] = (work.device_weight * gain2).sum(1)
     best = explained.argmax(1)
     if len(grid) < 3:
         return grid[best], best.astype(np.float64)
@@ -189,18 +228,13 @@ def _scales(
     """Gains at the best shape of each resample, and the median device's scale."""
     below = np.minimum(at.astype(int), len(top) - 1)
     above, part = np.minimum(below + 1, len(top) - 1), (at - at.astype(int))[:, None]
-    devices = int(work.device_of_unit.max()) + 1
     scale_now = float(getattr(work.model, law.scale))
-    if devices == 1:
-        t0, t1, b0, b1 = (
-            (work.weight * x).sum(1)[:, None]
-            for x in (top[below], top[above], bottom[below], bottom[above])
-        )
-    else:
-        t0, t1, b0, b1 = top[below], top[above], bottom[below], bottom[above]
+    t0, t1, b0, b1 = (
+        work.by_device(x) for x in (top[below], top[above], bottom[below], bottom[above])
+    )
     with np.errstate(divide="ignore", invalid="ignore"):
         gains = (1.0 - part) * t0 / b0 + part * t1 / b1  # of the law with the present scale
-    error = _gain_error(work, law, polarity, rows, float(shape[0]), gains[0])
+    error = _gain_error(work, law, polarity, rows, float(shape[0]))
     moves = np.isfinite(gains[0]) & (gains[0] > 3.0 * error)
     if not moves.any():
         moves = np.isfinite(gains[0]) & (gains[0] > 0.0)
@@ -210,36 +244,40 @@ def _scales(
     group = np.zeros(int(moves.sum()), np.int64)
     log0 = np.log(gains[0][moves]) + 0.5 * relative**2
     sigma = spread.between(log0, relative, group).sigma if len(group) > 2 else 0.0
-    w = (work.weight if devices > 1 else np.ones((len(at), 1)))[:, moves] / (
-        sigma**2 + relative**2 + 1e-12
-    )
-    logs = np.log(np.maximum(gains[:, moves], 1e-6)) + 0.5 * relative**2
+    w = work.device_weight[:, moves] / (sigma**2 + relative**2 + 1e-12)
+    w = np.where(np.isfinite(gains[:, moves]), w, 0.0)  # a resample may lack a device
+    logs = np.log(np.maximum(np.nan_to_num(gains[:, moves]), 1e-6)) + 0.5 * relative**2
     with np.errstate(invalid="ignore"):
-        middle = (w * logs).sum(1) / w.sum(1)
+        middle = np.clip((w * logs).sum(1) / w.sum(1), -30.0, 30.0)
     relative_gain = np.where(moves, gains[0] / np.exp(middle[0]), np.nan)
     return Fitted(scale_now * np.exp(middle), shape, relative_gain, error / np.exp(middle[0]))
 
 
-def _gain_error(
-    work: Work, law: Law, polarity: int, rows: Bools, shape: float, gain: Floats
-) -> Floats:
-    """Standard error of the gain of each device, with the read errors that pulses share."""
-    device, devices = work.chain.device, len(gain)
+def _gain_error(work: Work, law: Law, polarity: int, rows: Bools, shape: float) -> Floats:
+    """Standard error of the gain of each device."""
     s = step(work.model, work.g, polarity, **{law.shape: shape})
-    k = np.where(rows, s / step_variance(work), 0.0)
-    own = np.nan_to_num(gain)[device] * s * work.c2c
-    reads = work.read**2 * work.chain.before**2
-    next_reads = work.read**2 * work.chain.after**2
-    if work.known_read:
-        reads = known_reads(work, work.chain.before)
-        next_reads = known_reads(work, work.chain.after)
-    shared = np.zeros(len(k))
-    sign = work.chain.polarity[1:] * work.chain.polarity[:-1]
-    shared[1:] = np.where(work.chain.linked[1:], 2.0 * k[1:] * k[:-1] * sign * reads[1:], 0.0)
+    precision = np.where(rows, 1.0 / step_variance(work), 0.0)
     total, norm = bootstrap.sums(
-        device, devices, k**2 * (own**2 + reads + next_reads) - shared, k * s
+        work.chain.device,
+        int(work.device_of_unit.max()) + 1,
+        (s * precision) ** 2 * _power(work, rows, precision),
+        s**2 * precision,
     )
     return np.sqrt(np.maximum(total, 0.0)) / np.maximum(norm, 1e-300)
+
+
+def _power(work: Work, rows: Bools, weight: Floats) -> Floats:
+    """Share of each pulse in the variance of a sum of weighted steps, over its squared weight.
+
+    The read errors that it shares with the pulse before count with it.
+    """
+    chain = work.chain
+    noise, own = reads(work, chain.before), work.gain * law_step(work) * work.c2c
+    both = chain.linked[1:] & rows[1:] & rows[:-1]
+    ratio = np.divide(weight[:-1], weight[1:], out=np.zeros(len(rows) - 1), where=both)
+    found = own**2 + noise + reads(work, chain.after)
+    found[1:] -= 2.0 * ratio * chain.polarity[1:] * chain.polarity[:-1] * noise[1:]
+    return np.where(rows, found, 0.0)
 
 
 def _expected_before(work: Work) -> Floats:
@@ -257,7 +295,7 @@ def _away_from_bounds(work: Work) -> Bools:
     """Pulses that their device's bounds cannot have cut; all, if that would leave too few."""
     low, high = (x[work.chain.device] for x in work.chain.extremes())
     # A device that waits at its bound reads beyond it: 2 % of its readings lie 2 sigma outside.
-    low, high = low * (1.0 + 2.0 * work.read), high * (1.0 - 2.0 * work.read)
+    low, high = (low + 2.0 * np.sqrt(reads(work, low)), high - 2.0 * np.sqrt(reads(work, high)))
     s = np.abs(work.gain) * law_step(work)
     noise = MARGIN * np.sqrt(step_variance(work) + (s * work.c2c) ** 2)
     ahead, behind = s + noise, np.maximum(noise - s, 0.0)
@@ -265,7 +303,8 @@ def _away_from_bounds(work: Work) -> Bools:
     above, under = np.where(up, ahead, behind), np.where(up, behind, ahead)
     free = (work.g < high - above) & (work.g > low + under)
     kept = free | ~np.isin(work.chain.polarity, _crowded(work, free))
-    return np.asarray(kept, bool)
+    # The first pulse of a run is known by its own reading only, whose error is in its step too.
+    return np.asarray(kept & (work.chain.linked | work.known_read), bool)
 
 
 def _crowded(work: Work, free: Bools) -> list[int]:

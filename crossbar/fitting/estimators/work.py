@@ -43,15 +43,42 @@ class Work:
     gain: Floats  # of each pulse's device and polarity
     sampling: Floats  # squared relative error of that gain
     c2c: float
-    read: float  # relative sigma of a read
     known_read: bool  # from the model, for the chain tells nothing
     read_measured: bool  # whether the model's read noise was measured, not assumed
     flat: float  # variance of every step while nothing is known of it, else 0
 
+    @property
+    def nested(self) -> bool:
+        """Whether pieces of the histories of the same devices are resampled, not the devices."""
+        return len(self.device_of_unit) > int(self.device_of_unit.max()) + 1
 
-def known_reads(work: Work, g: Floats) -> Floats:
-    """Read variance from other measurements, siemens squared; zero where there is none."""
-    return read_variance(work.model, g) if work.read_measured else np.zeros(len(g))
+    def by_device(self, of_units: Floats, power: int = 1) -> Floats:
+        """Sums over the units of each device, times their weight to a power, in every resample.
+
+        Args:
+            of_units: Shape (units,), or (1 + resamples, units).
+            power: 2 for variances.
+
+        Returns:
+            (1 + resamples, devices). Devices that are resampled themselves are not weighted here.
+        """
+        if not self.nested:
+            return np.broadcast_to(of_units, self.weight.shape)
+        members = self.device_of_unit[:, None] == np.arange(int(self.device_of_unit.max()) + 1)
+        return np.asarray((self.weight**power * of_units) @ members.astype(np.float64))
+
+    @property
+    def device_weight(self) -> Floats:
+        """How often each resample takes each device, (1 + resamples, devices)."""
+        if not self.nested:
+            return self.weight
+        return np.ones((len(self.weight), int(self.device_of_unit.max()) + 1))
+
+
+def reads(work: Work, g: Floats) -> Floats:
+    """Variance of a reading, siemens squared: of the model; zero if that one is only assumed."""
+    assumed = work.known_read and not work.read_measured
+    return np.zeros(len(g)) if assumed else read_variance(work.model, g)
 
 
 def law_step(work: Work) -> Floats:
@@ -65,10 +92,7 @@ def step_variance(work: Work) -> Floats:
     if work.flat:
         return np.full(len(work.g), work.flat)
     s = law_step(work)
-    noise = 2.0 * (work.read * work.g) ** 2
-    if work.known_read:
-        noise = 2.0 * known_reads(work, work.g)
-    return np.maximum((s * work.c2c) ** 2 + noise, 1e-6 * s**2 + 1e-24)
+    return np.maximum((s * work.c2c) ** 2 + 2.0 * reads(work, work.g), 1e-6 * s**2 + 1e-24)
 
 
 def residuals(work: Work) -> tuple[Floats, Floats, Floats]:
@@ -78,7 +102,9 @@ def residuals(work: Work) -> tuple[Floats, Floats, Floats]:
     pulses, which would leak into r_n r_(n-1); its own error enters by the slope of s only.
     """
     s = work.gain * law_step(replace(work, g=work.chain.before))
-    return s, (work.chain.dg - s) * work.chain.polarity, step_variance(work)
+    own = work.gain * law_step(work) * work.c2c
+    expected = np.maximum(own**2 + 2.0 * reads(work, work.g), 1e-6 * s**2 + 1e-24)
+    return s, (work.chain.dg - s) * work.chain.polarity, expected
 
 
 def _products(work: Work, r: Floats) -> tuple[Bools, Floats]:
@@ -91,33 +117,17 @@ def _products(work: Work, r: Floats) -> tuple[Bools, Floats]:
     return inner, np.where(inner, products, 0.0)
 
 
-def read_pairs(work: Work, r: Floats, lost: Floats) -> tuple[Floats, Floats, Bools]:
-    """-r_n r_(n-1) less `lost`, the squared shared reading, and whether there is one."""
-    y, pair = np.zeros(len(r)), np.zeros(len(r), bool)
-    pair[1:] = work.chain.linked[1:] & work.used[1:] & work.used[:-1]
-    y[1:] = -r[1:] * r[:-1]
-    return y - lost, work.chain.before**2, pair
-
-
-def variances(work: Work, weight: Floats) -> tuple[Floats, Floats]:
-    """c2c^2 and the relative read variance of every resample; see the docstring of the module."""
+def c2c_squared(work: Work, weight: Floats) -> Floats:
+    """c2c^2 of every resample, below zero by chance; see the docstring of `steps`."""
     s, r, v = residuals(work)
     unit, count = work.unit, len(work.device_of_unit)
     inner, products = _products(work, r)
     # A gain fitted to the residuals takes its own variance out of their squares and products.
     lost = s**2 * work.sampling
+    own = r**2 + products + 3.0 * lost
     if work.known_read:
         inner = work.used
-        noise = known_reads(work, work.chain.before)
-        own = r**2 + lost - noise - known_reads(work, work.chain.after)
-    else:
-        own = r**2 + products + 3.0 * lost
+        own = r**2 + lost - reads(work, work.chain.before) - reads(work, work.chain.after)
     size = s**2 / v**2 * inner
     top, bottom = bootstrap.sums(unit, count, own * size, s**2 * size)
-    c2 = np.maximum((weight @ top) / np.maximum(weight @ bottom, 1e-300), 0.0)
-    if work.known_read:
-        return c2, np.zeros_like(c2)
-    y, g2, pair = read_pairs(work, r, lost)
-    precision = g2 / v**2 * pair
-    top, bottom = bootstrap.sums(unit, count, y * precision, g2 * precision)
-    return c2, np.maximum((weight @ top) / np.maximum(weight @ bottom, 1e-300), 0.0)
+    return np.asarray((weight @ top) / np.maximum(weight @ bottom, 1e-300))

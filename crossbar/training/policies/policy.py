@@ -24,7 +24,7 @@ class Policy(ABC):
         Args:
             layer: Where they go.
             wanted: Weight changes (rows, outputs).
-            g_read: Conductances of the layer as last read back, siemens, (rows, 2 outputs).
+            g_read: Conductances of the layer as last read back, siemens, (rows, columns).
             generator: Source of the policy's own randomness.
         """
 

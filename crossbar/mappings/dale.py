@@ -1,0 +1,78 @@
+"""One device a synapse, under Dale's law."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from device_models.errors import ConfigError
+
+from .mapping import Mapping, Route
+
+
+@dataclass(frozen=True)
+class Dale(Mapping):
+    """w = +-(G - G_min) / g_unit with the sign of the row: half the devices of a pair.
+
+    The currents of excitatory and inhibitory rows reach the integrator of an output with opposite
+    polarity: two phases of a step drive the rows of one sign each, while the integrator counts up
+    and then down. Wires lose what they lose when each row is driven alone, as everywhere here.
+    Counters know one conversion per column of a tile and step; a tile that holds rows of both signs
+    needs up to two.
+
+    The current of the floor is removed digitally: the number of active rows of each sign is known,
+    and each carries G_min. What devices keep above G_min at their own floor stays in the weight,
+    and so does, with the opposite sign, what wires take from the current of G_min.
+    """
+
+    def __post_init__(self) -> None:
+        """Check the signs.
+
+        Raises:
+            ConfigError: A row has none.
+        """
+        if bool((self.signs == 0).any()):
+            raise ConfigError(
+                "the mapping dale needs rows of one sign each, and ei none has none; rows without "
+                "a sign need two devices a synapse (one_sided, pair, sliced) or a reference_column"
+            )
+
+    @property
+    def columns(self) -> int:
+        """See `Mapping.columns`."""
+        return self.outputs
+
+    @property
+    def reach(self) -> float:
+        """See `Mapping.reach`: the full window."""
+        return (self.g_max_siemens - self.g_min_siemens) / self.g_unit_siemens
+
+    def weights(self, g: Tensor) -> Tensor:
+        """See `Mapping.weights`."""
+        return (g - self.g_min_siemens).div_(self.g_unit_siemens).mul_(self.signs[:, None])
+
+    def variance(self, sigma: Tensor) -> Tensor:
+        """See `Mapping.variance`."""
+        return (sigma / self.g_unit_siemens).square_()
+
+    def targets(self, weights: Tensor) -> Tensor:
+        """See `Mapping.targets`; a weight of the wrong sign stands at the floor."""
+        own = (weights * self.signs[:, None]).clamp_(min=0.0)
+        return own.mul_(self.g_unit_siemens).add_(self.g_min_siemens)
+
+    def selected(self) -> Tensor:
+        """See `Mapping.selected`: all."""
+        return torch.ones(self.shape, dtype=torch.bool)
+
+    def devices_of(self, synapses: Tensor) -> Tensor:
+        """See `Mapping.devices_of`."""
+        return synapses
+
+    def route(self, up: Tensor, g: Tensor) -> Route:
+        """See `Mapping.route`; the floor stops a weight at zero."""
+        polarity = torch.where(up == (self.signs > 0)[:, None], 1, -1).to(torch.int8)
+        return Route(torch.zeros_like(up), polarity, g)
+
+    def counts(self, pulses: Tensor, route: Route) -> Tensor:
+        """See `Mapping.counts`."""
+        return pulses * route.polarity

@@ -1,0 +1,149 @@
+"""What every mapping answers: how signed weights stand for positive conductances."""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from .options import MappingOptions
+
+
+class Route(NamedTuple):
+    """Which device of each synapse takes the next pulses, and which way; all (rows, outputs)."""
+
+    minus: Tensor  # bool: the negative device of a pair; never where a synapse has one device
+    polarity: Tensor  # int8: +1 SET, -1 RESET
+    g: Tensor  # siemens: conductance of that device
+    room: Tensor | None = None  # siemens it may move before the weight changes sign; None: any
+
+
+@dataclass(frozen=True)
+class Mapping(ABC):
+    """Signed weights (rows, outputs) on an array of conductances (rows, columns).
+
+    Pure functions. A weight of one is worth `g_unit_siemens`, (g_max - g_min) / w_max, whatever the
+    mapping. Under Dale's law the rows of an excitatory neuron hold no negative weights, those of an
+    inhibitory one no positive weights.
+
+    Where both directions lie within reach of the devices (a pair that is only ever SET, a device
+    beside a reference), physics does not stop a weight at zero: `Route.room` then tells how far it
+    is, as last read back, and no pulse is sent beyond the one that crosses. A weight so crosses
+    zero by less than one expected pulse, the error of the read-back and the spread of pulses aside.
+
+    Attributes:
+        signs: (rows,) int8: +1 excitatory, -1 inhibitory, 0 either.
+        outputs: Weights of a row.
+        g_unit_siemens: Conductance of a weight of one.
+        g_min_siemens: The floor of the window.
+        g_max_siemens: Its top.
+        tile_columns: Bit lines of a tile.
+        options: Parameters of the mappings that have some.
+    """
+
+    signs: Tensor
+    outputs: int
+    g_unit_siemens: float
+    g_min_siemens: float
+    g_max_siemens: float
+    tile_columns: int = 128
+    options: MappingOptions = field(default_factory=MappingOptions)
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(rows, outputs) of the weights."""
+        return len(self.signs), self.outputs
+
+    @property
+    def devices(self) -> int:
+        """Devices that are manufactured for the layer."""
+        return len(self.signs) * self.columns
+
+    @property
+    @abstractmethod
+    def columns(self) -> int:
+        """Bit lines of the array."""
+
+    @property
+    @abstractmethod
+    def reach(self) -> float:
+        """The largest weight, of either sign, that the window holds."""
+
+    @property
+    def update_unit_siemens(self) -> float:
+        """Conductance that a weight of one is worth on the device that pulses go to."""
+        return self.g_unit_siemens
+
+    @abstractmethod
+    def weights(self, g: Tensor) -> Tensor:
+        """Signed weights (rows, outputs) of conductances (rows, columns), siemens."""
+
+    @abstractmethod
+    def variance(self, sigma: Tensor) -> Tensor:
+        """Variance of one read of each weight, from the spread of its devices in siemens."""
+
+    @abstractmethod
+    def targets(self, weights: Tensor) -> Tensor:
+        """Conductances (rows, columns) that stand for `weights`; the window is not applied."""
+
+    @property
+    def stages(self) -> tuple[slice, ...]:
+        """Columns that are programmed one group after the other."""
+        return (slice(None),)
+
+    def retargeted(self, weights: Tensor, found: Tensor, stage: int) -> Tensor:
+        """`targets`, with the stages from `stage` on making up for what was `found` before them."""
+        return self.targets(weights)
+
+    @abstractmethod
+    def selected(self) -> Tensor:
+        """Which devices are ever programmed, bool (rows, columns)."""
+
+    @abstractmethod
+    def devices_of(self, synapses: Tensor) -> Tensor:
+        """The devices, bool (rows, columns), that belong to `synapses`, bool (rows, outputs)."""
+
+    @abstractmethod
+    def route(self, up: Tensor, g: Tensor) -> Route:
+        """The device that moves each weight in its wanted direction.
+
+        Args:
+            up: Whether the weight shall rise, bool (rows, outputs).
+            g: Conductances as far as the trainer knows them, siemens, (rows, columns).
+        """
+
+    @abstractmethod
+    def counts(self, pulses: Tensor, route: Route) -> Tensor:
+        """Signed counts per device (rows, columns) from pulses per weight (rows, outputs >= 0)."""
+
+    def worn(self, g: Tensor) -> Tensor | None:
+        """Synapses to be programmed anew, bool (rows, outputs); None if that is never needed.
+
+        Args:
+            g: As in `route`.
+        """
+        return None
+
+    def limits(self) -> tuple[Tensor, Tensor]:
+        """The lowest and the highest weight of each row, both (rows, 1)."""
+        sign = self.signs[:, None]
+        zero = torch.zeros((), dtype=torch.float64)
+        return torch.where(sign > 0, zero, -self.reach), torch.where(sign < 0, zero, self.reach)
+
+    def lawful(self, weights: Tensor) -> Tensor:
+        """The nearest weights that the mapping can hold."""
+        low, high = (bound.to(weights.dtype) for bound in self.limits())
+        return torch.clamp(weights, low, high)
+
+    def clipped(self, weights: Tensor) -> float:
+        """Share of wanted weights that the mapping cannot hold, by size or by sign."""
+        return float((weights != self.lawful(weights)).double().mean())
+
+    def to_zero(self, up: Tensor, g: Tensor) -> Tensor | None:
+        """`Route.room`: what a weight bound to a sign may move towards zero; None without signs."""
+        sign = self.signs[:, None]
+        if not bool(sign.any()):
+            return None
+        left = (sign * self.weights(g)).clamp_(min=0.0).mul_(self.update_unit_siemens)
+        return torch.where((sign == 0) | (up == (sign > 0)), torch.inf, left)

@@ -1,0 +1,52 @@
+"""Pairs of devices side by side: the positive ones of all outputs, then the negative ones."""
+
+import torch
+from torch import Tensor
+
+from .mapping import Route
+
+
+def weights(g: Tensor, unit_siemens: float) -> Tensor:
+    """(G+ - G-) / unit, (rows, outputs)."""
+    plus, minus = g.chunk(2, dim=1)
+    return (plus - minus).div_(unit_siemens)
+
+
+def variance(sigma: Tensor, unit_siemens: float) -> Tensor:
+    """Variance of (G+ - G-) / unit from the spread of each device in siemens."""
+    plus, minus = (sigma / unit_siemens).square_().chunk(2, dim=1)
+    return plus + minus
+
+
+def targets(weights: Tensor, unit_siemens: float, floor_siemens: float) -> Tensor:
+    """Conductances (rows, 2 outputs) for weights, with one device of each pair at the floor."""
+    both = torch.cat((weights.clamp(min=0.0), (-weights).clamp(min=0.0)), dim=1)
+    return both.mul_(unit_siemens).add_(floor_siemens)
+
+
+def selected(signs: Tensor, outputs: int) -> Tensor:
+    """Bool (rows, 2 outputs): both devices of a row without a sign, else those of its sign."""
+    plus = (signs >= 0)[:, None].expand(-1, outputs)
+    minus = (signs <= 0)[:, None].expand(-1, outputs)
+    return torch.cat((plus, minus), dim=1)
+
+
+def one_sided(signs: Tensor, up: Tensor, g: Tensor) -> Route:
+    """The own device of a row with a sign; else the opposing one down first, then the own up."""
+    plus, minus = g.chunk(2, dim=1)
+    sign = signs[:, None]
+    if bool((signs == 0).any()):
+        opposed = torch.where(up, minus > plus, minus >= plus)
+        on_minus = (sign < 0) | ((sign == 0) & opposed)
+    else:
+        on_minus = (sign < 0).expand_as(up)
+    polarity = torch.where(up ^ on_minus, 1, -1).to(torch.int8)
+    return Route(on_minus, polarity, torch.where(on_minus, minus, plus))
+
+
+def counts(pulses: Tensor, route: Route) -> Tensor:
+    """Signed counts per device (rows, 2 outputs) from pulses per weight along a route."""
+    signed = pulses * route.polarity
+    zero = torch.zeros((), dtype=signed.dtype)
+    plus, minus = torch.where(route.minus, zero, signed), torch.where(route.minus, signed, zero)
+    return torch.cat((plus, minus), dim=1)

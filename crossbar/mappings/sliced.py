@@ -1,0 +1,124 @@
+"""Several pairs a synapse, each finer than the one before."""
+
+import torch
+from torch import Tensor
+
+from . import pairs
+from .mapping import Mapping, Route
+
+
+class Sliced(Mapping):
+    """w = sum over s of base^-s (G+_s - G-_s) / g_unit, s = 0 ... slices - 1.
+
+    The columns are those of the pairs of slice 0, then of slice 1, and so on; the shift and the sum
+    of the slices are digital. A weight is split greedily: each slice takes the nearest whole number
+    of base-ths of its window, the next one what is left, the last one all of it. Programming goes
+    slice by slice, and a slice also takes over by how much those before it missed their targets, as
+    the last verifying read found them. A weight so ends as fine as the finest slice: base^(slices -
+    1) times finer than on one pair, read noise aside.
+
+    Updates pulse the finest slice, in the manner of a one-sided row without a sign. When one of its
+    devices is beyond `refresh_share` of the window and the weight would be split otherwise, the
+    synapse is programmed anew: the carry. In a row with a sign the coarsest slice is bound to it;
+    the finer ones are not, and the weight stops at zero as `Mapping` says.
+
+    Source:
+        I. Boybat et al., Nat. Commun. 9, 2514, 2018 (several devices a synapse); A. Shafiee et al.,
+        ISCA 2016, 14-26 (slices of one base, shifted and added). Split and carry are ours.
+    """
+
+    @property
+    def columns(self) -> int:
+        """See `Mapping.columns`."""
+        return 2 * self.outputs * self.options.slices
+
+    @property
+    def reach(self) -> float:
+        """See `Mapping.reach`: the full windows of all slices."""
+        return sum((self.g_max_siemens - self.g_min_siemens) / unit for unit in self._units)
+
+    @property
+    def update_unit_siemens(self) -> float:
+        """See `Mapping.update_unit_siemens`: that of the finest slice."""
+        return self._units[-1]
+
+    @property
+    def stages(self) -> tuple[slice, ...]:
+        """See `Mapping.stages`: the slices."""
+        width = 2 * self.outputs
+        return tuple(slice(s * width, (s + 1) * width) for s in range(self.options.slices))
+
+    @property
+    def _units(self) -> list[float]:
+        """Conductance of a weight of one in each slice."""
+        return [self.g_unit_siemens * self.options.base**s for s in range(self.options.slices)]
+
+    def weights(self, g: Tensor) -> Tensor:
+        """See `Mapping.weights`."""
+        parts = zip(self.stages, self._units, strict=True)
+        return torch.stack([pairs.weights(g[:, own], unit) for own, unit in parts]).sum(0)
+
+    def variance(self, sigma: Tensor) -> Tensor:
+        """See `Mapping.variance`."""
+        parts = zip(self.stages, self._units, strict=True)
+        return torch.stack([pairs.variance(sigma[:, own], unit) for own, unit in parts]).sum(0)
+
+    def targets(self, weights: Tensor) -> Tensor:
+        """See `Mapping.targets`; one device of each pair is at the floor."""
+        parts, left = [], weights
+        for stage, unit in enumerate(self._units):
+            part = self._digit(left, stage)
+            parts.append(pairs.targets(part, unit, self.g_min_siemens))
+            left = left - part
+        return torch.cat(parts, dim=1)
+
+    def retargeted(self, weights: Tensor, found: Tensor, stage: int) -> Tensor:
+        """See `Mapping.retargeted`."""
+        written = found.clone()
+        written[:, self.stages[stage].start :] = self.g_min_siemens
+        left = weights - self.weights(written)
+        part = self._digit(left, stage)
+        written[:, self.stages[stage]] = pairs.targets(part, self._units[stage], self.g_min_siemens)
+        return written
+
+    def _digit(self, left: Tensor, stage: int) -> Tensor:
+        """What one slice takes of the weights that are left for it and the finer ones."""
+        if stage == self.options.slices - 1:
+            return left
+        full = (self.g_max_siemens - self.g_min_siemens) / self._units[stage]
+        digit = full / self.options.base
+        return torch.round(left / digit).mul_(digit).clamp_(-full, full)
+
+    def selected(self) -> Tensor:
+        """See `Mapping.selected`."""
+        free = torch.zeros_like(self.signs)
+        signs = [self.signs] + [free] * (self.options.slices - 1)
+        return torch.cat([pairs.selected(sign, self.outputs) for sign in signs], dim=1)
+
+    def devices_of(self, synapses: Tensor) -> Tensor:
+        """See `Mapping.devices_of`."""
+        return synapses.repeat(1, 2 * self.options.slices)
+
+    def route(self, up: Tensor, g: Tensor) -> Route:
+        """See `Mapping.route`."""
+        signs = torch.zeros_like(self.signs) if self.options.slices > 1 else self.signs
+        route = pairs.one_sided(signs, up, g[:, self.stages[-1]])
+        return route._replace(room=self.to_zero(up, g))
+
+    def counts(self, pulses: Tensor, route: Route) -> Tensor:
+        """See `Mapping.counts`."""
+        fine = pairs.counts(pulses, route)
+        coarse = fine.new_zeros((len(fine), self.columns - fine.shape[1]))
+        return torch.cat((coarse, fine), dim=1)
+
+    def worn(self, g: Tensor) -> Tensor | None:
+        """See `Mapping.worn`: the finest slice is full, and a coarser one can take over."""
+        if self.options.slices == 1:
+            return None
+        window = self.g_max_siemens - self.g_min_siemens
+        top = self.g_min_siemens + self.options.refresh_share * window
+        full = torch.maximum(*g[:, self.stages[-1]].chunk(2, dim=1)) > top
+        coarse = slice(0, self.stages[-1].start)
+        wanted = self.targets(self.lawful(self.weights(g)))[:, coarse]
+        other = (wanted - g[:, coarse]).abs() > window / self.options.base / 2
+        return full & other.view(len(g), -1, self.outputs).any(1)

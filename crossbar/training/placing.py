@@ -1,0 +1,89 @@
+"""What is broken in the arrays of a run, and where its layers lie on them."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from device_models.model import DeviceModel
+
+from ..faults import FaultMap, check_bridges, draw, healthy, load
+from ..mappings import Mapping
+from ..placement import Placement, place
+from ..snn.encoding import Events
+from ..snn.layer import CrossbarLayer
+from ..snn.network import initial_weights
+from ..streams import stream
+from ..tile import Tiling
+from .config import Training
+
+
+def fault_map(config: Training, model: DeviceModel, tiling: Tiling, number: int) -> FaultMap | None:
+    """The faults of layer `number`; None for a perfect array.
+
+    Raises:
+        ConfigError: The map cannot be read or does not fit, or lines are bridged that have no
+            resistance.
+    """
+    if config.faults.none:
+        return None
+    if config.faults.map is not None:
+        found = load(Path(config.faults.map), number, tiling)
+    else:
+        numbers = stream("faults", config.seed, number)
+        found = draw(config.faults, tiling, model, generator=numbers)
+    check_bridges(found, config.wires)
+    return found
+
+
+def placed(
+    config: Training,
+    mapping: Mapping,
+    faults: FaultMap | None,
+    tiling: Tiling,
+    weights: np.ndarray,
+    importance: np.ndarray | None,
+) -> Placement | None:
+    """Where a layer lies; None where it fills its array row by row.
+
+    Args:
+        config: Copies, and whether rows may change places.
+        mapping: Of the layer.
+        faults: Of its array; None for a perfect one.
+        tiling: The array, with all copies.
+        weights: To be stored, (rows, outputs).
+        importance: (rows,); None: all rows count the same.
+    """
+    if config.copies == 1 and (config.placement == "none" or faults is None):
+        return None
+    averaged = config.averaged or config.copies
+    wanted = torch.from_numpy(weights)
+    targets = mapping.targets(mapping.lawful(wanted))
+    return place(
+        healthy(tiling) if faults is None else faults,
+        targets.clamp_(mapping.g_min_siemens, mapping.g_max_siemens),
+        mapping.weights,
+        copies=config.copies,
+        averaged=averaged,
+        remap=config.placement == "remap",
+        importance=importance,
+    )
+
+
+def first_weights(config: Training) -> tuple[np.ndarray, np.ndarray]:
+    """The initial weights of a run."""
+    return initial_weights(config.network, generator=stream("initial weights", config.seed))
+
+
+def line_activity(events: Events, rows: int) -> np.ndarray:
+    """Mean spikes of each input line per sample, (rows,) float64."""
+    return np.bincount(events.rows, minlength=rows) / len(events)
+
+
+def faulty(layers: Sequence[CrossbarLayer], lost_pulses: int) -> dict[str, Any]:
+    """What a row of metrics says of faults; nothing without them."""
+    broken = [layer.board.broken for layer in layers]
+    found = [one.faults.as_dict() for one in broken if one is not None]
+    return {"faults": {"layers": found, "lost_pulses": lost_pulses}} if found else {}

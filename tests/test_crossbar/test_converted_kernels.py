@@ -1,0 +1,265 @@
+"""The kernels behind a periphery against the dense reference in amperes, in float64."""
+
+from typing import NamedTuple
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch.testing import assert_close
+from xbar_training import margins
+
+from crossbar.boards.emulated import EmulatedBoard
+from crossbar.mappings import MAPPINGS
+from crossbar.periphery import FrontEnd, Periphery, make_converters, make_neurons
+from crossbar.snn import kernels, reference
+from crossbar.snn.converted_reference import Array, simulate_converted
+from crossbar.snn.encoding import Events
+from crossbar.snn.engine import constants, empty_tally
+from crossbar.snn.front import Combination, behind, combination, runs_of
+from crossbar.snn.layer import CrossbarLayer
+from crossbar.snn.network import Network
+from crossbar.tile import Tiling
+from device_models.presets import load_device
+
+IDEAL = load_device("ideal")
+UNIT = 5e-4  # siemens of a weight of one
+RANGE = 1.2e-4  # amperes: some currents are above
+SHAPES = [(23, 12), (12, 4)]
+TILE_ROWS, TILE_COLUMNS = 7, 10
+NETWORK = Network(inputs=23, hidden=12, classes=4, steps=30, ei="none")
+PERIPHERIES = {
+    "plain": {"kind": "adc", "adc_bits": 5},
+    "offsets": {"kind": "adc", "adc_bits": 4, "adc_offset_lsb": 0.8, "adc_gain_sigma": 0.05},
+    "inl": {"kind": "adc", "adc_bits": 6, "adc_inl_lsb": 2.0},
+    "stuck": {"kind": "adc", "adc_bits": 5, "adc_stuck_share": 0.1},
+    "mux": {
+        "kind": "adc", "adc_bits": 7, "columns_per_adc": 4, "hold_droop": 0.05,
+        "adc_offset_lsb": 1.0, "iv_volts": 0.3, "iv_reference_volts": 0.1,
+        "driver_rise_seconds": 1e-8,
+    },
+    "neurons": {
+        "kind": "analog", "neuron_gain_sigma": 0.2, "neuron_offset": 0.05, "neuron_leak": 0.1,
+        "neuron_saturation": 0.8,
+    },
+}  # fmt: skip
+
+
+class Run(NamedTuple):
+    """What the kernel made of all samples."""
+
+    tally: kernels.Tally
+    gradient: kernels.Gradient
+    clipped: np.ndarray
+
+
+def front_of(p, mapping, rows, seed, *, range_amperes=RANGE):
+    tiling = Tiling(rows, mapping.columns, TILE_ROWS, TILE_COLUMNS)
+    drawn = [np.random.default_rng([seed, part]) for part in range(2)]
+    converters = make_converters(
+        p, tiling.down, tiling.columns, tiling.tile_columns, generator=drawn[0]
+    )
+    neurons = make_neurons(p, mapping.outputs, generator=drawn[1])
+    return FrontEnd(p, converters, neurons, p.factor(0.2, 1e-7), 0.2, range_amperes)
+
+
+def layers_of(p, mapping, seed, **front):
+    """Two layers of random conductances, up to 1 mS, with their front ends."""
+    found = []
+    for place, (rows, outputs) in enumerate(SHAPES):
+        signs = torch.zeros(rows, dtype=torch.int8)
+        kind = MAPPINGS[mapping]
+        own = kind(signs, outputs, UNIT, IDEAL.g_min_siemens, IDEAL.g_max_siemens, TILE_COLUMNS)
+        board = EmulatedBoard(
+            IDEAL, Tiling(rows, own.columns, TILE_ROWS, TILE_COLUMNS), own.selected(),
+            v_read_volts=0.2, t_read_seconds=1e-7, seed=0, place=place,
+            front_end=front_of(p, own, rows, seed + place, **front),
+        )  # fmt: skip
+        g = np.random.default_rng([seed, place]).uniform(1e-6, 5e-4, (rows, own.columns))
+        board.restore(board.state._replace(g=torch.from_numpy(g).to(board.state.g.dtype)))
+        found.append(CrossbarLayer(own, board))
+    return found
+
+
+def inputs(seed, samples=12):
+    """Counts (samples, steps, inputs), events and labels; one sample is empty."""
+    generator = np.random.default_rng([seed, 99])
+    x = generator.poisson(0.06, (samples, NETWORK.steps, NETWORK.inputs))
+    x[0] = 0
+    sample, times, rows = np.nonzero(x)
+    counts = x[sample, times, rows]
+    events = Events(
+        np.repeat(rows, counts).astype(np.uint16),
+        np.repeat(times, counts).astype(np.uint8),
+        np.concatenate([[0], np.cumsum(x.sum((1, 2)))]).astype(np.int64),
+    )
+    return torch.from_numpy(x).double(), events, generator.integers(0, NETWORK.classes, samples)
+
+
+def weights_of(layers):
+    return tuple(
+        layer.mapping.weights(layer.board.g.double()) * layer.board.front_end.factor
+        for layer in layers
+    )
+
+
+def run_kernel(layers, events, labels, *, seed=0, noise=None, kind=np.float64):
+    """All samples through `run_converted`; `noise` is a variance for every device."""
+    quiet = np.zeros((0, 0), kind)
+    w1, w2 = (w.numpy().astype(kind) for w in weights_of(layers))
+    weights = kernels.Weights(w1, w2, quiet, quiet, *(np.ones(rows) for rows, _ in SHAPES))
+    columns = [behind(layer, layer.board.front_end, kind) for layer in layers]
+    if noise is not None:
+        columns = [part._replace(variance=np.full_like(part.columns, noise)) for part in columns]
+    front = kernels.Front(*columns, np.zeros(2, np.int64))
+    chosen = np.arange(len(labels))
+    tally = empty_tally(len(chosen), NETWORK.hidden)
+    gradient = kernels.Gradient(np.zeros_like(w1), np.zeros_like(w2))
+    samples = kernels.Samples(events.rows, events.times, events.offsets, labels, chosen, 0)
+    numbers = constants(NETWORK, TILE_ROWS, kind)
+    kernels.run_converted(samples, weights, w2, numbers, seed, tally, gradient, True, front)
+    return Run(tally, gradient, front.clipped)
+
+
+def run_reference(layers, x, labels):
+    """Outcome, gradients of the summed loss, clipped conversions."""
+    leaves = [w.clone().requires_grad_() for w in weights_of(layers)]
+    arrays = tuple(
+        Array(
+            layer.board.g.double(), UNIT, combination(layer.mapping), layer.board.front_end,
+            TILE_ROWS,
+        )
+        for layer in layers
+    )  # fmt: skip
+    outcome, clipped = simulate_converted(NETWORK, arrays, leaves, x, torch.from_numpy(labels))
+    gradients = torch.autograd.grad(outcome.losses.sum(), leaves)
+    return outcome, gradients, clipped
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("mapping", ["one_sided", "reference_column", "sliced"])
+@pytest.mark.parametrize("fields", PERIPHERIES.values(), ids=PERIPHERIES)
+def test_kernel_equals_the_reference(fields, mapping, seed):
+    layers = layers_of(Periphery(**fields), mapping, 10 * seed)
+    x, events, labels = inputs(seed)
+    outcome, gradients, clipped = run_reference(layers, x, labels)
+    assert outcome.spikes.sum() > 20
+    assert margins(outcome).min() > 1e-9
+    run = run_kernel(layers, events, labels)
+    losses = outcome.losses.detach()
+    assert_close(torch.from_numpy(run.tally.losses), losses, rtol=1e-9, atol=1e-12)
+    assert run.tally.predictions.tolist() == outcome.predictions.tolist()
+    assert run.tally.spikes.tolist() == outcome.spikes.sum((0, 1)).tolist()
+    assert run.clipped.tolist() == clipped
+    for found, expected in zip(run.gradient, gradients, strict=True):
+        bound = 1e-9 * float(expected.abs().max())
+        assert_close(torch.from_numpy(found), expected, rtol=0.0, atol=bound)
+
+
+def test_the_cases_above_clip_in_both_layers_and_differ_from_the_ideal():
+    x, events, labels = inputs(0)
+    layers = layers_of(Periphery(kind="adc", adc_bits=5), "one_sided", 0)
+    run = run_kernel(layers, events, labels)
+    assert (run.clipped > 0).all()
+    ideal = reference.simulate(NETWORK, *weights_of(layers), x, torch.from_numpy(labels))
+    assert np.abs(run.tally.losses - ideal.losses.numpy()).max() > 1e-3
+
+
+def test_tile_steps_are_those_of_the_ideal_path():
+    layers = layers_of(Periphery(kind="adc"), "one_sided", 0)
+    x, events, labels = inputs(0)
+    run, (outcome, *_) = run_kernel(layers, events, labels), run_reference(layers, x, labels)
+    for place, lines in enumerate((x, outcome.spikes)):
+        tiles = torch.split(lines, TILE_ROWS, dim=2)
+        expected = sum(int((tile.sum(2) > 0).sum()) for tile in tiles)
+        assert run.tally.tile_steps[place] == expected
+        assert run.tally.activations[place] == int(lines.sum())
+
+
+def test_16_bits_in_32_bit_arithmetic_stay_near_the_ideal_network():
+    x, events, labels = inputs(1)
+    p = Periphery(kind="adc", adc_bits=16)
+    layers = layers_of(p, "one_sided", 3, range_amperes=2e-3)
+    run = run_kernel(layers, events, labels, kind=np.float32)
+    ideal = reference.simulate(NETWORK, *weights_of(layers), x, torch.from_numpy(labels))
+    assert run.clipped.tolist() == [0, 0]
+    assert_close(torch.from_numpy(run.tally.losses), ideal.losses, rtol=0.02, atol=0.02)
+
+
+# Noise
+
+
+def one_conversion(**fields):
+    """A layer of one tile and one column per output, all of them at half of full scale."""
+    n = 2000
+    quiet = np.zeros((1, n))
+    layer = kernels.Columns(
+        np.zeros((1, n)), np.zeros((0, 0)), np.ones((1, n)), quiet, quiet, quiet,
+        np.full((1, n), -1.0), 1.0, 255.0, fields.pop("noise", 0.0), np.array([[0, 1, 0, n]]), np.ones(1),
+        np.ones(n), np.zeros(n), 1.0, np.inf, True,
+    )  # fmt: skip
+    return layer._replace(**fields), n
+
+
+def codes(layer, n, *, step=0, keys=(1, 2), value=127.5, variance=None):
+    """Codes of `n` columns that carry `value` LSB."""
+    drawn, normals = np.zeros(n), np.zeros(n, np.float32)
+    spread = np.zeros(0) if variance is None else np.full(n, variance)
+    key = np.array(keys, np.uint64)
+    kernels.read_out(np.full(n, value), spread, drawn, layer, 0, key, step, normals)
+    return drawn
+
+
+def test_conversion_noise_and_read_noise_add_before_rounding():
+    """2,000 conversions: the spread of codes is known to 1.6 %; 5 sigma."""
+    for noise, variance in ((5.0, None), (0.0, 25.0), (4.0, 9.0)):
+        layer, n = one_conversion(noise=noise)
+        found = codes(layer, n, variance=variance)
+        assert (found == np.rint(found)).all()
+        assert abs(found.std() / np.sqrt(25 + 1 / 12) - 1.0) < 5 / np.sqrt(2 * n)
+        assert abs(found.mean() - 127.5) < 5 * 5 / np.sqrt(n)
+
+
+def test_conversion_noise_has_a_key_and_a_step_of_its_own():
+    layer, n = one_conversion(noise=5.0)
+    plain = codes(layer, n)
+    assert (codes(layer, n, keys=(9, 2)) == plain).all()  # the key of reads is not its key
+    for other in (codes(layer, n, keys=(1, 3)), codes(layer, n, step=1)):
+        assert abs(np.corrcoef(plain, other)[0, 1]) < 5 / np.sqrt(n)
+    both, _ = one_conversion(noise=5.0)
+    read = codes(both._replace(noise=0.0), n, keys=(2, 2), variance=25.0)
+    assert (read == plain).mean() > 0.9  # one key, one set of normals: keys must differ
+
+
+def test_read_noise_before_conversion_is_clipped_with_it():
+    layer, n = one_conversion()
+    found = codes(layer, n, value=255.0, variance=100.0)
+    assert found.max() == 255.0
+    assert 0.4 < (found == 255.0).mean() < 0.65
+
+
+@pytest.mark.parametrize("noise", [None, 1e-3])
+def test_noise_repeats_with_the_seed_and_changes_with_it(noise):
+    p = Periphery(kind="adc", adc_bits=6, adc_noise_lsb=0.5)
+    layers = layers_of(p, "one_sided", 0)
+    _, events, labels = inputs(0)
+    runs = [run_kernel(layers, events, labels, seed=seed, noise=noise) for seed in (1, 1, 2)]
+    assert runs[0].tally.losses.tolist() == runs[1].tally.losses.tolist()
+    assert runs[0].tally.losses.tolist() != runs[2].tally.losses.tolist()
+
+
+@given(st.lists(st.tuples(st.integers(0, 5), st.integers(0, 7), st.sampled_from([1.0, -0.5]))))
+def test_runs_combine_as_their_terms(terms):
+    columns, outputs, factors = np.array(sorted(terms)).reshape(-1, 3).T
+    whole = Combination(columns.astype(int), outputs.astype(int), factors)
+    sums, found, expected = np.random.default_rng(1).random(6), np.zeros(8), np.zeros(8)
+    kernels.combine(sums, found, *runs_of(whole))
+    np.add.at(expected, whole.outputs, factors * sums[whole.columns])
+    assert_close(found, expected, rtol=1e-12, atol=1e-14)
+
+
+@pytest.mark.parametrize(("mapping", "count"), [("one_sided", 2), ("sliced", 4)])
+def test_a_mapping_has_few_runs(mapping, count):
+    layer = layers_of(Periphery(kind="adc"), mapping, 0)[0]
+    assert len(runs_of(combination(layer.mapping))[0]) == count

@@ -1,0 +1,244 @@
+"""Known step laws come back: trains of pulses simulated with the models, fitted, compared."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+import xbar_synthetic as synthetic
+from xbar_measured import crosssim_ramps, taox_steps
+
+from crossbar.fitting.estimators import steps
+from crossbar.fitting.estimators.laws import LAWS, as_model
+from crossbar.fitting.fit import fit
+from crossbar.fitting.predictive import checked_model, checks, predictions
+from crossbar.fitting.readers import read
+from device_models.presets import load_device
+from device_models.registry import name_of
+
+SETTINGS = {"resamples": 60}
+SPREADS = ("c2c_sigma", "d2d_step_sigma", "read_floor")
+# Ranges of random shapes. Steps that grow or shrink by more than this leave few pulses between the
+# bounds.
+SHAPES = {
+    "oxram": {"set_beta": (0.5, 4.0), "reset_beta": (0.5, 4.0)},
+    "soft_bounds": {},
+    "linear_step": {"set_slope": (-0.8, 1.0), "reset_slope": (-0.8, 1.0)},
+}
+# Measured 0.875 and 0.85: the spread of resamples is too small where few pulses decide.
+WEAK = {("linear_step", "c2c_sigma"): 0.82, ("soft_bounds", "c2c_sigma"): 0.82}
+
+
+def rng(seed=0):
+    return np.random.default_rng(seed)
+
+
+def gen(seed=0):
+    return torch.Generator().manual_seed(seed)
+
+
+def random_steps(name, seed):
+    """A random device of one model, 24 devices x 320 pulses, and the start of a fit."""
+    u = rng([7, seed]).uniform
+    ranges = {"set_fraction": (0.01, 0.05), "reset_fraction": (0.01, 0.05), **SHAPES[name]}
+    ranges |= {"c2c_sigma": (0.1, 0.6), "d2d_step_sigma": (0.05, 0.5), "read_floor": (0.0, 0.03)}
+    blank = as_model(synthetic.truth(), name)
+    drawn = {field: u(*ends) for field, ends in ranges.items()}
+    truth = dataclasses.replace(blank, read_fraction=0.0, **drawn)
+    return truth, synthetic.trains(truth, gen(seed), devices=24, pulses=80, ramps=4), blank
+
+
+def fields_of(name):
+    """The parameters that trains of pulses tell of one model."""
+    return [n for law in LAWS[name] for n in (law.scale, law.shape) if n] + [*SPREADS]
+
+
+def outcomes(name, seeds, resamples):
+    """Truths, estimates and ends of intervals, (experiments, parameters, 4)."""
+    rows = []
+    for seed in seeds:
+        truth, table, blank = random_steps(name, seed)
+        part = steps.estimate(table, blank, generator=rng(seed), resamples=resamples)
+        rows.append(
+            [[getattr(truth, n), part.values[n], *part.intervals[n]] for n in fields_of(name)]
+        )
+    return np.array(rows)
+
+
+@pytest.mark.parametrize("name", SHAPES)
+def test_known_truth_comes_back(name):
+    found = outcomes(name, (0, 1), 60)
+    true, value, low, high = np.moveaxis(found, 2, 0)
+    width = np.maximum(high - low, 0.02 * np.abs(true))
+    assert (np.abs(value - true) < 1.3 * width).all()  # 5 standard errors: an interval has 3.9
+    assert (value >= low).all()
+    assert (value <= high).all()
+    assert ((low <= true) & (true <= high)).mean() > 0.5
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", SHAPES)
+def test_95_percent_intervals_cover_the_truth(name):
+    found = outcomes(name, range(40), 200)
+    true, _, low, high = np.moveaxis(found, 2, 0)
+    covered = ((low <= true) & (true <= high)).mean(0)
+    names = fields_of(name)
+    least = np.array([WEAK.get((name, n), 0.9) for n in names])
+    assert (covered >= least).all(), dict(zip(names, covered, strict=True))
+    assert covered.mean() <= 0.99
+
+
+def blind(model):
+    """The window of a device, everything else forgotten."""
+    ends = {n: getattr(model, n) for n in ("g_min_siemens", "g_max_siemens")}
+    return dataclasses.replace(load_device("oxram_literature"), **ends)
+
+
+def test_pure_cycle_to_cycle_spread_is_not_taken_for_read_noise():
+    model = synthetic.truth(c2c_sigma=0.8, d2d_step_sigma=0.2, **synthetic.COLD)
+    pulses = synthetic.trains(model, gen(3), devices=20, pulses=80, ramps=4)
+    part = steps.estimate(pulses, blind(model), generator=rng(), **SETTINGS)
+    assert part.values["c2c_sigma"] == pytest.approx(0.8, rel=0.06)
+    # Taken for read noise, steps of 0.01 g would give 0.8 * 0.01 / sqrt(2) = 6e-3.
+    assert part.values["read_floor"] < 1.5e-3
+    low, high = part.intervals["read_floor"]
+    assert low <= 1e-4
+    assert high > 1e-5  # never a point at zero
+
+
+def write_csv(path, pulses):
+    """A neutral CSV of trains, as the `csv` format takes it."""
+    first = pulses.index + pulses.ramp == 0
+    lines = ["device,op,g_siemens"]
+    columns = (pulses.device, pulses.polarity, pulses.g_before_siemens, pulses.g_after_siemens)
+    for is_first, device, sign, before, after in zip(first, *columns, strict=True):
+        lines += [f"d{device},read,{before:.9e}"] * bool(is_first)
+        lines.append(f"d{device},{'set' if sign > 0 else 'reset'},{after:.9e}")
+    path.write_text("\n".join(lines) + "\n")
+
+
+def test_a_file_of_pure_cycle_to_cycle_spread_gives_no_read_or_write_noise(tmp_path):
+    model = synthetic.truth(c2c_sigma=0.5, d2d_step_sigma=0.2, **synthetic.COLD)
+    path = tmp_path / "pulses.csv"
+    write_csv(path, synthetic.trains(model, gen(8), devices=20, pulses=80, ramps=4))
+    found = fit(read([path]), load_device("oxram_literature"), generator=rng(), bootstrap=60)
+    noise = ("read_floor", "read_fraction", "slow_fraction", "verified_fraction")
+    for e in (e for e in found.estimates if e.name in noise and e.status == "measured"):
+        assert e.low <= 1e-4, e
+        assert e.value < 1.5e-3, e
+    c2c = next(e for e in found.estimates if e.name == "c2c_sigma")
+    assert c2c.value == pytest.approx(0.5, rel=0.08)
+
+
+def test_pure_read_noise_is_not_taken_for_cycle_to_cycle_spread():
+    model = synthetic.truth(c2c_sigma=0.0, d2d_step_sigma=0.2, read_floor=0.02, read_fraction=0.0)
+    pulses = synthetic.trains(model, gen(4), devices=20, pulses=80, ramps=4)
+    part = steps.estimate(pulses, blind(model), generator=rng(), **SETTINGS)
+    assert part.values["c2c_sigma"] < 0.15  # a read is a whole step: 0.02 g against 0.01 g
+    assert part.intervals["c2c_sigma"][0] <= 0.0
+    assert part.intervals["c2c_sigma"][1] > 0.0
+
+
+def test_equal_devices_get_no_spread_from_their_sampling_errors():
+    model = synthetic.truth(c2c_sigma=0.6, d2d_step_sigma=0.0, **synthetic.COLD)
+    pulses = synthetic.trains(model, gen(5), devices=12, pulses=40)
+    part = steps.estimate(pulses, blind(model), generator=rng(), **SETTINGS)
+    assert part.values["d2d_step_sigma"] < 0.12
+    assert part.intervals["d2d_step_sigma"][0] == 0.0
+
+
+def test_noise_of_many_devices_does_not_bend_the_law():
+    """Read noise of three steps; free gains once fitted it with set_beta 2.1 and reset_beta 0.4."""
+    model = synthetic.truth(d2d_step_sigma=0.0)
+    pulses = synthetic.trains(model, gen(0), devices=200, pulses=150)
+    part = steps.estimate(pulses, blind(model), generator=rng(), **SETTINGS)
+    assert part.values["set_beta"] == pytest.approx(1.5, abs=0.2)
+    assert part.values["reset_beta"] == pytest.approx(1.5, abs=0.2)
+    assert part.values["d2d_step_sigma"] < 0.1
+
+
+@pytest.mark.parametrize("devices", [2, 3])
+def test_few_devices_give_finite_intervals_and_say_what_they_hold_for(devices):
+    model = synthetic.truth(read_fraction=0.0)
+    pulses = synthetic.trains(model, gen(2), devices=devices, pulses=60, ramps=6)
+    part = steps.estimate(pulses, blind(model), generator=rng(), resamples=200)
+    low, high = part.intervals["set_beta"]
+    assert 0.1 < high - low < 4.0
+    assert part.intervals["set_fraction"][0] > 0.0
+    assert any("their ramps are resampled: the intervals hold for them" in w for w in part.warnings)
+
+
+# --- tables --------------------------------------------------------------------------------------
+
+
+def test_tables_from_pulses_have_the_quantiles_of_the_law_without_read_noise():
+    model = synthetic.truth(set_beta=1.0, d2d_step_sigma=0.1, read_floor=0.005, read_fraction=0.0)
+    pulses = synthetic.trains(model, gen(9), devices=60, pulses=80, ramps=4)
+    found = fit(
+        synthetic.measured(60, pulses=(pulses,)), load_device("oxram_literature"), generator=rng(),
+        bootstrap=20, model="tabulated",
+    )  # fmt: skip
+    table = found.model
+    assert name_of(table) == "tabulated"
+    assert found.candidates
+    g = torch.full((40_000,), 3e-5, dtype=torch.float64)
+    for sign in (1, -1):
+        signs = torch.full_like(g, sign)
+        drawn = table.draw_step_siemens(g, signs, generator=gen()).numpy()
+        true = model.draw_step_siemens(g, signs, generator=gen(1)).numpy()
+        levels = [0.05, 0.25, 0.5, 0.75, 0.95]
+        gap = np.quantile(drawn, levels) - np.quantile(true, levels)
+        assert np.abs(gap).max() < 0.12 * true.mean(), (sign, gap / true.mean())
+    d2d = next(e for e in found.estimates if e.name == "d2d_step_sigma")
+    assert d2d.low < 0.1 < d2d.high
+
+
+def effects(found, rest):
+    """Names of the step quantities, and measured less predicted in units of the spread."""
+    model, _ = checked_model(found)
+    every = checks(rest, predictions(model, rest, seed=0))
+    return {c.name: c for c in every if " step at " in c.name}
+
+
+def odd_and_even(measurements):
+    tables = measurements.steps
+    return (
+        dataclasses.replace(measurements, steps=tuple(t for t in tables if t.device % 2 == k))
+        for k in (1, 0)
+    )
+
+
+def test_half_of_the_ramps_predicts_the_steps_of_the_other_half():
+    measurements = crosssim_ramps()
+    odd, even = (
+        dataclasses.replace(
+            measurements, pulses=tuple(p.take(p.ramp % 2 == k) for p in measurements.pulses)
+        )
+        for k in (1, 0)
+    )
+    found = fit(
+        odd, load_device("oxram_literature"), generator=rng(), bootstrap=5, model="tabulated"
+    )
+    compared = effects(found, even)
+    assert len(compared) == 6
+    inside = np.array([c.inside for c in compared.values()])
+    off = np.abs([c.effect for c in compared.values()])
+    # The bands are narrow: they hold no change of the device from ramp to ramp. The slowest pulses
+    # after a ramp has turned (5 % of SET at the bottom, 95 % of RESET at the top) are missed.
+    assert inside.mean() >= 0.6
+    assert np.median(off) < 0.03
+    assert off.max() < 0.35
+
+
+def test_half_of_the_devices_predicts_the_order_of_the_steps_of_the_other_half():
+    odd, even = odd_and_even(taox_steps())
+    found = fit(
+        odd, load_device("oxram_literature"), generator=rng(), bootstrap=5, model="tabulated"
+    )
+    compared = effects(found, even)
+    assert len(compared) == 6
+    off = np.abs([c.effect for c in compared.values()])
+    # It fails: devices differ in their range and shape, not by a factor alone.
+    assert np.median(off) < 0.2
+    d2d = next(e for e in found.estimates if e.name == "d2d_step_sigma")
+    assert 0.2 < d2d.value < 1.5

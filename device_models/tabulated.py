@@ -73,17 +73,18 @@ class Tabulated(Pulsed):
     def draw_step_siemens(self, g: Tensor, signs: Tensor, *, generator: torch.Generator) -> Tensor:
         """See `Pulsed.draw_step_siemens`; the law is in the docstring of the class."""
         u = torch.empty_like(g).uniform_(generator=generator)
-        row, along = physics.between(g.contiguous(), self.bins_siemens)
-        column, across = physics.between(u, self.levels)
+        row, along = physics.between(g.flatten(), self.bins_siemens)
+        column, across = physics.between(u.flatten(), self.levels)
         bins, levels = len(self.bins_siemens), len(self.levels)
-        is_reset = (signs < 0).long()
-        corner = is_reset.mul_(bins).add_(row).mul_(levels).add_(column)
+        corner = row.mul_(levels).add_(column).add_((signs.flatten() < 0) * (bins * levels))
         table = self._tables().flatten().to(g.dtype)
         low, high = (
-            torch.lerp(table[corner + step], table[corner + step + 1], across)
+            torch.lerp(
+                table.index_select(0, corner + step), table.index_select(0, corner + step + 1), across
+            )
             for step in (0, levels)
         )
-        drawn = torch.lerp(low, high, along)
+        drawn = torch.lerp(low, high, along).view_as(g)
         return drawn.mul_(physics.by_sign(signs, 1.0, -1.0, g.dtype))
 
     def _tables(self) -> Tensor:

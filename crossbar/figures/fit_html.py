@@ -7,7 +7,7 @@ from html import escape
 
 from crossbar.fitting.measurements import FileNotes
 from crossbar.fitting.predict import LONGEST_RUN
-from crossbar.fitting.predictive import MOST_BINS, MOST_ROWS, Check
+from crossbar.fitting.predictive import MOST_BINS, MOST_ROWS, VAGUE, Check
 from crossbar.fitting.result import Estimate, Fit
 from device_models.registry import name_of
 
@@ -142,6 +142,8 @@ def _summary(fit: Fit, found: Sequence[Check]) -> str:
         f"{len(fit.measurements.notes)} files inform {informed} of {len(fit.estimates)} parameters."
     )
     verdict = f"{out} of {total} checked numbers lie outside what the fitted device predicts"
+    if vague := sum(int(check.vague.sum()) for check in found):
+        verdict += f" ({vague} have a band too wide to fail)"
     expected = f"about {0.05 * total:.0f} would by chance alone"
     warnings = "".join(f"<li>{escape(text)}</li>" for text in fit.warnings)
     return f'<p>{text} {verdict}; {expected}: <a href="#fails">see where</a>.</p>' + (
@@ -217,7 +219,9 @@ def _checks(found: Sequence[Check], simulations: int) -> str:
         return "<p>Too few data of any kind for a check.</p>"
     text = (
         "<p>Each number as measured, and below it the 95 % band of the same number over "
-        f"{simulations} simulations of the whole experiment. Marked: outside.</p>"
+        f"{simulations} simulations of the whole experiment, each with parameters drawn from their "
+        "uncertainty. Marked: outside. <i>Wide</i>: the band is wider than the measured spread from "
+        f"5 to 95 %, or {VAGUE:g} of a share or correlation; such a number could hardly fail.</p>"
     )
     parts = []
     for labels in dict.fromkeys(check.labels for check in found):
@@ -236,7 +240,9 @@ def _cell(check: Check, i: int) -> str:
     own = escape(shown(float(check.measured[i]), check.unit))
     low, high = (shown(float(end[i]), check.unit) for end in (check.low, check.high))
     kind = "n" if inside else "n out"
-    return f'<td class="{kind}">{own}<br><span class="in">{escape(f"{low} … {high}")}</span></td>'
+    wide = " <i>wide</i>" if check.vague[i] else ""
+    between = escape(f"{low} … {high}")
+    return f'<td class="{kind}">{own}<br><span class="in">{between}{wide}</span></td>'
 
 
 def _outside(found: Sequence[Check]) -> int:
@@ -290,8 +296,9 @@ def _limits(fit: Fit, silent: Sequence[str]) -> str:
     """What this report does not say."""
     kept = [e.name for e in fit.estimates if e.status == "assumed"]
     texts = [
-        "The checks simulate at the fitted values; that those are uncertain themselves is not in "
-        "the bands.",
+        "The bands hold the uncertainty of the parameters: those of cycles, repeated reads and "
+        "relaxation are drawn together, the others each alone, which makes bands rather too wide. "
+        "Values kept from the preset are taken as exact.",
         "The checks use the data of the fit. They show where the form of the model fails, not how "
         "it does on devices that were not measured.",
         "Simulated ramps start at measured conductances, which carry the noise of that reading.",

@@ -22,6 +22,7 @@ from crossbar.fitting.predictive import (
     predictions,
 )
 from crossbar.fitting.result import Fit
+from crossbar.fitting.uncertain import drawn_models
 from device_models.errors import RunError
 from device_models.registry import name_of
 
@@ -53,8 +54,9 @@ def write_report(
     """
     _prepare(folder)
     measured = excerpt(fit.measurements)
-    model, silent = checked_model(fit)
-    simulated = predictions(model, measured, seed=seed, count=simulations)
+    silent = checked_model(fit)[1]
+    models = drawn_models(fit, seed=seed, count=simulations)
+    simulated = predictions(models, measured, seed=seed)
     found = checks(measured, simulated)
     pictures = {name: _png(figure) for name, figure in _draw(fit, measured, simulated).items()}
     numbers = content(fit, found, silent, seed=seed, simulations=simulations)
@@ -127,7 +129,7 @@ def _check(check: Check) -> Any:
         "rows": check.rows, "measured": check.measured.tolist(),
         "predicted": check.predicted.tolist(), "low": check.low.tolist(),
         "high": check.high.tolist(), "inside": check.inside.tolist(),
-        "effect": check.effect.tolist(),
+        "vague": check.vague.tolist(), "effect": check.effect.tolist(),
     })  # fmt: skip
 
 

@@ -83,6 +83,7 @@ def fit(
         candidates=candidates,
         measurements=measurements,
         warnings=tuple(dict.fromkeys(warnings)),
+        draws=tuple(part.draws for part in parts if part.draws),
     )
 
 
@@ -135,7 +136,8 @@ def _without(part: Part, names: tuple[str, ...]) -> Part:
     """The part without some parameters: another table tells them better."""
     values = {name: value for name, value in part.values.items() if name not in names}
     tables = {name: table for name, table in part.tables.items() if name not in names}
-    return dataclasses.replace(part, values=values, tables=tables)
+    draws = {n: draw for n, draw in part.draws.items() if n in values or n in tables}
+    return dataclasses.replace(part, values=values, tables=tables, draws=draws)
 
 
 def applied(device: Pulsed, part: Part) -> tuple[Pulsed, list[str]]:

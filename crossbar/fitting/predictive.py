@@ -2,11 +2,15 @@
 
 A quantity (the SET step at low conductance, the LRS, ...) is reduced to a few numbers, mostly its
 5/25/50/75/95 % quantiles, in the same way for the measurement and for each of `SIMULATIONS`
-repetitions of the experiment on simulated devices. With mean m and standard deviation s over n
-repetitions, a further repetition lies in m +- t s sqrt(1 + 1/n) with 95 % probability, t being the
-97.5 % quantile of Student's distribution with n - 1 degrees of freedom. A measured number outside
-fails. Of true models 5 % of the numbers fail, so a few failures are no proof; `Check.effect` says
-how large they are.
+repetitions of the experiment on simulated devices. A further repetition lies between the k-th lowest
+and the k-th highest of n of them with the probability 1 - 2 k / (n + 1), whatever their distribution:
+between the lowest and the highest of 39 with 95 %. (Fewer repetitions hold less than 95 %.) A
+measured number outside fails. Of true models 5 % of the numbers fail, so a few failures are no
+proof; `Check.effect` says how large they are.
+
+Every repetition has its own parameters, drawn from what the fit does not know
+(`uncertain.drawn_models`), so a band holds the uncertainty of the parameters besides the scatter
+of devices, pulses and reads. `Check.vague` marks bands that are too wide to say anything.
 """
 
 from collections.abc import Sequence
@@ -15,7 +19,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import t as student
 
 from crossbar.streams import torch_stream
 from device_models.model import DeviceModel
@@ -25,9 +28,11 @@ from .predict import simulate
 from .quantities import FEWEST, Quantity, summarise
 from .result import Fit
 
-SIMULATIONS = 20
+SIMULATIONS = 39  # the fewest that have a 95 % band
+TAIL = 0.025  # of one more repetition beyond either end of the band
 MOST_ROWS = 200_000  # of a table; what is more than that is left out of the check
 MOST_BINS = 24  # conductances of a table of step quantiles
+VAGUE = 0.5  # width of the band of a share or a correlation that tells nothing
 _SAME = 1e-6  # relative; conductances are simulated in float32
 
 Mask = NDArray[np.bool_]
@@ -62,6 +67,15 @@ class Check:
         return (self.measured >= self.low - room) & (self.measured <= self.high + room)
 
     @property
+    def vague(self) -> Mask:
+        """Whether the band is wider than the measured spread from 5 to 95 %, so hardly to be missed.
+
+        Of a quantity with a single number: wider than `VAGUE`.
+        """
+        most = VAGUE if len(self.labels) == 1 else float(np.ptp(self.measured))
+        return np.asarray(self.high - self.low > most)
+
+    @property
     def effect(self) -> Floats:
         """Measured minus predicted, as a share of the larger of the two spreads from 5 to 95 %.
 
@@ -90,12 +104,24 @@ def checked_model(fit: Fit) -> tuple[DeviceModel, tuple[str, ...]]:
 
 
 def predictions(
-    model: DeviceModel, measurements: Measurements, *, seed: int, count: int = SIMULATIONS
+    model: DeviceModel | Sequence[DeviceModel],
+    measurements: Measurements,
+    *,
+    seed: int,
+    count: int = SIMULATIONS,
 ) -> list[Measurements]:
-    """Repetitions of the experiments on new devices of the model, each from its own stream."""
+    """Repetitions of the experiments on new devices, each from its own stream.
+
+    Args:
+        model: One for all repetitions, or one for each.
+        measurements: What is repeated.
+        seed: Of the streams.
+        count: Repetitions of one model.
+    """
+    models = [model] * count if isinstance(model, DeviceModel) else model
     return [
-        simulate(model, measurements, generator=torch_stream("predictive check", seed, i))
-        for i in range(count)
+        simulate(one, measurements, generator=torch_stream("predictive check", seed, i))
+        for i, one in enumerate(models)
     ]
 
 
@@ -123,7 +149,7 @@ def _check(q: Quantity, found: Floats) -> Check:
 
 
 def band(found: Floats) -> tuple[Floats, Floats, Floats]:
-    """Lower end, mean and upper end of the 95 % band of one more repetition.
+    """Lower end, mean and upper end of the 95 % band of one more repetition, see the module.
 
     Args:
         found: Numbers of each repetition, shape (repetitions, ...); nan if one has none.
@@ -133,13 +159,15 @@ def band(found: Floats) -> tuple[Floats, Floats, Floats]:
     """
     n = np.isfinite(found).sum(0)
     enough = n >= max(2, len(found) / 2)
-    values = np.where(np.isfinite(found), found, 0.0)
-    mean = values.sum(0) / np.maximum(n, 1)
-    gaps = np.where(np.isfinite(found), found - mean, 0.0)
-    sigma = np.sqrt((gaps**2).sum(0) / np.maximum(n - 1, 1))
-    half = student.ppf(0.975, np.maximum(n - 1, 1)) * sigma * np.sqrt(1.0 + 1.0 / np.maximum(n, 1))
     nothing = np.where(enough, 0.0, np.nan)
-    return mean - half + nothing, mean + nothing, mean + half + nothing
+    ordered = np.sort(np.where(np.isfinite(found), found, np.nan), axis=0)  # nan comes last
+    k = np.maximum(1, (TAIL * (n + 1) + 1e-9).astype(int))
+    low, high = (
+        np.take_along_axis(ordered, np.maximum(place, 0)[None], axis=0)[0] + nothing
+        for place in (k - 1, n - k)
+    )
+    mean = np.where(np.isfinite(found), found, 0.0).sum(0) / np.maximum(n, 1)
+    return low, mean + nothing, high
 
 
 def excerpt(measurements: Measurements) -> Measurements:

@@ -1,11 +1,11 @@
 """What a fit found: a device, how sure each number is, and where it came from."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from device_models.model import DeviceModel
 
-from .measurements import Measurements
+from .measurements import Floats, Measurements
 
 Status = Literal["measured", "literature", "assumed"]
 
@@ -64,6 +64,7 @@ class Fit:
         candidates: Step models tried, best first; empty without pulse data.
         measurements: What was fitted.
         warnings: What a reader must know: not identifiable, preset kept, model fails where.
+        draws: Joint draws of the parameters, one dictionary per estimator, as `Part.draws`.
     """
 
     model: DeviceModel
@@ -71,3 +72,4 @@ class Fit:
     candidates: tuple[Candidate, ...]
     measurements: Measurements
     warnings: tuple[str, ...]
+    draws: tuple[dict[str, Floats], ...] = field(default=(), compare=False, repr=False)

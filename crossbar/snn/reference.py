@@ -39,7 +39,6 @@ from torch import Tensor
 from .encoding import Events
 from .network import Network
 
-
 TakeIn = Callable[[Tensor, Tensor], Tensor]
 
 

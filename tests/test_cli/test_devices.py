@@ -48,7 +48,7 @@ def test_the_list_names_every_preset_with_its_window(here):
         "    A device with an exponential correction to a constant step, per polarity.\n"
         "ideal.yaml            ideal            invented    1 uS .. 1 mS (1 Mohm .. 1 kohm)\n"
         "    Reads without noise and moves by exactly what it was told, in `states` equal steps.\n"
-        "oxram.yaml            oxram            literature  1 uS .. 1 mS (1 Mohm .. 1 kohm)\n"
+        "oxram.yaml             oxram            measured    1 uS .. 1 mS (1 Mohm .. 1 kohm)\n"
         "    Filamentary oxide RRAM in the 1e3..1e6 ohm window, programmed by identical pulses.\n"
         "taox_tabulated.yaml   tabulated        measured    16.2 uS .. 121 uS (61.9 kohm .. 8.3 kohm)\n"
         "    A device that repeats the change of conductance measured at each conductance.\n"

@@ -17,7 +17,7 @@ from crossbar.tile import Tiling
 from device_models.errors import LimitError, ShapeError
 from device_models.presets import load_device
 
-IDEAL, OXRAM = load_device("ideal"), load_device("oxram")
+IDEAL, OXRAM = load_device("ideal"), load_device("oxram_literature")
 COARSE = dataclasses.replace(IDEAL, states=1000)  # a step of 0.999 uS
 ROWS, COLUMNS = 6, 8
 V_READ, T_READ = 0.2, 1e-7

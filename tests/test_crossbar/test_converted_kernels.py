@@ -104,8 +104,8 @@ def weights_of(layers):
     )
 
 
-def run_kernel(layers, events, labels, *, seed=0, noise=None, kind=np.float64):
-    """All samples through `run_converted`; `noise` is a variance for every device."""
+def run_kernel(layers, events, labels, *, chosen=None, seed=0, noise=None, kind=np.float64):
+    """All or the chosen samples through `run_converted`; `noise` is a variance for every device."""
     quiet = np.zeros((0, 0), kind)
     w1, w2 = (w.numpy().astype(kind) for w in weights_of(layers))
     weights = kernels.Weights(w1, w2, quiet, quiet, *(np.ones(rows) for rows, _ in SHAPES))
@@ -113,7 +113,7 @@ def run_kernel(layers, events, labels, *, seed=0, noise=None, kind=np.float64):
     if noise is not None:
         columns = [part._replace(variance=np.full_like(part.columns, noise)) for part in columns]
     front = kernels.Front(*columns, np.zeros(2, np.int64))
-    chosen = np.arange(len(labels))
+    chosen = np.arange(len(labels)) if chosen is None else chosen
     tally = empty_tally(len(chosen), NETWORK.hidden)
     gradient = kernels.Gradient(np.zeros_like(w1), np.zeros_like(w2))
     samples = kernels.Samples(events.rows, events.times, events.offsets, labels, chosen, 0)
@@ -143,10 +143,14 @@ def run_reference(layers, x, labels):
 def test_kernel_equals_the_reference(fields, mapping, seed):
     layers = layers_of(Periphery(**fields), mapping, 10 * seed)
     x, events, labels = inputs(seed)
-    outcome, gradients, clipped = run_reference(layers, x, labels)
+    outcome, *_ = run_reference(layers, x, labels)
+    # Left out by the reference alone: where two steps compete for a maximum within rounding, which
+    # one wins is no test. Codes meet more often than other numbers; seen: 1 of 648 samples.
+    kept = np.flatnonzero(margins(outcome) > 1e-9)
+    assert len(kept) >= len(labels) - 1
+    outcome, gradients, clipped = run_reference(layers, x[kept], labels[kept])
     assert outcome.spikes.sum() > 20
-    assert margins(outcome).min() > 1e-9
-    run = run_kernel(layers, events, labels)
+    run = run_kernel(layers, events, labels, chosen=kept)
     losses = outcome.losses.detach()
     assert_close(torch.from_numpy(run.tally.losses), losses, rtol=1e-9, atol=1e-12)
     assert run.tally.predictions.tolist() == outcome.predictions.tolist()
@@ -263,3 +267,21 @@ def test_runs_combine_as_their_terms(terms):
 def test_a_mapping_has_few_runs(mapping, count):
     layer = layers_of(Periphery(kind="adc"), mapping, 0)[0]
     assert len(runs_of(combination(layer.mapping))[0]) == count
+
+
+def test_codes_that_cancel_give_exactly_zero():
+    """Whole numbers are added before they are scaled: no trace starts at the error of a sum."""
+    generator, n = np.random.default_rng(2), 2000
+    layer, _ = one_conversion()
+    layer = layer._replace(
+        lsb=0.1 / 3, runs=np.array([[0, 1, 0, n // 2], [n // 2, 1, 0, n // 2]]),
+        factors=np.array([1.0, -1.0]), gain=np.ones(n // 2), injected=np.zeros(n // 2),
+    )  # fmt: skip
+    drawn, current = np.zeros(n // 2), np.zeros(n // 2)
+    tiles = generator.integers(0, 80, (3, n // 2)).astype(float)
+    normals, keys = np.zeros(n, np.float32), np.zeros(2, np.uint64)
+    for plus, minus in zip(tiles, tiles[[1, 2, 0]], strict=True):
+        sums = np.concatenate((plus, minus))
+        kernels.read_out(sums, np.zeros(0), drawn, layer, 0, keys, 0, normals)
+    kernels.take_in(current, drawn, layer)
+    assert (current == 0.0).all()

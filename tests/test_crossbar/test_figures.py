@@ -309,7 +309,7 @@ def test_the_pulse_of_a_fine_grained_device_says_how_many_units_it_is():
 
 
 def test_a_weak_device_gets_more_pulses_up_to_a_limit_and_all_are_counted():
-    oxram = load_device("oxram")
+    oxram = load_device("oxram_literature")
     response, steps, _ = devices.pulse_response(replace(oxram, set_fraction=1e-6), seed=0).axes
     most = devices.PULSES * devices.MOST_UNITS
     assert texts(response) == [f"{most:,} SET pulses", f"{most:,} RESET pulses"]

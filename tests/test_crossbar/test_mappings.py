@@ -39,7 +39,7 @@ from device_models.errors import ConfigError
 from device_models.model import DeviceState
 from device_models.presets import load_device
 
-OXRAM, IDEAL = load_device("oxram"), load_device("ideal")
+OXRAM, IDEAL = load_device("oxram_literature"), load_device("ideal")
 STATES = 200
 STEPPED = dataclasses.replace(IDEAL, states=STATES)  # equal steps, exact reads
 STEP = W_MAX / STATES

@@ -306,7 +306,7 @@ def test_a_board_converts_tile_by_tile_and_counts_what_it_clips():
 
 def test_a_board_without_a_range_converts_nothing():
     board = board_of(adc())
-    with pytest.raises(ConfigError, match="no range; set periphery.adc_range_amperes"):
+    with pytest.raises(ConfigError, match=r"no range; set periphery.adc_range_amperes"):
         board.vmm(some_volts(board))
     assert board.counters.column_conversions == 0
 

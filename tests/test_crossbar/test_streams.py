@@ -78,7 +78,7 @@ def board(model, *, seed=3, place=0):
 def test_reading_moves_no_pulse():
     """Two boards get the same pulses; one is read all the time."""
     counts = torch.arange(48, dtype=torch.int32).view(6, 8) % 7 - 3
-    silent, read = board(load_device("oxram")), board(load_device("oxram"))
+    silent, read = board(load_device("oxram_literature")), board(load_device("oxram_literature"))
     for _ in range(5):
         silent.pulse_array(counts)
         read.read_all()
@@ -90,14 +90,14 @@ def test_reading_moves_no_pulse():
 
 def test_pulsing_moves_no_read():
     """The noise of a read is what it would have been without the pulses."""
-    pulsed, still = board(load_device("oxram")), board(load_device("oxram"))
+    pulsed, still = board(load_device("oxram_literature")), board(load_device("oxram_literature"))
     pulsed.pulse_array(torch.ones((6, 8), dtype=torch.int32))
     z = [(b.read_all() - b.state.g) / b.read_sigma for b in (pulsed, still)]
     torch.testing.assert_close(*z, rtol=0.0, atol=1e-3)  # rounding of a difference
 
 
 def test_silent_cycles_redraw_no_array():
-    noisy = load_device("oxram")
+    noisy = load_device("oxram_literature")
     same = quiet(noisy, d2d_step_sigma=noisy.d2d_step_sigma, d2d_bound_sigma=noisy.d2d_bound_sigma)
     for name, trait in board(noisy).state.traits.items():
         assert torch.equal(trait, board(same).state.traits[name])
@@ -105,7 +105,7 @@ def test_silent_cycles_redraw_no_array():
 
 def test_boards_of_another_seed_or_place_hold_other_devices():
     arrays = [
-        board(load_device("oxram"), seed=seed, place=place).state.g
+        board(load_device("oxram_literature"), seed=seed, place=place).state.g
         for seed, place in itertools.product((3, 4), (0, 1))
     ]
     for one, other in itertools.combinations(arrays, 2):

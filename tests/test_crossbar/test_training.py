@@ -196,7 +196,7 @@ class _Told:
 @pytest.mark.parametrize("sizes", [0.2, 3.0])
 def test_accumulated_changes_are_pulses_and_a_rest_below_one_step(sign, sizes):
     """20 updates: sent + kept = wanted, to the rounding of 32 bits; the kept part is below 1."""
-    layer = layer_of(load_device("oxram"), 0.5, sign=sign)
+    layer = layer_of(load_device("oxram_literature"), 0.5, sign=sign)
     told, policy = _Told(layer), POLICIES["accumulate"](SHAPE)
     wanted = [wanted_changes(layer, sizes, seed) for seed in range(20)]
     for change in wanted:
@@ -223,7 +223,7 @@ def excess(policy, wanted, layer, *, repeats=400, scale=1.0):
 @pytest.mark.parametrize("sizes", [0.3, 3.0])
 def test_stochastic_pulses_are_the_wanted_change_in_the_mean(sign, sizes):
     """5 sigma over 240 000 roundings, signed by the direction: false alarm 6e-7. Below one off."""
-    layer = layer_of(load_device("oxram"), 0.5, sign=sign)
+    layer = layer_of(load_device("oxram_literature"), 0.5, sign=sign)
     wanted = wanted_changes(layer, sizes)
     found = excess(POLICIES["stochastic"](SHAPE), wanted, layer)
     assert abs(z_of_mean(found * wanted.sign(), 0.0)) < 5
@@ -231,7 +231,7 @@ def test_stochastic_pulses_are_the_wanted_change_in_the_mean(sign, sizes):
 
 
 def test_the_test_above_would_notice_3_percent():
-    layer = layer_of(load_device("oxram"), 0.5)
+    layer = layer_of(load_device("oxram_literature"), 0.5)
     wanted = wanted_changes(layer, 3.0)
     found = excess(POLICIES["stochastic"](SHAPE), wanted, layer, scale=1.03)
     assert abs(z_of_mean(found * wanted.sign(), 0.0)) > 5
@@ -250,7 +250,7 @@ def test_pulses_move_an_ideal_layer_by_what_was_wanted(policy, sign):
 
 @each_policy
 def test_no_wanted_change_sends_no_pulse(policy):
-    layer = layer_of(load_device("oxram"), 0.5)
+    layer = layer_of(load_device("oxram_literature"), 0.5)
     POLICIES[policy](SHAPE).update(layer, torch.zeros(SHAPE), layer.board.state.g, generator=gen())
     assert layer.board.counters.programming_operations == 0
 

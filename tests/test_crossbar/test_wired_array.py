@@ -125,7 +125,7 @@ def test_bridged_lines_are_probed_too():
 def board(wires, refresh="every"):
     wired = WiredArray((40, 20), (32, 16), wires, refresh=refresh)
     return EmulatedBoard(
-        load_device("oxram"), Tiling(40, 20, 32, 16), torch.ones(40, 20, dtype=torch.bool),
+        load_device("oxram_literature"), Tiling(40, 20, 32, 16), torch.ones(40, 20, dtype=torch.bool),
         v_read_volts=0.2, t_read_seconds=1e-7, seed=0, place=0, wired=wired,
     )  # fmt: skip
 

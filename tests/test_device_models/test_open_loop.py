@@ -20,7 +20,7 @@ SHAPE = (200, 200)
 ONES = torch.ones(SHAPE, dtype=torch.int32)
 P = (0.01, 0.1, 0.3, 0.5, 0.7, 0.9, 0.99)
 TWO_MODES = (1e-6, 2e-6, 3e-6, 5e-6, 8e-6, 9e-5, 1e-4)
-WIDE = quiet(load_device("oxram"), g_min_siemens=1e-9, g_max_siemens=1e-1)
+WIDE = quiet(load_device("oxram_literature"), g_min_siemens=1e-9, g_max_siemens=1e-1)
 TABLES = {
     "full_levels": P,
     "full_set_quantiles_siemens": tuple(10 * q for q in TWO_MODES),
@@ -97,7 +97,7 @@ def test_an_abrupt_set_leaves_a_device_at_its_own_level(law):
 
 
 def test_shares_redraw_nothing_and_a_gradual_set_knows_no_level():
-    oxram = load_device("oxram")
+    oxram = load_device("oxram_literature")
     shares = {"full_set_d2d_share": 0.5, "full_reset_d2d_share": 0.5, "full_set_siemens": 1e-4}
     everything = {"slow_fraction": 0.1, "endurance_pulses": 1e9, "stuck_low_share": 0.1}
     plain = dataclasses.replace(oxram, **everything)

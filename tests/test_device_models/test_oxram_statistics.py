@@ -16,7 +16,7 @@ from xbar_stats import FALSE_ALARM, z_of_mean, z_of_sigma
 
 from device_models.presets import load_device
 
-OXRAM = load_device("oxram.yaml")
+OXRAM = load_device("oxram_literature")
 ALIKE = dataclasses.replace(OXRAM, d2d_step_sigma=0.0, d2d_bound_sigma=0.0)
 SHAPE = (200, 200)  # 40 000 devices: standard error of a spread 0.35 %, of a mean step 0.18 %
 

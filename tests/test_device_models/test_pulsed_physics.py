@@ -22,7 +22,7 @@ from device_models.presets import load_device
 from device_models.soft_bounds import SoftBounds
 from device_models.tabulated import Tabulated
 
-OXRAM = load_device("oxram.yaml")
+OXRAM = load_device("oxram_literature")
 SHAPE = (200, 200)
 QUIET = quiet(OXRAM)
 ONES = torch.ones(SHAPE, dtype=torch.int32)

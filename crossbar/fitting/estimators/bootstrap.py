@@ -65,10 +65,15 @@ def interval(draws: Floats, units: int, *, log: bool = False) -> tuple[float, fl
     if len(repeats) < 2:
         return value, value
     low, high = np.quantile(repeats, (0.025, 0.975))
-    n = max(units, 2)
-    stretch = np.sqrt(n / (n - 1)) * stats.t.ppf(0.975, n - 1) / stats.norm.ppf(0.975)
+    wider = stretch(units)
     below, above = min(0.0, low - value), max(0.0, high - value)
-    return float(value + stretch * below), float(value + stretch * above)
+    return float(value + wider * below), float(value + wider * above)
+
+
+def stretch(units: int) -> float:
+    """What distances of repeats from the estimate are multiplied by, see `interval`."""
+    n = max(units, 2)
+    return float(np.sqrt(n / (n - 1)) * stats.t.ppf(0.975, n - 1) / stats.norm.ppf(0.975))
 
 
 def root_interval(draws: Floats, units: int) -> tuple[float, float]:

@@ -34,13 +34,15 @@ def estimate(
     devices, rows = len(np.unique(cycles.device)), len(cycles)
     at = TABLE[(np.minimum(TABLE, 1.0 - TABLE) * rows >= 1.0 - 1e-9) & (rows >= FEWEST)]
     found: dict[str, tuple[float, float, float, str]] = {}
-    tables = {"full_levels": tuple(at.tolist())}
+    tables, draws = {"full_levels": tuple(at.tolist())}, dict[str, Floats]()
     for name, g, tail, edge in (
         ("full_set", cycles.lrs_siemens, EXTREMES[1], "g_max_siemens"),
         ("full_reset", cycles.hrs_siemens, EXTREMES[0], "g_min_siemens"),
     ):
         logs = np.log(np.maximum(g, 1e-15))
         q = np.exp(_quantiles(logs, unit, drawn, np.array([0.5, tail, *at])))
+        repeats = _repeats(q, len(devices_of))
+        draws |= {f"{name}_siemens": repeats[:, 0], edge: repeats[:, 1]}
         found[f"{name}_siemens"] = (*_around(q[:, 0], len(devices_of)), "median")
         found[edge] = (*_around(q[:, 1], len(devices_of)), f"{tail:.1%} quantile")
         found[f"{name}_sigma"] = _spread(logs, cycles.device, unit, drawn)
@@ -48,6 +50,7 @@ def estimate(
             share = _shares(logs, cycles.device, unit, drawn)
             found[f"{name}_d2d_share"] = (*share, "correlation of the scores of two cycles")
         tables[f"{name}_quantiles_siemens"] = tuple(q[0, 2:].tolist())
+        draws[f"{name}_quantiles_siemens"] = repeats[:, 2:]
     part = Part(
         devices=devices,
         rows=rows,
@@ -56,6 +59,7 @@ def estimate(
         intervals={n: f[1:3] for n, f in found.items()},
         words={n: f[3] for n, f in found.items()},
         tables=tables,
+        draws=draws if resamples else {},
         warnings=bootstrap.few(devices, "cycles") + _no_share(devices, rows),
     )
     return _with_window(part)
@@ -97,6 +101,19 @@ def _spread(
 def _around(draws: Floats, units: int) -> tuple[float, float, float]:
     """The estimate and the ends of its interval."""
     return float(draws[0]), *bootstrap.interval(draws, units)
+
+
+def _repeats(q: Floats, units: int) -> Floats:
+    """Quantiles of the resamples, spread as those of few units are; the table still rises.
+
+    Args:
+        q: Of the sample, then of its resamples, shape (1 + resamples, 2 + levels): the median, the
+            end of the window and the table.
+        units: What was resampled.
+    """
+    found: Floats = q[0] * (q[1:] / q[0]) ** bootstrap.stretch(units)
+    found[:, 2:].sort(axis=1)
+    return found
 
 
 def _quantiles(x: Floats, unit: Ints, drawn: Floats, levels: Floats) -> Floats:

@@ -107,12 +107,19 @@ def minimise(
 def inflation(curvature: Floats, score_variance: Floats, free: NDArray[np.bool_]) -> Floats:
     """(H^-1 J H^-1)_kk / (H^-1)_kk of the free parameters, 1 for the others; shape (p,)."""
     found = np.ones(len(curvature))
+    inverse = np.linalg.inv(_regular(curvature[np.ix_(free, free)])[0])
+    found[free] = np.diag(sandwich(curvature, score_variance, free))[free] / np.diag(inverse)
+    return np.maximum(found, 1e-6)
+
+
+def sandwich(curvature: Floats, score_variance: Floats, free: NDArray[np.bool_]) -> Floats:
+    """H^-1 J H^-1 of the free parameters, 0 for the others; shape (p, p)."""
+    found = np.zeros_like(curvature)
     which = np.ix_(free, free)
     h, ridge = _regular(curvature[which])
     inverse = np.linalg.inv(h)
-    sandwich = np.diag(inverse @ (score_variance[which] + ridge) @ inverse)
-    found[free] = sandwich / np.diag(inverse)
-    return np.maximum(found, 1e-6)
+    found[which] = inverse @ (score_variance[which] + ridge) @ inverse
+    return found
 
 
 def _regular(h: Floats) -> tuple[Floats, Floats]:

@@ -3,32 +3,29 @@
 from dataclasses import replace
 
 import numpy as np
+from scipy import stats
 
 from device_models.registry import name_of
 
-from ..measurements import Floats
-from . import bootstrap, linked_reads, spread
 from .laws import LAWS, Law
 from .part import Part
-from .work import Fitted, Work, c2c_squared
+from .work import Work
+
+SIDES = ((1, "SET"), (0, "RESET"))
 
 
-def warnings_of(work: Work, fits: dict[int, Fitted]) -> tuple[str, ...]:
+def warnings_of(work: Work) -> tuple[str, ...]:
     """What the selection of pulses and devices means for the reader."""
-    words = [
-        f"no {name} pulses: the {name} law keeps the preset's parameters"
-        for p, name in ((1, "SET"), (-1, "RESET"))
-        if p not in fits
-    ]
-    for p, fitted in fits.items():
-        there = np.unique(work.chain.device[work.chain.polarity == p])
-        still = int(np.isnan(fitted.gain[there]).sum())
-        if still:
-            words.append(f"{still} devices do not move under {'SET' if p > 0 else 'RESET'} pulses")
-    if (lost := 1.0 - work.used.mean()) > 0.5:
+    words, fitted = [], {c.field for c in work.problem.coordinates}
+    laws = LAWS[name_of(work.problem.model)]
+    for (side, name), law in zip(SIDES, laws, strict=True):
+        if law.scale not in fitted:
+            words.append(f"no {name} pulses: the {name} law keeps the preset's parameters")
+        elif still := work.devices - int(work.moving[side].sum()):
+            words.append(f"{still} devices do not move under {name} pulses")
+    if work.lost > 0.5:
         words.append(
-            f"{lost:.0%} of the pulses lie near a bound of their device and are left out; where a "
-            "read spreads more than a step, c2c_sigma and d2d_step_sigma are biased"
+            f"{work.lost:.0%} of the pulses may have ended at a bound of their device and are left out"
         )
     if work.known_read:
         what = "rests on the read noise" if work.read_measured else "contains the read noise"
@@ -36,17 +33,14 @@ def warnings_of(work: Work, fits: dict[int, Fitted]) -> tuple[str, ...]:
     return tuple(words)
 
 
-def add_law(found: Part, work: Work, fits: dict[int, Fitted]) -> Part:
+def add_law(found: Part, work: Work) -> Part:
     """Scale and shape of the polarities that have pulses."""
-    units = len(work.device_of_unit)
-    for polarity, law in zip((1, -1), LAWS[name_of(work.model)], strict=True):
-        if polarity in fits:
-            fitted = fits[polarity]
-            found = _added(found, law.scale, fitted.scale, units, "median device")
-            ends = {law.scale: bootstrap.interval(fitted.scale, units, log=True)}
-            found = replace(found, intervals=found.intervals | ends)
+    fitted = {c.field for c in work.problem.coordinates}
+    for law in LAWS[name_of(work.problem.model)]:
+        if law.scale in fitted:
+            found = _added(found, work, law.scale, "median device")
             if law.shape:
-                found = _within(_added(found, law.shape, fitted.shape, units, ""), law)
+                found = _within(_added(found, work, law.shape, ""), law)
     return found
 
 
@@ -60,67 +54,47 @@ def _within(found: Part, law: Law) -> Part:
     return replace(found, intervals=found.intervals | ends, warnings=(*found.warnings, words))
 
 
-def add_c2c(found: Part, work: Work, fits: dict[int, Fitted]) -> Part:
+def add_c2c(found: Part, work: Work) -> Part:
     """Cycle-to-cycle spread of one step."""
-    if not fits:
-        return found
-    c2, units = c2c_squared(work, work.weight), len(work.device_of_unit)
-    words = "residual spread less the read noise that neighbours share"
+    words = "spread of the steps less the errors of the readings that they share"
     if work.known_read:
-        words = "residual spread less the read noise of repeated reads"
-        words = words if work.read_measured else "residual spread, read noise included"
-    found = _added(found, "c2c_sigma", np.sqrt(np.maximum(c2, 0.0)), units, words)
-    ends = {"c2c_sigma": bootstrap.root_interval(c2, units)}
-    return replace(found, intervals=found.intervals | ends)
+        words = "spread of the steps less the read noise of repeated reads"
+        words = words if work.read_measured else "spread of the steps, read noise included"
+    return _added(found, work, "c2c_sigma", words)
 
 
-def add_d2d(found: Part, work: Work, fits: dict[int, Fitted]) -> Part:
+def add_d2d(found: Part, work: Work) -> Part:
     """Spread of the gains between devices, without their sampling errors."""
-    logs, errors, group = [], [], []
-    for number, fitted in enumerate(fits.values()):
-        moves = np.isfinite(fitted.gain)
-        if moves.sum() > 1:
-            relative = fitted.error[moves] / fitted.gain[moves]
-            logs.append(np.log(fitted.gain[moves]) + 0.5 * relative**2)
-            errors.append(relative)
-            group.append(np.full(int(moves.sum()), number))
-    if not logs:
+    if work.d2d is None or not np.isfinite(work.d2d.high):
         return found
-    numbers = np.unique(np.concatenate(group), return_inverse=True)[1]
-    s = spread.between(np.concatenate(logs), np.concatenate(errors), numbers)
     return replace(
         found,
-        values=found.values | {"d2d_step_sigma": s.sigma},
-        intervals=found.intervals | {"d2d_step_sigma": (s.low, s.high)},
+        values=found.values | {"d2d_step_sigma": work.d2d.sigma},
+        intervals=found.intervals | {"d2d_step_sigma": (work.d2d.low, work.d2d.high)},
         words=found.words | {"d2d_step_sigma": "log gains less their sampling errors"},
     )
 
 
-def add_read(found: Part, work: Work, fits: dict[int, Fitted]) -> Part:
+def add_read(found: Part, work: Work) -> Part:
     """White read noise, where neighbouring pulses share readings."""
-    if work.known_read or not fits:
-        return found
-    bins = linked_reads.binned(work, work.weight)
-    law, free = linked_reads.law(work, bins)
-    floor, fraction = linked_reads.most(work, bins, free=free)
-    most = {"read_floor": floor, "read_fraction": fraction}
-    words = "readings that neighbouring pulses share"
-    for name, draws in zip(("read_floor", "read_fraction", "read_exponent"), law, strict=True):
-        if name == "read_exponent" and not free:
-            continue
-        found = _added(found, name, draws, len(work.device_of_unit), words)
-        low, high = found.intervals[name]
-        if low <= 0.0:
-            ends = {name: (0.0, max(high, most.get(name, high)))}
-            found = replace(found, intervals=found.intervals | ends)
+    for c in work.problem.coordinates:
+        if c.field.startswith("read_"):
+            found = _added(found, work, c.field, "readings that neighbouring pulses share")
     return found
 
 
-def _added(found: Part, name: str, draws: Floats, units: int, words: str) -> Part:
-    """The part with one more parameter, from its repeats."""
+def _added(found: Part, work: Work, name: str, words: str) -> Part:
+    """The part with one more parameter and the interval of its coordinate, by Student's t."""
+    k = [c.field for c in work.problem.coordinates].index(name)
+    c, x = work.problem.coordinates[k], float(work.at[k])
+    half = float(
+        np.sqrt(max(work.covariance[k, k], 0.0)) * stats.t.ppf(0.975, max(work.units - 1, 1))
+    )
+    low, high = work.problem.box.low[k], work.problem.box.high[k]
+    ends = c.back(max(x - half, low)), c.back(min(x + half, high))
     return replace(
         found,
-        values=found.values | {name: float(draws[0])},
-        intervals=found.intervals | {name: bootstrap.interval(draws, units)},
+        values=found.values | {name: c.back(x)},
+        intervals=found.intervals | {name: ends},
         words=found.words | {name: words},
     )

@@ -3,6 +3,8 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from ..measurements import Floats
+
 
 @dataclass(frozen=True, kw_only=True)
 class Part:
@@ -12,6 +14,8 @@ class Part:
         values: Field of the device model -> estimate, in its unit.
         intervals: Field -> ends of its 95 % interval; the fields of `values`.
         tables: Field that holds many numbers -> those; measured, without an interval.
+        draws: Field of `values` or `tables` -> repeats that spread as the estimate is uncertain,
+            shape (resamples,) or (resamples, numbers); one row of all fields belongs together.
         words: Field -> what to say beside it: how it was found, what it contains.
         devices: How many devices informed it.
         rows: How many observations.
@@ -22,6 +26,7 @@ class Part:
     values: dict[str, float] = field(default_factory=dict)
     intervals: dict[str, tuple[float, float]] = field(default_factory=dict)
     tables: dict[str, tuple[float, ...]] = field(default_factory=dict)
+    draws: dict[str, Floats] = field(default_factory=dict, compare=False)
     words: dict[str, str] = field(default_factory=dict)
     devices: int = 0
     rows: int = 0

@@ -14,7 +14,7 @@ from scipy import stats
 from device_models.pulsed import Pulsed
 
 from ..measurements import Floats, Reads
-from . import bootstrap, growth, likelihood, whittle
+from . import bootstrap, growth, joint, likelihood, whittle
 from .likelihood import Box, Minimum, Value
 from .part import Part
 from .spectra import LONG, Spectra, of_reads, pooled
@@ -70,8 +70,8 @@ def estimate(
     Args:
         reads: Series of repeated reads; those of one read tell nothing.
         model: Gives knee, caps, and the exponents if the resistances span too little.
-        generator: Not needed: the intervals are no resamples.
-        resamples: 0: no intervals.
+        generator: Of the joint draws; the intervals are no resamples.
+        resamples: Joint draws; 0: no intervals either.
     """
     devices = len(np.unique(reads.device))
     warnings = bootstrap.few(devices, "repeated reads")
@@ -88,8 +88,11 @@ def estimate(
         part = _warn(part, f"{words} are not told apart, and exponents stay as the preset's")
     if not long:
         words = f"no series of {LONG} reads with a clock: slow noise, if any, is in the white part"
-        return _warn(part, words)
-    return _add_slow(part, fit, long, resamples)
+        part = _warn(part, words)
+    else:
+        part = _add_slow(part, fit, long, resamples)
+    draws = _draws(part, fit, generator.spawn(1)[0], resamples)
+    return replace(part, draws=draws)
 
 
 def _warn(part: Part, words: str) -> Part:
@@ -222,9 +225,7 @@ def _add(part: Part, fit: _Fit, places: tuple[int, ...], words: str, resamples: 
     values = {NAMES[k]: _number(fit, k, fit.best.at[k]) for k in fitted}
     intervals = {name: (v, v) for name, v in values.items()}
     if resamples:
-        variance = whittle.score_variance(fit.spectra, fit.best.at, *fit.laws, fit.free)
-        curvature = whittle.value(fit.spectra, fit.best.at, *fit.laws).curvature
-        wider = likelihood.inflation(curvature, variance, fit.free)
+        wider = likelihood.inflation(*_uncertainty(fit), fit.free)
         intervals = {NAMES[k]: _interval(fit, k, float(wider[k])) for k in fitted}
     return replace(
         part,
@@ -232,6 +233,28 @@ def _add(part: Part, fit: _Fit, places: tuple[int, ...], words: str, resamples: 
         intervals=part.intervals | intervals,
         words=part.words | dict.fromkeys(values, words),
     )
+
+
+def _uncertainty(fit: _Fit) -> tuple[Floats, Floats]:
+    """Curvature at the minimum and variance of the score, each of shape (p, p)."""
+    curvature = whittle.value(fit.spectra, fit.best.at, *fit.laws).curvature
+    return curvature, whittle.score_variance(fit.spectra, fit.best.at, *fit.laws, fit.free)
+
+
+def _draws(
+    part: Part, fit: _Fit, generator: np.random.Generator, resamples: int
+) -> dict[str, Floats]:
+    """Joint draws: each parameter as its interval, their correlations those of the sandwich."""
+    places = [k for k in np.flatnonzero(fit.free) if NAMES[k] in part.values]
+    if not resamples or not places:
+        return {}
+    covariance = likelihood.sandwich(*_uncertainty(fit), fit.free)
+    z = joint.scores(covariance[np.ix_(places, places)], resamples, generator)
+    found = {}
+    for column, name in zip(z.T, (NAMES[k] for k in places), strict=True):
+        allowed = fit.model.__dataclass_fields__[name].metadata["range"]
+        found[name] = joint.drawn(column, part.values[name], part.intervals[name], allowed)
+    return found
 
 
 def _interval(fit: _Fit, k: int, wider: float) -> tuple[float, float]:

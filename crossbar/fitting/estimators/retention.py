@@ -18,7 +18,7 @@ from device_models.physics import BOLTZMANN_EV_PER_KELVIN
 from device_models.pulsed import Pulsed
 
 from ..measurements import Floats, Retention
-from . import bootstrap
+from . import bootstrap, joint
 from .laws import read_variance
 from .part import Part
 from .relaxing import Changes, Found, Parameter, maximise
@@ -46,9 +46,9 @@ def estimate(
     Args:
         table: Readings; the first one of each device is where its change starts.
         model: Its read noise, and what cannot be told.
-        generator: Not used: the intervals are those of infinitely many resamples of devices, by
-            the scores of the likelihood.
-        resamples: 0 for no intervals.
+        generator: Of the joint draws. The intervals are those of infinitely many resamples of
+            devices, by the scores of the likelihood.
+        resamples: Joint draws; 0 for no intervals either.
     """
     changes = _changes(table, model)
     part = Part(devices=changes.count, rows=len(table), files=(table.source,))
@@ -61,18 +61,23 @@ def estimate(
         how += f"; about {MOST} of {changes.count} devices, evenly chosen"
     found, changes, said = _fit(changes.of(MOST), model)
     values, intervals = _fields(found, changes)
-    words = dict.fromkeys(values, how)
+    words, spread = dict.fromkeys(values, how), _spread(found, changes, model)
     if found.error("error") < VAGUE:
         noise, ends = _read_law(found, changes, model)
         values, intervals = values | noise, intervals | ends
         words |= dict.fromkeys(noise, "error of the readings after a write")
+    draws = dict[str, Floats]()
     if resamples == 0:
         intervals = {name: (value, value) for name, value in values.items()}
+    else:
+        z = joint.scores(spread, resamples, generator.spawn(1)[0])
+        draws = _draws(values, intervals, z, model)
     return replace(
         part,
         devices=changes.count,
         values=values,
         intervals=intervals,
+        draws=draws,
         words=words,
         warnings=(*said, *part.warnings),
     )
@@ -233,6 +238,30 @@ def _fields(found: Found, changes: Changes) -> tuple[Values, Intervals]:
         values[field] = float(undo(value))
         intervals[field] = float(undo(value / ratio - half)), float(undo(value * ratio + half))
     return values, intervals
+
+
+def _spread(found: Found, changes: Changes, model: Pulsed) -> Floats:
+    """Covariance of what is fitted, in the order of `_fields` and then of `_read_law`."""
+    at = {name: np.eye(len(found.free))[i] for i, name in enumerate(found.free)}
+    rows = [row for name, row in at.items() if name not in ("error", "power")]
+    if "error" in at:
+        knee = float(np.log(changes.unit_siemens * model.read_knee_ohms))
+        rows += [at["error"] - knee * at["power"], -at["power"]]
+    linear = np.stack(rows)
+    spread: Floats = linear @ found.covariance @ linear.T
+    return spread
+
+
+def _draws(values: Values, intervals: Intervals, z: Floats, model: Pulsed) -> dict[str, Floats]:
+    """Each field as its interval, joined by correlated scores, one column per field.
+
+    The floor of the read error is the last field and has no column: it is drawn alone.
+    """
+    ranges = {n: model.__dataclass_fields__[n].metadata["range"] for n in values}
+    return {
+        name: joint.drawn(column, values[name], intervals[name], ranges[name])
+        for name, column in zip(values, z.T, strict=False)
+    }
 
 
 def _read_law(found: Found, changes: Changes, model: Pulsed) -> tuple[Values, Intervals]:

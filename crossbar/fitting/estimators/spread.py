@@ -23,7 +23,9 @@ def between(values: Floats, errors: Floats, group: Ints) -> Spread:
     With w = 1 / (sigma^2 + errors^2) the sum Q(sigma) = sum w (value - weighted mean)^2 is
     chi-squared with as many degrees of freedom as there are values more than groups. The estimate
     solves Q = that number; the interval is where Q lies between the quantiles of chi-squared, which
-    holds for few devices too.
+    holds for few devices too. Where Q(0) lies below the degrees of freedom the estimate is 0, and the
+    upper end is where Q has fallen from there as far as it would from the degrees of freedom: errors
+    that were taken too large make no point of the interval (ours).
 
     Args:
         values: One per device.
@@ -50,7 +52,9 @@ def between(values: Floats, errors: Floats, group: Ints) -> Spread:
         return float(optimize.brentq(excess, 0.0, top, args=(wanted,), xtol=1e-9))
 
     sigma = solve(float(freedom))
-    low, high = (solve(float(stats.chi2.ppf(p, freedom))) for p in (0.975, 0.025))
+    low = solve(float(stats.chi2.ppf(0.975, freedom)))
+    usual = min(1.0, excess(0.0, 0.0) / freedom)
+    high = solve(usual * float(stats.chi2.ppf(0.025, freedom)))
     return Spread(sigma, low, high, _means(values, 1.0 / (sigma**2 + errors**2 + 1e-18), group))
 
 

@@ -14,7 +14,7 @@ from . import bootstrap, spread, steps
 from .laws import LEVELS, MOST_BINS, as_model
 from .outcome import add_d2d, add_read
 from .part import Part
-from .work import Work, reads
+from .work import Work, reads, solve
 
 LEAST_PULSES = 50  # of each polarity and bin
 NAMES = {1: "set_siemens", -1: "reset_siemens"}
@@ -46,13 +46,10 @@ def estimate(
     """
     if quantiles:
         return of_quantiles(quantiles, model)
-    work, fits = steps.solve(
-        pulses, as_model(model, "oxram"), generator, resamples, read_measured=read_measured
-    )
-    found = steps.part_of(pulses, work, fits)
-    found = add_read(add_d2d(found, work, fits), work, fits)
-    bins = _bins(work)
-    tables = {n: _of_pulses(work, bins, p) for p, n in NAMES.items() if p in fits}
+    work = solve(pulses, as_model(model, "oxram"), read_measured=read_measured)
+    found = add_read(add_d2d(steps.part_of(pulses, work), work), work)
+    bins, there = _bins(work), np.unique(work.chain.polarity[work.used])
+    tables = {n: _of_pulses(work, bins, p) for p, n in NAMES.items() if p in there}
     return _with_tables(found, model, bins, LEVELS, tables)
 
 

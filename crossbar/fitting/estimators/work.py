@@ -1,133 +1,244 @@
-"""What the parts of a fit of single pulses share: state, and moments of the residuals."""
+"""The rounds of a fit of single pulses, and what all its parts are made of."""
 
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 
 from device_models.pulsed import Pulsed
 
-from ..measurements import Floats, Ints
-from . import bootstrap
+from ..measurements import Floats, Ints, Pulses
+from . import beginning, bootstrap, growth, pulse_likelihood, spread
 from .chain import Bools, Chain
-from .laws import read_variance, step
+from .laws import read_variance
+from .likelihood import minimise
+from .pulse_likelihood import Coordinate, Problem
 
-
-@dataclass(frozen=True, eq=False)
-class Fitted:
-    """One polarity: repeats of scale and shape, and the gain of each device.
-
-    Attributes:
-        scale: Of the step of the median device, shape (1 + resamples,).
-        shape: Same shape.
-        gain: Relative to the law of `scale[0]` and `shape[0]`; nan: the device has no pulse.
-        error: Standard error of ln gain.
-    """
-
-    scale: Floats
-    shape: Floats
-    gain: Floats
-    error: Floats
+ROUNDS = 4
+BURN_IN = 4  # pulses that a filter sees before one that counts
+ALL = 0.02  # share of the pulses of a polarity, below which the bounds are not believed
+MANY = 100_000  # pulses, of which a part is fitted first
+SOLVE_STEPS = 12  # of a round
+WIDEST = 1.0  # move of a log gain per step, and the largest error of one that counts
+FIRST_SIGMA = 0.5  # of the log gains
+SEEN = 3.0  # standard errors of read noise whose growth can be told
 
 
 @dataclass(frozen=True, eq=False)
 class Work:
-    """Everything the parts of one fit share; replaced, never changed."""
+    """Outcome of the rounds.
 
-    chain: Chain
-    model: Pulsed
-    unit: Ints
-    device_of_unit: Ints
-    weight: Floats
-    g: Floats  # conductance before each pulse, free of its read error
-    used: Bools
-    gain: Floats  # of each pulse's device and polarity
-    sampling: Floats  # squared relative error of that gain
-    c2c: float
-    known_read: bool  # from the model, for the chain tells nothing
-    read_measured: bool  # whether the model's read noise was measured, not assumed
-    flat: float  # variance of every step while nothing is known of it, else 0
+    Attributes:
+        problem: Of the last round; its model holds the estimates.
+        at: The coordinates.
+        covariance: Of `at`.
+        g: Conductance expected before each pulse, without the reading before it.
+        gains: Log gain of each device, without the pull of the others, and its error: of RESET and
+            SET, (2, 2, devices); nan where the pulses do not tell it.
+        d2d: Spread of the gains; None of one device.
+        moving: Devices that RESET and SET move, (2, devices).
+        known_read: Whether the read noise is the model's, for no readings are shared.
+        read_measured: Whether the model's read noise was measured, not assumed.
+        rows: How many pulses count.
+        lost: Share of the pulses that may have ended at a bound.
+    """
 
-    @property
-    def nested(self) -> bool:
-        """Whether pieces of the histories of the same devices are resampled, not the devices."""
-        return len(self.device_of_unit) > int(self.device_of_unit.max()) + 1
-
-    def by_device(self, of_units: Floats, power: int = 1) -> Floats:
-        """Sums over the units of each device, times their weight to a power, in every resample.
-
-        Args:
-            of_units: Shape (units,), or (1 + resamples, units).
-            power: 2 for variances.
-
-        Returns:
-            (1 + resamples, devices). Devices that are resampled themselves are not weighted here.
-        """
-        if not self.nested:
-            return np.broadcast_to(of_units, self.weight.shape)
-        members = self.device_of_unit[:, None] == np.arange(int(self.device_of_unit.max()) + 1)
-        return np.asarray((self.weight**power * of_units) @ members.astype(np.float64))
+    problem: Problem
+    at: Floats
+    covariance: Floats
+    g: Floats
+    gains: Floats
+    d2d: spread.Spread | None
+    moving: Bools
+    known_read: bool
+    read_measured: bool
+    rows: int
+    lost: float
 
     @property
-    def device_weight(self) -> Floats:
-        """How often each resample takes each device, (1 + resamples, devices)."""
-        if not self.nested:
-            return self.weight
-        return np.ones((len(self.weight), int(self.device_of_unit.max()) + 1))
+    def chain(self) -> Chain:
+        """The pulses that count, and some before them."""
+        return self.problem.chain
+
+    @property
+    def used(self) -> Bools:
+        """Which of them count."""
+        return self.problem.used
+
+    @property
+    def gain(self) -> Floats:
+        """Gain of the device and polarity of each pulse."""
+        side = (self.chain.polarity > 0).astype(np.int64)
+        return np.asarray(np.exp(self.problem.log_gain[side, self.chain.device]))
+
+    @property
+    def units(self) -> int:
+        """How many units the intervals rest on."""
+        return len(self.problem.device_of_unit)
+
+    @property
+    def devices(self) -> int:
+        """How many devices there are."""
+        return self.problem.log_gain.shape[1]
 
 
 def reads(work: Work, g: Floats) -> Floats:
-    """Variance of a reading, siemens squared: of the model; zero if that one is only assumed."""
-    assumed = work.known_read and not work.read_measured
-    return np.zeros(len(g)) if assumed else read_variance(work.model, g)
+    """Variance of a reading, siemens squared; zero if it is only assumed."""
+    return np.zeros(len(g)) if work.problem.no_reads else read_variance(work.problem.model, g)
 
 
-def law_step(work: Work) -> Floats:
-    """Expected step of every pulse at `work.g` for a device of gain 1."""
-    up, down = step(work.model, work.g, 1), step(work.model, work.g, -1)
-    return np.where(work.chain.polarity > 0, up, down)
+def solve(pulses: Pulses, model: Pulsed, *, read_measured: bool) -> Work:
+    """Fit all that pulses tell of a model.
 
-
-def step_variance(work: Work) -> Floats:
-    """Variance expected of every step, siemens squared; never zero."""
-    if work.flat:
-        return np.full(len(work.g), work.flat)
-    s = law_step(work)
-    return np.maximum((s * work.c2c) ** 2 + 2.0 * reads(work, work.g), 1e-6 * s**2 + 1e-24)
-
-
-def residuals(work: Work) -> tuple[Floats, Floats, Floats]:
-    """Expected step, residual (signed as conductance) and expected variance of every pulse.
-
-    The law is taken at the reading before the pulse: unlike `work.g` it knows the draws of earlier
-    pulses, which would leak into r_n r_(n-1); its own error enters by the slope of s only.
+    Args:
+        pulses: At least one row.
+        model: Device with the law to fit; keeps what pulses do not tell.
+        read_measured: See `steps.estimate`.
     """
-    s = work.gain * law_step(replace(work, g=work.chain.before))
-    own = work.gain * law_step(work) * work.c2c
-    expected = np.maximum(own**2 + 2.0 * reads(work, work.g), 1e-6 * s**2 + 1e-24)
-    return s, (work.chain.dg - s) * work.chain.polarity, expected
+    chain = Chain.of(pulses)
+    known_read = not (chain.linked[1:] & chain.linked[:-1]).any()
+    whole = _start(chain, model, known_read=known_read, read_measured=read_measured)
+    rounds = ROUNDS
+    if len(chain.device) > MANY and whole.log_gain.shape[1] > 1:
+        some = chain.device % (1 + len(chain.device) // MANY) == 0
+        if 1 < len(np.unique(chain.device[some])) < whole.log_gain.shape[1]:
+            whole, rounds = _like_a_part(whole, pulses.take(_rows_of(pulses, some)), model), 2
+    return _rounds(whole, rounds, known_read, read_measured)
 
 
-def _products(work: Work, r: Floats) -> tuple[Bools, Floats]:
-    """Pulses with a usable neighbour on both sides; r_n r_(n+1) + r_n r_(n-1)."""
-    usable = work.used
-    joined = work.chain.linked[1:] & usable[1:] & usable[:-1]
-    inner, products = np.zeros(len(r), bool), np.zeros(len(r))
-    inner[1:-1] = joined[:-1] & joined[1:]
-    products[1:-1] = r[1:-1] * (r[:-2] + r[2:])
-    return inner, np.where(inner, products, 0.0)
+def _rows_of(pulses: Pulses, some: Bools) -> Ints:
+    """Rows of a table whose places in its chain are given."""
+    return np.argsort(np.unique(pulses.device, return_inverse=True)[1], kind="stable")[some]
 
 
-def c2c_squared(work: Work, weight: Floats) -> Floats:
-    """c2c^2 of every resample, below zero by chance; see the docstring of `steps`."""
-    s, r, v = residuals(work)
-    unit, count = work.unit, len(work.device_of_unit)
-    inner, products = _products(work, r)
-    # A gain fitted to the residuals takes its own variance out of their squares and products.
-    lost = s**2 * work.sampling
-    own = r**2 + products + 3.0 * lost
-    if work.known_read:
-        inner = work.used
-        own = r**2 + lost - reads(work, work.chain.before) - reads(work, work.chain.after)
-    size = s**2 / v**2 * inner
-    top, bottom = bootstrap.sums(unit, count, own * size, s**2 * size)
-    return np.asarray((weight @ top) / np.maximum(weight @ bottom, 1e-300))
+def _like_a_part(whole: Problem, part: Pulses, model: Pulsed) -> Problem:
+    """The problem that begins where a part of its devices ended."""
+    found = solve(part, model, read_measured=not whole.no_reads)
+    sigma = found.problem.sigma
+    return replace(whole, model=found.problem.model, sigma=sigma)
+
+
+def _start(chain: Chain, model: Pulsed, *, known_read: bool, read_measured: bool) -> Problem:
+    """Before the first round: equal devices."""
+    unit, device_of_unit = bootstrap.units(chain.device, chain.ramp)
+    begun = beginning.model(chain, model, known_read=known_read)
+    no_reads = known_read and not read_measured
+    return Problem(
+        chain=chain,
+        model=begun,
+        coordinates=beginning.coordinates(chain, begun, known_read=known_read),
+        unit=unit,
+        device_of_unit=device_of_unit,
+        used=beginning.inner(chain),
+        bounds=beginning.bounds(chain, begun, no_reads=no_reads),
+        log_gain=np.zeros((2, int(chain.device.max()) + 1)),
+        moving=beginning.moving(chain),
+        sigma=0.0,
+        no_reads=no_reads,
+    )
+
+
+def _rounds(
+    whole: Problem, rounds: int, known_read: bool, read_measured: bool
+) -> Work:
+    """Choose pulses, fit the law, fit the gains, and again."""
+    several = whole.log_gain.shape[1] > 1
+    d2d = None
+    for _ in range(rounds):
+        whole = _chosen(whole)
+        problem = _at_the_best(_shortened(whole))
+        if several:
+            problem = _settled(replace(problem, sigma=problem.sigma or FIRST_SIGMA))
+            gains, d2d = _spread(problem)
+            problem = replace(problem, sigma=max(d2d.sigma, 1e-2))
+        whole = replace(whole, model=problem.model, log_gain=problem.log_gain, sigma=problem.sigma)
+    problem = _with_exponent(problem)
+    found, _ = pulse_likelihood.filtered(problem, problem.at, slopes=False)
+    nothing = np.full((2, 2, 1), np.nan)
+    return Work(
+        problem=problem,
+        at=problem.at,
+        covariance=pulse_likelihood.covariance(problem, problem.at),
+        g=found.before[0],
+        gains=gains if several else nothing,
+        d2d=d2d,
+        moving=problem.moving,
+        known_read=known_read,
+        read_measured=read_measured,
+        rows=int(problem.used.sum()),
+        lost=1.0 - float(whole.used.mean()),
+    )
+
+
+def _at_the_best(problem: Problem) -> Problem:
+    """The problem with the model and the gains of the greatest likelihood."""
+    loss = partial(pulse_likelihood.loss, problem)
+    best = minimise(loss, problem.at, problem.box, steps=SOLVE_STEPS, tolerance=1e-3)
+    return _settled(replace(problem, model=pulse_likelihood.model_at(problem, best.at)))
+
+
+def _settled(problem: Problem) -> Problem:
+    """The problem with the most probable gains of its model."""
+    return replace(problem, log_gain=pulse_likelihood.with_gains(problem, problem.at).log_gain)
+
+
+def _with_exponent(problem: Problem) -> Problem:
+    """The problem with the exponent of the read noise fitted too, where noise that grows is seen."""
+    fields = [c.field for c in problem.coordinates]
+    if "read_fraction" not in fields or not growth.spans(1.0 / problem.chain.before[problem.used]):
+        return problem
+    k, at = fields.index("read_fraction"), problem.at
+    error = np.sqrt(pulse_likelihood.covariance(problem, at)[k, k])
+    if at[k] < SEEN * error:
+        return problem
+    more = Coordinate("read_exponent", "plain", 0.0, float(growth.EXPONENTS[-1]))
+    return _at_the_best(replace(problem, coordinates=(*problem.coordinates, more)))
+
+
+def _chosen(whole: Problem) -> Problem:
+    """The problem with the pulses that the bounds cannot have cut, of devices that move."""
+    chain = whole.chain
+    ends = beginning.bounds(chain, whole.model, no_reads=whole.no_reads)
+    whole = replace(whole, bounds=ends)
+    found, _ = pulse_likelihood.filtered(whole, whole.at, slopes=False)
+    free = found.free[0]
+    crowded = any(free[mine].mean() < ALL for p in (1, -1) if (mine := chain.polarity == p).any())
+    if crowded:
+        free = np.ones(len(free), bool)
+        whole = replace(whole, bounds=ends + np.array([[-np.inf], [np.inf]]))
+    side = (chain.polarity > 0).astype(np.int64)
+    moves = whole.moving[side, chain.device] if whole.moving.any() else True
+    return replace(whole, used=free & moves)
+
+
+def _shortened(whole: Problem) -> Problem:
+    """The problem without long stretches of pulses that do not count."""
+    keep = whole.used.copy()
+    for k in range(1, BURN_IN + 1):
+        keep[:-k] |= whole.used[k:] & (whole.chain.device[k:] == whole.chain.device[:-k])
+    chain = whole.chain
+    linked = chain.linked & np.r_[False, keep[:-1]]
+    columns = (chain.device, chain.ramp, chain.polarity, chain.before, chain.after, linked)
+    short = Chain(*(column[keep] for column in columns))
+    return replace(
+        whole,
+        chain=short,
+        unit=whole.unit[keep],
+        used=whole.used[keep],
+    )
+
+
+def _spread(problem: Problem) -> tuple[Floats, spread.Spread]:
+    """Log gains without the pull of the others, their errors, and the spread behind them."""
+    found = pulse_likelihood.sums(replace(problem, coordinates=()), np.empty(0))
+    free = pulse_likelihood.pull(replace(problem, sigma=0.0), found).T
+    own = np.array([found.gain[0, 0], found.gain[1, 1]])
+    told = problem.moving & (own > 1.0 / WIDEST**2)
+    errors = np.where(told, 1.0 / np.sqrt(np.where(told, own, 1.0)), np.nan)
+    logs = np.where(told, problem.log_gain + free * errors**2, np.nan)
+    group = np.broadcast_to(np.arange(2)[:, None], told.shape)[told]
+    gains = np.array([logs, errors])
+    if told.sum() <= len(np.unique(group)):
+        return gains, spread.Spread(problem.sigma, 0.0, np.inf, np.zeros(2))
+    group = np.unique(group, return_inverse=True)[1]
+    return gains, spread.between(logs[told], errors[told], group)

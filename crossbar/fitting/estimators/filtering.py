@@ -1,0 +1,142 @@
+"""Extended Kalman filter of trains of pulses: what is known of g before each reading is taken.
+
+The conductance g moves by a random walk and is read with an error:
+
+    g_(n+1) = g_n +- a s(g_n) (1 + c z_n),    y_n = g_n + e_n,   Var e_n = R(g_n).
+
+Given the readings so far, g is about Normal(m, P). With F = 1 +- a s'(m), the next reading is
+expected at m' = m +- a (s + s'' P / 2) with the variance S = P' + R(m'),
+P' = F^2 P + a^2 c^2 (s^2 + s'^2 P), and brings m to m' + P' / S (y - m'), P to P' R / S.
+
+Source:
+    A. H. Jazwinski, Stochastic Processes and Filtering Theory, 1970, chapter 8. Ours: a pulse that
+    may end at a bound leaves g at the bound or below, no better known than by one reading.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from device_models.pulsed import Pulsed
+
+from ...snn.jit import jit
+from ..measurements import Floats
+from .chain import Bools, Chain
+from .laws import read_variance, step
+
+POINTS = 512  # conductances at which laws are tabulated
+MARGIN = 3.0  # standard deviations that a pulse is kept away from a bound
+LEAST = 1e-6  # squared c2c_sigma that no device stays below
+TINY = 1e-24  # siemens squared, a variance that is never reached
+
+
+class Tables(NamedTuple):
+    """Laws of several variants of a model at evenly spaced conductances.
+
+    Attributes:
+        low: First conductance, siemens.
+        spacing: Of the conductances.
+        step: s, s' and s'' of RESET and SET, shape (variants, 2, POINTS, 3).
+        read: R, shape (variants, POINTS).
+        c2: c2c_sigma squared, shape (variants,).
+    """
+
+    low: float
+    spacing: float
+    step: Floats
+    read: Floats
+    c2: Floats
+
+
+def tables(models: list[Pulsed], low: float, high: float, *, no_reads: bool) -> Tables:
+    """The laws of some models between two conductances; without read noise if `no_reads`."""
+    g, spacing = np.linspace(low, high, POINTS, retstep=True)
+    steps, read = np.empty((len(models), 2, POINTS, 3)), np.zeros((len(models), POINTS))
+    for i, model in enumerate(models):
+        for side, polarity in enumerate((-1, 1)):
+            s = step(model, g, polarity)
+            slope = np.gradient(s, spacing)
+            steps[i, side] = np.stack([s, slope, np.gradient(slope, spacing)], -1)
+        if not no_reads:
+            read[i] = read_variance(model, g)
+    return Tables(low, float(spacing), steps, read, np.array([m.c2c_sigma**2 for m in models]))
+
+
+class Filtered(NamedTuple):
+    """What a filter says of every pulse, each of shape (variants, rows).
+
+    Attributes:
+        off: Reading after the pulse less what was expected, siemens.
+        variance: Of `off`.
+        before: Conductance expected before the pulse, without the reading before it.
+        free: Whether the bounds of the device cannot have cut the pulse.
+    """
+
+    off: Floats
+    variance: Floats
+    before: Floats
+    free: Bools
+
+
+def run(chain: Chain, laws: Tables, log_gain: Floats, bounds: Floats) -> Filtered:
+    """Filter all trains; one begins anew wherever the reading before a pulse is not shared.
+
+    Args:
+        chain: Of the pulses.
+        laws: Variants of the model.
+        log_gain: Of RESET and SET of each device, shape (variants, 2, devices).
+        bounds: Lowest and highest conductance of each device, shape (2, devices).
+    """
+    shape = (len(laws.c2), len(chain.device))
+    found = Filtered(*(np.empty(shape) for _ in range(3)), np.empty(shape, bool))
+    side = (chain.polarity > 0).astype(np.int64)
+    gain = np.exp(log_gain) * np.array([-1.0, 1.0])[:, None]
+    columns = (chain.device, side, chain.linked, chain.before, chain.after)
+    filter_rows(columns, laws, gain, np.ascontiguousarray(bounds), found)
+    return found
+
+
+@jit
+def point_of(g, low, spacing, points):  # type: ignore[no-untyped-def]
+    """Point of the tables below a conductance, and the share of the way to the next."""
+    x = min(max((g - low) / spacing, 0.0), points - 1.001)
+    i = int(x)
+    return i, x - i
+
+
+@jit
+def filter_rows(columns, laws, gain, bounds, found):  # type: ignore[no-untyped-def]
+    """The recursion of the docstring of this file, row by row, for every variant; fills `found`."""
+    device, side, linked, first, after = columns
+    points = laws.read.shape[1]
+    for v in range(gain.shape[0]):
+        m, p = 0.0, 0.0
+        for n in range(len(device)):
+            if not linked[n]:
+                m = first[n]
+                i, part = point_of(m, laws.low, laws.spacing, points)
+                p = laws.read[v, i] + part * (laws.read[v, i + 1] - laws.read[v, i])
+            found.before[v, n] = m if not linked[n] else found.before[v, n]
+            d, k = device[n], side[n]
+            a = gain[v, k, d]
+            i, part = point_of(m, laws.low, laws.spacing, points)
+            here, there = laws.step[v, k, i], laws.step[v, k, i + 1]
+            s = here[0] + part * (there[0] - here[0])
+            slope = here[1] + part * (there[1] - here[1])
+            bend = here[2] + part * (there[2] - here[2])
+            spread = a * a * (laws.c2[v] * (s * s + slope * slope * p) + LEAST * s * s)
+            m += a * (s + 0.5 * bend * p)
+            p = (1.0 + a * slope) ** 2 * p + spread + TINY
+            reach = MARGIN * np.sqrt(p)
+            inside = m - reach > bounds[0, d] and m + reach < bounds[1, d]
+            m = min(max(m, bounds[0, d]), bounds[1, d])
+            i, part = point_of(m, laws.low, laws.spacing, points)
+            read = laws.read[v, i] + part * (laws.read[v, i + 1] - laws.read[v, i])
+            if not inside:
+                p = max(p, read)
+            error, total = after[n] - m, p + read
+            found.off[v, n], found.variance[v, n], found.free[v, n] = error, total, inside
+            if n + 1 < len(device):
+                found.before[v, n + 1] = m
+            m += p / total * error
+            p *= read / total

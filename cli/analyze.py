@@ -67,13 +67,13 @@ class Sweep:
         title: Of the axis.
         unit: Of the values.
         changed: The settings with one value.
-        reprogram: The network is written to a new chip; else its conductances stay.
+        rewritten: The weights are written to a new chip for each test; else the conductances stay.
     """
 
     title: str
     unit: str
     changed: "Callable[[Training, float], Training]"
-    reprogram: bool
+    rewritten: bool = False
 
 
 def _wires(config: "Training", ohms: float) -> "Training":
@@ -85,9 +85,29 @@ def _tile(config: "Training", lines: float) -> "Training":
     return dataclasses.replace(config, tile_rows=int(lines), tile_columns=int(lines))
 
 
+def _bits(config: "Training", bits: float) -> "Training":
+    converter = dataclasses.replace(config.periphery, kind="adc", adc_bits=int(bits))
+    return dataclasses.replace(config, periphery=converter)
+
+
+def _stuck_low(config: "Training", share: float) -> "Training":
+    faults = dataclasses.replace(config.faults, stuck_low_share=share)
+    return dataclasses.replace(config, faults=faults)
+
+
+def _stuck_both(config: "Training", share: float) -> "Training":
+    low = _stuck_low(config, share / 2)
+    return dataclasses.replace(
+        low, faults=dataclasses.replace(low.faults, stuck_high_share=share / 2)
+    )
+
+
 SWEEPS = {
-    "wires": Sweep("segment of a word or bit line", "ohm", _wires, reprogram=False),
-    "tile": Sweep("rows and columns of a tile", "lines", _tile, reprogram=False),
+    "wires": Sweep("segment of a word or bit line", "ohm", _wires),
+    "tile": Sweep("rows and columns of a tile", "lines", _tile),
+    "adc_bits": Sweep("resolution of the converters", "bits", _bits),
+    "stuck": Sweep("share of stuck devices, half high and half low", "", _stuck_both, True),
+    "stuck_low": Sweep("share of devices stuck low", "", _stuck_low, True),
 }
 
 
@@ -104,7 +124,7 @@ SWEEPS = {
 @click.option("--layer", metavar="N", help="Layer of RUN whose tile is drawn.  [default: 0]")
 @click.option("--tile", metavar="N", help="Number of that tile, row by row.  [default: 0]")
 @click.option("--sweep", "sweeps", metavar="NAME=VALUES", multiple=True,
-              help="Test RUN on other chips: wires=0,1,2,5 or tile=32:256:32.")  # fmt: skip
+              help="Test RUN on other chips: wires, tile, adc_bits, stuck, stuck_low.")  # fmt: skip
 @click.option("--repeats", metavar="N", help="Tests per value of a sweep.  [default: 3]")
 @click.option("--seed", metavar="N", help="Seed of everything random.  [default: 0]")
 @click.option("--data-dir", metavar="DIR", help="Folder of the Fashion-MNIST files.")
@@ -127,7 +147,8 @@ def analyze(
     Examples:
       xbar analyze --rows 128 --columns 128 --wires 2
       xbar analyze runs/oxram_80-20_seed0 --layer 0 --wires 2
-      xbar analyze runs/oxram_80-20_seed0 --sweep wires=0,0.5,1,2,5 --sweep tile=32,64,128,256
+      xbar analyze runs/oxram_80-20_seed0 --sweep wires=0,0.5,1,2,5 --sweep adc_bits=3:10
+      xbar analyze runs/oxram_80-20_seed0 --sweep stuck_low=0:0.2:0.05 --repeats 5
     """
     given = {n: (text, option(n)) for n, text in typed.items() if text is not None}
     try:
@@ -138,11 +159,14 @@ def analyze(
         found: dict[str, Any] = {"tile": tile_report(settings, opened, given, folder)}
         if opened is None:
             found["losses"] = loss_report(settings, folder)
-        else:
+        elif wanted:
+            base = opened.config
+            if "wires_ohms" in given:
+                base = dataclasses.replace(base, wires=wires_of(settings))
+            data = encoded(opened, data_dir)
             for name, values in wanted:
-                found.setdefault("sweeps", {})[name] = sweep_report(
-                    opened, name, values, settings, data_dir, folder
-                )
+                swept = sweep_report(opened, base, name, values, settings, data, folder)
+                found.setdefault("sweeps", {})[name] = swept
     except XbarError as e:
         raise type(e)(said(str(e), NOTHING)) from e
     found["folder"] = str(folder)
@@ -293,10 +317,11 @@ def loss_report(settings: Analysis, folder: Path) -> dict[str, Any]:
 
 def sweep_report(
     run: "Run",
+    base: "Training",
     name: str,
     values: list[float],
     settings: Analysis,
-    data_dir: str | None,
+    data: "Data",
     folder: Path,
 ) -> dict[str, Any]:
     """Test a run for every value, with a progress bar; draw it and keep the numbers."""
@@ -304,13 +329,14 @@ def sweep_report(
 
     from crossbar.figures import style, tile
 
-    sweep, data = SWEEPS[name], encoded(run, data_dir)
-    chips = [sweep.changed(run.config, value) for value in values]
+    sweep = SWEEPS[name]
+    chips = [sweep.changed(base, value) for value in values]
     tests = [(chip, repeat) for chip in chips for repeat in range(settings.repeats)]
+    test = rewritten(run, data) if sweep.rewritten else kept(run, data)
     with click.progressbar(tests, label=f"sweep of {name}", file=sys.stderr) as bar:
-        found = [tested(run, data, chip, repeat, sweep.reprogram) for chip, repeat in bar]
+        found = [test(chip, settings.seed + repeat) for chip, repeat in bar]
     accuracy = np.array(found).reshape(len(values), settings.repeats)
-    baseline = tested(run, data, run.config, 0, False)
+    baseline = kept(run, data)(run.config, 0)
     drawn = tile.sweep(sweep.title, sweep.unit, values, {run.folder.name: accuracy}, baseline)
     style.save(drawn, folder / f"sweep_{name}.png")
     write_csv(folder / f"sweep_{name}.csv", name, values, accuracy)
@@ -335,12 +361,23 @@ def encoded(run: "Run", data_dir: str | None) -> "Data":
     return encode(images, run.config.network)
 
 
-def tested(run: "Run", data: "Data", config: "Training", repeat: int, reprogram: bool) -> float:
-    """Accuracy of one test."""
-    from crossbar.training import again
+def kept(run: "Run", data: "Data") -> "Callable[[Training, int], float]":
+    """A test of the trained conductances behind another chip: (settings, number) -> accuracy."""
+    from crossbar.training.again import same_devices
 
-    test = again.same_weights if reprogram else again.same_devices
-    return test(run, data, config, repeat=repeat)
+    return lambda config, repeat: same_devices(run, data, config, repeat=repeat)
+
+
+def rewritten(run: "Run", data: "Data") -> "Callable[[Training, int], float]":
+    """A test of the trained weights, written to a new chip: (settings, number) -> accuracy."""
+    from crossbar.training.faulty import evaluate_with_faults, trained_weights
+
+    weights = trained_weights(run, data)
+
+    def test(config: "Training", seed: int) -> float:
+        return evaluate_with_faults(run, data, weights, config.faults, seed=seed).accuracy
+
+    return test
 
 
 def write_csv(path: Path, name: str, values: list[float], accuracy: "np.ndarray") -> None:

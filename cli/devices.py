@@ -165,7 +165,7 @@ def page(found: dict[str, Any]) -> str:
     for row in rows:
         cells = (cell(row[key]) for key in ("name", "value", "unit"))
         words = "  ".join(f"{text:<{width}}" for text, width in zip(cells, widths, strict=True))
-        lines.append(f"{words}  {row['allowed']}")
+        lines.append(f"{words}  {row['allowed'].replace('a list, each item a number', 'each')}")
         lines += textwrap.wrap(
             row["source"], WIDTH, initial_indent=" " * 4, subsequent_indent=" " * 4
         )

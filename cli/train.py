@@ -205,7 +205,7 @@ def prepare(
     """The chip, new or (for a resumed run) in the state of the last epoch."""
     import torch
 
-    from crossbar.snn.jit import is_compiled
+    from crossbar.jit import is_compiled
     from crossbar.training.data import encode
     from crossbar.training.trainer import Trainer
 

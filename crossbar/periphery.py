@@ -48,7 +48,7 @@ class Periphery(Record):
         kind: `ideal`; `adc`: every column of every tile is converted; `analog`: the neuron
             integrates the currents themselves.
         adc_bits: Resolution.
-        adc_range_amperes: Full scale. None: measured in every layer, see `crossbar.snn.ranges`.
+        adc_range_amperes: Full scale. None: measured in every layer, see `crossbar.snn.front`.
         adc_clip_share: Share of column currents that a measured range leaves above itself.
         adc_calibrate_every: Updates between two measurements of the range while training.
         adc_offset_lsb: Spread of the offset.

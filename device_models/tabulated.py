@@ -80,7 +80,9 @@ class Tabulated(Pulsed):
         table = self._tables().flatten().to(g.dtype)
         low, high = (
             torch.lerp(
-                table.index_select(0, corner + step), table.index_select(0, corner + step + 1), across
+                table.index_select(0, corner + step),
+                table.index_select(0, corner + step + 1),
+                across,
             )
             for step in (0, levels)
         )

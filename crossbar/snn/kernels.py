@@ -24,7 +24,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .jit import jit
+from ..jit import jit
 
 _f32, _u32, _i32, _u64 = np.float32, np.uint32, np.int32, np.uint64
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)  # 2^64 / golden ratio: spreads small numbers over all bits

@@ -1,8 +1,7 @@
-"""A trained network on another chip: the same conductances or the same weights, tested again."""
+"""A trained network behind other wires, tiles or converters: the same conductances, tested again.
 
-import dataclasses
-
-import torch
+Its weights on other devices, with other faults: `faulty`.
+"""
 
 from ..streams import stream_key
 from . import checkpoint
@@ -23,22 +22,6 @@ def same_devices(run: Run, data: Data, config: Training, *, repeat: int) -> floa
     trainer = Trainer(config, run.model, data)
     checkpoint.restore(trainer, run.checkpoint())
     return tested(trainer, config, repeat)
-
-
-def same_weights(run: Run, data: Data, config: Training, *, repeat: int) -> float:
-    """Test accuracy of the trained weights, written by pulses and verifying reads to a new chip.
-
-    The weights are those that the trained chip holds for a reader without noise. The chip, its
-    faults and its devices are made anew for each repeat. Arguments as in `same_devices`.
-    """
-    old = Trainer(run.config, run.model, data)
-    checkpoint.restore(old, run.checkpoint())
-    made = dataclasses.replace(config, seed=stream_key("again", config.seed, repeat) % 2**31)
-    trainer = Trainer(made, run.model, data)
-    for layer, trained in zip(trainer.layers, old.layers, strict=True):
-        trained.board.settle()
-        layer.program(torch.from_numpy(trained.effective().weights))
-    return tested(trainer, made, repeat)
 
 
 def tested(trainer: Trainer, config: Training, repeat: int) -> float:

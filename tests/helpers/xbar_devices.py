@@ -88,7 +88,11 @@ PRESETS = {"oxram": "oxram_literature"}  # a model whose plainest preset has ano
 
 def registered(name):
     """A device of a registered model: its preset, or the one of `VALID`."""
-    return MODELS[name](**PULSED | VALID[name]) if name in VALID else load_device(PRESETS.get(name, name))
+    return (
+        MODELS[name](**PULSED | VALID[name])
+        if name in VALID
+        else load_device(PRESETS.get(name, name))
+    )
 
 
 def all_devices():

@@ -320,7 +320,8 @@ def test_a_weak_device_gets_more_pulses_up_to_a_limit_and_all_are_counted():
 
 def test_read_noise_is_drawn_in_percent_or_said_to_be_absent():
     noisy, silent = (
-        devices.pulse_response(load_device(name), seed=0).axes[2] for name in ("oxram", "ideal")
+        devices.pulse_response(load_device(name), seed=0).axes[2]
+        for name in ("oxram_literature", "ideal")
     )
     assert lines(noisy)["read noise"][-1] == pytest.approx(100 * (0.5**2 + 0.01**2) ** 0.5)
     assert not silent.lines

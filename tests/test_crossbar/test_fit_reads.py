@@ -1,6 +1,7 @@
 """Read noise from repeated reads: known truth comes back, and measured reads are predicted."""
 
 import dataclasses
+from typing import NamedTuple
 
 import numpy as np
 import pytest
@@ -10,8 +11,10 @@ from xbar_measured import nirram_reads, relaxation_reads
 
 from crossbar.fitting.estimators import likelihood, reads, spectra, whittle
 from crossbar.fitting.events import reads_table
-from crossbar.fitting.fit import applied
-from crossbar.fitting.predictive import checks, excerpt, predictions
+from crossbar.fitting.fit import fit
+from crossbar.fitting.predictive import Check, checks, excerpt, predictions
+from crossbar.fitting.result import Fit
+from crossbar.fitting.uncertain import drawn_models
 from device_models.presets import load_device
 
 NAMES = ("read_floor", "read_fraction", "read_exponent", "slow_fraction", "slow_exponent")
@@ -240,42 +243,74 @@ def part_of(measurements, begin, end):
     return dataclasses.replace(measurements, reads=(table.take(kept),))
 
 
+class Compared(NamedTuple):
+    """A fit against reads: checks with drawn parameters, and those at the estimates."""
+
+    fit: Fit
+    drawn: list[Check]
+    fixed: list[Check]
+
+    def spreads(self, of="drawn"):
+        """The quantiles of the five levels."""
+        return [check for check in getattr(self, of) if "median" in check.name]
+
+    def lags(self):
+        """Whether the lag-1 autocorrelations are in their bands, and how far off the estimates are."""
+        found = [[c for c in of if "autocorrelation" in c.name] for of in (self.drawn, self.fixed)]
+        return [bool(c.inside[0]) for c in found[0]], np.array([c.effect[0] for c in found[1]])
+
+    def ratios(self):
+        """Distance of the 5 and the 95 % quantile, measured over predicted, of each level."""
+        return np.array([np.ptp(c.measured) / np.ptp(c.predicted) for c in self.spreads("fixed")])
+
+
 def compared(fitted_on, predicted):
-    """Quantiles and lag-1 autocorrelations of the five levels, measured against predicted."""
-    part = fitted(fitted_on.reads[0], resamples=0)
-    model, _ = applied(load_device("oxram_literature"), part)
-    found = checks(predicted, predictions(model, predicted, seed=0))
-    spread = [c for c in found if "median" in c.name]
-    lag = [c for c in found if "autocorrelation" in c.name]
-    return part, spread, np.array([c.effect[0] for c in lag])
+    """Reads of five levels against the fit of others."""
+    found = fit(fitted_on, load_device("oxram_literature"), generator=np.random.default_rng(0))
+    drawn, fixed = (
+        checks(predicted, predictions(models, predicted, seed=0))
+        for models in (drawn_models(found, seed=0), found.model)
+    )
+    return Compared(found, drawn, fixed)
 
 
-def spread_ratios(spread):
-    """Distance of the 5 and the 95 % quantile, measured over predicted, of each level."""
-    return np.array([np.ptp(c.measured) / np.ptp(c.predicted) for c in spread])
+def count(found, what):
+    """How many of the quantiles beside the medians, which are 0, are inside their bands or vague."""
+    return sum(int(getattr(check, what)[[0, 1, 3, 4]].sum()) for check in found)
 
 
 def test_measured_reads_keep_their_correlation_at_every_level():
     # What `xbar fit` checks: everything is fitted, an excerpt is compared.
     measurements = relaxation_reads()
-    part, spread, off = compared(measurements, excerpt(measurements))
+    found = compared(measurements, excerpt(measurements))
+    held, off = found.lags()
     assert len(off) == 5
+    assert all(held)
     assert np.abs(off).max() < 0.1, off
-    assert part.values["slow_longest_seconds"] > 100.0
-    # The bands hold 7 of the 20 quantiles beside the medians, which are 0. The cell of 253 uS
-    # fluctuates by 0.6 of what one law for all five gives; those at 9.5, 96 and 134 uS jump between
-    # few levels, and such quantiles are not those of a normal distribution.
-    assert sum(int(check.inside.sum()) for check in spread) - 5 >= 6
-    assert spread_ratios(spread).min() > 0.5
-    assert spread_ratios(spread).max() < 2.2
+    assert found.fit.model.slow_longest_seconds > 100.0
+    # The cell of 253 uS fluctuates by 0.6 of what one law for all five gives; those at 9.5, 96 and
+    # 134 uS jump between few levels, and such quantiles are not those of a normal distribution.
+    # Five devices tell little: 17 of 20 quantiles are inside, 12 bands are vague.
+    assert count(found.spreads(), "inside") >= 15
+    assert count(found.spreads(), "vague") <= 14
+    assert found.ratios().min() > 0.5
+    assert found.ratios().max() < 2.2
 
 
 def test_the_first_half_of_measured_reads_predicts_the_second():
     measurements = relaxation_reads()
     first, second = part_of(measurements, 0.0, 0.5), part_of(measurements, 0.5, 1.0)
-    _, _, off_first = compared(first, first)
+    _, off_first = compared(first, first).lags()
     assert np.abs(off_first).max() < 0.1, off_first
-    _, spread, off = compared(first, second)
+    found = compared(first, second)
+    held, off = found.lags()
+    # 10 of 20 quantiles and 4 of 5 correlations are inside (2 and 1 at the estimates alone), and all 20
+    # bands are wider than the measured spread: five series whose spreads differ by a factor of 60 leave
+    # the slow part open by a factor of several.
+    assert count(found.spreads(), "inside") >= 8
+    assert count(found.spreads("fixed"), "inside") <= 4
+    assert sum(held) >= 3
+    assert count(found.spreads(), "vague") >= 16
     # Between the halves the correlation itself falls by 0.27, 0.02, 0.17, -0.02 and 0.20, and the
     # spread to a third or less at 10 and 135 uS: the jumps of the first half are not in the second. No
     # stationary law predicts that; it must predict no worse than the first half as it stands.
@@ -283,14 +318,18 @@ def test_the_first_half_of_measured_reads_predicts_the_second():
     change = off - off_first
     assert (np.abs(off) < np.abs(change) + 0.05).all(), (off, change)
     assert np.abs(off).max() < 0.3, off
-    assert spread_ratios(spread).min() > 0.2
-    assert spread_ratios(spread).max() < 1.5
+    assert found.ratios().min() > 0.2
+    assert found.ratios().max() < 1.5
 
 
 def test_reads_of_one_measured_cell_are_predicted():
     measurements = nirram_reads()
-    part, spread, off = compared(measurements, measurements)
-    assert spread[0].inside.all()
+    found = compared(measurements, measurements)
+    held, off = found.lags()
+    assert found.spreads()[0].inside.all()
+    assert found.spreads("fixed")[0].inside.all()
+    assert all(held)
     assert np.abs(off).max() < 0.1
-    assert "read_exponent" not in part.values
-    assert any("lies beyond the reads" in words for words in part.warnings)
+    status = {e.name: e.status for e in found.fit.estimates}
+    assert status["read_exponent"] != "measured"
+    assert any("lies beyond the reads" in words for words in found.fit.warnings)

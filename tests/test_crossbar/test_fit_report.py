@@ -27,9 +27,17 @@ from crossbar.fitting.measurements import (
     merge,
 )
 from crossbar.fitting.predict import LONG_SERIES, LONGEST_RUN, simulate
-from crossbar.fitting.predictive import band, checked_model, checks, excerpt, predictions
+from crossbar.fitting.predictive import (
+    SIMULATIONS,
+    band,
+    checked_model,
+    checks,
+    excerpt,
+    predictions,
+)
 from crossbar.fitting.quantities import autocorrelation, steps_of, summarise
 from crossbar.fitting.result import Candidate, Estimate, Fit
+from crossbar.fitting.uncertain import drawn_models
 from crossbar.streams import torch_stream
 from device_models.errors import RunError
 from device_models.presets import load_device
@@ -268,11 +276,12 @@ def test_stuck_devices_keep_their_level_and_are_told_as_stuck(model):
 
 
 def test_the_band_is_that_of_one_more_repetition():
-    draws = np.random.default_rng(0).standard_normal((21, 4000))
-    low, middle, high = band(draws[:20])
-    inside = np.mean((draws[20] > low) & (draws[20] < high))
-    assert abs(inside - 0.95) < 5 * (0.95 * 0.05 / 4000) ** 0.5
-    np.testing.assert_allclose(middle, draws[:20].mean(0), atol=1e-12)
+    draws = np.exp(2.0 * np.random.default_rng(0).standard_normal((80, 4000)))  # far from normal
+    for n in (SIMULATIONS, 79):
+        low, middle, high = band(draws[:n])
+        inside = np.mean((draws[n] > low) & (draws[n] < high))
+        assert abs(inside - 0.95) < 5 * (0.95 * 0.05 / 4000) ** 0.5
+        np.testing.assert_allclose(middle, draws[:n].mean(0), rtol=1e-12)
 
 
 def test_a_number_that_most_repetitions_lack_has_no_band():
@@ -333,12 +342,14 @@ def test_json_holds_the_numbers_of_the_fit(report):
     (note,) = found["files"]
     assert (note["used"], note["dropped"]) == (4321, dict(fit.measurements.notes[0].dropped))
     assert note["v_read_volts"] is None
-    simulated = predictions(fit.model, fit.measurements, seed=1, count=5)
+    models = drawn_models(fit, seed=1, count=5)
+    simulated = predictions(models, fit.measurements, seed=1)
     for ours, theirs in zip(checks(fit.measurements, simulated), found["checks"], strict=True):
         assert theirs["name"] == ours.name
         assert theirs["measured"] == ours.measured.tolist()
         assert theirs["low"] == ours.low.tolist()
         assert theirs["inside"] == ours.inside.tolist()
+        assert theirs["vague"] == ours.vague.tolist()
 
 
 def test_the_page_says_what_was_read_and_what_was_found(report):
@@ -354,6 +365,8 @@ def test_the_page_says_what_was_read_and_what_was_found(report):
                    "columns not used: operator", "few devices < 50", "-0.7500", "0.1250",
                    "Where the model fails", "Limits", "probe & station"):  # fmt: skip
         assert wanted in text
+    wide = sum(sum(check["vague"]) for check in json.loads(files[1].read_text())["checks"])
+    assert files[0].read_text().count("<i>wide</i>") == wide
     for status in ("measured", "literature", "assumed"):
         assert f'<span class="{status}">{status}</span>' in files[0].read_text()
 

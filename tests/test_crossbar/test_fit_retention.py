@@ -11,7 +11,8 @@ from xbar_measured import bake, relaxation
 from crossbar.fitting.estimators import retention
 from crossbar.fitting.fit import fit
 from crossbar.fitting.measurements import Retention
-from crossbar.fitting.predictive import predictions
+from crossbar.fitting.predictive import checks, excerpt, predictions
+from crossbar.fitting.uncertain import drawn_models
 from device_models.presets import load_device
 
 LEVELS = np.linspace(5e-6, 9e-5, 8)
@@ -178,20 +179,44 @@ def test_few_devices_fit_what_they_tell_and_two_keep_the_preset():
 # --- measured sets -------------------------------------------------------------------------------
 
 
-def test_half_of_the_cells_predicts_how_the_other_half_relaxes():
+@pytest.fixture(scope="module")
+def halves():
+    """The fit of every second cell of technology B, and the other cells."""
+    whole = relaxation("B")
+    table = whole.retention[0]
+    odd = table.device % 2 == 1
+    half = dataclasses.replace(whole, retention=(table.take(odd),))
+    rest = dataclasses.replace(whole, retention=(table.take(~odd),))
+    return fit(half, load_device("oxram_literature"), generator=rng()), rest
+
+
+def test_the_bands_are_narrow_and_the_tails_lie_outside(halves):
+    """Thousands of cells leave no room in the parameters: the law itself fails, in the tails.
+
+    Quantiles in three ranges at three times; distances as shares of the spread from 5 to 95 %.
+    """
+    found, rest = halves
+    rest = excerpt(rest)
+    compared = checks(rest, predictions(drawn_models(found, seed=0), rest, seed=0))
+    inside = np.stack([check.inside for check in compared])
+    off = np.abs([check.effect for check in compared])
+    assert inside.shape == (9, 5)
+    assert not np.any([check.vague for check in compared])
+    assert inside.mean() >= 0.2  # 14 of 45; one of the 18 tails
+    assert off[:, 2].max() < 0.03
+    assert off[:, [1, 3]].max() < 0.1
+    assert off[:, [0, 4]].max() < 0.4
+
+
+def test_half_of_the_cells_predicts_how_the_other_half_relaxes(halves):
     """Gap of the quantiles of the change, as a share of the measured spread from 5 to 95 %.
 
     The law fails in the tails, from 5 to 95 %: above 80 uS they are predicted up to three times as
     wide as measured, and between 20 and 60 uS more cells lose conductance than predicted, which
     also moves the lower quartile.
     """
-    whole = relaxation("B")
-    table = whole.retention[0]
-    odd = table.device % 2 == 1
-    half = dataclasses.replace(whole, retention=(table.take(odd),))
-    rest = dataclasses.replace(whole, retention=(table.take(~odd),))
-    device = fit(half, load_device("oxram_literature"), generator=rng(), bootstrap=0).model
-    simulated = predictions(device, rest, seed=0, count=1)[0].retention[0]
+    found, rest = halves
+    simulated = predictions(found.model, rest, seed=0, count=1)[0].retention[0]
     measured = rest.retention[0]
     gaps = []
     for low, high in ((5, 20), (20, 40), (40, 60), (60, 80), (80, 100), (100, 125)):

@@ -44,7 +44,7 @@ from device_models.presets import load_device
 IDEAL = load_device("ideal")
 KINDS = {
     "ideal": {"device": "ideal.yaml"},
-    "oxram": {"device": "oxram.yaml"},
+    "oxram": {"device": "oxram_literature.yaml"},
     "update noise": {"device": "gaussian_update.yaml", "update_noise": 0.2},
 }
 each_kind = pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
@@ -293,7 +293,8 @@ def made(config, trainer):
 
 @each_policy
 def test_a_checkpoint_holds_conductances_traits_and_what_the_policy_admits(policy, tmp_path):
-    trainer = trained(small(policy=policy, epochs=1), synthetic())
+    config = small(policy=policy, epochs=1, device="oxram_literature.yaml")
+    trainer = trained(config, synthetic())
     before = [layer.board.state.g.numpy() for layer in trainer.layers]
     path = tmp_path / "checkpoint.npz"
     path.write_bytes(checkpoint.save(trainer, before))

@@ -42,8 +42,8 @@ def model(chain: Chain, model: Pulsed, *, known_read: bool) -> Pulsed:
         return model
     g = float(np.median(chain.before[rows]))
     size = float(np.sqrt(np.mean(np.concatenate(left) ** 2) / 2.0))
-    s = float(np.sqrt(np.mean(np.concatenate(own) ** 2)))
-    spreads = {"c2c_sigma": float(np.clip(size / s, LEAST_C2C, 2.0))}
+    moved = float(np.sqrt(np.mean(np.concatenate(own) ** 2)))
+    spreads: dict[str, Any] = {"c2c_sigma": float(np.clip(size / moved, LEAST_C2C, 2.0))}
     if not known_read:
         floor = float(np.clip(0.5 * size / g, LEAST_FLOOR, 0.3))
         grown = (1.0 / g / model.read_knee_ohms) ** model.read_exponent

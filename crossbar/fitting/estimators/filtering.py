@@ -19,7 +19,7 @@ import numpy as np
 
 from device_models.pulsed import Pulsed
 
-from ...snn.jit import jit
+from ...jit import jit
 from ..measurements import Floats
 from .chain import Bools, Chain
 from .laws import read_variance, step
@@ -88,7 +88,7 @@ def run(chain: Chain, laws: Tables, log_gain: Floats, bounds: Floats) -> Filtere
         bounds: Lowest and highest conductance of each device, shape (2, devices).
     """
     shape = (len(laws.c2), len(chain.device))
-    found = Filtered(*(np.empty(shape) for _ in range(3)), np.empty(shape, bool))
+    found = Filtered(np.empty(shape), np.empty(shape), np.empty(shape), np.empty(shape, bool))
     side = (chain.polarity > 0).astype(np.int64)
     gain = np.exp(log_gain) * np.array([-1.0, 1.0])[:, None]
     columns = (chain.device, side, chain.linked, chain.before, chain.after)

@@ -28,14 +28,25 @@ def scores(covariance: Floats, count: int, generator: np.random.Generator) -> Fl
         count: Draws.
         generator: Their source.
     """
-    sigma = np.sqrt(np.maximum(np.diag(covariance), 0.0))
-    safe = np.where(sigma > 0.0, sigma, 1.0)
-    correlation = np.where(np.outer(sigma, sigma) > 0.0, covariance / np.outer(safe, safe), 0.0)
-    np.fill_diagonal(correlation, 1.0)
-    size, axes = np.linalg.eigh(correlation)
+    size, axes = np.linalg.eigh(_correlation(covariance))
     half = axes * np.sqrt(np.maximum(size, 0.0))
     half /= np.sqrt((half**2).sum(1, keepdims=True))  # what was clipped keeps the variance 1
-    found: Floats = generator.standard_normal((count, len(sigma))) @ half.T
+    found: Floats = generator.standard_normal((count, len(size))) @ half.T
+    return found
+
+
+def depth(z: Floats, covariance: Floats) -> Floats:
+    """Minus the log-density of `scores`, up to a constant; shape (count,)."""
+    inverse = np.linalg.pinv(_correlation(covariance), rcond=1e-9, hermitian=True)
+    found: Floats = 0.5 * np.einsum("ij,jk,ik->i", z, inverse, z)
+    return found
+
+
+def _correlation(covariance: Floats) -> Floats:
+    sigma = np.sqrt(np.maximum(np.diag(covariance), 0.0))
+    safe = np.where(sigma > 0.0, sigma, 1.0)
+    found: Floats = np.where(np.outer(sigma, sigma) > 0.0, covariance / np.outer(safe, safe), 0.0)
+    np.fill_diagonal(found, 1.0)
     return found
 
 

@@ -15,7 +15,7 @@ class Part:
         intervals: Field -> ends of its 95 % interval; the fields of `values`.
         tables: Field that holds many numbers -> those; measured, without an interval.
         draws: Field of `values` or `tables` -> repeats that spread as the estimate is uncertain,
-            shape (resamples,) or (resamples, numbers); one row of all fields belongs together.
+            shape (draws,) or (draws, numbers); one row of all fields belongs together.
         words: Field -> what to say beside it: how it was found, what it contains.
         devices: How many devices informed it.
         rows: How many observations.

@@ -110,7 +110,6 @@ class Sums(NamedTuple):
         information: On the coordinates, (p, p).
         cross: On a coordinate and a gain, (p, 2, devices).
         gain: On the gains, (2, 2, devices).
-        thinned: Derivative of `gain` by way of S, (p, 2, devices).
     """
 
     log: Floats
@@ -119,7 +118,6 @@ class Sums(NamedTuple):
     information: Floats
     cross: Floats
     gain: Floats
-    thinned: Floats
 
 
 def model_at(problem: Problem, at: Floats) -> Pulsed:
@@ -181,14 +179,6 @@ def sums(problem: Problem, at: Floats) -> Sums:
             for j in range(p + 2)
         ]
     )
-    thinned = np.array(
-        [
-            [by(device, devices, -(dv[k] ** 2) * ds[j]) for k in (p, p + 1)]
-            if problem.coordinates[j].kind == "square"
-            else np.zeros((2, devices))
-            for j in range(p)
-        ]
-    ).reshape(p, 2, devices)
     return Sums(
         log=by(device, devices, -0.5 * (np.log(variance) + z**2)),
         score=score[:, :p],
@@ -196,7 +186,6 @@ def sums(problem: Problem, at: Floats) -> Sums:
         information=dv[:p] @ dv[:p].T + 0.5 * ds[:p] @ ds[:p].T,
         cross=cross[:p].reshape(p, 2, devices),
         gain=cross[p:],
-        thinned=thinned,
     )
 
 
@@ -205,7 +194,7 @@ def shrinkage(problem: Problem, found: Sums) -> Floats:
     if problem.sigma == 0.0:
         return np.zeros((found.gain.shape[2], 2, 2))
     prior = np.eye(2) / problem.sigma**2
-    return np.linalg.inv(np.moveaxis(found.gain, 2, 0) + prior)
+    return np.asarray(np.linalg.inv(np.moveaxis(found.gain, 2, 0) + prior), np.float64)
 
 
 def pull(problem: Problem, found: Sums) -> Floats:
@@ -240,8 +229,25 @@ def loss(problem: Problem, at: Floats) -> Value:
     if problem.sigma:
         total -= 0.5 * (problem.log_gain**2).sum() / problem.sigma**2
     gradient = found.score.sum(0) - np.einsum("jkd,dkl,dl->j", found.cross, v, b)
-    gradient -= 0.5 * np.einsum("jkd,dkk->j", found.thinned, v)
+    gradient -= 0.5 * np.einsum("jkld,dlk->j", _thinned(problem, at, found.gain), v)
     return Value(-float(total), -gradient, _information(found, v))
+
+
+def _thinned(problem: Problem, at: Floats, gain: Floats) -> Floats:
+    """Derivative of the information on the gains by each square, (p, 2, 2, devices).
+
+    More noise leaves less of it: without this term gains fitted to the noise would lower the noise.
+    """
+    found = np.zeros((len(at), *gain.shape))
+    if problem.sigma == 0.0:
+        return found
+    for j, c in enumerate(problem.coordinates):
+        if c.kind == "square":
+            moved = at.copy()
+            moved[j] += 10.0 * c.small(at[j])
+            changed = replace(problem, model=model_at(problem, moved), coordinates=())
+            found[j] = (sums(changed, np.empty(0)).gain - gain) / (moved[j] - at[j])
+    return found
 
 
 def _information(found: Sums, v: Floats) -> Floats:

@@ -26,6 +26,7 @@ NOTHING = 1e-12  # relative spread that stands for none
 ROUNDS = 3  # of weights and fits
 SEEN = 5.0  # log-likelihood that slow noise, or a cap of it, must gain
 FIRST_STEPS = 12  # from each start; the best one goes on
+LEAST_DRAWS = 20  # joint draws that stay
 SLOW, SLOW_EXPONENT, SHORTEST, LONGEST, CAP = range(3, 8)
 WHITE = (0, 1, 2)  # places in `NAMES`
 
@@ -244,30 +245,55 @@ def _uncertainty(fit: _Fit) -> tuple[Floats, Floats]:
 def _draws(
     part: Part, fit: _Fit, generator: np.random.Generator, resamples: int
 ) -> dict[str, Floats]:
-    """Joint draws: each parameter as its interval, their correlations those of the sandwich."""
-    places = [k for k in np.flatnonzero(fit.free) if NAMES[k] in part.values]
+    """Joint draws: each parameter as its interval, with the correlations of the sandwich.
+
+    Far from the minimum the likelihood is no parabola. A draw that is less likely than its scores say
+    stays with the probability exp(depth - loss / (inflation stretch^2)) only; at least `LEAST_DRAWS`
+    of the likeliest stay. The inflation is the largest of all parameters, so a parabola is never
+    cut. The rule is ours.
+    """
+    places = [int(k) for k in np.flatnonzero(fit.free) if NAMES[k] in part.values]
     if not resamples or not places:
         return {}
-    covariance = likelihood.sandwich(*_uncertainty(fit), fit.free)
-    z = joint.scores(covariance[np.ix_(places, places)], resamples, generator)
-    found = {}
-    for column, name in zip(z.T, (NAMES[k] for k in places), strict=True):
-        allowed = fit.model.__dataclass_fields__[name].metadata["range"]
+    curvature, variance = _uncertainty(fit)
+    covariance = likelihood.sandwich(curvature, variance, fit.free)[np.ix_(places, places)]
+    z = joint.scores(covariance, resamples, generator)
+    found, theta = {}, np.tile(fit.best.at, (resamples, 1))
+    for column, k in zip(z.T, places, strict=True):
+        name, allowed = NAMES[k], fit.model.__dataclass_fields__[NAMES[k]].metadata["range"]
         found[name] = joint.drawn(column, part.values[name], part.intervals[name], allowed)
-    return found
+        theta[:, k] = _searched_number(k, found[name])
+    loss = fit.loss()
+    lost = np.array([loss(_ordered(row)).loss for row in theta]) - fit.best.value.loss
+    lost /= likelihood.inflation(curvature, variance, fit.free).max() * _stretch(fit) ** 2
+    chance = joint.depth(z, covariance) - lost
+    stays = np.log(generator.uniform(size=resamples)) < chance
+    stays[np.argsort(lost)[:LEAST_DRAWS]] = True
+    return {name: draws[stays] for name, draws in found.items()}
+
+
+def _searched_number(k: int, value: Floats) -> Floats:
+    """The parameter of the search from one of the model: `_number` undone."""
+    if k == 0:
+        return value**2
+    return value if k in (2, SLOW_EXPONENT) else np.log(np.maximum(value, NOTHING))
 
 
 def _interval(fit: _Fit, k: int, wider: float) -> tuple[float, float]:
     """95 % interval of parameter k; an end at the border of the search is that of its field."""
-    units = int(fit.spectra.unit.max()) + 1
-    quantile = stats.t.ppf(0.975, units - 1) if units > 1 else stats.norm.ppf(0.975)
-    gain = 0.5 * quantile**2 * wider
+    gain = 0.5 * (joint.Z * _stretch(fit)) ** 2 * wider
     low, high = likelihood.interval(fit.loss(), fit.best, fit.box, k, gain)
     allowed = fit.model.__dataclass_fields__[NAMES[k]].metadata["range"]
     return (
         allowed.low if low <= fit.box.low[k] else _number(fit, k, low),
         allowed.high if high >= fit.box.high[k] else _number(fit, k, high),
     )
+
+
+def _stretch(fit: _Fit) -> float:
+    """Student's quantile for the devices, over the normal one."""
+    units = int(fit.spectra.unit.max()) + 1
+    return float(stats.t.ppf(0.975, units - 1)) / joint.Z if units > 1 else 1.0
 
 
 def _number(fit: _Fit, k: int, theta: float) -> float:

@@ -79,7 +79,7 @@ class Work:
     @property
     def devices(self) -> int:
         """How many devices there are."""
-        return self.problem.log_gain.shape[1]
+        return int(self.problem.log_gain.shape[1])
 
 
 def reads(work: Work, g: Floats) -> Floats:
@@ -138,9 +138,7 @@ def _start(chain: Chain, model: Pulsed, *, known_read: bool, read_measured: bool
     )
 
 
-def _rounds(
-    whole: Problem, rounds: int, known_read: bool, read_measured: bool
-) -> Work:
+def _rounds(whole: Problem, rounds: int, known_read: bool, read_measured: bool) -> Work:
     """Choose pulses, fit the law, fit the gains, and again."""
     several = whole.log_gain.shape[1] > 1
     d2d = None
@@ -218,8 +216,14 @@ def _shortened(whole: Problem) -> Problem:
         keep[:-k] |= whole.used[k:] & (whole.chain.device[k:] == whole.chain.device[:-k])
     chain = whole.chain
     linked = chain.linked & np.r_[False, keep[:-1]]
-    columns = (chain.device, chain.ramp, chain.polarity, chain.before, chain.after, linked)
-    short = Chain(*(column[keep] for column in columns))
+    short = Chain(
+        device=chain.device[keep],
+        ramp=chain.ramp[keep],
+        polarity=chain.polarity[keep],
+        before=chain.before[keep],
+        after=chain.after[keep],
+        linked=linked[keep],
+    )
     return replace(
         whole,
         chain=short,

@@ -1,0 +1,161 @@
+"""`xbar analyze`: the loss of a tile as the physics says it, and a trained network on other chips."""
+
+import csv
+import json
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from xbar_training import fashion_images
+
+from cli import analyze
+from cli.main import main
+from crossbar.figures import tile as drawn
+from crossbar.tile import CrossbarTile
+from crossbar.wires.wires import Wires
+from device_models.errors import ConfigError
+
+SMALL = """\
+batch_size: 6000
+learning_rate: 0.1
+network: {ei: 80:20, hidden: 20, steps: 60}
+"""
+
+
+def run(*args, command="analyze"):
+    result = CliRunner().invoke(main, [command, *map(str, args)])
+    if result.exception is not None and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    return result
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path, monkeypatch):
+    folder = tmp_path / "here"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """A run of one epoch on the real images; skips without them."""
+    if isinstance(fashion_images(), str):
+        pytest.skip(fashion_images())
+    folder = tmp_path_factory.mktemp("trained")
+    (folder / "small.yaml").write_text(SMALL, "utf-8")
+    made = run("--config", folder / "small.yaml", "--epochs", 1, "--out", folder / "run",
+               "--data-dir", fashion_images().origin, "--no-figures", command="train")  # fmt: skip
+    assert made.exit_code == 0, made.stderr
+    return folder / "run"
+
+
+def test_a_random_tile_is_solved_drawn_and_its_loss_told(here, monkeypatch):
+    monkeypatch.setattr(analyze, "SIZES", (4, 8))
+    asked = ("--rows", 12, "--columns", 9, "--wires", 50, "--driver-ohms", 100, "--json")
+    ended = run(*asked)
+    assert ended.exit_code == 0
+    tile = json.loads(ended.stdout)["tile"]
+    settings = analyze.Analysis(rows=12, columns=9)
+    g = analyze.random_conductances(settings, 12, 9)
+    assert g.min() >= 1e-6
+    assert g.max() <= 1e-4
+    v = np.full(12, 0.2)
+    true = CrossbarTile(g, wires=Wires(50.0, 50.0, 100.0)).read(v)
+    assert tile["ideal_amperes"] == pytest.approx((v @ g).sum(), rel=1e-9)
+    assert tile["sensed_amperes"] == pytest.approx(true.sum(), rel=1e-9)
+    assert tile["worst_column_lost_share"] == pytest.approx(1 - (true / (v @ g)).min(), rel=1e-9)
+    assert {p.name for p in (here / "analysis").iterdir()} == {"tile.png", "losses.png"}
+    again = run(*asked)
+    assert again.stdout == ended.stdout
+
+
+def test_the_loss_grows_with_size_and_wires(monkeypatch):
+    monkeypatch.setattr(analyze, "SIZES", (8, 16, 32))
+    lost = np.array(
+        json.loads(run("--rows", 4, "--columns", 4, "--json").stdout)["losses"]["lost_share"]
+    )
+    assert (np.diff(lost, axis=0) > 0.0).all()
+    assert (np.diff(lost, axis=1) > 0.0).all()
+
+
+@pytest.mark.parametrize(
+    ("text", "values"),
+    [
+        ("wires=5,0,1", [0, 1, 5]),
+        ("adc_bits=3:6", [3, 4, 5, 6]),
+        ("stuck=0:0.2:0.1", [0, 0.1, 0.2]),
+    ],
+)
+def test_values_of_a_sweep_are_lists_or_ranges(text, values):
+    assert analyze.parsed(text)[1] == pytest.approx(values)
+
+
+@pytest.mark.parametrize(
+    ("args", "message"),
+    [
+        (["--sweep", "wires=1"], "--sweep needs a RUN to test; nothing was drawn"),
+        (["--wires", "-2"], "--wires = -2 is outside [0, 1e+09] ohm; nothing was drawn"),
+        (["--rows", "0"], "--rows = 0 is outside [1, 4096] lines; nothing was drawn"),
+        (["--g-low", "1e-3", "--g-high", "1e-4"],
+         "the lowest conductance is above the highest; nothing was drawn"),
+        (["nowhere"], "nowhere is not a run that can be continued: it has no config.yaml; "
+         "nothing was drawn"),
+    ],
+)  # fmt: skip
+def test_wrong_input_is_one_line_and_draws_nothing(here, args, message):
+    ended = run(*args)
+    assert (ended.exit_code, ended.stderr) == (2, f"Error: {message}\n")
+    assert list(here.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("volts=1", "--sweep 'volts' is unknown; known: wires, tile, adc_bits, stuck, stuck_low"),
+        ("wires=a", "--sweep wires takes values such as 1,2,5 or 3:10 or 0:0.2:0.05, not 'a'"),
+        ("wires=1:2:0", "--sweep wires takes values such as"),
+        ("wires=5:1", "--sweep wires has 0 values; 1 to 1000 are possible"),
+    ],
+)
+def test_a_wrong_sweep_is_named(text, words):
+    with pytest.raises(ConfigError) as found:
+        analyze.parsed(text)
+    assert str(found.value).startswith(words)
+
+
+def test_a_trained_network_is_tested_on_other_chips(trained, here):
+    ended = run(trained, "--sweep", "adc_bits=2,8", "--sweep", "stuck_low=0,1", "--repeats", 2,
+                "--data-dir", fashion_images().origin, "--out", here / "a", "--json")  # fmt: skip
+    assert ended.exit_code == 0, ended.stderr
+    found = json.loads(ended.stdout)["sweeps"]
+    bits, stuck = np.array(found["adc_bits"]["accuracy"]), np.array(found["stuck_low"]["accuracy"])
+    assert bits.shape == stuck.shape == (2, 2)
+    as_trained = found["adc_bits"]["as_trained"]
+    assert np.abs(bits[1] - as_trained).max() < 0.05
+    assert (bits[0] < as_trained).all()
+    assert stuck[1].max() < 0.2  # every device stuck: chance
+    assert np.ptp(stuck[0]) > 0.0  # each test on a chip of its own
+    rows = list(csv.DictReader((here / "a" / "sweep_adc_bits.csv").read_text().splitlines()))
+    assert [float(row["test_accuracy"]) for row in rows] == bits.ravel().tolist()
+    names = {
+        "tile.png",
+        *(f"sweep_{n}.{e}" for n in ("adc_bits", "stuck_low") for e in ("png", "csv")),
+    }
+    assert {p.name for p in (here / "a").iterdir()} == names
+
+
+def test_a_tile_of_a_run_is_named_and_one_beyond_it_refused(trained, here):
+    ended = run(trained, "--layer", 1, "--wires", 3, "--out", "a")
+    assert ended.exit_code == 0
+    assert "layer 1, tile 0, 3 ohm a word-line segment" in ended.stdout
+    ended = run(trained, "--tile", 99, "--out", "b")
+    assert ended.exit_code == 2
+    assert "--tile = 99: layer 0 has 0 to 6; nothing was drawn" in ended.stderr
+
+
+def test_the_interval_of_a_mean_is_students():
+    middle, half = drawn.mean_interval(np.array([[1.0, 2.0, 3.0], [4.0, 4.0, 4.0]]))
+    np.testing.assert_allclose(middle, [2.0, 4.0], rtol=1e-12)
+    np.testing.assert_allclose(half, [4.302653 / np.sqrt(3.0), 0.0], rtol=1e-6)
+    assert drawn.mean_interval(np.array([[5.0]]))[1] == [0.0]

@@ -21,4 +21,4 @@ architecture:
 	$(BIN)lint-imports
 
 test:
-	$(BIN)pytest
+	$(BIN)pytest -n auto

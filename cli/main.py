@@ -108,4 +108,5 @@ def main() -> None:
       xbar train --device oxram.yaml                   train a network on emulated oxide RRAM
       xbar train --device oxram.yaml --ei 80:20        with 80 % excitatory neurons
       xbar fit pulses.csv reads.csv -o my_oxram.yaml   a device file from measurements
+      xbar analyze --rows 128 --columns 128 --wires 2  what the wires of a tile take
     """

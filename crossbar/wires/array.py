@@ -53,7 +53,7 @@ class WiredArray:
     for one random half of its rows driven, by conjugate gradients.
 
     Attributes:
-        solved: Exact solutions of a tile so far.
+        solved: Exact solutions of a tile since `start`.
         worst_error: Largest error that a probe or a checkpoint found since `start`, before the tile
             was solved anew; relative to the largest column current of the tile, as is the next.
         checkpoint_error: Largest error of the matrices that the last checkpoint left, by
@@ -96,6 +96,7 @@ class WiredArray:
         for tile in self._tiles:
             if not np.array_equal(tile.g, g[tile.place]):
                 self._solve(tile, g)
+        self.solved = 0
 
     def checkpoint(self, g: Floats) -> Seen:
         """Solve every tile that is not exact, and measure how far each was off, and is."""

@@ -262,7 +262,7 @@ def tile_report(
     solved = crossbar_tile(g, wires)
     v = np.full(len(g), settings.v_read_volts)
     style.save(tile.maps(solved, v, about=about), folder / "tile.png")
-    ideal, real = v @ g, solved.read(v)
+    ideal, real = v @ g, solved.voltages(v).amperes[0]
     return {
         "about": about,
         "rows": g.shape[0],

@@ -97,8 +97,8 @@ def train(
       xbar train --resume runs/oxram_80-20_seed0 --epochs 10
     """
     given = {name: text for name, text in typed.items() if text is not None}
-    given |= assignments(sets)
     try:
+        given |= assignments(sets)
         run = continued(resume, given, config, out) if resume else fresh(given, config, out)
         images = pictures(data_dir)
         trainer, before = prepare(run, images, threads, resumed=resume is not None)

@@ -8,7 +8,7 @@ import torch
 from numpy.typing import ArrayLike
 from torch import Tensor
 
-from .wires import nodal
+from .wires import iterative, nodal
 from .wires.transfer import transfer_matrix
 from .wires.wires import Floats, Wires, check_volts
 
@@ -76,7 +76,10 @@ class CrossbarTile:
     def voltages(self, v_volts: ArrayLike) -> nodal.Voltages:
         """Voltages at every crossing; arguments as `read`, always with a first axis of vectors."""
         v = np.atleast_2d(np.asarray(v_volts, np.float64))
-        return nodal.solve(self.g_siemens, self.wires, v)
+        bridged = self.wires.bridged_words or self.wires.bridged_bits
+        if bridged:
+            return nodal.solve(self.g_siemens, self.wires, v)
+        return iterative.solve(self.g_siemens, self.wires, v)
 
 
 def read(g: Tensor, sigma: Tensor | None, v_volts: Tensor, *, generator: torch.Generator) -> Tensor:

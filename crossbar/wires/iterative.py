@@ -16,13 +16,19 @@ import numpy as np
 from device_models.errors import LimitError
 
 from .ladders import bits, words
+from .nodal import Voltages
 from .wires import Floats, Wires, check_volts
 
 MOST_STEPS = 10_000
 
 
 def read(g: Floats, wires: Wires, v_volts: Floats, *, tolerance: float = 1e-10) -> Floats:
-    """Column currents for some input vectors.
+    """Column currents for some input vectors, amperes, shape (vectors, columns); see `solve`."""
+    return solve(g, wires, v_volts, tolerance=tolerance).amperes
+
+
+def solve(g: Floats, wires: Wires, v_volts: Floats, *, tolerance: float = 1e-10) -> Voltages:
+    """Voltages at every crossing and column currents for some input vectors.
 
     Args:
         g: Conductances, siemens, shape (rows, columns).
@@ -30,22 +36,21 @@ def read(g: Floats, wires: Wires, v_volts: Floats, *, tolerance: float = 1e-10) 
         v_volts: Voltages of the sources, shape (vectors, rows).
         tolerance: Of the remaining residual, relative to the right-hand side, in the norm of B^-1.
 
-    Returns:
-        Amperes, shape (vectors, columns).
-
     Raises:
-        ShapeError, LimitError: As `Wires.check` and `check_volts`; lines are bridged; or no convergence.
+        ShapeError, LimitError: As `Wires.check` and `check_volts`; lines are bridged; or no
+            convergence.
     """
     g, v = np.asarray(g, np.float64), np.asarray(v_volts, np.float64)
     wires.check(g)
     if wires.bridged_words or wires.bridged_bits:
         raise LimitError("bridged lines have no ladders; use transfer_matrix; nothing was solved")
     check_volts(v, len(g))
-    return np.stack([_read_one(g, wires, vector, tolerance) for vector in v])
+    solved = [_solve_one(g, wires, vector, tolerance) for vector in v]
+    return Voltages(*(np.stack(parts) for parts in zip(*solved, strict=True)))
 
 
-def _read_one(g: Floats, wires: Wires, v: Floats, tolerance: float) -> Floats:
-    """Currents (columns,) for one vector (rows,)."""
+def _solve_one(g: Floats, wires: Wires, v: Floats, tolerance: float) -> Voltages:
+    """One vector (rows,): the parts of `Voltages` without their first axis."""
     word, bit = words(g, wires), bits(g, wires)
 
     def down(x: Floats) -> Floats:  # (rows, columns) in the order of the bit lines
@@ -66,7 +71,8 @@ def _read_one(g: Floats, wires: Wires, v: Floats, tolerance: float) -> Floats:
         new = float((rest * z).sum())
         first = first or new
         if new <= tolerance**2 * first or new == 0.0:
-            return np.asarray((bit.potentials * down(g * (free + word.solve(g * b)))).sum(1))
+            volts = free + word.solve(g * b)
+            return Voltages(volts, b, (bit.potentials * down(g * volts)).sum(1))
         beta = new / rho if step else 0.0
         p, b_p, rho = z + beta * p, rest + beta * b_p, new  # B z is the residual itself
         s_p = b_p - coupled(p)

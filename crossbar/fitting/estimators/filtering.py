@@ -9,8 +9,8 @@ expected at m' = m +- a (s + s'' P / 2) with the variance S = P' + R(m'),
 P' = F^2 P + a^2 c^2 (s^2 + s'^2 P), and brings m to m' + P' / S (y - m'), P to P' R / S.
 
 Source:
-    A. H. Jazwinski, Stochastic Processes and Filtering Theory, 1970, chapter 8. Ours: a pulse that
-    may end at a bound leaves g at the bound or below, no better known than by one reading.
+    A. H. Jazwinski, Stochastic Processes and Filtering Theory, 1970, chapter 8. Ours: after a pulse
+    that may end at a bound, g is known by the reading alone: m = y, P = R.
 """
 
 from typing import NamedTuple
@@ -25,7 +25,7 @@ from .chain import Bools, Chain
 from .laws import read_variance, step
 
 POINTS = 512  # conductances at which laws are tabulated
-MARGIN = 3.0  # standard deviations that a pulse is kept away from a bound
+MARGIN = 3.0  # standard deviations of a reading that a pulse is kept away from a bound
 LEAST = 1e-6  # squared c2c_sigma that no device stays below
 TINY = 1e-24  # siemens squared, a variance that is never reached
 
@@ -127,16 +127,20 @@ def filter_rows(columns, laws, gain, bounds, found):  # type: ignore[no-untyped-
             spread = a * a * (laws.c2[v] * (s * s + slope * slope * p) + LEAST * s * s)
             m += a * (s + 0.5 * bend * p)
             p = (1.0 + a * slope) ** 2 * p + spread + TINY
-            reach = MARGIN * np.sqrt(p)
-            inside = m - reach > bounds[0, d] and m + reach < bounds[1, d]
+            m_free = m
             m = min(max(m, bounds[0, d]), bounds[1, d])
             i, part = point_of(m, laws.low, laws.spacing, points)
             read = laws.read[v, i] + part * (laws.read[v, i + 1] - laws.read[v, i])
-            if not inside:
-                p = max(p, read)
+            reach = MARGIN * np.sqrt(p + read)
+            inside = m_free - reach > bounds[0, d] and m_free + reach < bounds[1, d]
             error, total = after[n] - m, p + read
             found.off[v, n], found.variance[v, n], found.free[v, n] = error, total, inside
             if n + 1 < len(device):
                 found.before[v, n + 1] = m
-            m += p / total * error
-            p *= read / total
+            if inside:
+                m += p / total * error
+                p *= read / total
+            else:  # the bound is hardly known: begin anew with the reading
+                m = after[n]
+                i, part = point_of(m, laws.low, laws.spacing, points)
+                p = laws.read[v, i] + part * (laws.read[v, i + 1] - laws.read[v, i])

@@ -9,6 +9,7 @@ from device_models.pulsed import Pulsed
 from device_models.registry import name_of
 
 from ..measurements import Floats
+from . import saturation
 from .chain import Bools, Chain
 from .laws import LAWS, Law, read_variance, step
 from .pulse_likelihood import Coordinate
@@ -106,12 +107,14 @@ def moving(chain: Chain) -> Bools:
 def bounds(chain: Chain, model: Pulsed, *, no_reads: bool) -> Floats:
     """Lowest and highest conductance of each device, (2, devices).
 
-    A device that waits at its bound reads beyond it: 2 % of its readings lie 2 sigma outside.
+    Where its ramps end in plateaus, their level; where its long ramps do not, the range of all
+    devices; of short ramps its own range. (Its own range is the future of its pulses: a choice by it
+    bends the law.) The extremes of readings lie beyond a bound: 2 % of readings are 2 sigma outside.
     """
-    low, high = chain.extremes()
-    if no_reads:
-        return np.array([low, high])
-    inside = [
-        g - sign * 2.0 * np.sqrt(read_variance(model, g)) for g, sign in ((low, -1), (high, 1))
-    ]
-    return np.array(inside)
+    ends = np.array(chain.extremes())
+    if not no_reads:
+        for side, sign in enumerate((1, -1)):
+            ends[side] += sign * 2.0 * np.sqrt(read_variance(model, ends[side]))
+    common = np.array([[ends[0].min()], [ends[1].max()]])
+    found = saturation.levels(chain)
+    return np.where(np.isnan(found), ends, np.where(np.isinf(found), common, found))

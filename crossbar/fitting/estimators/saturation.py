@@ -5,7 +5,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from ..measurements import Floats, Pulses
+from ..measurements import Floats, Ints, Pulses
+from .chain import Bools, Chain
 
 SHORTEST = 30  # pulses of a ramp in which a plateau can be told
 PLATEAU = 0.2  # share of a ramp at its end that is compared with the same share before it
@@ -18,21 +19,40 @@ def up_to_the_bound(pulses: Pulses) -> Floats:
     What lies beyond the plateau is read noise. Shape (2, rows), siemens.
     """
     found = np.stack([pulses.g_before_siemens, pulses.g_after_siemens])
-    for ramp, g, up in _ramps(pulses):
+    new = np.diff(pulses.device).astype(bool) | np.diff(pulses.ramp).astype(bool)
+    for ramp, g, up in _ramps(new, pulses.polarity, *found):
         if (level := _plateau(g)) is not None:
             found[:, ramp] = up * np.minimum(up * found[:, ramp], level)
     return found
 
 
-def _ramps(pulses: Pulses) -> Iterator[tuple[slice, Floats, float]]:
+def levels(chain: Chain) -> Floats:
+    """Level at which each device waits at its lower and upper bound, (2, devices), siemens.
+
+    The mean over its ramps; beyond all devices where its long ramps have no plateau, nan where none
+    is long.
+    """
+    count = int(chain.device.max()) + 1
+    total, ended, seen = np.zeros((3, 2, count))
+    for ramp, g, up in _ramps(np.diff(chain.ramp) != 0, chain.polarity, chain.before, chain.after):
+        place = int(up > 0.0), chain.device[ramp.start]
+        seen[place] += 1.0
+        if (level := _plateau(g)) is not None:
+            total[place] += up * level
+            ended[place] += 1.0
+    nowhere = np.where(seen > 0.0, np.array([[-np.inf], [np.inf]]), np.nan)
+    return np.where(ended > 0.0, total / np.maximum(ended, 1.0), nowhere)
+
+
+def _ramps(
+    new: Bools, polarity: Ints, before: Floats, after: Floats
+) -> Iterator[tuple[slice, Floats, float]]:
     """Rows of each ramp long enough to be told, its readings turned to rise, and its polarity."""
-    new = np.diff(pulses.device).astype(bool) | np.diff(pulses.ramp).astype(bool)
-    bounds = np.r_[0, np.flatnonzero(new) + 1, len(pulses)]
+    bounds = np.r_[0, np.flatnonzero(new) + 1, len(polarity)].tolist()
     for first, end in itertools.pairwise(bounds):
         if end - first >= SHORTEST:
-            up = float(pulses.polarity[first])
-            g = np.r_[pulses.g_before_siemens[first], pulses.g_after_siemens[first:end]]
-            yield slice(first, end), up * g, up
+            up = float(polarity[first])
+            yield slice(first, end), up * np.r_[before[first], after[first:end]], up
 
 
 def _plateau(g: Floats) -> float | None:

@@ -21,4 +21,4 @@ architecture:
 	$(BIN)lint-imports
 
 test:
-	$(BIN)pytest -n auto
+	OMP_NUM_THREADS=1 $(BIN)pytest -n auto

@@ -200,9 +200,14 @@ def as_text(found: "Fit", path: Path, pages: list[Path]) -> str:
 
 
 def table(found: "Fit", path: Path) -> str:
-    """Parameters with value, interval, status and source; then models and warnings."""
+    """Parameters with value, interval, status and source; then models and warnings.
+
+    What nobody measured and the device leaves at its default, switched off, is not shown.
+    """
     rows = [("parameter", "value", "95 % interval", "unit", "status", "source")]
-    for e in found.estimates:
+    defaults = {f.name: f.default for f in dataclasses.fields(found.model)}
+    shown = [e for e in found.estimates if e.status == "measured" or e.value != defaults[e.name]]
+    for e in shown:
         measured = e.status == "measured"
         span = f"{e.low:.4g} .. {e.high:.4g}" if measured else ""
         source = e.source.partition(":")[2].strip()
@@ -218,6 +223,8 @@ def table(found: "Fit", path: Path) -> str:
         for c in found.candidates
         if math.isfinite(c.log_likelihood)
     ]
+    if hidden := len(found.estimates) - len(shown):
+        lines.append(f"{hidden} more parameters keep their default: --json lists them")
     lines += [f"warning: {text}" for text in found.warnings]
     return "\n".join([*(line.rstrip() for line in lines), f"device {path}"])
 

@@ -366,3 +366,15 @@ def test_the_measured_trains_need_a_window():
     path = measured.measured_file("gong2018_reram/gong_et_al.csv")
     with pytest.raises(CalibrationError, match="give --window G_MIN,G_MAX"):
         read([path])
+
+
+def test_a_retention_table_that_looks_like_repeated_reads_says_so(tmp_path):
+    def said(times):
+        rows = [f"d{d},{t},{1e-5 * (1 + 1e-3 * i)}" for d in range(2) for i, t in enumerate(times)]
+        path = tmp_path / "table.csv"
+        path.write_text("\n".join(["device,t_seconds,g_siemens", *rows]) + "\n", "utf-8")
+        return str(read([path]).notes[0])
+
+    assert "give --format reads" in said([0.01 * i for i in range(40)])
+    assert "give --format reads" not in said([0.01 * 2**i for i in range(40)])
+    assert "give --format reads" not in said([0.0, 1.0, 2.0])

@@ -46,8 +46,7 @@ def test_pulses_after_the_arrival_do_not_bias_the_spreads():
     measured = Measurements(pulses=(table,), devices=tuple(map(str, range(150))))
     found = fit(measured, load_device("oxram"), generator=np.random.default_rng(0), bootstrap=60)
     estimates = {e.name: e for e in found.estimates}
-    # Not read_floor: floor and growth of the read noise may end in the wrong one of two minima.
-    for name in ("c2c_sigma", "d2d_step_sigma", "set_beta"):
+    for name in ("c2c_sigma", "d2d_step_sigma", "set_beta", "read_floor"):
         e, true = estimates[name], getattr(model, name)
         room = 0.3 * (e.high - e.low)  # 3 standard errors in all: an interval has 2
         assert e.low - room < true < e.high + room, e

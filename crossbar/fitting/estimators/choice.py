@@ -16,6 +16,7 @@ from .chain import Chain
 from .laws import LAWS, as_model, read_variance, step
 
 FOLDS = 3
+ROUNDS = 2  # of a fit that only ranks
 MOST_DEVICES = 60
 MOST_PULSES = 400  # of a device
 NODES = 21  # of the Gauss-Hermite sum over the gain of a new device
@@ -50,7 +51,7 @@ def candidates(
         for k in range(FOLDS):
             training = some.take(fold[unit] != k)
             start = as_model(model, name)
-            part = steps.estimate(training, start, generator=generator, resamples=0)
+            part = steps.estimate(training, start, generator=generator, resamples=0, rounds=ROUNDS)
             fitted = dataclasses.replace(start, **_within(start, part.values))
             held = fold[unit] == k
             _add_score(some.take(held), unit[held], fitted, total, size)

@@ -18,15 +18,17 @@ from typing import NamedTuple
 import numpy as np
 
 from device_models.pulsed import Pulsed
+from device_models.registry import name_of
 
 from ...jit import jit
 from ..measurements import Floats
 from .chain import Bools, Chain
-from .laws import read_variance, step
+from .laws import LAWS, read_variance, step
 
 POINTS = 512  # conductances at which laws are tabulated
 MARGIN = 3.0  # standard deviations of a reading that a pulse is kept away from a bound
 LEAST = 1e-6  # squared c2c_sigma that no device stays below
+READ = ("read_floor", "read_fraction", "read_exponent")  # what is searched of read noise
 TINY = 1e-24  # siemens squared, a variance that is never reached
 
 
@@ -52,14 +54,23 @@ def tables(models: list[Pulsed], low: float, high: float, *, no_reads: bool) -> 
     """The laws of some models between two conductances; without read noise if `no_reads`."""
     g, spacing = np.linspace(low, high, POINTS, retstep=True)
     steps, read = np.empty((len(models), 2, POINTS, 3)), np.zeros((len(models), POINTS))
-    for i, model in enumerate(models):
+    laws = [n for law in LAWS.get(name_of(models[0]), ()) for n in (law.scale, law.shape) if n]
+    made, made_read = dict[tuple[float, ...], int](), dict[tuple[float, ...], int]()
+    for i, model in enumerate(models):  # most variants share their steps or their read noise
+        of = made.setdefault(tuple(getattr(model, n) for n in laws), i)
         for side, polarity in enumerate((-1, 1)):
-            s = step(model, g, polarity)
-            slope = np.gradient(s, spacing)
-            steps[i, side] = np.stack([s, slope, np.gradient(slope, spacing)], -1)
+            steps[i, side] = _with_slopes(model, g, polarity) if of == i else steps[of, side]
         if not no_reads:
-            read[i] = read_variance(model, g)
+            of = made_read.setdefault(tuple(getattr(model, n) for n in READ), i)
+            read[i] = read_variance(model, g) if of == i else read[of]
     return Tables(low, float(spacing), steps, read, np.array([m.c2c_sigma**2 for m in models]))
+
+
+def _with_slopes(model: Pulsed, g: Floats, polarity: int) -> Floats:
+    """s, s' and s'' at evenly spaced conductances, shape (points, 3)."""
+    s = step(model, g, polarity)
+    slope = np.gradient(s, g[1] - g[0])
+    return np.stack([s, slope, np.gradient(slope, g[1] - g[0])], -1)
 
 
 class Filtered(NamedTuple):
@@ -78,7 +89,9 @@ class Filtered(NamedTuple):
     free: Bools
 
 
-def run(chain: Chain, laws: Tables, log_gain: Floats, bounds: Floats) -> Filtered:
+def run(
+    chain: Chain, laws: Tables, log_gain: Floats, bounds: Floats, free: Bools | None
+) -> Filtered:
     """Filter all trains; one begins anew wherever the reading before a pulse is not shared.
 
     Args:
@@ -86,13 +99,16 @@ def run(chain: Chain, laws: Tables, log_gain: Floats, bounds: Floats) -> Filtere
         laws: Variants of the model.
         log_gain: Of RESET and SET of each device, shape (variants, 2, devices).
         bounds: Lowest and highest conductance of each device, shape (2, devices).
+        free: Which pulses the bounds cannot have cut; None: the filter tells. A choice that changed
+            with the parameters would tear the likelihood.
     """
     shape = (len(laws.c2), len(chain.device))
     found = Filtered(np.empty(shape), np.empty(shape), np.empty(shape), np.empty(shape, bool))
     side = (chain.polarity > 0).astype(np.int64)
     gain = np.exp(log_gain) * np.array([-1.0, 1.0])[:, None]
     columns = (chain.device, side, chain.linked, chain.before, chain.after)
-    filter_rows(columns, laws, gain, np.ascontiguousarray(bounds), found)
+    given = np.empty(0, bool) if free is None else free
+    filter_rows(columns, laws, gain, np.ascontiguousarray(bounds), given, found)
     return found
 
 
@@ -105,7 +121,7 @@ def point_of(g, low, spacing, points):  # type: ignore[no-untyped-def]
 
 
 @jit
-def filter_rows(columns, laws, gain, bounds, found):  # type: ignore[no-untyped-def]
+def filter_rows(columns, laws, gain, bounds, given, found):  # type: ignore[no-untyped-def]
     """The recursion of the docstring of this file, row by row, for every variant; fills `found`."""
     device, side, linked, first, after = columns
     points = laws.read.shape[1]
@@ -133,6 +149,8 @@ def filter_rows(columns, laws, gain, bounds, found):  # type: ignore[no-untyped-
             read = laws.read[v, i] + part * (laws.read[v, i + 1] - laws.read[v, i])
             reach = MARGIN * np.sqrt(p + read)
             inside = m_free - reach > bounds[0, d] and m_free + reach < bounds[1, d]
+            if len(given):
+                inside = given[n]
             error, total = after[n] - m, p + read
             found.off[v, n], found.variance[v, n], found.free[v, n] = error, total, inside
             if n + 1 < len(device):

@@ -69,6 +69,7 @@ class Problem:
         unit: Unit of each row whose scores scatter independently.
         device_of_unit: Device of each unit.
         used: Which readings count.
+        free: Which pulses the bounds cannot have cut; None: not chosen yet.
         bounds: Of each device, (2, devices), siemens.
         log_gain: Of RESET and SET, (2, devices); where the search for the best begins.
         moving: Devices that RESET and SET move, (2, devices); the others have log gain 0.
@@ -82,6 +83,7 @@ class Problem:
     unit: Ints
     device_of_unit: Ints
     used: Bools
+    free: Bools | None
     bounds: Floats
     log_gain: Floats
     moving: Bools
@@ -151,7 +153,7 @@ def filtered(problem: Problem, at: Floats, *, slopes: bool) -> tuple[filtering.F
     high = max(chain.before.max(), chain.after.max())
     models = [model_at(problem, x) for x in moved]
     laws = filtering.tables(models, low, high, no_reads=problem.no_reads)
-    return filtering.run(chain, laws, gains, problem.bounds), small
+    return filtering.run(chain, laws, gains, problem.bounds, problem.free), small
 
 
 def sums(problem: Problem, at: Floats) -> Sums:

@@ -16,7 +16,7 @@ from ..measurements import Pulses
 from . import bootstrap
 from .outcome import add_c2c, add_d2d, add_law, add_read, warnings_of
 from .part import Part
-from .work import Work, solve
+from .work import ROUNDS, Work, solve
 
 
 def estimate(
@@ -26,6 +26,7 @@ def estimate(
     generator: np.random.Generator,
     resamples: int,
     read_measured: bool = False,
+    rounds: int = ROUNDS,
 ) -> Part:
     """Fit everything that single pulses tell.
 
@@ -36,8 +37,9 @@ def estimate(
         resamples: 0: no intervals.
         read_measured: The model's read noise was measured: where pulses share no readings it is
             taken off the spread; an assumed one is not.
+        rounds: See `work.solve`.
     """
-    work = solve(pulses, model, read_measured=read_measured)
+    work = solve(pulses, model, read_measured=read_measured, rounds=rounds)
     found = part_of(pulses, work)
     for add in (add_law, add_c2c, add_d2d, add_read):
         found = add(found, work)

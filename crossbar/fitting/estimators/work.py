@@ -87,18 +87,18 @@ def reads(work: Work, g: Floats) -> Floats:
     return np.zeros(len(g)) if work.problem.no_reads else read_variance(work.problem.model, g)
 
 
-def solve(pulses: Pulses, model: Pulsed, *, read_measured: bool) -> Work:
+def solve(pulses: Pulses, model: Pulsed, *, read_measured: bool, rounds: int = ROUNDS) -> Work:
     """Fit all that pulses tell of a model.
 
     Args:
         pulses: At least one row.
         model: Device with the law to fit; keeps what pulses do not tell.
         read_measured: See `steps.estimate`.
+        rounds: Choices of pulses, each with its fit.
     """
     chain = Chain.of(pulses)
     known_read = not (chain.linked[1:] & chain.linked[:-1]).any()
     whole = _start(chain, model, known_read=known_read, read_measured=read_measured)
-    rounds = ROUNDS
     if len(chain.device) > MANY and whole.log_gain.shape[1] > 1:
         some = chain.device % (1 + len(chain.device) // MANY) == 0
         if 1 < len(np.unique(chain.device[some])) < whole.log_gain.shape[1]:
@@ -130,6 +130,7 @@ def _start(chain: Chain, model: Pulsed, *, known_read: bool, read_measured: bool
         unit=unit,
         device_of_unit=device_of_unit,
         used=beginning.inner(chain),
+        free=None,
         bounds=beginning.bounds(chain, begun, no_reads=no_reads),
         log_gain=np.zeros((2, int(chain.device.max()) + 1)),
         moving=beginning.moving(chain),
@@ -197,7 +198,7 @@ def _chosen(whole: Problem) -> Problem:
     """The problem with the pulses that the bounds cannot have cut, of devices that move."""
     chain = whole.chain
     ends = beginning.bounds(chain, whole.model, no_reads=whole.no_reads)
-    whole = replace(whole, bounds=ends)
+    whole = replace(whole, bounds=ends, free=None)
     found, _ = pulse_likelihood.filtered(whole, whole.at, slopes=False)
     free = found.free[0]
     crowded = any(free[mine].mean() < ALL for p in (1, -1) if (mine := chain.polarity == p).any())
@@ -206,7 +207,7 @@ def _chosen(whole: Problem) -> Problem:
         whole = replace(whole, bounds=ends + np.array([[-np.inf], [np.inf]]))
     side = (chain.polarity > 0).astype(np.int64)
     moves = whole.moving[side, chain.device] if whole.moving.any() else True
-    return replace(whole, used=free & moves)
+    return replace(whole, used=free & moves, free=free)
 
 
 def _shortened(whole: Problem) -> Problem:
@@ -229,6 +230,7 @@ def _shortened(whole: Problem) -> Problem:
         chain=short,
         unit=whole.unit[keep],
         used=whole.used[keep],
+        free=None if whole.free is None else whole.free[keep],
     )
 
 

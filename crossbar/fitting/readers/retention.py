@@ -20,6 +20,7 @@ from ..table import read_table, split_header
 from .reader import Reader, devices, first_row, has_conductance, header_names, notes
 
 TAKES = "a retention table has t_seconds, and g_siemens, r_ohms, or i_amperes with v_read_volts"
+MANY = 32  # readings of a device that are more than a retention test takes
 OWN = {"temperature_kelvin", "initial_siemens"}
 
 
@@ -58,8 +59,20 @@ def read(path: Path, options: Options) -> Measurements:
     return Measurements(
         retention=(made,) if len(made) else (),
         devices=names,
-        notes=(notes(table, "retention", found, used=len(made), dropped=dropped),),
+        notes=(
+            notes(table, "retention", found, used=len(made), dropped=dropped, remarks=_doubt(made)),
+        ),
     )
+
+
+def _doubt(made: Retention) -> tuple[str, ...]:
+    """What to say of a table that looks like repeated reads: many readings, evenly spaced."""
+    rows = len(made) / max(1, len(np.unique(made.device)))
+    order = np.lexsort((made.time_seconds, made.device))
+    steps = np.diff(made.time_seconds[order])[np.diff(made.device[order]) == 0]
+    if rows < MANY or not len(steps) or np.ptp(steps) > 0.01 * abs(float(np.median(steps))):
+        return ()
+    return ("evenly spaced readings; if they are repeated reads at rest, give --format reads",)
 
 
 def _earliest(device: Ints, kelvin: Floats, time: Floats, g: Floats) -> Floats:

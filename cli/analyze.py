@@ -15,6 +15,7 @@ import click
 from device_models.errors import ConfigError, XbarError
 from device_models.record import Record, override, quantity
 
+from .sweeps import SWEEPS, parsed
 from .text import said, si
 
 if TYPE_CHECKING:
@@ -57,58 +58,6 @@ class Analysis(Record):
         super().__post_init__()
         if self.g_low_siemens > self.g_high_siemens:
             raise ConfigError("the lowest conductance is above the highest")
-
-
-@dataclass(frozen=True)
-class Sweep:
-    """One property of the chip that may be swept.
-
-    Attributes:
-        title: Of the axis.
-        unit: Of the values.
-        changed: The settings with one value.
-        rewritten: The weights are written to a new chip for each test; else the conductances stay.
-    """
-
-    title: str
-    unit: str
-    changed: "Callable[[Training, float], Training]"
-    rewritten: bool = False
-
-
-def _wires(config: "Training", ohms: float) -> "Training":
-    wires = dataclasses.replace(config.wires, word_ohms=ohms, bit_ohms=ohms)
-    return dataclasses.replace(config, wires=wires)
-
-
-def _tile(config: "Training", lines: float) -> "Training":
-    return dataclasses.replace(config, tile_rows=int(lines), tile_columns=int(lines))
-
-
-def _bits(config: "Training", bits: float) -> "Training":
-    converter = dataclasses.replace(config.periphery, kind="adc", adc_bits=int(bits))
-    return dataclasses.replace(config, periphery=converter)
-
-
-def _stuck_low(config: "Training", share: float) -> "Training":
-    faults = dataclasses.replace(config.faults, stuck_low_share=share)
-    return dataclasses.replace(config, faults=faults)
-
-
-def _stuck_both(config: "Training", share: float) -> "Training":
-    low = _stuck_low(config, share / 2)
-    return dataclasses.replace(
-        low, faults=dataclasses.replace(low.faults, stuck_high_share=share / 2)
-    )
-
-
-SWEEPS = {
-    "wires": Sweep("segment of a word or bit line", "ohm", _wires),
-    "tile": Sweep("rows and columns of a tile", "lines", _tile),
-    "adc_bits": Sweep("resolution of the converters", "bits", _bits),
-    "stuck": Sweep("share of stuck devices, half high and half low", "", _stuck_both, True),
-    "stuck_low": Sweep("share of devices stuck low", "", _stuck_low, True),
-}
 
 
 @click.command()
@@ -186,31 +135,6 @@ def opened_run(run: str | None, sweeps: tuple[str, ...]) -> "Run | None":
     if run is None and sweeps:
         raise ConfigError("--sweep needs a RUN to test")
     return Run.open(Path(run)) if run else None
-
-
-def parsed(text: str) -> tuple[str, list[float]]:
-    """`NAME=1,2,5` or `NAME=LOW:HIGH[:STEP]` as a name and its values, rising.
-
-    Raises:
-        ConfigError: Another form, or a property that cannot be swept.
-    """
-    name, _, values = text.partition("=")
-    if name not in SWEEPS:
-        raise ConfigError(f"--sweep {name!r} is unknown; known: {', '.join(SWEEPS)}")
-    try:
-        if ":" in values:
-            low, high, *step = (float(part) for part in values.split(":"))
-            by = step[0] if step else 1.0
-            found = [low + i * by for i in range(int((high - low) / by + 1e-9) + 1)]
-        else:
-            found = [float(part) for part in values.split(",")]
-    except (ValueError, ZeroDivisionError, OverflowError) as e:
-        raise ConfigError(
-            f"--sweep {name} takes values such as 1,2,5 or 3:10 or 0:0.2:0.05, not {values!r}"
-        ) from e
-    if not 0 < len(found) <= 1000:
-        raise ConfigError(f"--sweep {name} has {len(found)} values; 1 to 1000 are possible")
-    return name, sorted(set(found))
 
 
 def made(folder: Path) -> Path:

@@ -4,10 +4,10 @@ import torch
 from torch import Tensor
 
 from . import pairs
-from .mapping import Mapping, Route
+from .mapping import Route
 
 
-class Pair(Mapping):
+class Pair(pairs.Paired):
     """w = (G+ - G-) / g_unit, both devices programmable: the differential update.
 
     A weight rises by a SET of its positive device and falls by a SET of its negative one. A pair of
@@ -22,45 +22,15 @@ class Pair(Mapping):
         That a pair is due when both are beyond a share of the window is ours.
     """
 
-    @property
-    def columns(self) -> int:
-        """See `Mapping.columns`."""
-        return 2 * self.outputs
-
-    @property
-    def reach(self) -> float:
-        """See `Mapping.reach`: the full window."""
-        return (self.g_max_siemens - self.g_min_siemens) / self.g_unit_siemens
-
-    def weights(self, g: Tensor) -> Tensor:
-        """See `Mapping.weights`."""
-        return pairs.weights(g, self.g_unit_siemens)
-
-    def variance(self, sigma: Tensor) -> Tensor:
-        """See `Mapping.variance`."""
-        return pairs.variance(sigma, self.g_unit_siemens)
-
-    def targets(self, weights: Tensor) -> Tensor:
-        """See `Mapping.targets`; one device of each pair is at the floor."""
-        return pairs.targets(weights, self.g_unit_siemens, self.g_min_siemens)
-
     def selected(self) -> Tensor:
         """See `Mapping.selected`: all."""
         return torch.ones((len(self.signs), self.columns), dtype=torch.bool)
-
-    def devices_of(self, synapses: Tensor) -> Tensor:
-        """See `Mapping.devices_of`."""
-        return synapses.repeat(1, 2)
 
     def route(self, up: Tensor, g: Tensor) -> Route:
         """See `Mapping.route`: always a SET."""
         plus, minus = g.chunk(2, dim=1)
         polarity = torch.ones(up.shape, dtype=torch.int8)
         return Route(~up, polarity, torch.where(up, plus, minus), self.to_zero(up, g))
-
-    def counts(self, pulses: Tensor, route: Route) -> Tensor:
-        """See `Mapping.counts`."""
-        return pairs.counts(pulses, route)
 
     def worn(self, g: Tensor) -> Tensor:
         """See `Mapping.worn`: pairs of which both devices are beyond `refresh_share`."""

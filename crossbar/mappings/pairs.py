@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from .mapping import Route
+from .mapping import Mapping, Route
 
 
 def weights(g: Tensor, unit_siemens: float) -> Tensor:
@@ -50,3 +50,37 @@ def counts(pulses: Tensor, route: Route) -> Tensor:
     zero = torch.zeros((), dtype=signed.dtype)
     plus, minus = torch.where(route.minus, zero, signed), torch.where(route.minus, signed, zero)
     return torch.cat((plus, minus), dim=1)
+
+
+class Paired(Mapping):
+    """What mappings share that have one pair a synapse: w = (G+ - G-) / g_unit."""
+
+    @property
+    def columns(self) -> int:
+        """See `Mapping.columns`."""
+        return 2 * self.outputs
+
+    @property
+    def reach(self) -> float:
+        """See `Mapping.reach`: the full window."""
+        return (self.g_max_siemens - self.g_min_siemens) / self.g_unit_siemens
+
+    def weights(self, g: Tensor) -> Tensor:
+        """See `Mapping.weights`."""
+        return weights(g, self.g_unit_siemens)
+
+    def variance(self, sigma: Tensor) -> Tensor:
+        """See `Mapping.variance`."""
+        return variance(sigma, self.g_unit_siemens)
+
+    def targets(self, weights: Tensor) -> Tensor:
+        """See `Mapping.targets`; one device of each pair is at the floor."""
+        return targets(weights, self.g_unit_siemens, self.g_min_siemens)
+
+    def devices_of(self, synapses: Tensor) -> Tensor:
+        """See `Mapping.devices_of`."""
+        return synapses.repeat(1, 2)
+
+    def counts(self, pulses: Tensor, route: Route) -> Tensor:
+        """See `Mapping.counts`."""
+        return counts(pulses, route)

@@ -43,6 +43,12 @@ def csv(tmp_path):
     return neutral(tmp_path / "pulses.csv")
 
 
+@pytest.fixture
+def two(tmp_path):
+    """Too few devices to rank the models by, which takes most of the time of a fit."""
+    return neutral(tmp_path / "two.csv", devices=2)
+
+
 def test_a_device_file_is_written_and_loads(csv, tmp_path):
     out = tmp_path / "my.yaml"
     code, stdout, stderr = run(csv, "-o", out, "--bootstrap", 20)
@@ -69,9 +75,9 @@ def test_json_has_every_estimate_candidate_and_warning(csv, tmp_path):
     assert tree["files"][0]["used"] == 183
 
 
-def test_one_seed_gives_one_file(csv, tmp_path):
+def test_one_seed_gives_one_file(two, tmp_path):
     for name in ("a.yaml", "b.yaml"):
-        assert run(csv, "-o", tmp_path / name, "--bootstrap", 5, "--seed", 3)[0] == 0
+        assert run(two, "-o", tmp_path / name, "--bootstrap", 5, "--seed", 3)[0] == 0
     assert (tmp_path / "a.yaml").read_bytes() == (tmp_path / "b.yaml").read_bytes()
 
 
@@ -83,20 +89,20 @@ def test_one_device_is_said_to_tell_no_spread(tmp_path):
     assert words in stdout.splitlines()
 
 
-def test_another_step_law_can_be_fitted(csv, tmp_path):
+def test_another_step_law_can_be_fitted(two, tmp_path):
     out = tmp_path / "my.yaml"
-    assert run(csv, "-o", out, "--model", "soft_bounds", "--bootstrap", 5)[0] == 0
+    assert run(two, "-o", out, "--model", "soft_bounds", "--bootstrap", 5)[0] == 0
     assert out.read_text().splitlines()[1] == "model: soft_bounds"
 
 
-def test_an_existing_file_is_kept_unless_forced(csv, tmp_path):
+def test_an_existing_file_is_kept_unless_forced(two, tmp_path):
     out = tmp_path / "my.yaml"
     out.write_text("mine")
-    code, stdout, stderr = run(csv, "-o", out)
+    code, stdout, stderr = run(two, "-o", out)
     assert (code, stdout) == (2, "")
     assert stderr == f"Error: {out} exists; --force overwrites it; nothing was written\n"
     assert out.read_text() == "mine"
-    assert run(csv, "-o", out, "--force", "--bootstrap", 0)[0] == 0
+    assert run(two, "-o", out, "--force", "--bootstrap", 0)[0] == 0
     assert load_device(str(out)).status == "measured"
 
 

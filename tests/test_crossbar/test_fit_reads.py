@@ -297,6 +297,7 @@ def test_measured_reads_keep_their_correlation_at_every_level():
     assert found.ratios().max() < 2.2
 
 
+@pytest.mark.slow
 def test_the_first_half_of_measured_reads_predicts_the_second():
     measurements = relaxation_reads()
     first, second = part_of(measurements, 0.0, 0.5), part_of(measurements, 0.5, 1.0)

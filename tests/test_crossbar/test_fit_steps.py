@@ -213,6 +213,7 @@ def odd_and_even(measurements):
     )
 
 
+@pytest.mark.slow
 def test_half_of_the_ramps_predicts_the_steps_of_the_other_half():
     measurements = crosssim_ramps()
     odd, even = (
@@ -235,6 +236,7 @@ def test_half_of_the_ramps_predicts_the_steps_of_the_other_half():
     assert off.max() < 0.35
 
 
+@pytest.mark.slow
 def test_half_of_the_devices_predicts_the_order_of_the_steps_of_the_other_half():
     odd, even = odd_and_even(taox_steps())
     found = fit(

@@ -341,6 +341,8 @@ class Pulsed(DeviceModel, ABC):
         if "kick" not in state.dynamics:
             return g
         kick, since = (state.dynamics[n].flatten()[where] for n in ("kick", "since_seconds"))
+        if not since.any():  # no time has passed: nothing drifted
+            return g
         peak, sharpness = self.relax_peak_siemens, self.relax_sharpness
         shape = physics.relaxation_siemens(g, 1.0, peak, sharpness)
         late = physics.decades(since, self.relax_onset_seconds).to(g.dtype)

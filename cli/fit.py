@@ -38,7 +38,13 @@ READING = {"v_read_volts": "--read-volts", "polarity": "--polarity", "ramp_pulse
 @click.option("--drop-negative", is_flag=True, help="Drop negative readings, and count them.")
 @click.option("--same-devices", is_flag=True, help="Equal names in several files: one device.")
 @click.option("--report", metavar="DIR", help="Write an HTML report into this folder.")
-@click.option("--bootstrap", default="200", show_default=True, metavar="N", help="Resamples.")
+@click.option(
+    "--bootstrap",
+    default="200",
+    show_default=True,
+    metavar="N",
+    help="Resamples of cycles and writes; 0: no intervals.",
+)
 @click.option("--seed", default="0", show_default=True, metavar="N", help="Seed of the resamples.")
 @click.option("--force", is_flag=True, help="Overwrite the device file.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")

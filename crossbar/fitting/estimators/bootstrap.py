@@ -76,16 +76,6 @@ def stretch(units: int) -> float:
     return float(np.sqrt(n / (n - 1)) * stats.t.ppf(0.975, n - 1) / stats.norm.ppf(0.975))
 
 
-def root_interval(draws: Floats, units: int) -> tuple[float, float]:
-    """Interval of a square root from the repeats of its square, which noise takes below zero.
-
-    A negative estimate counts as zero: the interval is then [0, upper] with the spread of the
-    repeats, never the point 0.
-    """
-    low, high = interval(draws - min(0.0, float(draws[0])), units)
-    return float(np.sqrt(max(low, 0.0))), float(np.sqrt(max(high, 0.0)))
-
-
 def sums(unit: Ints, count: int, *columns: Floats) -> list[Floats]:
     """Each column summed inside each unit."""
     return [np.bincount(unit, column, minlength=count).astype(np.float64) for column in columns]

@@ -2,7 +2,7 @@
 # The tools come from .venv where there is one, else from PATH.
 BIN := $(if $(wildcard .venv/bin/python),.venv/bin/,)
 
-.PHONY: check format lint types architecture test
+.PHONY: check format lint types architecture test bench
 
 check: lint types architecture test
 
@@ -22,3 +22,7 @@ architecture:
 
 test:
 	OMP_NUM_THREADS=1 $(BIN)pytest -n auto
+
+# Minutes; ratios want a quiet machine. BENCH="--quick --json FILE" passes options on.
+bench:
+	$(BIN)python tests/bench/bench.py $(BENCH)

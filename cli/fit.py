@@ -19,7 +19,12 @@ if TYPE_CHECKING:
     from crossbar.fitting.result import Fit
 
 NOTHING = "nothing was written"
-READING = {"v_read_volts": "--read-volts", "polarity": "--polarity", "ramp_pulses": "--ramp-pulses"}
+READING = {
+    "v_read_volts": "--read-volts",
+    "temperature_kelvin": "--temperature",
+    "polarity": "--polarity",
+    "ramp_pulses": "--ramp-pulses",
+}
 
 
 @click.command()
@@ -31,6 +36,8 @@ READING = {"v_read_volts": "--read-volts", "polarity": "--polarity", "ramp_pulse
 @click.option("--model", metavar="NAME", help="Step law to fit.  [default: the preset's]")
 @click.option("--keep", metavar="NAMES", help="Keep the preset's: g_min_siemens,g_max_siemens.")
 @click.option("--read-volts", "v_read_volts", metavar="X", help="Read voltage of current files.")
+@click.option("--temperature", "temperature_kelvin", metavar="KELVIN",
+              help="Of retention tables without temperature_kelvin.  [default: the device's]")  # fmt: skip
 @click.option("--window", metavar="LOW:HIGH", help="Siemens of normalised conductances.")
 @click.option("--polarity", metavar="NAME", help="set or reset: of the ramps in a file of ramps.")
 @click.option("--ramp-pulses", metavar="N", help="Rows of each ramp in a file of one column.")
@@ -71,6 +78,7 @@ def fit(
     Examples:
       xbar fit pulses.csv reads.csv -o my_oxram.yaml
       xbar fit set.csv reset.csv -o my.yaml --read-volts 0.1 --same-devices --report my_report
+      xbar fit bake_85C.csv -o my.yaml --temperature 358.15
       xbar fit up_down.csv -o my.yaml --window 1e-6:1e-4 --model soft_bounds --json
     """
     try:

@@ -19,6 +19,7 @@ COMMANDS = {  # name -> (module:attribute, what `xbar --help` says about it)
     "fit": ("cli.fit:fit", "Fit a device to files of measurements, with 95 % intervals."),
     "analyze": ("cli.analyze:analyze", "What wires and chips do to a tile or a trained network."),
     "devices": ("cli.devices:devices", "List the device models, or show one with its ranges."),
+    "doctor": ("cli.doctor:doctor", "What this machine has, how fast it is, and what is broken."),
 }
 INTERRUPTED = 130  # 128 + SIGINT, as a shell reports it
 FULL = {
@@ -109,4 +110,5 @@ def main() -> None:
       xbar train --device oxram.yaml --ei 80:20        with 80 % excitatory neurons
       xbar fit pulses.csv reads.csv -o my_oxram.yaml   a device file from measurements
       xbar analyze --rows 128 --columns 128 --wires 2  what the wires of a tile take
+      xbar doctor                                      whether all is well on this machine
     """

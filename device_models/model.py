@@ -26,10 +26,17 @@ class DeviceState(NamedTuple):
 
 
 class Programmed(NamedTuple):
-    """The state after a programming operation, and the energy its pulses took in joules."""
+    """The outcome of a programming operation.
+
+    Attributes:
+        state: After it.
+        energy_joules: What its pulses took.
+        where: Flat indices of the devices it may have changed; None: any.
+    """
 
     state: DeviceState
     energy_joules: float
+    where: Tensor | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -139,9 +146,14 @@ class DeviceModel(Record, ABC):
         """
         return state
 
-    def conductance(self, state: DeviceState) -> Tensor:
-        """What a noiseless read would see now, siemens: `g` with slow parts and faults."""
-        return state.g
+    def conductance(self, state: DeviceState, where: Tensor | None = None) -> Tensor:
+        """What a noiseless read would see now, siemens: `g` with slow parts and faults.
+
+        Args:
+            state: The devices. Not modified.
+            where: Flat indices of those that are asked for; None for all, in the shape of `g`.
+        """
+        return state.g if where is None else state.g.flatten()[where]
 
     @abstractmethod
     def pulses(self, counts: Tensor) -> tuple[int, int]:

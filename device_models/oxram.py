@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor
 
 from . import physics
@@ -35,7 +34,8 @@ class Oxram(Pulsed):
         """See `DeviceModel.step_siemens`: the mean step of a device of median gain."""
         x = (g - self.g_min_siemens).div_(self.window_siemens)
         # One exponential: exp(-beta x) and exp(-beta (1 - x)) differ in offset and slope alone.
-        offset = physics.by_sign(counts, 0.0, -self.reset_beta, g.dtype)
-        slope = physics.by_sign(counts, -self.set_beta, self.reset_beta, g.dtype)
-        scale = physics.by_sign(counts, self.set_fraction, self.reset_fraction, g.dtype)
-        return torch.exp(slope * x + offset) * scale.mul_(self.window_siemens)
+        up = physics.rising(counts, g.dtype)
+        offset = physics.choose(up, 0.0, -self.reset_beta)
+        slope = physics.choose(up, -self.set_beta, self.reset_beta)
+        scale = physics.choose(up, self.set_fraction, self.reset_fraction)
+        return (slope * x).add_(offset).exp_().mul_(scale.mul_(self.window_siemens))

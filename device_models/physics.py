@@ -26,9 +26,19 @@ def by_sign(counts: Tensor, up: Tensor | float, down: Tensor | float, dtype: tor
         down: As `up`.
         dtype: Of the result, floating.
     """
-    mask = counts.clamp(0, 1).to(dtype)
+    return choose(rising(counts, dtype), up, down)
+
+
+def rising(counts: Tensor, dtype: torch.dtype) -> Tensor:
+    """1 where counts > 0, else 0: the mask of `choose`."""
+    return counts.clamp(0, 1).to(dtype)
+
+
+def choose(mask: Tensor, up: Tensor | float, down: Tensor | float) -> Tensor:
+    """`up` where a mask is 1, `down` where it is 0, exactly: see `by_sign`."""
     # lerp returns its very ends at weights 0 and 1.
-    return torch.lerp(torch.as_tensor(down, dtype=dtype), torch.as_tensor(up, dtype=dtype), mask)
+    low, high = torch.as_tensor(down, dtype=mask.dtype), torch.as_tensor(up, dtype=mask.dtype)
+    return torch.lerp(low, high, mask)
 
 
 def at_least(step_siemens: Tensor) -> Tensor:

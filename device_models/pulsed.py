@@ -10,28 +10,8 @@ from torch import Tensor
 from . import open_loop, physics
 from .errors import ConfigError
 from .model import DeviceModel, DeviceState, Programmed, check_shapes
+from .places import at, put, which
 from .record import quantity
-
-
-def which(mask: Tensor) -> slice | Tensor:
-    """Indices of the true entries of a flat mask; all of them are a slice, which copies nothing."""
-    return slice(None) if int(mask.count_nonzero()) == mask.numel() else mask.nonzero().squeeze(1)
-
-
-def put(old: Tensor, where: slice | Tensor, new: Tensor, only: Tensor | None) -> Tensor:
-    """A copy of an array with new values at some flat places, or at those of them in a mask.
-
-    Args:
-        old: Any shape. Not modified.
-        where: As `which` gives it.
-        new: One value per place; the result may share its memory.
-        only: Which places change (bool, shape of `new`); None for all.
-    """
-    if only is not None:
-        new = torch.where(only, new, old.flatten()[where])
-    if isinstance(where, slice):
-        return new.view_as(old)
-    return old.flatten().index_copy(0, where, new).view_as(old)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -204,11 +184,11 @@ class Pulsed(DeviceModel, ABC):
     ) -> Programmed:
         """See `DeviceModel.program`; devices without a pulse cost nothing."""
         check_shapes(state, counts, selected)
-        pulsed = which(counts.flatten() != 0)
-        wanted = counts.flatten()[pulsed]
+        pulsed = which(counts)
+        wanted = at(counts, pulsed)
         often = wanted.abs()
         traits = {
-            name: trait.flatten()[pulsed]
+            name: at(trait, pulsed)
             for name, trait in state.traits.items()
             if self.set_kind == "abrupt" or name not in open_loop.SCORES.values()
         }
@@ -226,9 +206,12 @@ class Pulsed(DeviceModel, ABC):
             energy += joules
         g_all = put(state.g, pulsed, g, moves)
         dynamics = self._after_pulses(state, pulsed, often, moves, generator)
-        return Programmed(DeviceState(g_all, state.traits, dynamics), energy)
+        changed = None if isinstance(pulsed, slice) else pulsed
+        return Programmed(DeviceState(g_all, state.traits, dynamics), energy, changed)
 
-    def draw_step_siemens(self, g: Tensor, signs: Tensor, *, generator: torch.Generator) -> Tensor:
+    def draw_step_siemens(
+        self, g: Tensor, signs: Tensor, traits: dict[str, Tensor], *, generator: torch.Generator
+    ) -> Tensor:
         """Size of one pulse, drawn: `step_siemens` times Normal(1, c2c_sigma).
 
         A model whose spread is no such factor, because it was measured, gives its own.
@@ -236,6 +219,7 @@ class Pulsed(DeviceModel, ABC):
         Args:
             g: Conductances before, siemens, any shape. Not modified.
             signs: SET where positive, else RESET; shape of `g`.
+            traits: Of the devices; of the shape of `g`.
             generator: Source of the cycle-to-cycle spread.
 
         Returns:
@@ -252,7 +236,7 @@ class Pulsed(DeviceModel, ABC):
     ) -> tuple[Tensor, float]:
         """One pulse to each of some devices: conductances after, joules."""
         gain = physics.by_sign(signs, traits["set_gain"], -traits["reset_gain"], g.dtype)
-        after = self.draw_step_siemens(g, signs, generator=generator).mul_(gain).add_(g)
+        after = self.draw_step_siemens(g, signs, traits, generator=generator).mul_(gain).add_(g)
         if self.set_kind == "abrupt":
             full = open_loop.full_level(self, 1, g.shape, traits, generator=generator)
             after = torch.where(gain > 0, full, after)
@@ -279,7 +263,7 @@ class Pulsed(DeviceModel, ABC):
         """How many more pulses move each of some devices; None without wear."""
         if "lifetime" not in traits:
             return None
-        return traits["lifetime"] - state.dynamics["pulses"].flatten()[pulsed]
+        return traits["lifetime"] - at(state.dynamics["pulses"], pulsed)
 
     def _moves(
         self, wanted: Tensor, traits: dict[str, Tensor], left: Tensor | None
@@ -307,7 +291,7 @@ class Pulsed(DeviceModel, ABC):
                 name: put(dynamics[name], pulsed, new, moves) for name, new in fresh.items()
             }
         if "pulses" in dynamics:
-            worn = dynamics["pulses"].flatten()[pulsed] + often
+            worn = at(dynamics["pulses"], pulsed) + often
             dynamics["pulses"] = put(dynamics["pulses"], pulsed, worn, None)
         return dynamics
 
@@ -337,10 +321,10 @@ class Pulsed(DeviceModel, ABC):
 
         May be a view of `state.g`: not to be modified.
         """
-        g = state.g.flatten()[where]
+        g = at(state.g, where)
         if "kick" not in state.dynamics:
             return g
-        kick, since = (state.dynamics[n].flatten()[where] for n in ("kick", "since_seconds"))
+        kick, since = (at(state.dynamics[n], where) for n in ("kick", "since_seconds"))
         if not since.any():  # no time has passed: nothing drifted
             return g
         peak, sharpness = self.relax_peak_siemens, self.relax_sharpness
@@ -349,19 +333,20 @@ class Pulsed(DeviceModel, ABC):
         drift = self.relax_drift_siemens + self.relax_sigma_siemens * kick
         return (g + drift * shape * late).clamp_(min=self.g_min_siemens / 100)
 
-    def conductance(self, state: DeviceState) -> Tensor:
+    def conductance(self, state: DeviceState, where: Tensor | None = None) -> Tensor:
         """See `DeviceModel.conductance`; never negative."""
-        g = self._relaxed(state, slice(None)).view_as(state.g) if self.relaxes else state.g
+        chosen = slice(None) if where is None else where
+        g = self._relaxed(state, chosen)
         if "slow" in state.dynamics:
             spread = physics.growing_fraction(
                 g, self.slow_fraction, self.read_knee_ohms, self.slow_exponent, self.slow_cap
             )
-            z = state.dynamics["slow"].sum(0) / physics.COMPONENTS**0.5
+            z = state.dynamics["slow"].flatten(1)[:, chosen].sum(0) / physics.COMPONENTS**0.5
             g = (g * (1.0 + spread * z)).clamp_(min=self.g_min_siemens / 100)
         if "stuck" in state.traits:
-            stuck = state.traits["stuck"]
+            stuck = at(state.traits["stuck"], chosen)
             g = torch.where(stuck < 0.0, g, stuck)
-        return g
+        return g.view_as(state.g) if where is None else g
 
     def read_sigma_siemens(self, g: Tensor) -> Tensor | None:
         """See `DeviceModel.read_sigma_siemens`; the law is in the docstring of the class."""

@@ -235,6 +235,8 @@ class _Reader:
         if origin is tuple and isinstance(node, yaml.SequenceNode):
             items = ((f"{name}[{i}]", n) for i, n in enumerate(node.value))
             return tuple(self.value(n, field, args[0], at) for at, n in items)
+        if origin is tuple and bare and node.value:  # one item needs no brackets
+            return (self.value(node, field, args[0], name),)
         if origin is dict:
             found = (self.mapping(node, name, wanted) or {}).items()
             return {k: self.value(n, field, args[1], _join(name, k)) for k, (_, n) in found}

@@ -1,10 +1,12 @@
 """Rebuilds everything measured in `calibration_data/` from openly licensed data.
 
     python examples/regenerate_calibration.py DEVICES_FOLDER [CALIBRATION_DATA]
+    python examples/regenerate_calibration.py --pictures [CALIBRATION_DATA]
 
 Fits the default (`fit_measured_oxide.py`), makes the tables of measured steps
 (`regenerate_tabulated.py`), and writes `quantiles.csv` beside each device that rests on measured
-steps: what was measured, and the 95 % band in which the shipped device predicts it.
+steps: what was measured, and the 95 % band in which the shipped device predicts it. Beside each
+`quantiles.csv` comes a picture of it; with `--pictures` these alone are drawn anew.
 DEVICES_FOLDER holds the folders that those scripts name, and `gong2018_reram/gong_et_al.csv`
 (github.com/IBM/aihwkit, examples/csv, MIT; normalised, so the window is that of the preset).
 """
@@ -14,10 +16,12 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-import numpy as np
+from regenerate_tabulated import enode, taox
 
-from crossbar.figures.fit_report import quantiles_csv
-from crossbar.fitting.measurements import Measurements, StepTable
+from crossbar.figures.fit_bands import bands
+from crossbar.figures.fit_report import quantiles_csv, read_quantiles
+from crossbar.figures.style import save
+from crossbar.fitting.measurements import Measurements
 from crossbar.fitting.options import Options
 from crossbar.fitting.predictive import checks, excerpt, predictions
 from crossbar.fitting.readers import read
@@ -25,7 +29,7 @@ from device_models.registry import MODELS
 from device_models.schema import load_tagged
 
 HERE = Path(__file__).resolve().parent
-WAYS = (("increasing", 1), ("decreasing", -1))
+DOTS_PER_INCH = 100  # every copy of the package carries the pictures
 
 
 def run(script: str, *arguments: Path) -> None:
@@ -33,34 +37,23 @@ def run(script: str, *arguments: Path) -> None:
     subprocess.run([sys.executable, str(HERE / script), *map(str, arguments)], check=True)
 
 
-def taox(devices: Path) -> Measurements:
-    """Step quantiles of 41 TaOx devices."""
-    with np.load(devices / "crosssim_taox_enode" / "taox_quantiles.npz") as sets:
-        tables = tuple(
-            StepTable(
-                device=device,
-                polarity=polarity,
-                g_siemens=sets[f"G_{way}"][device],
-                levels=sets["q"],
-                dg_siemens=sets[f"dGq_{way}"][device],
-                source="taox_quantiles.npz",
-            )
-            for way, polarity in WAYS
-            for device in range(len(sets["G_increasing"]))
-        )
-        names = tuple(f"TaOx {i}" for i in range(len(sets["G_increasing"])))
-    return Measurements(steps=tables, devices=names)
-
-
 def measured(devices: Path) -> Mapping[str, Measurements]:
     """What each device with measured steps rests on."""
-    enode = [devices / "crosssim_taox_enode" / f"ENODe_dG_{way}.txt.gz" for way, _ in WAYS]
+    tables = devices / "crosssim_taox_enode"
     gong = Options(g_min_siemens=1e-6, g_max_siemens=1e-4)
     return {
-        "taox_tabulated": taox(devices),
-        "enode_tabulated": read(enode, options=Options(same_devices=True)),
+        "taox_tabulated": taox(tables),
+        "enode_tabulated": enode(tables),
         "gong2018_exp": read([devices / "gong2018_reram" / "gong_et_al.csv"], options=gong),
     }
+
+
+def draw(target: Path) -> None:
+    """A picture beside every table of quantiles."""
+    for table in sorted(target.glob("*/quantiles.csv")):
+        found = read_quantiles(table.read_text("utf-8"))
+        save(bands(found, title=table.parent.name), table.with_suffix(".png"), dots=DOTS_PER_INCH)
+        print(f"wrote {table.with_suffix('.png')}")
 
 
 def main(devices: Path, target: Path) -> None:
@@ -73,8 +66,13 @@ def main(devices: Path, target: Path) -> None:
         found = checks(part, predictions(model, part, seed=0))
         (target / name / "quantiles.csv").write_text(quantiles_csv(found), "utf-8")
         print(f"wrote {target / name / 'quantiles.csv'}")
+    draw(target)
 
 
 if __name__ == "__main__":
     shipped = HERE.parent / "calibration_data"
-    main(Path(sys.argv[1]), Path(sys.argv[2]) if len(sys.argv) > 2 else shipped)
+    folder = Path(sys.argv[2]) if len(sys.argv) > 2 else shipped
+    if sys.argv[1] == "--pictures":
+        draw(folder)
+    else:
+        main(Path(sys.argv[1]), folder)

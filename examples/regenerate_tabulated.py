@@ -5,20 +5,26 @@
 DATA_FOLDER holds taox_quantiles.npz and ENODe_dG_{increasing,decreasing}.txt.gz.
 """
 
-import gzip
 import sys
 from pathlib import Path
 
 import numpy as np
 import yaml
 
-BINS = 12
-LEVELS = (0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99)
-WAYS = ("increasing", "decreasing")
+from crossbar.fitting.estimators import tables
+from crossbar.fitting.estimators.laws import as_model
+from crossbar.fitting.measurements import Measurements, StepTable
+from crossbar.fitting.options import Options
+from crossbar.fitting.readers import read
+from device_models.presets import load_device
+
+BINS, LEVELS = 12, (0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99)
+FEWER_BINS, FEWER_LEVELS = 8, (0.05, 0.25, 0.5, 0.75, 0.95)  # of many devices
+WAYS = (("increasing", 1), ("decreasing", -1))
+DIGITS = 3
 CITED = "cross-sim-data of Sandia National Laboratories, BSD-3-Clause"
 ASSUMED = {
     "c2c_sigma": (0.0, "measured: the tables hold the cycle-to-cycle spread"),
-    "d2d_bound_sigma": (0.02, "assumed: the data give no bounds of single devices in this window"),
     "read_floor": (0.01, "assumed: as preset oxram"),
     "read_fraction": (0.0, "assumed: no growth with resistance in this narrow window"),
     "read_knee_ohms": (3e3, "assumed: as preset oxram; without effect"),
@@ -30,69 +36,73 @@ ASSUMED = {
 }
 
 
-def taox(folder: Path) -> tuple[np.ndarray, list[np.ndarray]]:
-    """Bins, and per polarity dG (bins, levels): medians over 41 devices at equal shares of range.
-
-    The lowest 5 and the highest 10 % are left out: beyond them the mean pulse leads back.
-    """
-    with np.load(folder / "taox_quantiles.npz") as data:
-        columns = np.linspace(25, 450, BINS).round().astype(int)
-        kept = [int(np.argmin(np.abs(data["q"] - level))) for level in LEVELS]
-        bins = np.median(data["G_increasing"], axis=0)[columns]
-        tables = [np.median(data[f"dGq_{way}"], axis=0)[kept][:, columns].T for way in WAYS]
-    return bins, tables
-
-
-def enode(folder: Path) -> tuple[np.ndarray, list[np.ndarray]]:
-    """Bins, and per polarity dG (bins, levels), interpolated in the 122 levels measured."""
-    tables = []
-    for way in WAYS:
-        with gzip.open(folder / f"ENODe_dG_{way}.txt.gz", "rt") as file:
-            lines = [line for line in file.read().splitlines()[1:] if line.strip()]
-        grid, cdf, *rows = [np.array(line.replace(",", " ").split(), float) for line in lines]
-        columns = np.linspace(0, len(grid) - 1, BINS).round().astype(int)
-        tables.append(np.array([np.interp(LEVELS, cdf, np.array(rows)[:, c]) for c in columns]))
-    return grid[columns], tables
+def taox(folder: Path) -> Measurements:
+    """Step quantiles of 41 TaOx devices."""
+    with np.load(folder / "taox_quantiles.npz") as sets:
+        count = len(sets["G_increasing"])
+        steps = tuple(
+            StepTable(
+                device=device,
+                polarity=polarity,
+                g_siemens=sets[f"G_{way}"][device],
+                levels=sets["q"],
+                dg_siemens=sets[f"dGq_{way}"][device],
+                source="taox_quantiles.npz",
+            )
+            for way, polarity in WAYS
+            for device in range(count)
+        )
+    return Measurements(steps=steps, devices=tuple(f"TaOx {i}" for i in range(count)))
 
 
-def model(bins: np.ndarray, tables: list[np.ndarray], gain: tuple[float, str], about: str) -> dict:
+def enode(folder: Path) -> Measurements:
+    """Step quantiles of one ENODe device."""
+    files = [folder / f"ENODe_dG_{way}.txt.gz" for way, _ in WAYS]
+    return read(files, options=Options(same_devices=True))
+
+
+def model(measured: Measurements, spread: tuple[float, str], about: str) -> dict:
     """The content of a model.yaml."""
-
-    def plain(values: np.ndarray) -> list[float]:
-        return [float(f"{value:.4g}") for value in values.ravel()]
-
-    numbers = ASSUMED | {"d2d_step_sigma": gain}
-    bins_siemens = plain(bins)
-    # Averaging may swap two nearly equal quantiles.
-    rising = [plain(np.maximum.accumulate(table, axis=1)) for table in tables]
-    measured = dict.fromkeys(("g_min_siemens", "g_max_siemens", "bins_siemens"), about)
-    measured |= dict.fromkeys(("levels", "set_siemens", "reset_siemens"), about)
+    start = as_model(load_device("oxram_literature"), "tabulated")
+    many = len(measured.devices) > 1
+    part = tables.of_quantiles(
+        measured.steps,
+        start,
+        generator=np.random.default_rng(0),
+        bins=FEWER_BINS if many else BINS,
+        levels=FEWER_LEVELS if many else LEVELS,
+    )
+    numbers = ASSUMED | {"d2d_step_sigma": spread, "d2d_bound_sigma": spread}
+    fields = {
+        name: [float(f"{value:.{DIGITS}g}") for value in values]
+        for name, values in part.tables.items()
+    }
+    ends = {name: float(f"{part.values[name]:.4g}") for name in ("g_min_siemens", "g_max_siemens")}
     return {
         "model": "tabulated",
         "status": "measured",
-        "g_min_siemens": bins_siemens[0],
-        "g_max_siemens": bins_siemens[-1],
+        **ends,
         **{name: value for name, (value, _) in numbers.items()},
-        "bins_siemens": bins_siemens,
-        "levels": list(LEVELS),
-        "set_siemens": rising[0],
-        "reset_siemens": rising[1],
-        "sources": measured | {name: source for name, (_, source) in numbers.items()},
+        **fields,
+        "sources": dict.fromkeys((*ends, *fields), about)
+        | {name: source for name, (_, source) in numbers.items()},
     }
 
 
 def main(data: Path, target: Path) -> None:
     """Write both files."""
-    spread = (0.2, "assumed: residual spread of the step around the median of the 41 devices")
+    held = (0.0, "measured: the tables and bounds of single devices hold it")
     one = (0.0, "assumed: the table is of one device")
     parts = {
-        "taox_tabulated": (*taox(data), spread, f"measured: 41 TaOx devices, medians; {CITED}"),
-        "enode_tabulated": (*enode(data), one, f"measured: one ENODe device; {CITED}"),
+        "taox_tabulated": (taox(data), held, f"measured: 41 TaOx devices; {CITED}"),
+        "enode_tabulated": (enode(data), one, f"measured: one ENODe device; {CITED}"),
     }
     for name, part in parts.items():
         path = target / name / "model.yaml"
         path.parent.mkdir(exist_ok=True)
-        path.write_text(yaml.safe_dump(model(*part), sort_keys=False, width=100), "utf-8")
+        # Lists in lines: a number a line would be 7,000 of them.
+        text = yaml.safe_dump(model(*part), sort_keys=False, width=100, default_flow_style=None)
+        path.write_text(text, "utf-8")
         print(f"wrote {path}")
 
 

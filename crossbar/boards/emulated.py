@@ -8,6 +8,7 @@ from torch import Tensor
 
 from device_models.errors import ShapeError
 from device_models.model import DeviceModel, DeviceState
+from device_models.places import put
 from device_models.pulsed import Pulsed
 
 from .. import half_select
@@ -109,8 +110,11 @@ class EmulatedBoard:
         self._conversion_noise = stream("conversion noise", self._seed, self._place, epoch)
 
     def settle(self) -> None:
-        """See the array through its wires exactly as it is now, whatever their refresh policy."""
-        self._show(exact=True)
+        """Look at all devices anew, and through the wires exactly, whatever their refresh policy.
+
+        So devices restored from a file are seen as they were when it was written, to the last bit.
+        """
+        self._look(exact=True)
 
     def wait(self, seconds: float, *, temperature_kelvin: float | None = None) -> None:
         """Let device time pass: relaxation, retention and slow fluctuation go on."""
@@ -230,9 +234,12 @@ class EmulatedBoard:
         if self._half is not None:
             state, beside = self._disturbed(state, counts, *self._half)
             joules += beside
-        self._moved(state)
-        sets, resets = self.model.pulses(counts)
-        programmed = int(torch.count_nonzero(counts))
+        self._moved(state, None if self._half else after.where)
+        sent = counts
+        if after.where is not None and self.broken is None:
+            sent = counts.flatten()[after.where]
+        sets, resets = self.model.pulses(sent)
+        programmed = int(torch.count_nonzero(sent))
         self.counters += Counters(
             set_pulses=sets,
             reset_pulses=resets,
@@ -247,20 +254,21 @@ class EmulatedBoard:
 
         Each pass reads every selected device, with noise, and sends one that is off by more than
         half of its finer step the pulses the gap is worth, at least one: where SET is coarse and
-        RESET fine, a device is set beyond its target and trimmed down to it. It ends when a pass
+        RESET fine, a device is set beyond its target and trimmed down to it; a pass sends no more
+        than cross the window. It ends when a pass
         leaves no fewer devices off than the one before: what remains is noise, or out of reach. A
         few devices may all be far from their targets for several passes: with `only`, the pulses
         that are still wanted are counted instead.
         """
         place = _ALL if only is None else (only & self._selected).nonzero(as_tuple=True)
         targets, chosen = targets_siemens[place], self._selected[place]
-        seen, before = targets, math.inf
+        seen, before, most = targets, math.inf, math.ceil(self.model.pulses_across)
         for _ in range(_VERIFY_PASSES):
             seen = self.read_all() if only is None else self._read_at(place)
             gap = targets - seen
             up, down = (self.model.step_siemens(seen, way) for way in (_UP, -_UP))
             steps = gap / torch.where(gap > 0, up, down)
-            pulses = steps.sign() * steps.abs().round_().clamp_(min=1.0)
+            pulses = steps.sign() * steps.abs().round_().clamp_(1.0, most)
             pulses[(gap.abs() <= torch.minimum(up, down) / 2) | ~chosen] = 0.0
             left = int(torch.count_nonzero(pulses) if only is None else pulses.abs().sum())
             if not 0 < left < before:
@@ -285,32 +293,35 @@ class EmulatedBoard:
             seen = seen.masked_fill(self.broken.cut, 0.0)
         after = half_select.disturb(model, state, seen, counts, self._tiling, half)
         if self.broken is None:
-            return after
+            return after.state, after.energy_joules
         g = torch.where(self.broken.dead, state.g, after.state.g)
         return state._replace(g=g), after.energy_joules
 
-    def _conductance(self, state: DeviceState) -> Tensor:
-        """Of every device, stuck ones included; the lines are not looked at."""
-        g = self.model.conductance(state)
-        return g if self.broken is None else self.broken.conductance(g)
+    def _conductance(self, state: DeviceState, where: Tensor | None = None) -> Tensor:
+        """Of some devices or all, stuck ones included; the lines are not looked at."""
+        g = self.model.conductance(state, where)
+        return g if self.broken is None else self.broken.conductance(g, where)
 
-    def _look(self) -> None:
+    def _look(self, exact: bool = False) -> None:
         """What reads see of every device: conductance and spread."""
         g = self._conductance(self.state)
         self._own_g, self._own_sigma = g, self.model.read_sigma_siemens(g)
-        self._show()
+        self._show(exact)
 
-    def _moved(self, state: DeviceState) -> None:
-        """Take up a state after pulses; only devices that moved get a new read spread."""
-        g = self._conductance(state)
-        if self._own_sigma is not None:
-            moved = (g != self._own_g).flatten().nonzero().squeeze(1)
-            fresh = self.model.read_sigma_siemens(g.flatten()[moved])
-            if fresh is not None:
-                old = self._own_sigma.flatten()
-                self._own_sigma = old.index_copy(0, moved, fresh).view_as(g)
-        self.state, self._own_g = state, g
-        self._show()
+    def _moved(self, state: DeviceState, where: Tensor | None) -> None:
+        """Take up a state after pulses to devices at some flat indices; None: to any.
+
+        The others are as they were: relaxation and slow noise go on in `wait` alone.
+        """
+        self.state = state
+        if where is None:
+            return self._look()
+        g = self._conductance(state, where)
+        sigma = self.model.read_sigma_siemens(g)
+        self._own_g = put(self._own_g, where, g, None)
+        if self._own_sigma is not None and sigma is not None:
+            self._own_sigma = put(self._own_sigma, where, sigma, None)
+        return self._show()
 
     def _show(self, exact: bool = False) -> None:
         """Bring `g` and `read_sigma` up to date: through the lines, with their wires if any."""

@@ -6,9 +6,11 @@ import json
 import math
 from collections.abc import Sequence
 from dataclasses import asdict
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from matplotlib.figure import Figure
 
 from crossbar import atomic
@@ -23,13 +25,14 @@ from crossbar.fitting.predictive import (
 )
 from crossbar.fitting.result import Fit
 from crossbar.fitting.uncertain import drawn_models
-from device_models.errors import RunError
+from device_models.errors import DataError, RunError
 from device_models.registry import name_of
 
 from . import fit as drawn
 from . import fit_noise, style
 from .fit_html import page
 
+COLUMNS = ("quantity", "unit", "label", "rows", "measured", "predicted", "low", "high")
 FORMAT = "xbar fit report 1"
 PICTURES = ("steps", "residuals", "traces", "cycles", "quantiles", "read_noise", "relaxation")
 
@@ -104,13 +107,39 @@ def quantiles_csv(found: Sequence[Check]) -> str:
     """Every number of the predictive check as a row, SI units: measured, and the 95 % band."""
     text = io.StringIO()
     rows = csv.writer(text, lineterminator="\n")
-    rows.writerow(("quantity", "unit", "label", "rows", "measured", "predicted", "low", "high"))
+    rows.writerow(COLUMNS)
     for check in found:
         columns = (check.measured, check.predicted, check.low, check.high)
         for label, *numbers in zip(check.labels, *(c.tolist() for c in columns), strict=True):
             shown = [f"{number:.6g}" for number in numbers]
             rows.writerow((check.name, check.unit, label, check.rows, *shown))
     return text.getvalue()
+
+
+def read_quantiles(text: str) -> list[Check]:
+    """The checks that `quantiles_csv` wrote, to six digits; the table of their origin is not said.
+
+    Raises:
+        DataError: It is something else.
+    """
+    rows = list(csv.reader(io.StringIO(text)))
+    if not rows or tuple(rows[0]) != COLUMNS or any(len(row) != len(COLUMNS) for row in rows):
+        raise DataError(f"a table of quantiles has the columns {', '.join(COLUMNS)}")
+    groups = groupby(rows[1:], key=lambda row: (row[0], row[1], row[3]))
+    return [_read_check(*key, list(own)) for key, own in groups]
+
+
+def _read_check(name: str, unit: str, count: str, rows: list[list[str]]) -> Check:
+    """One quantity of a table of quantiles."""
+    try:
+        measured, predicted, low, high = np.array([row[4:] for row in rows], np.float64).T
+        total = int(count)
+    except ValueError as error:
+        raise DataError(f"quantiles of {name!r}: {error}") from None
+    return Check(
+        name=name, kind="", unit=unit, labels=tuple(row[2] for row in rows), rows=total,
+        measured=measured, predicted=predicted, low=low, high=high,
+    )  # fmt: skip
 
 
 def _note(note: FileNotes) -> Any:

@@ -46,18 +46,18 @@ def draw_run(
 def first_image(run: Run, trainer: Trainer, images: FashionMnist) -> Figure:
     """The first test image through the network as trained, without read noise."""
     network, events = run.config.network, trainer.data.test_events
-    w1, w2 = (torch.from_numpy(layer.effective().weights) for layer in trainer.layers)
-    x = dense(events, np.array([0]), network, w1.dtype)
+    weights = [torch.from_numpy(layer.effective().weights) for layer in trainer.layers]
+    x = dense(events, np.array([0]), network, weights[0].dtype)
     label = torch.tensor([int(images.test_labels[0])])
-    outcome = simulate(network, w1, w2, x, label)
+    outcome = simulate(network, weights, x, label)
     own = slice(events.offsets[0], events.offsets[1])
     return training.raster(
         images.test_images[0],
         events.times[own],
         events.rows[own],
-        outcome.spikes[0].numpy() > 0,
+        outcome.spikes[-1][0].numpy() > 0,
         outcome.readout[0].numpy(),
-        network.excitatory,
+        None if network.excitatory is None else network.excitatory[-1],
         int(label),
         images.class_names,
         network.dt_seconds,

@@ -193,8 +193,13 @@ def check_target(path: str | PathLike[str]) -> Path:
     return target
 
 
-def save(figure: Figure, path: str | PathLike[str]) -> None:
+def save(figure: Figure, path: str | PathLike[str], *, dots: int = DOTS_PER_INCH) -> None:
     """Write a figure as PNG; nobody ever sees half a file, and a failure leaves none.
+
+    Args:
+        figure: What is written.
+        path: Where to.
+        dots: Per inch.
 
     Raises:
         ConfigError: As for `check_target`, or the file cannot be written.
@@ -202,7 +207,7 @@ def save(figure: Figure, path: str | PathLike[str]) -> None:
     target = check_target(path)
     content = io.BytesIO()
     # Without the name of the program in it, the same numbers give the same bytes.
-    figure.savefig(content, format="png", dpi=DOTS_PER_INCH, metadata={"Software": None})
+    figure.savefig(content, format="png", dpi=dots, metadata={"Software": None})
     try:
         atomic.write(target, content.getvalue())
     except OSError as e:

@@ -136,7 +136,8 @@ def _ohms_on_top(axes: Axes) -> None:
 def _layer_name(layer: int, layers: int) -> str:
     if layers == 2:
         return ("input to hidden", "hidden to readout")[layer]
-    return f"layer {layer + 1}"
+    first = "input" if layer == 0 else f"hidden {layer}"
+    return f"{first} to {'readout' if layer == layers - 1 else f'hidden {layer + 1}'}"
 
 
 def _require(epochs: Sequence[Epoch]) -> None:

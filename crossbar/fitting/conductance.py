@@ -116,7 +116,7 @@ def stated_read_volts(table: Table, options: Options, column: str) -> float:
     if v is None or not low <= abs(v) <= high:
         raise CalibrationError(
             f"{table.path}: row {table.header_row}, column {column!r}: currents, and no read "
-            f"voltage in {READ_VOLTS.allowed} is stated; give --v-read-volts; nothing was read"
+            f"voltage in {READ_VOLTS.allowed} is stated; give --read-volts; nothing was read"
         )
     return v
 
@@ -142,7 +142,7 @@ def _read_voltage(table: Table, options: Options, read: Bools) -> tuple[float, B
         raise CalibrationError(
             f"{table.path}: row {table.rows[other]}, column 'v_read_volts': {v[other]:g} V, but "
             f"{wanted:g} V in row {table.rows[first]}; one read voltage is allowed "
-            "(--v-read-volts picks one and drops the others); nothing was read"
+            "(--read-volts picks one and drops the others); nothing was read"
         )
     return wanted, elsewhere
 

@@ -5,6 +5,7 @@ A device's history is cut at everything that changes it (a pulse, a write, a for
 the state after its event; the last one is the state before the next event.
 """
 
+import math
 from collections import Counter
 from dataclasses import dataclass, fields
 
@@ -60,20 +61,23 @@ class Experiments:
     dropped: dict[str, int]
 
 
-def experiments(events: Events, found: Readings, source: str) -> Experiments:
+def experiments(
+    events: Events, found: Readings, source: str, kelvin: float = math.nan
+) -> Experiments:
     """Take a history apart.
 
     Args:
         events: In the order of the file; devices may be interleaved.
         found: Its readings, in the same order, for the reasons of what is dropped.
         source: Written into the tables.
+        kelvin: Temperature of the devices; nan if unknown.
     """
     order = np.argsort(events.device, kind="stable")
     e = events.take(order)
     cut = _Segments.of(e)
     pulses, beside, lost_pulses = _pulses(e, cut, source)
     reads, in_series = _reads(e, cut, source)
-    retention, relaxed = _retention(e, cut, source)
+    retention, relaxed = _retention(e, cut, kelvin, source)
     wrote = (e.kind == WRITE) & np.isfinite(e.g_siemens)
     reading = (e.kind == READ) | (e.kind == RELAX)
     idle = reading & np.isfinite(e.g_siemens) & ~(in_series | relaxed | beside)
@@ -217,7 +221,7 @@ def _median_steps(series: Ints, time: Floats) -> Floats:
     return median[series]
 
 
-def _retention(e: Events, cut: _Segments, source: str) -> tuple[Retention, Bools]:
+def _retention(e: Events, cut: _Segments, kelvin: float, source: str) -> tuple[Retention, Bools]:
     """Readings after a wait, with the time since the event that began their segment."""
     since = e.time_seconds - e.time_seconds[cut.start[cut.of_row]]
     began = e.kind[cut.start[cut.of_row]] >= PULSE
@@ -229,7 +233,7 @@ def _retention(e: Events, cut: _Segments, source: str) -> tuple[Retention, Bools
         g_siemens=e.g_siemens[used],
         initial_siemens=e.g_siemens[cut.first[segment]],
         target_siemens=e.target_siemens[cut.start[segment]],
-        temperature_kelvin=np.full(int(used.sum()), np.nan),
+        temperature_kelvin=np.full(int(used.sum()), kelvin),
         source=source,
     )
     return table, used

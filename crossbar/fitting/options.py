@@ -1,5 +1,6 @@
 """What the user adds to files that do not say everything."""
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -19,6 +20,8 @@ class Options(Record):
         polarity: Of the pulses of a ramp file; None: by the trend of each ramp.
         ramp_pulses: A file of one column holds ramps of this many rows, one after the other.
         set_is_negative: Whether a negative voltage is a SET, where a file gives only the voltage.
+        temperature_kelvin: Of the devices in retention tables that do not state it; None: unknown,
+            which counts as the reference temperature of the device model.
         drop_negative: Drop and count negative readings instead of refusing the file.
         same_devices: Devices of one name in several files are one device.
     """
@@ -28,6 +31,9 @@ class Options(Record):
     g_max_siemens: float | None = quantity("S", 1e-12, 0.1, default=None)
     polarity: Literal["set", "reset"] | None = None
     ramp_pulses: int | None = quantity("rows", 2, 10_000_000, default=None)
+    temperature_kelvin: float | None = quantity(
+        "K", 200.0, 700.0, why="kelvin, add 273.15 to degrees Celsius", default=None
+    )
     set_is_negative: bool = False
     drop_negative: bool = False
     same_devices: bool = False
@@ -43,6 +49,11 @@ class Options(Record):
                 f"g_min_siemens = {low} and g_max_siemens = {high} are no window; "
                 "give both, g_min_siemens < g_max_siemens"
             )
+
+    @property
+    def kelvin(self) -> float:
+        """The temperature, nan if not given."""
+        return math.nan if self.temperature_kelvin is None else self.temperature_kelvin
 
     @property
     def window_siemens(self) -> tuple[float, float] | None:

@@ -177,18 +177,27 @@ def _shares_reading(table: Pulses, run: Ints) -> NDArray[np.bool_]:
 
 
 def _step_table(bench: _Bench, table: StepTable) -> StepTable:
-    """Quantiles of the step, from pulses of one device at each conductance."""
+    """Quantiles of the step, from pulses of one device at each conductance.
+
+    A device that brings the tables of a measured one is pulsed at the same places of its own range,
+    and not read: its steps were differences of readings and hold their noise.
+    """
     bins = len(table.g_siemens)
     draws = max(20, TABLE_DRAWS // bins)
-    start = np.repeat(table.g_siemens, draws)
+    g, traits = table.g_siemens, bench.devices.traits
+    if measured := "table" in traits:
+        low, high = (traits[n][0, table.device].item() for n in ("g_low", "g_high"))
+        g = low + (high - low) * (g - g[0]) / (g[-1] - g[0])
+    start = np.repeat(g, draws)
     state = bench.runs(np.full(len(start), table.device), start)
-    before = bench.read(bench.model.conductance(state))
+    first = bench.model.conductance(state)
     counts = torch.full_like(state.g, table.polarity, dtype=torch.int64)
     everywhere = torch.ones_like(counts, dtype=torch.bool)
     state = bench.model.program(state, counts, everywhere, generator=bench.generator).state
-    after = bench.read(bench.model.conductance(state))
+    last = bench.model.conductance(state)
+    before, after = (x.flatten().numpy() if measured else bench.read(x) for x in (first, last))
     step = (after - before).reshape(bins, draws)
-    return replace(table, dg_siemens=np.quantile(step, table.levels, axis=1))
+    return replace(table, g_siemens=g, dg_siemens=np.quantile(step, table.levels, axis=1))
 
 
 def _cycles(bench: _Bench, table: Cycles) -> Cycles:

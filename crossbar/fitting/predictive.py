@@ -204,6 +204,7 @@ def _fewer_reads(table: Reads) -> Reads:
 
 
 def _fewer_bins(table: StepTable) -> StepTable:
-    """Every so many-th conductance of a table of steps."""
-    keep = slice(None, None, max(1, -(-len(table.g_siemens) // MOST_BINS)))
+    """Conductances of a table of steps, evenly chosen, with both ends of its range."""
+    count = len(table.g_siemens)
+    keep = np.linspace(0.0, count - 1.0, min(count, MOST_BINS)).round().astype(np.int64)
     return replace(table, g_siemens=table.g_siemens[keep], dg_siemens=table.dg_siemens[:, keep])

@@ -1,9 +1,9 @@
 """Tables of text with a header row: the columns that a reader asks for, as numpy arrays.
 
-Cells are separated by commas, semicolons or tabs (the header tells); blank cells and `nan`, `na`,
-`n/a`, `null`, `none`, `-` are nan; rows that begin with `#` are comments, and `# name = value`
-above the header is a setting. Ragged rows and cells that are no numbers are refused with their
-place.
+Cells are separated by commas, semicolons or tabs (the header tells), in a file without a header
+also by blanks; blank cells and `nan`, `na`, `n/a`, `null`, `none`, `-` are nan; rows that begin with
+`#` are comments, and `# name = value` above the header is a setting. Ragged rows and cells that are
+no numbers are refused with their place.
 """
 
 import csv
@@ -124,6 +124,7 @@ def read_table(
             if start == len(block):
                 continue
             mark, header = split_header(block[start])
+            mark = bare_mark(block[start]) if names else mark
             parser = _parser(path, row + start, mark, tuple(names) or header, numbers, texts)
             start += 0 if names else 1
         parser.feed(row + start, block[start:])
@@ -146,6 +147,11 @@ def split_header(line: str) -> tuple[str, tuple[str, ...]]:
     """The separator of a table, and the names in its header row."""
     mark = max(MARKS, key=line.count)
     return mark, tuple(name.strip().strip('"').strip() for name in line.split(mark))
+
+
+def bare_mark(line: str) -> str:
+    """The separator of a table without a header; a space if nothing else separates."""
+    return split_header(line)[0] if any(mark in line for mark in MARKS) else " "
 
 
 def _parser(
@@ -211,6 +217,8 @@ class _Parser:
 
     def _cells(self, first_row: int, block: Sequence[str]) -> list[list[str]]:
         """The cells of some rows; a blank row has none."""
+        if self.mark == " ":  # columns may be aligned with several
+            block = [" ".join(line.split()) for line in block]
         reader = csv.reader(block, delimiter=self.mark)
         try:
             cells = list(reader)

@@ -71,8 +71,4 @@ class Dale(Mapping):
     def route(self, up: Tensor, g: Tensor) -> Route:
         """See `Mapping.route`; the floor stops a weight at zero."""
         polarity = torch.where(up == (self.signs > 0)[:, None], 1, -1).to(torch.int8)
-        return Route(torch.zeros_like(up), polarity, g)
-
-    def counts(self, pulses: Tensor, route: Route) -> Tensor:
-        """See `Mapping.counts`."""
-        return pulses * route.polarity
+        return Route(self.own_columns(), polarity, g)

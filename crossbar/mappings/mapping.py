@@ -13,10 +13,9 @@ from .options import MappingOptions
 class Route(NamedTuple):
     """Which device of each synapse takes the next pulses, and which way; all (rows, outputs)."""
 
-    minus: Tensor  # bool: the negative device of a pair; never where a synapse has one device
+    column: Tensor  # int64: bit line of the device
     polarity: Tensor  # int8: +1 SET, -1 RESET
     g: Tensor  # siemens: conductance of that device
-    room: Tensor | None = None  # siemens it may move before the weight changes sign; None: any
 
 
 @dataclass(frozen=True)
@@ -28,9 +27,9 @@ class Mapping(ABC):
     inhibitory one no positive weights.
 
     Where both directions lie within reach of the devices (a pair that is only ever SET, a device
-    beside a reference), physics does not stop a weight at zero: `Route.room` then tells how far it
-    is, as last read back, and no pulse is sent beyond the one that crosses. A weight so crosses
-    zero by less than one expected pulse, the error of the read-back and the spread of pulses aside.
+    beside a reference), physics does not stop a weight at zero: `room` then tells how far it
+    is, and no pulse is sent beyond the one that crosses. A weight so crosses zero by less than one
+    expected pulse, the error of the read-back and the spread of pulses aside.
 
     Attributes:
         signs: (rows,) int8: +1 excitatory, -1 inhibitory, 0 either.
@@ -104,6 +103,11 @@ class Mapping(ABC):
     def devices_of(self, synapses: Tensor) -> Tensor:
         """The devices, bool (rows, columns), that belong to `synapses`, bool (rows, outputs)."""
 
+    @property
+    def is_fixed(self) -> bool:
+        """Whether routes take the same devices and polarities at any conductance."""
+        return True
+
     @abstractmethod
     def route(self, up: Tensor, g: Tensor) -> Route:
         """The device that moves each weight in its wanted direction.
@@ -112,10 +116,6 @@ class Mapping(ABC):
             up: Whether the weight shall rise, bool (rows, outputs).
             g: Conductances as far as the trainer knows them, siemens, (rows, columns).
         """
-
-    @abstractmethod
-    def counts(self, pulses: Tensor, route: Route) -> Tensor:
-        """Signed counts per device (rows, columns) from pulses per weight (rows, outputs >= 0)."""
 
     def worn(self, g: Tensor) -> Tensor | None:
         """Synapses to be programmed anew, bool (rows, outputs); None if that is never needed.
@@ -140,10 +140,22 @@ class Mapping(ABC):
         """Share of wanted weights that the mapping cannot hold, by size or by sign."""
         return float((weights != self.lawful(weights)).double().mean())
 
-    def to_zero(self, up: Tensor, g: Tensor) -> Tensor | None:
-        """`Route.room`: what a weight bound to a sign may move towards zero; None without signs."""
+    def room(self, g: Tensor) -> Tensor | None:
+        """How far each weight may move towards zero, (rows, outputs); None where physics stops it.
+
+        Args:
+            g: As in `route`.
+        """
+        return None
+
+    def to_zero(self, g: Tensor) -> Tensor | None:
+        """The `room` of weights bound to a sign: their distance; None without signs."""
         sign = self.signs[:, None]
         if not bool(sign.any()):
             return None
-        left = (sign * self.weights(g)).clamp_(min=0.0).mul_(self.update_unit_siemens)
-        return torch.where((sign == 0) | (up == (sign > 0)), torch.inf, left)
+        left = (sign * self.weights(g)).clamp_(min=0.0)
+        return torch.where(sign == 0, torch.inf, left)
+
+    def own_columns(self) -> Tensor:
+        """0 ... outputs - 1 for every row, (rows, outputs) int64, not to be modified."""
+        return torch.arange(self.outputs).expand(self.shape)

@@ -19,6 +19,11 @@ class OneSided(pairs.Paired):
         """See `Mapping.selected`."""
         return pairs.selected(self.signs, self.outputs)
 
+    @property
+    def is_fixed(self) -> bool:
+        """See `Mapping.is_fixed`: where every row has a sign."""
+        return bool((self.signs != 0).all())
+
     def route(self, up: Tensor, g: Tensor) -> Route:
         """See `Mapping.route`."""
         return pairs.one_sided(self.signs, up, g)

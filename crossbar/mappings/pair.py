@@ -28,9 +28,13 @@ class Pair(pairs.Paired):
 
     def route(self, up: Tensor, g: Tensor) -> Route:
         """See `Mapping.route`: always a SET."""
-        plus, minus = g.chunk(2, dim=1)
+        column = self.own_columns() + self.outputs * ~up
         polarity = torch.ones(up.shape, dtype=torch.int8)
-        return Route(~up, polarity, torch.where(up, plus, minus), self.to_zero(up, g))
+        return Route(column, polarity, g.gather(1, column))
+
+    def room(self, g: Tensor) -> Tensor | None:
+        """See `Mapping.room`."""
+        return self.to_zero(g)
 
     def worn(self, g: Tensor) -> Tensor:
         """See `Mapping.worn`: pairs of which both devices are beyond `refresh_share`."""

@@ -35,21 +35,13 @@ def one_sided(signs: Tensor, up: Tensor, g: Tensor) -> Route:
     """The own device of a row with a sign; else the opposing one down first, then the own up."""
     plus, minus = g.chunk(2, dim=1)
     sign = signs[:, None]
+    on_minus = (sign < 0).expand_as(up)
     if bool((signs == 0).any()):
         opposed = torch.where(up, minus > plus, minus >= plus)
-        on_minus = (sign < 0) | ((sign == 0) & opposed)
-    else:
-        on_minus = (sign < 0).expand_as(up)
-    polarity = torch.where(up ^ on_minus, 1, -1).to(torch.int8)
-    return Route(on_minus, polarity, torch.where(on_minus, minus, plus))
-
-
-def counts(pulses: Tensor, route: Route) -> Tensor:
-    """Signed counts per device (rows, 2 outputs) from pulses per weight along a route."""
-    signed = pulses * route.polarity
-    zero = torch.zeros((), dtype=signed.dtype)
-    plus, minus = torch.where(route.minus, zero, signed), torch.where(route.minus, signed, zero)
-    return torch.cat((plus, minus), dim=1)
+        on_minus = on_minus | ((sign == 0) & opposed)
+    polarity = (up ^ on_minus).to(torch.int8).mul_(2).sub_(1)
+    column = torch.arange(up.shape[1]) + up.shape[1] * on_minus
+    return Route(column, polarity, g.gather(1, column))
 
 
 class Paired(Mapping):
@@ -80,7 +72,3 @@ class Paired(Mapping):
     def devices_of(self, synapses: Tensor) -> Tensor:
         """See `Mapping.devices_of`."""
         return synapses.repeat(1, 2)
-
-    def counts(self, pulses: Tensor, route: Route) -> Tensor:
-        """See `Mapping.counts`."""
-        return counts(pulses, route)

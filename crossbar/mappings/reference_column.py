@@ -84,19 +84,15 @@ class ReferenceColumn(Mapping):
 
     def devices_of(self, synapses: Tensor) -> Tensor:
         """See `Mapping.devices_of`; a reference belongs to no synapse."""
-        return self._spread(synapses)
+        own = synapses.new_zeros((len(synapses), self.columns))
+        own[:, self._places[0]] = synapses
+        return own
 
     def route(self, up: Tensor, g: Tensor) -> Route:
         """See `Mapping.route`."""
-        polarity = torch.where(up, 1, -1).to(torch.int8)
-        return Route(torch.zeros_like(up), polarity, g[:, self._places[0]], self.to_zero(up, g))
+        polarity, column = torch.where(up, 1, -1).to(torch.int8), self._places[0]
+        return Route(column.expand(up.shape), polarity, g[:, column])
 
-    def counts(self, pulses: Tensor, route: Route) -> Tensor:
-        """See `Mapping.counts`."""
-        return self._spread(pulses * route.polarity)
-
-    def _spread(self, values: Tensor) -> Tensor:
-        """Values of the weights at their columns, zero (False) at the references."""
-        spread = values.new_zeros((len(values), self.columns))
-        spread[:, self._places[0]] = values
-        return spread
+    def room(self, g: Tensor) -> Tensor | None:
+        """See `Mapping.room`."""
+        return self.to_zero(g)

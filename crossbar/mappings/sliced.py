@@ -99,17 +99,21 @@ class Sliced(Mapping):
         """See `Mapping.devices_of`."""
         return synapses.repeat(1, 2 * self.options.slices)
 
+    @property
+    def is_fixed(self) -> bool:
+        """See `Mapping.is_fixed`: where a single slice is a one-sided pair of a row with a sign."""
+        return self.options.slices == 1 and bool((self.signs != 0).all())
+
     def route(self, up: Tensor, g: Tensor) -> Route:
         """See `Mapping.route`."""
         signs = torch.zeros_like(self.signs) if self.options.slices > 1 else self.signs
-        route = pairs.one_sided(signs, up, g[:, self.stages[-1]])
-        return route._replace(room=self.to_zero(up, g))
+        finest = self.stages[-1]
+        route = pairs.one_sided(signs, up, g[:, finest])
+        return route._replace(column=route.column + finest.start)
 
-    def counts(self, pulses: Tensor, route: Route) -> Tensor:
-        """See `Mapping.counts`."""
-        fine = pairs.counts(pulses, route)
-        coarse = fine.new_zeros((len(fine), self.columns - fine.shape[1]))
-        return torch.cat((coarse, fine), dim=1)
+    def room(self, g: Tensor) -> Tensor | None:
+        """See `Mapping.room`."""
+        return self.to_zero(g)
 
     def worn(self, g: Tensor) -> Tensor | None:
         """See `Mapping.worn`: the finest slice is full, and a coarser one can take over."""

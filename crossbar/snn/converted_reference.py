@@ -6,6 +6,7 @@ converted where a line of the tile is driven. No noise. The gradient is that of 
 the membranes and spikes of this one: conversion and integrators count as the identity.
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -15,7 +16,7 @@ from torch import Tensor
 from ..periphery import FrontEnd, Neurons, convert
 from .front import Combination
 from .network import Network
-from .reference import Outcome, TakeIn, hidden_layer, readout_layer, scored
+from .reference import Drive, Outcome, TakeIn, hidden_layer, readout_layer, scored
 
 
 class Array(NamedTuple):
@@ -30,8 +31,8 @@ class Array(NamedTuple):
 
 def simulate_converted(
     network: Network,
-    arrays: tuple[Array, Array],
-    weights: tuple[Tensor, Tensor],
+    arrays: Sequence[Array],
+    weights: Sequence[Tensor],
     x: Tensor,
     labels: Tensor,
 ) -> tuple[Outcome, list[int]]:
@@ -39,23 +40,36 @@ def simulate_converted(
 
     Args:
         network: Time constants and surrogate.
-        arrays: Conductances and periphery of both layers.
+        arrays: Conductances and periphery of every crossbar.
         weights: Those of the ideal network, which carry the gradient, float64.
         x: Input counts, (B, T, inputs) float64.
         labels: (B,) int64.
 
     Returns:
-        The outcome, and how many conversions were above the range, per layer.
+        The outcome, and how many conversions were above the range, per crossbar.
     """
-    first, second = arrays
-    drive, clipped1 = _drive(first, x, weights[0])
-    spikes, membrane = hidden_layer(network, drive, _integrator(first.front.neurons))
-    drive, clipped2 = _drive(second, spikes, weights[1])
-    readout = readout_layer(network, drive, _integrator(second.front.neurons))
-    return scored(spikes, membrane, readout, labels), [clipped1, clipped2]
+    clipped = [0] * len(arrays)
+
+    def drives(place: int) -> Drive:
+        def drive(lines: Tensor) -> Tensor:
+            drawn, above = _drawn(arrays[place], lines, weights[place])
+            clipped[place] += above
+            return drawn
+
+        return drive
+
+    lines, spikes, membranes = x, [], []
+    for place, array in enumerate(arrays[:-1]):
+        take_in, neurons = _integrator(array.front.neurons), weights[place].shape[1]
+        lines, membrane = hidden_layer(network, lines, drives(place), neurons, take_in)
+        spikes.append(lines)
+        membranes.append(membrane)
+    take_in = _integrator(arrays[-1].front.neurons)
+    readout = readout_layer(network, drives(len(arrays) - 1)(lines), take_in)
+    return scored(spikes, membranes, readout, labels), clipped
 
 
-def _drive(array: Array, lines: Tensor, weights: Tensor) -> tuple[Tensor, int]:
+def _drawn(array: Array, lines: Tensor, weights: Tensor) -> tuple[Tensor, int]:
     """What each step draws, weight units (B, T, outputs), and how many conversions were clipped."""
     front, neurons = array.front, array.front.neurons
     tiles = lines.detach().split(array.tile_rows, dim=2)  # type: ignore[no-untyped-call]  # torch's

@@ -1,6 +1,7 @@
 """Runs batches through the kernels: fixed chunks of samples on a pool of threads."""
 
 import os
+import threading
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
@@ -9,30 +10,32 @@ import numpy as np
 
 from . import kernels
 from .encoding import Events
+from .kernels.reduction import mean_of_chunks
 from .layer import Effective
 from .network import Network
 
-LANES = 8  # the hidden layer is padded to whole SIMD registers of 32-bit numbers
-CHUNKS = 8  # of a batch; fixed, so that sums do not depend on the number of threads
+LANES = 8  # layers are padded to whole SIMD registers of 32-bit numbers
+CHUNKS = 4  # of a batch; fixed, so that sums do not depend on the number of threads
+SMALL = 10_000  # weights: not worth a second thread
 
 
 class Pass(NamedTuple):
-    """One pass of a batch.
+    """One pass of a batch; what is said per crossbar has the readout's last.
 
     Attributes:
         predictions: (samples,) int64.
         losses: (samples,) float64, cross-entropy of each sample.
-        spikes: (hidden,) int64, over all samples.
-        activations: (2,) int64, word lines driven, per layer.
-        tile_steps: (2,) int64, (row of tiles, step) pairs with a driven line, per layer.
-        siemens: (2,) float64, conductance of the driven rows summed, per layer.
-        clipped: (2,) int64, conversions above the range, per layer; 0 without converters.
-        gradients: Of the mean loss, ((inputs, hidden), (hidden, classes)); empty if not asked for.
+        spikes: Of each hidden layer, (neurons,) int64, over all samples.
+        activations: (crossbars,) int64, word lines driven.
+        tile_steps: (crossbars,) int64, (row of tiles, step) pairs with a driven line.
+        siemens: (crossbars,) float64, conductance of the driven rows summed.
+        clipped: (crossbars,) int64, conversions above the range; 0 without converters.
+        gradients: Of the mean loss, (rows, outputs) of each crossbar; empty if not asked for.
     """
 
     predictions: np.ndarray
     losses: np.ndarray
-    spikes: np.ndarray
+    spikes: tuple[np.ndarray, ...]
     activations: np.ndarray
     tile_steps: np.ndarray
     siemens: np.ndarray
@@ -56,9 +59,13 @@ class Engine:
         processors = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 2
         self.threads = min(CHUNKS, threads or processors)
         self._pool = ThreadPoolExecutor(self.threads)
-        self._width = -(-network.hidden // LANES) * LANES
-        shapes = (network.inputs, self._width), (self._width, network.classes)
-        self._sums = [np.zeros((CHUNKS, *shape), np.float32) for shape in shapes]
+        self._mine = threading.local()
+        self._widths = [-(-outputs // LANES) * LANES for _, outputs in network.crossbars]
+        self._tile_of = [tiles_of(rows, tile_rows) for rows, _ in network.crossbars]
+        self._sums = [
+            np.zeros((CHUNKS, rows, width), np.float32)
+            for (rows, _), width in zip(network.crossbars, self._widths, strict=True)
+        ]
 
     def __call__(
         self,
@@ -69,95 +76,104 @@ class Engine:
         *,
         noise_key: int,
         first: int,
-        backward_weights: np.ndarray | None = None,
+        backward_weights: Sequence[np.ndarray] | None = None,
         columns: Sequence[kernels.Columns] = (),
     ) -> Pass:
         """Run some samples.
 
         Args:
-            layers: The two layers as they are now.
+            layers: The crossbars as they are now.
             events: Spikes of all samples.
             labels: (all samples,) int64.
             chosen: (samples,) int64, which ones to run.
             noise_key: Names the read noise of this pass over the data.
             first: Position of the first chosen sample in that pass.
-            backward_weights: (hidden, classes) that carry the error back; None for no gradient.
-            columns: The two layers behind their periphery; empty if it is ideal.
+            backward_weights: (rows, outputs) of each crossbar, which carry the error back; None
+                for no gradient.
+            columns: The crossbars behind their periphery; empty if it is ideal.
         """
         learn = backward_weights is not None
-        back = layers[1].weights if backward_weights is None else backward_weights
-        back = padded(back, rows=self._width)
-        weights = self._weights(layers)
-        bounds = np.linspace(0, len(chosen), CHUNKS + 1).astype(int)
-
-        fronts = [self._front(columns) for _ in range(CHUNKS)]
+        synapses = self._synapses(layers)
+        back = self._back(backward_weights) if backward_weights is not None else self._no_back()
+        bounds = [len(chosen) * chunk // CHUNKS for chunk in range(CHUNKS + 1)]
 
         def run(chunk: int) -> kernels.Tally:
             low, high = bounds[chunk], bounds[chunk + 1]
             samples = kernels.Samples(
                 events.rows, events.times, events.offsets, labels, chosen[low:high], first + low
             )
-            tally = empty_tally(high - low, self._width)
-            gradient = kernels.Gradient(self._sums[0][chunk], self._sums[1][chunk])
+            tally = empty_tally(self._network, high - low, max(self._widths))
+            gradients = tuple(sums[chunk] for sums in self._sums)
             if learn:
-                gradient.w1.fill(0.0)
-                gradient.w2.fill(0.0)
-            front = fronts[chunk]
-            same = samples, weights, back, self._constants, noise_key, tally, gradient, learn
-            if front is None:
-                kernels.run_chunk(*same)
+                for gradient in gradients:
+                    gradient.fill(0.0)
+            courses, trace = self._scratch()
+            rest = back, self._constants, noise_key, courses, trace, tally, gradients, learn
+            if columns:
+                kernels.run_converted(samples, synapses, tuple(columns), *rest)
             else:
-                kernels.run_converted(*same, front)
+                kernels.run_chunk(samples, synapses, *rest)
             return tally
 
-        done = join(list(self._pool.map(run, range(CHUNKS))), self._network.hidden)
-        clipped = sum((front.clipped for front in fronts if front), np.zeros(2, np.int64))
-        done = done._replace(clipped=clipped)
+        done = join(list(self._pool.map(run, range(CHUNKS))), self._network)
         return done._replace(gradients=self._mean_gradients(len(chosen))) if learn else done
 
     def hidden_spikes(
         self, layers: Sequence[Effective], events: Events, chosen: np.ndarray
-    ) -> np.ndarray:
-        """Which hidden neurons fire in each step, without any noise, bool (chosen, steps, hidden)."""
+    ) -> list[np.ndarray]:
+        """Which neurons fire in each step, without any noise, bool (chosen, steps, neurons).
+
+        One array for each hidden layer.
+        """
         quiet = [layer._replace(variance=np.zeros((0, 0), np.float32)) for layer in layers]
-        network = self._network
-        fired = np.zeros((len(chosen), network.steps, self._width), bool)
+        network, found = self._network, []
         labels = np.zeros(len(events), np.int64)
         samples = kernels.Samples(events.rows, events.times, events.offsets, labels, chosen, 0)
-        kernels.hidden_events(samples, self._weights(quiet), self._constants, fired)
-        return fired[:, :, : network.hidden]
+        synapses, (courses, _) = self._synapses(quiet), self._scratch()
+        for layer, neurons in enumerate(network.hidden):
+            fired = np.zeros((len(chosen), network.steps, neurons), bool)
+            tally = empty_tally(network, len(chosen), max(self._widths))
+            kernels.spike_events(samples, synapses, self._constants, courses, tally, fired, layer)
+            found.append(fired)
+        return found
 
-    def _front(self, columns: Sequence[kernels.Columns]) -> kernels.Front | None:
-        """The periphery of both layers as the kernels read it, with a count of its own."""
-        if not columns:
-            return None
-        hidden, readout = columns
-        readout = readout._replace(
-            columns=padded(readout.columns, rows=self._width),
-            variance=padded(readout.variance, rows=self._width)
-            if readout.variance.size
-            else readout.variance,
-        )
-        return kernels.Front(hidden, readout, np.zeros(2, np.int64))
+    def _scratch(self) -> tuple[tuple[kernels.Course, ...], np.ndarray]:
+        """Courses of the hidden layers and trace of the readout, of the thread that asks."""
+        if not hasattr(self._mine, "scratch"):
+            self._mine.scratch = scratch(self._network.steps, self._widths)
+        found: tuple[tuple[kernels.Course, ...], np.ndarray] = self._mine.scratch
+        return found
 
-    def _weights(self, layers: Sequence[Effective]) -> kernels.Weights:
-        """The layers as the kernels read them, padded with neurons that never fire."""
-        first, second = layers
-        width = self._width
-        return kernels.Weights(
-            padded(first.weights, columns=width),
-            padded(second.weights, rows=width),
-            padded(first.variance, columns=width) if first.variance.size else first.variance,
-            padded(second.variance, rows=width) if second.variance.size else second.variance,
-            first.siemens,
-            padded(second.siemens[:, None], rows=width)[:, 0],
+    def _synapses(self, layers: Sequence[Effective]) -> tuple[kernels.Synapses, ...]:
+        """The crossbars as the kernels read them, padded with neurons that nothing drives."""
+        rest = self._widths, self._network.inputs_of, self._tile_of
+        return tuple(
+            kernels.Synapses(beside(layer, width), layer.siemens, inputs, tile_of)
+            for layer, width, inputs, tile_of in zip(layers, *rest, strict=True)
         )
 
-    def _mean_gradients(self, samples: int) -> tuple[np.ndarray, np.ndarray]:
+    def _back(self, weights: Sequence[np.ndarray]) -> tuple[np.ndarray, ...]:
+        """The backward weights as the kernels read them: those of the readout turned over."""
+        *hidden, readout = weights
+        shape = readout.shape[1], self._widths[-2]
+        rows = [padded(w, (len(w), n)) for w, n in zip(hidden, self._widths, strict=False)]
+        return (*rows, padded(readout.T, shape))
+
+    def _no_back(self) -> tuple[np.ndarray, ...]:
+        """What stands for the backward weights where nothing is carried back."""
+        return tuple(np.zeros((0, 0), np.float32) for _ in self._widths)
+
+    def _mean_gradients(self, samples: int) -> tuple[np.ndarray, ...]:
         """Sum over the chunks in their order, without the padding."""
-        hidden, count = self._network.hidden, np.float32(samples)
-        first, second = (sums.sum(0) for sums in self._sums)
-        return first[:, :hidden] / count, second[:hidden] / count
+        found = tuple(np.empty(shape, np.float32) for shape in self._network.crossbars)
+        work = [
+            (sums, samples, len(mean) * part // parts, len(mean) * (part + 1) // parts, mean)
+            for sums, mean in zip(self._sums, found, strict=True)
+            for parts in [self.threads if mean.size > SMALL else 1]
+            for part in range(parts)
+        ]
+        list(self._pool.map(lambda part: mean_of_chunks(*part), work))
+        return found
 
 
 def constants(
@@ -172,40 +188,73 @@ def constants(
         dtype(1.0),
         network.steps,
         tile_rows,
+        network.classes,
+        network.recurrent,
     )
 
 
-def empty_tally(samples: int, hidden: int) -> kernels.Tally:
-    """A tally of nothing yet."""
+def scratch(
+    steps: int, widths: Sequence[int], dtype: type[np.floating] = np.float32
+) -> tuple[tuple[kernels.Course, ...], np.ndarray]:
+    """Courses of the hidden layers and trace of the readout, of these (padded) widths."""
+    *hidden, readout = widths
+    courses = tuple(
+        kernels.Course(
+            np.zeros((steps + 1, width), dtype),
+            np.zeros((steps + 1, width), dtype),
+            np.zeros(steps * width, np.uint16),
+            np.zeros(steps * width, np.uint8),
+        )
+        for width in hidden
+    )
+    return courses, np.zeros((steps + 1, readout), dtype)
+
+
+def empty_tally(network: Network, samples: int, width: int) -> kernels.Tally:
+    """A tally of nothing yet; `width` is that of the widest layer."""
+    layers = len(network.hidden)
     return kernels.Tally(
-        np.zeros(hidden, np.int64),
+        np.zeros((layers, width), np.int64),
         np.zeros(samples, np.int64),
         np.zeros(samples),
-        np.zeros(2, np.int64),
-        np.zeros(2, np.int64),
-        np.zeros(2),
+        np.zeros(layers + 1, np.int64),
+        np.zeros(layers + 1, np.int64),
+        np.zeros(layers + 1),
+        np.zeros(layers + 1, np.int64),
     )
 
 
-def padded(array: np.ndarray, *, rows: int = 0, columns: int = 0) -> np.ndarray:
-    """`array` with rows or columns of zeros behind it, up to the given numbers; contiguous."""
-    shape = max(rows, array.shape[0]), max(columns, array.shape[1])
-    if shape == array.shape and array.flags.c_contiguous:
-        return array
+def tiles_of(rows: int, tile_rows: int) -> np.ndarray:
+    """Row of tiles that each row of a crossbar lies in, (rows,) int32."""
+    return (np.arange(rows) // tile_rows).astype(np.int32)
+
+
+def beside(layer: Effective, width: int) -> np.ndarray:
+    """Weights of a crossbar and, with read noise, their variances to their right, both padded."""
+    parts = [part for part in (layer.weights, layer.variance) if part.size]
+    matrix = np.zeros((len(layer.weights), width * len(parts)), layer.weights.dtype)
+    for i, part in enumerate(parts):
+        matrix[:, i * width : i * width + part.shape[1]] = part
+    return matrix
+
+
+def padded(array: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+    """`array` with rows or columns of zeros behind it, contiguous."""
     wider = np.zeros(shape, array.dtype)
     wider[: array.shape[0], : array.shape[1]] = array
     return wider
 
 
-def join(tallies: Sequence[kernels.Tally], hidden: int) -> Pass:
+def join(tallies: Sequence[kernels.Tally], network: Network) -> Pass:
     """Add up the tallies of chunks, in their order; padding is left out."""
+    spikes = np.sum([t.spikes for t in tallies], axis=0)
     return Pass(
         np.concatenate([t.predictions for t in tallies]),
         np.concatenate([t.losses for t in tallies]),
-        np.sum([t.spikes for t in tallies], axis=0)[:hidden],
+        tuple(row[:n] for row, n in zip(spikes, network.hidden, strict=True)),
         np.sum([t.activations for t in tallies], axis=0),
         np.sum([t.tile_steps for t in tallies], axis=0),
         np.sum([t.siemens for t in tallies], axis=0),
-        np.zeros(2, np.int64),
+        np.sum([t.clipped for t in tallies], axis=0),
         (),
     )

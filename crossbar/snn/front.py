@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from scipy.sparse import csr_array
+from scipy.sparse import csr_array, hstack
 
 from device_models.errors import ConfigError
 
@@ -82,11 +82,12 @@ def behind(
         quiet
         if sigma is None
         else (np.ascontiguousarray(sigma.numpy(), dtype) * dtype(front.factor / unit)) ** 2,
-        (made.gain / lsb).astype(dtype),
-        made.offset.astype(dtype),
-        made.parabola.astype(dtype),
-        made.cubic.astype(dtype),
-        made.stuck.astype(dtype),
+        # One memory layout for all layers: to the compiler they are of one type then.
+        np.ascontiguousarray(made.gain / lsb, dtype),
+        np.ascontiguousarray(made.offset, dtype),
+        np.ascontiguousarray(made.parabola, dtype),
+        np.ascontiguousarray(made.cubic, dtype),
+        np.ascontiguousarray(made.stuck, dtype),
         dtype(lsb),
         dtype(p.top),
         dtype(p.adc_noise_lsb),
@@ -144,6 +145,11 @@ def lines_of_spikes(spikes: np.ndarray) -> csr_array:
     """Spikes bool (samples, steps, neurons) as (sample and step, neurons) counts."""
     flat = spikes.reshape(-1, spikes.shape[2])
     return _counts(np.nonzero(flat), flat.shape)
+
+
+def driven_lines(into: csr_array, own: csr_array | None) -> csr_array:
+    """Lines of a crossbar: those that come in and, of a recurrent layer, its own neurons."""
+    return into if own is None else csr_array(hstack([into, own]))
 
 
 def _counts(at: tuple[np.ndarray, ...], shape: tuple[int, ...]) -> csr_array:

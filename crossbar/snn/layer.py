@@ -8,7 +8,10 @@ from torch import Tensor
 
 from ..boards.emulated import EmulatedBoard
 from ..boards.placed import PlacedBoard
-from ..mappings import Mapping, Route
+from ..mappings import Mapping
+from .known import Known, Way, send
+
+LEAST_SHARE = 0.05  # of the mean step of the device; ours
 
 
 class Effective(NamedTuple):
@@ -26,7 +29,7 @@ class Effective(NamedTuple):
 
 
 class CrossbarLayer:
-    """A mapping and a board. The trainer's only way to a weight is `route` and `pulse`.
+    """A mapping and a board. The trainer's only way to a weight is `pulse`.
 
     Attributes:
         mapping: What the conductances mean.
@@ -37,6 +40,7 @@ class CrossbarLayer:
     def __init__(self, mapping: Mapping, board: EmulatedBoard | PlacedBoard) -> None:
         """Join them."""
         self.mapping, self.board, self.refreshed = mapping, board, 0
+        self._fixed: dict[bool, tuple[Tensor, Tensor]] = {}
 
     def effective(self, factor: float = 1.0) -> Effective:
         """The emulator's truth, for the kernels; `factor` is `Periphery.factor`."""
@@ -82,14 +86,49 @@ class CrossbarLayer:
         found = self.program(self.mapping.lawful(self.mapping.weights(g)), worn)
         return torch.where(self.mapping.devices_of(worn), found, g)
 
-    def step(self, route: Route) -> Tensor:
-        """Expected change of each weight by its next pulse, positive, weight units."""
-        siemens = self.board.model.step_siemens(route.g, route.polarity)
-        return siemens / self.mapping.update_unit_siemens
+    def known(self, g: Tensor) -> Known:
+        """What follows from a read-back: all that policies need until the next one.
 
-    def pulse(self, pulses: Tensor, route: Route) -> None:
-        """Send pulses (rows, outputs) along a route, none beyond the one that ends its room."""
-        if route.room is not None:
-            most = route.room / self.board.model.step_siemens(route.g, route.polarity)
-            pulses = torch.minimum(pulses, most.ceil_()).to(pulses.dtype)
-        self.board.pulse_array(self.mapping.counts(pulses, route))
+        Args:
+            g: As `read_back` returns it.
+        """
+        weights = self.mapping.weights(g).to(torch.float32, copy=True)
+        up, down = self._way(True, g), self._way(False, g)
+        room = self.mapping.room(g)
+        reach = torch.full((len(weights), 1), self.mapping.reach)
+        low, high = self.mapping.limits() if room is None else (-reach, reach)
+        return Known(
+            g,
+            weights,
+            up,
+            down,
+            torch.cat((low, high), 1).float(),
+            self.mapping.signs,
+            torch.zeros(0, 0) if room is None else room.float(),
+        )
+
+    def _way(self, is_up: bool, g: Tensor) -> Way:
+        """The devices that move all weights in one direction, and their expected steps.
+
+        Steps below `LEAST_SHARE` of the mean one count as that: a device that hardly moves, or
+        whose measured mean leads the other way, would be sent millions of pulses.
+        """
+        device, polarity = self._fixed.get(is_up) or self._devices(is_up, g)
+        if self.mapping.is_fixed:
+            self._fixed[is_up] = device, polarity
+        own = g.flatten().index_select(0, device.view(-1)).view(device.shape)
+        model = self.board.model
+        least = LEAST_SHARE * model.window_siemens / model.pulses_across
+        siemens = model.step_siemens(own, polarity).clamp_(min=least)
+        return Way(device, polarity, siemens.div_(self.mapping.update_unit_siemens).float())
+
+    def _devices(self, is_up: bool, g: Tensor) -> tuple[Tensor, Tensor]:
+        """`Way.device` and `Way.polarity`."""
+        route = self.mapping.route(torch.full(self.mapping.shape, is_up), g)
+        rows, columns = g.shape
+        device = torch.arange(rows)[:, None] * columns + route.column
+        return device.int(), route.polarity.contiguous()
+
+    def pulse(self, pulses: Tensor, known: Known) -> None:
+        """Send signed pulses (rows, outputs), up where positive; see `send`."""
+        self.board.pulse_array(send(pulses, known))

@@ -2,7 +2,6 @@
 
 import math
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
 
@@ -12,7 +11,11 @@ from device_models.record import NUMBERS, Record, quantity
 
 @dataclass(frozen=True, kw_only=True)
 class Network(Record):
-    """A feed-forward network of one hidden layer, with the seed paper's settings as defaults.
+    """Spiking layers one after the other and a readout; the seed paper's settings are the defaults.
+
+    `hidden` are the neurons of each hidden layer; a number alone is one layer. With `recurrent`
+    every hidden layer also drives itself: its crossbar then has a row for each of its own neurons
+    behind those of the lines that come in. The E:I ratio holds in every hidden layer.
 
     Source:
         M. Kilgore et al., Sci. Rep. 15, 24798, 2025, and its published code; the equations are in
@@ -20,7 +23,8 @@ class Network(Record):
     """
 
     inputs: int = quantity("lines", 1, 65535, default=784)
-    hidden: int = quantity("neurons", 1, 65535, default=100)
+    hidden: tuple[int, ...] = quantity("neurons", 1, 65535, default=(100,))
+    recurrent: bool = False
     classes: int = quantity("classes", 2, 1000, default=10)
     steps: int = quantity("steps", 2, 255, default=100)
     dt_seconds: float = quantity("s", 1e-6, 1.0, default=1e-3)
@@ -34,9 +38,14 @@ class Network(Record):
         """Check the fields and the ratio.
 
         Raises:
-            ConfigError: A field is outside its range, or `ei` is no ratio.
+            ConfigError: A field is outside its range, there is no hidden layer, or `ei` is no
+                ratio.
         """
+        if isinstance(self.hidden, int):
+            object.__setattr__(self, "hidden", (self.hidden,))
         super().__post_init__()
+        if not self.hidden:
+            raise ConfigError("hidden must name the neurons of one hidden layer or more")
         excitatory_fraction(self.ei)
 
     @property
@@ -50,10 +59,28 @@ class Network(Record):
         return math.exp(-self.dt_seconds / self.tau_mem_seconds)
 
     @property
-    def excitatory(self) -> int | None:
-        """How many hidden neurons are excitatory; they come first. None without Dale's law."""
+    def neurons(self) -> int:
+        """Neurons of all hidden layers."""
+        return sum(self.hidden)
+
+    @property
+    def excitatory(self) -> tuple[int, ...] | None:
+        """Excitatory neurons of each hidden layer; they come first. None without Dale's law."""
         fraction = excitatory_fraction(self.ei)
-        return None if fraction is None else int(self.hidden * fraction + 1e-9)
+        return None if fraction is None else tuple(int(n * fraction + 1e-9) for n in self.hidden)
+
+    @property
+    def inputs_of(self) -> tuple[int, ...]:
+        """Lines that come into each crossbar from the layer before; the readout's is the last."""
+        return (self.inputs, *self.hidden)
+
+    @property
+    def crossbars(self) -> tuple[tuple[int, int], ...]:
+        """(rows, outputs) of every crossbar: those of the hidden layers, that of the readout."""
+        own = (*self.hidden, 0) if self.recurrent else (0,) * len(self.inputs_of)
+        outputs = (*self.hidden, self.classes)
+        rows = (lines + more for lines, more in zip(self.inputs_of, own, strict=True))
+        return tuple(zip(rows, outputs, strict=True))
 
     @property
     def hidden_sigma(self) -> float:
@@ -64,25 +91,29 @@ class Network(Record):
         """
         if self.sigma_init is not None:
             return self.sigma_init
-        free = 7.0 * (1.0 - self.beta) / math.sqrt(self.inputs)
-        return free if self.excitatory is None else 1e-3
+        return self._scaled(self.inputs) if self.excitatory is None else 1e-3
 
     @property
-    def readout_sigma(self) -> float:
-        """Spread of the initial readout weights, 7 (1 - beta) / sqrt(hidden)."""
-        return 7.0 * (1.0 - self.beta) / math.sqrt(self.hidden)
+    def sigmas(self) -> tuple[tuple[float, float], ...]:
+        """Spread of the initial weights of each crossbar: of lines that come in, of own neurons.
+
+        Behind the first layer 7 (1 - beta) / sqrt(lines), as the published readout. Under Dale's
+        law a layer drives itself as weakly as the input does: its excitatory neurons outnumber the
+        others, and at the readout's spread their mutual drive would run away. That one is ours.
+        """
+        forth = (self.hidden_sigma, *map(self._scaled, self.hidden))
+        dale = self.excitatory is not None
+        own = (self.hidden_sigma if dale else self._scaled(n) for n in self.hidden)
+        return tuple(zip(forth, (*own, 0.0), strict=True))
+
+    def _scaled(self, lines: int) -> float:
+        """7 (1 - beta) / sqrt(lines)."""
+        return 7.0 * (1.0 - self.beta) / math.sqrt(lines)
 
     @property
     def seconds(self) -> float:
         """Duration of one inference in network time."""
         return self.steps * self.dt_seconds
-
-
-class Signs(NamedTuple):
-    """Dale's law, per presynaptic neuron: +1 excitatory, -1 inhibitory, 0 either."""
-
-    inputs: np.ndarray  # (inputs,) int8
-    hidden: np.ndarray  # (hidden,) int8
 
 
 def excitatory_fraction(text: str) -> float | None:
@@ -108,27 +139,37 @@ def excitatory_fraction(text: str) -> float | None:
     raise ConfigError(f"ei must be {allowed}, not {text!r}")
 
 
-def signs(network: Network) -> Signs:
-    """Signs of the presynaptic neurons: inputs are excitatory, hidden ones by the E:I ratio."""
+def signs(network: Network) -> tuple[np.ndarray, ...]:
+    """Dale's law for the rows of every crossbar: +1 excitatory, -1 inhibitory, 0 either, int8.
+
+    Inputs are excitatory, hidden neurons by the E:I ratio.
+    """
     if network.excitatory is None:
-        return Signs(np.zeros(network.inputs, np.int8), np.zeros(network.hidden, np.int8))
-    hidden = np.where(np.arange(network.hidden) < network.excitatory, 1, -1).astype(np.int8)
-    return Signs(np.ones(network.inputs, np.int8), hidden)
+        return tuple(np.zeros(rows, np.int8) for rows, _ in network.crossbars)
+    hidden = [
+        np.where(np.arange(n) < excitatory, 1, -1).astype(np.int8)
+        for n, excitatory in zip(network.hidden, network.excitatory, strict=True)
+    ]
+    lines = [np.ones(network.inputs, np.int8), *hidden]
+    if not network.recurrent:
+        return tuple(lines)
+    own = [*hidden, np.zeros(0, np.int8)]
+    return tuple(np.concatenate(both) for both in zip(lines, own, strict=True))
 
 
-def initial_weights(
-    network: Network, *, generator: np.random.Generator
-) -> tuple[np.ndarray, np.ndarray]:
+def initial_weights(network: Network, *, generator: np.random.Generator) -> tuple[np.ndarray, ...]:
     """Normal weights, folded to the sign of the presynaptic neuron under Dale's law.
 
     Returns:
-        (inputs, hidden) of spread `hidden_sigma` and (hidden, classes) of spread
-        `readout_sigma`, both float32.
+        Those of every crossbar, (rows, outputs) float32, of the spreads `sigmas`.
     """
-    shapes = (network.inputs, network.hidden), (network.hidden, network.classes)
-    free = [generator.standard_normal(shape) for shape in shapes]
-    weights = [free[0] * network.hidden_sigma, free[1] * network.readout_sigma]
-    for layer, sign in enumerate(signs(network)):
+    found = []
+    for (rows, outputs), lines, sigma, sign in zip(
+        network.crossbars, network.inputs_of, network.sigmas, signs(network), strict=True
+    ):
+        spread = np.where(np.arange(rows) < lines, *sigma)[:, None]
+        weights = generator.standard_normal((rows, outputs)) * spread
         bound = sign[:, None].astype(float)
-        weights[layer] = np.where(bound == 0, weights[layer], bound * np.abs(weights[layer]))
-    return weights[0].astype(np.float32), weights[1].astype(np.float32)
+        weights = np.where(bound == 0, weights, bound * np.abs(weights))
+        found.append(weights.astype(np.float32))
+    return tuple(found)

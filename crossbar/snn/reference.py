@@ -9,7 +9,9 @@ step, X[t] the input spikes of step t and I, V, F, O = 0 at t = 0, all steps t =
     F[t+1] = alpha F[t] + S[t] W2             synaptic current of the readout
     O[t+1] = beta O[t] + F[t]                 membrane of the readout, which never spikes
 
-so an input of step t can cause a spike at t + 2, no earlier. A class scores the maximum of its
+so an input of step t can cause a spike at t + 2, no earlier. Further hidden layers stand in between
+with the same equations, the spikes of the layer before in the place of X; in a recurrent network
+the lines of a hidden layer are those spikes and its own S[t] behind them. A class scores the maximum of its
 trace, m_k = max(O_k[0], ..., O_k[T]), taken at the first step that reaches it; the prediction is
 the class of the highest score (the first on a tie) and the loss of a sample is
 
@@ -29,7 +31,8 @@ Source:
     loop, surrogate and loss. That the maximum belongs to its first step is what torch does there.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -40,6 +43,7 @@ from .encoding import Events
 from .network import Network
 
 TakeIn = Callable[[Tensor, Tensor], Tensor]
+Drive = Callable[[Tensor], Tensor]  # what lines (B, steps, rows) drive, (B, steps, outputs)
 
 
 class Outcome(NamedTuple):
@@ -48,8 +52,8 @@ class Outcome(NamedTuple):
     loss: Tensor  # (), mean of `losses`
     losses: Tensor  # (B,), L
     predictions: Tensor  # (B,), int64
-    spikes: Tensor  # (B, T, hidden), S[0] ... S[T - 1]
-    membrane: Tensor  # (B, T, hidden), V[0] ... V[T - 1], before the reset
+    spikes: tuple[Tensor, ...]  # of each hidden layer, (B, T, neurons), S[0] ... S[T - 1]
+    membrane: tuple[Tensor, ...]  # the same, V[0] ... V[T - 1], before the reset
     readout: Tensor  # (B, T + 1, classes), O[0] ... O[T]
 
 
@@ -74,29 +78,40 @@ def _fire(membrane: Tensor, scale: float) -> Tensor:
     return spikes
 
 
-def simulate(network: Network, w1: Tensor, w2: Tensor, x: Tensor, labels: Tensor) -> Outcome:
+def simulate(network: Network, weights: Sequence[Tensor], x: Tensor, labels: Tensor) -> Outcome:
     """Run a batch through the network; the equations are those of the module.
 
     Args:
-        network: Time constants and surrogate; the sizes come from the tensors.
-        w1: Input weights, shape (inputs, hidden). Its dtype is that of the whole run.
-        w2: Readout weights, shape (hidden, classes), dtype of `w1`.
-        x: Input spikes, counts of any size, shape (B, T, inputs), dtype of `w1`.
+        network: Time constants, surrogate and recurrence; the sizes come from the tensors.
+        weights: Of every crossbar, (rows, outputs). Their dtype is that of the whole run.
+        x: Input spikes, counts of any size, shape (B, T, inputs), dtype of the weights.
         labels: True classes, int64, shape (B,).
 
     Returns:
-        The outcome; `loss` and `losses` are differentiable with respect to `w1` and `w2`.
+        The outcome; `loss` and `losses` are differentiable with respect to the weights.
     """
-    spikes, membrane = hidden_layer(network, x @ w1)
-    readout = readout_layer(network, spikes @ w2)
-    return scored(spikes, membrane, readout, labels)
+    *hidden, readout = weights
+    lines, spikes, membranes = x, [], []
+    for w in hidden:
+        lines, membrane = hidden_layer(network, lines, partial(_product, w), w.shape[1])
+        spikes.append(lines)
+        membranes.append(membrane)
+    return scored(spikes, membranes, readout_layer(network, lines @ readout), labels)
 
 
-def scored(spikes: Tensor, membrane: Tensor, readout: Tensor, labels: Tensor) -> Outcome:
+def _product(weights: Tensor, lines: Tensor) -> Tensor:
+    """What lines drive through ideal weights."""
+    return lines @ weights
+
+
+def scored(
+    spikes: Sequence[Tensor], membranes: Sequence[Tensor], readout: Tensor, labels: Tensor
+) -> Outcome:
     """Scores, losses and predictions of the traces."""
     scores = readout.max(dim=1).values  # passes its gradient to the first maximum alone; amax not
     losses = torch.nn.functional.cross_entropy(scores, labels, reduction="none")
-    return Outcome(losses.mean(), losses, scores.argmax(1), spikes, membrane, readout)
+    both = tuple(spikes), tuple(membranes)
+    return Outcome(losses.mean(), losses, scores.argmax(1), *both, readout)
 
 
 def dense(events: Events, which: np.ndarray, network: Network, dtype: torch.dtype) -> Tensor:
@@ -111,30 +126,35 @@ def dense(events: Events, which: np.ndarray, network: Network, dtype: torch.dtyp
     Returns:
         Counts, shape (B, T, inputs).
     """
+    parts = [slice(events.offsets[sample], events.offsets[sample + 1]) for sample in which]
+    sample = np.repeat(np.arange(len(which)), [part.stop - part.start for part in parts])
+    none = [np.zeros(0, np.int64)]
+    times = np.concatenate([events.times[part] for part in parts] or none).astype(np.int64)
+    rows = np.concatenate([events.rows[part] for part in parts] or none).astype(np.int64)
     x = torch.zeros(len(which), network.steps, network.inputs, dtype=dtype)
-    one = torch.ones((), dtype=dtype)
-    for counts, sample in zip(x, which, strict=True):
-        own = slice(events.offsets[sample], events.offsets[sample + 1])
-        at = [torch.from_numpy(part[own].astype(np.int64)) for part in (events.times, events.rows)]
-        counts.index_put_(tuple(at), one, accumulate=True)
-    return x
+    at = tuple(map(torch.from_numpy, (sample, times, rows)))
+    return x.index_put_(at, torch.ones((), dtype=dtype), accumulate=True)
 
 
 def hidden_layer(
-    network: Network, drives: Tensor, take_in: TakeIn = torch.add
+    network: Network, lines: Tensor, drive: Drive, neurons: int, take_in: TakeIn = torch.add
 ) -> tuple[Tensor, Tensor]:
-    """S and V of every step, from X W1 of every step; all of shape (B, T, hidden).
+    """S and V of every step, (B, T, neurons), from the lines that come in, (B, T, lines).
 
-    `take_in` makes I[t+1] of alpha I[t] and X[t] W1.
+    `drive` has the rows of the crossbar; `take_in` makes I[t+1] of alpha I[t] and what a step
+    drives.
     """
-    current = membrane = torch.zeros_like(drives[:, 0])
+    current = membrane = lines.new_zeros(len(lines), neurons)
     spikes, membranes = [], []
-    for drive in drives.unbind(1):  # slicing step by step makes the backward pass O(T^2)
+    # Slicing step by step makes the backward pass O(T^2).
+    for step in (lines if network.recurrent else drive(lines)).unbind(1):
         spike = _fire(membrane, network.surrogate_scale)
         spikes.append(spike)
         membranes.append(membrane)
         membrane = (network.beta * membrane + current) * (1.0 - spike.detach())
-        current = take_in(network.alpha * current, drive)
+        own = network.recurrent
+        driven = drive(torch.cat((step, spike), 1)[:, None])[:, 0] if own else step
+        current = take_in(network.alpha * current, driven)
     return torch.stack(spikes, 1), torch.stack(membranes, 1)
 
 

@@ -1,4 +1,4 @@
-"""Builds the layers of a network on emulated boards."""
+"""Builds the layers of a network on emulated boards, and what runs them."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -15,6 +15,8 @@ from ..boards.placed import PlacedBoard
 from ..faults import FaultMap
 from ..mappings import MAPPINGS, Mapping
 from ..periphery import FrontEnd, Periphery, make_converters, make_neurons
+from ..snn.dense_engine import DenseEngine
+from ..snn.engine import Engine
 from ..snn.front import combination
 from ..snn.layer import CrossbarLayer
 from ..snn.network import signs
@@ -30,25 +32,25 @@ def build(
     model: DeviceModel,
     *,
     weights: Sequence[np.ndarray] | None = None,
-    importance: Sequence[np.ndarray | None] = (None, None),
+    importance: Sequence[np.ndarray | None] | None = None,
 ) -> list[CrossbarLayer]:
-    """The two layers, manufactured and not yet programmed.
+    """The layers, manufactured and not yet programmed.
 
     Args:
         config: Settings.
         model: Kind of device.
         weights: What the layers are placed for; by default their initial weights.
-        importance: Of the rows of both layers, for their placement.
+        importance: Of the rows of each layer, for their placement; by default all count alike.
 
     Raises:
         ConfigError: `update_noise` is given for a device that has none, the mapping cannot hold
             such a network, or the faults do not fit the arrays.
     """
     network, kind = config.network, MAPPINGS[config.mapping]
-    shapes = (network.inputs, network.hidden), (network.hidden, network.classes)
+    important = importance or [None] * len(network.crossbars)
     layers = []
     for place, ((rows, outputs), sign, w_max) in enumerate(
-        zip(shapes, signs(network), w_max_of(config, model), strict=True)
+        zip(network.crossbars, signs(network), w_max_of(config, model), strict=True)
     ):
         unit = model.window_siemens / w_max
         mapping = kind(
@@ -60,7 +62,7 @@ def build(
         )
         faults = fault_map(config, model, tiling, place)
         wanted = (weights or first_weights(config))[place]
-        placement = placed(config, mapping, faults, tiling, wanted, importance[place])
+        placement = placed(config, mapping, faults, tiling, wanted, important[place])
         chosen = mapping.selected()
         board = EmulatedBoard(
             with_update_noise(model, config, unit),
@@ -79,6 +81,22 @@ def build(
             CrossbarLayer(mapping, board if placement is None else PlacedBoard(board, placement))
         )
     return layers
+
+
+def engine(config: Training, threads: int | None, accelerator: str | None) -> Engine | DenseEngine:
+    """What computes the passes: the kernels, or dense torch on the device that is named.
+
+    Raises:
+        ConfigError: Torch has no such device, or a periphery is to be emulated there.
+    """
+    if accelerator is None:
+        return Engine(config.network, tile_rows=config.tile_rows, threads=threads)
+    if config.periphery.kind != "ideal":
+        raise ConfigError(
+            f"--accelerator {accelerator}: periphery.kind = {config.periphery.kind} is emulated by "
+            "the kernels alone; leave one of the two out; nothing was written"
+        )
+    return DenseEngine(config.network, tile_rows=config.tile_rows, device=accelerator)
 
 
 def wired(config: Training, tiling: Tiling, faults: FaultMap | None) -> WiredArray | None:
@@ -121,19 +139,17 @@ def front_end(config: Training, p: Periphery, mapping: Mapping, place: int) -> F
     return FrontEnd(p, converters, neurons, factor, config.v_read_volts, p.adc_range_amperes)
 
 
-def w_max_of(config: Training, model: DeviceModel) -> tuple[float, float]:
-    """The weights that the full window stands for, hidden layer and readout.
+def w_max_of(config: Training, model: DeviceModel) -> tuple[float, ...]:
+    """The weight that the full window stands for, of every crossbar; the readout's is the last.
 
-    Where the configuration leaves them open: 0.4 initial spreads per level of the device, so that
+    Where the configuration leaves it open: 0.4 initial spreads per level of the device, so that
     one mean step of a 100-level device is 0.4 of the spread, and at most 2000 spreads, which no
     weight of a fine-grained device reaches. The factor is ours; DECISIONS.md has the measurement.
     """
-    network = config.network
     spreads = min(0.4 * model.pulses_across, 2000.0)
-    return (
-        config.hidden_w_max or spreads * network.hidden_sigma,
-        config.readout_w_max or spreads * network.readout_sigma,
-    )
+    *hidden, readout = (spreads * max(both) for both in config.network.sigmas)
+    fixed = (config.hidden_w_max or w_max for w_max in hidden)
+    return (*fixed, config.readout_w_max or readout)
 
 
 def with_update_noise(model: DeviceModel, config: Training, g_unit_siemens: float) -> DeviceModel:

@@ -40,7 +40,7 @@ class Training(Record):
     hidden_w_max: float | None = quantity("weight", 1e-6, 1e3, default=None)
     readout_w_max: float | None = quantity("weight", 1e-6, 1e3, default=None)
     update_noise: float = quantity("", 0.0, 1000.0, default=0.0)
-    readback_every: int = quantity("updates", 1, 1_000_000, default=1)
+    readback_every: int = quantity("updates", 1, 1_000_000, default=4)
     clock_every: int = quantity("updates", 1, 1_000_000, default=16)
     v_read_volts: float = quantity("V", 1e-3, 0.5, why="more disturbs the state", default=0.2)
     t_read_seconds: float = quantity("s", 1e-10, 1.0, default=100e-9)

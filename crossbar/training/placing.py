@@ -14,7 +14,7 @@ from ..mappings import Mapping
 from ..placement import Placement, place
 from ..snn.encoding import Events
 from ..snn.layer import CrossbarLayer
-from ..snn.network import initial_weights
+from ..snn.network import Network, initial_weights
 from ..streams import stream
 from ..tile import Tiling
 from .config import Training
@@ -72,14 +72,21 @@ def placed(
     )
 
 
-def first_weights(config: Training) -> tuple[np.ndarray, np.ndarray]:
+def first_weights(config: Training) -> tuple[np.ndarray, ...]:
     """The initial weights of a run."""
     return initial_weights(config.network, generator=stream("initial weights", config.seed))
 
 
-def line_activity(events: Events, rows: int) -> np.ndarray:
-    """Mean spikes of each input line per sample, (rows,) float64."""
-    return np.bincount(events.rows, minlength=rows) / len(events)
+def row_activity(events: Events, network: Network) -> list[np.ndarray | None]:
+    """How busy the rows of each crossbar are, (rows,); None where nothing is known before training.
+
+    Input lines by their mean spikes per sample; the own neurons of a recurrent layer count as the
+    mean line.
+    """
+    lines = np.bincount(events.rows, minlength=network.inputs) / len(events)
+    own = network.crossbars[0][0] - network.inputs
+    first = np.concatenate([lines, np.full(own, lines.mean())])
+    return [first, *[None] * len(network.hidden)]
 
 
 def faulty(layers: Sequence[CrossbarLayer], lost_pulses: int) -> dict[str, Any]:

@@ -6,14 +6,18 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from device_models.errors import ConfigError
+
 from ..counters import Counters
 from ..periphery import FrontEnd
 from ..snn import kernels
+from ..snn.dense_engine import DenseEngine
 from ..snn.encoding import Events
 from ..snn.engine import Engine
 from ..snn.front import (
     CALIBRATION_IMAGES,
     behind,
+    driven_lines,
     lines_of_events,
     lines_of_spikes,
     measured_range,
@@ -27,7 +31,7 @@ CLIPPED_IS_MUCH = 0.01  # of the conversions, by a range that the user fixed
 
 
 class View(NamedTuple):
-    """Two layers as the engine takes them; `columns` is empty where nothing is converted."""
+    """The layers as the engine takes them; `columns` is empty where nothing is converted."""
 
     layers: list[Effective]
     columns: list[kernels.Columns]
@@ -48,7 +52,7 @@ def view(layers: Sequence[CrossbarLayer], fronts: Fronts) -> View:
 
 
 def calibrated(
-    engine: Engine,
+    engine: Engine | DenseEngine,
     layers: Sequence[CrossbarLayer],
     fronts: Fronts,
     events: Events,
@@ -63,16 +67,18 @@ def calibrated(
     first = fronts[0]
     if first is None or first.periphery.kind != "adc" or first.periphery.adc_range_amperes:
         return list(fronts)
+    if isinstance(engine, DenseEngine):
+        raise ConfigError("the range of converters is measured by the kernels, not by dense torch")
     chosen = chosen[:CALIBRATION_IMAGES]
     network = config.network
     ideal = [
         layer.effective(front.factor if front else 1.0)
         for layer, front in zip(layers, fronts, strict=True)
     ]
-    lines = [
-        lines_of_events(events, chosen, network.steps, network.inputs),
-        lines_of_spikes(engine.hidden_spikes(ideal, events, chosen)),
-    ]
+    spikes = map(lines_of_spikes, engine.hidden_spikes(ideal, events, chosen))
+    into = [lines_of_events(events, chosen, network.steps, network.inputs), *spikes]
+    own = [*into[1:], None] if network.recurrent else [None] * len(into)
+    lines = [driven_lines(*both) for both in zip(into, own, strict=True)]
     return [
         front
         and dataclasses.replace(

@@ -7,19 +7,19 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from device_models.model import DeviceModel
 
 from ..counters import Counters
 from ..periphery import FrontEnd, Periphery
 from ..snn.encoding import Events
-from ..snn.engine import Engine, Pass
+from ..snn.engine import Pass
+from ..snn.known import Known
 from ..snn.layer import CrossbarLayer
 from ..streams import stream, stream_key, torch_stream
-from .chip import build, front_end
+from .chip import build, engine, front_end
 from .config import Training
-from .placing import faulty, first_weights, line_activity
+from .placing import faulty, first_weights, row_activity
 from .policies import POLICIES
 from .readout import calibrated, complaint, report, view
 
@@ -50,7 +50,7 @@ class Trainer:
 
     Attributes:
         data: The encoded images.
-        layers: The two layers of synapses.
+        layers: The layers of synapses, that of the readout last.
         policies: What turns a wanted change into pulses, one per layer.
         epoch: Epochs done; 0 after `start`.
         rows: What `metrics.jsonl` says: one mapping per epoch, the first of before training.
@@ -63,6 +63,7 @@ class Trainer:
         data: Data,
         *,
         threads: int | None = None,
+        accelerator: str | None = None,
         weights: Sequence[np.ndarray] | None = None,
         notice: Callable[[str], object] = warnings.warn,
     ) -> None:
@@ -73,14 +74,15 @@ class Trainer:
             model: Kind of device.
             data: The encoded images.
             threads: How many samples run at a time; by default one per processor.
-            weights: What `start` writes, of both layers; by default the initial weights.
+            accelerator: Device of torch that runs the passes densely; None for the kernels.
+            weights: What `start` writes, of every layer; by default the initial weights.
             notice: Told once where a fixed range of converters is too small.
         """
         self._config, self.data = config, data
-        self._engine = Engine(config.network, tile_rows=config.tile_rows, threads=threads)
+        self._engine = engine(config, threads, accelerator)
         self._weights = weights or first_weights(config)
-        lines = line_activity(data.train_events, config.network.inputs)
-        self.layers = build(config, model, weights=self._weights, importance=(lines, None))
+        busy = row_activity(data.train_events, config.network)
+        self.layers = build(config, model, weights=self._weights, importance=busy)
         policy = POLICIES[config.policy]
         self.policies = [policy(layer.mapping.shape) for layer in self.layers]
         self.epoch = 0
@@ -120,11 +122,10 @@ class Trainer:
         key = stream_key("read noise", self._config.seed, epoch, 0)
         batches = self.batches
         right, loss = 0, 0.0
-        known = [layer.read_back() for layer in self.layers] if batches else []
         for batch in range(batches):
             chosen = order[batch * size : (batch + 1) * size]
-            if batch and batch % self._config.readback_every == 0:
-                known = [layer.read_back() for layer in self.layers]
+            if batch % self._config.readback_every == 0:
+                known = [layer.known(layer.read_back()) for layer in self.layers]
             done = self._learn(chosen, known, key, batch * size, rounding)
             if (batch + 1) % self._config.clock_every == 0:
                 self._wait(self._config.clock_every * size)
@@ -138,7 +139,7 @@ class Trainer:
     def _learn(
         self,
         chosen: np.ndarray,
-        known: list[Tensor],
+        known: list[Known],
         key: int,
         first: int,
         rounding: torch.Generator,
@@ -155,15 +156,15 @@ class Trainer:
             chosen,
             noise_key=key,
             first=first,
-            backward_weights=self.layers[1].mapping.weights(known[1]).numpy(),
+            backward_weights=[now.weights.numpy() for now in known],
             columns=seen.columns,
         )
         self._count(done)
-        for layer, policy, gradient, g_read in zip(
+        for layer, policy, gradient, now in zip(
             self.layers, self.policies, done.gradients, known, strict=True
         ):
             wanted = torch.from_numpy(gradient).mul_(-config.learning_rate)
-            policy.update(layer, wanted, g_read, generator=rounding)
+            policy.update(layer, wanted, now, generator=rounding)
         return done
 
     def _wait(self, images: int) -> None:
@@ -320,15 +321,16 @@ def through_wires(layers: list[CrossbarLayer]) -> dict[str, Any]:
 
 
 def activity(done: Pass, config: Training) -> dict[str, Any]:
-    """Hidden spikes per image and the mean rate of a hidden neuron."""
+    """Hidden spikes per image, of all layers and of each, and the mean rate of a hidden neuron."""
     samples, network = len(done.predictions), config.network
-    per_image = done.spikes / samples
-    total = float(per_image.sum())
+    layers = [spikes / samples for spikes in done.spikes]
+    each = [float(per_image.sum()) for per_image in layers]
     split: dict[str, float | None] = {"excitatory": None, "inhibitory": None}
     if network.excitatory is not None:
-        split["excitatory"] = float(per_image[: network.excitatory].sum())
-        split["inhibitory"] = float(per_image[network.excitatory :].sum())
+        parts = list(zip(layers, network.excitatory, strict=True))
+        split["excitatory"] = sum(float(per_image[:n].sum()) for per_image, n in parts)
+        split["inhibitory"] = sum(float(per_image[n:].sum()) for per_image, n in parts)
     return {
-        "spikes_per_inference": {**split, "total": total},
-        "rate_hz": total / network.hidden / network.seconds,
+        "spikes_per_inference": {**split, "total": sum(each), "layers": each},
+        "rate_hz": sum(each) / network.neurons / network.seconds,
     }

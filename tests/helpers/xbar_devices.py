@@ -28,21 +28,21 @@ PULSED = {  # what every kind of pulsed device needs
 }
 TABLE = {  # three bins by four levels
     "c2c_sigma": 0.0,
-    "bins_siemens": (5e-6, 4e-5, 9e-5),
+    "bins": (0.05, 0.4, 0.9),
     "levels": (0.05, 0.3, 0.6, 0.9),
-    "set_siemens": (1e-6, 2e-6, 3e-6, 5e-6, 0.0, 1e-6, 2e-6, 3e-6, -5e-7, 5e-7, 1e-6, 2e-6),
-    "reset_siemens": (
-        -2e-6,
-        -1e-6,
-        -5e-7,
-        5e-7,
-        -3e-6,
-        -2e-6,
-        -1e-6,
+    "set_steps": (0.01, 0.02, 0.03, 0.05, 0.0, 0.01, 0.02, 0.03, -0.005, 0.005, 0.01, 0.02),
+    "reset_steps": (
+        -0.02,
+        -0.01,
+        -0.005,
+        0.005,
+        -0.03,
+        -0.02,
+        -0.01,
         0.0,
-        -5e-6,
-        -3e-6,
-        -2e-6,
+        -0.05,
+        -0.03,
+        -0.02,
         0.0,
     ),
 }
@@ -98,6 +98,10 @@ def registered(name):
 def all_devices():
     """Name -> device: one of every registered model, and the variants of some."""
     devices = {name: registered(name) for name in MODELS}
+    table = devices["tabulated"]
+    twice = {name: 2 * getattr(table, name) for name in ("set_steps", "reset_steps")}
+    ends = {"low_siemens": (1e-6, 3e-6), "high_siemens": (7e-5, 1e-4)}
+    devices["tables of two"] = dataclasses.replace(table, **twice, **ends)
     devices["shipped oxide"] = load_device("oxram")
     devices["everything"] = dataclasses.replace(load_device("oxram_literature"), **EVERYTHING)
     noisy = {"update_sigma_siemens": NOISE_SIEMENS}
@@ -123,7 +127,7 @@ def quiet(model, **changes):
     silent = {name: own[name].default for name in EVERYTHING if name in own}
     silent |= {name: value for name, value in QUIET.items() if name in own}
     if "levels" in own:  # a table without spread: the second level of each bin
-        for name in ("set_siemens", "reset_siemens"):
+        for name in ("set_steps", "reset_steps"):
             width, values = len(model.levels), getattr(model, name)
             rows = (values[i + 1] for i in range(0, len(values), width))
             silent[name] = tuple(v for v in rows for _ in range(width))

@@ -124,7 +124,7 @@ def dense_run(network, weights, events, labels, which):
     """The dense reference on some samples: outcome, and its weights as leaves for autograd."""
     leaves = [torch.as_tensor(w).double().requires_grad_() for w in weights]
     x = reference.dense(events, which, network, torch.float64)
-    outcome = reference.simulate(network, *leaves, x, torch.from_numpy(labels[which]))
+    outcome = reference.simulate(network, leaves, x, torch.from_numpy(labels[which]))
     return outcome, leaves, x
 
 
@@ -134,5 +134,5 @@ def margins(outcome):
     top = readout.max(dim=1, keepdim=True).values
     rival = torch.where(readout < top, readout, -torch.inf).max(dim=1).values
     to_rival = (top[:, 0] - rival).min(dim=1).values  # inf for a silent class
-    to_threshold = (outcome.membrane.detach() - 1.0).abs().flatten(1).min(dim=1).values
-    return torch.minimum(to_rival, to_threshold)
+    each = [(v.detach() - 1.0).abs().flatten(1).min(dim=1).values for v in outcome.membrane]
+    return torch.stack([to_rival, *each]).amin(0)

@@ -41,7 +41,7 @@ def test_the_list_names_every_preset_with_its_window(here):
     assert (code, stderr) == (0, "")
     assert stdout == (
         "enode_tabulated.yaml   tabulated        measured    298 uS .. 978 uS (3.36 kohm .. 1.02 kohm)\n"
-        "    A device that repeats the change of conductance measured at each conductance.\n"
+        "    A device that repeats the steps of one measured device, place by place of its own range.\n"
         "gaussian_update.yaml   gaussian_update  literature  1 uS .. 1 mS (1 Mohm .. 1 kohm)\n"
         "    The noise model of the seed paper: every programming operation adds Normal(0, sigma).\n"
         "gong2018_exp.yaml      exp_step         literature  1 uS .. 100 uS (1 Mohm .. 10 kohm)\n"
@@ -52,8 +52,8 @@ def test_the_list_names_every_preset_with_its_window(here):
         "    Filamentary oxide RRAM in the 1e3..1e6 ohm window, programmed by identical pulses.\n"
         "oxram_literature.yaml  oxram            literature  1 uS .. 1 mS (1 Mohm .. 1 kohm)\n"
         "    Filamentary oxide RRAM in the 1e3..1e6 ohm window, programmed by identical pulses.\n"
-        "taox_tabulated.yaml    tabulated        measured    16.2 uS .. 121 uS (61.9 kohm .. 8.3 kohm)\n"
-        "    A device that repeats the change of conductance measured at each conductance.\n"
+        "taox_tabulated.yaml    tabulated        measured    10 uS .. 133 uS (99.7 kohm .. 7.54 kohm)\n"
+        "    A device that repeats the steps of one measured device, place by place of its own range.\n"
         "\n"
         "xbar devices NAME shows one with its sources and its picture.\n"
     )

@@ -116,6 +116,11 @@ def test_an_existing_file_is_kept_unless_forced(two, tmp_path):
         (["--preset", "oxrm.yaml"], "no device file and no preset 'oxrm.yaml'; did you mean"),
         (["--format", "neutrl"], "--format 'neutrl' is unknown; did you mean 'neutral'?"),
         (["--read-volts", "0"], "--read-volts = 0 is outside [1e-06, 100] V"),
+        (
+            ["--temperature", "85"],
+            "--temperature = 85 is outside [200, 700] K: kelvin, add 273.15 to degrees Celsius",
+        ),
+        (["--temperature", "hot"], "--temperature must be a number in [200, 700] K"),
         (["--preset", "ideal"], "the preset has no pulses to fit"),
     ],
 )

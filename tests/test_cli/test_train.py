@@ -137,7 +137,7 @@ def test_an_impossible_ratio_is_refused(here, ratio):
         ("--lr", "101", "--lr = 101 is outside [0, 100]"),
         ("--lr", "nan", "--lr must be a number in [0, 100], not 'nan'"),
         ("--batch-size", "0", "--batch-size = 0 is outside [1, 60000] images"),
-        ("--hidden", "65536", "--hidden = 65536 is outside [1, 65535] neurons"),
+        ("--hidden", "65536", "--hidden[0] = 65536 is outside [1, 65535] neurons"),
         ("--sigma-init", "x", "--sigma-init must be a number in [0, 100] weight or null, not 'x'"),
         ("--hidden-w-max", "0", "--hidden-w-max = 0 is outside [1e-06, 1000] weight"),
         ("--readout-w-max", "0", "--readout-w-max = 0 is outside [1e-06, 1000] weight"),
@@ -239,14 +239,14 @@ def test_numbers_of_a_settings_file_are_what_a_person_means():
     found = settings({}, "my.yaml")
     assert (found.learning_rate, found.t_read_seconds) == (1e-6, 5e-8)
     assert (found.network.ei, found.network.sigma_init) == ("80:20", 5e-3)
-    assert found.network.excitatory == 80
+    assert found.network.excitatory == (80,)
 
 
 def test_options_override_the_settings_file():
     Path("my.yaml").write_text("seed: 4\nepochs: 7\nnetwork: {ei: 80:20, hidden: 30}\n", "utf-8")
     found = settings({"seed": "5", "ei": "95:5"}, "my.yaml")
     assert (found.seed, found.epochs) == (5, 7)
-    assert (found.network.ei, found.network.hidden) == ("95:5", 30)
+    assert (found.network.ei, found.network.hidden) == ("95:5", (30,))
 
 
 def test_every_wrong_option_is_named_at_once():
@@ -415,7 +415,7 @@ def test_json_has_what_a_script_needs(finished):
     assert found["test_accuracy"] == found["epochs"][-1]["test_accuracy"]
     assert 0.0 <= found["test_accuracy"] <= 1.0
     spikes = found["spikes_per_inference"]
-    assert set(spikes) == {"excitatory", "inhibitory", "total"}
+    assert set(spikes) == {"excitatory", "inhibitory", "total", "layers"}
     assert spikes["total"] == pytest.approx(spikes["excitatory"] + spikes["inhibitory"], rel=1e-9)
     for place, when in ((0, "initial"), (1, "final")):
         rate = found["epochs"][place]["spikes_per_inference"]["total"] / 20 / 0.06
@@ -440,7 +440,7 @@ def test_a_run_keeps_its_settings_its_device_and_nothing_half_written(finished):
         "metrics.jsonl",
         "summary.json",
     }
-    assert settings({}, str(run / "config.yaml")).network.hidden == 20
+    assert settings({}, str(run / "config.yaml")).network.hidden == (20,)
     assert (run / "device.yaml").read_text("utf-8").startswith("model: oxram\n")
 
 

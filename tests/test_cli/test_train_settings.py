@@ -3,9 +3,11 @@
 import pytest
 
 from cli.train import assignments, settings
+from crossbar.snn.network import Network
 from crossbar.training.config import Training
 from crossbar.wires.wires import Wires
 from device_models.errors import ConfigError
+from device_models.schema import dump
 
 
 def typed(*sets, **options):
@@ -35,8 +37,52 @@ def test_bits_switch_the_converters_on():
 
 def test_network_and_training_options_meet_their_settings():
     found = typed("network.steps=50", ei="95:5", hidden="30", learning_rate="0.02", mapping="dale")
-    assert (found.network.ei, found.network.hidden, found.network.steps) == ("95:5", 30, 50)
+    assert (found.network.ei, found.network.hidden, found.network.steps) == (
+        "95:5",
+        (30,),
+        50,
+    )
     assert (found.learning_rate, found.mapping) == (0.02, "dale")
+
+
+def test_layers_are_typed_with_commas():
+    network = typed(hidden="30,20", recurrent="true", ei="50:50").network
+    assert (network.hidden, network.recurrent) == ((30, 20), True)
+    assert typed(hidden="30,20").network.recurrent is False
+    assert typed("network.hidden=40,30,20", "network.recurrent=true").network == Network(
+        hidden=(40, 30, 20), recurrent=True
+    )
+
+
+@pytest.mark.parametrize(
+    ("line", "hidden"),
+    [("20", (20,)), ("[20]", (20,)), ("[30, 20]", (30, 20)), ("\n  - 30\n  - 20", (30, 20))],
+)
+def test_a_file_names_one_layer_or_several(tmp_path, line, hidden):
+    """A number alone, as in files of before there were several layers, is one layer."""
+    path = tmp_path / "my.yaml"
+    path.write_text(f"seed: 1\nnetwork:\n  ei: 80:20\n  hidden: {line}\n", "utf-8")
+    found = settings({}, str(path))
+    assert found == Training(seed=1, network=Network(hidden=hidden))
+    path.write_text(dump(found), "utf-8")
+    assert settings({}, str(path)) == found
+
+
+def test_recurrence_is_written_and_read_back(tmp_path):
+    path, config = tmp_path / "my.yaml", Training(network=Network(hidden=(3, 2), recurrent=True))
+    path.write_text(dump(config), "utf-8")
+    assert "\n  hidden:\n  - 3\n  - 2\n  recurrent: true\n" in path.read_text("utf-8")
+    assert settings({}, str(path)) == config
+
+
+@pytest.mark.parametrize(
+    "line", ["[]", "{}", "20 30", "[20, [30]]", "[20, 1.5]", "", "[0]", "'20'"]
+)
+def test_what_names_no_layers_is_refused_by_line(tmp_path, line):
+    path = tmp_path / "my.yaml"
+    path.write_text(f"network:\n  hidden: {line}\n", "utf-8")
+    with pytest.raises(ConfigError, match="hidden"):
+        settings({}, str(path))
 
 
 @pytest.mark.parametrize(
@@ -49,6 +95,9 @@ def test_network_and_training_options_meet_their_settings():
         ([], {"wires": "many"}, "--wires must be a number in [0, 1e+09] ohm, not 'many'"),
         ([], {"adc_bits": "99"}, "--adc-bits = 99 is outside [1, 16] bit"),
         ([], {"learning_rate": "-1"}, "--lr = -1 is outside [0, 100]"),
+        ([], {"hidden": "30,0"}, "--hidden[1] = 0 is outside [1, 65535] neurons"),
+        ([], {"hidden": "30;20"}, "--hidden[0] must be a whole number"),
+        ([], {"hidden": ""}, "hidden must name the neurons of one hidden layer or more"),
         ([], {"mapping": "pairs"}, "--mapping must be one of"),
         (["periphery.adc_noise_lsb=1"], {}, "does nothing with periphery.kind = ideal"),
         (["faults.stuck_low_share=0.6", "faults.stuck_high_share=0.6"], {}, "together exceed 1"),

@@ -356,3 +356,30 @@ def test_a_line_that_does_not_exist_is_refused_before_anything_is_counted(call, 
     with pytest.raises(LimitError, match="nothing was sent"):
         call(board, line)
     assert board.counters == Counters()
+
+
+# After pulses
+
+
+@pytest.mark.parametrize("name", ["oxram", "oxram_literature"])
+def test_after_pulses_to_some_devices_all_are_seen_as_a_new_look_sees_them(name):
+    """Relaxation and slow noise included: the others did not change, whatever time has passed."""
+    model = load_device(name)
+    board = EmulatedBoard(
+        model, Tiling(40, 50, 128, 128), torch.ones(40, 50, dtype=torch.bool),
+        v_read_volts=V_READ, t_read_seconds=T_READ, seed=3, place=0,
+    )  # fmt: skip
+    for seed in range(3):
+        counts = torch.randint(-3, 4, (40, 50), generator=gen(seed), dtype=torch.int32)
+        board.pulse_array(counts * (torch.rand(40, 50, generator=gen(seed + 9)) < 0.2))
+        board.wait(10.0)
+    counts = torch.zeros(40, 50, dtype=torch.int32)
+    counts[3, 5], counts[20, 7:30] = 2, -4
+    before = board.g
+    board.pulse_array(counts)
+    g, sigma = board.g, board.read_sigma
+    assert torch.equal(g[counts == 0], before[counts == 0])
+    assert not torch.equal(g, before)
+    board.restore(board.state)
+    assert_close(g, board.g, rtol=1e-6, atol=0.0)
+    assert_close(sigma, board.read_sigma, rtol=1e-5, atol=0.0)

@@ -159,6 +159,20 @@ def test_every_device_is_counted_once_before_and_after(layers):
     assert "input to hidden (1,000 devices)" in panels[0].get_title(loc="left")
 
 
+def test_every_crossbar_has_a_panel_with_its_name():
+    names = {
+        2: ["input to hidden", "hidden to readout"],
+        4: ["input to hidden 1", "hidden 1 to hidden 2", "hidden 2 to hidden 3",
+            "hidden 3 to readout"],
+    }  # fmt: skip
+    for count, wanted in names.items():
+        conductances = [np.full((place + 1, 2), 1e-5) for place in range(count)]
+        panels = training.conductances(conductances, conductances, 1e-6, 1e-3).axes
+        titles = [axes.get_title(loc="left") for axes in panels if axes.get_title(loc="left")]
+        expected = [f"{name} ({2 * (place + 1)} devices)" for place, name in enumerate(wanted)]
+        assert titles == expected
+
+
 def test_resistance_runs_the_other_way_on_top(layers):
     figure = training.conductances(layers, layers, 1e-6, 1e-3)
     bottom, top = figure.axes[0], figure.axes[-1]
@@ -274,7 +288,8 @@ def test_every_preset_crosses_its_window_and_returns(preset):
     traces = devices.simulate(model, seed=0)
     assert traces.shape == (2 * devices.PULSES + 1, devices.DEVICES)
     share = (traces.mean(1) - model.g_min_siemens) / model.window_siemens
-    assert share[0] < 0.01
+    # The 41 devices of this one begin at their own lower ends, 4 to 30 uS; the window at the median.
+    assert share[0] < (0.1 if preset == "taox_tabulated.yaml" else 0.01)
     if preset == "taox_tabulated.yaml":  # one SET pulse nearly crosses, and the next ones wander
         assert share[1] > 0.5
     else:

@@ -8,11 +8,13 @@ import torch
 import xbar_synthetic as synthetic
 from xbar_measured import crosssim_ramps, taox_steps
 
-from crossbar.fitting.estimators import steps
+from crossbar.fitting.estimators import choice, filtering, steps
+from crossbar.fitting.estimators.chain import Chain
 from crossbar.fitting.estimators.laws import LAWS, as_model
 from crossbar.fitting.fit import fit
-from crossbar.fitting.predictive import checked_model, checks, predictions
+from crossbar.fitting.predictive import checks, excerpt, predictions
 from crossbar.fitting.readers import read
+from crossbar.fitting.uncertain import drawn_models
 from device_models.presets import load_device
 from device_models.registry import name_of
 
@@ -24,14 +26,7 @@ SHAPES = {
     "oxram": {"set_beta": (0.5, 4.0), "reset_beta": (0.5, 4.0)},
     "soft_bounds": {},
     "linear_step": {"set_slope": (-0.8, 1.0), "reset_slope": (-0.8, 1.0)},
-}
-# Measured 0.875 each over other 40 experiments (seeds 120 to 159; binomial error 0.05): estimates of
-# the RESET shapes lie 0.3 and 0.7 standard errors too low, for a reason not known.
-WEAK = {
-    ("linear_step", "reset_slope"): 0.82,
-    ("oxram", "reset_beta"): 0.82,  # 0.925 of seeds 0 to 39, 0.875 of 120 to 159
-    ("oxram", "set_fraction"): 0.82,  # 0.85 of seeds 0 to 39, 1.00 of 120 to 159
-    ("soft_bounds", "c2c_sigma"): 0.82,  # 0.875 before bounds were taken from plateaus
+    "exp_step": {"set_a": (-3.0, 0.5), "reset_a": (-0.03, 0.003)},  # 1 - a, 1 - 148 a at one end
 }
 
 
@@ -88,9 +83,7 @@ def test_95_percent_intervals_cover_the_truth(name):
     found = outcomes(name, range(40), 200)
     true, _, low, high = np.moveaxis(found, 2, 0)
     covered = ((low <= true) & (true <= high)).mean(0)
-    names = fields_of(name)
-    least = np.array([WEAK.get((name, n), 0.9) for n in names])
-    assert (covered >= least).all(), dict(zip(names, covered, strict=True))
+    assert (covered >= 0.9).all(), dict(zip(fields_of(name), covered, strict=True))
     assert covered.mean() <= 0.99
 
 
@@ -174,6 +167,25 @@ def test_few_devices_give_finite_intervals_and_say_what_they_hold_for(devices):
     assert any("their ramps are resampled: the intervals hold for them" in w for w in part.warnings)
 
 
+@pytest.mark.parametrize("seed", range(2))
+def test_pulses_that_leave_a_bound_are_not_chosen_by_the_errors_of_their_readings(seed):
+    """Chosen by the readings, the first to count fell 0.85 standard deviations short."""
+    model = as_model(synthetic.truth(), "linear_step")
+    changes = {"set_fraction": 0.03, "reset_fraction": 0.01, "set_slope": 0.0, "reset_slope": 0.0}
+    changes |= {"c2c_sigma": 0.2, "d2d_step_sigma": 0.0, "read_floor": 0.03, "read_fraction": 0.0}
+    model = dataclasses.replace(model, **changes)
+    chain = Chain.of(synthetic.trains(model, gen(seed), devices=200, pulses=60))
+    laws = filtering.tables([model], chain.before.min(), chain.before.max(), no_reads=False)
+    bounds = np.tile([[model.g_min_siemens], [model.g_max_siemens]], 200)
+    gains = np.zeros((1, 2, 200))
+    free = filtering.run(chain, laws, gains, bounds, None).free[0]
+    found = filtering.run(chain, laws, gains, bounds, free)
+    first = free & ~np.r_[False, free[:-1]] & (chain.polarity < 0)
+    off = (found.off[0] / np.sqrt(found.variance[0]))[first]
+    assert len(off) >= 200
+    assert abs(off.mean()) < 0.3  # 4 standard errors
+
+
 # --- tables --------------------------------------------------------------------------------------
 
 
@@ -190,8 +202,10 @@ def test_tables_from_pulses_have_the_quantiles_of_the_law_without_read_noise():
     g = torch.full((40_000,), 3e-5, dtype=torch.float64)
     for sign in (1, -1):
         signs = torch.full_like(g, sign)
-        drawn = table.draw_step_siemens(g, signs, generator=gen()).numpy()
-        true = model.draw_step_siemens(g, signs, generator=gen(1)).numpy()
+        same = dataclasses.replace(table, d2d_bound_sigma=0.0)
+        traits = same.manufacture((1, len(g)), generator=gen()).traits
+        drawn = same.draw_step_siemens(g, signs, traits, generator=gen()).numpy()
+        true = model.draw_step_siemens(g, signs, {}, generator=gen(1)).numpy()
         levels = [0.05, 0.25, 0.5, 0.75, 0.95]
         gap = np.quantile(drawn, levels) - np.quantile(true, levels)
         assert np.abs(gap).max() < 0.12 * true.mean(), (sign, gap / true.mean())
@@ -199,19 +213,24 @@ def test_tables_from_pulses_have_the_quantiles_of_the_law_without_read_noise():
     assert d2d.low < 0.1 < d2d.high
 
 
+@pytest.mark.parametrize("sign", [1, -1])
+@pytest.mark.parametrize("noise_siemens", [0.0, 1e-7, 1e-5])
+def test_the_density_of_a_table_is_one(sign, noise_siemens):
+    table = as_model(synthetic.truth(c2c_sigma=0.4), "tabulated")
+    steps_siemens = np.linspace(-4e-4, 4e-4, 400_001)
+    at, noise = np.full(len(steps_siemens), 2e-4), np.full(len(steps_siemens), noise_siemens**2)
+    log = choice._of_tables(table, at, sign, steps_siemens, noise)(1.3)
+    weight = np.exp(log) * (steps_siemens[1] - steps_siemens[0])
+    assert weight.sum() == pytest.approx(1.0, abs=2e-3)
+    mean = 1.3 * float(table.step_siemens(torch.tensor([2e-4]), torch.tensor(sign)))
+    assert weight @ steps_siemens == pytest.approx(mean, rel=0.03)
+
+
 def effects(found, rest):
-    """Names of the step quantities, and measured less predicted in units of the spread."""
-    model, _ = checked_model(found)
-    every = checks(rest, predictions(model, rest, seed=0))
+    """The step quantities by name, of devices as uncertain as the fit is."""
+    models = drawn_models(found, seed=0)
+    every = checks(rest, predictions(models, rest, seed=0))
     return {c.name: c for c in every if " step at " in c.name}
-
-
-def odd_and_even(measurements):
-    tables = measurements.steps
-    return (
-        dataclasses.replace(measurements, steps=tuple(t for t in tables if t.device % 2 == k))
-        for k in (1, 0)
-    )
 
 
 @pytest.mark.slow
@@ -238,15 +257,24 @@ def test_half_of_the_ramps_predicts_the_steps_of_the_other_half():
 
 
 @pytest.mark.slow
-def test_half_of_the_devices_predicts_the_order_of_the_steps_of_the_other_half():
-    odd, even = odd_and_even(taox_steps())
-    found = fit(
-        odd, load_device("oxram_literature"), generator=rng(), bootstrap=5, model="tabulated"
+def test_half_of_the_devices_predicts_the_steps_of_the_other_half():
+    measurements = taox_steps()
+    chosen = rng(5).permutation(41)[:20]
+    half, rest = (
+        dataclasses.replace(
+            measurements,
+            steps=tuple(t for t in measurements.steps if (t.device in chosen) == mine),
+        )
+        for mine in (True, False)
     )
-    compared = effects(found, even)
+    found = fit(
+        half, load_device("oxram_literature"), generator=rng(), bootstrap=100, model="tabulated"
+    )
+    assert found.model.tables == 20
+    rest = excerpt(rest)
+    compared = effects(found, rest)
     assert len(compared) == 6
-    off = np.abs([c.effect for c in compared.values()])
-    # It fails: devices differ in their range and shape, not by a factor alone.
-    assert np.median(off) < 0.2
-    d2d = next(e for e in found.estimates if e.name == "d2d_step_sigma")
-    assert 0.2 < d2d.value < 1.5
+    inside = {name: c.inside for name, c in compared.items()}
+    # A common table by absolute conductance predicts none. Measured SET steps lead beyond the range
+    # in which their device was seen, where a model never goes; halves of 41 devices differ, too.
+    assert np.mean(list(inside.values())) >= 0.45, inside

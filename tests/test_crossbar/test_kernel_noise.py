@@ -1,23 +1,30 @@
 """Read noise of the kernels: its distribution, its independence, its place in a run.
 
-Every statistical limit is 5 sigma, two-sided (false alarm 6e-7 a number), on fixed keys; beside
+The pools that draws are made of have `test_kernel_pools.py`. Every statistical limit is 5 sigma, two-sided (false alarm 6e-7 a number), on fixed keys; beside
 each stands a twin which shows that an error of 5 % of the spread would be noticed.
 """
 
+import functools
 import itertools
+from typing import NamedTuple
 
 import numpy as np
 import pytest
 from scipy import stats
+from xbar_kernels import lane_squares, run_samples, synapses_of, widths_of
 
 from crossbar.snn import kernels
+from crossbar.snn.engine import constants, empty_tally, scratch
+from crossbar.snn.kernels.forward import hidden_layer, readout_layer
+from crossbar.snn.kernels.normals import add_noise, draw_normals, sample_key
+from crossbar.snn.network import Network
 
 FALSE_ALARM = 6e-7  # that of 5 sigma, for the tests that give a probability
 SEED = 0x1234_5678_9ABC
 
 
 def key(number, *, layer=0, seed=SEED):
-    return np.uint64(kernels.sample_key(seed, number, layer))
+    return np.uint64(sample_key(seed, number, layer))
 
 
 def draws(keys, steps, lanes):
@@ -25,7 +32,7 @@ def draws(keys, steps, lanes):
     out = np.full((len(keys), steps, lanes), np.nan, np.float32)
     for row, one in zip(out, keys, strict=True):
         for step in range(steps):
-            kernels.draw_normals(one, step, row[step])
+            draw_normals(one, step, row[step])
     return out.astype(float)
 
 
@@ -65,15 +72,6 @@ def test_tails_reach_beyond_4_sigma_as_often_as_they_should(million):
     assert stats.binomtest(beyond, million.size, 2 * stats.norm.sf(4)).pvalue > FALSE_ALARM
 
 
-def test_every_random_word_gives_a_finite_radius():
-    """The words 0 and 2^32 - 1 are the ends of the logarithm."""
-    words = np.r_[:512, 2**31 - 256 : 2**31 + 256, 2**32 - 512 : 2**32].astype(np.uint32)
-    found = np.array([kernels.exponential(word) for word in words], float)
-    uniform = ((words >> 8).astype(np.float32) + np.float32(0.5)).astype(float) * 2.0**-24
-    np.testing.assert_allclose(found, -np.log(uniform), rtol=3e-7, atol=1e-12)
-    assert (found >= 0.0).all()
-
-
 # Independence
 
 
@@ -86,7 +84,7 @@ def z_of_correlation(x, y):
 
 def neighbours(million):
     """Pairs of draws that differ in one coordinate: lane, step, sample, layer, seed, key bit."""
-    for lag in (1, 2, 16, 50):  # 50: the two numbers of one Box-Muller pair
+    for lag in (1, 2, 16, 50):
         yield f"lane + {lag}", million[..., :-lag], million[..., lag:]
         yield f"step + {lag}", million[:, :-lag], million[:, lag:]
         yield f"sample + {lag}", million[:-lag], million[lag:]
@@ -100,8 +98,15 @@ def neighbours(million):
 
 
 def test_draws_of_other_lanes_steps_samples_layers_and_seeds_are_uncorrelated(million):
-    """34 numbers: a false alarm of 2e-5 in all, had the keys not been fixed."""
+    """34 numbers: a false alarm of 2e-5 in all, had the keys not been fixed.
+
+    Squares of two lanes are as correlated as those of the pools; `test_kernel_pools.py` has a limit
+    for that.
+    """
     found = {name: z_of_correlation(x, y) for name, x, y in neighbours(million)}
+    shared = lane_squares()
+    for lag in (1, 2, 16, 50):
+        found[f"lane + {lag}"][1] -= shared[lag] * np.sqrt(million[..., :-lag].size)
     assert all((np.abs(z) < 5).all() for z in found.values()), found
 
 
@@ -125,11 +130,10 @@ COLUMN_VARIANCES = np.array([1e-6, 1e-3, 0.04, 0.25, 1.0, 4.0, 100.0], np.float3
 
 def test_add_noise_gives_each_column_its_variance_and_clears_the_sum():
     """20 000 draws a column: 1 % standard error, so 5 % of sigma is 10 standard errors."""
-    normals = np.zeros(8, np.float32)
     found = np.zeros((20_000, 7), np.float32)
     for number, current in enumerate(found):
         variance = COLUMN_VARIANCES.copy()
-        kernels.add_noise(current, variance, normals, key(number), 3)
+        add_noise(current, variance, key(number), 3)
         assert not variance.any()
     for scaled in (found / np.sqrt(COLUMN_VARIANCES)).T.astype(float):
         assert abs(z_of_mean(scaled)) < 5
@@ -140,29 +144,38 @@ def test_add_noise_gives_each_column_its_variance_and_clears_the_sum():
 
 def test_add_noise_adds_to_the_current():
     """Normal number j goes to column j, times the root of the variance."""
-    current, normals = np.arange(7, dtype=np.float32), np.zeros(8, np.float32)
-    kernels.add_noise(current, COLUMN_VARIANCES.copy(), normals, key(5), 3)
-    expected = np.arange(7) + np.sqrt(COLUMN_VARIANCES) * draws([key(5)], 4, 8)[0, 3, :7]
+    current = np.arange(7, dtype=np.float32)
+    add_noise(current, COLUMN_VARIANCES.copy(), key(5), 3)
+    expected = np.arange(7) + np.sqrt(COLUMN_VARIANCES) * draws([key(5)], 4, 7)[0, 3]
     np.testing.assert_allclose(current, expected, rtol=1e-6, atol=1e-6)
 
 
 # Through the network: every device its own noise
 
 LINES, HIDDEN, CLASSES = 12, 8, 6
-CONSTANTS = [np.float32(x) for x in (np.exp(-1 / 5), np.exp(-1 / 10), 1.0, 100.0, 1.0)]
 
 
-def network(*, sigma1=None, sigma2=None, w1=None):
+class Noisy(NamedTuple):
+    """Weights of both crossbars and the variances of their reads; None without noise."""
+
+    weights: tuple
+    variances: tuple
+
+
+def network_of(steps, recurrent):
+    return Network(
+        inputs=LINES, hidden=HIDDEN, classes=CLASSES, steps=steps, ei="none", recurrent=recurrent
+    )
+
+
+def noisy_weights(*, hidden=None, readout=None, recurrent=False):
     """Weights that make some neurons fire, with given spreads of the devices' noise."""
     generator = np.random.default_rng(17)
-    if w1 is None:
-        w1 = generator.uniform(0.05, 0.3, (LINES, HIDDEN))
+    w1 = generator.uniform(0.05, 0.3, (LINES, HIDDEN))
     w2 = 0.2 * generator.standard_normal((HIDDEN, CLASSES))
-    squares = [
-        np.zeros((0, 0)) if sigma is None else np.square(sigma) for sigma in (sigma1, sigma2)
-    ]
-    parts = (part.astype(np.float32) for part in (w1, w2, *squares))
-    return kernels.Weights(*parts, np.ones(LINES), np.ones(HIDDEN))
+    if recurrent:
+        w1 = np.concatenate([w1, generator.uniform(-0.2, 0.3, (HIDDEN, HIDDEN))])
+    return Noisy((w1, w2), tuple(s if s is None else np.square(s) for s in (hidden, readout)))
 
 
 def samples_of(*events, first_key=0):
@@ -175,26 +188,38 @@ def samples_of(*events, first_key=0):
     return kernels.Samples(rows, times, offsets, labels, chosen, first_key)
 
 
-def empty_tally(samples):
-    counts = [np.zeros(2, np.int64), np.zeros(2, np.int64), np.zeros(2)]
-    spikes = np.zeros(HIDDEN, np.int64)
-    return kernels.Tally(spikes, np.zeros(samples, np.int64), np.zeros(samples), *counts)
-
-
-def traces_of(weights, events, numbers, steps):
+def traces_of(noisy, events, numbers, steps):
     """Membranes and readout traces of one sample under the noise of many sample numbers."""
-    samples, tally = samples_of(events), empty_tally(1)
-    constants = kernels.Constants(*CONSTANTS, steps, 64)
-    work = tuple(np.zeros(n, np.float32) for n in [HIDDEN] * 3 + [CLASSES] * 3)
-    membranes = np.zeros((len(numbers), steps + 1, HIDDEN), np.float32)
-    readouts = np.zeros((len(numbers), steps + 1, CLASSES), np.float32)
-    for membrane, readout, number in zip(membranes, readouts, numbers, strict=True):
-        keys = np.array([key(number, layer=layer) for layer in range(2)], np.uint64)
-        kernels.forward(samples, 0, weights, constants, keys, (membrane, readout), work, tally)
-    return membranes, readouts
+    weights, variances = noisy
+    network = network_of(steps, len(weights[0]) > LINES)
+    samples, tally = samples_of(events), empty_tally(network, 1, HIDDEN)
+    c = constants(network, 64)
+    hidden, readout = synapses_of(network, weights, np.float32, variances=variances)
+    (course,), trace = scratch(steps, widths_of(network))
+    work = [np.zeros(layer.matrix.shape[1], np.float32) for layer in (hidden, readout)]
+    membranes, readouts = [], []
+    lines = kernels.Lines(samples.rows, samples.times, 0, len(samples.rows))
+    for number in numbers:
+        keys = [key(number, layer=layer) for layer in range(2)]
+        count = hidden_layer(lines, hidden, c, keys[0], course, work[0], tally, 0)
+        fired = kernels.Lines(course.rows, course.times, 0, count)
+        scores = np.zeros(trace.shape[1], np.float32), np.zeros(trace.shape[1], np.int32)
+        readout_layer(fired, readout, c, keys[1], trace, work[1], scores, tally, 1)
+        membranes.append(course.trace[:, :HIDDEN].copy())
+        readouts.append(trace[:, :CLASSES].copy())
+    return np.array(membranes), np.array(readouts)
 
 
 READS = 40_000
+
+
+def sums_by_device(sigma, active, generator):
+    """Noise of a step's reads added up device by device, and the spread of each column."""
+    by_device = generator.standard_normal((READS, len(active), sigma.shape[1]))
+    return (by_device * sigma[active]).sum(1), np.sqrt(np.square(sigma[active]).sum(0))
+
+
+EVENTS = [(0, line) for line in (1, 2, 2, 5, 7, 11)]  # line 2 is read twice
 
 
 def noise_of_layer(layer, scale=1.0):
@@ -205,17 +230,44 @@ def noise_of_layer(layer, scale=1.0):
     """
     generator = np.random.default_rng([23, layer])
     sigma = generator.uniform(0.01, 0.3, ((LINES, HIDDEN), (HIDDEN, CLASSES))[layer])
-    events = [(0, line) for line in (1, 2, 2, 5, 7, 11)]  # line 2 is read twice
-    steps, quiet = 2 + 2 * layer, network()
-    noisy = network(**{f"sigma{layer + 1}": scale * sigma})
-    silent = traces_of(quiet, events, [0], steps)
-    found = traces_of(noisy, events, range(READS), steps)[layer][:, -1] - silent[layer][:, -1]
+    steps = 2 + 2 * layer
+    noisy = noisy_weights(**{("hidden", "readout")[layer]: scale * sigma})
+    silent = traces_of(noisy_weights(), EVENTS, [0], steps)
+    found = traces_of(noisy, EVENTS, range(READS), steps)[layer][:, -1] - silent[layer][:, -1]
     fired = np.flatnonzero(silent[0][0, 2] > 1.0)
-    active = [line for _, line in events] if layer == 0 else fired
+    active = [line for _, line in EVENTS] if layer == 0 else fired
     assert 3 <= len(active) < len(sigma)
-    by_device = generator.standard_normal((READS, len(active), sigma.shape[1]))
-    spread = np.sqrt(np.square(sigma[active]).sum(0))
-    return found / spread, (by_device * sigma[active]).sum(1) / spread
+    expected, spread = sums_by_device(sigma, active, generator)
+    return found / spread, expected / spread
+
+
+def noise_of_own_rows(scale=1.0):
+    """The same for a recurrent layer: lines come in at step 2, together with its own spikes.
+
+    Noise is on the rows of its own neurons and on lines 3 and 4 alone, which step 0 does not drive.
+    """
+    generator = np.random.default_rng([23, 7])
+    sigma = generator.uniform(0.01, 0.3, (LINES + HIDDEN, HIDDEN))
+    sigma[[line for line in range(LINES) if line not in (3, 4)]] = 0.0
+    events = [*EVENTS, (2, 3), (2, 4), (2, 4)]
+    noisy = noisy_weights(hidden=scale * sigma, recurrent=True)
+    quiet, _ = traces_of(noisy_weights(recurrent=True), events, [0], 4)
+    found = traces_of(noisy, events, range(READS), 4)[0][:, -1] - quiet[:, -1]
+    fired = np.flatnonzero(quiet[0, 2] > 1.0)
+    assert 3 <= len(fired) < HIDDEN
+    active = [3, 4, 4, *(LINES + fired)]
+    expected, spread = sums_by_device(sigma, active, generator)
+    seen = quiet[0, 3] <= 1.0  # the others fire at step 3, and their reset swallows step 4
+    assert seen.sum() >= 3
+    return (found / spread)[:, seen], (expected / spread)[:, seen]
+
+
+SUMS = {
+    "hidden": functools.partial(noise_of_layer, 0),
+    "readout": functools.partial(noise_of_layer, 1),
+    "recurrent": noise_of_own_rows,
+}
+each_sum = pytest.mark.parametrize("sums", SUMS.values(), ids=SUMS)
 
 
 def z_between(one, other):
@@ -229,18 +281,18 @@ def z_between(one, other):
     return mean, variance, stats.ks_2samp(one.ravel(), other.ravel(), method="asymp").pvalue
 
 
-@pytest.mark.parametrize("layer", [0, 1])
-def test_column_noise_is_that_of_its_devices_added_one_by_one(layer):
-    mean, variance, probability = z_between(*noise_of_layer(layer))
+@each_sum
+def test_column_noise_is_that_of_its_devices_added_one_by_one(sums):
+    mean, variance, probability = z_between(*sums())
     assert (np.abs(mean) < 5).all()
     assert (np.abs(variance) < 5).all()
     assert probability > FALSE_ALARM
 
 
-@pytest.mark.parametrize("layer", [0, 1])
+@each_sum
 @pytest.mark.parametrize("scale", [1.05, 1 / 1.05])
-def test_the_sum_over_devices_would_notice_5_percent(layer, scale):
-    _, variance, probability = z_between(*noise_of_layer(layer, scale))
+def test_the_sum_over_devices_would_notice_5_percent(sums, scale):
+    _, variance, probability = z_between(*sums(scale=scale))
     assert (np.abs(variance) > 5).all()
     assert probability < FALSE_ALARM
 
@@ -248,7 +300,7 @@ def test_the_sum_over_devices_would_notice_5_percent(layer, scale):
 @pytest.mark.parametrize("layer", [0, 1])
 def test_each_layer_draws_from_its_own_key_at_its_own_step(layer):
     found = noise_of_layer(layer)[0][:50]
-    step, columns = 2 * layer, found.shape[1]  # an even number of columns, as the draws need
+    step, columns = 2 * layer, found.shape[1]
     expected = draws([key(number, layer=layer) for number in range(50)], step + 1, columns)
     # The noise was found as a difference of currents of order 1, over spreads of order 0.1.
     np.testing.assert_allclose(found, expected[:, step], rtol=1e-5, atol=1e-5)
@@ -259,14 +311,13 @@ def test_each_layer_draws_from_its_own_key_at_its_own_step(layer):
 STEPS = 20
 
 
-def run(weights, samples, *, seed=SEED):
-    """Losses, spikes and gradients of a chunk."""
-    tally = empty_tally(len(samples.chosen))
-    shapes = (LINES, HIDDEN), (HIDDEN, CLASSES)
-    gradient = kernels.Gradient(*(np.zeros(shape, np.float32) for shape in shapes))
-    constants = kernels.Constants(*CONSTANTS, STEPS, 4)
-    kernels.run_chunk(samples, weights, weights.w2, constants, seed, tally, gradient, True)
-    return tally, gradient
+def run(noisy, samples, *, seed=SEED):
+    """Tally and gradients of a chunk."""
+    weights, variances = noisy
+    network = network_of(STEPS, len(weights[0]) > LINES)
+    return run_samples(
+        network, weights, samples, np.float32, seed=seed, tile_rows=4, variances=variances
+    )
 
 
 @pytest.fixture
@@ -278,10 +329,11 @@ def events():
     ]
 
 
-@pytest.fixture
-def noisy():
-    spreads = {"sigma1": np.full((LINES, HIDDEN), 0.1), "sigma2": np.full((HIDDEN, CLASSES), 0.1)}
-    return network(**spreads)
+@pytest.fixture(params=[False, True], ids=["forward", "recurrent"])
+def noisy(request):
+    rows = LINES + HIDDEN * request.param
+    spreads = {"hidden": np.full((rows, HIDDEN), 0.1), "readout": np.full((HIDDEN, CLASSES), 0.1)}
+    return noisy_weights(recurrent=request.param, **spreads)
 
 
 def test_noise_of_a_sample_does_not_depend_on_its_chunk(noisy, events):
@@ -302,17 +354,17 @@ def test_noise_differs_between_samples_and_between_seeds(noisy, events):
 
 
 def test_noise_of_one_layer_does_not_move_that_of_the_other(noisy, events):
-    silenced = noisy._replace(variance2=np.zeros((0, 0), np.float32))
+    silenced = noisy._replace(variances=(noisy.variances[0], None))
     both, first = (run(weights, samples_of(*events))[0] for weights in (noisy, silenced))
     assert both.spikes.tolist() == first.spikes.tolist()
     assert (both.losses != first.losses).any()
 
 
 def test_noise_of_a_step_does_not_depend_on_earlier_reads(noisy):
-    w1 = noisy.w1.copy()
-    variance1 = noisy.variance1.copy()
-    w1[3], variance1[3] = 0.0, 0.0  # line 3 is read without effect
-    weights = noisy._replace(w1=w1, variance1=variance1)
+    weights = [np.array(w) for w in noisy.weights]
+    variances = [np.array(variance) for variance in noisy.variances]
+    weights[0][3], variances[0][3] = 0.0, 0.0  # line 3 is read without effect
+    weights = Noisy(weights, variances)
     late = [(4, 1), (4, 2), (6, 8)]
     alone, _ = traces_of(weights, late, range(10), 8)
     after_others, _ = traces_of(weights, [(0, 3), (1, 3), *late], range(10), 8)
@@ -327,8 +379,8 @@ def test_no_event_draws_no_noise(noisy):
 
 
 def test_noise_of_variance_zero_gives_the_bits_of_a_run_without(events):
-    zero = network(sigma1=np.zeros((LINES, HIDDEN)), sigma2=np.zeros((HIDDEN, CLASSES)))
-    quiet, silenced = (run(weights, samples_of(*events)) for weights in (network(), zero))
+    zero = noisy_weights(hidden=np.zeros((LINES, HIDDEN)), readout=np.zeros((HIDDEN, CLASSES)))
+    quiet, silenced = (run(weights, samples_of(*events)) for weights in (noisy_weights(), zero))
     for with_zero, without in zip(
         (*silenced[0], *silenced[1]), (*quiet[0], *quiet[1]), strict=True
     ):

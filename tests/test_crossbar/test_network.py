@@ -32,7 +32,7 @@ NO_RATIOS = [
 @pytest.mark.parametrize(("text", "fraction"), RATIOS.items())
 def test_a_ratio_is_the_excitatory_share(text, fraction):
     assert excitatory_fraction(text) == fraction
-    assert Network(ei=text).excitatory == (None if fraction is None else int(100 * fraction))
+    assert Network(ei=text).excitatory == (None if fraction is None else (int(100 * fraction),))
 
 
 @pytest.mark.parametrize("text", NO_RATIOS)
@@ -51,12 +51,13 @@ def test_no_ratio_is_refused_and_the_message_says_what_is_allowed(text):
 @pytest.mark.parametrize("hidden", [100, 200])
 def test_the_published_ratios_give_whole_numbers_of_neurons(ei, hidden):
     """int(N r) of the published code, where N r is a whole number: rounding must not lose one."""
-    assert Network(ei=ei, hidden=hidden).excitatory == hidden * int(ei.split(":")[0]) // 100
+    assert Network(ei=ei, hidden=hidden).excitatory == (hidden * int(ei.split(":")[0]) // 100,)
 
 
 def test_a_share_of_a_neuron_is_inhibitory():
-    assert Network(ei="50:50", hidden=5).excitatory == 2
-    assert Network(ei="0.99", hidden=10).excitatory == 9
+    assert Network(ei="50:50", hidden=5).excitatory == (2,)
+    assert Network(ei="0.99", hidden=10).excitatory == (9,)
+    assert Network(ei="50:50", hidden=(5, 4, 1)).excitatory == (2, 2, 0)
 
 
 @pytest.mark.parametrize("ei", ["50:50", "80:20", "95:5", "100:0", "0:100"])
@@ -73,6 +74,45 @@ def test_without_dales_law_no_sign_is_bound():
     assert (inputs.tolist(), hidden.tolist()) == ([0, 0, 0], [0, 0])
 
 
+# Sizes
+
+
+def test_a_number_alone_is_one_hidden_layer():
+    assert Network(hidden=30) == Network(hidden=(30,))
+    assert Network(hidden=30).hidden == (30,)
+    assert Network().hidden == (100,)
+
+
+def test_no_hidden_layer_is_refused():
+    with pytest.raises(ConfigError, match="hidden must name the neurons of one hidden layer or"):
+        Network(hidden=())
+
+
+@pytest.mark.parametrize(
+    ("hidden", "recurrent", "crossbars"),
+    [
+        ((30,), False, ((9, 30), (30, 4))),
+        ((30,), True, ((39, 30), (30, 4))),
+        ((30, 20), False, ((9, 30), (30, 20), (20, 4))),
+        ((30, 20), True, ((39, 30), (50, 20), (20, 4))),
+    ],
+)
+def test_crossbars_have_a_row_for_every_line_and_every_own_neuron(hidden, recurrent, crossbars):
+    network = Network(inputs=9, hidden=hidden, classes=4, recurrent=recurrent)
+    assert network.crossbars == crossbars
+    assert network.inputs_of == (9, *hidden)
+    assert network.neurons == sum(hidden)
+    assert [len(sign) for sign in signs(network)] == [rows for rows, _ in crossbars]
+
+
+def test_rows_of_own_neurons_have_the_signs_of_the_neurons():
+    network = Network(inputs=3, hidden=(4, 5), recurrent=True, ei="50:50")
+    one, two = [1, 1, -1, -1], [1, 1, -1, -1, -1]
+    first, second, readout = (sign.tolist() for sign in signs(network))
+    assert (first, second, readout) == ([1, 1, 1, *one], [*one, *two], two)
+    assert all(not sign.any() for sign in signs(Network(hidden=(4, 5), recurrent=True, ei="none")))
+
+
 def test_decays_are_those_of_the_time_constants():
     network = Network()
     assert_close(network.alpha, 0.818730753, rtol=1e-9, atol=0.0)
@@ -83,7 +123,7 @@ def test_decays_are_those_of_the_time_constants():
 
 BAD_VALUES = {
     "inputs": [0, 65536, 7.5],
-    "hidden": [0, 65536, True],
+    "hidden": [0, 65536, True, (20, 0), (65536, 20), (20, 7.5)],
     "classes": [1, 1001],
     "steps": [1, 256],
     "dt_seconds": [0.0, -1e-3, math.nan],
@@ -96,7 +136,7 @@ BAD_VALUES = {
 
 @pytest.mark.parametrize(("name", "value"), [(n, v) for n, vs in BAD_VALUES.items() for v in vs])
 def test_a_value_outside_its_range_is_refused_by_name(name, value):
-    with pytest.raises(ConfigError, match=rf"Network\.{name} "):
+    with pytest.raises(ConfigError, match=rf"Network\.{name}(\[\d\])? "):
         Network(**{name: value})
 
 
@@ -114,15 +154,16 @@ def test_initial_weights_obey_dales_law(ei):
     assert (w1.shape, w2.shape) == ((784, 100), (100, 10))
     assert {w1.dtype, w2.dtype} == {np.dtype(np.float32)}
     assert (w1 > 0).all()
-    assert (w2[: network.excitatory] > 0).all()
-    assert (w2[network.excitatory :] < 0).all()
+    (excitatory,) = network.excitatory
+    assert (w2[:excitatory] > 0).all()
+    assert (w2[excitatory:] < 0).all()
 
 
 def test_dales_law_folds_the_weights_that_the_free_network_has():
     """One generator, one draw: the ratio changes signs, nothing else."""
     _, (free1, free2) = weights(ei="none", sigma_init=0.002)
     network, (w1, w2) = weights(ei="80:20", sigma_init=0.002)
-    bound = signs(network).hidden[:, None]
+    bound = signs(network)[1][:, None]
     np.testing.assert_array_equal(w1, np.abs(free1))
     np.testing.assert_array_equal(w2, bound * np.abs(free2))
 
@@ -172,6 +213,40 @@ def test_the_tests_above_would_notice_3_percent():
     _, (w1, _) = weights(sigma_init=0.00103)
     assert abs(z_of_spread(w1, 0.001)) > 5
     assert abs(z_of_spread(1.03 * many_readouts(), READOUT_SIGMA)) > 5
+
+
+# Seven tests below 5 sigma; 19 600 to 400 000 numbers each.
+DEEP = {"inputs": 196, "hidden": (400, 100), "recurrent": True}
+
+
+@pytest.mark.parametrize("ei", ["80:20", "none"])
+def test_spreads_of_layers_behind_the_first_and_of_own_neurons(ei):
+    """7 (1 - beta) / sqrt(lines), but under Dale's law a layer drives itself by `sigma_init`."""
+    network, found = weights(ei=ei, **DEEP)
+    scaled = {n: 7 * (1 - 0.904837418) / math.sqrt(n) for n in (196, 400, 100)}
+    free = ei == "none"
+    first = scaled[196] if free else 1e-3
+    wanted = [
+        (first, scaled[400] if free else first),
+        (scaled[400], scaled[100] if free else first),
+    ]
+    for w, lines, (of_lines, of_own) in zip(found, network.inputs_of, wanted, strict=False):
+        assert abs(z_of_spread(w[:lines], of_lines)) < 5
+        assert abs(z_of_spread(w[lines:], of_own)) < 5
+        assert abs(z_of_spread(1.05 * w[lines:], of_own)) > 5
+    assert (
+        abs(
+            z_of_spread(np.stack([weights(n, ei=ei, **DEEP)[1][2] for n in range(20)]), scaled[100])
+        )
+        < 5
+    )
+
+
+def test_dales_law_holds_in_every_crossbar():
+    network, found = weights(ei="80:20", **DEEP)
+    for w, sign in zip(found, signs(network), strict=True):
+        assert w.dtype == np.float32
+        assert (w * sign[:, None] > 0).all()
 
 
 def test_free_weights_are_normal_and_bound_ones_half_normal():

@@ -364,7 +364,7 @@ def test_the_measured_trains_need_a_window():
     pulses = measured.gong_pulses().pulses[0]
     assert len(pulses) == 2 * 999
     path = measured.measured_file("gong2018_reram/gong_et_al.csv")
-    with pytest.raises(CalibrationError, match="give --window G_MIN,G_MAX"):
+    with pytest.raises(CalibrationError, match="give --window G_MIN:G_MAX"):
         read([path])
 
 

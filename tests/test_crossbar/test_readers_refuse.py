@@ -186,17 +186,17 @@ UNSAID = {
     "mixed read voltages": (
         "t_seconds,v_read_volts,r_ohms\n0,0.2,1e4\n1,0.5,1e4\n",
         "row 3, column 'v_read_volts': 0.5 V, but 0.2 V in row 2; one read voltage is allowed "
-        "(--v-read-volts picks one and drops the others)" + END,
+        "(--read-volts picks one and drops the others)" + END,
     ),
     "currents at no voltage": (
         "rmp1\n1e-6\n2e-6\n",
         "row 1, column 'rmp1': currents, and no read voltage in [1e-06, 10] V is stated; give "
-        "--v-read-volts" + END,
+        "--read-volts" + END,
     ),
     "normalised conductances": (
         "-0.5,0.5\n0.5,-0.5\n",
         "row 1, column 1: normalised conductances (-0.5 to 0.5), and nothing states the window; "
-        "give --window G_MIN,G_MAX in siemens, or name the columns up_siemens,down_siemens" + END,
+        "give --window G_MIN:G_MAX in siemens, or name the columns up_siemens,down_siemens" + END,
     ),
 }
 
@@ -278,6 +278,7 @@ HEADERS = [
     b"a\nb\nWordline,Bitline,Resistance,Amplitude (V),Pulse width (s),Tag,ReadTag,ReadVoltage\n",
     b"rmp1,rmp2\n",
     b"up,down\n",
+    b"2e-6,0.2,0,0.2,1\n",
     b"Gbins CDF\n",
     b"t_seconds,g_siemens\n",
     b"device,t_seconds,r_ohms\n",

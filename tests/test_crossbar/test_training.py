@@ -176,20 +176,23 @@ def layer_of(model, x, *, sign=1, w_max=1.0):
 
 def wanted_changes(layer, sizes, seed=1):
     """Normal changes of `sizes` mean steps, of both signs."""
-    up = torch.ones(SHAPE, dtype=torch.bool)
-    step = layer.step(layer.mapping.route(up, layer.board.state.g))
+    step = layer.known(layer.board.state.g).up.step
     return sizes * step * torch.randn(SHAPE, generator=gen(seed))
 
 
 class _Told:
-    """A layer that notes the pulses that it is told to send, signed by the wanted direction."""
+    """A layer that notes the changes that it is told to send."""
 
-    def __init__(self, layer):
-        self.mapping, self.step, self.sent = layer.mapping, layer.step, []
+    def __init__(self):
+        self.sent = []
 
-    def pulse(self, pulses, route):
-        direction = route.polarity * torch.where(route.minus, -1, 1)
-        self.sent.append((pulses * direction * self.step(route)).double())
+    def pulse(self, pulses, known):
+        self.sent.append((pulses * step_of(known, pulses)).double())
+
+
+def step_of(known, wanted):
+    """The step of each weight in its wanted direction."""
+    return torch.where(wanted > 0, known.up.step, known.down.step)
 
 
 @pytest.mark.parametrize("sign", [1, -1])
@@ -197,25 +200,23 @@ class _Told:
 def test_accumulated_changes_are_pulses_and_a_rest_below_one_step(sign, sizes):
     """20 updates: sent + kept = wanted, to the rounding of 32 bits; the kept part is below 1."""
     layer = layer_of(load_device("oxram_literature"), 0.5, sign=sign)
-    told, policy = _Told(layer), POLICIES["accumulate"](SHAPE)
+    told, policy, known = _Told(), POLICIES["accumulate"](SHAPE), layer.known(layer.board.state.g)
     wanted = [wanted_changes(layer, sizes, seed) for seed in range(20)]
     for change in wanted:
-        policy.update(told, change, layer.board.state.g, generator=gen())
+        policy.update(told, change, known, generator=gen())
     sent = torch.stack(told.sent).sum(0)
     total = torch.stack(wanted).double().sum(0)
     assert_close(sent + policy.chi.double(), total, rtol=0.0, atol=1e-6)
     assert float(total.abs().max()) > 1e-2
-    step = layer.step(layer.mapping.route(policy.chi > 0, layer.board.state.g))
-    assert (policy.chi.abs() <= step * 1.0001).all()
+    assert (policy.chi.abs() <= step_of(known, policy.chi) * 1.0001).all()
 
 
 def excess(policy, wanted, layer, *, repeats=400, scale=1.0):
     """(sent - scale wanted) / step of many updates."""
-    told = _Told(layer)
-    generator = gen(2)
+    told, known, generator = _Told(), layer.known(layer.board.state.g), gen(2)
     for _ in range(repeats):
-        policy.update(told, wanted, layer.board.state.g, generator=generator)
-    step = layer.step(layer.mapping.route(wanted > 0, layer.board.state.g)).double()
+        policy.update(told, wanted, known, generator=generator)
+    step = step_of(known, wanted).double()
     return (torch.stack(told.sent) - scale * wanted.double()) / step
 
 
@@ -243,7 +244,8 @@ def test_pulses_move_an_ideal_layer_by_what_was_wanted(policy, sign):
     layer = layer_of(IDEAL, 0.5, sign=sign)
     before = torch.from_numpy(layer.effective().weights)
     wanted = 0.1 * torch.randn(SHAPE, generator=gen(4))
-    POLICIES[policy](SHAPE).update(layer, wanted, layer.board.state.g, generator=gen())
+    known = layer.known(layer.board.state.g)
+    POLICIES[policy](SHAPE).update(layer, wanted, known, generator=gen())
     after = torch.from_numpy(layer.effective().weights)
     assert_close(after - before, wanted, rtol=0.0, atol=1e-6)
 
@@ -251,7 +253,8 @@ def test_pulses_move_an_ideal_layer_by_what_was_wanted(policy, sign):
 @each_policy
 def test_no_wanted_change_sends_no_pulse(policy):
     layer = layer_of(load_device("oxram_literature"), 0.5)
-    POLICIES[policy](SHAPE).update(layer, torch.zeros(SHAPE), layer.board.state.g, generator=gen())
+    known = layer.known(layer.board.state.g)
+    POLICIES[policy](SHAPE).update(layer, torch.zeros(SHAPE), known, generator=gen())
     assert layer.board.counters.programming_operations == 0
 
 
@@ -413,10 +416,11 @@ class Counted:
 
     def __init__(self, config, weights, siemens, events, labels):
         outcome, _, x = dense_run(config.network, weights, events, labels, np.arange(len(labels)))
-        self.spikes = outcome.spikes.detach().sum((0, 1))
+        (fired,) = (spikes.detach() for spikes in outcome.spikes)
+        self.spikes = fired.sum((0, 1))
         self.activations = self.conversions = 0
         self.joules, self.correct = 0.0, int((outcome.predictions.numpy() == labels).sum())
-        for spikes, g in zip((x, outcome.spikes.detach()), siemens, strict=True):
+        for spikes, g in zip((x, fired), siemens, strict=True):
             across = -(-g.shape[1] // config.tile_columns)
             self.activations += int(spikes.sum()) * across
             self.conversions += tile_steps(spikes, config.tile_rows) * g.shape[1]

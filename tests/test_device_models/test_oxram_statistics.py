@@ -154,8 +154,8 @@ def ends(model, calls, *, seed):
     state, generator, joules = at(model, torch.full(SHAPE, 0.3), seed=7), gen(seed), 0.0
     for count in calls:
         counts = torch.full(SHAPE, count, dtype=torch.int32)
-        state, more = model.program(state, counts, everywhere(state.g), generator=generator)
-        joules += more
+        done = model.program(state, counts, everywhere(state.g), generator=generator)
+        state, joules = done.state, joules + done.energy_joules
     return state.g.flatten().double(), joules
 
 

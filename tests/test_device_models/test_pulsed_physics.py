@@ -177,6 +177,22 @@ def test_heat_makes_device_time_run_faster():
     assert_close(hot, cold, rtol=1e-5, atol=1e-11)
 
 
+# Some devices alone
+
+
+def test_some_devices_are_seen_alone_as_among_all():
+    """Slow noise, relaxation and stuck devices; a rounding may differ, for they are other lanes."""
+    model = dataclasses.replace(
+        RELAXING, slow_fraction=0.1, stuck_low_share=0.1, stuck_low_siemens=1e-7
+    )
+    state = program(model, half(model), ONES).state
+    later = model.advance(state, 10.0, generator=gen(2))
+    where = torch.tensor([0, 3, 4, 39_999, 17])
+    alone, all_ = model.conductance(later, where), model.conductance(later)
+    assert_close(alone, all_.flatten()[where], rtol=1e-6, atol=0.0)
+    assert not torch.equal(alone, state.g.flatten()[where])
+
+
 # Faults
 
 STUCK = dataclasses.replace(
@@ -355,17 +371,43 @@ TABULATED = Tabulated(**PULSED | TABLE | {"d2d_step_sigma": 0.0, "d2d_bound_sigm
 @each_way
 @pytest.mark.parametrize("siemens", [2e-6, 5e-6, 2e-5, 4e-5, 8e-5, 9.7e-5])
 def test_a_table_is_drawn_with_its_mean_and_quantiles(sign, siemens):
-    g = torch.full((40_000,), siemens)
-    drawn = TABULATED.draw_step_siemens(g, torch.full_like(g, sign), generator=gen())
-    expected = float(TABULATED.step_siemens(g[:1], torch.tensor(sign)))
+    g = torch.full((1, 40_000), siemens)
+    traits = TABULATED.manufacture(tuple(g.shape), generator=gen()).traits
+    drawn = TABULATED.draw_step_siemens(g, torch.full_like(g, sign), traits, generator=gen())
+    expected = float(TABULATED.step_siemens(g[0, :1], torch.tensor(sign)))
     assert abs(z_of_mean(drawn, expected)) < 5
     assert abs(z_of_mean(drawn, expected + 0.06 * float(drawn.std()))) > 5
-    place, levels = min(max((siemens - 5e-6) / 3.5e-5, 0.0), 1.0), TABLE["levels"]
-    if siemens <= 4e-5:
-        table = torch.tensor(TABLE["set_siemens" if sign > 0 else "reset_siemens"]).view(3, 4)
+    share = (siemens - TABULATED.g_min_siemens) / TABULATED.window_siemens
+    place, levels = min(max((share - 0.05) / 0.35, 0.0), 1.0), TABLE["levels"]
+    if share <= 0.4:
+        table = torch.tensor(TABLE["set_steps" if sign > 0 else "reset_steps"]).view(3, 4)
         for column in (1, 2):
             quantile = float(torch.lerp(table[0, column], table[1, column], place))
-            assert abs(z_of_share(sign * drawn <= quantile, levels[column])) < 5
+            within = sign * drawn <= quantile * TABULATED.window_siemens
+            assert abs(z_of_share(within, levels[column])) < 5
+
+
+TWO = dataclasses.replace(
+    TABULATED, bins=(0.0, 1.0), levels=(0.4, 0.6),
+    set_steps=(0.2, 0.2, 0.1, 0.1, 0.4, 0.4, 0.0, 0.0), reset_steps=(-0.1,) * 4 + (-0.3,) * 4,
+    low_siemens=(2e-6, 1e-5), high_siemens=(6e-5, 9e-5),
+)  # fmt: skip
+
+
+@each_way
+@pytest.mark.parametrize("x", [0.0, 0.25, 1.0])
+def test_a_device_repeats_one_measured_device_at_places_of_its_own_range(sign, x):
+    traits = TWO.manufacture(SHAPE, generator=gen()).traits
+    second = traits["table"] == 1
+    assert abs(z_of_share(second, 0.5)) < 5
+    low, high = torch.where(second, 1e-5, 2e-6), torch.where(second, 9e-5, 6e-5)
+    assert_close(traits["g_low"], low, rtol=1e-6, atol=0.0)
+    assert_close(traits["g_high"], high, rtol=1e-6, atol=0.0)
+    g = low + x * (high - low)
+    drawn = TWO.draw_step_siemens(g, torch.full_like(g, sign), traits, generator=gen())
+    up = torch.where(second, 0.4 - 0.4 * x, 0.2 - 0.1 * x)
+    share = up if sign > 0 else torch.where(second, 0.3, 0.1)
+    assert_close(drawn, share * (high - low), rtol=1e-4, atol=1e-11)
 
 
 @pytest.mark.parametrize(
@@ -373,9 +415,17 @@ def test_a_table_is_drawn_with_its_mean_and_quantiles(sign, siemens):
     [
         ({"c2c_sigma": 0.1}, "c2c_sigma must be 0: the table holds the cycle-to-cycle spread"),
         ({"levels": (0.1, 0.1, 0.5, 0.9)}, "levels must be two or more rising numbers"),
-        ({"bins_siemens": (1e-6,)}, "bins_siemens must be two or more rising numbers"),
-        ({"set_siemens": (1e-6,) * 11}, "set_siemens must hold 3 bins times 4 levels = 12 numbers"),
-        ({"reset_siemens": (0.0, -1e-6) * 6}, r"reset_siemens\[1\] is below the quantile of"),
+        ({"bins": (0.1,)}, "bins must be two or more rising numbers"),
+        (
+            {"set_steps": (0.1,) * 11},
+            "set_steps must hold 1 tables of 3 bins times 4 levels = 12 numbers",
+        ),
+        ({"reset_steps": (0.0, -0.1) * 6}, r"reset_steps\[1\] is below the quantile of"),
+        ({"low_siemens": (1e-6,)}, "low_siemens must be as many numbers as high_siemens"),
+        (
+            {"low_siemens": (1e-6,), "high_siemens": (1e-6,)},
+            "low_siemens must be as many numbers as high_siemens, each below its",
+        ),
     ],
 )
 def test_a_table_that_makes_no_sense_is_refused(change, message):

@@ -73,7 +73,16 @@ def test_a_rule_between_fields_is_reported_at_its_mapping(refusal):
         ("note:\n", "1:6: note must be text or null, not empty"),
         ("epochs: [3]\n", "1:9: epochs must be a whole number in [0, 100000] epochs, not a list"),
         ("noisy: {a: b}\n", "1:8: noisy must be true or false, not a mapping"),
-        ("layers: 5\n", "1:9: layers must be a list, each item a whole number in [1, 4096], not"),
+        (
+            "layers: {a: 5}\n",
+            "1:9: layers must be a list, each item a whole number in [1, 4096], not",
+        ),
+        ("layers: five\n", "1:9: layers must be a whole number in [1, 4096], not 'five'"),
+        ("layers: 0\n", "1:9: layers = 0 is outside [1, 4096]"),
+        (
+            "layers:\n",
+            "1:8: layers must be a list, each item a whole number in [1, 4096], not empty",
+        ),
         ("layers: [5, 0]\n", "1:13: layers[1] = 0 is outside [1, 4096]"),
         ("reads: [{v_read_volts: 9}]\n", "1:24: reads[0].v_read_volts = 9 is outside"),
         ("sources: [a]\n", "1:10: sources must be a mapping of text to text, not a list"),
@@ -100,6 +109,11 @@ def test_a_rule_between_fields_is_reported_at_its_mapping(refusal):
 def test_a_mistake_in_a_file_is_one_line_with_its_place(refusal, text, message):
     (line,) = refusal(text)
     assert line.startswith(f"tile.yaml:{message}")
+
+
+def test_one_item_of_a_list_needs_no_brackets(read_as):
+    assert read_as("layers: 5\n").layers == (5,) == read_as("layers: [5]\n").layers
+    assert read_as("layers: []\n").layers == ()
 
 
 @pytest.mark.parametrize("text", ["1e400", "-1", ".inf", ".nan", "nan", "inf", "1_0", "0x1", "٣"])

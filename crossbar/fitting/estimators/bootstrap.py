@@ -23,6 +23,12 @@ def weights(units: int, resamples: int, generator: np.random.Generator) -> Float
     return np.vstack([np.ones((1, units)), drawn]).astype(np.float64)
 
 
+def picks(units: int, resamples: int, generator: np.random.Generator) -> Ints:
+    """Which units each resample takes, shape (1 + resamples, units); the first takes every one."""
+    drawn = generator.integers(units, size=(resamples, units))
+    return np.vstack([np.arange(units)[None], drawn]).astype(np.int64)
+
+
 def units(device: Ints, ramp: Ints | None = None) -> tuple[Ints, Ints]:
     """What is resampled: the unit of each row, and the device of each unit.
 

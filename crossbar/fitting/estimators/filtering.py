@@ -8,9 +8,14 @@ Given the readings so far, g is about Normal(m, P). With F = 1 +- a s'(m), the n
 expected at m' = m +- a (s + s'' P / 2) with the variance S = P' + R(m'),
 P' = F^2 P + a^2 c^2 (s^2 + s'^2 P), and brings m to m' + P' / S (y - m'), P to P' R / S.
 
+After a pulse that may end at a bound, g is known by the reading alone: m = y, P = R. From there the
+distance to the bound is not told by readings: those would count whose error points away from the
+bound, the next ones would fall short, and steps would look too small near the bounds. Until the mean
+steps alone, taken from the bound on, lead MARGIN standard deviations away from it, no pulse counts.
+
 Source:
-    A. H. Jazwinski, Stochastic Processes and Filtering Theory, 1970, chapter 8. Ours: after a pulse
-    that may end at a bound, g is known by the reading alone: m = y, P = R.
+    A. H. Jazwinski, Stochastic Processes and Filtering Theory, 1970, chapter 8. What happens at the
+    bounds is ours.
 """
 
 from typing import NamedTuple
@@ -27,6 +32,7 @@ from .laws import LAWS, read_variance, step
 
 POINTS = 512  # conductances at which laws are tabulated
 MARGIN = 3.0  # standard deviations of a reading that a pulse is kept away from a bound
+QUIET = 0.1  # variance of a reading in that of a step, below which its error chooses no pulses
 LEAST = 1e-6  # squared c2c_sigma that no device stays below
 READ = ("read_floor", "read_fraction", "read_exponent")  # what is searched of read noise
 TINY = 1e-24  # siemens squared, a variance that is never reached
@@ -121,15 +127,33 @@ def point_of(g, low, spacing, points):  # type: ignore[no-untyped-def]
 
 
 @jit
+def dead_reckoned(w, q, wall, a, k, v, laws, bounds):  # type: ignore[no-untyped-def]
+    """One pulse of a device that was at a bound, its reading not asked.
+
+    Returns:
+        Its conductance w, the variance q of it, and the bound it comes from: -1 lower, 1 upper.
+    """
+    i, part = point_of(w, laws.low, laws.spacing, laws.read.shape[1])
+    s = laws.step[v, k, i, 0] + part * (laws.step[v, k, i + 1, 0] - laws.step[v, k, i, 0])
+    w, q = w + a * s, q + a * a * laws.c2[v] * s * s
+    if w <= bounds[0]:
+        w, q, wall = bounds[0], 0.0, -1.0
+    elif w >= bounds[1]:
+        w, q, wall = bounds[1], 0.0, 1.0
+    return w, q, wall
+
+
+@jit
 def filter_rows(columns, laws, gain, bounds, given, found):  # type: ignore[no-untyped-def]
     """The recursion of the docstring of this file, row by row, for every variant; fills `found`."""
     device, side, linked, first, after = columns
     points = laws.read.shape[1]
     for v in range(gain.shape[0]):
         m, p = 0.0, 0.0
+        w, q, wall = 0.0, 0.0, 0.0
         for n in range(len(device)):
             if not linked[n]:
-                m = first[n]
+                m, wall = first[n], 0.0
                 i, part = point_of(m, laws.low, laws.spacing, points)
                 p = laws.read[v, i] + part * (laws.read[v, i + 1] - laws.read[v, i])
             found.before[v, n] = m if not linked[n] else found.before[v, n]
@@ -148,7 +172,20 @@ def filter_rows(columns, laws, gain, bounds, given, found):  # type: ignore[no-u
             i, part = point_of(m, laws.low, laws.spacing, points)
             read = laws.read[v, i] + part * (laws.read[v, i + 1] - laws.read[v, i])
             reach = MARGIN * np.sqrt(p + read)
-            inside = m_free - reach > bounds[0, d] and m_free + reach < bounds[1, d]
+            under, over = m_free - bounds[0, d], bounds[1, d] - m_free
+            inside = under > reach and over > reach
+            if wall != 0.0:
+                w, q, wall = dead_reckoned(w, q, wall, a, k, v, laws, bounds[:, d])
+                past = MARGIN * np.sqrt(q + read)
+                if wall < 0.0:
+                    away = w - bounds[0, d] > past and under > 0.0 and over > reach
+                else:
+                    away = bounds[1, d] - w > past and over > 0.0 and under > reach
+                inside = away or (inside and read < QUIET * spread)
+            elif not inside:
+                wall = -1.0 if under <= reach else 1.0
+                w, q = bounds[0, d] if wall < 0.0 else bounds[1, d], 0.0
+            wall = 0.0 if inside else wall
             if len(given):
                 inside = given[n]
             error, total = after[n] - m, p + read

@@ -27,12 +27,14 @@ class Law(NamedTuple):
         shape: Field that bends it; "" if the model has none.
         low: Smallest value of the shape that is tried.
         high: Largest.
+        words: What a reader must know of the shape.
     """
 
     scale: str
     shape: str = ""
     low: float = 0.0
     high: float = 0.0
+    words: str = ""
 
     def grid(self, points: int = 201) -> Floats:
         """Values of the shape to try, denser near zero; one that is ignored without a shape."""
@@ -51,7 +53,17 @@ LAWS: dict[str, tuple[Law, Law]] = {  # model -> SET, RESET
         Law("set_fraction", "set_slope", -2.0, 500.0),
         Law("reset_fraction", "reset_slope", -2.0, 500.0),
     ),
+    # A constant and an exponential of free sizes. How fast that falls is held: where gamma is small
+    # the two can hardly be told apart, and z_slope only scales gamma.
+    "exp_step": (
+        Law("set_fraction", "set_a", -20.0, 0.9, "set_gamma, z_slope and z_offset are held"),
+        Law("reset_fraction", "reset_a", -1.0, 0.05, "reset_gamma, z_slope and z_offset are held"),
+    ),
 }
+HELD = {  # where the preset is of another model: aihwkit's ReRamES, as in `gong2018_exp`
+    "set_a": -1.18445, "set_gamma": 5.0, "reset_a": -0.081404, "reset_gamma": 5.0,
+    "z_slope": -0.5, "z_offset": -0.5,
+}  # fmt: skip
 LEVELS = (0.01, 0.05, 0.1, 0.25, 0.4, 0.5, 0.6, 0.75, 0.9, 0.95, 0.99)  # of step tables
 MOST_BINS = 24  # of step tables
 
@@ -81,6 +93,9 @@ def as_model(preset: DeviceModel, name: str) -> Pulsed:
     for law in LAWS.get(name, ()):
         start = {law.scale: 0.02, law.shape: 0.5 * law.low + 0.5 * min(law.high, 1.0)}
         shared |= {k: v for k, v in start.items() if k in own}
+    if name == "exp_step":
+        shared |= HELD
+        shared["sources"] |= dict.fromkeys(HELD, "literature: aihwkit preset ReRamES")
     if name == "tabulated":
         shared |= _as_tables(preset)
     return cls(**shared)  # type: ignore[return-value]
@@ -88,15 +103,16 @@ def as_model(preset: DeviceModel, name: str) -> Pulsed:
 
 def _as_tables(preset: Pulsed) -> dict[str, Any]:
     """The step law of a model as the tables of `Tabulated`, which hold its c2c_sigma too."""
-    bins = np.linspace(preset.g_min_siemens, preset.g_max_siemens, MOST_BINS)
-    factor = 1.0 + preset.c2c_sigma * ndtri(np.array(LEVELS))
-    up, down = (step(preset, bins, polarity)[:, None] * factor for polarity in (1, -1))
+    bins = np.linspace(0.0, 1.0, MOST_BINS)
+    g = preset.g_min_siemens + preset.window_siemens * bins
+    factor = (1.0 + preset.c2c_sigma * ndtri(np.array(LEVELS))) / preset.window_siemens
+    up, down = (step(preset, g, polarity)[:, None] * factor for polarity in (1, -1))
     return {
         "c2c_sigma": 0.0,
-        "bins_siemens": tuple(bins.tolist()),
+        "bins": tuple(bins.tolist()),
         "levels": LEVELS,
-        "set_siemens": tuple(up.ravel().tolist()),
-        "reset_siemens": tuple((-down[:, ::-1]).ravel().tolist()),
+        "set_steps": tuple(up.ravel().tolist()),
+        "reset_steps": tuple((-down[:, ::-1]).ravel().tolist()),
     }
 
 

@@ -40,7 +40,7 @@ def add_law(found: Part, work: Work) -> Part:
         if law.scale in fitted:
             found = _added(found, work, law.scale, "median device")
             if law.shape:
-                found = _within(_added(found, work, law.shape, ""), law)
+                found = _within(_added(found, work, law.shape, law.words), law)
     return found
 
 

@@ -2,8 +2,8 @@
 
 Every reading is Normal(m', S) given those before it (`filtering`). A reading counts only where the
 ones before it say that the bounds of the device could not have cut the pulse: a choice by the past
-biases no likelihood. The log gains u of a device are Normal(0, sigma^2) and integrated out, its log
-likelihood taken as a parabola about the most probable u (Laplace):
+biases no likelihood that knows the past. The log gains u of a device are Normal(0, sigma^2) and
+integrated out, its log likelihood taken as a parabola about the most probable u (Laplace):
 
     log M = L(u) - u^2 / (2 sigma^2) - log det(1 + sigma^2 I) / 2,   I the information on u.
 

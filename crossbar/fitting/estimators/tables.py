@@ -1,6 +1,7 @@
-"""The step tables of `Tabulated`, from single pulses or from measured quantiles.
+"""The step tables of `Tabulated`: one from single pulses, or those of all devices from quantiles.
 
-The tables are those of a device of gain 1: steps are divided by the gain of their device first.
+The table of single pulses is that of a device of gain 1 between the bounds of the window: steps are
+divided by the gain of their device first.
 """
 
 from dataclasses import replace
@@ -9,15 +10,15 @@ import numpy as np
 
 from device_models.tabulated import Tabulated
 
-from ..measurements import Floats, Ints, Pulses, StepTable
-from . import bootstrap, spread, steps
+from ..measurements import Floats, Pulses, StepTable
+from . import bootstrap, steps
 from .laws import LEVELS, MOST_BINS, as_model
 from .outcome import add_d2d, add_read
 from .part import Part
-from .work import Work, reads, solve
+from .work import ROUNDS, Work, reads, solve
 
 LEAST_PULSES = 50  # of each polarity and bin
-NAMES = {1: "set_siemens", -1: "reset_siemens"}
+NAMES = {1: "set_steps", -1: "reset_steps"}
 
 
 def estimate(
@@ -27,6 +28,7 @@ def estimate(
     generator: np.random.Generator,
     resamples: int,
     read_measured: bool = False,
+    rounds: int = ROUNDS,
     quantiles: tuple[StepTable, ...] = (),
 ) -> Part:
     """Tables from pulses: bins of equally many pulses, and the quantiles of their steps.
@@ -41,79 +43,95 @@ def estimate(
         generator: Of the resamples.
         resamples: How many.
         read_measured: See `steps.estimate`.
+        rounds: See `work.solve`.
         quantiles: The measured tables that `pulses` were made of, if all of them were: these are
-            then pooled themselves, by `of_quantiles`.
+            then kept themselves, by `of_quantiles`.
     """
     if quantiles:
-        return of_quantiles(quantiles, model)
-    work = solve(pulses, as_model(model, "oxram"), read_measured=read_measured)
+        return of_quantiles(quantiles, model, generator=generator, resamples=resamples)
+    oxram = as_model(model, "oxram")
+    work = solve(pulses, oxram, read_measured=read_measured, rounds=rounds)
     found = add_read(add_d2d(steps.part_of(pulses, work), work), work)
     bins, there = _bins(work), np.unique(work.chain.polarity[work.used])
     tables = {n: _of_pulses(work, bins, p) for p, n in NAMES.items() if p in there}
-    return _with_tables(found, model, bins, LEVELS, tables)
+    return _with_tables(found, model, bins, tables)
 
 
 def of_quantiles(
-    measured: tuple[StepTable, ...], model: Tabulated, *, bins: int = MOST_BINS
+    measured: tuple[StepTable, ...],
+    model: Tabulated,
+    *,
+    generator: np.random.Generator,
+    resamples: int = 0,
+    bins: int = MOST_BINS,
+    levels: tuple[float, ...] = (),
 ) -> Part:
-    """Tables from measured quantiles: the median device at equal shares of the devices' ranges.
+    """Tables from measured quantiles: those of every device, at equal places of its own range.
 
-    Devices differ in their range; a bin is the median of their conductances at one share of it.
+    The range of a device is that of its conductances before the pulses. Devices differ in their
+    range, in their gains and in the shape of their steps, and not by any law that a few numbers
+    would hold: the model keeps them all and draws among them. A polarity that was not measured of a
+    device is the median of the others. The draws are resamples of the devices. All levels that were
+    measured are kept, unless `levels` names others.
     """
-    shares, levels = np.linspace(0.0, 1.0, bins), np.unique([t.levels for t in measured])
-    g = np.array([np.interp(shares, _shares(t), t.g_siemens) for t in measured])
-    dg = np.array([_at(t, shares, levels) for t in measured])  # (tables, bins, levels)
-    device = np.array([t.device for t in measured])
-    polarity = np.array([t.polarity for t in measured])
-    tables, logs, group = {}, list[Floats](), list[Ints]()
-    for sign, name in NAMES.items():
-        if not (mine := polarity == sign).any():
-            continue
-        gains, tables[name] = _gains(dg[mine])
-        moving = gains > 0.0
-        logs.append(np.log(gains[moving]))
-        group.append(np.full(int(moving.sum()), len(logs) - 1))
+    places = np.linspace(0.0, 1.0, bins)
+    at = np.array(levels) if levels else np.unique([t.levels for t in measured])
+    names = np.unique([t.device for t in measured])
+    ends = np.array([_range(measured, name) for name in names])
+    whole = {name: np.full((len(names), bins, len(at)), np.nan) for name in NAMES.values()}
+    for t in measured:
+        k = int(np.searchsorted(names, t.device))
+        whole[NAMES[t.polarity]][k] = _at(t, places, at, *ends[k])
+    whole = {name: _filled(table, model, name, places, at) for name, table in whole.items()}
+    g_min, g_max = np.median(ends, axis=0)
     found = Part(
-        devices=len(np.unique(device)),
+        values={"g_min_siemens": float(g_min), "g_max_siemens": float(g_max)},
+        words=dict.fromkeys(("g_min_siemens", "g_max_siemens"), "median of the ranges of devices"),
+        devices=len(names),
         rows=len(measured),
         files=tuple(dict.fromkeys(t.source for t in measured)),
-        warnings=bootstrap.few(len(np.unique(device)), "step tables"),
+        warnings=bootstrap.few(len(names), "step tables"),
     )
-    values = np.concatenate(logs)
-    if len(values) > len(logs):
-        s = spread.between(values, np.zeros(len(values)), np.concatenate(group))
-        found = replace(
-            found,
-            values={"d2d_step_sigma": s.sigma},
-            intervals={"d2d_step_sigma": (s.low, s.high)},
-            words={"d2d_step_sigma": "log gains of the devices' tables"},
-        )
-    return _with_tables(found, model, np.median(g, axis=0), tuple(levels.tolist()), tables)
+    if len(names) > 1:
+        held = dict.fromkeys(("d2d_step_sigma", "d2d_bound_sigma"), 0.0)
+        words = dict.fromkeys(held, "held by the tables and bounds of single devices")
+        found = replace(found, values=found.values | held, words=found.words | words)
+    drawn = bootstrap.picks(len(names), resamples, generator)
+    medians = np.median(ends[drawn], axis=1).T
+    between = zip(("g_min_siemens", "g_max_siemens"), medians, strict=True)
+    intervals = {n: (v, v) for n, v in found.values.items()}
+    intervals |= {n: bootstrap.interval(m, len(names)) for n, m in between}
+    fields = whole | {"low_siemens": ends[:, 0], "high_siemens": ends[:, 1]}
+    tables = {"bins": tuple(places.tolist()), "levels": tuple(at.tolist())}
+    tables |= {name: tuple(values.ravel().tolist()) for name, values in fields.items()}
+    return replace(
+        found,
+        intervals=intervals,
+        tables=tables,
+        draws={n: v[drawn[1:]].reshape(resamples, -1) for n, v in fields.items() if resamples},
+        words=found.words | dict.fromkeys(tables, "quantiles of the steps of each device"),
+    )
 
 
-def _shares(table: StepTable) -> Floats:
-    """Conductances of a table as shares of its range."""
-    g = table.g_siemens
-    return np.asarray((g - g[0]) / (g[-1] - g[0]))
+def _range(measured: tuple[StepTable, ...], device: int) -> tuple[float, float]:
+    """Lowest and highest conductance at which a device was measured."""
+    g = np.concatenate([t.g_siemens for t in measured if t.device == device])
+    return float(g.min()), float(g.max())
 
 
-def _at(table: StepTable, shares: Floats, levels: Floats) -> Floats:
-    """Steps of a table at other shares of its range and other levels, (shares, levels)."""
-    x = _shares(table)
-    rows = np.array([np.interp(shares, x, row) for row in table.dg_siemens])
-    return np.array([np.interp(levels, table.levels, column) for column in rows.T])
+def _at(table: StepTable, places: Floats, levels: Floats, low: float, high: float) -> Floats:
+    """Steps of a table in shares of a range, at places of it and at other levels, (places, levels)."""
+    x = (table.g_siemens - low) / (high - low)
+    rows = np.array([np.interp(places, x, row) for row in table.dg_siemens])
+    steps = np.array([np.interp(levels, table.levels, column) for column in rows.T])
+    return np.maximum.accumulate(steps, axis=1) / (high - low)
 
 
-def _gains(dg: Floats) -> tuple[Floats, Floats]:
-    """Gain of each device and the median table of gain 1, from tables (devices, bins, levels)."""
-    gains = np.ones(len(dg))
-    for _ in range(3):
-        table = np.median(dg / gains[:, None, None], axis=0)
-        mean = table.mean(1)
-        gains = dg.mean(2) @ mean / (mean @ mean)
-        moving = gains > 0.0
-        gains = np.where(moving, gains / np.median(gains[moving]), 1.0)
-    return np.where(moving, gains, 0.0), table
+def _filled(table: Floats, model: Tabulated, name: str, places: Floats, levels: Floats) -> Floats:
+    """Tables (devices, places, levels) in which devices without one have the median of the others."""
+    there = np.isfinite(table).all(axis=(1, 2))
+    other = np.median(table[there], 0) if there.any() else _kept(model, name, places, levels)
+    return np.where(np.reshape(there, (-1, 1, 1)), table, np.maximum.accumulate(other, axis=1))
 
 
 def _bins(work: Work) -> Floats:
@@ -122,9 +140,10 @@ def _bins(work: Work) -> Floats:
     counts = [int((polarity == p).sum()) for p in NAMES]
     rare = min(filter(None, counts))
     count = int(np.clip(rare // LEAST_PULSES, 2, MOST_BINS))
-    g = work.g[work.used]
+    model = work.problem.model
+    g = np.clip(work.g[work.used], model.g_min_siemens, model.g_max_siemens)
     found = np.unique(np.quantile(g, (np.arange(count) + 0.5) / count))
-    return found if len(found) > 1 else found[0] * np.array([1.0, 1.0 + 1e-6])
+    return found if len(found) > 1 else np.array([model.g_min_siemens, model.g_max_siemens])
 
 
 def _of_pulses(work: Work, bins: Floats, polarity: int) -> Floats:
@@ -144,35 +163,39 @@ def _of_pulses(work: Work, bins: Floats, polarity: int) -> Floats:
     return found
 
 
-def _with_tables(
-    found: Part,
-    model: Tabulated,
-    bins: Floats,
-    levels: tuple[float, ...],
-    tables: dict[str, Floats],
-) -> Part:
-    """The part with all four fields of the tables; what was not measured is the model's own."""
-    whole = {"bins_siemens": bins, "levels": np.array(levels)}
+def _with_tables(found: Part, model: Tabulated, bins: Floats, tables: dict[str, Floats]) -> Part:
+    """The part with one table per polarity; what was not measured is the model's own.
+
+    Args:
+        found: The part without.
+        model: Its window is that of the table.
+        bins: Siemens.
+        tables: Field -> quantiles in siemens, (bins, LEVELS); rows without pulses nan.
+    """
+    places, levels = (bins - model.g_min_siemens) / model.window_siemens, np.array(LEVELS)
+    whole = {"bins": places, "levels": levels}
     for name in NAMES.values():
-        table = tables.get(name, np.full((len(bins), len(levels)), np.nan))
+        table = tables.get(name, np.full((len(bins), len(levels)), np.nan)) / model.window_siemens
         known = np.isfinite(table).all(1)
         if not known.any():
-            table = _kept(model, name, bins, np.array(levels))
+            table = _kept(model, name, places, levels)
         elif not known.all():
             columns = [np.interp(bins, bins[known], column) for column in table[known].T]
             table = np.array(columns).T
-        # The median of devices, or drawing together, may swap two nearly equal quantiles.
+        # Drawing together may swap two nearly equal quantiles.
         whole[name] = np.maximum.accumulate(table, axis=1).ravel()
     words = "quantiles of the step of a device of gain 1"
+    fields = {name: tuple(values.tolist()) for name, values in whole.items()}
     return replace(
         found,
-        tables={name: tuple(values.tolist()) for name, values in whole.items()},
+        tables=fields | {"low_siemens": (), "high_siemens": ()},
         words=found.words | dict.fromkeys(whole, words),
     )
 
 
-def _kept(model: Tabulated, name: str, bins: Floats, levels: Floats) -> Floats:
-    """The table of the model itself at other bins and levels."""
-    rows = np.reshape(getattr(model, name), (len(model.bins_siemens), len(model.levels)))
+def _kept(model: Tabulated, name: str, places: Floats, levels: Floats) -> Floats:
+    """The median of the tables of the model itself, at other places and levels."""
+    shape = (model.tables, len(model.bins), len(model.levels))
+    rows = np.median(np.reshape(getattr(model, name), shape), axis=0)
     across = np.array([np.interp(levels, model.levels, row) for row in rows])
-    return np.array([np.interp(bins, model.bins_siemens, column) for column in across.T]).T
+    return np.array([np.interp(places, model.bins, column) for column in across.T]).T

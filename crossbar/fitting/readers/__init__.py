@@ -16,6 +16,7 @@ from ..table import split_header
 from . import (
     arc_one,
     arc_two,
+    arc_two_csv,
     cycles,
     neutral,
     ramps,
@@ -31,6 +32,7 @@ FORMATS: dict[str, Reader] = {
     "neutral": neutral.READER,
     "arc-one": arc_one.READER,
     "arc-two": arc_two.READER,
+    "arc-two-csv": arc_two_csv.READER,
     "ramps": ramps.READER,
     "up-down": up_down.READER,
     "step-quantiles": step_quantiles.READER,

@@ -6,6 +6,7 @@ how many rows are filled. Conductance is |current / read_voltage|, as the board'
 it (one side is biased at minus the read voltage). Needs h5py: `pip install 'xbar-hil[hdf5]'`.
 """
 
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -19,10 +20,10 @@ from ..checks import VOLTS, WIDTH, optional
 from ..conductance import readings
 from ..events import PULSE, READ, Events, experiments
 from ..lines import Head
-from ..measurements import Measurements
+from ..measurements import Ints, Measurements
 from ..options import Options
 from ..table import Names, Table
-from .reader import Reader, notes
+from .reader import Reader, devices, notes, whole
 
 MAGIC = b"\x89HDF\r\n\x1a\n"
 FIELDS = ("current", "voltage", "pulse_width", "read_voltage", "op_type")
@@ -37,13 +38,29 @@ def sniff(head: Head) -> bool:
 
 def read(path: Path, options: Options) -> Measurements:
     """Read one ArC TWO file; see `Reader`. Rows are counted from 1 in each crosspoint."""
-    series = _timeseries(path)
-    table, op = _table(path, series)
+    return measurements(_table(path, _timeseries(path)), "arc-two", options)
+
+
+def measurements(table: Table, name: str, options: Options) -> Measurements:
+    """What the histories of crosspoints hold, whichever file they came from.
+
+    Args:
+        table: Columns `FIELDS` as the board writes them (V, A, s), and `device` if there are
+            several crosspoints.
+        name: Of the format.
+        options: See `Reader`.
+
+    Raises:
+        DataError: An `op_type` is none of 1, 2, 3; see also `readings` and `notes`.
+        CalibrationError: As `readings`.
+    """
+    op = _op_types(table)
+    table = _neutral(table, (op & IS_READ) != 0)
     found = readings(table, options, TAKES)
     v = optional(table, "v_volts", VOLTS)
     sign = np.sign(np.nan_to_num(v)).astype(np.int64) * (-1 if options.set_is_negative else 1)
     unknown = np.full(len(table), np.nan)
-    device, names = table.texts["device"]
+    device, names = devices(table)
     events = Events(
         device=device,
         kind=np.where(op & IS_PULSE, PULSE, READ),
@@ -54,13 +71,34 @@ def read(path: Path, options: Options) -> Measurements:
         time_seconds=unknown,
         target_siemens=unknown,
     )
-    made = experiments(events, found, str(path))
+    made = experiments(events, found, str(table.path))
     return Measurements(
         pulses=made.pulses,
         reads=made.reads,
         devices=names,
-        notes=(notes(table, "arc-two", found, used=made.used, dropped=made.dropped),),
+        notes=(notes(table, name, found, used=made.used, dropped=made.dropped),),
     )
+
+
+def _op_types(table: Table) -> Ints:
+    """What was done in each row; bits `IS_READ` and `IS_PULSE`."""
+    op = whole(table, "op_type", TAKES)
+    wrong = np.flatnonzero(~np.isin(op, (IS_READ, IS_PULSE, IS_READ | IS_PULSE)))
+    if len(wrong):
+        text = f"{op[wrong[0]]} is none of 1 (reading), 2 (pulse), 3 (pulse and reading)"
+        table.refuse(int(wrong[0]), "op_type", f"{text}; nothing was read")
+    return op
+
+
+def _neutral(table: Table, is_read: NDArray[np.bool_]) -> Table:
+    """The table with the neutral names; current and read voltage of readings alone, unsigned."""
+    numbers = {
+        "i_amperes": np.where(is_read, np.abs(table.numbers["current"]), np.nan),
+        "v_read_volts": np.where(is_read, np.abs(table.numbers["read_voltage"]), np.nan),
+        "v_volts": table.numbers["voltage"],
+        "width_seconds": table.numbers["pulse_width"],
+    }
+    return replace(table, header=tuple(numbers), numbers=numbers)
 
 
 def _h5py(path: Path) -> ModuleType:
@@ -99,31 +137,22 @@ def _filled(dataset: Any) -> NDArray[Any]:
     return rows
 
 
-def _table(path: Path, series: dict[str, NDArray[Any]]) -> tuple[Table, NDArray[np.int64]]:
-    """All histories as one table with neutral names, and the op_type of each row."""
-    columns = {
-        name: np.concatenate([rows[name].astype(np.float64) for rows in series.values()])
-        for name in FIELDS
-    }
-    op = columns["op_type"].astype(np.int64)
-    is_read = (op & IS_READ) != 0
+def _table(path: Path, series: dict[str, NDArray[Any]]) -> Table:
+    """All histories as one table."""
     lengths = [len(rows) for rows in series.values()]
-    table = Table(
+    return Table(
         path=path,
-        header=("i_amperes", "v_volts", "width_seconds", "v_read_volts"),
+        header=FIELDS,
         header_row=0,
         rows=np.concatenate([np.arange(1, n + 1) for n in lengths]),
         numbers={
-            "i_amperes": np.where(is_read, np.abs(columns["current"]), np.nan),
-            "v_read_volts": np.where(is_read, np.abs(columns["read_voltage"]), np.nan),
-            "v_volts": columns["voltage"],
-            "width_seconds": columns["pulse_width"],
+            name: np.concatenate([rows[name].astype(np.float64) for rows in series.values()])
+            for name in FIELDS
         },
         texts={"device": Names(np.repeat(np.arange(len(series)), lengths), tuple(series))},
         ignored=(),
         settings={},
     )
-    return table, op
 
 
 READER = Reader("ArC TWO HDF5 (needs h5py)", sniff, read)

@@ -58,7 +58,7 @@ def read(path: Path, options: Options) -> Measurements:
         time_seconds=_time(table),
         target_siemens=optional(table, "target_siemens", SIEMENS),
     )
-    made = experiments(events, found, str(path))
+    made = experiments(events, found, str(path), kelvin=options.kelvin)
     return Measurements(
         pulses=made.pulses,
         reads=made.reads,

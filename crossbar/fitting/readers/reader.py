@@ -1,5 +1,6 @@
 """What a reader is, and what the readers share."""
 
+import re
 from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import NamedTuple
@@ -12,7 +13,9 @@ from ..conductance import COLUMNS, Readings
 from ..lines import Head
 from ..measurements import FileNotes, Ints, Measurements
 from ..options import Options
-from ..table import Table, split_header
+from ..table import Table, bare_mark, split_header
+
+NUMBER = re.compile(r"\s*([+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|nan)\s*")
 
 
 class Reader(NamedTuple):
@@ -40,6 +43,13 @@ def header_names(head: Head) -> frozenset[str]:
     """The names in the header row."""
     row = first_row(head)
     return frozenset(split_header(row)[1]) if row else frozenset()
+
+
+def numbers_in(row: str) -> tuple[float, ...]:
+    """The cells of a row that is no header: all of them numbers; () if one is not."""
+    mark = bare_mark(row)
+    cells = row.split() if mark == " " else row.split(mark)
+    return tuple(map(float, cells)) if all(map(NUMBER.fullmatch, cells)) else ()
 
 
 def has_conductance(names: Collection[str]) -> bool:

@@ -6,7 +6,6 @@ file is `Options.g_min_siemens`, the largest `Options.g_max_siemens`, linear in 
 layout is that of the aihwkit example of Gong et al., Nat. Commun. 9, 2102, 2018.
 """
 
-import re
 from pathlib import Path
 
 import numpy as np
@@ -18,31 +17,24 @@ from ..lines import Head, head
 from ..measurements import FileNotes, Floats, Measurements, Pulses
 from ..options import Options
 from ..table import Table, read_table
-from .reader import Reader, first_row, header_names
+from .reader import Reader, first_row, header_names, numbers_in
 
 NAMED = ("up_siemens", "down_siemens")
 PLAIN = ("up", "down")
-NUMBER = re.compile(r"\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*")
 TAKES = "an up/down file has up_siemens,down_siemens, or up,down, or two columns without names"
 
 
 def sniff(start: Head) -> bool:
     """Whether the header says so, or there is none and the first row is two numbers."""
     names = header_names(start)
-    return names in (set(NAMED), set(PLAIN)) or _is_two_numbers(first_row(start))
-
-
-def _is_two_numbers(row: str) -> bool:
-    """Whether a row is no header."""
-    cells = re.split("[,;\t]", row)
-    return len(cells) == 2 and all(NUMBER.fullmatch(cell) for cell in cells)
+    return names in (set(NAMED), set(PLAIN)) or len(numbers_in(first_row(start))) == 2
 
 
 def read(path: Path, options: Options) -> Measurements:
     """Read one up/down file; see `Reader`. Both trains are of one device, "1"."""
     start = head(path)
     names = NAMED if NAMED[0] in header_names(start) else PLAIN
-    bare = _is_two_numbers(first_row(start))
+    bare = len(numbers_in(first_row(start))) == 2
     table = read_table(path, numbers=names, names=names if bare else ())
     for name in names:
         table.demand(name, TAKES)
@@ -79,7 +71,7 @@ def _conductances(
     if window is None or not low < high:
         raise CalibrationError(
             f"{table.path}: row {table.rows[0]}, column 1: normalised conductances "
-            f"({low:g} to {high:g}), and nothing states the window; give --window G_MIN,G_MAX in "
+            f"({low:g} to {high:g}), and nothing states the window; give --window G_MIN:G_MAX in "
             "siemens, or name the columns up_siemens,down_siemens; nothing was read"
         )
     g = [window[0] + (v - low) / (high - low) * (window[1] - window[0]) for v in values]

@@ -3,7 +3,9 @@
 import torch
 from torch import Tensor
 
+from ...snn.known import Known
 from ...snn.layer import CrossbarLayer
+from .kernel import take_whole_steps
 from .policy import Policy
 
 
@@ -23,15 +25,13 @@ class Accumulate(Policy):
         self.chi = torch.zeros(shape)
 
     def update(
-        self, layer: CrossbarLayer, wanted: Tensor, g_read: Tensor, *, generator: torch.Generator
+        self, layer: CrossbarLayer, wanted: Tensor, known: Known, *, generator: torch.Generator
     ) -> None:
         """See `Policy.update`; draws no random number."""
-        self.chi += wanted
-        route = layer.mapping.route(self.chi > 0, g_read)
-        step = layer.step(route)
-        pulses = (self.chi / step).trunc_()
-        self.chi.addcmul_(pulses, step, value=-1.0)
-        layer.pulse(pulses.abs_().to(torch.int32), route)
+        pulses = torch.empty(self.chi.shape, dtype=torch.int32)
+        arrays = self.chi, wanted, known.up.step, known.down.step, pulses
+        take_whole_steps(*(array.numpy() for array in arrays))
+        layer.pulse(pulses, known)
 
     def state(self) -> dict[str, Tensor]:
         """The accumulator."""

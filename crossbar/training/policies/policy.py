@@ -5,6 +5,7 @@ from abc import ABC, abstractmethod
 import torch
 from torch import Tensor
 
+from ...snn.known import Known
 from ...snn.layer import CrossbarLayer
 
 
@@ -17,14 +18,14 @@ class Policy(ABC):
 
     @abstractmethod
     def update(
-        self, layer: CrossbarLayer, wanted: Tensor, g_read: Tensor, *, generator: torch.Generator
+        self, layer: CrossbarLayer, wanted: Tensor, known: Known, *, generator: torch.Generator
     ) -> None:
         """Send the pulses that a wanted change is worth.
 
         Args:
             layer: Where they go.
             wanted: Weight changes (rows, outputs).
-            g_read: Conductances of the layer as last read back, siemens, (rows, columns).
+            known: The layer as last read back.
             generator: Source of the policy's own randomness.
         """
 

@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor
 
+from ...snn.known import Known
 from ...snn.layer import CrossbarLayer
 from .policy import Policy
 
@@ -22,13 +23,12 @@ class Stochastic(Policy):
         """Nothing to keep."""
 
     def update(
-        self, layer: CrossbarLayer, wanted: Tensor, g_read: Tensor, *, generator: torch.Generator
+        self, layer: CrossbarLayer, wanted: Tensor, known: Known, *, generator: torch.Generator
     ) -> None:
         """See `Policy.update`."""
-        route = layer.mapping.route(wanted > 0, g_read)
-        steps = wanted.abs() / layer.step(route)
+        steps = wanted.abs() / torch.where(wanted > 0, known.up.step, known.down.step)
         pulses = steps.add_(torch.rand(steps.shape, generator=generator)).floor_()
-        layer.pulse(pulses.to(torch.int32), route)
+        layer.pulse(pulses.mul_(wanted.sign()).to(torch.int32), known)
 
     def state(self) -> dict[str, Tensor]:
         """Nothing."""

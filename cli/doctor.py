@@ -1,0 +1,202 @@
+"""`xbar doctor`: what this machine has, how fast it is, and what is broken."""
+
+import json as json_text
+import os
+import platform
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable, Mapping
+from importlib import metadata
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import click
+
+from device_models.errors import DataError
+
+from . import speed
+
+NEEDED = ("torch", "numpy", "scipy", "numba", "matplotlib", "click", "pyyaml")
+VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
+LEAST_FREE = 500_000_000  # bytes: the kernels, the images and some runs
+BROKEN = 2  # exit code
+
+
+class Found(NamedTuple):
+    """What a check found: facts, the line of them, and what is broken with the way to mend it."""
+
+    facts: Mapping[str, Any]
+    line: str
+    broken: tuple[str, ...] = ()
+
+
+@click.command()
+@click.option("--data-dir", metavar="DIR", help="Folder of the Fashion-MNIST files.")
+@click.option("--no-speed", is_flag=True, help="Measure nothing.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, in SI units.")
+def doctor(data_dir: str | None, no_speed: bool, as_json: bool) -> None:
+    """Show versions, threads, caches and data, and measure how fast this machine is.
+
+    Takes a few seconds; the first time on a machine the kernels are compiled too. Nothing is
+    fetched. The exit code is 0 unless something is broken; then a line on stderr says what, and how
+    to mend it.
+
+    \b
+    Examples:
+      xbar doctor
+      xbar doctor --data-dir ~/fashion-mnist --no-speed
+      xbar doctor --json
+    """
+    checks: dict[str, Callable[[], Found]] = {
+        "versions": versions,
+        "package": package,
+        "threads": threads,
+        "kernels": kernels,
+        "data": lambda: images(data_dir),
+        "disk": disk,
+    }
+    if not no_speed:
+        checks["speed"] = how_fast
+    found: dict[str, Found] = {}
+    for name, check in checks.items():
+        found[name] = check()
+        if not as_json:
+            click.echo(f"{name:<10}" + found[name].line.replace("\n", "\n" + " " * 10))
+    broken = [text for each in found.values() for text in each.broken]
+    if as_json:
+        facts = {name: dict(each.facts) for name, each in found.items()}
+        click.echo(json_text.dumps(facts | {"broken": broken}, indent=2, allow_nan=False))
+    for text in broken:
+        click.echo(f"broken: {text}", err=True)
+    if broken:
+        raise click.exceptions.Exit(BROKEN)
+
+
+def versions() -> Found:
+    """Of Python, of this program and of what it needs."""
+    facts: dict[str, str | None] = {"python": platform.python_version()}
+    missing = []
+    for name in ("xbar-hil", *NEEDED):
+        try:
+            facts[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            facts[name] = None
+            missing.append(f"{name} is not installed; {sys.executable} -m pip install {name}")
+    line = ", ".join(f"{name} {version or 'missing'}" for name, version in facts.items())
+    return Found(facts, line, tuple(missing))
+
+
+def package() -> Found:
+    """Whether the import packages are ours: others are distributed under the same names."""
+    import crossbar
+
+    owners = metadata.packages_distributions()
+    others = set()
+    for name in ("crossbar", "cli", "device_models"):
+        others |= set(owners.get(name, [])) - {"xbar-hil"}
+    folder = str(Path(crossbar.__file__).parent)
+    broken = tuple(
+        f"{other} installs packages of the same name as ours; pip uninstall {other}, then install "
+        "xbar-hil again"
+        for other in sorted(others)
+    )
+    return Found({"folder": folder, "others": sorted(others)}, f"in {folder}", broken)
+
+
+def threads() -> Found:
+    """Processors, and what the environment says of threads."""
+    from crossbar.snn.engine import CHUNKS
+
+    usable = speed.processors()
+    facts: dict[str, Any] = {"processors": os.cpu_count(), "usable": usable}
+    facts["kernels"] = min(CHUNKS, usable)
+    facts |= {name: os.environ.get(name) for name in VARIABLES}
+    said = ", ".join(f"{name}={facts[name]}" for name in VARIABLES if facts[name] is not None)
+    line = f"kernels run on {facts['kernels']} of {facts['processors']} processors"
+    return Found(facts, line + (f"; {said}" if said else ""))
+
+
+def kernels() -> Found:
+    """The folder of compiled kernels: whether it can be written, its size, what is in it."""
+    from crossbar.jit import cache_folder, is_compiled
+
+    folder, compiled = cache_folder(), is_compiled("kernels")
+    size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+    facts = {"folder": str(folder), "bytes": size, "compiled": compiled}
+    state = "compiled" if compiled else "not compiled yet (takes about 20 s, once)"
+    line = f"{state}, {size / 1e6:.1f} MB in {folder}"
+    if can_be_written(folder):
+        return Found(facts, line)
+    mend = "set NUMBA_CACHE_DIR or XDG_CACHE_HOME to a folder that can be"
+    return Found(facts, line, (f"{folder} cannot be written; {mend}",))
+
+
+def images(data_dir: str | None) -> Found:
+    """Whether Fashion-MNIST is on this machine, whole; nothing is fetched."""
+    from crossbar.datasets.fashion_mnist import FILES
+    from crossbar.datasets.files import NotHereError
+    from crossbar.datasets.ladder import Surroundings, find
+
+    class Elsewhere(NotHereError):
+        """The set is on no folder of this machine."""
+
+    def refuse(*_: object) -> Any:
+        raise Elsewhere("not asked")
+
+    around = Surroundings(open_url=refuse, run=refuse)
+    try:
+        place = Path(data_dir) if data_dir else None
+        origin = find(FILES, place, notice=lambda text: None, around=around).origin
+    except DataError as e:
+        named = data_dir or os.environ.get("XBAR_DATA")
+        if not named and "was not found" in str(e):
+            line = f"{FILES.title} is not here; xbar train fetches it once (30 MB)"
+            return Found({"folder": None}, line)
+        return Found({"folder": None}, f"{FILES.title} cannot be used", (str(e),))
+    return Found({"folder": origin}, f"{FILES.title} in {origin}")
+
+
+def disk() -> Found:
+    """Free space where compiled kernels and runs go."""
+    from crossbar.jit import cache_folder
+
+    places = {"cache": existing(cache_folder()), "runs": existing(Path("runs").absolute())}
+    free = {name: shutil.disk_usage(place).free for name, place in places.items()}
+    line = ", ".join(f"{free[name] / 1e9:.1f} GB free for {name}" for name in places)
+    broken = tuple(
+        f"only {free[name] / 1e6:.0f} MB are free in {places[name]}; make room for "
+        f"{LEAST_FREE / 1e6:.0f} MB"
+        for name in places
+        if free[name] < LEAST_FREE
+    )
+    return Found({f"{name}_free_bytes": free[name] for name in places}, line, broken)
+
+
+def how_fast() -> Found:
+    """Forward and backward passes on one thread and on all, beside the table of the README."""
+    counts = sorted({1, threads().facts["kernels"]})
+    found = speed.microseconds(counts)
+    rows, lines = [], ["us a sample, 784-100-10 x 100 steps, ideal devices"]
+    for (what, count), time in found.items():
+        table = speed.REFERENCE.get((what, count))
+        row = {"what": what, "threads": count, "microseconds": time, "reference": table}
+        rows.append(row)
+        words = f"{what}, {count} thread{'s' * (count > 1)}"
+        lines.append(f"{words:<34}{time:7.1f}" + (f"   README {table:.1f}" if table else ""))
+    lines.append(f"README: {speed.REFERENCE_MACHINE}")
+    return Found({"rows": rows, "reference": speed.REFERENCE_MACHINE}, "\n".join(lines))
+
+
+def existing(path: Path) -> Path:
+    """The path, or the nearest folder above it that exists."""
+    return next(place for place in (path, *path.parents) if place.exists())
+
+
+def can_be_written(folder: Path) -> bool:
+    """Whether a file can be made in a folder, or the folder itself in one above it."""
+    try:
+        with tempfile.TemporaryFile(dir=existing(folder)):
+            return True
+    except OSError:
+        return False

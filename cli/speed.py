@@ -1,0 +1,97 @@
+"""How fast this machine runs the kernels, and what the README says of another."""
+
+import os
+import time
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from crossbar.snn.network import Network
+    from crossbar.training.trainer import Data
+
+SAMPLES = 1024
+ROUNDS = 7
+SPIKING = 0.42  # share of the pixels that spike, that of Fashion-MNIST
+SIGMA = 1.8e-3  # of the weights: about 40 hidden spikes an image, as in a network under training
+
+# The table of the README, microseconds a sample by (what runs, threads), and where it was measured.
+REFERENCE_MACHINE = "one core of an AMD EPYC (Zen 3) that others used too"
+REFERENCE: Mapping[tuple[str, int], float] = {
+    ("forward and backward", 1): 23.9,
+    ("forward", 1): 16.7,
+}
+
+
+def processors() -> int:
+    """How many processors this process may use."""
+    own = getattr(os, "sched_getaffinity", None)
+    return len(own(0)) if own else os.cpu_count() or 1
+
+
+def microseconds(threads: list[int]) -> dict[tuple[str, int], float]:
+    """Microseconds a sample, the least of some rounds in which every case has its turn.
+
+    Runs synthetic latency-coded images through 784-100-10 with ideal devices.
+    The least, because what else runs on the machine can only slow it down.
+
+    Args:
+        threads: Numbers of threads to measure with.
+    """
+    network, data = images()
+    cases: dict[tuple[str, int], Callable[[], None]] = {}
+    for count in threads:
+        for learns in (True, False):
+            what = "forward and backward" if learns else "forward"
+            cases[what, count] = case(network, data, count, learns=learns)
+    for run in cases.values():
+        run()  # compiles, or loads what was compiled
+    times: dict[tuple[str, int], list[float]] = {key: [] for key in cases}
+    for _ in range(ROUNDS):
+        for key, run in cases.items():
+            began = time.perf_counter()
+            run()
+            times[key].append(1e6 * (time.perf_counter() - began) / SAMPLES)
+    return {key: min(found) for key, found in times.items()}
+
+
+def images() -> "tuple[Network, Data]":
+    """The network, and synthetic images for it that spike as often as real ones."""
+    import numpy as np
+
+    from crossbar.snn.encoding import latency_code
+    from crossbar.snn.network import Network
+    from crossbar.training.trainer import Data
+
+    network, draw = Network(sigma_init=SIGMA), np.random.default_rng(0)
+    grey = draw.integers(52, 256, (SAMPLES, 28, 28)) * (draw.random((SAMPLES, 28, 28)) < SPIKING)
+    events = latency_code(grey.astype(np.uint8), steps=network.steps)
+    labels = draw.integers(0, network.classes, SAMPLES)
+    return network, Data(events, labels, events, labels)
+
+
+def case(network: "Network", data: "Data", threads: int, *, learns: bool) -> Callable[[], None]:
+    """What runs all samples once."""
+    import numpy as np
+
+    from crossbar.snn.engine import Engine
+    from crossbar.snn.layer import Effective
+    from crossbar.snn.network import initial_weights
+
+    weights = initial_weights(network, generator=np.random.default_rng(0))
+    quiet = np.zeros((0, 0), np.float32)
+    layers = [Effective(w, quiet, np.zeros(len(w))) for w in weights]
+    engine = Engine(network, tile_rows=128, threads=threads)
+    chosen = np.arange(SAMPLES)
+
+    def run() -> None:
+        engine(
+            layers,
+            data.train_events,
+            data.train_labels,
+            chosen,
+            noise_key=0,
+            first=0,
+            backward_weights=weights if learns else None,
+        )
+
+    return run

@@ -1,0 +1,107 @@
+"""What the kernels read and write: plain records of arrays."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+
+class Constants(NamedTuple):
+    """Numbers of the network that no sample changes, floats in the dtype of the weights."""
+
+    alpha: np.floating  # decay of the synaptic current per step
+    beta: np.floating  # decay of the membrane per step
+    threshold: np.floating
+    surrogate_scale: np.floating
+    one: np.floating
+    steps: int
+    tile_rows: int
+    classes: int  # without padding
+    recurrent: bool  # whether a hidden layer drives itself, through the last rows of its crossbar
+
+
+class Synapses(NamedTuple):
+    """One crossbar as the kernels read it.
+
+    The rows of a recurrent layer are the lines that come in, then its own neurons. Beside the
+    weights of a row lie the variances of one of its activations, so that both arrive from memory
+    together; without read noise there are none.
+    """
+
+    matrix: np.ndarray  # (rows, neurons) or (rows, 2 neurons): weights, weight units^2 of variance
+    siemens: np.ndarray  # (rows,) float64: conductance a read of that row drives, siemens
+    inputs: int  # rows of the lines that come in
+    tile_of: np.ndarray  # (rows,) int32: row of tiles that each lies in
+
+
+class Samples(NamedTuple):
+    """The samples of one chunk: events of sample i are `offsets[i]:offsets[i + 1]`, by time."""
+
+    rows: np.ndarray  # (events,) uint16: input line
+    times: np.ndarray  # (events,) uint8: step
+    offsets: np.ndarray  # (all samples + 1,) int64
+    labels: np.ndarray  # (all samples,) int64
+    chosen: np.ndarray  # (samples,) int64: which samples this chunk runs
+    first_key: int  # number of the chunk's first sample in the noise stream
+
+
+class Lines(NamedTuple):
+    """Events of one sample that come into a layer: `first:last` of the arrays, by time, by line."""
+
+    rows: np.ndarray  # (events,) uint16
+    times: np.ndarray  # (events,) uint8
+    first: int
+    last: int
+
+
+class Tally(NamedTuple):
+    """What a chunk of samples did; arrays are added to, except the two per sample.
+
+    The last crossbar is that of the readout.
+    """
+
+    spikes: np.ndarray  # (hidden layers, neurons of the widest) int64
+    predictions: np.ndarray  # (samples,) int64
+    losses: np.ndarray  # (samples,) float64: cross-entropy
+    activations: np.ndarray  # (crossbars,) int64: word lines driven
+    tile_steps: np.ndarray  # (crossbars,) int64: (row tile, step) pairs with a driven line
+    siemens: np.ndarray  # (crossbars,) float64: conductance summed over the driven word lines
+    clipped: np.ndarray  # (crossbars,) int64: conversions above the range
+
+
+class Columns(NamedTuple):
+    """One layer behind its periphery; `columns` of the array, in the dtype of the weights.
+
+    The errors are those of `crossbar.periphery`. Run r of the combination adds factor[r] times the
+    converted column c + s i to output o + i, for i below its length, where (c, s, o, length) is
+    runs[r] and s is 0 or 1.
+    """
+
+    columns: np.ndarray  # (rows, columns): conductances that reads see, weight units
+    variance: np.ndarray  # (rows, columns): of one activation, weight units^2; (0, 0) without noise
+    scale: np.ndarray  # (down, columns): LSB per weight unit, with gain and droop
+    offset: np.ndarray  # (down, columns) LSB
+    parabola: np.ndarray  # (down, columns) LSB
+    cubic: np.ndarray  # (down, columns) LSB
+    stuck: np.ndarray  # (down, columns): code, or -1
+    lsb: np.floating  # weight units; 1 without converters
+    top: np.floating  # highest code
+    noise: np.floating  # LSB, spread of a conversion
+    runs: np.ndarray  # (runs, 4) int64
+    factors: np.ndarray  # (runs,)
+    gain: np.ndarray  # (outputs,) of the neurons
+    injected: np.ndarray  # (outputs,): offset of the neurons
+    keep: np.floating
+    ceiling: np.floating
+    converts: bool  # False: neurons integrate the currents themselves
+
+
+class Course(NamedTuple):
+    """The time course of one layer in one sample; scratch that every sample overwrites.
+
+    `trace` is the membrane of each step; the events are the spikes, by time and neuron.
+    """
+
+    trace: np.ndarray  # (steps + 1, neurons)
+    errors: np.ndarray  # (steps + 1, neurons): derivative of the loss by the spikes of each step
+    rows: np.ndarray  # (steps x neurons,) uint16
+    times: np.ndarray  # (steps x neurons,) uint8

@@ -1,0 +1,30 @@
+"""The mean gradient of a batch from the sums of its chunks."""
+
+import numpy as np
+
+from ...jit import jit
+
+
+@jit
+def mean_of_chunks(sums: np.ndarray, samples: int, first: int, last: int, mean: np.ndarray) -> None:
+    """Add up the chunks in their order and divide, for some rows; padding is left out.
+
+    Each number of the result has its own sum in one fixed order: rows may be split over threads in
+    any way.
+
+    Args:
+        sums: One sum per chunk, (chunks, rows, width) float32.
+        samples: What the sums are divided by.
+        first: First row.
+        last: The row after the last one.
+        mean: Receives the result, (at most rows, at most width) float32.
+    """
+    count = np.float32(samples)
+    for row in range(first, last):
+        for column in range(mean.shape[1]):
+            mean[row, column] = sums[0, row, column]
+        for chunk in range(1, sums.shape[0]):
+            for column in range(mean.shape[1]):
+                mean[row, column] += sums[chunk, row, column]
+        for column in range(mean.shape[1]):
+            mean[row, column] /= count

@@ -1,0 +1,155 @@
+# ruff: noqa: T201  # it talks on the terminal
+"""What the benchmarks run on: Fashion-MNIST, or recordings of synthetic audio-like spikes."""
+
+import functools
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import torch
+
+from crossbar.datasets import fashion_mnist
+from crossbar.snn.encoding import Events, latency_code
+from crossbar.snn.network import Network
+from crossbar.training.config import Training
+from crossbar.training.trainer import Data, Trainer
+from device_models.errors import DataError
+from device_models.presets import load_device
+
+BATCH = 256
+SPIKES = 8000  # of one synthetic recording, on average
+
+
+@dataclass(frozen=True, eq=False)
+class Workload:
+    """A network and what it learns."""
+
+    name: str
+    network: Network
+    data: Data
+    rate: float  # learning rate
+    origin: str  # of the data
+
+
+class Arrays(NamedTuple):
+    """Images in the shape of Fashion-MNIST."""
+
+    train_images: np.ndarray
+    train_labels: np.ndarray
+    test_images: np.ndarray
+    test_labels: np.ndarray
+    origin: str
+
+
+@functools.cache
+def images() -> Arrays:
+    """Fashion-MNIST, or random images as bright as it where there is none."""
+    try:
+        found = fashion_mnist.load(notice=lambda text: print(text, file=sys.stderr))
+    except DataError as reason:
+        print(f"{reason}\nthe benchmark goes on with synthetic images", file=sys.stderr)
+        return synthetic_images(20_000)
+    parts = found.train_images, found.train_labels, found.test_images, found.test_labels
+    return Arrays(*parts, f"Fashion-MNIST ({found.origin})")
+
+
+def synthetic_images(count: int) -> Arrays:
+    """Smooth random images; about 330 of 784 pixels spike, as in Fashion-MNIST."""
+    draw = np.random.default_rng(0)
+    means = draw.uniform(0.0, 1.0, (10, 28, 28))
+    labels = draw.integers(0, 10, count)
+    grey = np.clip(150 * means[labels] + draw.normal(-25.0, 40.0, (count, 28, 28)), 0, 255)
+    pixels = grey.astype(np.uint8)
+    test = count // 10
+    parts = pixels[test:], labels[test:], pixels[:test], labels[:test]
+    return Arrays(*parts, "synthetic images")
+
+
+@functools.cache
+def fashion(hidden: int = 100, samples: int = 60_000) -> Workload:
+    """784-`hidden`-10 x 100 steps on latency-coded images, settings of the seed paper."""
+    found, network = images(), Network(hidden=(hidden,))
+    data = Data(
+        latency_code(found.train_images[:samples], steps=network.steps),
+        found.train_labels[:samples].astype(np.int64),
+        latency_code(found.test_images[:samples], steps=network.steps),
+        found.test_labels[:samples].astype(np.int64),
+    )
+    return Workload(f"784-{hidden}-10 x 100", network, data, 0.01, found.origin)
+
+
+@functools.cache
+def audio(samples: int = 1024, hidden: int = 200, *, recurrent: bool = False) -> Workload:
+    """700-`hidden`-20 x 100 steps on synthetic spikes in the layout of the Heidelberg digits."""
+    network = Network(
+        inputs=700,
+        hidden=(hidden,),
+        classes=20,
+        tau_mem_seconds=5e-3,
+        sigma_init=5e-4,
+        recurrent=recurrent,
+    )
+    train, test = recordings(network, samples, 0), recordings(network, samples // 4, 1)
+    name = f"{'recurrent ' * recurrent}700-{hidden}-20 x 100"
+    return Workload(name, network, Data(*train, *test), 0.001, f"synthetic, {SPIKES} spikes each")
+
+
+def recordings(network: Network, count: int, seed: int) -> tuple[Events, np.ndarray]:
+    """Recordings of three moving bands per class, about `SPIKES` spikes each, and labels."""
+    bands = np.random.default_rng(0).uniform(0.1, 0.9, (network.classes, 3, 2))
+    draw = np.random.default_rng([seed, count])
+    labels = draw.integers(0, network.classes, count)
+    sizes = draw.poisson(SPIKES, count)
+    sample = np.repeat(np.arange(count), sizes)
+    when = draw.beta(1.3, 2.0, len(sample))  # loud first, fading
+    ends = bands[labels[sample], draw.integers(0, 3, len(sample))]
+    middle = ends[:, 0] + (ends[:, 1] - ends[:, 0]) * when
+    place = np.abs(middle + draw.normal(0.0, 0.08, len(sample))) % 1.0
+    line = np.minimum(place * network.inputs, network.inputs - 1).astype(np.int64)
+    step = np.minimum(when * network.steps, network.steps - 1).astype(np.int64)
+    order = np.lexsort((line, step, sample))
+    offsets = np.concatenate([[0], np.cumsum(sizes)])
+    events = Events(line[order].astype(np.uint16), step[order].astype(np.uint8), offsets)
+    return events, labels
+
+
+def dense(events: Events, chosen: np.ndarray, network: Network, out: torch.Tensor) -> torch.Tensor:
+    """Counts per step and line (len(chosen), steps, inputs), written into `out`, which is reused."""
+    starts, ends = events.offsets[chosen], events.offsets[chosen + 1]
+    sizes = ends - starts
+    sample = np.repeat(np.arange(len(chosen)), sizes)
+    at = np.arange(len(sample)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
+    at += np.repeat(starts, sizes)
+    cell = (sample * network.steps + events.times[at]) * network.inputs + events.rows[at]
+    part = out[: len(chosen)].zero_()
+    part.view(-1).index_add_(0, torch.from_numpy(cell), torch.ones(len(cell)))
+    return part
+
+
+@functools.cache
+def settled(work: Workload, batches: int = 60) -> tuple[np.ndarray, ...]:
+    """Weights after some batches of ideal training: from there on, activity is that of a training.
+
+    One array for each crossbar; in a recurrent network the first is W1 with V below it.
+    """
+    few = min(batches * BATCH, len(work.data.train_labels))
+    data = work.data._replace(
+        train_labels=work.data.train_labels[:few], test_labels=work.data.test_labels[:BATCH]
+    )
+    config = Training(network=work.network, learning_rate=work.rate)
+    trainer = Trainer(config, load_device("ideal"), data)
+    trainer.start()
+    for _ in trainer.run_epoch():
+        pass
+    return tuple(layer.effective().weights for layer in trainer.layers)
+
+
+def batches(samples: int, seed: int) -> Iterator[np.ndarray]:
+    """Full batches of sample numbers, shuffled anew in every pass, without end."""
+    draw = np.random.default_rng(seed)
+    while True:
+        order = draw.permutation(samples)
+        for first in range(0, samples - BATCH + 1, BATCH):
+            yield order[first : first + BATCH]

@@ -1,0 +1,117 @@
+"""Our kernels as contestants: the trainer with its pulses, the engine alone, the two forward only.
+
+All that the benchmarks know of the public Python interface is in this file.
+"""
+
+import dataclasses
+from collections.abc import Callable, Iterator, Sequence
+
+import numpy as np
+from data import BATCH, Workload, batches
+
+from crossbar.snn.engine import Engine, Pass
+from crossbar.snn.layer import Effective
+from crossbar.training.config import Training
+from crossbar.training.trainer import Progress, Trainer
+from device_models.model import DeviceModel
+from device_models.presets import load_device
+
+TEST = 512  # test images that a trainer under test evaluates when it starts
+
+
+def model(device: str, *, quiet: bool = False) -> DeviceModel:
+    """A preset, with its read noise or (`quiet`) without."""
+    found = load_device(device)
+    return dataclasses.replace(found, read_floor=0.0, read_fraction=0.0) if quiet else found
+
+
+def trainer(
+    work: Workload,
+    weights: Sequence[np.ndarray],
+    device: DeviceModel,
+    threads: int,
+    **settings: object,
+) -> Trainer:
+    """A trainer of the work, started with some weights."""
+    config = Training(network=work.network, learning_rate=work.rate, **settings)
+    few = work.data._replace(test_labels=work.data.test_labels[:TEST])
+    made = Trainer(config, device, few, threads=threads, weights=weights, notice=lambda text: None)
+    made.start()
+    return made
+
+
+def endless(made: Trainer) -> Iterator[Progress]:
+    """One batch after the other, over as many epochs as it takes."""
+    while True:
+        yield from made.run_epoch()
+
+
+def pulsed(
+    work: Workload,
+    weights: Sequence[np.ndarray],
+    device: DeviceModel,
+    threads: int,
+    **settings: object,
+) -> Callable[[], int]:
+    """What trains one batch at each call: reads, gradients, pulses."""
+    steps = endless(trainer(work, weights, device, threads, **settings))
+
+    def unit() -> int:
+        next(steps)
+        return BATCH
+
+    return unit
+
+
+def unpulsed(
+    work: Workload, weights: Sequence[np.ndarray], device: DeviceModel, threads: int
+) -> Callable[[], int]:
+    """What runs one batch forward and back, and sends no pulse."""
+    made = trainer(work, weights, device, threads)
+    layers = [layer.effective() for layer in made.layers]
+    engine, data = Engine(work.network, tile_rows=128, threads=threads), work.data
+    order = batches(len(data.train_labels), seed=0)
+
+    def unit() -> int:
+        chosen = next(order)
+        learn(engine, work, layers, chosen)
+        return len(chosen)
+
+    return unit
+
+
+def inferring(
+    work: Workload, weights: Sequence[np.ndarray], device: DeviceModel, threads: int
+) -> Callable[[], int]:
+    """What runs a batch of test samples."""
+    made = trainer(work, weights, device, threads)
+    layers = [layer.effective() for layer in made.layers]
+    engine, data = Engine(work.network, tile_rows=128, threads=threads), work.data
+    order = batches(len(data.test_labels), seed=0)
+
+    def unit() -> int:
+        chosen = next(order)
+        engine(layers, data.test_events, data.test_labels, chosen, noise_key=1, first=0)
+        return len(chosen)
+
+    return unit
+
+
+def exact(weights: Sequence[np.ndarray]) -> list[Effective]:
+    """Layers that are their weights, without noise."""
+    none = np.zeros((0, 0), np.float32)
+    return [Effective(w, none, np.zeros(len(w))) for w in weights]
+
+
+def learn(engine: Engine, work: Workload, layers: Sequence[Effective], chosen: np.ndarray) -> Pass:
+    """Forward and backward pass of some training samples."""
+    data = work.data
+    return engine(
+        layers,
+        data.train_events,
+        data.train_labels,
+        chosen,
+        noise_key=1,
+        first=0,
+        backward_weights=[layer.weights for layer in layers],
+    )

@@ -1,0 +1,219 @@
+"""The kernels by hand: what they read and write, made from plain weights in any dtype."""
+
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch.testing import assert_close
+from xbar_training import margins
+
+from crossbar.snn import kernels, reference
+from crossbar.snn.encoding import Events
+from crossbar.snn.engine import LANES, beside, constants, empty_tally, padded, scratch, tiles_of
+from crossbar.snn.kernels import normals
+from crossbar.snn.layer import Effective
+from crossbar.snn.network import Network
+
+
+class Case(NamedTuple):
+    """A network, its input and what the reference makes of it; gradients are sums over samples."""
+
+    network: Network
+    weights: tuple[np.ndarray, ...]
+    events: Events
+    labels: np.ndarray
+    chosen: np.ndarray  # the samples compared
+    x: torch.Tensor
+    outcome: reference.Outcome
+    gradients: tuple[torch.Tensor, ...]
+
+
+class Run(NamedTuple):
+    """What the kernel made of some samples; tally and gradients are as wide as the padding."""
+
+    tally: kernels.Tally
+    gradients: tuple[np.ndarray, ...]
+
+
+def widths_of(network):
+    """Outputs of every crossbar with their padding."""
+    return [-(-outputs // LANES) * LANES for _, outputs in network.crossbars]
+
+
+def synapses_of(network, weights, kind, *, tile_rows=64, siemens=None, variances=None):
+    """The crossbars as the kernels read them; `siemens` is 1 and there is no noise by default."""
+    none = [None] * len(weights)
+    parts = zip(weights, siemens or none, variances or none, strict=True)
+    layers = [
+        Effective(
+            w.astype(kind),
+            np.zeros((0, 0), kind) if variance is None else variance.astype(kind),
+            np.ones(len(w)) if of_row is None else of_row,
+        )
+        for w, of_row, variance in parts
+    ]
+    return tuple(
+        kernels.Synapses(
+            beside(layer, width),
+            layer.siemens,
+            inputs,
+            tiles_of(len(layer.weights), tile_rows),
+        )
+        for layer, width, inputs in zip(layers, widths_of(network), network.inputs_of, strict=True)
+    )
+
+
+def backward_of(network, weights, kind):
+    """The weights that carry the error back, as the kernels read them."""
+    *hidden, readout = (w.astype(kind) for w in weights)
+    *widths, _ = widths_of(network)
+    rows = [padded(w, (len(w), width)) for w, width in zip(hidden, widths, strict=True)]
+    return (*rows, padded(readout.T, (readout.shape[1], widths[-1])))
+
+
+def empty_run(network, samples, kind, *, fill=0.0):
+    """A run of `samples` that has done nothing yet; its gradients start at `fill`."""
+    widths = widths_of(network)
+    tally = empty_tally(network, samples, max(widths))
+    tally.predictions.fill(-1)
+    tally.losses.fill(np.nan)
+    shapes = [(rows, width) for (rows, _), width in zip(network.crossbars, widths, strict=True)]
+    return Run(tally, tuple(np.full(shape, fill, kind) for shape in shapes))
+
+
+def run_samples(
+    network, weights, samples, kind, *, seed=0, learn=True, tile_rows=64, into=None, **synapses
+):
+    """Samples through `run_chunk`; `synapses` as for `synapses_of`."""
+    run = empty_run(network, len(samples.chosen), kind) if into is None else into
+    kernels.run_chunk(
+        samples,
+        synapses_of(network, weights, kind, tile_rows=tile_rows, **synapses),
+        backward_of(network, weights, kind),
+        constants(network, tile_rows, kind),
+        seed,
+        *scratch(network.steps, widths_of(network), kind),
+        *run,
+        learn,
+    )
+    return run
+
+
+def run_kernel(case, kind, *, chosen=None, **how):
+    """The samples of `case`, or some, through the kernel in the dtype `kind`, without noise."""
+    chosen = case.chosen if chosen is None else chosen
+    rows, times, offsets = case.events.rows, case.events.times, case.events.offsets
+    samples = kernels.Samples(rows, times, offsets, case.labels, chosen, 0)
+    return run_samples(case.network, case.weights, samples, kind, **how)
+
+
+def events_of(x):
+    """The events of counts (samples, steps, inputs); a count of n gives n events."""
+    sample, times, rows = np.nonzero(x)
+    counts = x[sample, times, rows]
+    offsets = np.concatenate([[0], np.cumsum(x.sum((1, 2)))]).astype(np.int64)
+    return Events(
+        np.repeat(rows, counts).astype(np.uint16),
+        np.repeat(times, counts).astype(np.uint8),
+        offsets,
+    )
+
+
+def make_case(network, weights, events, labels, *, offered, wanted=None, margin=0.0):
+    """Run the reference in float64; keep the first `wanted` samples that have the margin."""
+    x = reference.dense(events, offered, network, torch.float64)
+    leaves = [torch.tensor(w, dtype=torch.float64, requires_grad=True) for w in weights]
+    outcome = reference.simulate(network, leaves, x, torch.from_numpy(labels[offered]))
+    kept = np.flatnonzero(margins(outcome).numpy() >= margin)[:wanted]
+    assert wanted is None or len(kept) == wanted, "offer more samples"
+    gradients = torch.autograd.grad(outcome.losses[kept].sum(), leaves, materialize_grads=True)
+    return Case(
+        network, tuple(weights), events, labels, offered[kept], x[kept], some(outcome, kept),
+        gradients,
+    )  # fmt: skip
+
+
+def some(outcome, kept):
+    """The outcome of some of its samples, without its graph."""
+    losses, predictions, readout = (
+        part.detach()[kept] for part in (outcome.losses, outcome.predictions, outcome.readout)
+    )
+    spikes, membrane = (
+        tuple(part.detach()[kept] for part in layers)
+        for layers in (outcome.spikes, outcome.membrane)
+    )
+    return reference.Outcome(losses.mean(), losses, predictions, spikes, membrane, readout)
+
+
+def driven_lines(network, x, outcome):
+    """What drives the rows of every crossbar, (samples, steps, rows) each."""
+    into, own = (x, *outcome.spikes), (*outcome.spikes, None)
+    if not network.recurrent:
+        return into
+    return [a if b is None else torch.cat((a, b), 2) for a, b in zip(into, own, strict=True)]
+
+
+def slow_tile_steps(driven, tile_rows):
+    """(row tile, step) pairs with a driven line, of lines (samples, steps, rows)."""
+    return sum(int((tile.sum(2) > 0).sum()) for tile in driven.split(tile_rows, dim=2))
+
+
+def near(actual, expected, rtol):
+    """Equal to `rtol` of the largest entry."""
+    actual, expected = torch.as_tensor(actual).double(), expected.double()
+    assert_close(actual, expected, rtol=0.0, atol=rtol * float(expected.abs().max()) + 1e-300)
+
+
+class Tolerance(NamedTuple):
+    """What a run may differ from the reference by."""
+
+    loss: float  # relative, each sample
+    loss_floor: float  # absolute: a loss near 0 is a difference of scores of order 1
+    hidden: float  # gradients, of the largest entry
+    readout: float  # the same
+
+
+FLOAT64 = Tolerance(loss=1e-9, loss_floor=1e-14, hidden=1e-9, readout=1e-9)
+# The surrogate is steep: at V = 1 a relative error of V comes back 200 times as large in its slope
+# and so in the gradient of W1. The reference itself, run in float32, is off by up to 3.3e-5 here.
+FLOAT32 = Tolerance(loss=1e-5, loss_floor=3e-6, hidden=1e-4, readout=1e-5)
+
+
+def same_spikes(tally, outcome):
+    """The spikes of every hidden neuron, exactly; none of the padding."""
+    for found, spikes in zip(tally.spikes, outcome.spikes, strict=True):
+        neurons = spikes.shape[2]
+        assert found[:neurons].tolist() == spikes.sum((0, 1)).tolist()
+        assert not found[neurons:].any()
+
+
+def near_gradients(gradients, expected, tolerance):
+    """Within the tolerance of the expected ones; those of the padding are zero."""
+    allowed = [tolerance.hidden] * (len(expected) - 1) + [tolerance.readout]
+    for found, wanted, rtol in zip(gradients, expected, allowed, strict=True):
+        outputs = wanted.shape[1]
+        near(found[:, :outputs], wanted, rtol)
+        assert not found[:, outputs:].any()
+
+
+def agree(case, run, tolerance):
+    """Within the tolerance of the reference; predictions and spikes exactly."""
+    tally, gradients = run
+    rtol, atol, *_ = tolerance
+    assert_close(torch.from_numpy(tally.losses), case.outcome.losses, rtol=rtol, atol=atol)
+    assert tally.predictions.tolist() == case.outcome.predictions.tolist()
+    same_spikes(tally, case.outcome)
+    near_gradients(gradients, case.gradients, tolerance)
+
+
+def lane_squares():
+    """Correlation of the squares of two lanes of a block of noise, by their distance.
+
+    With x = (p + q) / sqrt 2 it is that of the squares within the two pools, a quarter of each.
+    """
+    found = np.zeros(normals._SIZE)
+    for pool in (normals._P, normals._Q):
+        squares = pool[: normals._SIZE].astype(float) ** 2
+        power = np.abs(np.fft.rfft(squares - squares.mean())) ** 2
+        found += np.fft.irfft(power, normals._SIZE) / normals._SIZE / 8.0
+    return found

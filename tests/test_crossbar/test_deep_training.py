@@ -1,0 +1,135 @@
+"""Training of two recurrent hidden layers: it learns, goes on after a stop, and keeps Dale's law."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+from xbar_training import finish, same_bits, small, synthetic, trained, trainer_of
+
+from crossbar.faults import Faults
+from crossbar.periphery import Periphery
+from crossbar.snn.network import signs
+from crossbar.training import checkpoint
+from crossbar.training.chip import w_max_of
+from crossbar.training.placing import row_activity
+from device_models.errors import RunError
+from device_models.presets import load_device
+
+NETWORK = {"hidden": (20, 12), "recurrent": True, "sigma_init": 0.02}
+SHAPES = [(784 + 20, 20), (20 + 12, 12), (12, 10)]
+each_policy = pytest.mark.parametrize("policy", ["accumulate", "stochastic"])
+
+
+def deep(**settings):
+    return small(network=NETWORK | settings.pop("network", {}), **settings)
+
+
+def test_layers_have_the_shapes_of_the_crossbars():
+    trainer = trainer_of(deep(), synthetic())
+    assert [tuple(layer.mapping.shape) for layer in trainer.layers] == SHAPES
+    assert [tuple(layer.board.g.shape) for layer in trainer.layers] == [
+        (rows, 2 * outputs) for rows, outputs in SHAPES
+    ]
+    assert len(trainer.policies) == 3
+
+
+@each_policy
+def test_the_synthetic_set_is_learned(policy):
+    """Chance is 10 %; the standard error of 200 test images is 3.5 %. Seen: 57 and 71 %."""
+    network = {"hidden": (50, 30), "sigma_init": 0.006}
+    config = deep(policy=policy, epochs=3, network=network, learning_rate=0.02)
+    trainer = trained(config, synthetic(1280, 200), threads=None)
+    assert trainer.rows[0]["test_accuracy"] < 0.3
+    assert trainer.rows[-1]["test_accuracy"] > 0.4
+    assert trainer.rows[-1]["test_loss"] < trainer.rows[0]["test_loss"]
+
+
+@each_policy
+def test_a_run_taken_up_again_after_every_epoch_is_the_run_in_one_piece(policy):
+    config = deep(policy=policy, epochs=2, device="oxram_literature.yaml")
+    whole, pieces = trained(config, synthetic()), trainer_of(config, synthetic())
+    pieces.start()
+    before = [layer.board.state.g.numpy() for layer in pieces.layers]
+    for epoch in (1, 2):
+        content = checkpoint.save(pieces, before)
+        pieces = trainer_of(config, synthetic())
+        kept = checkpoint.restore(pieces, content)
+        assert all(a.tobytes() == b.tobytes() for a, b in zip(kept, before, strict=True))
+        finish(pieces, epoch)
+    same_bits(pieces, whole)
+
+
+@pytest.mark.parametrize("periphery", [Periphery(), Periphery(kind="adc", adc_noise_lsb=0.5)])
+def test_threads_change_no_bit(periphery):
+    config = deep(epochs=1, batch_size=50, device="oxram_literature.yaml", periphery=periphery)
+    one, two = (trained(config, synthetic(), threads=threads) for threads in (1, 2))
+    assert all(rate > 0 for rate in one.rows[0]["spikes_per_inference"]["layers"])
+    same_bits(one, two)
+
+
+@pytest.mark.parametrize("mapping", ["one_sided", "dale"])
+@pytest.mark.parametrize("ei", ["80:20", "50:50"])
+def test_dales_law_holds_in_all_crossbars_throughout(ei, mapping):
+    config = deep(device="ideal.yaml", learning_rate=0.1, mapping=mapping, network={"ei": ei})
+    bounds = [sign[:, None] for sign in signs(config.network)]
+    trainer = trainer_of(config, synthetic())
+    trainer.start()
+    first = [layer.effective().weights for layer in trainer.layers]
+    for _ in range(config.epochs):
+        for _ in trainer.run_epoch():
+            weights = [layer.effective().weights for layer in trainer.layers]
+            assert all((w * sign >= 0).all() for w, sign in zip(weights, bounds, strict=True))
+    for old, new, lines in zip(first, weights, config.network.inputs_of, strict=True):
+        assert (old != new)[:lines].any()
+        assert len(old) == lines or (old != new)[lines:].any()
+
+
+def test_rows_name_the_spikes_of_each_layer():
+    trainer = trained(deep(epochs=1), synthetic())
+    for row in trainer.rows:
+        spikes = row["spikes_per_inference"]
+        assert len(spikes["layers"]) == 2
+        assert spikes["total"] == pytest.approx(sum(spikes["layers"]), rel=1e-12)
+        parts = spikes["excitatory"] + spikes["inhibitory"]
+        assert spikes["total"] == pytest.approx(parts, rel=1e-12)
+        assert row["rate_hz"] == pytest.approx(spikes["total"] / 32 / 0.1, rel=1e-12)
+        assert all(isinstance(rate, float) for rate in spikes["layers"])
+
+
+@pytest.mark.parametrize("other", [{"recurrent": False}, {"hidden": (20, 13)}, {"hidden": 20}])
+def test_a_checkpoint_of_another_network_is_refused(other):
+    source = trained(deep(epochs=0, network=other), synthetic())
+    content = checkpoint.save(source, [layer.board.state.g.numpy() for layer in source.layers])
+    with pytest.raises(RunError, match=r"^the checkpoint cannot be read \(.*nothing was changed"):
+        checkpoint.restore(trainer_of(deep(epochs=0), synthetic()), content)
+
+
+def test_every_layer_has_a_range_of_its_own_crossbar():
+    """`w_max_of` follows the larger spread of a crossbar; a fixed one holds in all hidden layers."""
+    config, model = deep(), load_device("ideal")
+    own = w_max_of(config, model)
+    spreads = [max(both) for both in config.network.sigmas]
+    assert own == pytest.approx([2000.0 * spread for spread in spreads], rel=1e-12)
+    fixed = dataclasses.replace(config, hidden_w_max=0.7, readout_w_max=0.4)
+    assert w_max_of(fixed, model) == (0.7, 0.7, 0.4)
+
+
+def test_rows_are_as_busy_as_their_lines_and_own_rows_as_the_mean():
+    data = synthetic()
+    network = deep().network
+    first, *others = row_activity(data.train_events, network)
+    counts = np.bincount(data.train_events.rows, minlength=784) / 192
+    np.testing.assert_allclose(first[:784], counts, rtol=1e-12, atol=0.0)
+    np.testing.assert_allclose(first[784:], np.full(20, counts.mean()), rtol=1e-12, atol=0.0)
+    assert others == [None, None]
+    plain = row_activity(data.train_events, small().network)
+    np.testing.assert_allclose(plain[0], counts, rtol=1e-12, atol=0.0)
+    assert plain[1:] == [None]
+
+
+def test_a_placed_run_with_faults_starts_and_trains():
+    faults = Faults(stuck_low_share=0.02, stuck_high_share=0.01)
+    trainer = trained(deep(epochs=1, faults=faults, placement="remap"), synthetic())
+    assert len(trainer.rows) == 2
+    assert all(torch.isfinite(layer.board.g).all() for layer in trainer.layers)

@@ -1,0 +1,116 @@
+"""Compiled kernels are kept, and never those of other sources."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from crossbar import jit
+
+ROOT = Path(jit.__file__).parent
+INNER = "from ...jit import jit\n\n@jit\ndef factor(x):\n    return {factor} * x\n"
+OUTER = "from ...jit import jit\nfrom .inner import factor\n\n@jit\ndef run(x):\n    return factor(x) + 1\n"
+CALL = "from crossbar.snn.kernels.outer import run; print(run(10))"
+
+
+@pytest.fixture
+def small(tmp_path):
+    """A package of two kernels in two files, with the real `jit`."""
+    kernels = tmp_path / "crossbar" / "snn" / "kernels"
+    kernels.mkdir(parents=True)
+    for folder in (kernels, kernels.parent, kernels.parent.parent):
+        (folder / "__init__.py").write_text("")
+    shutil.copy(ROOT / "jit.py", tmp_path / "crossbar" / "jit.py")
+    (kernels / "inner.py").write_text(INNER.format(factor=2))
+    (kernels / "outer.py").write_text(OUTER)
+    return tmp_path
+
+
+def call(small, code=CALL):
+    """What the small package prints, in a process of its own; and its versions in the cache."""
+    cache = small / "cache"
+    environment = os.environ | {"NUMBA_CACHE_DIR": str(cache), "PYTHONPATH": str(small)}
+    found = subprocess.run(
+        [sys.executable, "-c", code],
+        check=False,
+        cwd=small,
+        env=environment,
+        capture_output=True,
+        text=True,
+    )
+    assert found.returncode == 0, found.stderr
+    return found.stdout.strip(), sorted(p.name for p in cache.iterdir())
+
+
+def stamped(path, seconds):
+    """Give a folder another age."""
+    os.utime(path, (seconds, seconds))
+
+
+# --- versions ------------------------------------------------------------------------------------
+
+
+def test_a_kernel_notices_a_change_in_another_file(small):
+    inner = small / "crossbar" / "snn" / "kernels" / "inner.py"
+    answer, before = call(small)
+    assert (answer, len(before)) == ("21", 1)
+    assert call(small) == ("21", before)
+    inner.write_text(INNER.format(factor=3))
+    answer, after = call(small)
+    assert answer == "31"
+    assert len(after) == 2
+    assert set(before) < set(after)
+
+
+def test_only_the_two_newest_versions_stay_and_nothing_else_is_touched(small):
+    cache = small / "cache"
+    for age, name in enumerate(["0" * 16, "1" * 16, "2" * 16, "estimators_0b7", "f" * 15]):
+        (cache / name).mkdir(parents=True)
+        stamped(cache / name, 1_000_000_000 + age)
+    _, found = call(small)
+    (new,) = set(found) - {"2" * 16, "estimators_0b7", "f" * 15}
+    assert re.fullmatch("[0-9a-f]{16}", new)
+    assert "2" * 16 in found
+
+
+def test_what_was_compiled_is_told_of_a_file_and_of_a_folder(small):
+    code = "from crossbar import jit; print(*map(jit.is_compiled, ['outer', 'kernels', 'other']))"
+    (small / "cache").mkdir()
+    assert call(small, code)[0] == "False False False"
+    call(small)
+    assert call(small, code)[0] == "True True False"
+
+
+def test_a_digest_tells_content_place_and_version():
+    cases = [({"a": b"x"}, "1"), ({"b": b"x"}, "1"), ({"a": b"x"}, "2"), ({"a": b"y"}, "1")]
+    cases += [({"a": b"x", "b": b""}, "1"), ({"a": b"x\nb 0\n"}, "1")]
+    assert len({jit.digest(*case) for case in cases}) == len(cases)
+    assert jit.digest({"a": b"x"}, "1") == jit.digest({"a": b"x"}, "1")
+
+
+# --- sources -------------------------------------------------------------------------------------
+
+
+def test_every_file_with_a_kernel_is_a_source():
+    decorated = re.compile(r"^@(\w+\.)?jit\b", re.MULTILINE)
+    found = {
+        path.relative_to(ROOT).as_posix()
+        for path in ROOT.rglob("*.py")
+        if decorated.search(path.read_text("utf-8"))
+    }
+    assert found
+    assert found <= set(jit.sources(ROOT))
+
+
+def test_files_without_kernels_name_no_version():
+    assert not {"tile.py", "snn/network.py", "snn/encoding.py"} & set(jit.sources(ROOT))
+
+
+def test_all_of_a_folder_of_kernels_is_a_source(small):
+    (small / "crossbar" / "snn" / "kernels" / "constants.py").write_text("TWO = 2\n")
+    found = jit.sources(small / "crossbar")
+    assert {"jit.py", "snn/kernels/inner.py", "snn/kernels/constants.py"} <= set(found)

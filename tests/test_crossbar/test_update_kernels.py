@@ -1,0 +1,127 @@
+"""The kernels of an update against the plain tensor rules that they stand for."""
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+import torch
+from torch.testing import assert_close
+from xbar_devices import gen
+
+from crossbar.snn.kernels.reduction import mean_of_chunks
+from crossbar.snn.known import Known, Way, send
+from crossbar.training.policies.kernel import take_whole_steps
+
+SHAPE = (37, 19)
+
+
+def some(seed, scale=1.0):
+    return scale * torch.randn(SHAPE, generator=gen(seed))
+
+
+# accumulate
+
+
+@pytest.mark.parametrize("size", [0.1, 3.0, 1000.0])
+def test_whole_steps_are_those_of_the_tensor_rule(size):
+    """Rounding may make one pulse of a chi at a whole number of steps: not one in these."""
+    up, down = some(1).exp(), some(2).exp()
+    chi, wanted = some(3, size), some(4, size)
+    kept, pulses = chi.clone(), torch.empty(SHAPE, dtype=torch.int32)
+    take_whole_steps(*(a.numpy() for a in (kept, wanted, up, down, pulses)))
+    total = chi + wanted
+    step = torch.where(total > 0, up, down)
+    expected = (total / step).trunc()
+    assert torch.equal(pulses, expected.int())
+    assert_close(kept, total - expected * step, rtol=0.0, atol=1e-6 * size)
+    assert (pulses != 0).any()
+    assert (kept.abs() <= step * 1.0001).all()
+
+
+# send
+
+
+def known_layer(room=None):
+    """A layer of three columns of devices a weight, of which rises and falls take two."""
+    rows, outputs = SHAPE
+    first = torch.arange(rows)[:, None] * 3 * outputs + torch.arange(outputs)
+    polarity = torch.where(torch.rand(SHAPE, generator=gen(5)) > 0.5, 1, -1).to(torch.int8)
+    up = Way(first.int(), polarity, some(6).exp())
+    down = Way((first + outputs).int(), -polarity, some(7).exp())
+    signs = torch.tensor([1, -1, 0], dtype=torch.int8)[torch.arange(rows) % 3]
+    least = -5.0 if room is not None else 0.0
+    sign = signs[:, None]
+    limits = torch.cat(((sign <= 0) * -5.0, (sign >= 0) * 5.0), 1)
+    weights = some(8).clamp(limits[:, :1], limits[:, 1:])
+    limits[:, 0].clamp_(max=least)
+    limits[:, 1].clamp_(min=-least)
+    g = torch.zeros(rows, 3 * outputs)
+    room = torch.zeros(0, 0) if room is None else room
+    return Known(g, weights, up, down, limits, signs, room)
+
+
+def some_pulses(most=4):
+    return torch.randint(-most, most + 1, SHAPE, generator=gen(9), dtype=torch.int32)
+
+
+def counts_by_hand(pulses, known):
+    """Signed counts per device, one weight after the other."""
+    counts = torch.zeros(known.g.numel(), dtype=torch.int32)
+    for place, number in enumerate(pulses.flatten().tolist()):
+        way = known.up if number > 0 else known.down
+        if number:
+            device = int(way.device.flatten()[place])
+            counts[device] = abs(number) * int(way.polarity.flatten()[place])
+    return counts.view_as(known.g)
+
+
+def test_pulses_go_to_the_devices_of_their_direction_and_the_weights_follow():
+    known, pulses = known_layer(), some_pulses()
+    before = known.weights.clone()
+    assert torch.equal(send(pulses, known), counts_by_hand(pulses, known))
+    step = torch.where(pulses > 0, known.up.step, known.down.step)
+    moved = (before + pulses * step).clamp(known.limits[:, :1], known.limits[:, 1:])
+    assert_close(known.weights, moved, rtol=1e-6, atol=1e-6)
+
+
+def test_no_pulse_is_sent_beyond_the_one_that_ends_the_room():
+    """Of rows with a sign towards zero; away from it, and in rows without one, all are sent."""
+    room = known_layer().weights.abs()
+    room[::3] *= 0.5  # as read: less than the weights have by now
+    known, pulses = known_layer(room), some_pulses()
+    step = torch.where(pulses > 0, known.up.step, known.down.step)
+    inwards = pulses.sign() * known.signs[:, None] < 0
+    most = (torch.minimum(room, known.weights.abs()) / step).ceil()
+    allowed = torch.where(inwards, torch.minimum(pulses.abs(), most) * pulses.sign(), pulses)
+    expected = counts_by_hand(allowed.int(), known)
+    given = pulses.clone()
+    assert torch.equal(send(pulses, known), expected)
+    assert torch.equal(pulses, given)
+    assert (allowed != pulses).sum() > 50
+
+
+def test_a_room_is_used_up_between_read_backs():
+    """Three pulses towards zero at a time from 5.5 steps away: 3, 3, none; back: 3 and 3 again."""
+    one = torch.ones(1, 1)
+    way = Way(one.int() * 0, one.to(torch.int8), one)
+    limits, down = torch.tensor([[-100.0, 100.0]]), way._replace(polarity=-way.polarity)
+    known = Known(one, 5.5 * one, way, down, limits, one[0].to(torch.int8), 5.5 * one)
+    sent = [int(send((n * one).int(), known)) for n in (-3, -3, -3, 3, 3, 3, -9)]
+    assert sent == [-3, -3, 0, 3, 3, 3, -6]
+
+
+# the mean gradient
+
+
+@pytest.mark.parametrize("parts", [1, 3, 37])
+def test_the_mean_of_chunks_is_that_of_numpy_however_rows_are_split(parts):
+    sums = np.random.default_rng(1).standard_normal((8, 37, 24)).astype(np.float32)
+    mean = np.zeros(SHAPE, np.float32)
+    bounds = np.linspace(0, 37, parts + 1).astype(int)
+    for first, last in pairwise(bounds):
+        mean_of_chunks(sums, 256, first, last, mean)
+    expected = sums[:, :, : SHAPE[1]].sum(0) / np.float32(256)
+    np.testing.assert_allclose(mean, expected, rtol=1e-6, atol=1e-9)
+    whole = np.zeros(SHAPE, np.float32)
+    mean_of_chunks(sums, 256, 0, 37, whole)
+    assert mean.tobytes() == whole.tobytes()

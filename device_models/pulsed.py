@@ -10,7 +10,7 @@ from torch import Tensor
 from . import open_loop, physics
 from .errors import ConfigError
 from .model import DeviceModel, DeviceState, Programmed, check_shapes
-from .places import at, put, which
+from .places import at, most_first, put, reached
 from .record import quantity
 
 
@@ -184,7 +184,7 @@ class Pulsed(DeviceModel, ABC):
     ) -> Programmed:
         """See `DeviceModel.program`; devices without a pulse cost nothing."""
         check_shapes(state, counts, selected)
-        pulsed = which(counts)
+        pulsed = most_first(counts)
         wanted = at(counts, pulsed)
         often = wanted.abs()
         traits = {
@@ -192,18 +192,16 @@ class Pulsed(DeviceModel, ABC):
             for name, trait in state.traits.items()
             if self.set_kind == "abrupt" or name not in open_loop.SCORES.values()
         }
-        g, energy = self._relaxed(state, pulsed), 0.0
+        g, energy = self._relaxed(state, pulsed).clone(), 0.0
         left = self._pulses_left(state, pulsed, traits)
         moves = self._moves(wanted, traits, left)
-        for done in range(int(often.max()) if often.numel() else 0):
-            now = which(often > done)
-            mine = {name: trait[now] for name, trait in traits.items()}
-            if left is not None:
-                alive = left[now] > done
-                mine |= {name: mine[name] * alive for name in ("set_gain", "reset_gain")}
-            after, joules = self._pulse(g[now], wanted[now], mine, generator)
-            g = after if isinstance(now, slice) else g.index_copy_(0, now, after)
-            energy += joules
+        gain = physics.by_sign(wanted, traits["set_gain"], -traits["reset_gain"], g.dtype)
+        for done, count in enumerate(reached(often)):  # those that get another pulse come first
+            mine = {name: trait[:count] for name, trait in traits.items()}
+            own = gain[:count] if left is None else gain[:count] * (left[:count] > done)
+            after = self._pulse(g[:count], wanted[:count], own, mine, generator)
+            energy += self._pulse_joules(g[:count] + after, wanted[:count], mine)
+            g[:count] = after
         g_all = put(state.g, pulsed, g, moves)
         dynamics = self._after_pulses(state, pulsed, often, moves, generator)
         changed = None if isinstance(pulsed, slice) else pulsed
@@ -232,10 +230,14 @@ class Pulsed(DeviceModel, ABC):
         return draw.mul_(self.step_siemens(g, signs))
 
     def _pulse(
-        self, g: Tensor, signs: Tensor, traits: dict[str, Tensor], generator: torch.Generator
-    ) -> tuple[Tensor, float]:
-        """One pulse to each of some devices: conductances after, joules."""
-        gain = physics.by_sign(signs, traits["set_gain"], -traits["reset_gain"], g.dtype)
+        self,
+        g: Tensor,
+        signs: Tensor,
+        gain: Tensor,
+        traits: dict[str, Tensor],
+        generator: torch.Generator,
+    ) -> Tensor:
+        """Conductances after one pulse to each of some devices; `gain` is negative for RESET."""
         after = self.draw_step_siemens(g, signs, traits, generator=generator).mul_(gain).add_(g)
         if self.set_kind == "abrupt":
             full = open_loop.full_level(self, 1, g.shape, traits, generator=generator)
@@ -244,12 +246,14 @@ class Pulsed(DeviceModel, ABC):
         after = after.clamp_(traits["g_low"], traits["g_high"])
         if self._may_stand_still:  # without the clamp: a device may have drifted beyond its bounds
             after = torch.where(gain != 0, after, g)
-        seen = g + after
+        return after
+
+    def _pulse_joules(self, both: Tensor, signs: Tensor, traits: dict[str, Tensor]) -> float:
+        """Energy of one pulse to each of some devices; `both` is g before plus after, consumed."""
         if "stuck" in traits:
-            seen = torch.where(traits["stuck"] < 0.0, seen, 2.0 * traits["stuck"])
-        squares = physics.by_sign(signs, self.set_volts**2, self.reset_volts**2, g.dtype)
-        joules = float(seen.mul_(squares).sum(dtype=torch.float64))
-        return after, joules * self.width_seconds / 2
+            both = torch.where(traits["stuck"] < 0.0, both, 2.0 * traits["stuck"])
+        squares = physics.by_sign(signs, self.set_volts**2, self.reset_volts**2, both.dtype)
+        return float(both.mul_(squares).sum(dtype=torch.float64)) * self.width_seconds / 2
 
     @property
     def _may_stand_still(self) -> bool:

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..boards.emulated import EmulatedBoard
+from ..boards.emulated import Algorithm, EmulatedBoard
 from ..boards.placed import PlacedBoard
 from ..mappings import Mapping
 from .known import Known, Way, send
@@ -40,6 +40,8 @@ class CrossbarLayer:
     def __init__(self, mapping: Mapping, board: EmulatedBoard | PlacedBoard) -> None:
         """Join them."""
         self.mapping, self.board, self.refreshed = mapping, board, 0
+        model = board.model
+        self._least_siemens = LEAST_SHARE * model.window_siemens / model.pulses_across
         self._fixed: dict[bool, tuple[Tensor, Tensor]] = {}
 
     def effective(self, factor: float = 1.0) -> Effective:
@@ -51,12 +53,18 @@ class CrossbarLayer:
             weights, noise = weights * factor, noise * factor**2
         return Effective(weights.numpy(), noise.numpy(), g.sum(1, dtype=torch.float64).numpy())
 
-    def program(self, weights: Tensor, synapses: Tensor | None = None) -> Tensor:
+    def program(
+        self,
+        weights: Tensor,
+        synapses: Tensor | None = None,
+        algorithm: Algorithm | None = None,
+    ) -> Tensor:
         """Write weights (rows, outputs) by pulses and verifying reads, stage by stage.
 
         Args:
             weights: What to write.
             synapses: Which ones, bool (rows, outputs); None for all.
+            algorithm: How; None for the simple loop of the board.
         Returns:
             Conductances as the last reads of the programming found them, siemens, shape of the
             board; the targets, where a device was not read.
@@ -69,7 +77,7 @@ class CrossbarLayer:
             if len(self.mapping.stages) > 1:
                 only = torch.zeros(self.board.info.shape, dtype=torch.bool)
                 only[:, columns] = True if own is None else own[:, columns]
-            found = self.board.program(targets, only)
+            found = self.board.program(targets, only, algorithm)
         return found
 
     def read_back(self) -> Tensor:
@@ -117,9 +125,7 @@ class CrossbarLayer:
         if self.mapping.is_fixed:
             self._fixed[is_up] = device, polarity
         own = g.flatten().index_select(0, device.view(-1)).view(device.shape)
-        model = self.board.model
-        least = LEAST_SHARE * model.window_siemens / model.pulses_across
-        siemens = model.step_siemens(own, polarity).clamp_(min=least)
+        siemens = self.board.model.step_siemens(own, polarity).clamp_(min=self._least_siemens)
         return Way(device, polarity, siemens.div_(self.mapping.update_unit_siemens).float())
 
     def _devices(self, is_up: bool, g: Tensor) -> tuple[Tensor, Tensor]:

@@ -31,7 +31,7 @@ FIELDS = {
     "adc_bits": ("periphery.adc_bits",),
 }
 OPTIONS = (
-    "device", "ei", "epochs", "learning_rate", "batch_size", "policy", "mapping", "hidden",
+    "device", "init_from", "ei", "epochs", "optimizer", "learning_rate", "batch_size", "policy", "mapping", "hidden",
     "recurrent", "sigma_init", "update_noise", "hidden_w_max", "readout_w_max", "wires", "adc_bits", "seed",
 )  # fmt: skip
 
@@ -46,11 +46,19 @@ def label(name: str) -> str:
 # Values are taken as text: the record that holds them has their range, and words the message.
 @click.command()
 @click.option("--device", metavar="FILE", help="Device file or preset.  [default: oxram.yaml]")
+@click.option("--init-from", metavar="RUN", help="Start from the weights of a run, or an npz file.")
 @click.option("--ei", metavar="E:I", help="80:20, 95:5, 100:0, 0.8 or none.  [default: 80:20]")
 @click.option("--epochs", metavar="N", help="Passes over the training images.  [default: 3]")
-@click.option("--lr", "learning_rate", metavar="X", help="Learning rate.  [default: 0.01]")
+@click.option("--optimizer", metavar="NAME", help="sgd, momentum or adam.  [default: sgd]")
+@click.option(
+    "--lr", "learning_rate", metavar="X", help="Default: sgd 0.01, momentum 0.002, adam 2e-4."
+)
 @click.option("--batch-size", metavar="N", help="Images per update.  [default: 256]")
-@click.option("--policy", metavar="NAME", help="accumulate or stochastic.  [default: accumulate]")
+@click.option(
+    "--policy",
+    metavar="NAME",
+    help="accumulate, closed_loop, stochastic, sign or tiki_taka.  [default: accumulate]",
+)
 @click.option(
     "--mapping",
     metavar="NAME",
@@ -74,6 +82,7 @@ def label(name: str) -> str:
 @click.option("--data-dir", metavar="DIR", help="Folder of the Fashion-MNIST files.")
 @click.option("--threads", type=click.IntRange(1), help="Default: one per processor.")
 @click.option("--accelerator", metavar="NAME", help="Dense torch on cuda, mps or cpu; no kernels.")
+@click.option("--float-twin", is_flag=True, help="Train the same on exact weights; print the gap.")
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
 @click.option("--no-figures", is_flag=True, help="Draw nothing.")
 def train(
@@ -83,6 +92,7 @@ def train(
     data_dir: str | None,
     threads: int | None,
     accelerator: str | None,
+    float_twin: bool,
     as_json: bool,
     no_figures: bool,
     sets: tuple[str, ...],
@@ -96,6 +106,7 @@ def train(
     Examples:
       xbar train --device oxram.yaml --ei 80:20
       xbar train --device gaussian_update.yaml --update-noise 0.2 --epochs 30
+      xbar train --policy closed_loop --optimizer adam --float-twin
       xbar train --hidden 200,100 --recurrent --ei 80:20
       xbar train --wires 2 --set wires_refresh=epoch --set tile_rows=64
       xbar train --config my_run.yaml --seed 7 --out runs/mine --json
@@ -106,11 +117,15 @@ def train(
         given |= assignments(sets)
         run = continued(resume, given, config, out) if resume else fresh(given, config, out)
         images = pictures(data_dir)
+        begin(run, images, resumed=resume is not None)
         trainer, before = prepare(run, images, threads, accelerator, resumed=resume is not None)
+        twin = companion(run, images, threads, accelerator, wanted=float_twin)
     except XbarError as e:
         raise type(e)(said(str(e), "nothing was written")) from e
     try:
         go(run, trainer, before)
+        if twin is not None:
+            go(*twin)
     except KeyboardInterrupt:
         click.echo(
             f"\nInterrupted; epoch {trainer.rows[-1]['epoch']} is kept. "
@@ -118,7 +133,7 @@ def train(
             err=True,
         )
         raise click.exceptions.Exit(130) from None
-    found = run.write_summary(trainer.rows)
+    found = run.write_summary(trainer.rows, None if twin is None else twin[1].rows)
     if not no_figures:
         from crossbar.figures.run import draw_run
 
@@ -204,6 +219,14 @@ def pictures(data_dir: str | None) -> "FashionMnist":
     return load(Path(data_dir) if data_dir else None, notice=notice)
 
 
+def begin(run: "Run", images: "FashionMnist", *, resumed: bool) -> None:
+    """Read the weights that a new run starts from, if it is to start from some."""
+    from crossbar.training.programming import weights_of
+
+    if run.config.init_from and not resumed:
+        run.weights = weights_of(Path(run.config.init_from), run.config.network, images)
+
+
 def prepare(
     run: "Run",
     images: "FashionMnist",
@@ -222,8 +245,9 @@ def prepare(
     torch.set_num_threads(1)  # the arrays are small: more threads only wait for each other
     data = encode(images, run.config.network)
     trainer = Trainer(
-        run.config, run.model, data, threads=threads, accelerator=accelerator, notice=notice
-    )
+        run.config, run.model, data,
+        threads=threads, accelerator=accelerator, weights=run.weights, notice=notice,
+    )  # fmt: skip
     if not (accelerator or is_compiled("kernels")):
         notice("compiling the kernels for this machine, once (about 15 s) ...")
     if resumed:
@@ -232,6 +256,24 @@ def prepare(
     before = [layer.board.state.g.numpy() for layer in trainer.layers]
     run.save(trainer, before)
     return trainer, before
+
+
+def companion(
+    run: "Run",
+    images: "FashionMnist",
+    threads: int | None,
+    accelerator: str | None,
+    *,
+    wanted: bool,
+) -> "tuple[Run, Trainer, list[np.ndarray]] | None":
+    """The float twin of a run as `go` takes it; None where none is wanted or was begun."""
+    from crossbar.training.twin import has_twin, twin_of
+
+    begun = has_twin(run)
+    if not (wanted or begun):
+        return None
+    twin = twin_of(run)
+    return twin, *prepare(twin, images, threads, accelerator, resumed=begun)
 
 
 def notice(text: str) -> None:
@@ -270,6 +312,7 @@ def table(found: Mapping[str, Any], folder: Path) -> str:
             f"{found['test_accuracy']:.2%}  (95 % interval of the test images alone "
             f"{low:.2%} to {high:.2%})",
         ),
+        *twins(found),
         ("hidden spikes per inference", f"{activity(first)} before, {activity(last)} after"),
         (
             "rate of a hidden neuron",
@@ -288,10 +331,20 @@ def table(found: Mapping[str, Any], folder: Path) -> str:
             "energy in the devices",
             f"{si(energy['write'], 'J')} write, {si(energy['read'], 'J')} read",
         ),
+        *lasting(found),
         ("time", f"{found['seconds']:.1f} s"),
         ("run", str(folder)),
     ]
     return "\n".join(f"{name:<29}{text}" for name, text in rows)
+
+
+def twins(found: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """The row of a run with a float twin."""
+    if "float_twin" not in found:
+        return []
+    accuracy, gap = found["float_twin"]["test_accuracy"], found["float_twin"]["gap"]
+    side = "below" if gap >= 0.0 else "above"
+    return [("float twin", f"{accuracy:.2%}; this run is {abs(gap) * 100.0:.2f} points {side}")]
 
 
 def clipped(periphery: Mapping[str, Any]) -> list[tuple[str, str]]:
@@ -300,6 +353,34 @@ def clipped(periphery: Mapping[str, Any]) -> list[tuple[str, str]]:
         return []
     share, count = periphery["clipped_share"], periphery["clipped_conversions"]
     return [("conversions above the range", f"{count:,} ({share:.2%})")]
+
+
+def lasting(found: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """The rows of wear and digital memory; nothing for epochs that do not say."""
+    if "wear" not in found:
+        return []
+    wear, kept = found["wear"], found["digital_bytes_per_synapse"]
+    limit = wear["endurance_pulses"]
+    rows = [
+        ("pulses per device", spread(wear["pulses_per_device"], limit)),
+        (
+            "digital bytes per synapse",
+            f"{kept['total']:.3g} ({kept['policy']:.3g} policy + {kept['optimizer']:.3g} optimizer "
+            f"+ {kept['read_back']:.3g} weights read back)",
+        ),
+    ]
+    if "fast_array" in wear:
+        rows.insert(1, ("pulses per fast device", spread(wear["fast_array"], limit)))
+    return rows
+
+
+def spread(pulses: Mapping[str, float], endurance: float | None) -> str:
+    """`2.31 mean, 14 99.9th percentile, 40 max; the device file gives no endurance`."""
+    said = f"{pulses['mean']:,.2f} mean, {pulses['percentile_99_9']:,.0f} 99.9th percentile, "
+    said += f"{pulses['max']:,.0f} max; "
+    if endurance is None:
+        return f"{said}the device file gives no endurance"
+    return f"{said}{pulses['max'] / endurance:.2g} of the endurance of {endurance:.3g}"
 
 
 def activity(spikes: Mapping[str, float | None]) -> str:

@@ -65,3 +65,21 @@ def test_the_python_example_runs(capsys):
     assert len(accuracy) == 2
     assert accuracy[1] > 50.0
     assert "(50, 10)" in printed
+
+
+def test_the_policy_table_prints_a_row_for_its_seeds(capsys, monkeypatch):
+    images = fashion_images()
+    if isinstance(images, str):
+        pytest.skip(images)
+    script = ROOT / "examples" / "policy_table.py"
+    given = ["--policy", "closed_loop", "--optimizer", "adam", "--epochs", "0", "--seeds", "2"]
+    monkeypatch.setattr("sys.argv", [str(script), *given])
+    runpy.run_path(str(script), run_name="__main__")
+    printed = capsys.readouterr().out.splitlines()
+    seeds = [float(line[8:-1]) for line in printed if line.startswith("seed ")]
+    head, _, row = ([cell.strip() for cell in line.split("|")[1:-1]] for line in printed[-3:])
+    found = dict(zip(head, row, strict=True))
+    assert (found["policy"], found["device"]) == ("closed_loop (adam)", "oxram")
+    assert float(found["test accuracy"].split("%")[0]) == pytest.approx(sum(seeds) / 2, abs=0.011)
+    assert float(found["pulses / weight"]) > 0.0  # of programming the first weights
+    assert found["bytes / synapse"] == "12"  # no target is kept before the first update

@@ -1,12 +1,14 @@
 """A board made of simulated devices."""
 
 import math
+from collections.abc import Callable
 from typing import Literal
 
 import torch
 from torch import Tensor
 
 from device_models.errors import ShapeError
+from device_models.linear import FineSteps
 from device_models.model import DeviceModel, DeviceState
 from device_models.places import put
 from device_models.pulsed import Pulsed
@@ -35,6 +37,7 @@ class EmulatedBoard:
     of its current; pulses lose nothing on their way. What is broken (`faults.Broken`) is a matter
     of the board: its devices below know nothing of it. Emulator-only: `state`, `g` (what a noiseless
     read would see now), `read_sigma`, `restore`, `reseed`, `settle`, `wait`, `count_vmm`, `broken`.
+    `pulsed` counts the pulses that reached each device, int32 (word lines, bit lines).
     """
 
     def __init__(
@@ -87,10 +90,12 @@ class EmulatedBoard:
         self._half = None if half is None else (half_select.check(model), half)
         made = torch_stream("manufacture", seed, place)
         self.state = model.manufacture(self.info.shape, generator=made)
+        self.pulsed = torch.zeros(self.info.shape, dtype=torch.int32)
         self.reseed(0)
 
-    def restore(self, state: DeviceState) -> None:
-        """Put the devices into a saved state."""
+    def restore(self, state: DeviceState, pulsed: Tensor | None = None) -> None:
+        """Put the devices into a saved state, and their counts of pulses where given."""
+        self.pulsed = self.pulsed if pulsed is None else pulsed
         self.state = state
         self._look()
 
@@ -108,6 +113,10 @@ class EmulatedBoard:
         self._read_noise = torch_stream("board reads", self._seed, self._place, epoch)
         self._time_noise = torch_stream("device time", self._seed, self._place, epoch)
         self._conversion_noise = stream("conversion noise", self._seed, self._place, epoch)
+
+    def pulses_per_device(self) -> Tensor:
+        """Pulses that reached each device that is ever programmed, int32 (devices,)."""
+        return self.pulsed[self._selected]
 
     def settle(self) -> None:
         """Look at all devices anew, and through the wires exactly, whatever their refresh policy.
@@ -235,6 +244,7 @@ class EmulatedBoard:
             state, beside = self._disturbed(state, counts, *self._half)
             joules += beside
         self._moved(state, None if self._half else after.where)
+        self._wear(reaching, after.where)
         sent = counts
         if after.where is not None and self.broken is None:
             sent = counts.flatten()[after.where]
@@ -249,8 +259,18 @@ class EmulatedBoard:
             write_joules=joules,
         )
 
-    def program(self, targets_siemens: Tensor, only: Tensor | None = None) -> Tensor:
-        """See `Board.program`.
+    def read_devices(self, where: Tensor) -> Tensor:
+        """Conductances of devices at flat indices, siemens, with the noise of one read."""
+        columns = self.info.shape[1]
+        return self._read_at((where // columns, where % columns))
+
+    def program(
+        self,
+        targets_siemens: Tensor,
+        only: Tensor | None = None,
+        algorithm: "Algorithm | None" = None,
+    ) -> Tensor:
+        """See `Board.program`; another `algorithm` takes the place of what follows.
 
         Each pass reads every selected device, with noise, and sends one that is off by more than
         half of its finer step the pulses the gap is worth, at least one: where SET is coarse and
@@ -260,6 +280,9 @@ class EmulatedBoard:
         few devices may all be far from their targets for several passes: with `only`, the pulses
         that are still wanted are counted instead.
         """
+        if algorithm is not None:
+            chosen = self._selected if only is None else only & self._selected
+            return algorithm(self, targets_siemens, chosen)
         place = _ALL if only is None else (only & self._selected).nonzero(as_tuple=True)
         targets, chosen = targets_siemens[place], self._selected[place]
         seen, before, most = targets, math.inf, math.ceil(self.model.pulses_across)
@@ -283,6 +306,16 @@ class EmulatedBoard:
 
     def close(self) -> None:
         """Nothing to let go of."""
+
+    def _wear(self, reaching: Tensor, where: Tensor | None) -> None:
+        """Count pulses per device; all others than those at the flat indices `where` got none."""
+        if isinstance(self.model, FineSteps):  # a count is the width of one pulse
+            self.pulsed += reaching != 0
+        elif where is None:
+            self.pulsed += reaching.abs()
+        else:
+            own = reaching.flatten().index_select(0, where).abs_()
+            self.pulsed.view(-1).index_add_(0, where, own.to(torch.int32))
 
     def _disturbed(
         self, state: DeviceState, counts: Tensor, model: Pulsed, half: HalfSelect
@@ -350,3 +383,7 @@ class EmulatedBoard:
         """Count one read of each of these devices."""
         joules = float(g.sum()) * self.info.v_read_volts**2 * self.info.t_read_seconds
         self.counters += Counters(device_reads=g.numel(), read_joules=joules)
+
+
+# Writes the chosen devices of a board: (board, targets, chosen) -> what the last reads found.
+Algorithm = Callable[[EmulatedBoard, Tensor, Tensor], Tensor]

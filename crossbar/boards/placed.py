@@ -14,7 +14,7 @@ from ..periphery import FrontEnd
 from ..placement import Placement
 from ..wires.array import WiredArray
 from .board import Axis, check_line, counts_of_line, counts_of_one
-from .emulated import EmulatedBoard
+from .emulated import Algorithm, EmulatedBoard
 
 
 class PlacedBoard:
@@ -81,9 +81,18 @@ class PlacedBoard:
         sigma = self.board.read_sigma
         return None if sigma is None else self.placement.spread(sigma)
 
-    def restore(self, state: DeviceState) -> None:
+    @property
+    def pulsed(self) -> Tensor:
+        """Of the array."""
+        return self.board.pulsed
+
+    def pulses_per_device(self) -> Tensor:
+        """See `EmulatedBoard.pulses_per_device`."""
+        return self.board.pulses_per_device()
+
+    def restore(self, state: DeviceState, pulsed: Tensor | None = None) -> None:
         """See `EmulatedBoard.restore`."""
-        self.board.restore(state)
+        self.board.restore(state, pulsed)
 
     def reseed(self, epoch: int) -> None:
         """See `EmulatedBoard.reseed`."""
@@ -154,11 +163,16 @@ class PlacedBoard:
             )
         self.board.pulse_array(self.placement.sent(counts))
 
-    def program(self, targets_siemens: Tensor, only: Tensor | None = None) -> Tensor:
+    def program(
+        self,
+        targets_siemens: Tensor,
+        only: Tensor | None = None,
+        algorithm: Algorithm | None = None,
+    ) -> Tensor:
         """See `EmulatedBoard.program`; every copy is verified on its own."""
         place = self.placement
         chosen = None if only is None else place.sent(only)
-        return place.mean(self.board.program(place.copied(targets_siemens), chosen))
+        return place.mean(self.board.program(place.copied(targets_siemens), chosen, algorithm))
 
     def close(self) -> None:
         """See `Board.close`."""

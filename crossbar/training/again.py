@@ -19,7 +19,7 @@ def same_devices(run: Run, data: Data, config: Training, *, repeat: int) -> floa
         config: Its settings with another chip; network, mapping and device as they were.
         repeat: Number of the test; each draws its own read noise.
     """
-    trainer = Trainer(config, run.model, data)
+    trainer = Trainer(config, run.model, data, weights=run.weights)
     checkpoint.restore(trainer, run.checkpoint())
     return tested(trainer, config, repeat)
 

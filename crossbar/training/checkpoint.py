@@ -11,6 +11,8 @@ import torch
 from device_models.errors import RunError
 from device_models.model import DeviceState
 
+from ..boards.emulated import EmulatedBoard
+from ..boards.placed import PlacedBoard
 from ..counters import Counters
 from .trainer import Trainer, total_counters
 
@@ -23,19 +25,23 @@ def save(trainer: Trainer, before: list[np.ndarray]) -> bytes:
         before: Conductances of each layer before training, for the figures.
     """
     arrays: dict[str, np.ndarray] = {}
-    for place, (layer, policy) in enumerate(zip(trainer.layers, trainer.policies, strict=True)):
-        arrays[f"{place}.before"] = before[place]
-        arrays[f"{place}.g"] = layer.board.state.g.numpy()
-        for name, trait in layer.board.state.traits.items():
+    for place, board in enumerate(trainer.boards):
+        arrays[f"{place}.g"] = board.state.g.numpy()
+        arrays[f"{place}.pulsed"] = board.pulsed.numpy()
+        for name, trait in board.state.traits.items():
             arrays[f"{place}.trait.{name}"] = trait.numpy()
-        for name, dynamic in layer.board.state.dynamics.items():
+        for name, dynamic in board.state.dynamics.items():
             arrays[f"{place}.dynamic.{name}"] = dynamic.numpy()
+    for place, policy in enumerate(trainer.policies):
+        arrays[f"{place}.before"] = before[place]
         for name, kept in policy.state().items():
             arrays[f"{place}.policy.{name}"] = kept.numpy()
+        for name, moment in trainer.optimizers[place].state().items():
+            arrays[f"{place}.optimizer.{name}"] = moment.numpy()
     about = {
         "epoch": trainer.epoch,
         "rows": trainer.rows,
-        "counters": [layer.board.counters.as_dict() for layer in trainer.layers],
+        "counters": [board.counters.as_dict() for board in trainer.boards],
     }
     arrays["about"] = np.frombuffer(json.dumps(about).encode(), np.uint8)
     file = io.BytesIO()
@@ -56,33 +62,37 @@ def restore(trainer: Trainer, content: bytes) -> list[np.ndarray]:
         with np.load(io.BytesIO(content), allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
         about: dict[str, Any] = json.loads(arrays.pop("about").tobytes())
-        before = []
-        for place in range(len(trainer.layers)):
-            _restore_layer(trainer, place, arrays, Counters(**about["counters"][place]))
-            before.append(arrays[f"{place}.before"])
+        for place, board in enumerate(trainer.boards):
+            _restore_board(board, place, arrays, Counters(**about["counters"][place]))
+        for place, policy in enumerate(trainer.policies):
+            policy.restore(_named(arrays, f"{place}.policy."))
+            trainer.optimizers[place].restore(_named(arrays, f"{place}.optimizer."))
+        before = [arrays[f"{place}.before"] for place in range(len(trainer.layers))]
     except (OSError, ValueError, KeyError, TypeError, EOFError, BadZipFile) as e:
         raise RunError(f"the checkpoint cannot be read ({e}); nothing was changed") from e
-    trainer.resume(about["epoch"], about["rows"], total_counters(trainer.layers))
+    trainer.resume(about["epoch"], about["rows"], total_counters(trainer.boards))
     return before
 
 
-def _restore_layer(
-    trainer: Trainer, place: int, arrays: dict[str, np.ndarray], counters: Counters
+def _restore_board(
+    board: EmulatedBoard | PlacedBoard,
+    place: int,
+    arrays: dict[str, np.ndarray],
+    counters: Counters,
 ) -> None:
-    """Put back one layer's devices, counters and policy."""
-
-    def named(prefix: str) -> dict[str, torch.Tensor]:
-        start = f"{place}.{prefix}."
-        return {
-            n.removeprefix(start): torch.from_numpy(a)
-            for n, a in arrays.items()
-            if n.startswith(start)
-        }
-
-    board = trainer.layers[place].board
-    g = torch.from_numpy(arrays[f"{place}.g"])
-    if g.shape != board.state.g.shape or named("trait").keys() != board.state.traits.keys():
+    """Put back one array's devices, their pulses and its counters."""
+    g, pulsed = (torch.from_numpy(arrays[f"{place}.{name}"]) for name in ("g", "pulsed"))
+    traits = _named(arrays, f"{place}.trait.")
+    if g.shape != board.state.g.shape or traits.keys() != board.state.traits.keys():
         raise ValueError("it holds other devices than the configuration describes")
-    board.restore(DeviceState(g, named("trait"), named("dynamic")))
+    board.restore(DeviceState(g, traits, _named(arrays, f"{place}.dynamic.")), pulsed)
     board.counters = counters
-    trainer.policies[place].restore(named("policy"))
+
+
+def _named(arrays: dict[str, np.ndarray], start: str) -> dict[str, torch.Tensor]:
+    """The arrays whose names start so, by the rest of their name."""
+    return {
+        name.removeprefix(start): torch.from_numpy(array)
+        for name, array in arrays.items()
+        if name.startswith(start)
+    }

@@ -1,5 +1,6 @@
 """Every setting of a training run, with its range."""
 
+import math
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -12,29 +13,46 @@ from ..mappings.options import MappingOptions
 from ..periphery import Periphery
 from ..snn.network import Network
 from ..wires.wires import Wires
+from .accumulate_options import AccumulateOptions
+from .optimizers import OPTIMIZERS
+from .tiki_options import TikiOptions
 
 
 @dataclass(frozen=True, kw_only=True)
 class Training(Record):
     """A training run. Together with the device file it determines every pulse.
 
-    The learning rate, batch and epochs are those of the seed paper. `hidden_w_max` and
+    The batch is that of the seed paper, and so is the `optimizer` sgd with its rate of 0.01; a
+    `learning_rate` left open is that of the optimizer. The `schedule` lets it fall to zero over the
+    epochs of the run along a half cosine, so a run continued to more epochs goes on at a higher
+    rate. `hidden_w_max` and
     `readout_w_max` are the weights that the full conductance window stands for; left open, they
     follow from the levels of the device (`w_max_of`). `update_noise` is
     the paper's sigma_noise / sigma_init and only means something to a `gaussian_update` device;
     both layers get the same noise in weight units. Device time passes at one inference time per
     image and is told to the devices every `clock_every` updates. Between updates the wires of a
     tile are followed to first order and solved anew as `wires_refresh` says (`WiredArray`).
+    What carries the error back is `backward`: the weights as last `readback` and moved on by the
+    pulses sent since, their `sign` alone times the mean size of the layer's weights, or the `true`
+    ones, which only an emulator knows.
+    `init_from` says where the first weights came from, if they were not drawn; a run keeps them.
     Training knows nothing of `faults` unless `placement` is `remap` or fewer than all `copies` of a
     layer are `averaged` (None: all): both look at the fault map (`crossbar.placement`).
     """
 
     device: str = "oxram.yaml"
+    init_from: str | None = None
     seed: int = quantity("", 0, 2**31 - 1, default=0)
     epochs: int = quantity("epochs", 0, 100_000, default=3)
     batch_size: int = quantity("images", 1, 60_000, default=256)
-    learning_rate: float = quantity("", 0.0, 100.0, default=0.01)
-    policy: Literal["accumulate", "stochastic"] = "accumulate"
+    optimizer: Literal["sgd", "momentum", "adam"] = "sgd"
+    learning_rate: float | None = quantity("", 0.0, 100.0, default=None)
+    schedule: Literal["constant", "cosine"] = "constant"
+    policy: Literal["accumulate", "closed_loop", "stochastic", "sign", "tiki_taka"] = "accumulate"
+    accumulate: AccumulateOptions = field(default_factory=AccumulateOptions)
+    sign_threshold: float = quantity("of the largest change", 0.0, 0.999, default=0.5)
+    tiki_taka: TikiOptions = field(default_factory=TikiOptions)
+    backward: Literal["readback", "true", "sign"] = "readback"
     mapping: Literal["one_sided", "pair", "dale", "reference_column", "sliced"] = "one_sided"
     mapping_options: MappingOptions = field(default_factory=MappingOptions)
     hidden_w_max: float | None = quantity("weight", 1e-6, 1e3, default=None)
@@ -72,3 +90,17 @@ class Training(Record):
             )
         if self.copies > 1 and self.periphery != Periphery():
             raise ConfigError("copies of a layer are read without periphery; leave copies at 1")
+
+    @property
+    def first_rate(self) -> float:
+        """Learning rate of the first update."""
+        if self.learning_rate is not None:
+            return self.learning_rate
+        return OPTIMIZERS[self.optimizer].default_rate
+
+    def rate(self, epochs: float) -> float:
+        """Learning rate of an update that comes after so many epochs, whole or not."""
+        if self.schedule == "constant":
+            return self.first_rate
+        share = min(1.0, epochs / max(1, self.epochs))
+        return self.first_rate * 0.5 * (1.0 + math.cos(math.pi * share))

@@ -29,7 +29,7 @@ class Tested(NamedTuple):
 
 def trained_weights(run: Run, data: Data) -> tuple[np.ndarray, ...]:
     """The weights that a run's chip holds for a reader without noise, one array a layer."""
-    trainer = Trainer(run.config, run.model, data, threads=1)
+    trainer = Trainer(run.config, run.model, data, threads=1, weights=run.weights)
     checkpoint.restore(trainer, run.checkpoint())
     for layer in trainer.layers:
         layer.board.settle()

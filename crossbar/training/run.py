@@ -4,6 +4,7 @@ The checkpoint is the truth; `metrics.jsonl` and `summary.json` are written from
 replaced whole, so a run killed at any moment is a run up to the last epoch that was finished.
 """
 
+import io
 import json
 import math
 import os
@@ -11,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 
@@ -32,11 +34,19 @@ class Run:
         folder: Where it is.
         config: `config.yaml`.
         model: `device.yaml`.
+        weights: `weights.npz`, written at the start of a run with `init_from`; None without.
     """
 
-    def __init__(self, folder: Path, config: Training, model: DeviceModel) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        config: Training,
+        model: DeviceModel,
+        weights: Sequence[np.ndarray] | None = None,
+    ) -> None:
         """Describe a run; nothing is written before `save`."""
         self.folder, self.config, self.model = folder, config, model
+        self.weights = weights
 
     @classmethod
     def new(cls, folder: Path, config: Training, model: DeviceModel) -> "Run":
@@ -76,7 +86,8 @@ class Run:
             if not (folder / name).is_file():
                 raise RunError(f"{folder} is not a run that can be continued: it has no {name}")
         config = load(folder / "config.yaml", Training)
-        return cls(folder, config, load_tagged(folder / "device.yaml", "model", MODELS))
+        model = load_tagged(folder / "device.yaml", "model", MODELS)
+        return cls(folder, config, model, first_weights(folder) if config.init_from else None)
 
     def save(self, trainer: Trainer, before: list[np.ndarray]) -> None:
         """Write the state after an epoch.
@@ -88,6 +99,10 @@ class Run:
         device = dump(self.model, ("model", name_of(self.model)))
         atomic.write(self.folder / "config.yaml", dump(self.config).encode())
         atomic.write(self.folder / "device.yaml", device.encode())
+        if self.weights is not None and not (self.folder / "weights.npz").exists():
+            file = io.BytesIO()
+            np.savez(file, *self.weights)
+            atomic.write(self.folder / "weights.npz", file.getvalue())
         atomic.write(self.folder / "checkpoint.npz", checkpoint.save(trainer, before))
         self.write_metrics(trainer.rows)
 
@@ -106,11 +121,37 @@ class Run:
         lines = "".join(json.dumps(row) + "\n" for row in rows)
         atomic.write(self.folder / "metrics.jsonl", lines.encode())
 
-    def write_summary(self, rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-        """Write `summary.json` and return it."""
+    def write_summary(
+        self,
+        rows: Sequence[Mapping[str, Any]],
+        twin_rows: Sequence[Mapping[str, Any]] | None = None,
+    ) -> dict[str, Any]:
+        """Write `summary.json` and return it.
+
+        Args:
+            rows: Epochs of the run.
+            twin_rows: Those of its float twin, if it has one; the gap is what the run lacks.
+        """
         found = summary(rows, self.config)
+        if twin_rows is not None:
+            accuracy = twin_rows[-1]["test_accuracy"]
+            gap = accuracy - found["test_accuracy"]
+            found["float_twin"] = {"test_accuracy": accuracy, "gap": gap}
         atomic.write(self.folder / "summary.json", (json.dumps(found, indent=2) + "\n").encode())
         return found
+
+
+def first_weights(folder: Path) -> tuple[np.ndarray, ...]:
+    """The weights that a run with `init_from` began with.
+
+    Raises:
+        RunError: They are not there.
+    """
+    try:
+        with np.load(folder / "weights.npz", allow_pickle=False) as file:
+            return tuple(file[name] for name in file.files)
+    except (OSError, ValueError, EOFError, BadZipFile) as e:
+        raise RunError(f"{folder} cannot be continued: weights.npz cannot be read ({e})") from e
 
 
 def summary(rows: Sequence[Mapping[str, Any]], config: Training) -> dict[str, Any]:
@@ -141,6 +182,7 @@ def summary(rows: Sequence[Mapping[str, Any]], config: Training) -> dict[str, An
         "policy": config.policy,
         **mapping(rows),
         **periphery(rows),
+        **{name: last[name] for name in ("wear", "digital_bytes_per_synapse") if name in last},
         "version": version("xbar-hil"),
     }
 

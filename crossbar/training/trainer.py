@@ -10,6 +10,8 @@ import torch
 
 from device_models.model import DeviceModel
 
+from ..boards.emulated import Algorithm, EmulatedBoard
+from ..boards.placed import PlacedBoard
 from ..counters import Counters
 from ..periphery import FrontEnd, Periphery
 from ..snn.encoding import Events
@@ -17,11 +19,15 @@ from ..snn.engine import Pass
 from ..snn.known import Known
 from ..snn.layer import CrossbarLayer
 from ..streams import stream, stream_key, torch_stream
+from .backward import backward_weights
 from .chip import build, engine, front_end
 from .config import Training
+from .optimizers import OPTIMIZERS
 from .placing import faulty, first_weights, row_activity
 from .policies import POLICIES
+from .policies.serving import check_serving
 from .readout import calibrated, complaint, report, view
+from .wear import memory, wear
 
 
 class Data(NamedTuple):
@@ -52,6 +58,7 @@ class Trainer:
         data: The encoded images.
         layers: The layers of synapses, that of the readout last.
         policies: What turns a wanted change into pulses, one per layer.
+        optimizers: What turns a gradient into a wanted change, one per layer.
         epoch: Epochs done; 0 after `start`.
         rows: What `metrics.jsonl` says: one mapping per epoch, the first of before training.
     """
@@ -83,20 +90,27 @@ class Trainer:
         self._weights = weights or first_weights(config)
         busy = row_activity(data.train_events, config.network)
         self.layers = build(config, model, weights=self._weights, importance=busy)
+        check_serving(config, model, self.layers[-1].mapping)
         policy = POLICIES[config.policy]
-        self.policies = [policy(layer.mapping.shape) for layer in self.layers]
+        self.policies = [policy.build(layer, config, i) for i, layer in enumerate(self.layers)]
+        rule = OPTIMIZERS[config.optimizer]
+        self.optimizers = [rule(layer.mapping.shape) for layer in self.layers]
         self.epoch = 0
         self.rows: list[dict[str, Any]] = []
         self._reported = Counters()
         self._clipped: float | None = None
         self._notice: Callable[[str], object] | None = notice
 
-    def start(self) -> None:
-        """Program the first weights and evaluate the untrained network."""
+    def start(self, algorithm: Algorithm | None = None) -> None:
+        """Program the first weights and evaluate the untrained network.
+
+        Args:
+            algorithm: How they are written; None for the simple loop of the boards.
+        """
         began = time.perf_counter()
         weights, clipped = self._weights, 0.0
         for layer, w in zip(self.layers, weights, strict=True):
-            layer.program(torch.from_numpy(w))
+            layer.program(torch.from_numpy(w), algorithm=algorithm)
             clipped += layer.mapping.clipped(torch.from_numpy(w)) * w.size
         self._clipped = clipped / sum(w.size for w in weights)
         self._finish_epoch(None, began)
@@ -107,6 +121,12 @@ class Trainer:
         self._clipped = rows[0].get("mapping", {}).get("clipped_share")
 
     @property
+    def boards(self) -> list[EmulatedBoard | PlacedBoard]:
+        """All arrays: those of the layers, then those that policies own."""
+        own = [board for policy in self.policies for board in policy.boards]
+        return [*(layer.board for layer in self.layers), *own]
+
+    @property
     def batches(self) -> int:
         """Updates of an epoch; a last batch that is not full is left out."""
         return len(self.data.train_labels) // self._config.batch_size
@@ -115,8 +135,8 @@ class Trainer:
         """Train one epoch, batch by batch, and evaluate."""
         began = time.perf_counter()
         epoch, size = self.epoch + 1, self._config.batch_size
-        for layer in self.layers:
-            layer.board.reseed(epoch)
+        for board in self.boards:
+            board.reseed(epoch)
         order = stream("shuffle", self._config.seed, epoch).permutation(len(self.data.train_labels))
         rounding = torch_stream("policy", self._config.seed, epoch)
         key = stream_key("read noise", self._config.seed, epoch, 0)
@@ -156,21 +176,21 @@ class Trainer:
             chosen,
             noise_key=key,
             first=first,
-            backward_weights=[now.weights.numpy() for now in known],
+            backward_weights=backward_weights(config.backward, known, seen.layers),
             columns=seen.columns,
         )
         self._count(done)
-        for layer, policy, gradient, now in zip(
-            self.layers, self.policies, done.gradients, known, strict=True
+        rate = config.rate(self.epoch + first // config.batch_size / self.batches)
+        for layer, policy, rule, gradient, now in zip(
+            self.layers, self.policies, self.optimizers, done.gradients, known, strict=True
         ):
-            wanted = torch.from_numpy(gradient).mul_(-config.learning_rate)
-            policy.update(layer, wanted, now, generator=rounding)
+            policy.update(layer, rule.wanted(gradient, rate), now, generator=rounding)
         return done
 
     def _wait(self, images: int) -> None:
         """Let the device time of some inferences pass."""
-        for layer in self.layers:
-            layer.board.wait(images * self._config.network.seconds)
+        for board in self.boards:
+            board.wait(images * self._config.network.seconds)
 
     def evaluate(self, *, noise_key: int | None = None) -> Pass:
         """Run the test images; reads are counted like any other, wires are exact.
@@ -178,8 +198,8 @@ class Trainer:
         Args:
             noise_key: Names the read noise; by default that of this epoch's test.
         """
-        for layer in self.layers:
-            layer.board.settle()
+        for board in self.boards:
+            board.settle()
         self._calibrate(self._first_images())
         done = self._test(self._fronts(), noise_key)
         self._count(done)
@@ -246,7 +266,7 @@ class Trainer:
     def _finish_epoch(self, training: dict[str, Any] | None, began: float) -> None:
         """Evaluate and write the epoch's row."""
         done = self.evaluate()
-        counters = total_counters(self.layers)
+        counters = total_counters(self.boards)
         row = {
             "epoch": self.epoch,
             "train_accuracy": None,
@@ -261,6 +281,8 @@ class Trainer:
             **faulty(self.layers, (counters - self._reported).lost_pulses),
             **report(self._fronts(), counters - self._reported, self._config),
             "mapping": self._mapping(),
+            "wear": wear(self.layers, self.policies),
+            "digital_bytes_per_synapse": memory(self.policies, self.optimizers[0]),
             "seconds": time.perf_counter() - began,
         }
         self._reported = counters
@@ -283,11 +305,11 @@ class Trainer:
         }
 
 
-def total_counters(layers: list[CrossbarLayer]) -> Counters:
+def total_counters(boards: Sequence[EmulatedBoard | PlacedBoard]) -> Counters:
     """Events of all boards."""
     total = Counters()
-    for layer in layers:
-        total += layer.board.counters
+    for board in boards:
+        total += board.counters
     return total
 
 

@@ -135,7 +135,7 @@ def test_an_impossible_ratio_is_refused(here, ratio):
         ("--epochs", "-1", "--epochs = -1 is outside [0, 100000] epochs"),
         ("--epochs", "1.5", "--epochs must be a whole number in [0, 100000] epochs, not '1.5'"),
         ("--lr", "101", "--lr = 101 is outside [0, 100]"),
-        ("--lr", "nan", "--lr must be a number in [0, 100], not 'nan'"),
+        ("--lr", "nan", "--lr must be a number in [0, 100] or null, not 'nan'"),
         ("--batch-size", "0", "--batch-size = 0 is outside [1, 60000] images"),
         ("--hidden", "65536", "--hidden[0] = 65536 is outside [1, 65535] neurons"),
         ("--sigma-init", "x", "--sigma-init must be a number in [0, 100] weight or null, not 'x'"),
@@ -146,8 +146,8 @@ def test_an_impossible_ratio_is_refused(here, ratio):
         (
             "--policy",
             "acumulate",
-            "--policy must be one of accumulate, stochastic, not 'acumulate'; did you mean "
-            "'accumulate'?",
+            "--policy must be one of accumulate, closed_loop, stochastic, sign, tiki_taka, not "
+            "'acumulate'; did you mean 'accumulate'?",
         ),
         (
             "--mapping",
@@ -528,6 +528,8 @@ def test_control_c_leaves_a_run_that_can_be_continued(copy, data):
         "pulses",
         "reads",
         "energy in the devices",
+        "pulses per device",
+        "digital bytes per synapse",
         "time",
         "run",
     ]

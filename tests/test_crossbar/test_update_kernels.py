@@ -28,7 +28,7 @@ def test_whole_steps_are_those_of_the_tensor_rule(size):
     up, down = some(1).exp(), some(2).exp()
     chi, wanted = some(3, size), some(4, size)
     kept, pulses = chi.clone(), torch.empty(SHAPE, dtype=torch.int32)
-    take_whole_steps(*(a.numpy() for a in (kept, wanted, up, down, pulses)))
+    take_whole_steps(*(a.numpy() for a in (kept, wanted, up, down, pulses)), *np.float32((1, 0, 0)))
     total = chi + wanted
     step = torch.where(total > 0, up, down)
     expected = (total / step).trunc()
@@ -36,6 +36,34 @@ def test_whole_steps_are_those_of_the_tensor_rule(size):
     assert_close(kept, total - expected * step, rtol=0.0, atol=1e-6 * size)
     assert (pulses != 0).any()
     assert (kept.abs() <= step * 1.0001).all()
+
+
+@pytest.mark.parametrize(("threshold", "least"), [(3, 0.0), (1, 2.5), (2, 4.0)])
+def test_nothing_is_sent_below_a_threshold_and_all_whole_steps_above_it(threshold, least):
+    up, down = some(1).exp(), some(2).exp()
+    chi, wanted = some(3, 3.0), some(4, 3.0)
+    kept, pulses = chi.clone(), torch.empty(SHAPE, dtype=torch.int32)
+    take_whole_steps(
+        *(a.numpy() for a in (kept, wanted, up, down, pulses)),
+        *np.float32((threshold, least, 0)),
+    )
+    total = chi + wanted
+    step = torch.where(total > 0, up, down)
+    whole = (total / step).trunc()
+    worth = (whole.abs() >= threshold) & (total.abs() >= least)
+    assert torch.equal(pulses, torch.where(worth, whole, 0.0).int())
+    assert torch.equal(kept[~worth], total[~worth])
+    assert_close(kept + pulses * step, total, rtol=0.0, atol=1e-5)
+    assert 20 < int(worth.sum()) < worth.numel() - 20
+
+
+def test_half_a_step_is_rounded_up_on_request():
+    up, chi = torch.ones(SHAPE), some(3, 3.0)
+    kept, pulses = torch.zeros(SHAPE), torch.empty(SHAPE, dtype=torch.int32)
+    arrays = kept, chi, up, up, pulses
+    take_whole_steps(*(a.numpy() for a in arrays), *np.float32((1, 0, 0.5)))
+    assert torch.equal(pulses, chi.round().int())
+    assert float(kept.abs().max()) < 0.5001
 
 
 # send

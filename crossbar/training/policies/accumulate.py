@@ -1,42 +1,109 @@
-"""Mixed precision: a digital accumulator per weight, a pulse when it is worth one."""
+"""Mixed precision: a digital accumulator per weight, pulses when they are worth it."""
 
+from typing import Self
+
+import numpy as np
 import torch
 from torch import Tensor
 
+from device_models.linear import GaussianUpdate
+
 from ...snn.known import Known
 from ...snn.layer import CrossbarLayer
+from ..accumulate_options import AccumulateOptions
+from ..config import Training
 from .kernel import take_whole_steps
 from .policy import Policy
 
 
 class Accumulate(Policy):
-    """chi += wanted; n = trunc(chi / step) pulses; chi -= n step.
+    """chi += wanted; n = trunc(chi / step) pulses where worth it; chi -= n step.
 
-    `step` is the expected change by the next pulse at the conductance last read back. The
-    accumulator is 4 bytes per weight of digital memory; the weight itself lives in the devices.
+    `step` is the expected change by the next pulse at the conductance last read back; what is worth
+    it, and when, is told by `AccumulateOptions`. The accumulator is 4 bytes per weight of digital
+    memory; the weight itself lives in the devices, and so does every error of a pulse.
 
     Source:
         S. R. Nandakumar et al., Front. Neurosci. 14:406, 2020, with the step made
         state-dependent (ours).
     """
 
-    def __init__(self, shape: tuple[int, int]) -> None:
+    def __init__(self, shape: tuple[int, int], options: AccumulateOptions | None = None) -> None:
         """Start with an empty accumulator."""
+        self.shape, self._options = shape, options or AccumulateOptions()
         self.chi = torch.zeros(shape)
+        self.waited = torch.zeros(1, dtype=torch.int64)
+
+    @classmethod
+    def build(cls, layer: CrossbarLayer, config: Training, place: int) -> Self:
+        """See `Policy.build`."""
+        return cls(layer.mapping.shape, config.accumulate)
 
     def update(
         self, layer: CrossbarLayer, wanted: Tensor, known: Known, *, generator: torch.Generator
     ) -> None:
         """See `Policy.update`; draws no random number."""
-        pulses = torch.empty(self.chi.shape, dtype=torch.int32)
-        arrays = self.chi, wanted, known.up.step, known.down.step, pulses
-        take_whole_steps(*(array.numpy() for array in arrays))
-        layer.pulse(pulses, known)
+        if is_due(self.waited, self._options):
+            layer.pulse(worthy_pulses(self.chi, wanted, known, layer, self._options), known)
+        else:
+            self.chi += wanted
 
     def state(self) -> dict[str, Tensor]:
-        """The accumulator."""
-        return {"chi": self.chi}
+        """The accumulator, and how many updates the next programming has waited for."""
+        return {"chi": self.chi} | waiting(self.waited, self._options)
 
     def restore(self, state: dict[str, Tensor]) -> None:
         """See `Policy.restore`."""
         self.chi = state["chi"]
+        self.waited = state.get("waited", self.waited)
+
+
+def is_due(waited: Tensor, options: AccumulateOptions) -> bool:
+    """Whether this update programs; `waited`, int64 (1,), counts those since the last that did."""
+    waited += 1
+    waited %= options.program_every
+    return not bool(waited)
+
+
+def waiting(waited: Tensor, options: AccumulateOptions) -> dict[str, Tensor]:
+    """The count of `is_due` as a part of a state; nothing where every update programs."""
+    return {"waited": waited} if options.program_every > 1 else {}
+
+
+def worthy_pulses(
+    chi: Tensor,
+    wanted: Tensor,
+    known: Known,
+    layer: CrossbarLayer,
+    options: AccumulateOptions,
+    *,
+    rounded: bool = False,
+) -> Tensor:
+    """The pulses that chi + wanted is worth, int32; the rest stays in `chi`.
+
+    Args:
+        chi: What was gathered, float32 (rows, outputs).
+        wanted: What this update adds to it.
+        known: The layer as last read back.
+        layer: Where the pulses will go.
+        options: What is worth a pulse.
+        rounded: To the nearest number of pulses instead of towards zero.
+    """
+    pulses = torch.empty(chi.shape, dtype=torch.int32)
+    arrays = chi, wanted, known.up.step, known.down.step, pulses
+    least = options.threshold_sigmas * operation_noise(layer) if options.threshold_sigmas else 0.0
+    take_whole_steps(
+        *(array.numpy() for array in arrays),
+        np.float32(options.threshold_pulses),
+        np.float32(least),
+        np.float32(0.5 if rounded else 0.0),
+    )
+    return pulses
+
+
+def operation_noise(layer: CrossbarLayer) -> float:
+    """Spread that one programming operation adds to a device whatever its pulses, weight units."""
+    model = layer.board.model
+    if not isinstance(model, GaussianUpdate):
+        return 0.0
+    return model.update_sigma_siemens / layer.mapping.update_unit_siemens

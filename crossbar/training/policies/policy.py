@@ -1,16 +1,44 @@
 """What every policy answers."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import ClassVar, Self
 
 import torch
 from torch import Tensor
 
+from ...boards.emulated import EmulatedBoard
 from ...snn.known import Known
 from ...snn.layer import CrossbarLayer
+from ..config import Training
 
 
 class Policy(ABC):
-    """Turns wanted weight changes of one layer into pulses on its board."""
+    """Turns wanted weight changes of one layer into pulses on its board.
+
+    Attributes:
+        is_unbiased: Whether the expected change by the pulses of one update is the wanted one.
+        needs_symmetry_point: Whether it works on devices alone whose SET and RESET steps are equal
+            somewhere, so that alternating pulses lead there.
+        shape: (rows, outputs) of the layer.
+        boards: Arrays that the policy owns besides that of the layer.
+    """
+
+    is_unbiased: ClassVar[bool] = False
+    needs_symmetry_point: ClassVar[bool] = False
+    shape: tuple[int, int]
+    boards: Sequence[EmulatedBoard] = ()
+
+    @classmethod
+    def build(cls, layer: CrossbarLayer, config: Training, place: int) -> Self:
+        """For a layer of a run.
+
+        Args:
+            layer: Built, perhaps not programmed.
+            config: Settings of the run.
+            place: Number of the layer; names random streams.
+        """
+        return cls(layer.mapping.shape)
 
     @abstractmethod
     def __init__(self, shape: tuple[int, int]) -> None:
@@ -36,3 +64,14 @@ class Policy(ABC):
     @abstractmethod
     def restore(self, state: dict[str, Tensor]) -> None:
         """Take up a saved state."""
+
+    @property
+    def synapses(self) -> int:
+        """Weights of the layer."""
+        return self.shape[0] * self.shape[1]
+
+    @property
+    def bytes_per_synapse(self) -> float:
+        """Digital memory of the state."""
+        kept = sum(array.numel() * array.element_size() for array in self.state().values())
+        return kept / self.synapses

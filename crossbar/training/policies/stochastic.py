@@ -19,8 +19,11 @@ class Stochastic(Policy):
         device instead of as coincidences of pulse trains.
     """
 
+    is_unbiased = True
+
     def __init__(self, shape: tuple[int, int]) -> None:
         """Nothing to keep."""
+        self.shape = shape
 
     def update(
         self, layer: CrossbarLayer, wanted: Tensor, known: Known, *, generator: torch.Generator

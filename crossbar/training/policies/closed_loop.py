@@ -1,0 +1,60 @@
+"""Mixed precision with the weight itself in digital memory: read-backs mend what pulses missed."""
+
+from typing import Self
+
+import torch
+from torch import Tensor
+
+from ...snn.known import Known
+from ...snn.layer import CrossbarLayer
+from ..accumulate_options import AccumulateOptions
+from ..config import Training
+from .accumulate import is_due, waiting, worthy_pulses
+from .policy import Policy
+
+
+class ClosedLoop(Policy):
+    """target += wanted; n = round((target - weight) / step) pulses where worth it.
+
+    `weight` is the layer as last read back, moved on by the pulses sent since: whatever these, a
+    faulty estimate of their step, relaxation or the noise of an operation did to the devices is in
+    the next read-back and is sent against. The error of a weight so stays that of the last pulses
+    and of one read, where that of `accumulate` grows with the square root of all pulses ever sent.
+    Targets keep to the limits of the mapping. The digital side holds the whole weight, 4 bytes, as
+    large as the accumulator it replaces; the crossbar is what inference and the forward pass read.
+
+    Source:
+        Ours; the digital target is the real-valued weight of M. Courbariaux et al., NIPS 2015.
+    """
+
+    def __init__(self, shape: tuple[int, int], options: AccumulateOptions | None = None) -> None:
+        """Start without a target: the first read-back is it."""
+        self.shape, self._options = shape, options or AccumulateOptions()
+        self.target = torch.zeros(0, 0)
+        self.waited = torch.zeros(1, dtype=torch.int64)
+
+    @classmethod
+    def build(cls, layer: CrossbarLayer, config: Training, place: int) -> Self:
+        """See `Policy.build`."""
+        return cls(layer.mapping.shape, config.accumulate)
+
+    def update(
+        self, layer: CrossbarLayer, wanted: Tensor, known: Known, *, generator: torch.Generator
+    ) -> None:
+        """See `Policy.update`; draws no random number."""
+        if not self.target.numel():
+            self.target = known.weights.clone()
+        self.target += wanted
+        torch.clamp(self.target, known.limits[:, :1], known.limits[:, 1:], out=self.target)
+        if is_due(self.waited, self._options):
+            gap = known.weights.neg(), self.target
+            layer.pulse(worthy_pulses(*gap, known, layer, self._options, rounded=True), known)
+
+    def state(self) -> dict[str, Tensor]:
+        """The targets, and how many updates the next programming has waited for."""
+        return {"target": self.target} | waiting(self.waited, self._options)
+
+    def restore(self, state: dict[str, Tensor]) -> None:
+        """See `Policy.restore`."""
+        self.target = state["target"]
+        self.waited = state.get("waited", self.waited)

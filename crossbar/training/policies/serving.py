@@ -1,0 +1,64 @@
+"""Which policy and mapping a device can serve; asked before anything is built."""
+
+import torch
+
+from device_models.errors import ConfigError
+from device_models.model import DeviceModel
+
+from ...mappings import Mapping
+from ...snn.layer import LEAST_SHARE
+from ..config import Training
+from . import POLICIES
+from .tiki_taka import has_symmetry_point
+
+
+def check_serving(config: Training, model: DeviceModel, mapping: Mapping) -> None:
+    """Refuse a device that has not the pulses that policy and mapping send.
+
+    Args:
+        config: Names them.
+        model: Kind of device.
+        mapping: Of any layer.
+
+    Raises:
+        ConfigError: It says which policy or mapping the device can serve.
+    """
+    name, plain = config.device, [p for p in POLICIES if not POLICIES[p].needs_symmetry_point]
+    needs_point = POLICIES[config.policy].needs_symmetry_point
+    others = f"{', '.join(plain[:-1])} and {plain[-1]}"
+    if not can_reset(model):
+        alone = (
+            f"needs RESET, which {name} has not; by SET alone work the policies {others} with "
+            "--mapping pair and mapping_options.refresh_share=1; nothing was written"
+        )
+        if needs_point:
+            raise ConfigError(f"--policy {config.policy} {alone}")
+        if sends_reset(mapping):
+            raise ConfigError(f"--mapping {config.mapping} {alone}")
+        if config.mapping_options.refresh_share < 1.0:
+            raise ConfigError(f"the refresh of --mapping pair {alone}")
+    if needs_point and not has_symmetry_point(model):
+        raise ConfigError(
+            f"--policy {config.policy} needs a device whose SET and RESET steps are equal somewhere "
+            f"(its symmetry point), and {name} has none; the policies {others} need none; nothing "
+            "was written"
+        )
+
+
+def can_reset(model: DeviceModel) -> bool:
+    """Whether RESET moves a device somewhere in its window, by `LEAST_SHARE` of a mean SET step."""
+    g = torch.linspace(model.g_min_siemens, model.g_max_siemens, 257, dtype=torch.float64)
+    largest = float(model.step_siemens(g, -torch.ones_like(g)).max())
+    return largest >= LEAST_SHARE * model.window_siemens / model.pulses_across
+
+
+def sends_reset(mapping: Mapping) -> bool:
+    """Whether a pulse that moves some weight is a RESET, at some conductances."""
+    rows, columns = mapping.shape[0], mapping.columns
+    g = torch.linspace(mapping.g_min_siemens, mapping.g_max_siemens, rows * columns)
+    rising = g.view(rows, columns)
+    return any(
+        bool((mapping.route(torch.full(mapping.shape, up), g).polarity < 0).any())
+        for up in (True, False)
+        for g in (rising, rising.flip(1))
+    )

@@ -1,0 +1,109 @@
+"""`xbar train --float-twin`: the same network on exact weights, kept and continued with the run."""
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+from xbar_training import fashion_images, without_seconds
+
+from cli.main import main
+from crossbar.faults import Faults
+from crossbar.periphery import Periphery
+from crossbar.training.config import Training
+from crossbar.training.twin import twin_settings
+from crossbar.wires.wires import Wires
+from device_models.schema import load
+
+SMALL = """\
+device: gaussian_update.yaml
+update_noise: 0.5
+seed: 3
+batch_size: 6000
+optimizer: adam
+learning_rate: 0.002
+schedule: constant
+network: {ei: 80:20, hidden: 20, steps: 60}
+"""
+
+
+def train(*args):
+    """Run the command in this process; its standard output."""
+    result = CliRunner().invoke(main, ["train", *map(str, args), "--no-figures"])
+    assert result.exit_code == 0, result.output
+    return result.stdout
+
+
+def rows(run):
+    """Epochs of a run, without the time that they took."""
+    lines = (run / "metrics.jsonl").read_text("utf-8").splitlines()
+    return without_seconds([json.loads(line) for line in lines])
+
+
+@pytest.fixture(scope="module")
+def data():
+    """The options that name the folder of the real set; without it the test is skipped."""
+    if isinstance(fashion_images(), str):
+        pytest.skip(fashion_images())
+    return ("--data-dir", Path(fashion_images().origin))
+
+
+@pytest.fixture(scope="module")
+def finished(data, tmp_path_factory):
+    """A run of two epochs with its twin, and its summary."""
+    folder = tmp_path_factory.mktemp("companions")
+    (folder / "small.yaml").write_text(SMALL, "utf-8")
+    given = ("--config", folder / "small.yaml", "--epochs", 2, *data)
+    said = train(*given, "--out", folder / "run", "--float-twin", "--json")
+    return folder, json.loads(said)
+
+
+def test_the_summary_says_both_accuracies_and_the_gap(finished):
+    folder, found = finished
+    own, twin = rows(folder / "run")[-1], rows(folder / "run" / "twin")[-1]
+    assert found["test_accuracy"] == own["test_accuracy"]
+    assert found["float_twin"]["test_accuracy"] == twin["test_accuracy"]
+    expected = twin["test_accuracy"] - own["test_accuracy"]
+    assert found["float_twin"]["gap"] == pytest.approx(expected, abs=1e-12)
+    assert twin["test_accuracy"] != own["test_accuracy"]
+    assert json.loads((folder / "run" / "summary.json").read_text("utf-8")) == found
+
+
+def test_the_twin_is_the_run_that_its_settings_name(finished, data):
+    """So no noise of the run is in it."""
+    folder, _ = finished
+    settings = folder / "run" / "twin" / "config.yaml"
+    found = load(settings, Training)
+    assert found == twin_settings(load(folder / "run" / "config.yaml", Training))
+    assert (found.seed, found.optimizer, found.device) == (3, "adam", "ideal.yaml")
+    train("--config", settings, "--out", folder / "alone", *data)
+    assert rows(folder / "alone") == rows(folder / "run" / "twin")
+
+
+def test_a_twin_has_no_wires_no_periphery_and_no_faults():
+    chip = Training(
+        wires=Wires(word_ohms=2.0),
+        periphery=Periphery(kind="adc"),
+        faults=Faults(stuck_low_share=0.1),
+        hidden_w_max=0.1,
+    )
+    assert twin_settings(chip) == Training(device="ideal.yaml")
+
+
+def test_a_resumed_run_continues_its_twin(finished, data):
+    folder, _ = finished
+    given = ("--config", folder / "small.yaml", *data)
+    train(*given, "--out", folder / "pieces", "--epochs", 1, "--float-twin")
+    said = train("--resume", folder / "pieces", "--epochs", 2, *data)
+    assert rows(folder / "pieces" / "twin") == rows(folder / "run" / "twin")
+    assert rows(folder / "pieces") == rows(folder / "run")
+    accuracy = rows(folder / "run" / "twin")[-1]["test_accuracy"]
+    (line,) = [line for line in said.splitlines() if line.startswith("float twin")]
+    assert f"{accuracy:.2%}; this run is" in line
+
+
+def test_a_run_without_a_twin_says_nothing_of_one(finished, data):
+    folder, _ = finished
+    said = train("--config", folder / "small.yaml", "--epochs", 0, "--out", folder / "lone", *data)
+    assert "twin" not in said
+    assert not (folder / "lone" / "twin").exists()

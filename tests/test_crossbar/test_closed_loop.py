@@ -1,0 +1,161 @@
+"""What is worth a pulse, and read-backs that mend what pulses missed."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+from xbar_devices import gen
+from xbar_training import finish, same_bits, small, synthetic, trained, trainer_of
+
+from crossbar.boards.emulated import EmulatedBoard
+from crossbar.mappings import MAPPINGS
+from crossbar.snn.layer import CrossbarLayer
+from crossbar.tile import Tiling
+from crossbar.training import checkpoint
+from crossbar.training.accumulate_options import AccumulateOptions
+from crossbar.training.policies import POLICIES
+from device_models.errors import ConfigError
+from device_models.presets import load_device
+
+SHAPE = (40, 30)
+GATHERING = ("accumulate", "closed_loop")
+each_policy = pytest.mark.parametrize("name", GATHERING)
+OXRAM = load_device("oxram_literature")
+
+
+def noisy(sigma, noise_on="all"):
+    """The device with noise at each programming operation; weights of one are a full window."""
+    model = load_device("gaussian_update")
+    sigma *= model.window_siemens
+    return dataclasses.replace(model, update_sigma_siemens=sigma, noise_on=noise_on)
+
+
+def layer_of(model, x=0.5):
+    """Excitatory weights of a fraction `x` of the window, which is worth 1."""
+    mapping = MAPPINGS["one_sided"](
+        torch.ones(SHAPE[0], dtype=torch.int8), SHAPE[1], model.window_siemens,
+        model.g_min_siemens, model.g_max_siemens,
+    )  # fmt: skip
+    board = EmulatedBoard(
+        model, Tiling(SHAPE[0], mapping.columns, 128, 128), mapping.selected(),
+        v_read_volts=0.2, t_read_seconds=1e-7, seed=0, place=0,
+    )  # fmt: skip
+    board.restore(board.state._replace(g=mapping.targets(torch.full(SHAPE, x))))
+    return CrossbarLayer(mapping, board)
+
+
+def driven(name, layer, changes, **options):
+    """The error of the weights, after a read-back before each of some wanted changes."""
+    policy = POLICIES[name](SHAPE, AccumulateOptions(**options))
+    start = torch.from_numpy(layer.effective().weights)
+    for change in changes:
+        policy.update(layer, change, layer.known(layer.read_back()), generator=gen())
+    after = torch.from_numpy(layer.effective().weights)
+    return after - (start + torch.stack(list(changes)).sum(0))
+
+
+def walks(updates, size=0.01):
+    """Normal changes, so that weights stay within the window."""
+    return [size * torch.randn(SHAPE, generator=gen(seed)) for seed in range(updates)]
+
+
+# The loop is closed
+
+
+def test_the_noise_of_operations_does_not_add_up():
+    """100 operations of 0.01 each: 0.1 without the loop, 0.01 with it; 1200 weights, 5 sigma."""
+    spread = {
+        name: float(driven(name, layer_of(noisy(0.01)), walks(100, 0.002)).std())
+        for name in GATHERING
+    }
+    assert spread["closed_loop"] == pytest.approx(0.01, rel=5 / np.sqrt(2 * 1200))
+    assert spread["accumulate"] == pytest.approx(0.1, rel=0.2)
+
+
+def test_weights_of_spreading_devices_stay_within_steps_of_their_targets():
+    """A step is about 1 % of the window, its spread 35 %, that of devices 30 %; 200 updates."""
+    error = {
+        name: float(driven(name, layer_of(OXRAM), walks(200)).square().mean().sqrt())
+        for name in GATHERING
+    }
+    assert error["closed_loop"] < 0.015
+    assert error["accumulate"] > 3 * error["closed_loop"]
+
+
+def test_a_target_beyond_the_window_is_its_end():
+    """Weights pushed far below zero come back with the first change that leads up."""
+    model = load_device("ideal")
+    layer = layer_of(model, 0.1)
+    down, up = torch.full(SHAPE, -0.5), torch.full(SHAPE, 0.2)
+    driven("closed_loop", layer, [down, down, up])
+    assert np.abs(layer.effective().weights - 0.2).max() < 1e-5
+
+
+def test_the_first_read_back_is_the_target():
+    layer = layer_of(OXRAM)
+    driven("closed_loop", layer, [torch.zeros(SHAPE)])
+    assert layer.board.counters.programming_operations == 0
+
+
+# What is worth a pulse
+
+
+@each_policy
+def test_noise_of_an_operation_is_waited_out(name):
+    """Six sigma of 0.01: a change of 0.05 is kept, and sent whole with the next."""
+    layer = layer_of(noisy(0.01, "programmed"))
+    policy = POLICIES[name](SHAPE, AccumulateOptions(threshold_sigmas=6.0))
+    change, known = torch.full(SHAPE, 0.05), layer.known(layer.read_back())
+    policy.update(layer, change, known, generator=gen())
+    assert layer.board.counters.programming_operations == 0
+    policy.update(layer, change, known, generator=gen())
+    assert layer.board.counters.programmed_devices == SHAPE[0] * SHAPE[1]
+    moved = torch.from_numpy(layer.effective().weights) - 0.5
+    assert float(moved.mean()) == pytest.approx(0.1, abs=5 * 0.01 / np.sqrt(1200))
+
+
+@each_policy
+def test_single_pulses_wait_for_a_threshold_of_three(name):
+    layer = layer_of(OXRAM)
+    known = layer.known(layer.read_back())
+    policy = POLICIES[name](SHAPE, AccumulateOptions(threshold_pulses=3))
+    for _ in range(2):
+        policy.update(layer, 1.1 * known.up.step, known, generator=gen())
+    assert layer.board.counters.set_pulses == 0
+    policy.update(layer, 1.1 * known.up.step, known, generator=gen())
+    assert layer.board.counters.set_pulses == 3 * SHAPE[0] * SHAPE[1]
+
+
+@each_policy
+def test_only_every_fifth_update_programs_and_sends_the_sum(name):
+    layer = layer_of(load_device("ideal"))
+    error = driven(name, layer, walks(14), program_every=5)
+    assert layer.board.counters.programming_operations == 2
+    kept = torch.stack(walks(14)[10:]).sum(0)
+    assert float((error + kept).abs().max()) < 1e-6
+
+
+def test_a_threshold_below_one_pulse_is_refused():
+    with pytest.raises(ConfigError, match=r"threshold_pulses = 0 is outside .* whole pulses"):
+        AccumulateOptions(threshold_pulses=0)
+
+
+# Resumed
+
+
+@each_policy
+@pytest.mark.parametrize("program_every", [1, 4])
+def test_a_run_resumed_after_each_epoch_is_the_uninterrupted_one(name, program_every):
+    """An epoch of six updates leaves some that wait."""
+    options = AccumulateOptions(program_every=program_every)
+    config = small(policy=name, accumulate=options, epochs=3)
+    whole, pieces = trained(config, synthetic()), trainer_of(config, synthetic())
+    pieces.start()
+    before = [layer.board.state.g.numpy() for layer in pieces.layers]
+    for epoch in range(1, 4):
+        content = checkpoint.save(pieces, before)
+        pieces = trainer_of(config, synthetic())
+        checkpoint.restore(pieces, content)
+        finish(pieces, epoch)
+    same_bits(pieces, whole)

@@ -1,0 +1,118 @@
+"""Optimisers: against torch's, against themselves after a restart, and what they remember."""
+
+import dataclasses
+
+import pytest
+import torch
+from torch.testing import assert_close
+from xbar_devices import gen
+from xbar_training import finish, same_bits, small, synthetic, trained, trainer_of
+
+from crossbar.training import checkpoint
+from crossbar.training.config import Training
+from crossbar.training.optimizers import OPTIMIZERS
+from device_models.errors import ConfigError, RunError
+
+SHAPE = (37, 19)
+RATE = 0.003
+TORCH = {
+    "sgd": lambda weights: torch.optim.SGD(weights, lr=RATE),
+    "momentum": lambda weights: torch.optim.SGD(weights, lr=RATE, momentum=0.9),
+    "adam": lambda weights: torch.optim.Adam(weights, lr=RATE),
+}
+each_optimizer = pytest.mark.parametrize("name", OPTIMIZERS)
+
+
+def gradients(number=12):
+    """Of sizes from 1e-6 to 1e-2, as those of quiet and busy lines; some are zero."""
+    sizes = torch.logspace(-6, -2, SHAPE[1])
+    found = [sizes * torch.randn(SHAPE, generator=gen(seed)) for seed in range(number)]
+    return [torch.where(torch.rand(SHAPE, generator=gen(99)) < 0.1, 0.0, g) for g in found]
+
+
+@each_optimizer
+def test_changes_are_those_of_torch(name):
+    """Over 12 updates, to 3e-6 of the largest change of one of them; torch runs in 64 bits."""
+    rule, weights = OPTIMIZERS[name](SHAPE), torch.zeros(SHAPE, dtype=torch.float64)
+    theirs, total = TORCH[name]([weights]), torch.zeros(SHAPE, dtype=torch.float64)
+    for gradient in gradients():
+        total += rule.wanted(gradient.numpy().copy(), RATE).double()
+        weights.grad = gradient.double()
+        theirs.step()
+    largest = float(weights.abs().max()) / 12
+    assert_close(total, weights, rtol=0.0, atol=3e-6 * largest)
+    assert largest > 1e-6
+
+
+@each_optimizer
+def test_the_next_change_hangs_on_the_state_alone(name):
+    whole, first = OPTIMIZERS[name](SHAPE), OPTIMIZERS[name](SHAPE)
+    for gradient in gradients(5):
+        for rule in (whole, first):
+            rule.wanted(gradient.numpy().copy(), RATE)
+    second = OPTIMIZERS[name](SHAPE)
+    second.restore({part: kept.clone() for part, kept in first.state().items()})
+    for gradient in gradients(3):
+        one, other = (rule.wanted(gradient.numpy().copy(), RATE) for rule in (whole, second))
+        assert torch.equal(one, other)
+
+
+@each_optimizer
+def test_the_memory_of_an_optimizer_is_what_it_says(name):
+    kept = [part for part in OPTIMIZERS[name](SHAPE).state().values() if part.shape == SHAPE]
+    assert sum(part.element_size() for part in kept) == OPTIMIZERS[name].bytes_per_weight
+
+
+@each_optimizer
+@pytest.mark.parametrize("schedule", ["constant", "cosine"])
+def test_a_run_resumed_after_each_epoch_is_the_uninterrupted_one(name, schedule):
+    config = small(optimizer=name, schedule=schedule, epochs=3)
+    whole, pieces = trained(config, synthetic()), trainer_of(config, synthetic())
+    pieces.start()
+    before = [layer.board.state.g.numpy() for layer in pieces.layers]
+    for epoch in range(1, 4):
+        content = checkpoint.save(pieces, before)
+        pieces = trainer_of(config, synthetic())
+        checkpoint.restore(pieces, content)
+        finish(pieces, epoch)
+    same_bits(pieces, whole)
+
+
+def test_the_test_above_would_notice_forgotten_moments():
+    config = small(optimizer="adam", epochs=2)
+    whole, pieces = trained(config, synthetic()), trainer_of(config, synthetic())
+    pieces.start()
+    finish(pieces, 1)
+    for rule in pieces.optimizers:
+        rule.restore({part: torch.zeros_like(kept) for part, kept in rule.state().items()})
+    finish(pieces, 2)
+    with pytest.raises(AssertionError):
+        same_bits(pieces, whole)
+
+
+def test_a_checkpoint_without_moments_is_refused():
+    config = small(optimizer="sgd", epochs=0)
+    source = trained(config, synthetic())
+    content = checkpoint.save(source, [layer.board.state.g.numpy() for layer in source.layers])
+    other = trainer_of(dataclasses.replace(config, optimizer="adam"), synthetic())
+    with pytest.raises(RunError, match="the checkpoint cannot be read"):
+        checkpoint.restore(other, content)
+
+
+@each_optimizer
+def test_a_rate_left_open_is_that_of_the_optimizer(name):
+    assert Training(optimizer=name).first_rate == OPTIMIZERS[name].default_rate
+    assert Training(optimizer=name, learning_rate=0.5).first_rate == 0.5
+
+
+def test_a_cosine_falls_to_zero_over_the_epochs():
+    config = Training(learning_rate=2.0, epochs=8, schedule="cosine")
+    found = [config.rate(epochs) for epochs in (0, 4, 8, 9)]
+    assert found == pytest.approx([2.0, 1.0, 0.0, 0.0])
+    steady = dataclasses.replace(config, schedule="constant")
+    assert [steady.rate(e) for e in (0, 5.5, 9)] == [2.0] * 3
+
+
+def test_an_unknown_optimizer_names_those_there_are():
+    with pytest.raises(ConfigError, match="sgd, momentum, adam"):
+        Training(optimizer="rmsprop")

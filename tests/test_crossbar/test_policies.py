@@ -1,0 +1,372 @@
+"""What every policy must do, whatever its rule; a new one is tested by being registered.
+
+Where a policy claims that its pulses are the wanted change in the mean (`is_unbiased`), that is
+tested in standard errors; of the others, that the sum of many updates leads the right way.
+"""
+
+import dataclasses
+
+import pytest
+import torch
+from torch.testing import assert_close
+from xbar_devices import PULSED, gen, quiet, registered
+from xbar_mappings import layer_on
+from xbar_stats import z_of_mean
+from xbar_training import finish, small, synthetic, trainer_of
+
+from crossbar.mappings import MAPPINGS, MappingOptions
+from crossbar.training.config import Training
+from crossbar.training.policies import POLICIES
+from crossbar.training.policies.serving import can_reset, check_serving
+from crossbar.training.policies.tiki_taka import find_symmetry_points, has_symmetry_point
+from crossbar.training.tiki_options import TikiOptions
+from device_models.errors import ConfigError
+from device_models.presets import load_device
+from device_models.registry import MODELS
+from device_models.soft_bounds import SoftBounds
+
+SHAPE = (30, 20)  # weights
+OXRAM = load_device("oxram_literature")
+SILENT = quiet(OXRAM)
+SET_ONLY = SoftBounds(**PULSED, set_fraction=0.03, reset_fraction=1e-6)
+PLAIN = [name for name, policy in POLICIES.items() if not policy.needs_symmetry_point]
+each_policy = pytest.mark.parametrize("name", POLICIES)
+each_sign = pytest.mark.parametrize("sign", [1, -1, 0])
+
+
+def layer_of(model, *, sign=1, x=0.5, mapping="one_sided", seed=0):
+    """A layer of one sign whose active devices all stand at a fraction `x` of the window."""
+    made = MAPPINGS[mapping](
+        torch.full(SHAPE[:1], sign, dtype=torch.int8), SHAPE[1], model.window_siemens,
+        model.g_min_siemens, model.g_max_siemens,
+    )  # fmt: skip
+    layer = layer_on(model, made, seed=seed)
+    layer.board.restore(
+        layer.board.state._replace(g=made.targets(torch.full(SHAPE, (sign or 1) * x)))
+    )
+    return layer
+
+
+def policy_of(name, layer, **settings):
+    """The policy as a run builds it."""
+    return POLICIES[name].build(layer, Training(policy=name, **settings), 0)
+
+
+def known_of(layer):
+    """The layer, read without noise."""
+    return layer.known(layer.board.state.g)
+
+
+def wanted_changes(layer, sizes, seed=1):
+    """Normal changes of `sizes` mean steps, of both signs."""
+    return sizes * known_of(layer).up.step * torch.randn(SHAPE, generator=gen(seed))
+
+
+def step_of(known, wanted):
+    """The step of each weight in its wanted direction."""
+    return torch.where(wanted > 0, known.up.step, known.down.step)
+
+
+class Sent:
+    """Stands in a layer's place: notes the pulses and sends none, so that nothing saturates."""
+
+    def __init__(self, layer):
+        self.board, self.mapping, self.pulses = layer.board, layer.mapping, []
+
+    def pulse(self, pulses, known):
+        self.pulses.append(pulses.clone())
+
+
+def sent(name, layer, wanted, *, repeats, **settings):
+    """Pulses per weight of each of many equal updates, (repeats, rows, outputs)."""
+    told, policy, known, numbers = (
+        Sent(layer),
+        policy_of(name, layer, **settings),
+        known_of(layer),
+        gen(2),
+    )
+    for _ in range(repeats):
+        policy.update(told, wanted, known, generator=numbers)
+    return torch.stack(told.pulses)
+
+
+# The mean
+
+
+@pytest.mark.parametrize("name", [n for n in POLICIES if POLICIES[n].is_unbiased])
+@pytest.mark.parametrize("sign", [1, -1])
+@pytest.mark.parametrize("sizes", [0.3, 3.0])
+def test_the_mean_change_is_the_wanted_one_where_that_is_claimed(name, sign, sizes):
+    """5 standard errors over 240 000 draws, signed by the direction: false alarm 6e-7.
+
+    The same test must refuse 3 % more than was wanted, where changes are of several steps.
+    """
+    layer = layer_of(OXRAM, sign=sign)
+    wanted = wanted_changes(layer, sizes)
+    steps = (wanted / step_of(known_of(layer), wanted)).double()
+    found = sent(name, layer, wanted, repeats=400).double()
+    assert abs(z_of_mean((found - steps) * wanted.sign(), 0.0)) < 5
+    if sizes > 1:
+        assert abs(z_of_mean((found - 1.03 * steps) * wanted.sign(), 0.0)) > 5
+
+
+@pytest.mark.parametrize("name", ["accumulate", "stochastic"])
+@each_sign
+def test_pulses_move_an_ideal_layer_by_what_was_wanted(name, sign):
+    layer = layer_of(load_device("ideal"), sign=sign)
+    before = torch.from_numpy(layer.effective().weights)
+    wanted = 0.1 * torch.randn(SHAPE, generator=gen(4))
+    policy_of(name, layer).update(layer, wanted, known_of(layer), generator=gen())
+    after = torch.from_numpy(layer.effective().weights)
+    assert_close(after - before, wanted, rtol=0.0, atol=1e-6)
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+@pytest.mark.parametrize("sizes", [0.2, 3.0])
+def test_accumulated_changes_are_pulses_and_a_rest_below_one_step(sign, sizes):
+    """20 updates: sent + kept = wanted, to the rounding of 32 bits; the kept part is below 1."""
+    layer = layer_of(OXRAM, sign=sign)
+    told, policy, known = Sent(layer), policy_of("accumulate", layer), known_of(layer)
+    wanted = [wanted_changes(layer, sizes, seed) for seed in range(20)]
+    for change in wanted:
+        policy.update(told, change, known, generator=gen())
+    moved = torch.stack([n * step_of(known, n) for n in told.pulses]).double().sum(0)
+    total = torch.stack(wanted).double().sum(0)
+    assert_close(moved + policy.chi.double(), total, rtol=0.0, atol=1e-6)
+    assert float(total.abs().max()) > 1e-2
+    assert (policy.chi.abs() <= step_of(known, policy.chi) * 1.0001).all()
+
+
+def test_some_policy_claims_to_be_unbiased_and_sign_does_not():
+    assert POLICIES["stochastic"].is_unbiased
+    assert not POLICIES["sign"].is_unbiased
+
+
+# The direction
+
+
+@each_policy
+@each_sign
+@pytest.mark.parametrize("sizes", [0.3, 3.0])
+def test_no_pulse_goes_the_wrong_way(name, sign, sizes):
+    """Without read noise and chopper. A row of no pulse at all would pass: the next test refuses it."""
+    layer = layer_of(SILENT, sign=sign)
+    wanted = wanted_changes(layer, sizes)
+    pulses = sent(name, layer, wanted, repeats=100, tiki_taka=TikiOptions(chop=0.0))
+    assert (pulses * wanted.sign() >= 0).all()
+
+
+@each_policy
+@each_sign
+def test_large_lasting_changes_are_served(name, sign):
+    """With all noise: every weight whose change is above 60 % of the largest moves the right way."""
+    layer = layer_of(OXRAM, sign=sign)
+    wanted = wanted_changes(layer, 2.0)
+    large = wanted.abs() > 0.6 * wanted.abs().max()
+    total = sent(name, layer, wanted, repeats=100).sum(0) * wanted.sign()
+    assert (total[large] > 0).all()
+    assert int(large.sum()) > 3
+
+
+# Nothing
+
+
+@each_policy
+@each_sign
+def test_no_wanted_change_sends_no_pulse(name, sign):
+    layer = layer_of(OXRAM, sign=sign)
+    policy = policy_of(name, layer)
+    before = [board.counters for board in policy.boards]
+    for _ in range(5):
+        policy.update(layer, torch.zeros(SHAPE), known_of(layer), generator=gen())
+    assert layer.board.counters.programming_operations == 0
+    assert [board.counters for board in policy.boards] == before
+
+
+@each_policy
+def test_a_weight_without_a_wanted_change_gets_no_pulse_beside_others_that_do(name):
+    layer = layer_of(SILENT)
+    wanted = wanted_changes(layer, 3.0) * (torch.arange(SHAPE[1]) % 2)
+    pulses = sent(name, layer, wanted, repeats=30)
+    assert (pulses[:, wanted == 0] == 0).all()
+    assert (pulses != 0).any()
+
+
+# Counts
+
+
+@each_policy
+@pytest.mark.parametrize("device", ["oxram_literature", "ideal"])
+@pytest.mark.parametrize("mapping", ["one_sided", "pair"])
+def test_the_board_counts_the_pulses_that_were_sent(name, device, mapping, monkeypatch):
+    """In all and of each device; a count of an ideal device is the width of one pulse."""
+    layer = layer_of(load_device(device), mapping=mapping)
+    policy = policy_of(name, layer)
+    boards = [layer.board, *policy.boards]
+    before = [(board.counters, board.pulsed.clone()) for board in boards]
+    each = [[torch.zeros(board.info.shape, dtype=torch.int32)] for board in boards]
+    for board, counts in zip(boards, each, strict=True):
+
+        def noted(new, board=board, counts=counts, send=board.pulse_array):
+            counts.append(new.sign() if device == "ideal" else new.clone())
+            send(new)
+
+        monkeypatch.setattr(board, "pulse_array", noted)
+    for seed in range(8):
+        policy.update(layer, wanted_changes(layer, 2.0, seed), known_of(layer), generator=gen(seed))
+    for board, counts, (old, pulsed) in zip(boards, each, before, strict=True):
+        told, new = torch.stack(counts), board.counters - old
+        assert new.set_pulses == int(told.clamp(min=0).sum())
+        assert new.reset_pulses == -int(told.clamp(max=0).sum())
+        assert torch.equal(board.pulsed - pulsed, told.abs().sum(0))
+        assert new.set_pulses + new.reset_pulses > 0
+
+
+# State
+
+
+def halves(name, *, stop):
+    """Twelve updates; with `stop`, the second half is that of a new policy on restored devices."""
+    layer = layer_of(OXRAM)
+    policy = policy_of(name, layer)
+    for half in (0, 1):
+        if half and stop:
+            kept = {n: part.clone() for n, part in policy.state().items()}
+            saved = [(b.state, b.pulsed.clone()) for b in (layer.board, *policy.boards)]
+            layer = layer_of(OXRAM)
+            policy = policy_of(name, layer)
+            policy.restore(kept)
+            for board, devices in zip((layer.board, *policy.boards), saved, strict=True):
+                board.restore(*devices)
+        for board in (layer.board, *policy.boards):
+            board.reseed(half)  # as at the start of an epoch
+        numbers = gen(half)
+        for i in range(6):
+            change = wanted_changes(layer_of(OXRAM), 2.0, 6 * half + i)
+            policy.update(layer, change, known_of(layer), generator=numbers)
+    devices = [part for b in (layer.board, *policy.boards) for part in (b.state.g, b.pulsed)]
+    return devices, policy.state()
+
+
+@each_policy
+def test_a_restored_policy_goes_on_to_the_bit(name):
+    devices, state = halves(name, stop=False)
+    again, kept = halves(name, stop=True)
+    assert all(torch.equal(a, b) for a, b in zip(devices, again, strict=True))
+    assert state.keys() == kept.keys()
+    assert all(torch.equal(state[part], kept[part]) for part in state)
+
+
+@each_policy
+def test_bytes_per_synapse_are_those_of_the_state(name):
+    policy = policy_of(name, layer_of(OXRAM))
+    policy.update(
+        Sent(layer := layer_of(OXRAM)), wanted_changes(layer, 1.0), known_of(layer), generator=gen()
+    )
+    least = {"stochastic": 0, "sign": 0, "accumulate": 4, "closed_loop": 4, "tiki_taka": 8}[name]
+    assert least <= policy.bytes_per_synapse < least + 0.1
+
+
+# Devices that cannot serve
+
+
+def asked(name, model, mapping, **options):
+    """What a run is told before it begins."""
+    config = small(policy=name, mapping=mapping, mapping_options=MappingOptions(**options))
+    (*_, layer) = trainer_of(dataclasses.replace(config, policy="sign"), synthetic()).layers
+    check_serving(config, model, layer.mapping)
+
+
+@each_policy
+def test_a_device_without_reset_is_refused_where_reset_is_needed(name):
+    for mapping in ("one_sided", "dale", "reference_column", "sliced"):
+        with pytest.raises(
+            ConfigError, match=r"needs RESET, which .* --mapping pair and mapping_op"
+        ):
+            asked(name, SET_ONLY, mapping)
+    with pytest.raises(ConfigError, match=r"needs RESET, which .*refresh_share=1"):
+        asked(name, SET_ONLY, "pair")
+
+
+@pytest.mark.parametrize("name", PLAIN)
+def test_what_the_refusal_advises_trains_by_set_alone(name):
+    options = MappingOptions(refresh_share=1.0)
+    config = small(
+        policy=name, mapping="pair", mapping_options=options, epochs=1, learning_rate=1.0
+    )
+    trainer = trainer_of(config, synthetic(), model=SET_ONLY)
+    trainer.start()
+    finish(trainer, 1)
+    assert trainer.rows[1]["pulses"]["reset"] == 0
+    assert trainer.rows[1]["pulses"]["set"] > 0
+
+
+def test_a_trainer_asks_before_it_writes():
+    with pytest.raises(ConfigError, match=r"--mapping one_sided needs RESET"):
+        trainer_of(small(policy="sign"), synthetic(), model=SET_ONLY)
+
+
+@pytest.mark.parametrize("kind", MODELS)
+def test_no_other_device_is_taken_for_one_without_reset(kind):
+    assert can_reset(registered(kind))
+    assert not can_reset(SET_ONLY)
+
+
+@pytest.mark.parametrize("device", ["ideal", "gaussian_update"])
+def test_a_device_without_symmetry_point_is_refused_by_tiki_taka(device):
+    with pytest.raises(ConfigError, match=r"symmetry point.*accumulate, .*sign need none"):
+        asked("tiki_taka", load_device(device), "one_sided")
+    assert has_symmetry_point(OXRAM)
+
+
+# sign
+
+
+def test_sign_sends_one_pulse_to_whatever_exceeds_its_share_of_the_largest_change():
+    layer = layer_of(OXRAM)
+    wanted = wanted_changes(layer, 0.01)
+    for share in (0.0, 0.5, 0.9):
+        (pulses,) = sent("sign", layer, wanted, repeats=1, sign_threshold=share)
+        worth = wanted.abs() > share * wanted.abs().max()
+        assert torch.equal(pulses, (wanted.sign() * worth).int())
+        assert worth.any()
+
+
+# tiki_taka
+
+
+def test_alternating_pulses_find_the_symmetry_point():
+    """Soft bounds without spread: set (1 - x) = reset x at 0.6. The last pulse is a RESET, of 0.012.
+
+    By hand, x after it is 0.98 (x + 0.03 (1 - x)), so x = 0.0294 / 0.0494.
+    """
+    model = quiet(SoftBounds(**PULSED, set_fraction=0.03, reset_fraction=0.02))
+    (fast,) = policy_of("tiki_taka", layer_of(model)).boards
+    x = (find_symmetry_points(fast) - model.g_min_siemens) / model.window_siemens
+    assert_close(x, torch.full(SHAPE, 0.0294 / 0.0494), rtol=0.0, atol=1e-4)
+
+
+def test_the_fast_array_is_another_than_that_of_the_layer():
+    layer = layer_of(OXRAM)
+    (fast,) = policy_of("tiki_taka", layer).boards
+    traits = layer.board.state.traits["set_gain"][:, : SHAPE[1]]
+    assert not torch.equal(fast.state.traits["set_gain"], traits)
+
+
+def test_a_wrong_reference_cancels_where_the_chopper_is_on():
+    """One weight alone has a gradient; the references of all are three steps off.
+
+    Without the chopper all weights move by 200 * 0.5 * 3 / 50 = 6 pulses; with it, by a twentieth.
+    """
+    moved = {}
+    for chop in (0.0, 1.0):
+        layer = layer_of(SILENT)
+        policy = policy_of("tiki_taka", layer, tiki_taka=TikiOptions(rate=0.5, chop=chop))
+        policy.reference -= 3 * policy._step
+        told, known, wanted = Sent(layer), known_of(layer), torch.zeros(SHAPE)
+        wanted[0, 0] = known.up.step[0, 0]
+        for _ in range(200):
+            policy.update(told, wanted, known, generator=gen(3))
+        moved[chop] = torch.stack(told.pulses).sum(0)[1:].double().mean()
+    assert moved[0.0] > 20 * abs(moved[1.0]) > -1e-9
+    assert moved[0.0] > 4

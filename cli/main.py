@@ -19,6 +19,7 @@ COMMANDS = {  # name -> (module:attribute, what `xbar --help` says about it)
     "fit": ("cli.fit:fit", "Fit a device to files of measurements, with 95 % intervals."),
     "analyze": ("cli.analyze:analyze", "What wires and chips do to a tile or a trained network."),
     "program": ("cli.program:program", "Write a trained network into a chip, and let it age."),
+    "estimate": ("cli.estimate:estimate", "Energy, time and area of a run on a chip to propose."),
     "devices": ("cli.devices:devices", "List the device models, or show one with its ranges."),
     "doctor": ("cli.doctor:doctor", "What this machine has, how fast it is, and what is broken."),
 }
@@ -112,5 +113,6 @@ def main() -> None:
       xbar fit pulses.csv reads.csv -o my_oxram.yaml   a device file from measurements
       xbar analyze --rows 128 --columns 128 --wires 2  what the wires of a tile take
       xbar program RUN --device oxram.yaml             write a trained network into chips
+      xbar estimate RUN --chip proposal_28nm           energy, time and area of a chip
       xbar doctor                                      whether all is well on this machine
     """

@@ -238,6 +238,7 @@ def one(
     threads: int | None,
 ) -> "Chip":
     """Write one chip and keep it as a run, as it is before time passes."""
+    from crossbar.energy import record
     from crossbar.training.programming import write_chip
     from crossbar.training.run import Run
     from crossbar.training.trainer import Trainer
@@ -246,6 +247,7 @@ def one(
 
     def keep(trainer: Trainer) -> None:
         run.save(trainer, [layer.board.state.g.numpy() for layer in trainer.layers])
+        record.keep(run, trainer)
 
     return write_chip(
         config, model, data, weights, loop, retention=retention,

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from crossbar.training import axes
 from device_models.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -28,20 +29,6 @@ class Sweep:
     rewritten: bool = False
 
 
-def _wires(config: "Training", ohms: float) -> "Training":
-    wires = dataclasses.replace(config.wires, word_ohms=ohms, bit_ohms=ohms)
-    return dataclasses.replace(config, wires=wires)
-
-
-def _tile(config: "Training", lines: float) -> "Training":
-    return dataclasses.replace(config, tile_rows=int(lines), tile_columns=int(lines))
-
-
-def _bits(config: "Training", bits: float) -> "Training":
-    converter = dataclasses.replace(config.periphery, kind="adc", adc_bits=int(bits))
-    return dataclasses.replace(config, periphery=converter)
-
-
 def _stuck_low(config: "Training", share: float) -> "Training":
     faults = dataclasses.replace(config.faults, stuck_low_share=share)
     return dataclasses.replace(config, faults=faults)
@@ -55,9 +42,9 @@ def _stuck_both(config: "Training", share: float) -> "Training":
 
 
 SWEEPS = {
-    "wires": Sweep("segment of a word or bit line", "ohm", _wires),
-    "tile": Sweep("rows and columns of a tile", "lines", _tile),
-    "adc_bits": Sweep("resolution of the converters", "bits", _bits),
+    "wires": Sweep("segment of a word or bit line", "ohm", axes.wires),
+    "tile": Sweep("rows and columns of a tile", "lines", axes.tile),
+    "adc_bits": Sweep("resolution of the converters", "bits", axes.adc_bits),
     "stuck": Sweep("share of stuck devices, half high and half low", "", _stuck_both, True),
     "stuck_low": Sweep("share of devices stuck low", "", _stuck_low, True),
 }
@@ -72,6 +59,19 @@ def parsed(text: str) -> tuple[str, list[float]]:
     name, _, values = text.partition("=")
     if name not in SWEEPS:
         raise ConfigError(f"--sweep {name!r} is unknown; known: {', '.join(SWEEPS)}")
+    return name, values_of(name, values)
+
+
+def values_of(name: str, values: str) -> list[float]:
+    """`1,2,5` or `LOW:HIGH[:STEP]` as values, rising, each once.
+
+    Args:
+        name: Of what is swept, for the message.
+        values: The text.
+
+    Raises:
+        ConfigError: Another form, or too many values.
+    """
     try:
         if ":" in values:
             low, high, *step = (float(part) for part in values.split(":"))
@@ -85,4 +85,4 @@ def parsed(text: str) -> tuple[str, list[float]]:
         ) from e
     if not 0 < len(found) <= 1000:
         raise ConfigError(f"--sweep {name} has {len(found)} values; 1 to 1000 are possible")
-    return name, sorted(set(found))
+    return sorted(set(found))

@@ -4,6 +4,7 @@ import dataclasses
 import json as json_text
 import sys
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -57,7 +58,7 @@ def label(name: str) -> str:
 @click.option(
     "--policy",
     metavar="NAME",
-    help="accumulate, closed_loop, stochastic, sign or tiki_taka.  [default: accumulate]",
+    help="accumulate, closed_loop, stochastic, sign or tiki_taka.  [default: by the device]",
 )
 @click.option(
     "--mapping",
@@ -133,7 +134,10 @@ def train(
             err=True,
         )
         raise click.exceptions.Exit(130) from None
+    from crossbar.energy.record import keep
+
     found = run.write_summary(trainer.rows, None if twin is None else twin[1].rows)
+    keep(run, trainer)
     if not no_figures:
         from crossbar.figures.run import draw_run
 
@@ -240,18 +244,22 @@ def prepare(
 
     from crossbar.jit import is_compiled
     from crossbar.training.data import encode
+    from crossbar.training.forecast import worn_out
     from crossbar.training.trainer import Trainer
 
     torch.set_num_threads(1)  # the arrays are small: more threads only wait for each other
     data = encode(images, run.config.network)
-    trainer = Trainer(
-        run.config, run.model, data,
-        threads=threads, accelerator=accelerator, weights=run.weights, notice=notice,
+    made = partial(
+        Trainer, run.config, run.model, data,
+        threads=threads, accelerator=accelerator, weights=run.weights,
     )  # fmt: skip
+    trainer = made(notice=notice)
     if not (accelerator or is_compiled("kernels")):
         notice("compiling the kernels for this machine, once (about 15 s) ...")
     if resumed:
         return trainer, run.restore(trainer)
+    if text := worn_out(run.config, run.model, made):
+        notice(text)
     trainer.start()
     before = [layer.board.state.g.numpy() for layer in trainer.layers]
     run.save(trainer, before)

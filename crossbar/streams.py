@@ -5,9 +5,12 @@ random numbers therefore has to be saved: a resumed run names the same streams a
 """
 
 import zlib
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
+
+if TYPE_CHECKING:
+    import torch
 
 
 def stream(purpose: str, seed: int, *place: int) -> np.random.Generator:
@@ -16,8 +19,10 @@ def stream(purpose: str, seed: int, *place: int) -> np.random.Generator:
     return np.random.default_rng([seed, zlib.crc32(purpose.encode()), len(place), *place])
 
 
-def torch_stream(purpose: str, seed: int, *place: int) -> torch.Generator:
+def torch_stream(purpose: str, seed: int, *place: int) -> "torch.Generator":
     """The same for torch code."""
+    import torch  # here: whoever draws with numpy alone does not wait for it
+
     return torch.Generator().manual_seed(stream_key(purpose, seed, *place))
 
 

@@ -202,7 +202,7 @@ class _Reader:
         try:
             return cls(**values) if len(self.problems) == before else None
         except ConfigError as e:  # a rule between two fields, checked by the record itself
-            self.say(node, str(e))
+            self.say(node, f"{_bare(at)}: {e}" if at else str(e))
             return None
 
     def mapping(self, node: Any, at: str, wanted: str) -> dict[str, tuple[Any, Any]] | None:

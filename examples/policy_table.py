@@ -19,6 +19,7 @@ from scipy.stats import t as student
 from crossbar.datasets import fashion_mnist
 from crossbar.training.config import Training
 from crossbar.training.data import encode
+from crossbar.training.policies.serving import policy_of
 from crossbar.training.run import summary
 from crossbar.training.trainer import Trainer
 from device_models.presets import load_device
@@ -84,6 +85,7 @@ def main() -> None:
     base = load(path, Training) if path else Training()
     changes = {name: value for name, value in given.items() if value is not None}
     config = dataclasses.replace(base, **changes)
+    config = dataclasses.replace(config, policy=policy_of(config, load_device(config.device)))
     torch.set_num_threads(1)
     images, found = fashion_mnist.load(notice=print), []
     for seed in range(seeds):

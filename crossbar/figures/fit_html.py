@@ -1,8 +1,7 @@
-"""The page of a report: text, tables and pictures in one file that asks nothing of a network."""
+"""The page of the report of a fit."""
 
-import base64
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from html import escape
 
 from crossbar.fitting.measurements import FileNotes
@@ -11,30 +10,8 @@ from crossbar.fitting.predictive import MOST_BINS, MOST_ROWS, VAGUE, Check
 from crossbar.fitting.result import Estimate, Fit
 from device_models.registry import name_of
 
-from .style import prefix
-
-STYLE = """
-:root { color-scheme: light; }
-body { font: 16px/1.5 system-ui, sans-serif; color: #24292f; background: #fff; margin: 0 auto;
-  max-width: 68rem; padding: 1.5rem 1rem 4rem; }
-h1 { font-size: 1.6rem; margin: 0 0 .3rem; } h2 { font-size: 1.2rem; margin: 2.4rem 0 .6rem; }
-p { max-width: 46rem; margin: .5rem 0; } nav a { margin-right: 1rem; } a { color: #0b57a4; }
-.scroll { overflow-x: auto; }
-table { border-collapse: collapse; font-size: .86rem; font-variant-numeric: tabular-nums; }
-th, td { text-align: left; padding: .25rem .7rem .25rem 0; border-bottom: 1px solid #e8ebee;
-  vertical-align: top; }
-th { color: #57606a; font-weight: 600; } td.n, th.n { text-align: right; white-space: nowrap; }
-.measured, .literature, .assumed { border-radius: .3rem; padding: .05rem .45rem; }
-.measured { background: #d3efe3; color: #0b4a33; } .literature { background: #dbe7f6; color: #123f75; }
-.assumed { background: #fbe3c5; color: #6a3d00; }
-.out { background: #fbd9d3; color: #7a1300; font-weight: 600; } .in { color: #57606a; }
-.box { border-left: 4px solid #b42318; padding: .1rem 0 .1rem .9rem; }
-figure { margin: 1rem 0 1.8rem; } img { max-width: 100%; height: auto; }
-figcaption { max-width: 46rem; font-size: .9rem; color: #57606a; } code { font-size: .92em; }
-@media print { body { max-width: none; font-size: 10pt; } nav { display: none; }
-  figure, tr { break-inside: avoid; } h2 { break-after: avoid; } .scroll { overflow: visible; }
-  span, td.out { print-color-adjust: exact; -webkit-print-color-adjust: exact; } }
-"""
+from .page import document, picture, table
+from .units import shown
 
 CAPTIONS = {
     "steps": "Steps against the conductance before them. Grey: every measured step (some of many). "
@@ -84,52 +61,14 @@ def page(
         "read": _read(fit.measurements.notes),
         "parameters": _parameters(fit.estimates),
         "choice": _choice(fit),
-        "pictures": "".join(_picture(name, data) for name, data in pictures.items()),
+        "pictures": "".join(picture(name, data, CAPTIONS[name]) for name, data in pictures.items()),
         "checks": _checks(found, simulations),
         "fails": _fails(fit, found),
         "limits": _limits(fit, silent),
     }
     title = f"Fit of a device: {name_of(fit.model)}"
-    links = "".join(f'<a href="#{key}">{name}</a>' for key, name in SECTIONS.items())
-    body = "".join(
-        f'<section id="{key}"><h2>{SECTIONS[key]}</h2>{part}</section>\n'
-        for key, part in parts.items()
-    )
-    return (
-        '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>{escape(title)}</title><style>{STYLE}</style></head>\n<body>"
-        f"<h1>{escape(title)}</h1>{_summary(fit, found)}<nav>{links}</nav>\n{body}</body></html>\n"
-    )
-
-
-def shown(value: float, unit: str) -> str:
-    """A number with its unit, with an SI prefix: `12.3 kohm`, `1 mS per decade`."""
-    if not math.isfinite(value):
-        return "\N{EM DASH}"
-    if unit in ("", "pulses") or value == 0.0:
-        return f"{value:.4g} {unit}".strip()
-    factor, letter = prefix(abs(value))
-    return f"{value * factor:.4g} {letter}{unit}"
-
-
-def _table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
-    """A table of cells that are HTML already; a head that begins with > is of numbers."""
-    head = list(head)
-    names = "".join(f"<th{_kind(name)}>{escape(name.lstrip('>'))}</th>" for name in head)
-    lines = (
-        "".join(
-            cell if cell.startswith("<td") else f"<td{_kind(name)}>{cell}</td>"
-            for name, cell in zip(head, row, strict=True)
-        )
-        for row in rows
-    )
-    body = "".join(f"<tr>{line}</tr>\n" for line in lines)
-    return f'<div class="scroll"><table><tr>{names}</tr>\n{body}</table></div>'
-
-
-def _kind(name: str) -> str:
-    return ' class="n"' if name.startswith(">") else ""
+    sections = {key: (SECTIONS[key], part) for key, part in parts.items()}
+    return document(title, _summary(fit, found), sections)
 
 
 def _summary(fit: Fit, found: Sequence[Check]) -> str:
@@ -165,7 +104,7 @@ def _read(notes: Sequence[FileNotes]) -> str:
     if not rows:
         return "<p>No file is noted.</p>"
     head = ["file", "format", "units", ">rows used", ">dropped", "why dropped", "remarks"]
-    return _table(head, rows)
+    return table(head, rows)
 
 
 def _parameters(estimates: Sequence[Estimate]) -> str:
@@ -182,7 +121,7 @@ def _parameters(estimates: Sequence[Estimate]) -> str:
             escape(e.source),
         ])  # fmt: skip
     head = ["parameter", ">value", ">95 % interval", "status", ">devices", ">rows", "source"]
-    return _table(head, rows)
+    return table(head, rows)
 
 
 def _choice(fit: Fit) -> str:
@@ -200,17 +139,7 @@ def _choice(fit: Fit) -> str:
     ]
     text = "<p>Log-likelihood per pulse of held-out data, and the distance to the best model.</p>"
     head = ["model", ">log-likelihood per pulse", ">difference", ">standard error"]
-    return text + _table(head, rows)
-
-
-def _picture(name: str, data: bytes) -> str:
-    """One picture, inline."""
-    source = base64.b64encode(data).decode()
-    caption = escape(CAPTIONS[name])
-    return (
-        f'<figure><img alt="{caption}" src="data:image/png;base64,{source}">'
-        f"<figcaption>{caption} (<code>{name}.png</code>)</figcaption></figure>\n"
-    )
+    return text + table(head, rows)
 
 
 def _checks(found: Sequence[Check], simulations: int) -> str:
@@ -230,7 +159,7 @@ def _checks(found: Sequence[Check], simulations: int) -> str:
             for c in found
             if c.labels == labels
         )
-        parts.append(_table(["quantity", ">rows", *(f">{label}" for label in labels)], rows))
+        parts.append(table(["quantity", ">rows", *(f">{label}" for label in labels)], rows))
     return text + "".join(parts)
 
 
@@ -273,7 +202,7 @@ def _fails(fit: Fit, found: Sequence[Check]) -> str:
         for c, i in places
     )  # fmt: skip
     head = ["quantity", "number", ">measured", ">predicted", ">off by"]
-    return f'<div class="box">{text}{_table(head, rows)}</div>'
+    return f'<div class="box">{text}{table(head, rows)}</div>'
 
 
 def _size(check: Check, i: int) -> float:

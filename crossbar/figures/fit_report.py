@@ -2,8 +2,6 @@
 
 import csv
 import io
-import json
-import math
 from collections.abc import Sequence
 from dataclasses import asdict
 from itertools import groupby
@@ -13,7 +11,6 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from crossbar import atomic
 from crossbar.fitting.measurements import FileNotes, Measurements
 from crossbar.fitting.predictive import (
     SIMULATIONS,
@@ -25,12 +22,13 @@ from crossbar.fitting.predictive import (
 )
 from crossbar.fitting.result import Fit
 from crossbar.fitting.uncertain import drawn_models
-from device_models.errors import DataError, RunError
+from device_models.errors import DataError
 from device_models.registry import name_of
 
 from . import fit as drawn
 from . import fit_noise, style
 from .fit_html import page
+from .folder import as_json, plain, prepare, write
 
 COLUMNS = ("quantity", "unit", "label", "rows", "measured", "predicted", "low", "high")
 FORMAT = "xbar fit report 1"
@@ -55,20 +53,22 @@ def write_report(
         RunError: The folder holds something else, or cannot be written; nothing was changed in the
             first case.
     """
-    _prepare(folder)
+    prepare(folder, "report.json", "xbar fit report")
     measured = excerpt(fit.measurements)
     silent = checked_model(fit)[1]
     models = drawn_models(fit, seed=seed, count=simulations)
     simulated = predictions(models, measured, seed=seed)
     found = checks(measured, simulated)
-    pictures = {name: _png(figure) for name, figure in _draw(fit, measured, simulated).items()}
+    pictures = {name: style.png(figure) for name, figure in _draw(fit, measured, simulated).items()}
     numbers = content(fit, found, silent, seed=seed, simulations=simulations)
     files = {f"{name}.png": data for name, data in pictures.items()}
     files["quantiles.csv"] = quantiles_csv(found).encode()
     files["report.html"] = page(fit, found, silent, pictures, simulations).encode()
     # Last: it marks the folder as a report, and a whole one.
-    files["report.json"] = (json.dumps(numbers, indent=1, allow_nan=False) + "\n").encode()
-    return _write(folder, files)
+    files["report.json"] = as_json(numbers)
+    written = write(folder, files, [f"{name}.png" for name in PICTURES])
+    first = [folder / name for name in ("report.html", "report.json", "quantiles.csv")]
+    return [*first, *(path for path in written if path.suffix == ".png")]
 
 
 def _draw(fit: Fit, measured: Measurements, simulated: Sequence[Measurements]) -> dict[str, Figure]:
@@ -94,8 +94,8 @@ def content(
         "model": name_of(fit.model),
         "seed": seed,
         "simulations": simulations,
-        "estimates": [_plain(asdict(estimate)) for estimate in fit.estimates],
-        "candidates": [_plain(asdict(candidate)) for candidate in fit.candidates],
+        "estimates": [plain(asdict(estimate)) for estimate in fit.estimates],
+        "candidates": [plain(asdict(candidate)) for candidate in fit.candidates],
         "files": [_note(note) for note in fit.measurements.notes],
         "warnings": list(fit.warnings),
         "switched_off_in_checks": list(silent),
@@ -144,7 +144,7 @@ def _read_check(name: str, unit: str, count: str, rows: list[list[str]]) -> Chec
 
 def _note(note: FileNotes) -> Any:
     """What was read of one file."""
-    return _plain({
+    return plain({
         "path": note.path, "format": note.format, "units": note.units, "used": note.used,
         "dropped": dict(note.dropped), "ignored": list(note.ignored),
         "v_read_volts": note.v_read_volts, "remarks": list(note.remarks),
@@ -153,73 +153,10 @@ def _note(note: FileNotes) -> Any:
 
 def _check(check: Check) -> Any:
     """One predictive check."""
-    return _plain({
+    return plain({
         "name": check.name, "kind": check.kind, "unit": check.unit, "labels": list(check.labels),
         "rows": check.rows, "measured": check.measured.tolist(),
         "predicted": check.predicted.tolist(), "low": check.low.tolist(),
         "high": check.high.tolist(), "inside": check.inside.tolist(),
         "vague": check.vague.tolist(), "effect": check.effect.tolist(),
     })  # fmt: skip
-
-
-def _plain(value: Any) -> Any:
-    """A value that JSON can hold: None for nan and infinity."""
-    if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
-    if isinstance(value, float):
-        return float(value) if math.isfinite(value) else None
-    return value
-
-
-def _png(figure: Figure) -> bytes:
-    """A figure as PNG; the same numbers give the same bytes."""
-    stream = io.BytesIO()
-    figure.savefig(stream, format="png", dpi=style.DOTS_PER_INCH, metadata={"Software": None})
-    return stream.getvalue()
-
-
-def _prepare(folder: Path) -> None:
-    """Make the folder, unless something other than a report is there.
-
-    Raises:
-        RunError: It is a file, holds other things, or cannot be made.
-    """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        foreign = any(folder.iterdir()) and not _is_report(folder)
-    except FileExistsError as e:
-        raise RunError(f"{folder} is a file; name a folder; no report was written") from e
-    except OSError as e:
-        raise RunError(f"{folder}: {e.strerror or e}; no report was written") from e
-    if foreign:
-        raise RunError(f"{folder} holds something other than a report; no report was written")
-
-
-def _is_report(folder: Path) -> bool:
-    """Whether an earlier report lies there."""
-    try:
-        found = json.loads((folder / "report.json").read_bytes())
-    except (OSError, ValueError):
-        return False
-    return isinstance(found, dict) and str(found.get("format", "")).startswith("xbar fit report")
-
-
-def _write(folder: Path, files: dict[str, bytes]) -> list[Path]:
-    """Write the files, each whole, and remove pictures of an earlier report."""
-    try:
-        for name, data in files.items():
-            atomic.write(folder / name, data)
-        for name in PICTURES:
-            if f"{name}.png" not in files:
-                (folder / f"{name}.png").unlink(missing_ok=True)
-    except OSError as e:
-        raise RunError(f"{folder}: {e.strerror or e}; the report is not whole") from e
-    order = [
-        "report.html",
-        "report.json",
-        "quantiles.csv",
-        *(n for n in files if n.endswith(".png")),
-    ]
-    return [folder / name for name in order]

@@ -5,15 +5,16 @@ The colours are told apart by colour-blind readers (M. Okabe and K. Ito, "Color 
 """
 
 import io
-import math
 from collections.abc import Sequence
 from os import PathLike
 from pathlib import Path
 from typing import NamedTuple
 
+from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter
 
@@ -40,18 +41,6 @@ MOST_MARKERS = 40  # points of a line beyond which they are no longer marked
 
 MICROSIEMENS = "\N{MICRO SIGN}S"
 KILOHMS = "k\N{GREEK CAPITAL LETTER OMEGA}"
-
-_PREFIXES = {
-    -15: "f",
-    -12: "p",
-    -9: "n",
-    -6: "\N{MICRO SIGN}",
-    -3: "m",
-    0: "",
-    3: "k",
-    6: "M",
-    9: "G",
-}
 
 
 class EndLabel(NamedTuple):
@@ -165,12 +154,35 @@ def _lowest(group: Sequence[float], gap: float) -> float:
     return max(min(sum(group) / len(group) - length / 2, 1.0 - length), 0.0)
 
 
-def prefix(largest: float) -> tuple[float, str]:
-    """The SI prefix that writes `largest` as 1 to 1000: (factor to multiply with, letter)."""
-    if not math.isfinite(largest) or largest <= 0.0:
-        return 1.0, ""
-    exponent = min(max(3 * math.floor(math.log10(largest) / 3 + 1e-9), -15), 9)
-    return 10.0**-exponent, _PREFIXES[exponent]
+def png(figure: Figure, *, dots: int = DOTS_PER_INCH) -> bytes:
+    """A figure as PNG; the same numbers give the same bytes.
+
+    Args:
+        figure: What is drawn.
+        dots: Per inch.
+    """
+    content = io.BytesIO()
+    # Without the name of the program in it, the same numbers give the same bytes.
+    figure.savefig(content, format="png", dpi=dots, metadata={"Software": None})
+    return content.getvalue()
+
+
+def png_and_svg(figure: Figure) -> tuple[bytes, bytes]:
+    """A figure as PNG and as SVG, arranged and drawn once each; the same numbers, the same bytes.
+
+    `savefig` would arrange and draw twice for each.
+    """
+    engine = figure.get_layout_engine()
+    if engine is not None:
+        engine.execute(figure)
+        figure.set_layout_engine("none")
+    raster, vector = io.BytesIO(), io.BytesIO()
+    FigureCanvasAgg(figure).print_png(raster, metadata={"Software": None})  # type: ignore[no-untyped-call]
+    with rc_context({"svg.hashsalt": "xbar"}):  # else the names inside are drawn by chance
+        FigureCanvasSVG(figure).print_svg(  # type: ignore[no-untyped-call]
+            vector, metadata={"Date": None, "Creator": None}
+        )
+    return raster.getvalue(), vector.getvalue()
 
 
 def check_target(path: str | PathLike[str]) -> Path:
@@ -205,10 +217,7 @@ def save(figure: Figure, path: str | PathLike[str], *, dots: int = DOTS_PER_INCH
         ConfigError: As for `check_target`, or the file cannot be written.
     """
     target = check_target(path)
-    content = io.BytesIO()
-    # Without the name of the program in it, the same numbers give the same bytes.
-    figure.savefig(content, format="png", dpi=dots, metadata={"Software": None})
     try:
-        atomic.write(target, content.getvalue())
+        atomic.write(target, png(figure, dots=dots))
     except OSError as e:
         raise ConfigError(f"{target}: {e.strerror or e}; no figure was written") from e

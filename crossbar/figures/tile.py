@@ -11,6 +11,7 @@ from crossbar.tile import CrossbarTile
 from crossbar.wires.wires import Floats
 
 from . import style
+from .units import prefix
 
 COLOURS = "cividis"  # even in lightness, and the same to colour-blind readers
 OHMS = "\N{GREEK CAPITAL LETTER OMEGA}"
@@ -62,7 +63,7 @@ def _map(figure: Figure, axes: Axes, values: Floats, norm: Normalize, title: str
 
 def _columns(axes: Axes, ideal: Floats, real: Floats) -> None:
     """Currents of the columns, and the share that is lost."""
-    factor, letter = style.prefix(float(np.abs(ideal).max()))
+    factor, letter = prefix(float(np.abs(ideal).max()))
     number = np.arange(len(ideal))
     axes.plot(number, ideal * factor, color=style.QUIET, lw=style.LINE_POINTS)
     axes.plot(number, real * factor, color=style.HIGHLIGHT, lw=style.LINE_POINTS)

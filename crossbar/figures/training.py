@@ -16,6 +16,7 @@ from matplotlib.figure import Figure
 from device_models.errors import RunError
 
 from . import style
+from .units import prefix
 
 Epoch = Mapping[str, Any]
 
@@ -198,7 +199,7 @@ def _pair(axes: Axes, epochs: Sequence[Epoch], key: str, colours: Mapping[str, s
         The SI prefix of the y axis.
     """
     largest = max(max(row[key].values()) for row in epochs)
-    factor, letter = style.prefix(largest) if key == "energy_joules" or largest >= 1 else (1.0, "")
+    factor, letter = prefix(largest) if key == "energy_joules" or largest >= 1 else (1.0, "")
     columns = {kind: _column(epochs, _entry(key, kind), factor) for kind in colours}
     labels = [
         _curve(axes, epochs, columns[kind], kind.upper() if key == "pulses" else kind, colour)

@@ -66,7 +66,7 @@ def simulate_converted(
         membranes.append(membrane)
     take_in = _integrator(arrays[-1].front.neurons)
     readout = readout_layer(network, drives(len(arrays) - 1)(lines), take_in)
-    return scored(spikes, membranes, readout, labels), clipped
+    return scored(network, spikes, membranes, readout, labels), clipped
 
 
 def _drawn(array: Array, lines: Tensor, weights: Tensor) -> tuple[Tensor, int]:

@@ -19,6 +19,7 @@ from .layer import Effective
 from .network import Network
 from .reference import dense, hidden_layer, readout_layer, scored
 
+Part = tuple[np.ndarray, int]  # (sample, step, neuron) of each spike; samples of the part
 AT_A_TIME = 256  # samples: some 100 MB of spikes for 784 lines and 100 steps
 
 
@@ -51,19 +52,46 @@ class DenseEngine:
         columns: Sequence[Any] = (),
     ) -> Pass:
         """Run some samples; see `Engine`. There are no `columns`."""
-        noise = torch.Generator(self._device).manual_seed((noise_key + first) % 2**63)
+        return self._pass(layers, events, labels, chosen, noise_key + first, backward_weights)[0]
+
+    def recorded(
+        self,
+        layers: Sequence[Effective],
+        events: Events,
+        labels: np.ndarray,
+        chosen: np.ndarray,
+        *,
+        noise_key: int,
+        first: int = 0,
+        columns: Sequence[Any] = (),
+    ) -> tuple[Pass, list[Events]]:
+        """A pass without gradients, and every spike of each hidden layer in it; see `Engine`."""
+        done, fired = self._pass(layers, events, labels, chosen, noise_key + first, None)
+        return done, [listed(spikes) for spikes in zip(*fired, strict=True)]
+
+    def _pass(
+        self,
+        layers: Sequence[Effective],
+        events: Events,
+        labels: np.ndarray,
+        chosen: np.ndarray,
+        key: int,
+        backward_weights: Sequence[np.ndarray] | None,
+    ) -> tuple[Pass, list[list[Part]]]:
+        """A pass; of each part of it and each hidden layer (sample, step, neuron) of the spikes."""
+        noise = torch.Generator(self._device).manual_seed(key % 2**63)
         crossbars = [Crossbar(layer, self._device, noise) for layer in layers]
         if backward_weights is not None:
             for crossbar, weights in zip(crossbars, backward_weights, strict=True):
                 crossbar.learn(weights)
         parts = np.split(chosen, range(AT_A_TIME, len(chosen), AT_A_TIME))
-        done = [self._run(crossbars, events, labels, part) for part in parts]
+        done, fired = zip(*(self._run(crossbars, events, labels, p) for p in parts), strict=True)
         gradients = tuple(c.gradient(len(chosen)) for c in crossbars if c.learns)
-        return joined(done)._replace(gradients=gradients)
+        return joined(done)._replace(gradients=gradients), list(fired)
 
     def _run(
         self, crossbars: Sequence["Crossbar"], events: Events, labels: np.ndarray, part: np.ndarray
-    ) -> Pass:
+    ) -> tuple[Pass, list[Part]]:
         """A part of the samples; leaves its gradient in the crossbars."""
         network, lines = self._network, dense(events, part, self._network, torch.float32)
         lines = lines.to(self._device)
@@ -76,9 +104,10 @@ class DenseEngine:
                 spikes.append(lines)
                 membranes.append(membrane)
             wanted = torch.from_numpy(labels[part]).to(self._device)
-            found = scored(spikes, membranes, readout_layer(network, readout(lines)), wanted)
+            trace = readout_layer(network, readout(lines))
+            found = scored(network, spikes, membranes, trace, wanted)
             if readout.learns:
-                found.losses.sum().backward()  # type: ignore[no-untyped-call]  # torch's gap
+                (found.loss * len(part)).backward()  # type: ignore[no-untyped-call]  # torch's gap
         own = [*into[1:], None] if network.recurrent else [None] * len(into)
         driven = [
             (a if b is None else torch.cat((a, b), 2)).detach()
@@ -89,7 +118,8 @@ class DenseEngine:
             float(x.sum((0, 1)).double() @ c.siemens)
             for x, c in zip(driven, crossbars, strict=True)
         ]
-        return Pass(
+        fired = [(s.detach().nonzero().cpu().numpy(), len(part)) for s in spikes]
+        done = Pass(
             found.predictions.cpu().numpy(),
             found.losses.detach().double().cpu().numpy(),
             tuple(s.detach().sum((0, 1)).long().cpu().numpy() for s in spikes),
@@ -99,6 +129,15 @@ class DenseEngine:
             np.zeros(len(crossbars), np.int64),
             (),
         )
+        return done, fired
+
+
+def listed(parts: Sequence[Part]) -> Events:
+    """Spikes of one layer, (sample, step, neuron) of each, of parts of so many samples."""
+    counts = [np.bincount(at[:, 0], minlength=samples) for at, samples in parts]
+    every = np.concatenate([at for at, _ in parts])
+    offsets = np.cumsum(np.concatenate([[0], *counts]))
+    return Events(every[:, 2].astype(np.uint16), every[:, 1].astype(np.uint8), offsets)
 
 
 class Crossbar:

@@ -17,6 +17,7 @@ from .network import Network
 LANES = 8  # layers are padded to whole SIMD registers of 32-bit numbers
 CHUNKS = 4  # of a batch; fixed, so that sums do not depend on the number of threads
 SMALL = 10_000  # weights: not worth a second thread
+_ROOM = 1 << 26  # spikes of a layer that there is room for at a time, 3 bytes each
 
 
 class Pass(NamedTuple):
@@ -93,8 +94,56 @@ class Engine:
             columns: The crossbars behind their periphery; empty if it is ideal.
         """
         learn = backward_weights is not None
-        synapses = self._synapses(layers)
         back = self._back(backward_weights) if backward_weights is not None else self._no_back()
+        tallies = self._run(
+            layers, events, labels, chosen, noise_key, first, columns, back, learn=learn
+        )
+        done = join(tallies, self._network)
+        return done._replace(gradients=self._mean_gradients(len(chosen))) if learn else done
+
+    def recorded(
+        self,
+        layers: Sequence[Effective],
+        events: Events,
+        labels: np.ndarray,
+        chosen: np.ndarray,
+        *,
+        noise_key: int,
+        first: int = 0,
+        columns: Sequence[kernels.Columns] = (),
+    ) -> tuple[Pass, list[Events]]:
+        """A pass without gradients, and every spike of each hidden layer in it.
+
+        Args:
+            layers, events, labels, chosen, noise_key, first, columns: See `__call__`.
+        """
+        network = self._network
+        most = max(1, _ROOM // (network.steps * max(network.hidden)))
+        tallies: list[kernels.Tally] = []
+        for low in range(0, len(chosen), most):
+            part = chosen[low : low + most]
+            tallies += self._run(
+                layers, events, labels, part, noise_key, first + low, columns, self._no_back(),
+                learn=False, keep=True,
+            )  # fmt: skip
+        return join(tallies, network), [kept(tallies, n) for n in range(len(network.hidden))]
+
+    def _run(
+        self,
+        layers: Sequence[Effective],
+        events: Events,
+        labels: np.ndarray,
+        chosen: np.ndarray,
+        noise_key: int,
+        first: int,
+        columns: Sequence[kernels.Columns],
+        back: tuple[np.ndarray, ...],
+        *,
+        learn: bool,
+        keep: bool = False,
+    ) -> list[kernels.Tally]:
+        """The tallies of all chunks; see `__call__`. Gradients are left in the scratch memory."""
+        synapses = self._synapses(layers)
         bounds = [len(chosen) * chunk // CHUNKS for chunk in range(CHUNKS + 1)]
 
         def run(chunk: int) -> kernels.Tally:
@@ -102,7 +151,7 @@ class Engine:
             samples = kernels.Samples(
                 events.rows, events.times, events.offsets, labels, chosen[low:high], first + low
             )
-            tally = empty_tally(self._network, high - low, max(self._widths))
+            tally = empty_tally(self._network, high - low, max(self._widths), keep=keep)
             gradients = tuple(sums[chunk] for sums in self._sums)
             if learn:
                 for gradient in gradients:
@@ -113,29 +162,9 @@ class Engine:
                 kernels.run_converted(samples, synapses, tuple(columns), *rest)
             else:
                 kernels.run_chunk(samples, synapses, *rest)
-            return tally
+            return trimmed(tally) if keep else tally
 
-        done = join(list(self._pool.map(run, range(CHUNKS))), self._network)
-        return done._replace(gradients=self._mean_gradients(len(chosen))) if learn else done
-
-    def hidden_spikes(
-        self, layers: Sequence[Effective], events: Events, chosen: np.ndarray
-    ) -> list[np.ndarray]:
-        """Which neurons fire in each step, without any noise, bool (chosen, steps, neurons).
-
-        One array for each hidden layer.
-        """
-        quiet = [layer._replace(variance=np.zeros((0, 0), np.float32)) for layer in layers]
-        network, found = self._network, []
-        labels = np.zeros(len(events), np.int64)
-        samples = kernels.Samples(events.rows, events.times, events.offsets, labels, chosen, 0)
-        synapses, (courses, _) = self._synapses(quiet), self._scratch()
-        for layer, neurons in enumerate(network.hidden):
-            fired = np.zeros((len(chosen), network.steps, neurons), bool)
-            tally = empty_tally(network, len(chosen), max(self._widths))
-            kernels.spike_events(samples, synapses, self._constants, courses, tally, fired, layer)
-            found.append(fired)
-        return found
+        return list(self._pool.map(run, range(CHUNKS)))
 
     def _scratch(self) -> tuple[tuple[kernels.Course, ...], np.ndarray]:
         """Courses of the hidden layers and trace of the readout, of the thread that asks."""
@@ -148,7 +177,9 @@ class Engine:
         """The crossbars as the kernels read them, padded with neurons that nothing drives."""
         rest = self._widths, self._network.inputs_of, self._tile_of
         return tuple(
-            kernels.Synapses(beside(layer, width), layer.siemens, inputs, tile_of)
+            kernels.Synapses(
+                beside(layer, width), layer.siemens, inputs, tile_of, layer.weights.shape[1]
+            )
             for layer, width, inputs, tile_of in zip(layers, *rest, strict=True)
         )
 
@@ -186,6 +217,8 @@ def constants(
         dtype(1.0),
         dtype(network.surrogate_scale),
         dtype(1.0),
+        dtype(network.spikes_target or 0.0),
+        dtype(network.spikes_penalty),
         network.steps,
         tile_rows,
         network.classes,
@@ -210,9 +243,10 @@ def scratch(
     return courses, np.zeros((steps + 1, readout), dtype)
 
 
-def empty_tally(network: Network, samples: int, width: int) -> kernels.Tally:
-    """A tally of nothing yet; `width` is that of the widest layer."""
+def empty_tally(network: Network, samples: int, width: int, *, keep: bool = False) -> kernels.Tally:
+    """A tally of nothing yet; `width` is that of the widest layer; `keep` makes room for spikes."""
     layers = len(network.hidden)
+    room = (layers, samples * network.steps * max(network.hidden)) if keep else (0, 0)
     return kernels.Tally(
         np.zeros((layers, width), np.int64),
         np.zeros(samples, np.int64),
@@ -221,6 +255,31 @@ def empty_tally(network: Network, samples: int, width: int) -> kernels.Tally:
         np.zeros(layers + 1, np.int64),
         np.zeros(layers + 1),
         np.zeros(layers + 1, np.int64),
+        np.empty(room, np.uint16),  # memory that is not written is not taken
+        np.empty(room, np.uint8),
+        np.zeros((room[0], samples + 1), np.int64),
+    )
+
+
+def trimmed(tally: kernels.Tally) -> kernels.Tally:
+    """A tally that lets go of the room that no spike took."""
+    most = int(tally.kept_ends.max(initial=0))
+    rows, times = tally.kept_rows[:, :most].copy(), tally.kept_times[:, :most].copy()
+    return tally._replace(kept_rows=rows, kept_times=times)
+
+
+def kept(tallies: Sequence[kernels.Tally], layer: int) -> Events:
+    """The spikes of one hidden layer that the tallies of chunks kept, in their order."""
+    ends = [t.kept_ends[layer] for t in tallies]
+    counts = np.concatenate([[0], *(np.diff(own) for own in ends)])
+    return Events(
+        np.concatenate(
+            [t.kept_rows[layer, : own[-1]] for t, own in zip(tallies, ends, strict=True)]
+        ),
+        np.concatenate(
+            [t.kept_times[layer, : own[-1]] for t, own in zip(tallies, ends, strict=True)]
+        ),
+        np.cumsum(counts),
     )
 
 

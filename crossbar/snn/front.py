@@ -138,20 +138,9 @@ def lines_of_events(events: Events, chosen: np.ndarray, steps: int, rows: int) -
     step = [i * steps + events.times[part].astype(np.int64) for i, part in enumerate(own)]
     row = [events.rows[part].astype(np.int64) for part in own]
     at = (np.concatenate(step), np.concatenate(row)) if len(own) else (np.zeros(0, int),) * 2
-    return _counts(at, (len(chosen) * steps, rows))
-
-
-def lines_of_spikes(spikes: np.ndarray) -> csr_array:
-    """Spikes bool (samples, steps, neurons) as (sample and step, neurons) counts."""
-    flat = spikes.reshape(-1, spikes.shape[2])
-    return _counts(np.nonzero(flat), flat.shape)
+    return csr_array((np.ones(len(at[0]), np.float32), at), shape=(len(chosen) * steps, rows))
 
 
 def driven_lines(into: csr_array, own: csr_array | None) -> csr_array:
     """Lines of a crossbar: those that come in and, of a recurrent layer, its own neurons."""
     return into if own is None else csr_array(hstack([into, own]))
-
-
-def _counts(at: tuple[np.ndarray, ...], shape: tuple[int, ...]) -> csr_array:
-    """Ones added up at some places."""
-    return csr_array((np.ones(len(at[0]), np.float32), at), shape=shape)

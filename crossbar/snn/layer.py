@@ -40,9 +40,14 @@ class CrossbarLayer:
     def __init__(self, mapping: Mapping, board: EmulatedBoard | PlacedBoard) -> None:
         """Join them."""
         self.mapping, self.board, self.refreshed = mapping, board, 0
-        model = board.model
-        self._least_siemens = LEAST_SHARE * model.window_siemens / model.pulses_across
+        self._least_siemens = LEAST_SHARE * self.mean_step * mapping.update_unit_siemens
         self._fixed: dict[bool, tuple[Tensor, Tensor]] = {}
+
+    @property
+    def mean_step(self) -> float:
+        """Mean change of a weight by one pulse over the whole window, weight units."""
+        model = self.board.model
+        return model.window_siemens / model.pulses_across / self.mapping.update_unit_siemens
 
     def effective(self, factor: float = 1.0) -> Effective:
         """The emulator's truth, for the kernels; `factor` is `Periphery.factor`."""

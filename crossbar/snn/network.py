@@ -15,7 +15,9 @@ class Network(Record):
 
     `hidden` are the neurons of each hidden layer; a number alone is one layer. With `recurrent`
     every hidden layer also drives itself: its crossbar then has a row for each of its own neurons
-    behind those of the lines that come in. The E:I ratio holds in every hidden layer.
+    behind those of the lines that come in. The E:I ratio holds in every hidden layer. Training
+    holds the spikes of each hidden layer near `spikes_target` per sample, if there is one: more of
+    them add to the loss, see `crossbar.snn.reference`.
 
     Source:
         M. Kilgore et al., Sci. Rep. 15, 24798, 2025, and its published code; the equations are in
@@ -31,6 +33,8 @@ class Network(Record):
     tau_mem_seconds: float = quantity("s", 1e-6, 10.0, default=10e-3)
     tau_syn_seconds: float = quantity("s", 1e-6, 10.0, default=5e-3)
     surrogate_scale: float = quantity("", 0.0, 1e6, default=100.0)
+    spikes_target: float | None = quantity("spikes", 1.0, 1e9, default=None)
+    spikes_penalty: float = quantity("", 0.0, 1e6, default=0.1)
     ei: str = "80:20"
     sigma_init: float | None = quantity("weight", 0.0, 100.0, default=None)
 
@@ -81,6 +85,11 @@ class Network(Record):
         outputs = (*self.hidden, self.classes)
         rows = (lines + more for lines, more in zip(self.inputs_of, own, strict=True))
         return tuple(zip(rows, outputs, strict=True))
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Of every crossbar."""
+        return (*(f"hidden {i + 1}" for i in range(len(self.hidden))), "readout")
 
     @property
     def hidden_sigma(self) -> float:

@@ -17,6 +17,12 @@ the class of the highest score (the first on a tie) and the loss of a sample is
 
     L = -ln(exp(m_label) / sum over k of exp(m_k)).
 
+With a target N of spikes, every hidden layer that sends n > N of them in a sample adds
+
+    (penalty N / 2) (n / N - 1)^2
+
+to what is differentiated, but not to the loss that is told. The penalty is ours.
+
 The gradient is that of these equations with the derivative of the step replaced by
 
     dS/dV = 1 / (scale |V - 1| + 1)^2
@@ -49,7 +55,7 @@ Drive = Callable[[Tensor], Tensor]  # what lines (B, steps, rows) drive, (B, ste
 class Outcome(NamedTuple):
     """What a batch of B samples did in T steps; letters as in the equations of the module."""
 
-    loss: Tensor  # (), mean of `losses`
+    loss: Tensor  # (), mean of `losses` and penalties: what is differentiated
     losses: Tensor  # (B,), L
     predictions: Tensor  # (B,), int64
     spikes: tuple[Tensor, ...]  # of each hidden layer, (B, T, neurons), S[0] ... S[T - 1]
@@ -96,7 +102,7 @@ def simulate(network: Network, weights: Sequence[Tensor], x: Tensor, labels: Ten
         lines, membrane = hidden_layer(network, lines, partial(_product, w), w.shape[1])
         spikes.append(lines)
         membranes.append(membrane)
-    return scored(spikes, membranes, readout_layer(network, lines @ readout), labels)
+    return scored(network, spikes, membranes, readout_layer(network, lines @ readout), labels)
 
 
 def _product(weights: Tensor, lines: Tensor) -> Tensor:
@@ -105,13 +111,29 @@ def _product(weights: Tensor, lines: Tensor) -> Tensor:
 
 
 def scored(
-    spikes: Sequence[Tensor], membranes: Sequence[Tensor], readout: Tensor, labels: Tensor
+    network: Network,
+    spikes: Sequence[Tensor],
+    membranes: Sequence[Tensor],
+    readout: Tensor,
+    labels: Tensor,
 ) -> Outcome:
     """Scores, losses and predictions of the traces."""
     scores = readout.max(dim=1).values  # passes its gradient to the first maximum alone; amax not
     losses = torch.nn.functional.cross_entropy(scores, labels, reduction="none")
     both = tuple(spikes), tuple(membranes)
-    return Outcome(losses.mean(), losses, scores.argmax(1), *both, readout)
+    loss = (losses + penalties(network, spikes)).mean()
+    return Outcome(loss, losses, scores.argmax(1), *both, readout)
+
+
+def penalties(network: Network, spikes: Sequence[Tensor]) -> Tensor:
+    """What too many spikes of the hidden layers add to the loss of each sample, (B,)."""
+    total = spikes[0].new_zeros(len(spikes[0]))
+    if network.spikes_target is None:
+        return total
+    for fired in spikes:
+        above = (fired.sum((1, 2)) / network.spikes_target - 1.0).clamp(min=0.0)
+        total = total + 0.5 * network.spikes_penalty * network.spikes_target * above.square()
+    return total
 
 
 def dense(events: Events, which: np.ndarray, network: Network, dtype: torch.dtype) -> Tensor:

@@ -19,9 +19,18 @@ def same_devices(run: Run, data: Data, config: Training, *, repeat: int) -> floa
         config: Its settings with another chip; network, mapping and device as they were.
         repeat: Number of the test; each draws its own read noise.
     """
-    trainer = Trainer(config, run.model, data, weights=run.weights)
+    return tested(rebuilt(run, data, config), config, repeat)
+
+
+def rebuilt(run: Run, data: Data, config: Training, threads: int | None = None) -> Trainer:
+    """The trained conductances on another chip; arguments as `same_devices`.
+
+    Raises:
+        RunError: Such a chip has other devices, or the checkpoint cannot be read.
+    """
+    trainer = Trainer(config, run.model, data, threads=threads, weights=run.weights)
     checkpoint.restore(trainer, run.checkpoint())
-    return tested(trainer, config, repeat)
+    return trainer
 
 
 def tested(trainer: Trainer, config: Training, repeat: int) -> float:

@@ -14,7 +14,7 @@ from device_models.model import DeviceState
 from ..boards.emulated import EmulatedBoard
 from ..boards.placed import PlacedBoard
 from ..counters import Counters
-from .trainer import Trainer, total_counters
+from .trainer import Trainer
 
 
 def save(trainer: Trainer, before: list[np.ndarray]) -> bytes:
@@ -70,7 +70,7 @@ def restore(trainer: Trainer, content: bytes) -> list[np.ndarray]:
         before = [arrays[f"{place}.before"] for place in range(len(trainer.layers))]
     except (OSError, ValueError, KeyError, TypeError, EOFError, BadZipFile) as e:
         raise RunError(f"the checkpoint cannot be read ({e}); nothing was changed") from e
-    trainer.resume(about["epoch"], about["rows"], total_counters(trainer.boards))
+    trainer.resume(about["epoch"], about["rows"])
     return before
 
 

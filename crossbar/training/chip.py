@@ -1,6 +1,7 @@
 """Builds the layers of a network on emulated boards, and what runs them."""
 
 import dataclasses
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -25,6 +26,8 @@ from ..tile import Tiling
 from ..wires.array import WiredArray
 from .config import Training
 from .placing import fault_map, first_weights, placed
+
+STEP_NOISE = 0.035  # of a neuron's threshold; ours
 
 
 def build(
@@ -142,12 +145,18 @@ def front_end(config: Training, p: Periphery, mapping: Mapping, place: int) -> F
 def w_max_of(config: Training, model: DeviceModel) -> tuple[float, ...]:
     """The weight that the full window stands for, of every crossbar; the readout's is the last.
 
-    Where the configuration leaves it open: 0.4 initial spreads per level of the device, so that
-    one mean step of a 100-level device is 0.4 of the spread, and at most 2000 spreads, which no
-    weight of a fine-grained device reaches. The factor is ours; DECISIONS.md has the measurement.
+    Where the configuration leaves it open, errors of one mean step, independent on all lines, add
+    up to `STEP_NOISE` thresholds: step = STEP_NOISE / sqrt(lines). So the window follows what
+    trained weights need, not their first spread; but it holds at least 4 spreads, for the first
+    weights, and at most 2000, which no weight of a fine-grained device reaches. The numbers are
+    ours; DECISIONS.md has the measurement.
     """
-    spreads = min(0.4 * model.pulses_across, 2000.0)
-    *hidden, readout = (spreads * max(both) for both in config.network.sigmas)
+    spreads = [max(both) for both in config.network.sigmas]
+    lines = [rows for rows, _ in config.network.crossbars]
+    *hidden, readout = (
+        min(max(STEP_NOISE / math.sqrt(n) * model.pulses_across, 4.0 * spread), 2000.0 * spread)
+        for n, spread in zip(lines, spreads, strict=True)
+    )
     fixed = (config.hidden_w_max or w_max for w_max in hidden)
     return (*fixed, config.readout_w_max or readout)
 

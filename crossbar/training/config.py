@@ -17,13 +17,16 @@ from .accumulate_options import AccumulateOptions
 from .optimizers import OPTIMIZERS
 from .tiki_options import TikiOptions
 
+PolicyName = Literal["accumulate", "closed_loop", "stochastic", "sign", "tiki_taka"]
+
 
 @dataclass(frozen=True, kw_only=True)
 class Training(Record):
     """A training run. Together with the device file it determines every pulse.
 
     The batch is that of the seed paper, and so is the `optimizer` sgd with its rate of 0.01; a
-    `learning_rate` left open is that of the optimizer. The `schedule` lets it fall to zero over the
+    `learning_rate` left open is that of the optimizer. In the `rate_unit` pulses it counts mean
+    steps of the device, of each layer its own: 0.5 with adam is half a pulse an update. The `schedule` lets it fall to zero over the
     epochs of the run along a half cosine, so a run continued to more epochs goes on at a higher
     rate. `hidden_w_max` and
     `readout_w_max` are the weights that the full conductance window stands for; left open, they
@@ -32,6 +35,8 @@ class Training(Record):
     both layers get the same noise in weight units. Device time passes at one inference time per
     image and is told to the devices every `clock_every` updates. Between updates the wires of a
     tile are followed to first order and solved anew as `wires_refresh` says (`WiredArray`).
+    A `policy` left open is closed_loop where pulses miss what they are sent for, and accumulate, as
+    in the seed paper, where devices take exact steps.
     What carries the error back is `backward`: the weights as last `readback` and moved on by the
     pulses sent since, their `sign` alone times the mean size of the layer's weights, or the `true`
     ones, which only an emulator knows.
@@ -47,8 +52,9 @@ class Training(Record):
     batch_size: int = quantity("images", 1, 60_000, default=256)
     optimizer: Literal["sgd", "momentum", "adam"] = "sgd"
     learning_rate: float | None = quantity("", 0.0, 100.0, default=None)
+    rate_unit: Literal["weight", "pulses"] = "weight"
     schedule: Literal["constant", "cosine"] = "constant"
-    policy: Literal["accumulate", "closed_loop", "stochastic", "sign", "tiki_taka"] = "accumulate"
+    policy: PolicyName | None = None
     accumulate: AccumulateOptions = field(default_factory=AccumulateOptions)
     sign_threshold: float = quantity("of the largest change", 0.0, 0.999, default=0.5)
     tiki_taka: TikiOptions = field(default_factory=TikiOptions)
@@ -80,14 +86,16 @@ class Training(Record):
         """Check the fields and the rules between them.
 
         Raises:
-            ConfigError: A field is outside its range, more copies are averaged than there are, or
-                copies are read through a periphery.
+            ConfigError: A field is outside its range, a rate in pulses is missing, more copies are
+                averaged than there are, or copies are read through a periphery.
         """
         super().__post_init__()
         if self.averaged is not None and self.averaged > self.copies:
             raise ConfigError(
                 f"averaged = {self.averaged} exceeds the {self.copies} copies of a layer"
             )
+        if self.rate_unit == "pulses" and self.learning_rate is None:
+            raise ConfigError("rate_unit = pulses needs a learning_rate in pulses; none is given")
         if self.copies > 1 and self.periphery != Periphery():
             raise ConfigError("copies of a layer are read without periphery; leave copies at 1")
 

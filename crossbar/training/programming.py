@@ -36,9 +36,9 @@ Weights = tuple[np.ndarray, ...]
 class Frozen(Policy):
     """Sends no pulse: the layer stays as it is."""
 
-    def __init__(self, shape: tuple[int, int]) -> None:
-        """Nothing to keep."""
-        self.shape = shape
+    def __init__(self, shape: tuple[int, int], boards: Sequence[EmulatedBoard] = ()) -> None:
+        """Keep the arrays of the policy whose place it takes."""
+        self.shape, self.boards = shape, boards
 
     def update(
         self, layer: CrossbarLayer, wanted: Tensor, known: Known, *, generator: torch.Generator
@@ -212,8 +212,7 @@ def aged(trainer: Trainer, config: Training, retention: Sequence[float]) -> list
 
 def retuned(trainer: Trainer, epochs: int) -> dict[str, Any]:
     """Train the readout in situ by pulses, the layers before it frozen."""
-    hidden = trainer.layers[:-1]
-    trainer.policies[:-1] = [Frozen(layer.mapping.shape) for layer in hidden]
+    trainer.policies[:-1] = [Frozen(p.shape, p.boards) for p in trainer.policies[:-1]]
     for _ in range(epochs):
         for _ in trainer.run_epoch():
             pass
@@ -241,6 +240,11 @@ def statistics(parts: Sequence[Part], model: DeviceModel, p: WriteVerify) -> dic
     true = flat([(part.true_siemens - part.written.targets).abs() for part in parts])
     return {
         "devices": len(read),
+        "pulses": {
+            "set": sum(w.spent.set_pulses for w in done),
+            "reset": sum(w.spent.reset_pulses for w in done),
+        },
+        "device_reads": sum(w.spent.device_reads for w in done),
         "pulses_per_device": percentiles(flat([w.pulses for w in done])),
         "reads_per_device": percentiles(flat([w.reads for w in done])),
         "accepted_share": _share(flat([w.accepted for w in done])),

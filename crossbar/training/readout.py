@@ -19,7 +19,6 @@ from ..snn.front import (
     behind,
     driven_lines,
     lines_of_events,
-    lines_of_spikes,
     measured_range,
 )
 from ..snn.layer import CrossbarLayer, Effective
@@ -71,12 +70,19 @@ def calibrated(
         raise ConfigError("the range of converters is measured by the kernels, not by dense torch")
     chosen = chosen[:CALIBRATION_IMAGES]
     network = config.network
+    none = np.zeros((0, 0), np.float32)
     ideal = [
-        layer.effective(front.factor if front else 1.0)
+        layer.effective(front.factor if front else 1.0)._replace(variance=none)
         for layer, front in zip(layers, fronts, strict=True)
     ]
-    spikes = map(lines_of_spikes, engine.hidden_spikes(ideal, events, chosen))
-    into = [lines_of_events(events, chosen, network.steps, network.inputs), *spikes]
+    unknown = np.zeros(len(events), np.int64)  # labels, which spikes do not depend on
+    _, spikes = engine.recorded(ideal, events, unknown, chosen, noise_key=0)
+    every = np.arange(len(chosen))
+    hidden = [
+        lines_of_events(own, every, network.steps, neurons)
+        for own, neurons in zip(spikes, network.hidden, strict=True)
+    ]
+    into = [lines_of_events(events, chosen, network.steps, network.inputs), *hidden]
     own = [*into[1:], None] if network.recurrent else [None] * len(into)
     lines = [driven_lines(*both) for both in zip(into, own, strict=True)]
     return [

@@ -9,6 +9,7 @@ import json
 import math
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,7 @@ from device_models.schema import dump, load, load_tagged
 from .. import atomic
 from . import checkpoint
 from .config import Training
+from .policies.serving import policy_of
 from .trainer import Trainer
 
 
@@ -32,7 +34,7 @@ class Run:
 
     Attributes:
         folder: Where it is.
-        config: `config.yaml`.
+        config: `config.yaml`, the policy named.
         model: `device.yaml`.
         weights: `weights.npz`, written at the start of a run with `init_from`; None without.
     """
@@ -45,7 +47,8 @@ class Run:
         weights: Sequence[np.ndarray] | None = None,
     ) -> None:
         """Describe a run; nothing is written before `save`."""
-        self.folder, self.config, self.model = folder, config, model
+        self.folder, self.model = folder, model
+        self.config = replace(config, policy=policy_of(config, model))
         self.weights = weights
 
     @classmethod
@@ -175,6 +178,7 @@ def summary(rows: Sequence[Mapping[str, Any]], config: Training) -> dict[str, An
         "programmed_devices": total("programmed_devices"),
         "reads": total("reads"),
         "energy_joules": total("energy_joules"),
+        **by_array(rows),
         "seconds": total("seconds"),
         "seed": config.seed,
         "device": config.device,
@@ -184,6 +188,26 @@ def summary(rows: Sequence[Mapping[str, Any]], config: Training) -> dict[str, An
         **periphery(rows),
         **{name: last[name] for name in ("wear", "digital_bytes_per_synapse") if name in last},
         "version": version("xbar-hil"),
+    }
+
+
+def by_array(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """What every array was sent and read for, added up; nothing if an epoch does not say."""
+    if not all("layers" in row for row in rows):
+        return {}
+
+    def added(parts: Sequence[Any]) -> Any:
+        if isinstance(parts[0], Mapping):
+            return {name: added([part[name] for part in parts]) for name in parts[0]}
+        return sum(parts)
+
+    last = {"name", "pulses_per_device"}
+    arrays = zip(*(row["layers"] for row in rows), strict=True)
+    return {
+        "layers": [
+            {n: own[-1][n] if n in last else added([part[n] for part in own]) for n in own[-1]}
+            for own in arrays
+        ]
     }
 
 

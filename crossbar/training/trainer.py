@@ -3,7 +3,7 @@
 import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 import torch
@@ -25,9 +25,11 @@ from .config import Training
 from .optimizers import OPTIMIZERS
 from .placing import faulty, first_weights, row_activity
 from .policies import POLICIES
-from .policies.serving import check_serving
+from .policies.serving import check_serving, policy_of
 from .readout import calibrated, complaint, report, view
-from .wear import memory, wear
+from .wear import memory, spread_of, wear
+
+T = TypeVar("T")
 
 
 class Data(NamedTuple):
@@ -91,13 +93,13 @@ class Trainer:
         busy = row_activity(data.train_events, config.network)
         self.layers = build(config, model, weights=self._weights, importance=busy)
         check_serving(config, model, self.layers[-1].mapping)
-        policy = POLICIES[config.policy]
+        policy = POLICIES[policy_of(config, model)]
         self.policies = [policy.build(layer, config, i) for i, layer in enumerate(self.layers)]
         rule = OPTIMIZERS[config.optimizer]
         self.optimizers = [rule(layer.mapping.shape) for layer in self.layers]
         self.epoch = 0
         self.rows: list[dict[str, Any]] = []
-        self._reported = Counters()
+        self._reported = [Counters() for _ in self.boards]
         self._clipped: float | None = None
         self._notice: Callable[[str], object] | None = notice
 
@@ -115,9 +117,10 @@ class Trainer:
         self._clipped = clipped / sum(w.size for w in weights)
         self._finish_epoch(None, began)
 
-    def resume(self, epoch: int, rows: list[dict[str, Any]], counters: Counters) -> None:
+    def resume(self, epoch: int, rows: list[dict[str, Any]]) -> None:
         """Go on from the end of an epoch, once layers and policies are restored."""
-        self.epoch, self.rows, self._reported = epoch, rows, counters
+        self.epoch, self.rows = epoch, rows
+        self._reported = [board.counters for board in self.boards]
         self._clipped = rows[0].get("mapping", {}).get("clipped_share")
 
     @property
@@ -184,7 +187,8 @@ class Trainer:
         for layer, policy, rule, gradient, now in zip(
             self.layers, self.policies, self.optimizers, done.gradients, known, strict=True
         ):
-            policy.update(layer, rule.wanted(gradient, rate), now, generator=rounding)
+            unit = layer.mean_step if config.rate_unit == "pulses" else 1.0
+            policy.update(layer, rule.wanted(gradient, rate * unit), now, generator=rounding)
         return done
 
     def _wait(self, images: int) -> None:
@@ -198,12 +202,24 @@ class Trainer:
         Args:
             noise_key: Names the read noise; by default that of this epoch's test.
         """
+        self._settle()
+        done = self._test(self._engine, self._fronts(), noise_key)
+        self._count(done)
+        return done
+
+    def recorded(self) -> tuple[Pass, list[Events]]:
+        """This epoch's test once more, to the last bit, with every spike of each hidden layer.
+
+        Nothing is counted.
+        """
+        self._settle()
+        return self._test(self._engine.recorded, self._fronts(), None)
+
+    def _settle(self) -> None:
+        """Bring boards and converters to where a test finds them."""
         for board in self.boards:
             board.settle()
         self._calibrate(self._first_images())
-        done = self._test(self._fronts(), noise_key)
-        self._count(done)
-        return done
 
     def evaluate_with(self, periphery: Periphery, *, noise_key: int | None = None) -> Pass:
         """Run the test images behind another periphery; the trainer and its boards do not change.
@@ -223,17 +239,20 @@ class Trainer:
         fronts = calibrated(
             self._engine, self.layers, fronts, self.data.train_events, images, self._config
         )
-        return self._test(fronts, noise_key)
+        return self._test(self._engine, fronts, noise_key)
 
-    def _test(self, fronts: list[FrontEnd | None], noise_key: int | None) -> Pass:
-        """Run the test images behind some front ends."""
+    def _test(
+        self, run: Callable[..., T], fronts: list[FrontEnd | None], noise_key: int | None
+    ) -> T:
+        """Let a call of the engine `run` the test images behind some front ends."""
         seen = view(self.layers, fronts)
-        return self._engine(
+        key = stream_key("read noise", self._config.seed, self.epoch, 1)
+        return run(
             seen.layers,
             self.data.test_events,
             self.data.test_labels,
             np.arange(len(self.data.test_labels)),
-            noise_key=noise_key or stream_key("read noise", self._config.seed, self.epoch, 1),
+            noise_key=noise_key or key,
             first=0,
             columns=seen.columns,
         )
@@ -266,7 +285,9 @@ class Trainer:
     def _finish_epoch(self, training: dict[str, Any] | None, began: float) -> None:
         """Evaluate and write the epoch's row."""
         done = self.evaluate()
-        counters = total_counters(self.boards)
+        counters = [board.counters for board in self.boards]
+        spent = [now - before for now, before in zip(counters, self._reported, strict=True)]
+        total = sum(spent, Counters())
         row = {
             "epoch": self.epoch,
             "train_accuracy": None,
@@ -276,10 +297,11 @@ class Trainer:
             "test_loss": float(done.losses.mean()),
             "test_images": len(done.predictions),
             **activity(done, self._config),
-            **costs(counters - self._reported),
+            **costs(total),
+            "layers": self._by_array(spent),
             **through_wires(self.layers),
-            **faulty(self.layers, (counters - self._reported).lost_pulses),
-            **report(self._fronts(), counters - self._reported, self._config),
+            **faulty(self.layers, total.lost_pulses),
+            **report(self._fronts(), total, self._config),
             "mapping": self._mapping(),
             "wear": wear(self.layers, self.policies),
             "digital_bytes_per_synapse": memory(self.policies, self.optimizers[0]),
@@ -292,6 +314,15 @@ class Trainer:
             self._notice(text)
             self._notice = None
 
+    def _by_array(self, spent: Sequence[Counters]) -> list[dict[str, Any]]:
+        """What an epoch's row says of each array, in the order of `boards`."""
+        names = self._config.network.names
+        fast = [f"{n}, fast array" for n, p in zip(names, self.policies, strict=True) if p.boards]
+        return [
+            {"name": name, **costs(counters), "pulses_per_device": spread_of(board)}
+            for name, counters, board in zip([*names, *fast], spent, self.boards, strict=True)
+        ]
+
     def _mapping(self) -> dict[str, Any]:
         """What the mapping took and could not hold; `refreshed` counts anew in each epoch."""
         refreshed = sum(layer.refreshed for layer in self.layers)
@@ -303,14 +334,6 @@ class Trainer:
             "clipped_share": self._clipped,
             "refreshed": refreshed,
         }
-
-
-def total_counters(boards: Sequence[EmulatedBoard | PlacedBoard]) -> Counters:
-    """Events of all boards."""
-    total = Counters()
-    for board in boards:
-        total += board.counters
-    return total
 
 
 def costs(counters: Counters) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 import dataclasses
 
+from device_models.errors import ConfigError
 from device_models.presets import load_device
 
 from .config import Training
@@ -18,7 +19,14 @@ def twin_settings(config: Training) -> Training:
     Its weights are ideal devices, pulsed in steps of 2^-24 of a window that no weight leaves
     (`w_max_of`) and read exactly: gradient descent on 32-bit numbers, under Dale's law where the
     run is. It has no wires, periphery, faults or copies.
+
+    Raises:
+        ConfigError: The rate of the run counts pulses, which the twin has none of.
     """
+    if config.rate_unit == "pulses":
+        raise ConfigError(
+            "a float twin has no pulses to count: give the rate with rate_unit=weight"
+        )
     return Training(
         device=DEVICE,
         seed=config.seed,

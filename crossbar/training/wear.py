@@ -8,6 +8,8 @@ from torch import Tensor
 
 from device_models.pulsed import Pulsed
 
+from ..boards.emulated import EmulatedBoard
+from ..boards.placed import PlacedBoard
 from ..snn.layer import CrossbarLayer
 from .optimizers import Optimizer
 from .policies.policy import Policy
@@ -24,15 +26,20 @@ def wear(layers: Sequence[CrossbarLayer], policies: Sequence[Policy]) -> dict[st
     model = layers[0].board.model
     given = model.endurance_pulses if isinstance(model, Pulsed) else 0.0
     found = {
-        "pulses_per_device": _spread([layer.board.pulses_per_device() for layer in layers]),
+        "pulses_per_device": spread([layer.board.pulses_per_device() for layer in layers]),
         "endurance_pulses": given or None,
     }
     if fast := [board.pulses_per_device() for policy in policies for board in policy.boards]:
-        found["fast_array"] = _spread(fast)
+        found["fast_array"] = spread(fast)
     return found
 
 
-def _spread(parts: Sequence[Tensor]) -> dict[str, float]:
+def spread_of(board: EmulatedBoard | PlacedBoard) -> dict[str, float]:
+    """Pulses per device of one array since manufacture."""
+    return spread([board.pulses_per_device()])
+
+
+def spread(parts: Sequence[Tensor]) -> dict[str, float]:
     """Mean, 99.9th percentile and largest of some counts."""
     counts = torch.cat(list(parts)).double()
     if not counts.numel():

@@ -58,6 +58,7 @@ def synapses_of(network, weights, kind, *, tile_rows=64, siemens=None, variances
             layer.siemens,
             inputs,
             tiles_of(len(layer.weights), tile_rows),
+            layer.weights.shape[1],
         )
         for layer, width, inputs in zip(layers, widths_of(network), network.inputs_of, strict=True)
     )
@@ -126,7 +127,8 @@ def make_case(network, weights, events, labels, *, offered, wanted=None, margin=
     outcome = reference.simulate(network, leaves, x, torch.from_numpy(labels[offered]))
     kept = np.flatnonzero(margins(outcome).numpy() >= margin)[:wanted]
     assert wanted is None or len(kept) == wanted, "offer more samples"
-    gradients = torch.autograd.grad(outcome.losses[kept].sum(), leaves, materialize_grads=True)
+    told = outcome.losses + reference.penalties(network, outcome.spikes)
+    gradients = torch.autograd.grad(told[kept].sum(), leaves, materialize_grads=True)
     return Case(
         network, tuple(weights), events, labels, offered[kept], x[kept], some(outcome, kept),
         gradients,

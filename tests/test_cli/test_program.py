@@ -10,6 +10,7 @@ from xbar_training import fashion_images, without_seconds
 
 from cli import program
 from cli.main import main
+from crossbar.energy.counts import counts_of_run
 from crossbar.training.run import Run
 from device_models.errors import ConfigError
 
@@ -88,6 +89,11 @@ def test_chips_are_written_tested_and_kept(written, trained):
         last, abs=2e-3
     )  # an ideal device reads exactly
     assert not list(out.parent.glob(".*"))
+    counted = counts_of_run(out / "chip_seed5")
+    assert counted.accuracy == one["programmed_accuracy"]
+    for told, writes in zip(one["layers"], counted.training, strict=True):
+        assert told["pulses"] == {"set": writes.set_pulses, "reset": writes.reset_pulses}
+        assert told["device_reads"] == writes.device_reads > 0
 
 
 def test_a_chip_is_a_run_that_training_goes_on_from(written, data, here):

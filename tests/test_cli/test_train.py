@@ -26,6 +26,7 @@ from cli.main import main
 from cli.train import settings
 from crossbar.datasets import fashion_mnist
 from crossbar.datasets.ladder import Surroundings
+from crossbar.energy.counts import counts_of_run
 from crossbar.training.config import Training
 from crossbar.training.trainer import Trainer
 from device_models.errors import ConfigError
@@ -146,8 +147,8 @@ def test_an_impossible_ratio_is_refused(here, ratio):
         (
             "--policy",
             "acumulate",
-            "--policy must be one of accumulate, closed_loop, stochastic, sign, tiki_taka, not "
-            "'acumulate'; did you mean 'accumulate'?",
+            "--policy must be one of accumulate, closed_loop, stochastic, sign, tiki_taka or null, "
+            "not 'acumulate'; did you mean 'accumulate'?",
         ),
         (
             "--mapping",
@@ -184,7 +185,7 @@ def test_a_wrong_option_is_refused_by_its_name_range_and_unit(here, option, valu
         ),
         ("tile_rows: 8.5\n", ":1:12: tile_rows must be a whole number in [1, 65536] lines, not "
                              "'8.5'"),
-        ("network: {ei: 80:30}\n", ":1:10: " + RATIO.format("80:30").removesuffix(
+        ("network: {ei: 80:30}\n", ":1:10: network: " + RATIO.format("80:30").removesuffix(
             "; nothing was written")),
         ("epochs: [1\n", ":2:1: not YAML: expected ',' or ']', but got '<stream end>'"),
         ("- 1\n", f":1:1: the file must be a mapping of {', '.join(declared(Training))}, "
@@ -434,6 +435,7 @@ def test_a_run_keeps_its_settings_its_device_and_nothing_half_written(finished):
     run, _ = finished
     names = {p.name for p in run.iterdir()}
     assert names == {
+        "activity.npz",
         "checkpoint.npz",
         "config.yaml",
         "device.yaml",
@@ -442,6 +444,22 @@ def test_a_run_keeps_its_settings_its_device_and_nothing_half_written(finished):
     }
     assert settings({}, str(run / "config.yaml")).network.hidden == (20,)
     assert (run / "device.yaml").read_text("utf-8").startswith("model: oxram\n")
+
+
+def test_the_spikes_of_the_last_test_are_kept_and_made_anew_by_resume(finished, copy, data):
+    """They are those of the epoch that the summary ends with; a finished run trains no further."""
+    summary = json.loads((copy / "summary.json").read_text("utf-8"))
+    path = copy / "activity.npz"
+    first = path.read_bytes()
+    found = counts_of_run(copy)
+    assert (found.epochs, found.accuracy) == (1, summary["test_accuracy"])
+    spikes = found.activity.layers[0].fired / found.activity.inferences
+    assert spikes == pytest.approx(summary["spikes_per_inference"]["total"], rel=1e-12)
+    assert found.training_images == 60_000
+    path.unlink()
+    ended = train("--resume", copy, *data, "--no-figures")
+    assert ended.code == 0, ended.stderr
+    assert path.read_bytes() == first
 
 
 # Interruptions

@@ -87,7 +87,7 @@ def test_a_twin_has_no_wires_no_periphery_and_no_faults():
         faults=Faults(stuck_low_share=0.1),
         hidden_w_max=0.1,
     )
-    assert twin_settings(chip) == Training(device="ideal.yaml")
+    assert twin_settings(chip) == Training(device="ideal.yaml", policy="accumulate")
 
 
 def test_a_resumed_run_continues_its_twin(finished, data):

@@ -45,9 +45,12 @@ def normal_weights(network, generator, gain):
 
 
 @functools.cache
-def random_case(hidden, recurrent):
+def random_case(hidden, recurrent, spikes_target=None):
     """40 samples of 0 to some 80 spikes, some of them in one step or on one line."""
-    network = Network(inputs=30, hidden=hidden, classes=5, steps=50, ei="none", recurrent=recurrent)
+    network = Network(
+        inputs=30, hidden=hidden, classes=5, steps=50, ei="none", recurrent=recurrent,
+        spikes_target=spikes_target, spikes_penalty=0.5,
+    )  # fmt: skip
     generator = np.random.default_rng([41, len(hidden), recurrent])
     rate = generator.uniform(0.0, 80.0, (40, 1, 1)) / (30 * 50)
     x = generator.poisson(rate, (40, 50, 30))
@@ -64,6 +67,19 @@ def test_kernel_equals_the_reference(hidden, recurrent):
         assert 0.01 < spikes.mean() < 0.5
     assert all(gradient.any() for gradient in case.gradients)
     agree(case, run_kernel(case, np.float64), FLOAT64)
+
+
+@pytest.mark.parametrize(("hidden", "recurrent"), [((12,), False), *SHAPES])
+def test_a_target_of_spikes_changes_the_gradient_as_in_the_reference(hidden, recurrent):
+    """Some samples lie above the target in some layers, some below it in all."""
+    case, free = random_case(hidden, recurrent, 12.0), random_case(hidden, recurrent)
+    fired = torch.stack([layer.sum((1, 2)) for layer in case.outcome.spikes])
+    assert (fired > 12.0).any()
+    assert (fired <= 12.0).all(0).any()
+    agree(case, run_kernel(case, np.float64), FLOAT64)
+    for held, other in zip(case.gradients, free.gradients, strict=True):
+        is_readout = held.shape == case.gradients[-1].shape
+        assert is_readout == torch.equal(held, other)
 
 
 @pytest.mark.parametrize(("hidden", "recurrent"), [((60, 40), False), ((60, 40), True)])

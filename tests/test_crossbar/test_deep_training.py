@@ -106,11 +106,17 @@ def test_a_checkpoint_of_another_network_is_refused(other):
 
 
 def test_every_layer_has_a_range_of_its_own_crossbar():
-    """`w_max_of` follows the larger spread of a crossbar; a fixed one holds in all hidden layers."""
+    """`w_max_of` follows lines, spread and device; a fixed one holds in all hidden layers."""
     config, model = deep(), load_device("ideal")
     own = w_max_of(config, model)
     spreads = [max(both) for both in config.network.sigmas]
     assert own == pytest.approx([2000.0 * spread for spread in spreads], rel=1e-12)
+    oxram = load_device("oxram")
+    expected = [
+        max(0.035 / rows**0.5 * oxram.pulses_across, 4.0 * spread)
+        for (rows, _), spread in zip(config.network.crossbars, spreads, strict=True)
+    ]
+    assert w_max_of(config, oxram) == pytest.approx(expected, rel=1e-12)
     fixed = dataclasses.replace(config, hidden_w_max=0.7, readout_w_max=0.4)
     assert w_max_of(fixed, model) == (0.7, 0.7, 0.4)
 

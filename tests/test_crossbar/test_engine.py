@@ -121,10 +121,44 @@ def test_hidden_spikes_are_those_of_the_reference_without_noise(network):
     noisy = layers_of(network, noise=0.5)
     kept, _, outcome, _ = expected(network, layers_of(network))
     engine = Engine(network, tile_rows=TILE_ROWS, threads=1)
-    found = engine.hidden_spikes(noisy, inputs(network)[1], kept)
+    quiet = [layer._replace(variance=np.zeros((0, 0), np.float32)) for layer in noisy]
+    _, events, labels = inputs(network)
+    _, found = engine.recorded(quiet, events, labels, kept, noise_key=0)
     for fired, spikes in zip(found, outcome.spikes, strict=True):
-        assert fired.dtype == bool
-        np.testing.assert_array_equal(fired, spikes.numpy() > 0)
+        np.testing.assert_array_equal(dense_of(fired, *spikes.shape[1:]), spikes.numpy() > 0)
+
+
+def dense_of(events, steps, neurons):
+    """Which neurons fire in each step, bool (samples, steps, neurons)."""
+    fired = np.zeros((len(events), steps, neurons), bool)
+    sample = np.repeat(np.arange(len(events)), np.diff(events.offsets))
+    fired[sample, events.times, events.rows] = True
+    assert fired.sum() == len(events.rows)
+    return fired
+
+
+@each_network
+@pytest.mark.parametrize("room", [None, 1, 4000])
+def test_recorded_spikes_are_those_of_the_noisy_pass(network, room, monkeypatch):
+    """In one part or in many: the noise of a sample hangs on its number alone."""
+    if room:
+        monkeypatch.setattr("crossbar.snn.engine._ROOM", room)
+    layers, chosen = layers_of(network, noise=0.05), np.arange(SAMPLES)[::-1]
+    _, events, labels = inputs(network)
+    for engine in (
+        Engine(network, tile_rows=TILE_ROWS, threads=2),
+        DenseEngine(network, tile_rows=TILE_ROWS, device="cpu"),
+    ):
+        told = engine(layers, events, labels, chosen, noise_key=5, first=100)
+        done, found = engine.recorded(layers, events, labels, chosen, noise_key=5, first=100)
+        assert_close(done.siemens, told.siemens, rtol=1e-12, atol=0.0)
+        assert bits(done._replace(siemens=told.siemens)) == bits(told)
+        for fired, spikes, neurons in zip(found, told.spikes, network.hidden, strict=True):
+            dense = dense_of(fired, network.steps, neurons)
+            np.testing.assert_array_equal(dense.sum((0, 1)), spikes)
+            key = np.repeat(np.arange(SAMPLES), np.diff(fired.offsets)) << 40
+            key |= fired.times.astype(np.int64) << 20 | fired.rows
+            assert (np.diff(key) > 0).all()
 
 
 @deep_networks

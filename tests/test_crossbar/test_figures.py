@@ -7,6 +7,7 @@ import pytest
 from matplotlib.image import imread
 
 from crossbar.figures import devices, style, training
+from crossbar.figures.units import prefix
 from device_models.errors import ConfigError, RunError
 from device_models.presets import load_device, preset_names
 
@@ -368,7 +369,7 @@ def test_spread_names_keep_their_order_and_their_distance(seed):
      (1e-3, "m"), (1e-20, "f"), (1e15, "G")],
 )  # fmt: skip
 def test_the_prefix_of_a_value(largest, letter):
-    assert style.prefix(largest)[1] == letter
+    assert prefix(largest)[1] == letter
 
 
 def test_a_saved_figure_is_a_whole_png_and_the_same_each_time(tmp_path, epochs):

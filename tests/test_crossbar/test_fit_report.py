@@ -12,8 +12,8 @@ from xbar_measured import crosssim_ramps, nirram_cycles, relaxation, relaxation_
 
 from crossbar.figures import fit as pictures
 from crossbar.figures import fit_noise
-from crossbar.figures.fit_html import shown
 from crossbar.figures.fit_report import write_report
+from crossbar.figures.units import shown
 from crossbar.fitting.events import reads_table
 from crossbar.fitting.measurements import (
     KINDS,

@@ -505,7 +505,7 @@ def test_a_run_resumed_after_each_epoch_is_the_uninterrupted_one(name):
 def test_the_synthetic_set_is_learned(name):
     """Chance is 10 %; the standard error of 200 test images is 3.5 %."""
     network = {"hidden": 50, "sigma_init": 0.005}
-    config = small(device="oxram.yaml", mapping=name, epochs=2, network=network)
+    config = small(mapping=name, policy="accumulate", epochs=2, network=network)
     trainer = trained(config, synthetic(1280, 200), threads=None)
     first, last = trainer.rows[0], trainer.rows[-1]
     assert last["test_accuracy"] > max(0.4, first["test_accuracy"])

@@ -11,6 +11,8 @@ from xbar_training import finish, same_bits, small, synthetic, trained, trainer_
 from crossbar.training import checkpoint
 from crossbar.training.config import Training
 from crossbar.training.optimizers import OPTIMIZERS
+from crossbar.training.programming import Frozen
+from crossbar.training.twin import twin_settings
 from device_models.errors import ConfigError, RunError
 
 SHAPE = (37, 19)
@@ -116,3 +118,36 @@ def test_a_cosine_falls_to_zero_over_the_epochs():
 def test_an_unknown_optimizer_names_those_there_are():
     with pytest.raises(ConfigError, match="sgd, momentum, adam"):
         Training(optimizer="rmsprop")
+
+
+class Asked(Frozen):
+    """Keeps the wanted change, and sends nothing."""
+
+    def update(self, layer, wanted, known, *, generator):
+        self.wanted = wanted.clone()
+
+
+def test_a_rate_in_pulses_counts_mean_steps_of_each_layer():
+    """The wanted change of sgd is linear in its rate: that in pulses times the step of the layer."""
+    asked = {}
+    for unit in ("weight", "pulses"):
+        config = small(learning_rate=0.5, rate_unit=unit, epochs=1, batch_size=192)
+        trainer = trainer_of(config, synthetic())
+        trainer.start()
+        spies = [Asked(layer.mapping.shape) for layer in trainer.layers]
+        trainer.policies = spies
+        finish(trainer, 1)
+        asked[unit] = [spy.wanted for spy in spies]
+    for layer, plain, counted in zip(trainer.layers, *asked.values(), strict=True):
+        model = layer.board.model
+        step = model.window_siemens / model.pulses_across / layer.mapping.update_unit_siemens
+        assert layer.mean_step == pytest.approx(step, rel=1e-12)
+        torch.testing.assert_close(counted, plain * step, rtol=1e-6, atol=0.0)
+        assert plain.any()
+
+
+def test_a_rate_in_pulses_is_given_and_has_no_twin():
+    with pytest.raises(ConfigError, match="rate_unit = pulses needs a learning_rate"):
+        small(rate_unit="pulses")
+    with pytest.raises(ConfigError, match="no pulses to count"):
+        twin_settings(small(rate_unit="pulses", learning_rate=0.5))

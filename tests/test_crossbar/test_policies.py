@@ -370,3 +370,9 @@ def test_a_wrong_reference_cancels_where_the_chopper_is_on():
         moved[chop] = torch.stack(told.pulses).sum(0)[1:].double().mean()
     assert moved[0.0] > 20 * abs(moved[1.0]) > -1e-9
     assert moved[0.0] > 4
+
+
+@pytest.mark.parametrize("device", ["ideal", "gaussian_update"])
+def test_single_pulses_of_a_fine_grained_device_are_refused(device):
+    with pytest.raises(ConfigError, match=r"sign sends single pulses.*accumulate, closed_loop"):
+        asked("sign", load_device(device), "one_sided")

@@ -5,7 +5,7 @@ Every layer is one building block, forward (`forward`, or `converted` behind a p
 """
 
 from .records import Columns, Constants, Course, Lines, Samples, Synapses, Tally
-from .run import run_chunk, run_converted, spike_events
+from .run import run_chunk, run_converted
 
 __all__ = [
     "Columns",
@@ -17,5 +17,4 @@ __all__ = [
     "Tally",
     "run_chunk",
     "run_converted",
-    "spike_events",
 ]

@@ -91,7 +91,44 @@ def readout_back(lines, back, c, start, error, when, work, gradient, errors):
 
 
 @jit
-def hidden_back(lines, inputs, back, c, start, last, course, fired, work, gradient, below):
+def restraint(fired, c):
+    """What the penalty on too many spikes adds to the error of each spike of a layer."""
+    zero = c.one - c.one
+    if c.spikes_target == zero or fired <= c.spikes_target:
+        return zero
+    return c.spikes_penalty * (fired / c.spikes_target - c.one)
+
+
+@jit
+def restrain(counts, c, start, last, errors, neurons):
+    """Add the penalty of the last hidden layer to its errors, (steps + 1, neurons).
+
+    Args:
+        counts: Spikes of every hidden layer.
+        c: Constants.
+        start, last: Steps whose errors are there.
+        errors: Changed in place.
+        neurons: Those that are no padding.
+
+    Returns:
+        Last step with an error: the very last one if any layer is penalised.
+    """
+    top, zero = len(counts) - 1, c.one - c.one
+    hold, penalised = restraint(counts[top], c), False
+    for layer in range(top + 1):
+        penalised |= restraint(counts[layer], c) > zero
+    if not penalised:
+        return last
+    for t in range(start, last + 1):
+        errors[t, :neurons] += hold
+    for t in range(max(start, last + 1), c.steps):
+        errors[t] = zero
+        errors[t, :neurons] = hold
+    return c.steps - 1
+
+
+@jit
+def hidden_back(lines, inputs, back, c, start, last, course, fired, work, gradient, below, hold):
     """Gradient of the weights of a hidden layer, and the error of every spike before it.
 
     Args:
@@ -107,6 +144,7 @@ def hidden_back(lines, inputs, back, c, start, last, course, fired, work, gradie
         work: Scratch (g_current, g_membrane).
         gradient: (rows, neurons), added to.
         below: (steps + 1, neurons below), overwritten like `errors`; (0, 0) if that is the input.
+        hold: `restraint` of the layer below.
     """
     g_current, g_membrane = work
     zero = c.one - c.one
@@ -125,6 +163,7 @@ def hidden_back(lines, inputs, back, c, start, last, course, fired, work, gradie
         add_to_rows(gradient, g_current, lines.rows, 0, event, behind)
         if below.shape[0] > 0:
             below[t] = zero
+            below[t, :inputs] = hold
             project(below[t, :inputs], back, 0, g_current)
         v = course.trace[t]
         if c.recurrent:

@@ -13,6 +13,8 @@ class Constants(NamedTuple):
     threshold: np.floating
     surrogate_scale: np.floating
     one: np.floating
+    spikes_target: np.floating  # of a hidden layer and sample, above which they are penalised; or 0
+    spikes_penalty: np.floating
     steps: int
     tile_rows: int
     classes: int  # without padding
@@ -31,6 +33,7 @@ class Synapses(NamedTuple):
     siemens: np.ndarray  # (rows,) float64: conductance a read of that row drives, siemens
     inputs: int  # rows of the lines that come in
     tile_of: np.ndarray  # (rows,) int32: row of tiles that each lies in
+    neurons: int  # without padding
 
 
 class Samples(NamedTuple):
@@ -66,6 +69,10 @@ class Tally(NamedTuple):
     tile_steps: np.ndarray  # (crossbars,) int64: (row tile, step) pairs with a driven line
     siemens: np.ndarray  # (crossbars,) float64: conductance summed over the driven word lines
     clipped: np.ndarray  # (crossbars,) int64: conversions above the range
+    # Every spike of the hidden layers, sample by sample, by time and neuron; empty: none is kept.
+    kept_rows: np.ndarray  # (hidden layers, room for all) uint16: neuron
+    kept_times: np.ndarray  # (hidden layers, room for all) uint8: step
+    kept_ends: np.ndarray  # (hidden layers, samples + 1) int64: where those of a sample end
 
 
 class Columns(NamedTuple):

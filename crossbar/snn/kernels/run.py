@@ -3,7 +3,7 @@
 import numpy as np
 
 from ...jit import jit
-from .backward import hidden_back, loss, readout_back
+from .backward import hidden_back, loss, readout_back, restrain, restraint
 from .converted import hidden_converted, readout_converted
 from .forward import first_step, hidden_layer, readout_layer
 from .normals import sample_key
@@ -42,8 +42,20 @@ def scoring(width, kind):
 
 
 @jit
+def keep_spikes(i, courses, counts, tally):
+    """Copy the spikes of sample i, if the tally has room for them."""
+    for layer in range(tally.kept_ends.shape[0]):
+        first, rows, times = tally.kept_ends[layer, i], courses[layer].rows, courses[layer].times
+        for event in range(counts[layer]):
+            tally.kept_rows[layer, first + event] = rows[event]
+            tally.kept_times[layer, first + event] = times[event]
+        tally.kept_ends[layer, i + 1] = first + counts[layer]
+
+
+@jit
 def finish(samples, i, lines, network, counts, courses, work, tally, gradients, learn):
-    """After the forward pass of sample i: its loss and (with `learn`) its gradient."""
+    """After the forward pass of sample i: its spikes, its loss and (with `learn`) its gradient."""
+    keep_spikes(i, courses, counts, tally)
     layers, back, c = network
     rows, (error, (best, when)) = work
     label = samples.labels[samples.chosen[i]]
@@ -58,13 +70,14 @@ def finish(samples, i, lines, network, counts, courses, work, tally, gradients, 
         outputs_of(courses[top], counts[top]), back[top + 1], c, start, error, when, ab,
         gradients[top + 1], courses[top].errors,
     )  # fmt: skip
+    last = restrain(counts, c, start, last, courses[top].errors, layers[top].neurons)
     for layer in range(top, -1, -1):
         own = lines if layer == 0 else outputs_of(courses[layer - 1], counts[layer - 1])
         below = np.zeros((0, 0), error.dtype) if layer == 0 else courses[layer - 1].errors
         both = rows[layer][1], rows[layer][2]
         hidden_back(
             own, layers[layer].inputs, back[layer], c, start, last, courses[layer], counts[layer],
-            both, gradients[layer], below,
+            both, gradients[layer], below, restraint(counts[layer - 1], c) if layer else c.one - c.one,
         )  # fmt: skip
 
 
@@ -155,25 +168,3 @@ def run_converted(samples, layers, fronts, back, c, seed, courses, trace, tally,
             forth[top + 1], scores, tally, top + 1,
         )  # fmt: skip
         finish(samples, i, lines, network, counts, courses, work, tally, gradients, learn)
-
-
-@jit
-def spike_events(samples, layers, c, courses, tally, out, layer):
-    """Which neurons of one hidden layer fire when, on the ideal path without noise.
-
-    Args:
-        samples, layers, c, courses, tally: See `run_chunk`; the variances are empty.
-        out: (samples, steps, neurons) bool, false; set.
-        layer: Number of the hidden layer.
-    """
-    kind = courses[0].trace.dtype
-    rows = [scratch(layers[n], courses[n].trace.shape[1], kind) for n in range(len(courses))]
-    for i in range(samples.chosen.shape[0]):
-        through = inputs_of(samples, i)
-        for n in range(layer + 1):
-            count = hidden_layer(
-                through, layers[n], c, np.uint64(0), courses[n], rows[n][0], tally, n
-            )
-            through = outputs_of(courses[n], count)
-        for event in range(through.last):
-            out[i, through.times[event], through.rows[event]] = True

@@ -4,12 +4,20 @@ import torch
 
 from device_models.errors import ConfigError
 from device_models.model import DeviceModel
+from device_models.pulsed import Pulsed
 
 from ...mappings import Mapping
 from ...snn.layer import LEAST_SHARE
-from ..config import Training
+from ..config import PolicyName, Training
 from . import POLICIES
 from .tiki_taka import has_symmetry_point
+
+MOST_LEVELS = 100_000  # for single pulses to teach anything in some thousand updates; ours
+
+
+def policy_of(config: Training, model: DeviceModel) -> PolicyName:
+    """The policy of the settings; where it is left open, the one that suits the device."""
+    return config.policy or ("closed_loop" if isinstance(model, Pulsed) else "accumulate")
 
 
 def check_serving(config: Training, model: DeviceModel, mapping: Mapping) -> None:
@@ -24,7 +32,8 @@ def check_serving(config: Training, model: DeviceModel, mapping: Mapping) -> Non
         ConfigError: It says which policy or mapping the device can serve.
     """
     name, plain = config.device, [p for p in POLICIES if not POLICIES[p].needs_symmetry_point]
-    needs_point = POLICIES[config.policy].needs_symmetry_point
+    policy = policy_of(config, model)
+    needs_point = POLICIES[policy].needs_symmetry_point
     others = f"{', '.join(plain[:-1])} and {plain[-1]}"
     if not can_reset(model):
         alone = (
@@ -32,14 +41,20 @@ def check_serving(config: Training, model: DeviceModel, mapping: Mapping) -> Non
             "--mapping pair and mapping_options.refresh_share=1; nothing was written"
         )
         if needs_point:
-            raise ConfigError(f"--policy {config.policy} {alone}")
+            raise ConfigError(f"--policy {policy} {alone}")
         if sends_reset(mapping):
             raise ConfigError(f"--mapping {config.mapping} {alone}")
         if config.mapping_options.refresh_share < 1.0:
             raise ConfigError(f"the refresh of --mapping pair {alone}")
+    if policy == "sign" and model.pulses_across > MOST_LEVELS:
+        raise ConfigError(
+            f"--policy sign sends single pulses, and {model.pulses_across:,.0f} of them cross the "
+            f"window of {name} (allowed: {MOST_LEVELS:,}); the policies accumulate, closed_loop and "
+            "stochastic send many at once; nothing was written"
+        )
     if needs_point and not has_symmetry_point(model):
         raise ConfigError(
-            f"--policy {config.policy} needs a device whose SET and RESET steps are equal somewhere "
+            f"--policy {policy} needs a device whose SET and RESET steps are equal somewhere "
             f"(its symmetry point), and {name} has none; the policies {others} need none; nothing "
             "was written"
         )

@@ -1,0 +1,381 @@
+"""`xbar estimate`: energy, time, area and spikes of a run on a chip that does not exist yet."""
+
+import contextlib
+import dataclasses
+import json as json_text
+import math
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from crossbar.training.axes import whole
+from device_models.errors import ConfigError, XbarError
+from device_models.record import Record, override, quantity
+
+from .analyze import encoded
+from .sweeps import values_of
+from .text import said, si
+
+if TYPE_CHECKING:
+    from crossbar.energy.chip import Chip
+    from crossbar.energy.costs import Costs
+    from crossbar.energy.counts import RunCounts
+    from crossbar.energy.results import Estimate
+    from crossbar.figures.energy_study import Explored, Studied, Study
+    from crossbar.training.trainer import Data
+
+NOTHING = "nothing was written"
+CHIP = "proposal_28nm"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Estimating(Record):
+    """Settings of the command."""
+
+    seed: int = quantity("", 0, 2**31 - 1, default=0)
+    draws: int = quantity("draws", 0, 1_000_000, default=2000)
+
+
+@click.command()
+@click.argument("runs", nargs=-1, metavar="RUN...")
+@click.option("--chip", "chips", multiple=True, default=(CHIP,), show_default=True, metavar="FILE",
+              help="Chip or preset; several are compared.")  # fmt: skip
+@click.option("--costs", multiple=True, metavar="FILE",
+              help="Cost table over the default one; later ones win.")  # fmt: skip
+@click.option("--network", metavar="FILE", help="Instead of RUN: a network that was never run.")
+@click.option(
+    "--rates", metavar="HZ,...", help="Its assumed rates: input lines, each hidden layer."
+)
+@click.option("--sweep", "sweeps", multiple=True, metavar="AXIS=VALUES",
+              help="Test RUN on other chips: adc_bits=3:8 tile=64,128,256.")  # fmt: skip
+@click.option("--pareto", is_flag=True, help="With --sweep: print the Pareto front alone.")
+@click.option("--draws", metavar="N", help="Of the constants, for intervals.  [default: 2000]")
+@click.option("--seed", metavar="N", help="Of these draws.  [default: 0]")
+@click.option("--out", metavar="DIR", help="Folder of the report.  [default: RUN/estimate]")
+@click.option("--data-dir", metavar="DIR", help="Folder of the Fashion-MNIST files, for --sweep.")
+@click.option("--no-figures", is_flag=True, help="Draw nothing.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, in SI units.")
+def estimate(
+    runs: tuple[str, ...],
+    chips: tuple[str, ...],
+    costs: tuple[str, ...],
+    network: str | None,
+    rates: str | None,
+    sweeps: tuple[str, ...],
+    pareto: bool,
+    out: str | None,
+    data_dir: str | None,
+    no_figures: bool,
+    as_json: bool,
+    **typed: str | None,
+) -> None:
+    """Estimate the energy, time and area of a RUN on a chip, with the doubt of every constant.
+
+    Counts what happened in the last test of the run and in its training, and multiplies by unit
+    costs with sources: low, typical, high. Writes a report that opens without a network. Several
+    runs are compared. --sweep tests the first one anew on other chips.
+
+    \b
+    Examples:
+      xbar estimate runs/oxram_80-20_seed0
+      xbar estimate runs/oxram_80-20_seed0 --chip research_130nm --costs my_costs.yaml
+      xbar estimate runs/oxram_80-20_seed0 runs/oxram_50-50_seed0 --out compared
+      xbar estimate runs/oxram_80-20_seed0 --sweep adc_bits=3:8 tile=64,128,256 --pareto
+      xbar estimate --network net.yaml --rates 4,5 --out assumed
+    """
+    given = {n: (text, "--" + n) for n, text in typed.items() if text is not None}
+    try:
+        settings = override(Estimating(), given)
+        folders, axes = split(runs, sweeps)
+        check_use(folders, network, rates, axes, out, pareto=pareto)
+        target = folder_of(folders, out)
+        found = studied(folders, network, rates, chips, costs, axes, data_dir, settings)
+        pages = written(found, target, figures=not no_figures)
+    except XbarError as e:
+        raise type(e)(said(str(e), NOTHING)) from e
+    click.echo(as_text(found) if as_json else page(found, pages, pareto=pareto))
+
+
+def split(runs: Sequence[str], sweeps: Sequence[str]) -> tuple[list[Path], dict[str, list[float]]]:
+    """Run folders and axes; after `--sweep` further axes may follow without the option."""
+    more = [text for text in runs if sweeps and "=" in text and not Path(text).exists()]
+    axes: dict[str, list[float]] = {}
+    for text in [*sweeps, *more]:
+        name, equals, values = text.partition("=")
+        if not equals or not name:
+            raise ConfigError(f"--sweep takes AXIS=VALUES such as adc_bits=3:8, not {text!r}")
+        if name in axes:
+            raise ConfigError(f"--sweep {name} is given twice")
+        axes[name] = [whole(v) for v in values_of(name, values)]
+    return [Path(text) for text in runs if text not in more], axes
+
+
+def check_use(
+    folders: Sequence[Path],
+    network: str | None,
+    rates: str | None,
+    axes: Mapping[str, object],
+    out: str | None,
+    *,
+    pareto: bool,
+) -> None:
+    """Refuse options that do not go together.
+
+    Raises:
+        ConfigError: They do not.
+    """
+    problems = {
+        "--rates needs --network": rates and not network,
+        "--network needs --rates, in Hz": network and not rates,
+        "--network is a network without a RUN; give one of them": network and folders,
+        "name a RUN, or --network and --rates": not network and not folders,
+        "--network needs --out, the folder of the report": network and not out,
+        "--sweep needs a RUN that can be tested": axes and network,
+        "--pareto needs --sweep": pareto and not axes,
+    }
+    for text, wrong in problems.items():
+        if wrong:
+            raise ConfigError(text)
+
+
+def folder_of(folders: Sequence[Path], out: str | None) -> Path:
+    """Where the report goes, if one may be written there."""
+    from crossbar.figures.energy_report import check_folder
+
+    target = Path(out) if out else folders[0] / "estimate"
+    check_folder(target)
+    return target
+
+
+def studied(
+    folders: Sequence[Path],
+    network: str | None,
+    rates: str | None,
+    chip_names: Sequence[str],
+    cost_names: Sequence[str],
+    axes: Mapping[str, list[float]],
+    data_dir: str | None,
+    settings: Estimating,
+) -> "Study":
+    """Count, price, draw and explore."""
+    from crossbar.energy.assumed import assumed_run
+    from crossbar.energy.chip import load_chip
+    from crossbar.energy.costs import load_costs
+    from crossbar.energy.counts import counts_of_run
+    from crossbar.energy.metrics import metrics
+    from crossbar.energy.uncertainty import tornado
+    from crossbar.figures.energy_study import Study
+    from crossbar.streams import stream
+
+    chips = [load_chip(name) for name in chip_names]
+    costs = load_costs(("default", *cost_names))
+    if network is not None and rates is not None:
+        generator = stream("assumed", settings.seed)
+        runs = [assumed_run(Path(network), hertz(rates), generator=generator)]
+    else:
+        runs = [counts_of_run(folder) for folder in folders]
+    names = zip(short_names(runs), runs, strict=True)
+    return Study(
+        runs=tuple(
+            told(name, run, chip, costs, settings, alone=len(chips) == 1)
+            for name, run in names
+            for chip in chips
+        ),
+        costs=("default", *cost_names),
+        draws=settings.draws,
+        seed=settings.seed,
+        bars=tuple(tornado(runs[0], chips[0], costs)),
+        metrics=tuple(metrics(run) for run in runs for _ in chips),
+        explored=explored(folders[0], axes, chips[0], costs, data_dir) if axes else (),
+    )
+
+
+def told(
+    name: str, run: "RunCounts", chip: "Chip", costs: "Costs", settings: Estimating, *, alone: bool
+) -> "Studied":
+    """One run on one chip; each draws the same constants."""
+    from crossbar.energy.estimate import estimate as estimated
+    from crossbar.energy.uncertainty import monte_carlo
+    from crossbar.figures.energy_study import Studied
+    from crossbar.streams import stream
+
+    generator, draws = stream("costs", settings.seed), settings.draws
+    found = estimated(run, chip, costs)
+    certain = monte_carlo(run, chip, costs, draws=draws, generator=generator) if draws else {}
+    return Studied(name if alone else f"{name} on {chip.name}", found, certain)
+
+
+def hertz(text: str) -> list[float]:
+    """`4,5` as numbers.
+
+    Raises:
+        ConfigError: They are none.
+    """
+    try:
+        return [float(part) for part in text.split(",")]
+    except ValueError:
+        raise ConfigError(f"--rates takes numbers in Hz such as 4,5, not {text!r}") from None
+
+
+def short_names(runs: "Sequence[RunCounts]") -> list[str]:
+    """Names of the folders; their paths where two share a name."""
+    names = [Path(run.folder).name or run.folder for run in runs]
+    return names if len(set(names)) == len(names) else [run.folder for run in runs]
+
+
+def explored(
+    folder: Path,
+    axes: Mapping[str, list[float]],
+    chip: "Chip",
+    costs: "Costs",
+    data_dir: str | None,
+) -> "tuple[Explored, ...]":
+    """The run on every chip of a sweep, with the Pareto front of accuracy, energy and area."""
+    import numpy as np
+
+    from crossbar.energy.estimate import estimate as estimated
+    from crossbar.energy.explore import explore, front
+    from crossbar.figures.energy_study import Explored
+    from crossbar.training.run import Run
+
+    if "adc_bits" in axes and chip.adc_kind == "none":
+        raise ConfigError(f"the chip {chip.name!r} has no converters: adc_bits cannot be swept")
+    run, total = Run.open(folder), math.prod(map(len, axes.values()))
+    with contextlib.ExitStack() as end:
+        bar = click.progressbar(length=total, label="chips tested", file=sys.stderr)
+
+        def data() -> "Data":
+            """The images; the axes are valid by now, and something has to be tested."""
+            end.enter_context(bar)
+            return encoded(run, data_dir)
+
+        points = explore(
+            folder, axes, data=data, progress=lambda done, _: bar.update(done - bar.pos)
+        )
+    found = [estimated(p.counts, changed(chip, p.settings), costs) for p in points]
+    costs_of = [
+        [-p.accuracy, e.joules.typical, e.m2.typical] for p, e in zip(points, found, strict=True)
+    ]
+    best = set(front(np.array(costs_of)))
+    return tuple(
+        Explored(p.settings, p.accuracy, e, i in best)
+        for i, (p, e) in enumerate(zip(points, found, strict=True))
+    )
+
+
+def changed(chip: "Chip", settings: Mapping[str, float]) -> "Chip":
+    """The chip with the settings of one point of a sweep; what is no part of it is left out."""
+    values = dict(settings)
+    if "tile" in values:
+        values["tile_rows"] = values["tile_columns"] = values.pop("tile")
+    own = {field.name for field in dataclasses.fields(chip)}
+    kept: dict[str, Any] = {name: value for name, value in values.items() if name in own}
+    return dataclasses.replace(chip, **kept)
+
+
+def written(study: "Study", folder: Path, *, figures: bool) -> list[Path]:
+    """The report, drawn by the figures."""
+    from crossbar.figures.energy_report import write_report
+
+    return write_report(study, folder, figures=figures)
+
+
+def as_text(study: "Study") -> str:
+    """Everything as JSON: what `estimate.json` holds."""
+    from crossbar.figures.energy_report import content
+
+    return json_text.dumps(content(study), indent=2, allow_nan=False)
+
+
+def page(study: "Study", pages: Sequence[Path], *, pareto: bool) -> str:
+    """What a person reads: the first run in full, then the others and the sweep."""
+    lines = [*headline(study.first), "", *components(study.first)]
+    if len(study.runs) > 1:
+        lines += ["", *compared(study)]
+    if study.explored:
+        lines += ["", *chips(study.explored, pareto=pareto)]
+    report = next(path for path in pages if path.name == "report.html")
+    return "\n".join([*(line.rstrip() for line in lines), "", f"{'report':<26}{report}"])
+
+
+def headline(e: "Estimate") -> list[str]:
+    """The numbers that a proposal quotes."""
+    from crossbar.figures.energy_limits import MARGIN_POINTS
+    from crossbar.figures.energy_numbers import cells, quantities, untested
+
+    lines = [f"{'':<26}{'low':>14}{'typical':>14}{'high':>14}{'dense, typical':>18}"]
+    for q in quantities(e):
+        own = "".join(f"{plain(text):>14}" for text in cells(q.value, q.unit, si))
+        dense = plain(cells(q.dense, q.unit, si)[1]) if q.dense else ""
+        lines.append(f"{q.name:<26}{own}{dense:>18}")
+    told = e.headline()
+    sop, dense_sop = (told[f"synaptic_operations_per_inference{of}"] for of in ("", "_dense"))
+    lines += [
+        f"{'SOP of an inference':<26}{sop:,.0f} of {dense_sop:,.0f} dense",
+        f"{'spikes of an inference':<26}{told['spikes_per_inference']:.1f} sent "
+        f"({told['spikes_per_neuron']:.3f} a neuron), "
+        f"{told['input_spikes_per_inference']:.1f} come in",
+        f"{'TOPS/W at':<26}{told['precision']}; {told['utilisation']:.0%} of {told['tiles']} tiles",
+        f"{'network time':<26}{si(e.seconds_real, 's')} an inference",
+    ]
+    if e.lifetime_days is None:
+        lines.append(f"{'lifetime':<26}unknown: the device file gives no endurance")
+    if told["assumed"]:
+        return [*lines, f"{'assumed':<26}spikes at the given rates; this network was never run"]
+    low, high = told["accuracy_interval"]
+    lines.append(
+        f"{'simulated accuracy':<26}{told['accuracy']:.2%} ({low:.2%} to {high:.2%}); a chip may "
+        f"score {MARGIN_POINTS} points less"
+    )
+    return [*lines, *([f"{'note':<26}{untested(e)}"] if untested(e) else [])]
+
+
+def components(e: "Estimate") -> list[str]:
+    """Where the energy of an inference goes."""
+    from crossbar.energy.results import COMPONENTS
+    from crossbar.figures.energy_numbers import NAMES, by_component
+
+    whole, dense_whole = e.joules.typical, e.joules_dense.typical
+    lines = [f"{'':<26}{'typical':>14}{'share':>8}{'dense, typical':>18}{'share':>8}"]
+    for name, gated, dense in by_component(e.items, COMPONENTS):
+        lines.append(
+            f"{NAMES[name]:<26}{si(gated.typical, 'J'):>14}{gated.typical / whole:>8.1%}"
+            f"{si(dense.typical, 'J'):>18}{dense.typical / dense_whole:>8.1%}"
+        )
+    return lines
+
+
+def compared(study: "Study") -> list[str]:
+    """One line per run."""
+    lines = [f"{'run':<34}{'accuracy':>10}{'low':>12}{'typical':>12}{'high':>12}{'dense':>12}"]
+    for run in study.runs:
+        e = run.estimate
+        ends = "".join(f"{si(value, 'J'):>12}" for value in vars(e.joules).values())
+        dense = si(e.joules_dense.typical, "J")
+        lines.append(f"{run.name[-33:]:<34}{e.run.accuracy:>10.2%}{ends}{dense:>12}")
+    return lines
+
+
+def chips(found: "Sequence[Explored]", *, pareto: bool) -> list[str]:
+    """One line per chip of a sweep."""
+    from crossbar.figures.energy_study import settings_name
+
+    lines = [f"{'chip':<34}{'accuracy':>10}{'energy':>12}{'area':>14}  front"]
+    for each in found:
+        if each.best or not pareto:
+            e = each.estimate
+            lines.append(
+                f"{settings_name(each.settings):<34}{each.accuracy:>10.2%}"
+                f"{si(e.joules.typical, 'J'):>12}{1e6 * e.m2.typical:>10.3g} mm2"
+                f"{'  *' if each.best else ''}"
+            )
+    return lines
+
+
+def plain(text: str) -> str:
+    """A unit as a terminal without superscripts shows it."""
+    return text.replace("\N{SUPERSCRIPT TWO}", "2")

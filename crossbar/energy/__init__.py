@@ -1,0 +1,1 @@
+"""Energy, latency and area of a chip: counted events times unit costs with sources."""

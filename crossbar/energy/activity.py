@@ -1,0 +1,327 @@
+"""What a network did while it was tested: its spikes, and the conductances they were read through.
+
+A trained run keeps it in `activity.npz`; a network that was never run gets it from assumed rates.
+Nothing here knows tiles, converters or joules: `counts` cuts it into tiles.
+"""
+
+import io
+import json
+import zlib
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+from zipfile import BadZipFile
+
+import numpy as np
+
+from device_models.errors import ConfigError, RunError
+
+from .. import atomic
+from ..snn.encoding import Events
+from ..snn.network import Network
+
+FILE = "activity.npz"
+SIZES = ("inputs", "hidden", "recurrent", "classes", "steps", "dt_seconds")  # kept of a network
+UNREADABLE = (
+    OSError, ValueError, EOFError, KeyError, IndexError, TypeError, AttributeError, BadZipFile,
+    zlib.error, NotImplementedError,
+)  # fmt: skip  # what a damaged npz file raises
+
+
+@dataclass(frozen=True, eq=False)
+class LayerActivity:
+    """One crossbar and the neurons that it drives.
+
+    Attributes:
+        name: `hidden 1`, `hidden 2`, ... or `readout`.
+        inputs: Spikes on its word lines, by step and line. The own spikes of a recurrent layer are
+            on the lines behind those that come in.
+        columns: Bit lines of the array under the mapping of the run, all copies.
+        outputs: Neurons driven.
+        siemens: (rows, columns) float32, conductance as reads saw it at the time.
+        fan_out: (rows,) int64, synapses of each line with a device that is not stuck.
+        fired: Spikes that its neurons sent; 0 for the readout.
+        own: Lines, the last ones, that its own neurons drive; 0 without recurrence.
+        nonzero: (rows,) int64, weights of each line that are not exactly zero; None: `fan_out`.
+    """
+
+    name: str
+    inputs: Events
+    columns: int
+    outputs: int
+    siemens: np.ndarray
+    fan_out: np.ndarray
+    fired: int
+    own: int = 0
+    nonzero: np.ndarray | None = None
+
+    @property
+    def nonzero_weights(self) -> np.ndarray:
+        """(rows,) weights of each line that are not exactly zero."""
+        return self.fan_out if self.nonzero is None else self.nonzero
+
+    @property
+    def rows(self) -> int:
+        """Word lines."""
+        return len(self.siemens)
+
+    @property
+    def connected(self) -> int:
+        """Synapses with a device that is not stuck."""
+        return int(self.fan_out.sum())
+
+
+@dataclass(frozen=True, eq=False)
+class Activity:
+    """What a network did during some inferences, whatever the chip.
+
+    Attributes:
+        layers: The crossbars, that of the readout last.
+        inferences: Images.
+        steps: Time steps of each.
+        dt_seconds: Duration of a step, network time.
+        assumed: Made from assumed rates, not from a run.
+    """
+
+    layers: tuple[LayerActivity, ...]
+    inferences: int
+    steps: int
+    dt_seconds: float
+    assumed: bool
+
+
+class Array(NamedTuple):
+    """What a `LayerActivity` says of a crossbar; see there."""
+
+    siemens: np.ndarray
+    fan_out: np.ndarray
+    nonzero: np.ndarray
+
+
+class About(NamedTuple):
+    """What `activity.npz` says of the run beside its spikes; see `counts.RunCounts`."""
+
+    epochs: int
+    training_images: int
+    accuracy: float
+    accuracy_interval: tuple[float, float]
+    ei: str
+    mapping: str
+    device: str
+    seed: int
+    v_read_volts: float
+    t_read_seconds: float
+    pulse_seconds: float
+    endurance_pulses: float | None
+    tile_rows: int
+    tile_columns: int
+    adc_bits: int | None
+
+
+def driven(lines: Events, own: Events | None, inputs: int) -> Events:
+    """What drives the word lines of a crossbar: lines that come in and, behind them, own spikes.
+
+    Args:
+        lines: Spikes that come in.
+        own: Spikes of the layer itself, if it is recurrent.
+        inputs: Lines that come in.
+    """
+    if own is None:
+        return lines
+    samples = np.arange(len(lines))
+    parts = [(lines, lines.rows.astype(np.int64)), (own, own.rows.astype(np.int64) + inputs)]
+    keys = [
+        np.repeat(samples, np.diff(e.offsets)) << 32 | e.times.astype(np.int64) << 24 | rows
+        for e, rows in parts
+    ]
+    key = np.sort(np.concatenate(keys), kind="stable")
+    rows = key & 0xFFFFFF
+    kind = np.uint16 if inputs + int(own.rows.max(initial=0)) < 1 << 16 else np.uint32
+    times = (key >> 24 & 0xFF).astype(np.uint8)
+    return Events(rows.astype(kind), times, lines.offsets + own.offsets)
+
+
+def layers_of(
+    network: Network, spikes: Sequence[Events], arrays: Sequence[Array]
+) -> tuple[LayerActivity, ...]:
+    """The layers of a network.
+
+    Args:
+        network: Its sizes.
+        spikes: Of the input and of every hidden layer.
+        arrays: The crossbars.
+    """
+    own = [*spikes[1:], None] if network.recurrent else [None] * len(spikes)
+    fired = [*(len(events.rows) for events in spikes[1:]), 0]
+    return tuple(
+        LayerActivity(
+            name=name,
+            inputs=driven(lines, mine, inputs),
+            columns=array.siemens.shape[1],
+            outputs=outputs,
+            siemens=array.siemens,
+            fan_out=array.fan_out,
+            fired=sent,
+            own=rows - inputs,
+            nonzero=array.nonzero,
+        )
+        for name, lines, mine, inputs, (rows, outputs), array, sent in zip(
+            network.names, spikes, own, network.inputs_of, network.crossbars, arrays, fired,
+            strict=True,
+        )
+    )  # fmt: skip
+
+
+def write_activity(folder: Path, arrays: Mapping[str, np.ndarray]) -> None:
+    """Write `activity.npz` into a run folder, whole or not at all.
+
+    Args:
+        folder: Of the run.
+        arrays: As `packed` gives them.
+
+    Raises:
+        OSError: It cannot be written; what was there is untouched.
+    """
+    save(folder / FILE, arrays)
+
+
+def packed(
+    network: Network, about: About, spikes: Sequence[Events], arrays: Sequence[Array]
+) -> dict[str, np.ndarray]:
+    """The arrays of an activity file.
+
+    Args:
+        network: Its sizes.
+        about: What to say of the run beside it.
+        spikes, arrays: See `layers_of`.
+    """
+    sizes = {name: getattr(network, name) for name in SIZES}
+    told = {"network": sizes, "run": about._asdict()}
+    found = {"about": np.frombuffer(json.dumps(told).encode(), np.uint8)}
+    for place, (events, array) in enumerate(zip(spikes, arrays, strict=True)):
+        found |= {f"{place}.{n}": a for n, a in (vars(events) | array._asdict()).items()}
+    return found
+
+
+def save(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
+    """Write arrays to a file, whole or not at all.
+
+    Raises:
+        OSError: It cannot be written; what was there is untouched.
+    """
+    file = io.BytesIO()
+    np.savez(file, **arrays)  # type: ignore[arg-type]  # numpy's stub wants the flag first
+    atomic.write(path, file.getvalue())
+
+
+def events_of(arrays: Mapping[str, np.ndarray], start: str, lines: int, steps: int) -> Events:
+    """Events of a file.
+
+    Raises:
+        ValueError: They are no events of such a layer.
+    """
+    events = Events(*(arrays[start + name] for name in ("rows", "times", "offsets")))
+    kinds = [array.dtype for array in vars(events).values()]
+    if kinds != [np.uint16, np.uint8, np.int64] or any(a.ndim != 1 for a in vars(events).values()):
+        raise ValueError(f"{start}rows, times and offsets are no events")
+    ends = events.offsets
+    whole = len(ends) and ends[0] == 0 and ends[-1] == len(events.rows) == len(events.times)
+    if not whole or (np.diff(ends) < 0).any():
+        raise ValueError(f"{start}offsets do not fit the events")
+    if events.rows.max(initial=0) >= lines or events.times.max(initial=0) >= steps:
+        raise ValueError(f"{start}rows or times lie outside {lines} lines and {steps} steps")
+    order = np.diff(events.times.astype(np.int32) << 16 | events.rows) > 0
+    order[ends[(ends > 0) & (ends < len(events.rows))] - 1] = True  # a sample begins anew
+    if not order.all():
+        raise ValueError(f"{start}rows and times are not sorted")
+    return events
+
+
+def read_arrays(
+    path: Path, wanted: str, only: Collection[str] | None = None
+) -> dict[str, np.ndarray]:
+    """The arrays of an npz file.
+
+    Args:
+        path: The file.
+        wanted: End of the message if it cannot be read.
+        only: Names of those that are read, all of them in the file; None for all.
+
+    Raises:
+        RunError: It cannot be read.
+    """
+    try:
+        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
+            return {name: file[name] for name in (file.files if only is None else only)}
+    except UNREADABLE as e:
+        raise RunError(f"{path} cannot be read ({one_line(e)}); {wanted}") from e
+
+
+def one_line(error: Exception) -> str:
+    """What an error says, without line breaks."""
+    return " ".join(str(error).split()) or type(error).__name__
+
+
+def read_activity(folder: Path) -> Activity:
+    """The activity of a run.
+
+    Raises:
+        RunError: It has none, or the file is damaged.
+    """
+    return read(folder)[0]
+
+
+def read(folder: Path) -> tuple[Activity, About]:
+    """The activity of a run, and what the file says of the run beside it.
+
+    Raises:
+        RunError: It has none, or the file is damaged.
+    """
+    path, wanted = folder / FILE, f"write it anew with: xbar train --resume {folder}"
+    if not (folder / "checkpoint.npz").is_file():
+        raise RunError(f"{folder} is no run: it has no checkpoint.npz")
+    if not path.is_file():
+        raise RunError(f"{folder} has no {FILE}, the spikes of its last test; {wanted}")
+    arrays = read_arrays(path, wanted)
+    try:
+        return unpacked(arrays)
+    except (*UNREADABLE, ConfigError) as e:
+        raise RunError(f"{path} is damaged ({one_line(e)}); {wanted}") from e
+
+
+def unpacked(arrays: Mapping[str, np.ndarray]) -> tuple[Activity, About]:
+    """An activity from its arrays, as `packed` gave them.
+
+    Raises:
+        ValueError, KeyError, TypeError, ConfigError: They are no such arrays.
+    """
+    told = json.loads(arrays["about"].tobytes())
+    network, about = Network(**revived(told["network"])), About(**revived(told["run"]))
+    lines = network.inputs_of
+    spikes = [events_of(arrays, f"{i}.", n, network.steps) for i, n in enumerate(lines)]
+    crossbars = [Array(*(arrays[f"{i}.{n}"] for n in Array._fields)) for i in range(len(lines))]
+    check_layers(network, spikes, crossbars)
+    layers = layers_of(network, spikes, crossbars)
+    return Activity(layers, len(spikes[0]), network.steps, network.dt_seconds, False), about
+
+
+def revived(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings from JSON, which knows no tuple."""
+    return {n: tuple(v) if isinstance(v, list) else v for n, v in settings.items()}
+
+
+def check_layers(network: Network, spikes: Sequence[Events], arrays: Sequence[Array]) -> None:
+    """Refuse what is no activity of such a network.
+
+    Raises:
+        ValueError: Why.
+    """
+    if len({len(events) for events in spikes}) > 1:
+        raise ValueError("its layers saw different numbers of images")
+    for (rows, _), (g, *counted) in zip(network.crossbars, arrays, strict=True):
+        fits = g.ndim == 2 and len(g) == rows and g.dtype == np.float32
+        if not fits or any(each.shape != (rows,) or each.dtype != np.int64 for each in counted):
+            raise ValueError("its conductances are not those of its network")
+        if not np.isfinite(g).all():
+            raise ValueError("a conductance is not finite")

@@ -1,0 +1,146 @@
+"""The activity of a network that was never run, from assumed rates."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from device_models.errors import ConfigError
+from device_models.record import number
+from device_models.schema import load
+
+from ..snn.encoding import Events
+from ..snn.network import Network
+from .activity import Activity, Array, layers_of
+from .counts import RunCounts
+
+INFERENCES = 100
+MEAN_SIEMENS = 20e-6  # of a device, where nothing is known; ours, amid the presets' windows
+DEVICES = 2  # of a synapse: a pair
+
+
+def assumed_activity(
+    network: Network,
+    rates_hz: Sequence[float],
+    *,
+    generator: np.random.Generator,
+    devices_per_synapse: int = DEVICES,
+    mean_siemens: float = MEAN_SIEMENS,
+    inferences: int = INFERENCES,
+) -> Activity:
+    """Draw spikes: every line fires in every step with the same probability, rate x dt.
+
+    Args:
+        network: Its sizes.
+        rates_hz: Of an input line, then of a neuron of each hidden layer.
+        generator: Source of the spikes.
+        devices_per_synapse: Bit lines of an output.
+        mean_siemens: Conductance of every device.
+        inferences: How many to draw.
+
+    Raises:
+        ConfigError: There is another number of rates than of layers, or a number is out of range.
+    """
+    check(network, rates_hz, devices_per_synapse, mean_siemens, inferences)
+    spikes = [
+        bernoulli(inferences, network.steps, lines, rate * network.dt_seconds, generator)
+        for lines, rate in zip(network.inputs_of, rates_hz, strict=True)
+    ]
+    arrays = [
+        Array(
+            np.full((rows, outputs * devices_per_synapse), mean_siemens, np.float32),
+            np.full(rows, outputs, np.int64),
+            np.full(rows, outputs, np.int64),
+        )
+        for rows, outputs in network.crossbars
+    ]
+    layers = layers_of(network, spikes, arrays)
+    return Activity(layers, inferences, network.steps, network.dt_seconds, assumed=True)
+
+
+def check(
+    network: Network,
+    rates_hz: Sequence[float],
+    devices_per_synapse: int,
+    mean_siemens: float,
+    inferences: int,
+) -> None:
+    """Refuse what cannot be drawn.
+
+    Raises:
+        ConfigError: See `assumed_activity`.
+    """
+    wanted, most = len(network.inputs_of), 1.0 / network.dt_seconds
+    if len(rates_hz) != wanted:
+        raise ConfigError(
+            f"{len(rates_hz)} rates are given, the network needs {wanted}: of an input line and of "
+            f"a neuron of each of its {wanted - 1} hidden layers"
+        )
+    for rate in rates_hz:
+        if not 0.0 <= rate <= most:
+            raise ConfigError(
+                f"a rate of {number(rate)} Hz is outside [0, {number(most)}] Hz: one spike per step"
+            )
+    for name, value, low, high in (
+        ("devices_per_synapse", devices_per_synapse, 1, 64),
+        ("mean_siemens", mean_siemens, 0.0, 1.0),
+        ("inferences", inferences, 1, 100_000),
+    ):
+        if not low <= value <= high:
+            raise ConfigError(f"{name} = {number(value)} is outside [{low:g}, {high:g}]")
+
+
+def bernoulli(
+    samples: int, steps: int, lines: int, chance: float, generator: np.random.Generator
+) -> Events:
+    """Spikes of lines that fire independently in every step."""
+    rows, times, counts = [], [], [0]
+    for _ in range(samples):  # one at a time: bounds the memory
+        step, line = np.nonzero(generator.random((steps, lines), np.float32) < chance)
+        rows.append(line.astype(np.uint16))
+        times.append(step.astype(np.uint8))
+        counts.append(len(line))
+    return Events(np.concatenate(rows), np.concatenate(times), np.cumsum(counts))
+
+
+def assumed_run(
+    path: Path,
+    rates_hz: Sequence[float],
+    *,
+    generator: np.random.Generator,
+    v_read_volts: float = 0.2,
+    t_read_seconds: float = 100e-9,
+) -> RunCounts:
+    """A network file as an estimate needs it: no training, and no accuracy (nan).
+
+    Args:
+        path: `Network` as YAML.
+        rates_hz: See `assumed_activity`.
+        generator: Source of the spikes.
+        v_read_volts: Of a read.
+        t_read_seconds: Of a read.
+
+    Raises:
+        ConfigError: The file is wrong, or a rate is.
+    """
+    network = load(path, Network)
+    nothing = float("nan")
+    return RunCounts(
+        folder=str(path),
+        activity=assumed_activity(network, rates_hz, generator=generator),
+        training=(),
+        epochs=0,
+        training_images=0,
+        accuracy=nothing,
+        accuracy_interval=(nothing, nothing),
+        ei=network.ei,
+        mapping="pair",
+        device="assumed",
+        seed=0,
+        v_read_volts=v_read_volts,
+        t_read_seconds=t_read_seconds,
+        pulse_seconds=0.0,
+        tile_rows=128,
+        tile_columns=128,
+        adc_bits=None,
+    )

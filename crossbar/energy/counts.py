@@ -1,0 +1,297 @@
+"""Events of a network on a chip of tiles, counted; energies are these times a price each.
+
+A word line that crosses several tiles is one line and has a driver in each. A tile converts its
+columns in a step that drives one of its lines, and in no other: `conversions` is that count, and
+`conversions_dense` what a chip without event gating does.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from device_models.errors import ConfigError, RunError
+
+from ..counters import Counters
+from .activity import UNREADABLE, About, Activity, LayerActivity, one_line, read, read_arrays
+
+COUNTED = (
+    "set_pulses", "reset_pulses", "device_reads", "programming_operations", "programmed_devices",
+    "write_joules", "read_joules", "row_activations", "column_conversions",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class LayerCounts:
+    """Totals of one layer over all inferences of an `Activity`.
+
+    Attributes:
+        name: As in the activity.
+        rows: Word lines.
+        outputs: Neurons.
+        columns: Bit lines.
+        tiles_down: Tiles along a bit line: rows of tiles.
+        tiles_across: Tiles along a word line.
+        tile_rows: Word lines of a tile.
+        tile_columns: Bit lines of a tile.
+        row_activations: (line, step) pairs that were driven, once per line.
+        drives: The same per tile: a line has a driver in each tile that it crosses.
+        active_steps: Of each row of tiles, (inference, step) pairs with a driven line in it.
+        conversions: Columns read out, gated: `columns` in each active step.
+        conversions_dense: Columns read out if every row of tiles were read in every step.
+        neuron_updates: Neurons x steps x inferences.
+        spikes: Sent by its neurons.
+        hops: Spikes x tiles that must hear of them: those across the next crossbar, and those
+            across its own one if the layer is recurrent.
+        siemens_activations: Conductance of a line summed over its activations, siemens; times
+            V^2 t it is the energy of the reads.
+        siemens_dense: The same if every line were driven in every step.
+        synaptic_operations: Connected synapses of a line summed over its activations; the devices
+            of one weight count once.
+        synaptic_operations_dense: Rows x outputs x steps x inferences.
+        buffer_words: Conversions that wait for those of another row of tiles, and input events.
+        utilisation: Devices of the array / devices of its tiles.
+    """
+
+    name: str
+    rows: int
+    outputs: int
+    columns: int
+    tiles_down: int
+    tiles_across: int
+    tile_rows: int
+    tile_columns: int
+    row_activations: int
+    drives: int
+    active_steps: tuple[int, ...]
+    conversions: int
+    conversions_dense: int
+    neuron_updates: int
+    spikes: int
+    hops: int
+    siemens_activations: float
+    siemens_dense: float
+    synaptic_operations: int
+    synaptic_operations_dense: int
+    buffer_words: int
+    utilisation: float
+
+
+@dataclass(frozen=True)
+class WriteCounts:
+    """What programming did to one array over a whole run, its reads included.
+
+    Attributes:
+        name: Of its layer.
+        set_pulses, reset_pulses, device_reads, programming_operations, programmed_devices,
+            write_joules, read_joules, row_activations, column_conversions: See
+            `crossbar.counters.Counters`.
+        pulses_per_device_mean: Over the devices that are ever programmed.
+        pulses_per_device_max: Of the one that got most.
+        endurance_pulses: That the device is said to last; None if its file does not say.
+    """
+
+    name: str
+    set_pulses: int
+    reset_pulses: int
+    device_reads: int
+    programming_operations: int
+    programmed_devices: int
+    write_joules: float
+    read_joules: float
+    row_activations: int
+    column_conversions: int
+    pulses_per_device_mean: float
+    pulses_per_device_max: float
+    endurance_pulses: float | None
+
+
+@dataclass(frozen=True, eq=False)
+class RunCounts:
+    """A finished run as an estimate needs it.
+
+    Attributes:
+        folder: Of the run.
+        activity: Of its last test.
+        training: Of every array.
+        epochs: Done.
+        training_images: Shown, all epochs together.
+        accuracy: Test accuracy of the last epoch.
+        accuracy_interval: 95 % interval of the test images alone.
+        ei, mapping, device, seed: Settings of the run.
+        v_read_volts, t_read_seconds: Of a read.
+        pulse_seconds: Duration of a programming pulse.
+        tile_rows, tile_columns: Of the tiles that it was trained on.
+        adc_bits: Of its converters; None where the columns were exact.
+    """
+
+    folder: str
+    activity: Activity
+    training: tuple[WriteCounts, ...]
+    epochs: int
+    training_images: int
+    accuracy: float
+    accuracy_interval: tuple[float, float]
+    ei: str
+    mapping: str
+    device: str
+    seed: int
+    v_read_volts: float
+    t_read_seconds: float
+    pulse_seconds: float
+    tile_rows: int
+    tile_columns: int
+    adc_bits: int | None
+
+
+def count(activity: Activity, tile_rows: int, tile_columns: int) -> tuple[LayerCounts, ...]:
+    """Count the events of an activity on tiles of one size.
+
+    Args:
+        activity: What the network did.
+        tile_rows: Word lines of a tile.
+        tile_columns: Bit lines of a tile.
+
+    Raises:
+        ConfigError: A tile has no line.
+    """
+    for name, lines in (("tile_rows", tile_rows), ("tile_columns", tile_columns)):
+        if lines < 1:
+            raise ConfigError(f"{name} = {lines} is outside [1, 65536] lines; nothing was counted")
+    across = [-(-layer.columns // tile_columns) for layer in activity.layers]
+    hearers = [
+        after + (own if layer.own else 0)
+        for layer, own, after in zip(activity.layers, across, [*across[1:], 0], strict=True)
+    ]
+    return tuple(
+        count_layer(layer, heard, activity.inferences * activity.steps, tile_rows, tile_columns)
+        for layer, heard in zip(activity.layers, hearers, strict=True)
+    )
+
+
+def count_layer(
+    layer: LayerActivity, hearers: int, all_steps: int, tile_rows: int, tile_columns: int
+) -> LayerCounts:
+    """Count one layer.
+
+    Args:
+        layer: What it did.
+        hearers: Tiles that a spike of its neurons goes to.
+        all_steps: Steps of all inferences together.
+        tile_rows: Word lines of a tile.
+        tile_columns: Bit lines of a tile.
+    """
+    down, across = -(-layer.rows // tile_rows), -(-layer.columns // tile_columns)
+    driven = np.bincount(layer.inputs.rows, minlength=layer.rows)
+    siemens = layer.siemens.sum(1, dtype=np.float64)
+    activations, active = int(driven.sum()), active_steps(layer, tile_rows)
+    conversions = sum(active) * layer.columns
+    return LayerCounts(
+        name=layer.name,
+        rows=layer.rows,
+        outputs=layer.outputs,
+        columns=layer.columns,
+        tiles_down=down,
+        tiles_across=across,
+        tile_rows=tile_rows,
+        tile_columns=tile_columns,
+        row_activations=activations,
+        drives=activations * across,
+        active_steps=active,
+        conversions=conversions,
+        conversions_dense=down * layer.columns * all_steps,
+        neuron_updates=layer.outputs * all_steps,
+        spikes=layer.fired,
+        hops=layer.fired * hearers,
+        siemens_activations=float(driven @ siemens),
+        siemens_dense=float(siemens.sum()) * all_steps,
+        synaptic_operations=int(driven @ layer.fan_out),
+        synaptic_operations_dense=layer.rows * layer.outputs * all_steps,
+        buffer_words=(conversions if down > 1 else 0) + activations,
+        utilisation=layer.rows * layer.columns / (down * across * tile_rows * tile_columns),
+    )
+
+
+def active_steps(layer: LayerActivity, tile_rows: int) -> tuple[int, ...]:
+    """Of each row of tiles, (inference, step) pairs with a driven line in it.
+
+    Events are sorted by inference, step and line, so those of one pair and one row of tiles stand
+    together: each of their groups has one first event.
+    """
+    events, down = layer.inputs, -(-layer.rows // tile_rows)
+    if not len(events.rows):
+        return (0,) * down
+    tile = (np.arange(layer.rows) // tile_rows).astype(np.int32)[events.rows]
+    first = np.empty(len(tile), bool)
+    np.not_equal(events.times[1:], events.times[:-1], out=first[1:])
+    first[1:] |= tile[1:] != tile[:-1]
+    starts = events.offsets[:-1]
+    first[starts[starts < len(first)]] = True
+    return tuple(np.bincount(tile[first], minlength=down).tolist())
+
+
+def counts_of_run(folder: Path) -> RunCounts:
+    """What a run did, from its files alone.
+
+    Raises:
+        RunError: There is no run, its activity is missing, damaged or of another epoch than its
+            checkpoint.
+    """
+    activity, about = read(folder)
+    return run_counts(folder, activity, about, writes(folder, activity, about))
+
+
+def run_counts(
+    folder: Path, activity: Activity, about: About, training: tuple[WriteCounts, ...]
+) -> RunCounts:
+    """The record of a run."""
+    told = {name: value for name, value in about._asdict().items() if name != "endurance_pulses"}
+    return RunCounts(folder=str(folder), activity=activity, training=training, **told)
+
+
+def writes(folder: Path, activity: Activity, about: About) -> tuple[WriteCounts, ...]:
+    """What the boards of a run counted up to its checkpoint.
+
+    Raises:
+        RunError: The checkpoint cannot be read, or is not of the activity's epoch.
+    """
+    path = folder / "checkpoint.npz"
+    kept = read_arrays(path, "the run is lost", ("about",))
+    try:
+        told = json.loads(kept["about"].tobytes())
+        counters, row = [Counters(**each) for each in told["counters"]], told["rows"][-1]
+        epoch, arrays = int(told["epoch"]), wear_of(row, activity, len(counters))
+    except UNREADABLE as e:
+        raise RunError(f"{path} is damaged ({one_line(e)}); the run is lost") from e
+    if epoch != about.epochs:
+        raise RunError(
+            f"{folder}: its activity.npz is of epoch {about.epochs}, its checkpoint of epoch "
+            f"{epoch}; finish it with: xbar train --resume {folder}"
+        )
+    return tuple(
+        WriteCounts(
+            name=name,
+            **{each: getattr(own, each) for each in COUNTED},
+            pulses_per_device_mean=pulses["mean"],
+            pulses_per_device_max=pulses["max"],
+            endurance_pulses=about.endurance_pulses,
+        )
+        for own, (name, pulses) in zip(counters, arrays, strict=True)
+    )
+
+
+def wear_of(
+    row: Mapping[str, Any], activity: Activity, boards: int
+) -> list[tuple[str, Mapping[str, float]]]:
+    """Name and pulses per device of each array; runs of old say the latter of all together."""
+    if "layers" in row:
+        return [(each["name"], each["pulses_per_device"]) for each in row["layers"]]
+    names = [layer.name for layer in activity.layers]
+    fast = [f"{name}, fast array" for name in names]
+    unknown = {"pulses_per_device": {"mean": 0.0, "max": 0.0}}
+    return [
+        (name, row.get("wear", unknown)["pulses_per_device"]) for name in (names + fast)[:boards]
+    ]

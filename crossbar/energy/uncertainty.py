@@ -1,0 +1,231 @@
+"""How far an estimate can be off: all constants at once by chance, and one at a time."""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from .account import Floats, Line
+from .chip import Chip
+from .costs import Costs
+from .counts import LayerCounts, RunCounts
+from .estimate import Account, Case, Used, account, case_of
+from .laws import MOST_BITS
+from .results import COMPONENTS
+from .span import Span
+
+Z_95 = 1.6448536269514722  # 95 % quantile of the standard normal
+VOLTS, SECONDS, RATE, SIEMENS = 1.25, 2.0, 1.5, 1.5  # what `tornado` times and divides by: ours
+
+
+@dataclass(frozen=True)
+class Bar:
+    """What one setting does to the energy of an inference.
+
+    Attributes:
+        name: Entry of the cost table, or a setting of the run or chip.
+        low_joules: With it at its low value.
+        high_joules: With it at its high value.
+        low, high: The two values, for people.
+    """
+
+    name: str
+    low_joules: float
+    high_joules: float
+    low: str
+    high: str
+
+    @property
+    def reach(self) -> float:
+        """How far the two are apart."""
+        return abs(self.high_joules - self.low_joules)
+
+
+def monte_carlo(
+    run: RunCounts, chip: Chip, costs: Costs, *, draws: int, generator: np.random.Generator
+) -> dict[str, Span]:
+    """5, 50 and 95 % of everything, over all constants at once.
+
+    Each constant is log-normal, with its own spread on either side of its typical value, so that
+    low, typical and high are its 5, 50 and 95 %. One draw per constant: whatever uses it moves
+    together. The constants are independent of each other.
+
+    Args:
+        run: What a run did.
+        chip: The chip.
+        costs: Constants.
+        draws: How many.
+        generator: Source of the draws.
+    Returns:
+        `joules`, `joules_dense`, `training_joules`, `seconds`, `training_seconds`, `m2`,
+        `leakage_watts`, and `joules.adc` and so on for each component; low, typical and high of a
+        span are the percentiles.
+
+    Raises:
+        ConfigError: As for `estimate`.
+    """
+    case = case_of(run, chip)
+    values = _spans(case, costs)
+    z = generator.standard_normal((len(values), draws))
+    drawn = {name: _log_normal(span, z[i]) for i, (name, span) in enumerate(values.items())}
+    done = account(case, drawn.__getitem__)
+    found = {"joules": _joules(done), "joules_dense": _joules(done, dense=True)}
+    found["training_joules"] = _sum(done.training, draws) + done.watts * done.training_seconds
+    found["seconds"], found["training_seconds"] = done.seconds, done.training_seconds
+    found["m2"] = np.sum([block.m2 for block in done.area], axis=0)
+    found["leakage_watts"] = done.watts
+    for component in COMPONENTS[:-1]:
+        lines = [line for line in done.lines if line.component == component]
+        found[f"joules.{component}"] = _sum(lines, draws)
+    found["joules.leakage"] = done.watts * done.leaking_seconds
+    return {
+        name: Span(*(float(p) for p in np.percentile(samples, [5, 50, 95])))
+        for name, samples in found.items()
+    }
+
+
+def tornado(run: RunCounts, chip: Chip, costs: Costs) -> list[Bar]:
+    """What matters: the energy of an inference with one thing at a time low and high.
+
+    Constants go to their low and high. Read voltage x/÷ 1.25, read time x/÷ 2, spike rate and mean
+    conductance x/÷ 1.5, and one bit of the converter less and more: these ranges are ours. Where
+    the rate changes, steps are taken to be active independently of each other; accuracy is not
+    looked at.
+
+    Returns:
+        The bar that reaches farthest first; those that do nothing are left out.
+
+    Raises:
+        ConfigError: As for `estimate`.
+    """
+    case = case_of(run, chip)
+    bars = [*_constant_bars(case, costs), *_setting_bars(case, costs)]
+    return sorted((bar for bar in bars if bar.reach), key=lambda bar: -bar.reach)
+
+
+def _spans(case: Case, costs: Costs) -> dict[str, Span]:
+    """The constants that a case uses, at its chip."""
+    used = Used(costs, case.chip)
+    account(case, used)
+    return {name: cost.value for name, cost in used.found.items()}
+
+
+def _log_normal(span: Span, z: Floats) -> Floats:
+    """Draws whose 5, 50 and 95 % are low, typical and high; a zero stays zero."""
+    if not span.typical:
+        return np.zeros_like(z)
+    down, up = math.log(span.typical / span.low), math.log(span.high / span.typical)
+    return np.asarray(span.typical * np.exp(np.where(z < 0, down, up) * z / Z_95))
+
+
+def _sum(lines: list[Line], size: int, *, dense: bool = False) -> Floats:
+    """Joules of some lines, (size,)."""
+    total = np.zeros(size)
+    for line in lines:
+        total += (line.count_dense if dense else line.count) * line.unit_joules
+    return total
+
+
+def _joules(done: Account, *, dense: bool = False) -> Floats:
+    """Joules of one inference, leakage and all, (k,)."""
+    seconds = done.leaking_seconds_dense if dense else done.leaking_seconds
+    return np.asarray(_sum(done.lines, len(seconds), dense=dense) + done.watts * seconds)
+
+
+def _constant_bars(case: Case, costs: Costs) -> list[Bar]:
+    """Each constant at its low and high, the others typical; all in one account."""
+    values = _spans(case, costs)
+    prices = {}
+    for i, (name, span) in enumerate(values.items()):
+        prices[name] = np.full(2 * len(values), span.typical)
+        prices[name][2 * i : 2 * i + 2] = span.low, span.high
+    joules = _joules(account(case, prices.__getitem__))
+    return [
+        Bar(name, float(joules[2 * i]), float(joules[2 * i + 1]), *_ends(costs, name, span))
+        for i, (name, span) in enumerate(values.items())
+    ]
+
+
+def _ends(costs: Costs, name: str, span: Span) -> tuple[str, str]:
+    """Low and high of a constant with its unit."""
+    unit = costs.entry(name).unit.removeprefix("1")
+    return f"{span.low:.3g} {unit}".rstrip(), f"{span.high:.3g} {unit}".rstrip()
+
+
+def _setting_bars(case: Case, costs: Costs) -> list[Bar]:
+    """Settings of the run and the chip, changed by what is usual."""
+
+    def joules(changed: Case) -> float:
+        return float(_joules(account(changed, Used(costs, changed.chip)))[1])
+
+    def bar(name: str, change: Callable[[float], Case], by: float, value: float, unit: str) -> Bar:
+        low, high = joules(change(1.0 / by)), joules(change(by))
+        return Bar(name, low, high, f"{value / by:.3g} {unit}", f"{value * by:.3g} {unit}")
+
+    reading, chip = case.reading, case.chip
+
+    def volts(factor: float) -> Case:
+        return replace(case, reading=replace(reading, volts=reading.volts * factor))
+
+    def seconds(factor: float) -> Case:
+        return replace(case, reading=replace(reading, seconds=reading.seconds * factor))
+
+    bars = [
+        bar("read voltage", volts, VOLTS, reading.volts, "V"),
+        bar("read time", seconds, SECONDS, reading.seconds, "s"),
+        bar("spike rate", lambda f: _at_rate(case, f), RATE, 1.0, "x"),
+        bar("mean conductance", lambda f: _at_siemens(case, f), SIEMENS, 1.0, "x"),
+    ]
+    if chip.adc_kind != "none":
+        few, many = max(1, chip.adc_bits - 1), min(MOST_BITS, chip.adc_bits + 1)
+        low, high = (joules(replace(case, chip=replace(chip, adc_bits=b))) for b in (few, many))
+        bars.append(Bar("ADC bits", low, high, f"{few} bit", f"{many} bit"))
+    return bars
+
+
+def _at_siemens(case: Case, factor: float) -> Case:
+    """All conductances times a factor."""
+    counts = tuple(
+        replace(
+            layer,
+            siemens_activations=layer.siemens_activations * factor,
+            siemens_dense=layer.siemens_dense * factor,
+        )
+        for layer in case.counts
+    )
+    return replace(case, counts=counts)
+
+
+def _at_rate(case: Case, factor: float) -> Case:
+    """All spikes times a factor, at most one per line and step.
+
+    A step that is active with probability p becomes so with 1 - (1 - p)^factor.
+    """
+    slots = case.reading.steps * case.reading.inferences
+
+    def active(steps: int) -> int:
+        return round(slots * (1.0 - (1.0 - steps / slots) ** factor)) if slots else 0
+
+    def layer_at(layer: LayerCounts) -> LayerCounts:
+        full = layer.rows * slots
+        by = min(factor, full / layer.row_activations) if layer.row_activations else factor
+        steps = tuple(active(n) for n in layer.active_steps)
+        conversions = layer.columns * sum(steps)
+        partial = layer.tiles_down > 1
+        events = layer.buffer_words - partial * layer.conversions
+        return replace(
+            layer,
+            row_activations=round(layer.row_activations * by),
+            drives=round(layer.drives * by),
+            active_steps=steps,
+            conversions=conversions,
+            spikes=round(layer.spikes * factor),
+            hops=round(layer.hops * factor),
+            siemens_activations=layer.siemens_activations * by,
+            synaptic_operations=round(layer.synaptic_operations * by),
+            buffer_words=round(events * by) + partial * conversions,
+        )
+
+    counts = tuple(layer_at(layer) for layer in case.counts)
+    return replace(case, counts=counts, active=tuple(active(n) for n in case.active))

@@ -16,8 +16,10 @@ class Network(Record):
     `hidden` are the neurons of each hidden layer; a number alone is one layer. With `recurrent`
     every hidden layer also drives itself: its crossbar then has a row for each of its own neurons
     behind those of the lines that come in. The E:I ratio holds in every hidden layer. Training
-    holds the spikes of each hidden layer near `spikes_target` per sample, if there is one: more of
-    them add to the loss, see `crossbar.snn.reference`.
+    keeps the spikes that a hidden layer sends in a sample between `spikes_least` and `spikes_most`:
+    others add to the loss, see `crossbar.snn.reference`. Left open, there is no most, and the least
+    is none with one hidden layer, as in the paper, and 5 with several: a layer behind another one
+    falls silent for good where nothing holds it up.
 
     Source:
         M. Kilgore et al., Sci. Rep. 15, 24798, 2025, and its published code; the equations are in
@@ -33,7 +35,8 @@ class Network(Record):
     tau_mem_seconds: float = quantity("s", 1e-6, 10.0, default=10e-3)
     tau_syn_seconds: float = quantity("s", 1e-6, 10.0, default=5e-3)
     surrogate_scale: float = quantity("", 0.0, 1e6, default=100.0)
-    spikes_target: float | None = quantity("spikes", 1.0, 1e9, default=None)
+    spikes_most: float | None = quantity("spikes", 1.0, 1e9, default=None)
+    spikes_least: float | None = quantity("spikes", 0.0, 1e9, default=None)
     spikes_penalty: float = quantity("", 0.0, 1e6, default=0.1)
     ei: str = "80:20"
     sigma_init: float | None = quantity("weight", 0.0, 100.0, default=None)
@@ -42,8 +45,8 @@ class Network(Record):
         """Check the fields and the ratio.
 
         Raises:
-            ConfigError: A field is outside its range, there is no hidden layer, or `ei` is no
-                ratio.
+            ConfigError: A field is outside its range, there is no hidden layer, `ei` is no ratio,
+                or fewer spikes are allowed than asked for.
         """
         if isinstance(self.hidden, int):
             object.__setattr__(self, "hidden", (self.hidden,))
@@ -51,6 +54,17 @@ class Network(Record):
         if not self.hidden:
             raise ConfigError("hidden must name the neurons of one hidden layer or more")
         excitatory_fraction(self.ei)
+        if self.least_spikes > (self.spikes_most or math.inf):
+            raise ConfigError(
+                f"spikes_least = {self.least_spikes:g} exceeds spikes_most = {self.spikes_most:g}"
+            )
+
+    @property
+    def least_spikes(self) -> float:
+        """`spikes_least`, or what stands for it."""
+        if self.spikes_least is not None:
+            return self.spikes_least
+        return 5.0 if len(self.hidden) > 1 else 0.0
 
     @property
     def alpha(self) -> float:

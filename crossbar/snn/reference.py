@@ -17,7 +17,8 @@ the class of the highest score (the first on a tie) and the loss of a sample is
 
     L = -ln(exp(m_label) / sum over k of exp(m_k)).
 
-With a target N of spikes, every hidden layer that sends n > N of them in a sample adds
+With a bound N on spikes, every hidden layer that sends n > N of them in a sample (or, where N is the
+least, n < N) adds
 
     (penalty N / 2) (n / N - 1)^2
 
@@ -126,13 +127,14 @@ def scored(
 
 
 def penalties(network: Network, spikes: Sequence[Tensor]) -> Tensor:
-    """What too many spikes of the hidden layers add to the loss of each sample, (B,)."""
+    """What too many or too few spikes of the hidden layers add to each sample's loss, (B,)."""
     total = spikes[0].new_zeros(len(spikes[0]))
-    if network.spikes_target is None:
-        return total
-    for fired in spikes:
-        above = (fired.sum((1, 2)) / network.spikes_target - 1.0).clamp(min=0.0)
-        total = total + 0.5 * network.spikes_penalty * network.spikes_target * above.square()
+    for bound, side in ((network.spikes_most, 1.0), (network.least_spikes or None, -1.0)):
+        if bound is None:
+            continue
+        for fired in spikes:
+            beyond = (side * (fired.sum((1, 2)) / bound - 1.0)).clamp(min=0.0)
+            total = total + 0.5 * network.spikes_penalty * bound * beyond.square()
     return total
 
 

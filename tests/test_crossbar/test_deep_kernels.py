@@ -45,11 +45,11 @@ def normal_weights(network, generator, gain):
 
 
 @functools.cache
-def random_case(hidden, recurrent, spikes_target=None):
+def random_case(hidden, recurrent, bounds=(None, None)):
     """40 samples of 0 to some 80 spikes, some of them in one step or on one line."""
     network = Network(
         inputs=30, hidden=hidden, classes=5, steps=50, ei="none", recurrent=recurrent,
-        spikes_target=spikes_target, spikes_penalty=0.5,
+        spikes_least=bounds[0], spikes_most=bounds[1], spikes_penalty=0.5,
     )  # fmt: skip
     generator = np.random.default_rng([41, len(hidden), recurrent])
     rate = generator.uniform(0.0, 80.0, (40, 1, 1)) / (30 * 50)
@@ -70,12 +70,12 @@ def test_kernel_equals_the_reference(hidden, recurrent):
 
 
 @pytest.mark.parametrize(("hidden", "recurrent"), [((12,), False), *SHAPES])
-def test_a_target_of_spikes_changes_the_gradient_as_in_the_reference(hidden, recurrent):
-    """Some samples lie above the target in some layers, some below it in all."""
-    case, free = random_case(hidden, recurrent, 12.0), random_case(hidden, recurrent)
+def test_bounds_of_spikes_change_the_gradient_as_in_the_reference(hidden, recurrent):
+    """Samples lie below and above the bounds; those without a spike are pushed up."""
+    case, free = random_case(hidden, recurrent, (6.0, 40.0)), random_case(hidden, recurrent)
     fired = torch.stack([layer.sum((1, 2)) for layer in case.outcome.spikes])
-    assert (fired > 12.0).any()
-    assert (fired <= 12.0).all(0).any()
+    for some in (fired > 40.0, fired < 6.0, fired == 0.0):
+        assert some.any()
     agree(case, run_kernel(case, np.float64), FLOAT64)
     for held, other in zip(case.gradients, free.gradients, strict=True):
         is_readout = held.shape == case.gradients[-1].shape
@@ -254,7 +254,10 @@ def forward_sensitivities(network, weights, x, label):
 
 def sensitive_case(hidden, recurrent, seed):
     """One sample of which every layer fires and every part of a crossbar has a gradient."""
-    network = Network(inputs=6, hidden=hidden, classes=3, steps=25, ei="none", recurrent=recurrent)
+    network = Network(
+        inputs=6, hidden=hidden, classes=3, steps=25, ei="none", recurrent=recurrent,
+        spikes_least=0.0,
+    )  # fmt: skip
     for attempt in range(200):
         generator = np.random.default_rng([5, seed, attempt])
         x = generator.poisson(0.3, (1, network.steps, network.inputs))

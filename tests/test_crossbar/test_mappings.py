@@ -513,7 +513,8 @@ def test_the_synthetic_set_is_learned(name):
     devices = sum(layer.board.state.g.numel() for layer in trainer.layers)
     assert last["mapping"]["devices"] == devices
     assert last["mapping"]["name"] == name
-    assert last["mapping"]["clipped_share"] == 0.0
+    # Half the window is left for either sign: a few of the first weights lie outside.
+    assert last["mapping"]["clipped_share"] <= (0.02 if name == "reference_column" else 0.0)
 
 
 def test_the_clipped_share_of_the_initial_weights_is_reported():

@@ -262,3 +262,17 @@ def test_weights_come_from_the_generator_alone():
     one, again, other = (weights(seed)[1] for seed in (0, 0, 1))
     assert all(a.tobytes() == b.tobytes() for a, b in zip(one, again, strict=True))
     assert all(a.tobytes() != b.tobytes() for a, b in zip(one, other, strict=True))
+
+
+def test_fewer_spikes_are_not_allowed_than_asked_for():
+    with pytest.raises(ConfigError, match="spikes_least = 9 exceeds spikes_most = 8"):
+        Network(spikes_least=9.0, spikes_most=8.0)
+    assert Network(spikes_least=9.0).spikes_most is None
+
+
+@pytest.mark.parametrize(
+    ("settings", "least"),
+    [({}, 0.0), ({"hidden": (9, 8)}, 5.0), ({"hidden": (9, 8), "spikes_least": 0.0}, 0.0)],
+)
+def test_several_layers_are_kept_from_silence(settings, least):
+    assert Network(**settings).least_spikes == least

@@ -92,11 +92,12 @@ def readout_back(lines, back, c, start, error, when, work, gradient, errors):
 
 @jit
 def restraint(fired, c):
-    """What the penalty on too many spikes adds to the error of each spike of a layer."""
-    zero = c.one - c.one
-    if c.spikes_target == zero or fired <= c.spikes_target:
-        return zero
-    return c.spikes_penalty * (fired / c.spikes_target - c.one)
+    """What the penalty on too many or too few spikes adds to the error of each one of a layer."""
+    if c.spikes_most > c.one - c.one and fired > c.spikes_most:
+        return c.spikes_penalty * (fired / c.spikes_most - c.one)
+    if fired < c.spikes_least:
+        return c.spikes_penalty * (fired / c.spikes_least - c.one)
+    return c.one - c.one
 
 
 @jit
@@ -116,7 +117,7 @@ def restrain(counts, c, start, last, errors, neurons):
     top, zero = len(counts) - 1, c.one - c.one
     hold, penalised = restraint(counts[top], c), False
     for layer in range(top + 1):
-        penalised |= restraint(counts[layer], c) > zero
+        penalised |= restraint(counts[layer], c) != zero
     if not penalised:
         return last
     for t in range(start, last + 1):

@@ -13,7 +13,8 @@ class Constants(NamedTuple):
     threshold: np.floating
     surrogate_scale: np.floating
     one: np.floating
-    spikes_target: np.floating  # of a hidden layer and sample, above which they are penalised; or 0
+    spikes_most: np.floating  # of a hidden layer in a sample, beyond which they are penalised; or 0
+    spikes_least: np.floating
     spikes_penalty: np.floating
     steps: int
     tile_rows: int

@@ -21,7 +21,7 @@ architecture:
 	$(BIN)lint-imports
 
 test:
-	OMP_NUM_THREADS=1 $(BIN)pytest -n auto
+	OMP_NUM_THREADS=1 $(BIN)pytest -n auto --durations=25
 
 # Minutes; ratios want a quiet machine. BENCH="--quick --json FILE" passes options on.
 bench:

@@ -117,6 +117,7 @@ class About(NamedTuple):
     tile_rows: int
     tile_columns: int
     adc_bits: int | None
+    is_analog: bool = False
 
 
 def driven(lines: Events, own: Events | None, inputs: int) -> Events:

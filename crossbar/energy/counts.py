@@ -125,7 +125,8 @@ class RunCounts:
         v_read_volts, t_read_seconds: Of a read.
         pulse_seconds: Duration of a programming pulse.
         tile_rows, tile_columns: Of the tiles that it was trained on.
-        adc_bits: Of its converters; None where the columns were exact.
+        adc_bits: Of its converters; None where it had none.
+        is_analog: Whether neurons integrated the currents themselves; columns are exact otherwise.
     """
 
     folder: str
@@ -145,6 +146,7 @@ class RunCounts:
     tile_rows: int
     tile_columns: int
     adc_bits: int | None
+    is_analog: bool = False
 
 
 def count(activity: Activity, tile_rows: int, tile_columns: int) -> tuple[LayerCounts, ...]:

@@ -62,6 +62,7 @@ def about(config: Training, model: DeviceModel, trainer: Trainer, done: Pass) ->
         tile_rows=config.tile_rows,
         tile_columns=config.tile_columns,
         adc_bits=config.periphery.adc_bits if config.periphery.kind == "adc" else None,
+        is_analog=config.periphery.kind == "analog",
     )
 
 

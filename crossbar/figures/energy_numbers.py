@@ -67,9 +67,17 @@ def quantities(e: Estimate) -> list[Quantity]:
 def untested(e: Estimate) -> str:
     """Where the chip reads columns otherwise than the run whose accuracy is quoted; else empty."""
     run, chip = e.run, e.chip
-    if run.activity.assumed or chip.adc_kind == "none" or run.adc_bits == chip.adc_bits:
+    analog = chip.adc_kind == "none"
+    same = run.is_analog if analog else run.adc_bits == chip.adc_bits
+    if run.activity.assumed or same:
         return ""
     was = "exact columns" if run.adc_bits is None else f"{run.adc_bits}-bit converters"
+    was = "analog neurons" if run.is_analog else was
+    if analog:
+        return (
+            f"Accuracy and spikes are those of {was}; xbar train --set periphery.kind=analog has the "
+            "neurons of the chip"
+        )
     return (
         f"Accuracy and spikes are those of {was}; --sweep adc_bits={chip.adc_bits} tests the "
         f"{chip.adc_bits} bits of the chip"

@@ -140,6 +140,8 @@ class Trainer:
         epoch, size = self.epoch + 1, self._config.batch_size
         for board in self.boards:
             board.reseed(epoch)
+        for policy in self.policies:
+            policy.begin_epoch()
         order = stream("shuffle", self._config.seed, epoch).permutation(len(self.data.train_labels))
         rounding = torch_stream("policy", self._config.seed, epoch)
         key = stream_key("read noise", self._config.seed, epoch, 0)

@@ -14,7 +14,7 @@ from crossbar.snn.layer import CrossbarLayer
 from crossbar.tile import Tiling
 from crossbar.training import checkpoint
 from crossbar.training.accumulate_options import AccumulateOptions
-from crossbar.training.policies import POLICIES
+from crossbar.training.policies import POLICIES, closed_loop
 from device_models.errors import ConfigError
 from device_models.presets import load_device
 
@@ -159,3 +159,23 @@ def test_a_run_resumed_after_each_epoch_is_the_uninterrupted_one(name, program_e
         checkpoint.restore(pieces, content)
         finish(pieces, epoch)
     same_bits(pieces, whole)
+
+
+def pulses_of_the_stuck(monkeypatch, kept):
+    """Most pulses of a stuck device, and the error of most healthy ones in mean steps."""
+    monkeypatch.setattr(closed_loop, "KEPT", kept)
+    model = dataclasses.replace(OXRAM, stuck_low_share=0.2, stuck_low_siemens=5e-4)
+    layer = layer_of(model)
+    off = driven("closed_loop", layer, [torch.full(SHAPE, 0.03)] * 6 + [torch.zeros(SHAPE)] * 60)
+    is_stuck = layer.board.state.traits["stuck"][:, : SHAPE[1]] >= 0.0
+    assert 0.1 < is_stuck.float().mean() < 0.3
+    sent = layer.board.pulsed[:, : SHAPE[1]]
+    return int(sent[is_stuck].max()), float(off[~is_stuck].abs().quantile(0.98)) / layer.mean_step
+
+
+def test_a_device_that_does_not_follow_is_given_up(monkeypatch):
+    for_ever, expected = pulses_of_the_stuck(monkeypatch, kept=1.0)
+    for_a_while, healthy = pulses_of_the_stuck(monkeypatch, kept=0.5)
+    assert for_ever > 600
+    assert for_a_while < 0.4 * for_ever
+    assert healthy == pytest.approx(expected, rel=0.2)

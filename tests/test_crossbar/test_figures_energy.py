@@ -207,10 +207,19 @@ def test_page_and_markdown_have_the_same_sections_and_tables(report):
     assert set(re.findall(r"!\[.*?\]\((.*?)\)", text)) == {f"{name}.png" for name in PICTURES}
 
 
+def told_of(run, chip):
+    """What is said of an accuracy that was not tested on such a chip."""
+    return untested(studied(run, chip).first)
+
+
 def test_what_was_assumed_and_what_was_not_tested_is_said():
     assert "exact columns" in untested(studied().first)
     assert "adc_bits=3" in untested(studied().first)
     assert not untested(studied(toy_run(adc_bits=3)).first)
+    analog = toy_chip(adc_kind="none", neuron="analog")
+    assert "exact columns; xbar train --set periphery.kind=analog" in told_of(toy_run(), analog)
+    assert not told_of(toy_run(is_analog=True), analog)
+    assert "those of analog neurons; --sweep" in told_of(toy_run(is_analog=True), toy_chip())
     nothing = math.nan
     run = toy_run(
         dataclasses.replace(toy_activity(), assumed=True), accuracy=nothing,

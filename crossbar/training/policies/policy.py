@@ -57,6 +57,9 @@ class Policy(ABC):
             generator: Source of the policy's own randomness.
         """
 
+    def begin_epoch(self) -> None:  # noqa: B027  # most policies have nothing to forget
+        """Forget what `state` does not hold: a run may be resumed here."""
+
     @abstractmethod
     def state(self) -> dict[str, Tensor]:
         """What the digital side keeps between updates, by name; empty if nothing."""

@@ -17,8 +17,9 @@ from device_models.errors import ConfigError
 
 SMALL = """\
 batch_size: 6000
-learning_rate: 0.1
-network: {ei: 80:20, hidden: 20, steps: 60}
+optimizer: adam
+learning_rate: 2e-3
+network: {ei: 80:20, hidden: 20, steps: 60, sigma_init: 0.002}
 """
 
 

@@ -71,21 +71,35 @@ def forget_old(base: Path, keep: int) -> None:
         shutil.rmtree(path, ignore_errors=True)  # another process may be deleting it too
 
 
-def jit(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Compile for the machine: releases the interpreter lock, reorders sums, keeps nan and inf.
-
-    Sums are reordered by the compiler only (SIMD lanes), never by threads, so results do not depend
-    on the number of threads. `nnan` and `ninf` stay off: a comparison with nan must remain false.
-    """
+def _compile(function: Callable[..., Any], *, inline: bool) -> Callable[..., Any]:
+    """What `jit` and `inlined` share."""
     folder = cache_folder()
     if not folder.is_dir():
         forget_old(folder.parent, KEPT - 1)
     numba.config.CACHE_DIR = str(folder)  # type: ignore[attr-defined]  # made at run time
     fast = {"nsz", "arcp", "contract", "afn", "reassoc"}
     compiled: Callable[..., Any] = numba.njit(
-        nogil=True, cache=True, fastmath=fast, error_model="numpy"
+        nogil=True, cache=True, fastmath=fast, error_model="numpy", forceinline=inline
     )(function)
     return compiled
+
+
+def jit(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Compile for the machine: releases the interpreter lock, reorders sums, keeps nan and inf.
+
+    Sums are reordered by the compiler only (SIMD lanes), never by threads, so results do not depend
+    on the number of threads. `nnan` and `ninf` stay off: a comparison with nan must remain false.
+    """
+    return _compile(function, inline=False)
+
+
+def inlined(function: Callable[..., Any]) -> Callable[..., Any]:
+    """`jit` for the inside of a loop: its code becomes that of every kernel that calls it.
+
+    A kernel is optimised before it meets its callers, and is then too large for the compiler to put
+    it in place; a call spills every register.
+    """
+    return _compile(function, inline=True)
 
 
 def is_compiled(stem: str) -> bool:

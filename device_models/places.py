@@ -7,19 +7,16 @@ from torch import Tensor
 
 def which(values: Tensor) -> slice | Tensor:
     """Flat places that are not 0 or False; all of them are a slice, which copies nothing."""
-    # numpy takes a fifth of torch's time to compare and count, and a third to list.
+    # numpy takes a third of torch's time; of truths, a tenth of that of numbers.
     flat = values.numpy().ravel()
-    if np.count_nonzero(flat) == len(flat):
-        return slice(None)
-    return torch.from_numpy(np.flatnonzero(flat))
+    places = np.flatnonzero(flat != 0)
+    return slice(None) if len(places) == len(flat) else torch.from_numpy(places)
 
 
 def most_first(counts: Tensor) -> slice | Tensor:
     """`which` of some counts, the largest sizes first; among equals in the order of the places."""
     places = which(counts)
-    sizes = np.abs(
-        counts.numpy().ravel() if isinstance(places, slice) else at(counts, places).numpy()
-    )
+    sizes = np.abs(at(counts, places).numpy())
     if not sizes.size or sizes.max() == sizes.min():
         return places
     # Sixteen bits are sorted by radix, in a tenth of the time. Sizes beyond are the few, and last.

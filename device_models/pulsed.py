@@ -192,7 +192,7 @@ class Pulsed(DeviceModel, ABC):
             for name, trait in state.traits.items()
             if self.set_kind == "abrupt" or name not in open_loop.SCORES.values()
         }
-        g, energy = self._relaxed(state, pulsed).clone(), 0.0
+        g, energy = self.relaxed(state, pulsed).clone(), 0.0
         left = self._pulses_left(state, pulsed, traits)
         moves = self._moves(wanted, traits, left)
         gain = physics.by_sign(wanted, traits["set_gain"], -traits["reset_gain"], g.dtype)
@@ -244,7 +244,7 @@ class Pulsed(DeviceModel, ABC):
             after = torch.where(gain > 0, full, after)
         # Clamp last: the noise, not the mean step, is what could leave the bounds.
         after = after.clamp_(traits["g_low"], traits["g_high"])
-        if self._may_stand_still:  # without the clamp: a device may have drifted beyond its bounds
+        if self.may_stand_still:  # without the clamp: a device may have drifted beyond its bounds
             after = torch.where(gain != 0, after, g)
         return after
 
@@ -256,7 +256,7 @@ class Pulsed(DeviceModel, ABC):
         return float(both.mul_(squares).sum(dtype=torch.float64)) * self.width_seconds / 2
 
     @property
-    def _may_stand_still(self) -> bool:
+    def may_stand_still(self) -> bool:
         """Whether there may be devices that a pulse does not move."""
         thresholds = self.set_threshold_volts, self.reset_threshold_volts
         return self.endurance_pulses > 0.0 or max(thresholds) > 0.0
@@ -273,7 +273,7 @@ class Pulsed(DeviceModel, ABC):
         self, wanted: Tensor, traits: dict[str, Tensor], left: Tensor | None
     ) -> Tensor | None:
         """Which of some devices react to their first pulse; None if all do."""
-        if not self._may_stand_still:
+        if not self.may_stand_still:
             return None
         reacts = torch.where(wanted > 0, traits["set_gain"], traits["reset_gain"]) > 0
         return reacts if left is None else reacts & (left > 0)
@@ -320,7 +320,7 @@ class Pulsed(DeviceModel, ABC):
             )
         return DeviceState(state.g, state.traits, dynamics)
 
-    def _relaxed(self, state: DeviceState, where: slice | Tensor) -> Tensor:
+    def relaxed(self, state: DeviceState, where: slice | Tensor) -> Tensor:
         """Conductance of some devices (flat indices) with their drift since the last pulse.
 
         May be a view of `state.g`: not to be modified.
@@ -333,19 +333,21 @@ class Pulsed(DeviceModel, ABC):
             return g
         peak, sharpness = self.relax_peak_siemens, self.relax_sharpness
         shape = physics.relaxation_siemens(g, 1.0, peak, sharpness)
-        late = physics.decades(since, self.relax_onset_seconds).to(g.dtype)
+        late = physics.decades(since.to(g.dtype), self.relax_onset_seconds)
         drift = self.relax_drift_siemens + self.relax_sigma_siemens * kick
         return (g + drift * shape * late).clamp_(min=self.g_min_siemens / 100)
 
     def conductance(self, state: DeviceState, where: Tensor | None = None) -> Tensor:
         """See `DeviceModel.conductance`; never negative."""
         chosen = slice(None) if where is None else where
-        g = self._relaxed(state, chosen)
+        g = self.relaxed(state, chosen)
         if "slow" in state.dynamics:
             spread = physics.growing_fraction(
                 g, self.slow_fraction, self.read_knee_ohms, self.slow_exponent, self.slow_cap
             )
-            z = state.dynamics["slow"].flatten(1)[:, chosen].sum(0) / physics.COMPONENTS**0.5
+            slow = state.dynamics["slow"].flatten(1)
+            slow = slow if where is None else slow.index_select(1, where)
+            z = slow.sum(0) / physics.COMPONENTS**0.5
             g = (g * (1.0 + spread * z)).clamp_(min=self.g_min_siemens / 100)
         if "stuck" in state.traits:
             stuck = at(state.traits["stuck"], chosen)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from . import physics
+from .model import StepLaw
 from .pulsed import Pulsed
 from .record import quantity
 
@@ -33,3 +34,9 @@ class SoftBounds(Pulsed):
         offset = physics.by_sign(counts, self.set_fraction, 0.0, g.dtype)
         slope = physics.by_sign(counts, -self.set_fraction, self.reset_fraction, g.dtype)
         return physics.at_least((slope * x + offset).mul_(self.window_siemens))
+
+    def step_law(self, polarity: int) -> StepLaw:
+        """See `DeviceModel.step_law`."""
+        if polarity > 0:
+            return StepLaw(self.set_fraction, -self.set_fraction)
+        return StepLaw(slope=self.reset_fraction)

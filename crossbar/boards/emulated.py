@@ -8,9 +8,7 @@ import torch
 from torch import Tensor
 
 from device_models.errors import ShapeError
-from device_models.linear import FineSteps
-from device_models.model import DeviceModel, DeviceState
-from device_models.places import put
+from device_models.model import DeviceModel, DeviceState, check_shapes
 from device_models.pulsed import Pulsed
 
 from .. import half_select
@@ -21,6 +19,7 @@ from ..periphery import FrontEnd, convert
 from ..streams import stream, torch_stream
 from ..tile import Tiling, read
 from ..wires.array import WiredArray
+from . import pulses
 from .board import BoardInfo, check_line, counts_of_line, counts_of_one
 
 _VERIFY_PASSES = 20
@@ -38,6 +37,8 @@ class EmulatedBoard:
     of the board: its devices below know nothing of it. Emulator-only: `state`, `g` (what a noiseless
     read would see now), `read_sigma`, `restore`, `reseed`, `settle`, `wait`, `count_vmm`, `broken`.
     `pulsed` counts the pulses that reached each device, int32 (word lines, bit lines).
+
+    `g`, `read_sigma` and `pulsed` follow every pulse in place; a `state` stays as handed out.
     """
 
     def __init__(
@@ -88,15 +89,22 @@ class EmulatedBoard:
         self.front_end = front_end
         self.broken = None if faults is None else Broken(faults)
         self._half = None if half is None else (half_select.check(model), half)
+        self._in_place = None if half else pulses.in_place(model)
         made = torch_stream("manufacture", seed, place)
-        self.state = model.manufacture(self.info.shape, generator=made)
+        self._state = model.manufacture(self.info.shape, generator=made)
         self.pulsed = torch.zeros(self.info.shape, dtype=torch.int32)
         self.reseed(0)
 
+    @property
+    def state(self) -> DeviceState:
+        """The devices as they are now; pulses leave what was handed out alone."""
+        self._is_shared = True
+        return self._state
+
     def restore(self, state: DeviceState, pulsed: Tensor | None = None) -> None:
         """Put the devices into a saved state, and their counts of pulses where given."""
-        self.pulsed = self.pulsed if pulsed is None else pulsed
-        self.state = state
+        self.pulsed = self.pulsed if pulsed is None else pulsed.clone()
+        self._state = state
         self._look()
 
     def reseed(self, epoch: int) -> None:
@@ -107,7 +115,7 @@ class EmulatedBoard:
         """
         if self.wired is not None:
             probes = stream("wire probes", self._seed, self._place, epoch)
-            self.wired.start(self._conductance(self.state).double().numpy(), probes)
+            self.wired.start(self._conductance(self._state).double().numpy(), probes)
         self._look()
         self._pulse_noise = torch_stream("pulses", self._seed, self._place, epoch)
         self._read_noise = torch_stream("board reads", self._seed, self._place, epoch)
@@ -129,7 +137,7 @@ class EmulatedBoard:
         """Let device time pass: relaxation, retention and slow fluctuation go on."""
         self.restore(
             self.model.advance(
-                self.state,
+                self._state,
                 seconds,
                 generator=self._time_noise,
                 temperature_kelvin=temperature_kelvin,
@@ -141,7 +149,7 @@ class EmulatedBoard:
         g, sigma = self.g, self.read_sigma
         self._count_reads(g)
         if sigma is None:
-            return g
+            return g.clone()
         return torch.addcmul(g, sigma, torch.randn(g.shape, generator=self._read_noise))
 
     def read_slice(self, line: int, axis: Literal["word", "bit"]) -> Tensor:
@@ -232,30 +240,27 @@ class EmulatedBoard:
 
     def pulse_array(self, counts: Tensor) -> None:
         """See `Board.pulse_array`; pulses that a fault swallows are counted and paid for too."""
-        reaching, chosen = counts, self._selected
+        check_shapes(self._state, counts, self._selected)
+        counts = counts.to(torch.int32).contiguous()
+        reaching, chosen, lost, joules = counts, self._selected, 0, 0.0
         if self.broken is not None:
             reaching, chosen = self.broken.reaching(counts), chosen & ~self.broken.dead
-        after = self.model.program(self.state, reaching, chosen, generator=self._pulse_noise)
-        state, joules, lost = after.state, after.energy_joules, 0
-        if self.broken is not None:
-            joules += self.broken.joules(self.model, counts)
+            joules = self.broken.joules(self.model, counts)
             lost = self.broken.lost(self.model, counts)
-        if self._half is not None:
-            state, beside = self._disturbed(state, counts, *self._half)
-            joules += beside
-        self._moved(state, None if self._half else after.where)
-        self._wear(reaching, after.where)
-        sent = counts
-        if after.where is not None and self.broken is None:
-            sent = counts.flatten()[after.where]
-        sets, resets = self.model.pulses(sent)
-        programmed = int(torch.count_nonzero(sent))
+        done = pulses.tally(self.model, counts, reaching, self.pulsed)
+        if self._in_place is None:
+            joules += self._pulse_any(reaching, chosen, counts)
+        elif len(done.where):
+            self._unshare()
+            where, noise = done.where, self._pulse_noise
+            joules += pulses.pulse(self._in_place, self._state, reaching, where, noise)
+            self._look_at(where)
         self.counters += Counters(
-            set_pulses=sets,
-            reset_pulses=resets,
+            set_pulses=done.sets,
+            reset_pulses=done.resets,
             lost_pulses=lost,
-            programming_operations=int(programmed > 0),
-            programmed_devices=programmed,
+            programming_operations=int(done.devices > 0),
+            programmed_devices=done.devices,
             write_joules=joules,
         )
 
@@ -307,15 +312,18 @@ class EmulatedBoard:
     def close(self) -> None:
         """Nothing to let go of."""
 
-    def _wear(self, reaching: Tensor, where: Tensor | None) -> None:
-        """Count pulses per device; all others than those at the flat indices `where` got none."""
-        if isinstance(self.model, FineSteps):  # a count is the width of one pulse
-            self.pulsed += reaching != 0
-        elif where is None:
-            self.pulsed += reaching.abs()
-        else:
-            own = reaching.flatten().index_select(0, where).abs_()
-            self.pulsed.view(-1).index_add_(0, where, own.to(torch.int32))
+    def _pulse_any(self, reaching: Tensor, chosen: Tensor, counts: Tensor) -> float:
+        """Pulse any kind of device in any array by the functions of its model; joules."""
+        after = self.model.program(self._state, reaching, chosen, generator=self._pulse_noise)
+        state, joules, where = after
+        if self._half is not None:
+            state, beside = self._disturbed(state, counts, *self._half)
+            joules, where = joules + beside, None
+        if where is not None:
+            self._unshare()
+        self._state = state
+        self._look() if where is None else self._look_at(where)
+        return joules
 
     def _disturbed(
         self, state: DeviceState, counts: Tensor, model: Pulsed, half: HalfSelect
@@ -337,24 +345,26 @@ class EmulatedBoard:
 
     def _look(self, exact: bool = False) -> None:
         """What reads see of every device: conductance and spread."""
-        g = self._conductance(self.state)
-        self._own_g, self._own_sigma = g, self.model.read_sigma_siemens(g)
+        self._own_g: Tensor = self._conductance(self._state)
+        self._own_sigma: Tensor | None = self.model.read_sigma_siemens(self._own_g)
+        self._is_shared = True  # `g` may be that of the state
         self._show(exact)
 
-    def _moved(self, state: DeviceState, where: Tensor | None) -> None:
-        """Take up a state after pulses to devices at some flat indices; None: to any.
-
-        The others are as they were: relaxation and slow noise go on in `wait` alone.
-        """
-        self.state = state
-        if where is None:
-            return self._look()
-        g = self._conductance(state, where)
+    def _look_at(self, where: Tensor) -> None:
+        """Look at devices at flat indices; relaxation and slow noise go on in `wait` alone."""
+        g = self._conductance(self._state, where)
         sigma = self.model.read_sigma_siemens(g)
-        self._own_g = put(self._own_g, where, g, None)
+        self._own_g.view(-1).index_copy_(0, where, g)
         if self._own_sigma is not None and sigma is not None:
-            self._own_sigma = put(self._own_sigma, where, sigma, None)
-        return self._show()
+            self._own_sigma.view(-1).index_copy_(0, where, sigma)
+        self._show()
+
+    def _unshare(self) -> None:
+        """Copy the arrays that pulses change where somebody else may hold them."""
+        if self._is_shared:
+            self._state, self._own_g = pulses.owned(self._state), pulses.copy(self._own_g)
+            self._own_sigma = None if self._own_sigma is None else pulses.copy(self._own_sigma)
+            self._is_shared = False
 
     def _show(self, exact: bool = False) -> None:
         """Bring `g` and `read_sigma` up to date: through the lines, with their wires if any."""
@@ -376,7 +386,7 @@ class EmulatedBoard:
         g = self.g[place]
         self._count_reads(g)
         if self.read_sigma is None:
-            return g
+            return g.clone()
         return g + self.read_sigma[place] * torch.randn(g.shape, generator=self._read_noise)
 
     def _count_reads(self, g: Tensor) -> None:

@@ -14,8 +14,8 @@ def weights(g: Tensor, unit_siemens: float) -> Tensor:
 
 def variance(sigma: Tensor, unit_siemens: float) -> Tensor:
     """Variance of (G+ - G-) / unit from the spread of each device in siemens."""
-    plus, minus = (sigma / unit_siemens).square_().chunk(2, dim=1)
-    return plus + minus
+    plus, minus = sigma.chunk(2, dim=1)
+    return plus.square().addcmul_(minus, minus).mul_(unit_siemens**-2)
 
 
 def targets(weights: Tensor, unit_siemens: float, floor_siemens: float) -> Tensor:

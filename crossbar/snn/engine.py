@@ -1,5 +1,6 @@
 """Runs batches through the kernels: fixed chunks of samples on a pool of threads."""
 
+import math
 import os
 import threading
 from collections.abc import Sequence
@@ -10,11 +11,12 @@ import numpy as np
 
 from . import kernels
 from .encoding import Events
+from .kernels.lanes import LANES
 from .kernels.reduction import mean_of_chunks
 from .layer import Effective
 from .network import Network
 
-LANES = 8  # layers are padded to whole SIMD registers of 32-bit numbers
+CACHE_LINE = 64  # bytes
 CHUNKS = 4  # of a batch; fixed, so that sums do not depend on the number of threads
 SMALL = 10_000  # weights: not worth a second thread
 _ROOM = 1 << 26  # spikes of a layer that there is room for at a time, 3 bytes each
@@ -64,7 +66,7 @@ class Engine:
         self._widths = [-(-outputs // LANES) * LANES for _, outputs in network.crossbars]
         self._tile_of = [tiles_of(rows, tile_rows) for rows, _ in network.crossbars]
         self._sums = [
-            np.zeros((CHUNKS, rows, width), np.float32)
+            aligned((CHUNKS, rows, width), np.float32)
             for (rows, _), width in zip(network.crossbars, self._widths, strict=True)
         ]
 
@@ -156,8 +158,7 @@ class Engine:
             if learn:
                 for gradient in gradients:
                     gradient.fill(0.0)
-            courses, trace = self._scratch()
-            rest = back, self._constants, noise_key, courses, trace, tally, gradients, learn
+            rest = back, self._constants, noise_key, self._scratch(), tally, gradients, learn
             if columns:
                 kernels.run_converted(samples, synapses, tuple(columns), *rest)
             else:
@@ -166,29 +167,29 @@ class Engine:
 
         return list(self._pool.map(run, range(CHUNKS)))
 
-    def _scratch(self) -> tuple[tuple[kernels.Course, ...], np.ndarray]:
-        """Courses of the hidden layers and trace of the readout, of the thread that asks."""
+    def _scratch(self) -> kernels.Scratch:
+        """The scratch memory of the thread that asks."""
         if not hasattr(self._mine, "scratch"):
             self._mine.scratch = scratch(self._network.steps, self._widths)
-        found: tuple[tuple[kernels.Course, ...], np.ndarray] = self._mine.scratch
+        found: kernels.Scratch = self._mine.scratch
         return found
 
     def _synapses(self, layers: Sequence[Effective]) -> tuple[kernels.Synapses, ...]:
         """The crossbars as the kernels read them, padded with neurons that nothing drives."""
         rest = self._widths, self._network.inputs_of, self._tile_of
-        return tuple(
-            kernels.Synapses(
-                beside(layer, width), layer.siemens, inputs, tile_of, layer.weights.shape[1]
-            )
-            for layer, width, inputs, tile_of in zip(layers, *rest, strict=True)
-        )
+        return tuple(map(synapses, layers, *rest))
 
     def _back(self, weights: Sequence[np.ndarray]) -> tuple[np.ndarray, ...]:
-        """The backward weights as the kernels read them: those of the readout turned over."""
+        """The backward weights as the kernels read them: those of the readout turned over.
+
+        Through the first crossbar nothing is carried back, unless its layer drives itself.
+        """
         *hidden, readout = weights
+        unread = 0 if self._network.recurrent else 1
+        read = list(zip(hidden, self._widths, strict=False))[unread:]
         shape = readout.shape[1], self._widths[-2]
-        rows = [padded(w, (len(w), n)) for w, n in zip(hidden, self._widths, strict=False)]
-        return (*rows, padded(readout.T, shape))
+        rows = [padded(w, (len(w), width)) for w, width in read]
+        return (*self._no_back()[:unread], *rows, padded(readout.T, shape))
 
     def _no_back(self) -> tuple[np.ndarray, ...]:
         """What stands for the backward weights where nothing is carried back."""
@@ -229,19 +230,40 @@ def constants(
 
 def scratch(
     steps: int, widths: Sequence[int], dtype: type[np.floating] = np.float32
-) -> tuple[tuple[kernels.Course, ...], np.ndarray]:
-    """Courses of the hidden layers and trace of the readout, of these (padded) widths."""
+) -> kernels.Scratch:
+    """What the kernels overwrite with every sample, for crossbars of these (padded) widths."""
     *hidden, readout = widths
     courses = tuple(
         kernels.Course(
-            np.zeros((steps + 1, width), dtype),
-            np.zeros((steps + 1, width), dtype),
+            aligned((steps + 1, width), dtype),
+            aligned((steps + 1, width), dtype),
+            np.zeros((steps, width // LANES), np.uint16),
             np.zeros(steps * width, np.uint16),
             np.zeros(steps * width, np.uint8),
+            aligned((2 * width,), dtype),
+            width,
         )
         for width in hidden
     )
-    return courses, np.zeros((steps + 1, readout), dtype)
+    scores = kernels.Scores(
+        aligned((steps + 1, readout), dtype),
+        aligned((readout,), dtype),
+        aligned((readout,), dtype),
+        aligned((readout,), dtype),
+        np.zeros(readout + 1, np.int64),
+        np.zeros(readout + 1, np.int64),
+        np.zeros(readout + 1, dtype),
+        readout,
+    )
+    volleys = tuple(
+        kernels.Volleys(
+            np.zeros(steps + 1, np.int64),
+            np.zeros(steps + 1, np.int64),
+            np.zeros(2 * steps, np.int64),
+        )
+        for _ in widths
+    )
+    return kernels.Scratch(courses, scores, volleys)
 
 
 def empty_tally(network: Network, samples: int, width: int, *, keep: bool = False) -> kernels.Tally:
@@ -259,6 +281,7 @@ def empty_tally(network: Network, samples: int, width: int, *, keep: bool = Fals
         np.empty(room, np.uint16),  # memory that is not written is not taken
         np.empty(room, np.uint8),
         np.zeros((room[0], samples + 1), np.int64),
+        width,
     )
 
 
@@ -289,10 +312,26 @@ def tiles_of(rows: int, tile_rows: int) -> np.ndarray:
     return (np.arange(rows) // tile_rows).astype(np.int32)
 
 
+def synapses(layer: Effective, width: int, inputs: int, tile_of: np.ndarray) -> kernels.Synapses:
+    """One crossbar as the kernels read it, padded to a width with neurons that nothing drives."""
+    matrix = beside(layer, width)
+    return kernels.Synapses(
+        matrix, layer.siemens, inputs, tile_of, layer.weights.shape[1], width, matrix.shape[1]
+    )
+
+
+def aligned(shape: tuple[int, ...], dtype: np.typing.DTypeLike) -> np.ndarray:
+    """Zeros that begin with a cache line, so that no block of lanes lies on two."""
+    count = math.prod(shape) * np.dtype(dtype).itemsize
+    room = np.zeros(count + CACHE_LINE, np.uint8)
+    first = -room.ctypes.data % CACHE_LINE
+    return room[first : first + count].view(dtype).reshape(shape)
+
+
 def beside(layer: Effective, width: int) -> np.ndarray:
     """Weights of a crossbar and, with read noise, their variances to their right, both padded."""
     parts = [part for part in (layer.weights, layer.variance) if part.size]
-    matrix = np.zeros((len(layer.weights), width * len(parts)), layer.weights.dtype)
+    matrix = aligned((len(layer.weights), width * len(parts)), layer.weights.dtype)
     for i, part in enumerate(parts):
         matrix[:, i * width : i * width + part.shape[1]] = part
     return matrix
@@ -300,7 +339,7 @@ def beside(layer: Effective, width: int) -> np.ndarray:
 
 def padded(array: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
     """`array` with rows or columns of zeros behind it, contiguous."""
-    wider = np.zeros(shape, array.dtype)
+    wider = aligned(shape, array.dtype)
     wider[: array.shape[0], : array.shape[1]] = array
     return wider
 

@@ -10,6 +10,7 @@ from ..boards.emulated import Algorithm, EmulatedBoard
 from ..boards.placed import PlacedBoard
 from ..mappings import Mapping
 from .known import Known, Way, send
+from .steps import Steps
 
 LEAST_SHARE = 0.05  # of the mean step of the device; ours
 
@@ -28,6 +29,19 @@ class Effective(NamedTuple):
     siemens: np.ndarray
 
 
+class _Path(NamedTuple):
+    """A direction that weights can move in, without its steps; see `Way`.
+
+    `law` gives the steps where the path never changes, and `constant` is it where they do not
+    change either.
+    """
+
+    device: Tensor
+    polarity: Tensor
+    law: Steps | None = None
+    constant: Way | None = None
+
+
 class CrossbarLayer:
     """A mapping and a board. The trainer's only way to a weight is `pulse`.
 
@@ -41,7 +55,7 @@ class CrossbarLayer:
         """Join them."""
         self.mapping, self.board, self.refreshed = mapping, board, 0
         self._least_siemens = LEAST_SHARE * self.mean_step * mapping.update_unit_siemens
-        self._fixed: dict[bool, tuple[Tensor, Tensor]] = {}
+        self._fixed: list[_Path] = []
 
     @property
     def mean_step(self) -> float:
@@ -56,7 +70,7 @@ class CrossbarLayer:
         noise = torch.zeros(0, 0) if sigma is None else self.mapping.variance(sigma)
         if factor != 1.0:
             weights, noise = weights * factor, noise * factor**2
-        return Effective(weights.numpy(), noise.numpy(), g.sum(1, dtype=torch.float64).numpy())
+        return Effective(weights.numpy(), noise.numpy(), g.sum(1).double().numpy())
 
     def program(
         self,
@@ -105,8 +119,8 @@ class CrossbarLayer:
         Args:
             g: As `read_back` returns it.
         """
-        weights = self.mapping.weights(g).to(torch.float32, copy=True)
-        up, down = self._way(True, g), self._way(False, g)
+        weights = self.mapping.weights(g).float()
+        up, down = self._ways(g)
         room = self.mapping.room(g)
         reach = torch.full((len(weights), 1), self.mapping.reach)
         low, high = self.mapping.limits() if room is None else (-reach, reach)
@@ -120,25 +134,49 @@ class CrossbarLayer:
             torch.zeros(0, 0) if room is None else room.float(),
         )
 
-    def _way(self, is_up: bool, g: Tensor) -> Way:
-        """The devices that move all weights in one direction, and their expected steps.
+    def _ways(self, g: Tensor) -> list[Way]:
+        """How weights rise and fall: devices and their expected steps."""
+        paths = self._fixed or [self._path(is_up, g) for is_up in (True, False)]
+        if self.mapping.is_fixed and not self._fixed:
+            paths = self._fixed = self._kept(paths)
+        found, device, own = [], torch.zeros(0), torch.zeros(0)
+        for path in paths:
+            if path.constant is None and path.device is not device:
+                device = path.device
+                own = g.reshape(-1).index_select(0, device.view(-1)).view(device.shape)
+            found.append(path.constant or self._way(path, own))
+        return found
+
+    def _kept(self, paths: list[_Path]) -> list[_Path]:
+        """Paths that are the same at any conductance, with all that follows from it."""
+        kept, first = [], paths[0].device
+        for device, polarity, *_ in paths:
+            law = Steps.of(self.board.model, polarity)
+            path = _Path(first if torch.equal(device, first) else device, polarity, law)
+            if law is not None and law.is_constant:
+                path = path._replace(constant=self._way(path, torch.zeros(device.shape)))
+            kept.append(path)
+        return kept
+
+    def _way(self, path: _Path, own: Tensor) -> Way:
+        """A path with the expected steps of its devices at conductances `own`.
 
         Steps below `LEAST_SHARE` of the mean one count as that: a device that hardly moves, or
         whose measured mean leads the other way, would be sent millions of pulses.
         """
-        device, polarity = self._fixed.get(is_up) or self._devices(is_up, g)
-        if self.mapping.is_fixed:
-            self._fixed[is_up] = device, polarity
-        own = g.flatten().index_select(0, device.view(-1)).view(device.shape)
-        siemens = self.board.model.step_siemens(own, polarity).clamp_(min=self._least_siemens)
-        return Way(device, polarity, siemens.div_(self.mapping.update_unit_siemens).float())
+        if path.law is not None:
+            siemens = path.law(own)
+        else:
+            siemens = self.board.model.step_siemens(own, path.polarity)
+        siemens = siemens.clamp_(min=self._least_siemens).div_(self.mapping.update_unit_siemens)
+        return Way(path.device, path.polarity, siemens.float())
 
-    def _devices(self, is_up: bool, g: Tensor) -> tuple[Tensor, Tensor]:
-        """`Way.device` and `Way.polarity`."""
+    def _path(self, is_up: bool, g: Tensor) -> _Path:
+        """The devices that move all weights in one direction."""
         route = self.mapping.route(torch.full(self.mapping.shape, is_up), g)
         rows, columns = g.shape
         device = torch.arange(rows)[:, None] * columns + route.column
-        return device.int(), route.polarity.contiguous()
+        return _Path(device.int(), route.polarity.contiguous())
 
     def pulse(self, pulses: Tensor, known: Known) -> None:
         """Send signed pulses (rows, outputs), up where positive; see `send`."""

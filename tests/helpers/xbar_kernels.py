@@ -9,8 +9,9 @@ from xbar_training import margins
 
 from crossbar.snn import kernels, reference
 from crossbar.snn.encoding import Events
-from crossbar.snn.engine import LANES, beside, constants, empty_tally, padded, scratch, tiles_of
+from crossbar.snn.engine import constants, empty_tally, padded, scratch, synapses, tiles_of
 from crossbar.snn.kernels import normals
+from crossbar.snn.kernels.lanes import LANES
 from crossbar.snn.layer import Effective
 from crossbar.snn.network import Network
 
@@ -53,13 +54,7 @@ def synapses_of(network, weights, kind, *, tile_rows=64, siemens=None, variances
         for w, of_row, variance in parts
     ]
     return tuple(
-        kernels.Synapses(
-            beside(layer, width),
-            layer.siemens,
-            inputs,
-            tiles_of(len(layer.weights), tile_rows),
-            layer.weights.shape[1],
-        )
+        synapses(layer, width, inputs, tiles_of(len(layer.weights), tile_rows))
         for layer, width, inputs in zip(layers, widths_of(network), network.inputs_of, strict=True)
     )
 
@@ -93,7 +88,7 @@ def run_samples(
         backward_of(network, weights, kind),
         constants(network, tile_rows, kind),
         seed,
-        *scratch(network.steps, widths_of(network), kind),
+        scratch(network.steps, widths_of(network), kind),
         *run,
         learn,
     )

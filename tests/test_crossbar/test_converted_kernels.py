@@ -120,7 +120,7 @@ def run_kernel(
         backward_of(network, weights, kind),
         constants(network, TILE_ROWS, kind),
         seed,
-        *scratch(network.steps, widths_of(network), kind),
+        scratch(network.steps, widths_of(network), kind),
         *run,
         True,
     )

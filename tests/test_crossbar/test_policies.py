@@ -10,84 +10,34 @@ import pytest
 import torch
 from torch.testing import assert_close
 from xbar_devices import PULSED, gen, quiet, registered
-from xbar_mappings import layer_on
+from xbar_policies import (
+    SHAPE,
+    Sent,
+    known_of,
+    layer_of,
+    policy_of,
+    sent,
+    step_of,
+    wanted_changes,
+)
 from xbar_stats import z_of_mean
 from xbar_training import finish, small, synthetic, trainer_of
 
-from crossbar.mappings import MAPPINGS, MappingOptions
-from crossbar.training.config import Training
+from crossbar.mappings import MappingOptions
 from crossbar.training.policies import POLICIES
 from crossbar.training.policies.serving import can_reset, check_serving
-from crossbar.training.policies.tiki_taka import find_symmetry_points, has_symmetry_point
-from crossbar.training.tiki_options import TikiOptions
+from crossbar.training.policies.tiki_taka import has_symmetry_point
 from device_models.errors import ConfigError
 from device_models.presets import load_device
 from device_models.registry import MODELS
 from device_models.soft_bounds import SoftBounds
 
-SHAPE = (30, 20)  # weights
 OXRAM = load_device("oxram_literature")
 SILENT = quiet(OXRAM)
 SET_ONLY = SoftBounds(**PULSED, set_fraction=0.03, reset_fraction=1e-6)
 PLAIN = [name for name, policy in POLICIES.items() if not policy.needs_symmetry_point]
 each_policy = pytest.mark.parametrize("name", POLICIES)
 each_sign = pytest.mark.parametrize("sign", [1, -1, 0])
-
-
-def layer_of(model, *, sign=1, x=0.5, mapping="one_sided", seed=0):
-    """A layer of one sign whose active devices all stand at a fraction `x` of the window."""
-    made = MAPPINGS[mapping](
-        torch.full(SHAPE[:1], sign, dtype=torch.int8), SHAPE[1], model.window_siemens,
-        model.g_min_siemens, model.g_max_siemens,
-    )  # fmt: skip
-    layer = layer_on(model, made, seed=seed)
-    layer.board.restore(
-        layer.board.state._replace(g=made.targets(torch.full(SHAPE, (sign or 1) * x)))
-    )
-    return layer
-
-
-def policy_of(name, layer, **settings):
-    """The policy as a run builds it."""
-    return POLICIES[name].build(layer, Training(policy=name, **settings), 0)
-
-
-def known_of(layer):
-    """The layer, read without noise."""
-    return layer.known(layer.board.state.g)
-
-
-def wanted_changes(layer, sizes, seed=1):
-    """Normal changes of `sizes` mean steps, of both signs."""
-    return sizes * known_of(layer).up.step * torch.randn(SHAPE, generator=gen(seed))
-
-
-def step_of(known, wanted):
-    """The step of each weight in its wanted direction."""
-    return torch.where(wanted > 0, known.up.step, known.down.step)
-
-
-class Sent:
-    """Stands in a layer's place: notes the pulses and sends none, so that nothing saturates."""
-
-    def __init__(self, layer):
-        self.board, self.mapping, self.pulses = layer.board, layer.mapping, []
-
-    def pulse(self, pulses, known):
-        self.pulses.append(pulses.clone())
-
-
-def sent(name, layer, wanted, *, repeats, **settings):
-    """Pulses per weight of each of many equal updates, (repeats, rows, outputs)."""
-    told, policy, known, numbers = (
-        Sent(layer),
-        policy_of(name, layer, **settings),
-        known_of(layer),
-        gen(2),
-    )
-    for _ in range(repeats):
-        policy.update(told, wanted, known, generator=numbers)
-    return torch.stack(told.pulses)
 
 
 # The mean
@@ -149,10 +99,10 @@ def test_some_policy_claims_to_be_unbiased_and_sign_does_not():
 @each_sign
 @pytest.mark.parametrize("sizes", [0.3, 3.0])
 def test_no_pulse_goes_the_wrong_way(name, sign, sizes):
-    """Without read noise and chopper. A row of no pulse at all would pass: the next test refuses it."""
+    """Without read noise. A row of no pulse at all would pass: the next test refuses it."""
     layer = layer_of(SILENT, sign=sign)
     wanted = wanted_changes(layer, sizes)
-    pulses = sent(name, layer, wanted, repeats=100, tiki_taka=TikiOptions(chop=0.0))
+    pulses = sent(name, layer, wanted, repeats=100)
     assert (pulses * wanted.sign() >= 0).all()
 
 
@@ -330,46 +280,6 @@ def test_sign_sends_one_pulse_to_whatever_exceeds_its_share_of_the_largest_chang
         worth = wanted.abs() > share * wanted.abs().max()
         assert torch.equal(pulses, (wanted.sign() * worth).int())
         assert worth.any()
-
-
-# tiki_taka
-
-
-def test_alternating_pulses_find_the_symmetry_point():
-    """Soft bounds without spread: set (1 - x) = reset x at 0.6. The last pulse is a RESET, of 0.012.
-
-    By hand, x after it is 0.98 (x + 0.03 (1 - x)), so x = 0.0294 / 0.0494.
-    """
-    model = quiet(SoftBounds(**PULSED, set_fraction=0.03, reset_fraction=0.02))
-    (fast,) = policy_of("tiki_taka", layer_of(model)).boards
-    x = (find_symmetry_points(fast) - model.g_min_siemens) / model.window_siemens
-    assert_close(x, torch.full(SHAPE, 0.0294 / 0.0494), rtol=0.0, atol=1e-4)
-
-
-def test_the_fast_array_is_another_than_that_of_the_layer():
-    layer = layer_of(OXRAM)
-    (fast,) = policy_of("tiki_taka", layer).boards
-    traits = layer.board.state.traits["set_gain"][:, : SHAPE[1]]
-    assert not torch.equal(fast.state.traits["set_gain"], traits)
-
-
-def test_a_wrong_reference_cancels_where_the_chopper_is_on():
-    """One weight alone has a gradient; the references of all are three steps off.
-
-    Without the chopper all weights move by 200 * 0.5 * 3 / 50 = 6 pulses; with it, by a twentieth.
-    """
-    moved = {}
-    for chop in (0.0, 1.0):
-        layer = layer_of(SILENT)
-        policy = policy_of("tiki_taka", layer, tiki_taka=TikiOptions(rate=0.5, chop=chop))
-        policy.reference -= 3 * policy._step
-        told, known, wanted = Sent(layer), known_of(layer), torch.zeros(SHAPE)
-        wanted[0, 0] = known.up.step[0, 0]
-        for _ in range(200):
-            policy.update(told, wanted, known, generator=gen(3))
-        moved[chop] = torch.stack(told.pulses).sum(0)[1:].double().mean()
-    assert moved[0.0] > 20 * abs(moved[1.0]) > -1e-9
-    assert moved[0.0] > 4
 
 
 @pytest.mark.parametrize("device", ["ideal", "gaussian_update"])

@@ -10,7 +10,7 @@ from xbar_devices import gen
 
 from crossbar.snn.kernels.reduction import mean_of_chunks
 from crossbar.snn.known import Known, Way, send
-from crossbar.training.policies.kernel import take_whole_steps
+from crossbar.training.policies.kernel import give_way, lead, move_targets, take_whole_steps
 
 SHAPE = (37, 19)
 
@@ -28,7 +28,7 @@ def test_whole_steps_are_those_of_the_tensor_rule(size):
     up, down = some(1).exp(), some(2).exp()
     chi, wanted = some(3, size), some(4, size)
     kept, pulses = chi.clone(), torch.empty(SHAPE, dtype=torch.int32)
-    take_whole_steps(*(a.numpy() for a in (kept, wanted, up, down, pulses)), *np.float32((1, 0, 0)))
+    take_whole_steps(*(a.numpy() for a in (kept, wanted, up, down, pulses)), *np.float32((1, 0)))
     total = chi + wanted
     step = torch.where(total > 0, up, down)
     expected = (total / step).trunc()
@@ -45,7 +45,7 @@ def test_nothing_is_sent_below_a_threshold_and_all_whole_steps_above_it(threshol
     kept, pulses = chi.clone(), torch.empty(SHAPE, dtype=torch.int32)
     take_whole_steps(
         *(a.numpy() for a in (kept, wanted, up, down, pulses)),
-        *np.float32((threshold, least, 0)),
+        *np.float32((threshold, least)),
     )
     total = chi + wanted
     step = torch.where(total > 0, up, down)
@@ -57,13 +57,43 @@ def test_nothing_is_sent_below_a_threshold_and_all_whole_steps_above_it(threshol
     assert 20 < int(worth.sum()) < worth.numel() - 20
 
 
-def test_half_a_step_is_rounded_up_on_request():
-    up, chi = torch.ones(SHAPE), some(3, 3.0)
-    kept, pulses = torch.zeros(SHAPE), torch.empty(SHAPE, dtype=torch.int32)
-    arrays = kept, chi, up, up, pulses
-    take_whole_steps(*(a.numpy() for a in arrays), *np.float32((1, 0, 0.5)))
-    assert torch.equal(pulses, chi.round().int())
-    assert float(kept.abs().max()) < 0.5001
+# closed_loop
+
+
+@pytest.mark.parametrize(("threshold", "least"), [(1, 0.0), (3, 0.0), (1, 2.5)])
+def test_a_gap_is_rounded_to_whole_steps(threshold, least):
+    up, down = some(1).exp(), some(2).exp()
+    target, weights, pulses = some(3, 3.0), some(4, 3.0), torch.empty(SHAPE, dtype=torch.int32)
+    arrays = target, weights, up, down, pulses
+    lead(*(a.numpy() for a in arrays), *np.float32((threshold, least)))
+    gap = target - weights
+    whole = (gap / torch.where(gap > 0, up, down)).round()
+    worth = (whole.abs() >= threshold) & (gap.abs() >= least)
+    assert torch.equal(pulses, torch.where(worth, whole, 0.0).int())
+    assert 20 < int(worth.sum()) < worth.numel() - 20
+
+
+def test_targets_move_within_the_limits_of_their_rows():
+    target, wanted = some(1), some(2)
+    limits = torch.stack((-torch.rand(37, generator=gen(3)), torch.rand(37, generator=gen(4))), 1)
+    expected = torch.clamp(target + wanted, limits[:, :1], limits[:, 1:])
+    move_targets(*(a.numpy() for a in (target, wanted, limits)))
+    assert torch.equal(target, expected)
+
+
+@pytest.mark.parametrize("noise", [0.0, 0.2])
+def test_a_target_gives_way_where_its_weight_hardly_followed(noise):
+    target, start, up, down = some(1, 3.0), some(2), some(3).exp(), some(4).exp()
+    expected, now = start + some(5, 6.0), start + some(6, 0.4)
+    sent, moved, gap = expected - start, now - start, target - now
+    worth = sent.abs() > 3.0 * (torch.where(sent > 0, up, down) + noise)
+    idle = worth & (moved * sent.sign() < 0.25 * sent.abs()) & (gap * sent > 0)
+    kept = target.clone()
+    numbers = np.array((3.0, noise, 0.25, 0.5), np.float32)
+    give_way(*(a.numpy() for a in (kept, start, expected, now, up, down)), numbers)
+    assert_close(kept, target - 0.5 * gap * idle, rtol=1e-6, atol=1e-6)
+    assert torch.equal(kept[~idle], target[~idle])
+    assert 20 < int(idle.sum()) < idle.numel() - 20
 
 
 # send

@@ -4,7 +4,18 @@ Every layer is one building block, forward (`forward`, or `converted` behind a p
 (`backward`); `run` takes chunks of samples through the network. Nothing here depends on threads.
 """
 
-from .records import Columns, Constants, Course, Lines, Samples, Synapses, Tally
+from .records import (
+    Columns,
+    Constants,
+    Course,
+    Lines,
+    Samples,
+    Scores,
+    Scratch,
+    Synapses,
+    Tally,
+    Volleys,
+)
 from .run import run_chunk, run_converted
 
 __all__ = [
@@ -13,8 +24,11 @@ __all__ = [
     "Course",
     "Lines",
     "Samples",
+    "Scores",
+    "Scratch",
     "Synapses",
     "Tally",
+    "Volleys",
     "run_chunk",
     "run_converted",
 ]

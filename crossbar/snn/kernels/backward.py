@@ -7,18 +7,22 @@ The sweep never forms the gradient of the readout per step and class: with
 
 the error that reaches the last hidden layer costs two multiply-adds per neuron and step, whatever
 the number of classes. It runs from the last maximum to the first input event: before the one and
-after the other no weight has a gradient.
+after the other no weight has a gradient. All records are borrowed ones.
 """
 
 import math
 
-from ...jit import jit
-from .neurons import add_to_rows, lif_step_back, project
+import numpy as np
+
+from ...jit import inlined, jit
+from .borrowing import increase
+from .lanes import LANES, absolute, load, select, splat, store, total, write
 
 
 @jit
-def loss(best, label, classes, error):
-    """Prediction (the first class on a tie) and cross-entropy; its gradient goes to `error`."""
+def loss(scores, label, classes):
+    """Prediction (the first class on a tie) and cross-entropy; its gradient goes to the scores."""
+    best, error = scores.best, scores.error
     top = 0
     for k in range(classes):
         if best[k] > best[top]:
@@ -27,67 +31,8 @@ def loss(best, label, classes, error):
     for k in range(classes):
         total += math.exp(best[k] - best[top])
     for k in range(classes):
-        error[k] = math.exp(best[k] - best[top]) / total - (1.0 if k == label else 0.0)
+        write(error, k, math.exp(best[k] - best[top]) / total - (1.0 if k == label else 0.0))
     return top, math.log(total) - (best[label] - best[top])
-
-
-@jit
-def errors_back(a, b, out, alpha, beta):
-    """A of step t goes to `out`; A and B become those of step t - 1, nothing injected."""
-    for j in range(a.shape[0]):
-        out[j] = a[j]
-        a[j] = b[j] + alpha * a[j]
-        b[j] = beta * b[j]
-
-
-@jit
-def inject(b, amount, weights):
-    """What the loss of one class adds to B."""
-    for j in range(b.shape[0]):
-        b[j] += amount * weights[j]
-
-
-@jit
-def readout_back(lines, back, c, start, error, when, work, gradient, errors):
-    """Gradient of the readout weights, and the error of every spike before it.
-
-    Args:
-        lines: What came into the readout.
-        back: (classes, neurons): the weights that carry the error back, turned over.
-        c: Constants.
-        start: Step where the sweep ends.
-        error, when: Of each class: derivative of the loss by its score, and the step of its score.
-        work: Scratch (a, b, g_f, g_o).
-        gradient: (neurons, classes), added to.
-        errors: (steps + 1, neurons); the steps from `start` to the one returned are overwritten.
-
-    Returns:
-        Last step with an error.
-    """
-    a, b, g_f, g_o = work
-    zero = c.one - c.one
-    for row in work:
-        row[:] = zero
-    last = 0
-    for k in range(c.classes):
-        last = max(last, when[k])
-    event = lines.last
-    while event > lines.first and lines.times[event - 1] >= last:
-        event -= 1
-    for t in range(last, start - 1, -1):
-        behind = event
-        while event > lines.first and lines.times[event - 1] == t:
-            event -= 1
-        if behind > event:
-            add_to_rows(gradient, g_f, lines.rows, 0, event, behind)
-        errors_back(a, b, errors[t], c.alpha, c.beta)
-        for k in range(c.classes):
-            g_f[k] = g_o[k] + c.alpha * g_f[k]
-            g_o[k] = c.beta * g_o[k]
-            if when[k] == t and t > 0:
-                g_o[k] += error[k]
-                inject(b, error[k], back[k])
-    return last
 
 
 @jit
@@ -101,79 +46,210 @@ def restraint(fired, c):
 
 
 @jit
-def restrain(counts, c, start, last, errors, neurons):
-    """Add the penalty of the last hidden layer to its errors, (steps + 1, neurons).
+def tell(scores, classes):
+    """List what the loss injects, the latest step first; returns the number of injections.
 
     Args:
-        counts: Spikes of every hidden layer.
-        c: Constants.
-        start, last: Steps whose errors are there.
-        errors: Changed in place.
-        neurons: Those that are no padding.
-
-    Returns:
-        Last step with an error: the very last one if any layer is penalised.
+        scores: `error` and `when` are read; the lists are overwritten.
+        classes: Without padding.
     """
-    top, zero = len(counts) - 1, c.one - c.one
-    hold, penalised = restraint(counts[top], c), False
-    for layer in range(top + 1):
-        penalised |= restraint(counts[layer], c) != zero
-    if not penalised:
-        return last
-    for t in range(start, last + 1):
-        errors[t, :neurons] += hold
-    for t in range(max(start, last + 1), c.steps):
-        errors[t] = zero
-        errors[t, :neurons] = hold
-    return c.steps - 1
+    steps, which, amounts = scores.told_steps, scores.told_classes, scores.told_amounts
+    count = 0
+    for k in range(classes):
+        step, place = np.int64(scores.when[k]), count
+        if step == 0:
+            continue
+        while place > 0 and steps[place - 1] < step:
+            write(steps, place, steps[place - 1])
+            write(which, place, which[place - 1])
+            write(amounts, place, amounts[place - 1])
+            place -= 1
+        write(steps, place, step)
+        write(which, place, k)
+        write(amounts, place, scores.error[k])
+        count += 1
+    write(steps, count, -1)
+    return count
+
+
+@inlined
+def add_to_block(gradient, stride, rows, offset, first, last, column, change):
+    """Add one block to that of the rows `offset + rows[first:last]`, some of them repeatedly."""
+    for event in range(first, last):
+        at = (offset + np.int64(rows[event])) * stride + column
+        store(gradient, at, load(gradient, at) + change)
 
 
 @jit
-def hidden_back(lines, inputs, back, c, start, last, course, fired, work, gradient, below, hold):
-    """Gradient of the weights of a hidden layer, and the error of every spike before it.
+def last_volley(volleys, found, last):
+    """Number of the last volley that does not come after a step; -1 if there is none."""
+    i = found - 1
+    while i >= 0 and volleys.steps[i] > last:
+        i -= 1
+    return i
+
+
+@jit
+def readout_back(lines, volleys, found, c, start, last, scores, gradient):
+    """Gradient of the readout weights.
 
     Args:
-        lines: What came in.
-        inputs: Rows of the crossbar for that; the others are those of its own neurons.
-        back: (rows, neurons): the weights that carry the error back; not read by a layer that has
-            none below and does not drive itself.
+        lines, volleys, found: What came into the readout.
         c: Constants.
         start, last: Steps where the sweep ends and begins.
-        course: Membrane, spikes and the errors of the steps from `start` to `last`; a layer that
-            drives itself adds to these.
-        fired: Number of its spikes.
-        work: Scratch (g_current, g_membrane).
-        gradient: (rows, neurons), added to.
-        below: (steps + 1, neurons below), overwritten like `errors`; (0, 0) if that is the input.
+        scores: `error` and `when` are read.
+        gradient: (neurons, classes), added to.
+    """
+    width = scores.width
+    for column in range(0, width, LANES):
+        silent = splat(c.one - c.one)
+        g_o, g_f = silent, silent
+        amounts, steps = load(scores.error, column), load(scores.when, column)
+        i = last_volley(volleys, found, last)
+        for t in range(last, start - 1, -1):
+            if i >= 0 and volleys.steps[i] == t:
+                first, end = volleys.ends[i], volleys.ends[i + 1]
+                add_to_block(gradient, width, lines.rows, 0, first, end, column, g_f)
+                i -= 1
+            g_f = g_o + c.alpha * g_f
+            told = steps == splat(c.one * np.float32(t))
+            g_o = c.beta * g_o + select(told, amounts, silent)
+
+
+@inlined
+def injected(b, scores, done, t, back, width, column):
+    """What carries the error back at step t, with what the loss injects; and how many are done."""
+    while scores.told_steps[done] == t:
+        at = scores.told_classes[done] * width + column
+        b += scores.told_amounts[done] * load(back, at)
+        done += 1
+    return b, done
+
+
+@jit
+def spread_errors(back, c, start, last, scores, hold, neurons, course):
+    """The error of every spike before the readout, with the penalty on too many or too few.
+
+    Args:
+        back: (classes, neurons): the weights that carry the error back, turned over.
+        c: Constants.
+        start, last: Steps where the sweep ends and begins.
+        scores: See `tell`.
+        hold: See `restraint`.
+        neurons: Those that are no padding.
+        course: Its errors of the steps from `start` to `last` are overwritten.
+    """
+    width = course.width
+    for column in range(0, width, LANES):
+        a = splat(c.one - c.one)
+        b, done = a, 0
+        for t in range(last, start - 1, -1):
+            store(course.errors, t * width + column, a)
+            a, b = b + c.alpha * a, c.beta * b
+            b, done = injected(b, scores, done, t, back, width, column)
+    for t in range(start, min(last + 1, c.steps)):
+        for j in range(neurons):
+            increase(course.errors, t * width + j, hold)
+
+
+@inlined
+def through_neurons(membrane, error, g_current, g_membrane, c):
+    """The derivatives by current and membrane of step t + 1 become those of step t.
+
+    Args:
+        membrane: Of step t.
+        error: Derivative of the loss by the spikes of step t.
+        g_current, g_membrane: Derivatives.
+        c: Constants.
+    """
+    passed = select(membrane > c.threshold, g_membrane - g_membrane, g_membrane)
+    steep = c.surrogate_scale * absolute(membrane - c.threshold) + c.one
+    return c.alpha * g_current + passed, c.beta * passed + error / (steep * steep)
+
+
+@jit
+def sweep_block(
+    lines, volleys, found, back, c, start, last, course, scores, gradient, column, ways
+):
+    """`hidden_back` of a block of neurons.
+
+    Args:
+        lines, volleys, found, c, start, last, course, scores, gradient: As there.
+        back: (classes, neurons): weights of the readout, turned over.
+        column: First neuron.
+        ways: (Whether errors are read from the course, whether derivatives are kept there.)
+    """
+    is_given, is_kept = ways
+    width, silent = course.width, splat(c.one - c.one)
+    g_current, g_membrane, a, b = silent, silent, silent, silent
+    i, done = last_volley(volleys, found, last), 0
+    for t in range(last, start - 1, -1):
+        at = t * width + column
+        if i >= 0 and volleys.steps[i] == t:
+            first, end = volleys.ends[i], volleys.ends[i + 1]
+            add_to_block(gradient, width, lines.rows, 0, first, end, column, g_current)
+            i -= 1
+        membrane, error = load(course.trace, at), a
+        if is_kept:
+            store(course.trace, at, g_current)
+        if is_given:
+            error = load(course.errors, at)
+        else:
+            a, b = b + c.alpha * a, c.beta * b
+            b, done = injected(b, scores, done, t, back, width, column)
+        g_current, g_membrane = through_neurons(membrane, error, g_current, g_membrane, c)
+
+
+@inlined
+def along(matrix, row, numbers, at, width):
+    """A row of a matrix times the numbers from a place on."""
+    each = load(matrix, row * width) * load(numbers, at)
+    for column in range(LANES, width, LANES):
+        each += load(matrix, row * width + column) * load(numbers, at + column)
+    return total(each)
+
+
+@jit
+def carry_back(back, inputs, c, start, last, course, below, hold):
+    """Errors of the spikes before a layer, from the derivatives by its currents.
+
+    Args:
+        back: (inputs, neurons): the weights that carry the error back.
+        inputs: Neurons below.
+        c: Constants.
+        start, last: Steps where the sweep ends and begins.
+        course: Its trace holds the derivatives.
+        below: Course of the layer below; its errors of these steps are overwritten.
         hold: `restraint` of the layer below.
     """
-    g_current, g_membrane = work
-    zero = c.one - c.one
-    g_current[:] = zero
-    g_membrane[:] = zero
-    own = gradient.shape[0] - inputs
-    event = lines.last
-    while event > lines.first and lines.times[event - 1] > last:
-        event -= 1
-    while fired > 0 and course.times[fired - 1] > last:
-        fired -= 1
-    for t in range(last, start - 1, -1):
-        behind = event
-        while event > lines.first and lines.times[event - 1] == t:
-            event -= 1
-        add_to_rows(gradient, g_current, lines.rows, 0, event, behind)
-        if below.shape[0] > 0:
-            below[t] = zero
-            below[t, :inputs] = hold
-            project(below[t, :inputs], back, 0, g_current)
-        v = course.trace[t]
-        if c.recurrent:
-            project(course.errors[t, :own], back, inputs, g_current)
-            after = fired
-            while fired > 0 and course.times[fired - 1] == t:
-                fired -= 1
-            add_to_rows(gradient, g_current, course.rows, inputs, fired, after)
-        lif_step_back(
-            v, course.errors[t], g_current, g_membrane,
-            c.alpha, c.beta, c.threshold, c.surrogate_scale, c.one,
-        )  # fmt: skip
+    for t in range(start, last + 1):
+        to = t * below.width
+        for i in range(below.width):
+            write(below.errors, to + i, c.one - c.one)
+        for i in range(inputs):
+            own = along(back, i, course.trace, t * course.width, course.width)
+            write(below.errors, to + i, own + (hold if t < c.steps else c.one - c.one))
+
+
+@jit
+def hidden_back(
+    lines, volleys, found, readout, c, start, last, course, scores, is_given, gradient, is_kept
+):
+    """Gradient of the weights of a layer that does not drive itself.
+
+    Args:
+        lines, volleys, found: What came in.
+        readout: (classes, neurons): weights of the readout, turned over; read unless `is_given`.
+        c: Constants.
+        start, last: Steps where the sweep ends and begins.
+        course: Membranes, and (with `is_given`) errors from `start` to `last`.
+        scores: What the loss injects, see `tell`; read unless `is_given`.
+        is_given: Whether the errors stand in the course; else they come from the readout.
+        gradient: (rows, neurons), added to.
+        is_kept: Whether the derivatives by the currents shall take the place of the membranes.
+    """
+    ways = is_given, is_kept
+    for column in range(0, course.width, LANES):
+        sweep_block(
+            lines, volleys, found, readout, c, start, last, course, scores, gradient, column, ways
+        )

@@ -7,10 +7,13 @@ is added. The ideal path of `forward` stays a function of its own, because it mu
 import numpy as np
 
 from ...jit import jit
-from .forward import count_own_reads, count_reads, first_step
+from .borrowing import increase
+from .forward import count_reads, first_step
+from .lanes import borrowed
 from .neurons import any_fires, end_of_step, leaky_step, lif_step, list_fired
 from .normals import add_noise, draw_normals
 from .records import Lines
+from .recurrent import count_own_reads
 
 _i32 = np.int32
 
@@ -148,7 +151,8 @@ def hidden_converted(lines, synapses, layer, c, key, course, work, tally, place)
     """`forward.hidden_layer` behind a periphery; see there.
 
     Args:
-        lines, c, course, tally, place: As there.
+        lines, c, tally, place: As there.
+        course: As there, not borrowed.
         synapses: The crossbar; its matrix is not read.
         layer: The periphery.
         key: (2,) uint64, noise keys of reads and of conversions.
@@ -175,33 +179,36 @@ def hidden_converted(lines, synapses, layer, c, key, course, work, tally, place)
                 course.rows, synapses.inputs, mine, count, layer, work, key, t, c, tile
             )
             above += more
-        tally.clipped[place] += above + end_drive(layer, work, key, t, c, tile)
+        increase(tally.clipped, place, above + end_drive(layer, work, key, t, c, tile))
     for event in range(count):
-        tally.spikes[place, course.rows[event]] += 1
+        increase(tally.spikes, place * tally.width + course.rows[event], 1)
     count_reads(lines, synapses, tally, place)
     if c.recurrent:
-        count_own_reads(lines, Lines(course.rows, course.times, 0, count), synapses, tally, place)
+        own = Lines(borrowed(course.rows), borrowed(course.times), 0, count)
+        count_own_reads(lines, own, synapses, tally, place)
     return count
 
 
 @jit
-def readout_converted(lines, synapses, layer, c, key, trace, work, scores, tally, place):
+def readout_converted(lines, synapses, layer, c, key, scores, work, tally, place):
     """`forward.readout_layer` behind a periphery; see `hidden_converted`."""
-    current, (best, when) = work[0], scores
+    current, best, when, trace = work[0], scores.best, scores.when, scores.trace
     start = first_step(lines, c)
     zero = c.one - c.one
     for row in (current, best):
         row[:] = zero
-    when[:] = 0
+    when[:] = zero
     trace[: start + 1] = zero
     event = lines.first
     for t in range(start, c.steps):
-        leaky_step(trace[t], trace[t + 1], current, best, when, np.int32(t + 1), c.alpha, c.beta)
+        leaky_step(
+            trace[t], trace[t + 1], current, best, when, c.one * np.float32(t + 1), c.alpha, c.beta
+        )
         leak(current, layer.keep, c.one)
         first = event
         event = end_of_step(lines.times, first, lines.last, t)
         tile, above = drive(lines.rows, 0, first, event, layer, work, key, t, c, -1)
-        tally.clipped[place] += above + end_drive(layer, work, key, t, c, tile)
+        increase(tally.clipped, place, above + end_drive(layer, work, key, t, c, tile))
     count_reads(lines, synapses, tally, place)
 
 

@@ -1,7 +1,7 @@
-"""Neurons of one layer in one step, and what drives them: the inner loops.
+"""Neurons of one layer behind a periphery in one step, and what is counted of events.
 
-Each is a function of its own with a 32-bit counter, or none: only so does the compiler vectorise
-it. Rows are added four at a time, so that a sum is read and written once for four of them.
+Each loop is a function of its own with a 32-bit counter, or none: only so does the compiler
+vectorise it.
 """
 
 import numpy as np
@@ -48,59 +48,6 @@ def leaky_step(now, after, current, best, when, step, alpha, beta):
 
 
 @jit
-def lif_step_back(v, errors, g_current, g_membrane, alpha, beta, threshold, scale, one):
-    """The derivatives by current and membrane, of step t + 1, become those of step t.
-
-    Args:
-        v: Membrane of step t.
-        errors: Derivative of the loss by the spikes of step t.
-        g_current, g_membrane: Derivatives, changed.
-        alpha, beta, threshold, scale, one: See `Constants`.
-    """
-    for j in range(v.shape[0]):
-        passed = one - one if v[j] > threshold else g_membrane[j]
-        g_current[j] = alpha * g_current[j] + passed
-        slope = one / (scale * abs(v[j] - threshold) + one)
-        g_membrane[j] = beta * passed + errors[j] * slope * slope
-
-
-@jit
-def add_rows(out, matrix, rows, offset, first, last):
-    """Add rows `offset + rows[first:last]` of a matrix to `out`."""
-    event = first
-    while event + 4 <= last:
-        a, b = matrix[offset + rows[event]], matrix[offset + rows[event + 1]]
-        c, d = matrix[offset + rows[event + 2]], matrix[offset + rows[event + 3]]
-        for j in range(out.shape[0]):
-            out[j] += (a[j] + b[j]) + (c[j] + d[j])
-        event += 4
-    while event < last:
-        a = matrix[offset + rows[event]]
-        for j in range(out.shape[0]):
-            out[j] += a[j]
-        event += 1
-
-
-@jit
-def add_to_rows(matrix, row, rows, offset, first, last):
-    """Add one row to the rows `offset + rows[first:last]` of a matrix, some of them repeatedly."""
-    for event in range(first, last):
-        to = matrix[offset + rows[event]]
-        for j in range(row.shape[0]):
-            to[j] += row[j]
-
-
-@jit
-def project(out, matrix, first_row, vector):
-    """Add matrix @ vector to `out`, with the rows from `first_row` on."""
-    for i in range(out.shape[0]):
-        row, total = matrix[first_row + i], out[i]
-        for j in range(vector.shape[0]):
-            total += row[j] * vector[j]
-        out[i] = total
-
-
-@jit
 def list_fired(membrane, threshold, rows, times, step, count):
     """Append the neurons that fire in one step to the events of a layer; returns their number."""
     for j in range(membrane.shape[0]):
@@ -120,20 +67,20 @@ def end_of_step(times, first, last, step):
 
 
 @jit
-def driven_siemens(lines, siemens):
-    """Conductance that some lines drive, summed; `siemens` of each row."""
+def driven_siemens(lines, siemens, offset):
+    """Conductance that some lines drive, summed; `siemens` of each row, line 0 at `offset`."""
     total = 0.0
     for event in range(lines.first, lines.last):
-        total += siemens[lines.rows[event]]
+        total += siemens[offset + np.int64(lines.rows[event])]
     return total
 
 
 @jit
-def tiles_entered(lines, tile_of):
+def tiles_entered(lines, tile_of, offset):
     """(row tile, step) pairs with a driven line; a choice would be a branch that is often wrong."""
     tiles, last = 0, -1
     for event in range(lines.first, lines.last):
-        tile = int(lines.times[event]) << 20 | tile_of[lines.rows[event]]
+        tile = int(lines.times[event]) << 20 | tile_of[offset + np.int64(lines.rows[event])]
         tiles += tile != last
         last = tile
     return tiles
@@ -145,16 +92,16 @@ def tiles_shared(lines, own, inputs, tile_of):
 
     Only the tile that holds both kinds of rows can be shared, and own spikes come behind.
     """
-    if inputs == 0 or inputs >= tile_of.shape[0] or tile_of[inputs - 1] != tile_of[inputs]:
+    if inputs == 0 or tile_of[inputs - 1] != tile_of[inputs]:
         return 0
     shared, event, last = 0, lines.first, -1
     for mine in range(own.first, own.last):
         step = int(own.times[mine])
-        if step == last or tile_of[inputs + own.rows[mine]] != tile_of[inputs]:
+        if step == last or tile_of[inputs + np.int64(own.rows[mine])] != tile_of[inputs]:
             continue  # only the first of a step
         last = step
         while event < lines.last and lines.times[event] <= step:
             event += 1
         if event > lines.first and lines.times[event - 1] == step:
-            shared += tile_of[lines.rows[event - 1]] == tile_of[inputs]
+            shared += tile_of[np.int64(lines.rows[event - 1])] == tile_of[inputs]
     return shared

@@ -12,24 +12,25 @@ import math
 
 import numpy as np
 
-from ...jit import jit
+from ...jit import inlined, jit
+from .lanes import as_wide, borrowed, load
 
 _f32, _u64 = np.float32, np.uint64
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)  # 2^64 / golden ratio: spreads small numbers over all bits
 _BITS = 14
 _SIZE = 1 << _BITS
-_BLOCK = 256  # places that share a and b
+BLOCK = 256  # places that share a and b
 _HALF = np.float32(math.sqrt(0.5))
 
 
 def pool(seed: int) -> np.ndarray:
-    """`_SIZE` normal numbers without autocorrelation, and the first `_BLOCK` of them once more."""
+    """`_SIZE` normal numbers without autocorrelation, and the first `BLOCK` of them once more."""
     phases = np.fft.rfft(np.random.default_rng(seed).standard_normal(_SIZE))
     phases /= np.abs(phases)
     phases[0] = 0.0
     numbers = np.fft.irfft(phases, _SIZE)
     numbers /= numbers.std()
-    return np.concatenate([numbers, numbers[:_BLOCK]]).astype(np.float32)
+    return np.concatenate([numbers, numbers[:BLOCK]]).astype(np.float32)
 
 
 _P, _Q = pool(1), pool(2)
@@ -60,9 +61,9 @@ def places(key, step, block):
 @jit
 def draw_normals(key, step, out):
     """Fill `out` with standard normals that depend on (key, step, place) alone."""
-    for block in range((out.shape[0] + _BLOCK - 1) // _BLOCK):
+    for block in range((out.shape[0] + BLOCK - 1) // BLOCK):
         a, b = places(key, step, block)
-        own = out[block * _BLOCK : (block + 1) * _BLOCK]
+        own = out[block * BLOCK : (block + 1) * BLOCK]
         p, q = _P[a : a + own.shape[0]], _Q[b : b + own.shape[0]]
         for j in range(own.shape[0]):
             own[j] = (p[j] + q[j]) * _HALF
@@ -71,11 +72,19 @@ def draw_normals(key, step, out):
 @jit
 def add_noise(current, variance, key, step):
     """Add one draw per column, of the variance summed over the driven word lines; clear the sum."""
-    for block in range((current.shape[0] + _BLOCK - 1) // _BLOCK):
+    for block in range((current.shape[0] + BLOCK - 1) // BLOCK):
         a, b = places(key, step, block)
-        own = current[block * _BLOCK : (block + 1) * _BLOCK]
-        of_own = variance[block * _BLOCK : (block + 1) * _BLOCK]
+        own = current[block * BLOCK : (block + 1) * BLOCK]
+        of_own = variance[block * BLOCK : (block + 1) * BLOCK]
         p, q = _P[a : a + own.shape[0]], _Q[b : b + own.shape[0]]
         for j in range(own.shape[0]):
             own[j] += np.sqrt(of_own[j]) * ((p[j] + q[j]) * _HALF)
             of_own[j] = of_own[j] - of_own[j]
+
+
+@inlined
+def normals_at(begin, offset, like):
+    """A block of lanes of one draw: those from `offset` on of what begins at these two places."""
+    a, b = begin
+    p, q = load(borrowed(_P), a + offset), load(borrowed(_Q), b + offset)
+    return as_wide((p + q) * _HALF, like)

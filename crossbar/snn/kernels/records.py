@@ -1,4 +1,8 @@
-"""What the kernels read and write: plain records of arrays."""
+"""What the kernels read and write: plain records of arrays.
+
+Inside `run_chunk` the same records hold the arrays borrowed (`lanes.borrowed`): flat pointers, which
+cost nothing to pass on.
+"""
 
 from typing import NamedTuple
 
@@ -35,6 +39,8 @@ class Synapses(NamedTuple):
     inputs: int  # rows of the lines that come in
     tile_of: np.ndarray  # (rows,) int32: row of tiles that each lies in
     neurons: int  # without padding
+    width: int  # with padding
+    stride: int  # numbers in a row of the matrix
 
 
 class Samples(NamedTuple):
@@ -57,6 +63,17 @@ class Lines(NamedTuple):
     last: int
 
 
+class Volleys(NamedTuple):
+    """The steps of one sample in which lines spike; scratch that every sample overwrites.
+
+    Volley i is the events `ends[i]:ends[i + 1]`, in step `steps[i]`; behind the last step stands -1.
+    """
+
+    steps: np.ndarray  # (steps + 1,) int64
+    ends: np.ndarray  # (steps + 1,) int64
+    places: np.ndarray  # (2 steps,) int64: where its noise begins in both pools of `normals`
+
+
 class Tally(NamedTuple):
     """What a chunk of samples did; arrays are added to, except the two per sample.
 
@@ -74,6 +91,7 @@ class Tally(NamedTuple):
     kept_rows: np.ndarray  # (hidden layers, room for all) uint16: neuron
     kept_times: np.ndarray  # (hidden layers, room for all) uint8: step
     kept_ends: np.ndarray  # (hidden layers, samples + 1) int64: where those of a sample end
+    width: int  # neurons of the widest layer
 
 
 class Columns(NamedTuple):
@@ -111,5 +129,29 @@ class Course(NamedTuple):
 
     trace: np.ndarray  # (steps + 1, neurons)
     errors: np.ndarray  # (steps + 1, neurons): derivative of the loss by the spikes of each step
+    fired: np.ndarray  # (steps, blocks of neurons) uint16: who spikes in each step, a bit each
     rows: np.ndarray  # (steps x neurons,) uint16
     times: np.ndarray  # (steps x neurons,) uint8
+    work: np.ndarray  # (2 x neurons,): state of a layer that drives itself
+    width: int  # neurons, padding included
+
+
+class Scores(NamedTuple):
+    """The readout in one sample; scratch that every sample overwrites. All (classes,) and more."""
+
+    trace: np.ndarray  # (steps + 1, classes)
+    best: np.ndarray  # maximum of every class over time
+    when: np.ndarray  # first step that reaches it, 0 if none does; as floats, for the lanes' sake
+    error: np.ndarray  # derivative of the loss by `best`
+    told_steps: np.ndarray  # int64, see `backward.tell`; behind the last one stands -1
+    told_classes: np.ndarray  # int64
+    told_amounts: np.ndarray
+    width: int  # classes, padding included
+
+
+class Scratch(NamedTuple):
+    """What every sample overwrites; of one thread."""
+
+    courses: tuple[Course, ...]  # of the hidden layers
+    scores: Scores
+    volleys: tuple[Volleys, ...]  # of what comes into each crossbar

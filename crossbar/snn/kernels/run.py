@@ -3,42 +3,24 @@
 import numpy as np
 
 from ...jit import jit
-from .backward import hidden_back, loss, readout_back, restrain, restraint
+from .backward import carry_back, hidden_back, loss, readout_back, restraint, spread_errors, tell
+from .borrowing import borrow_course, borrow_scores, borrow_synapses, borrow_tally, borrow_volleys
 from .converted import hidden_converted, readout_converted
-from .forward import first_step, hidden_layer, readout_layer
+from .forward import find_volleys, first_step, hidden_layer, readout_layer
+from .lanes import borrowed
 from .normals import sample_key
 from .records import Lines
+from .recurrent import recurrent_back, recurrent_layer
 
 
 @jit
-def inputs_of(samples, i):
-    """The events of sample i of a chunk."""
+def lines_into(layer, samples, i, courses, counts):
+    """What comes into a crossbar in sample i of a chunk."""
+    if layer > 0:
+        return Lines(courses[layer - 1].rows, courses[layer - 1].times, 0, counts[layer - 1])
     chosen = samples.chosen[i]
-    return Lines(samples.rows, samples.times, samples.offsets[chosen], samples.offsets[chosen + 1])
-
-
-@jit
-def outputs_of(course, count):
-    """The spikes of a layer as what comes into the next one."""
-    return Lines(course.rows, course.times, 0, count)
-
-
-@jit
-def scratch(layer, neurons, kind):
-    """The scratch rows of a layer: one for the way forth, two for the way back."""
-    return np.zeros(layer.matrix.shape[1], kind), np.zeros(neurons, kind), np.zeros(neurons, kind)
-
-
-@jit
-def neurons_of(courses, trace, layer):
-    """Neurons of a layer, padding included; the layer behind the hidden ones is the readout."""
-    return courses[layer].trace.shape[1] if layer < len(courses) else trace.shape[1]
-
-
-@jit
-def scoring(width, kind):
-    """The scratch of the readout: error of every class; best and when, see `readout_layer`."""
-    return np.zeros(width, kind), (np.zeros(width, kind), np.zeros(width, np.int32))
+    first, last = samples.offsets[chosen], samples.offsets[chosen + 1]
+    return Lines(borrowed(samples.rows), borrowed(samples.times), first, last)
 
 
 @jit
@@ -53,36 +35,68 @@ def keep_spikes(i, courses, counts, tally):
 
 
 @jit
-def finish(samples, i, lines, network, counts, courses, work, tally, gradients, learn):
-    """After the forward pass of sample i: its spikes, its loss and (with `learn`) its gradient."""
-    keep_spikes(i, courses, counts, tally)
-    layers, back, c = network
-    rows, (error, (best, when)) = work
-    label = samples.labels[samples.chosen[i]]
-    start = first_step(lines, c)
-    tally.predictions[i], tally.losses[i] = loss(best, label, c.classes, error)
-    if not learn:
-        return
-    top = len(courses) - 1
-    readout = rows[top + 1]
-    ab = rows[top][1], rows[top][2], readout[1], readout[2]
-    last = readout_back(
-        outputs_of(courses[top], counts[top]), back[top + 1], c, start, error, when, ab,
-        gradients[top + 1], courses[top].errors,
-    )  # fmt: skip
-    last = restrain(counts, c, start, last, courses[top].errors, layers[top].neurons)
-    for layer in range(top, -1, -1):
-        own = lines if layer == 0 else outputs_of(courses[layer - 1], counts[layer - 1])
-        below = np.zeros((0, 0), error.dtype) if layer == 0 else courses[layer - 1].errors
-        both = rows[layer][1], rows[layer][2]
-        hidden_back(
-            own, layers[layer].inputs, back[layer], c, start, last, courses[layer], counts[layer],
-            both, gradients[layer], below, restraint(counts[layer - 1], c) if layer else c.one - c.one,
-        )  # fmt: skip
+def is_penalised(counts, c):
+    """Whether a hidden layer sent too many or too few spikes."""
+    penalised = False
+    for layer in range(counts.shape[0]):
+        penalised |= restraint(counts[layer], c) != c.one - c.one
+    return penalised
 
 
 @jit
-def run_chunk(samples, layers, back, c, seed, courses, trace, tally, gradients, learn):
+def sweep_back(samples, i, volleys, found, network, counts, courses, scores, gradients):
+    """The gradient of sample i, once its loss is known."""
+    layers, back, c = network
+    top, start = len(courses) - 1, first_step(lines_into(0, samples, i, courses, counts), c)
+    told = tell(scores, c.classes)
+    last = scores.told_steps[0] if told > 0 else 0
+    lines = lines_into(top + 1, samples, i, courses, counts)
+    readout_back(
+        lines,
+        volleys[top + 1],
+        found[top + 1],
+        c,
+        start,
+        last,
+        scores,
+        borrowed(gradients[top + 1]),
+    )
+    is_held = is_penalised(counts, c)
+    last, readout = (max(last, c.steps - 1) if is_held else last), borrowed(back[top + 1])
+    if c.recurrent or is_held:
+        hold, neurons = restraint(counts[top], c), layers[top].neurons
+        spread_errors(readout, c, start, last, scores, hold, neurons, courses[top])
+    for layer in range(top, -1, -1):
+        lines, own = lines_into(layer, samples, i, courses, counts), borrowed(back[layer])
+        course, gradient = courses[layer], borrowed(gradients[layer])
+        if c.recurrent:
+            recurrent_back(
+                lines, volleys[layer], found[layer], layers[layer], own, c, start, last, course,
+                counts[layer], gradient,
+            )  # fmt: skip
+        else:
+            is_given = layer < top or is_held
+            hidden_back(
+                lines, volleys[layer], found[layer], readout, c, start, last, course, scores,
+                is_given, gradient, layer > 0,
+            )  # fmt: skip
+        if layer > 0:
+            hold, below = restraint(counts[layer - 1], c), courses[layer - 1]
+            carry_back(own, layers[layer].inputs, c, start, last, course, below, hold)
+
+
+@jit
+def finish(samples, i, volleys, found, network, counts, courses, scores, tally, gradients, learn):
+    """After the forward pass of sample i: its spikes, its loss and (with `learn`) its gradient."""
+    keep_spikes(i, courses, counts, tally)
+    label = samples.labels[samples.chosen[i]]
+    tally.predictions[i], tally.losses[i] = loss(scores, label, network[2].classes)
+    if learn:
+        sweep_back(samples, i, volleys, found, network, counts, courses, scores, gradients)
+
+
+@jit
+def run_chunk(samples, layers, back, c, seed, scratch, tally, gradients, learn):
     """Run a chunk of samples one after the other, forward and (with `learn`) backward.
 
     Args:
@@ -92,31 +106,37 @@ def run_chunk(samples, layers, back, c, seed, courses, trace, tally, gradients, 
             (rows, neurons), of the readout (classes, neurons).
         c: Constants.
         seed: 64-bit seed of the read noise of this pass over the data.
-        courses: Scratch, one `Course` per hidden layer.
-        trace: Scratch (steps + 1, classes).
+        scratch: A `Course` per hidden layer, `Scores`, `Volleys` per crossbar.
         tally: Added to.
         gradients: One array per crossbar, added to; not touched without `learn`.
         learn: Whether to sweep back.
     """
-    kind, top = trace.dtype, len(courses) - 1
-    rows = [scratch(layers[n], neurons_of(courses, trace, n), kind) for n in range(top + 2)]
-    work = rows, scoring(trace.shape[1], kind)
-    scores, network = work[1][1], (layers, back, c)
-    counts = np.zeros(len(courses), np.int64)
+    top = len(scratch[0]) - 1
+    courses = [borrow_course(course) for course in scratch[0]]
+    scores, volleys = borrow_scores(scratch[1]), [borrow_volleys(v) for v in scratch[2]]
+    arrays, counted = [borrow_synapses(layer) for layer in layers], borrow_tally(tally)
+    network = arrays, back, c
+    counts, found = np.zeros(top + 1, np.int64), np.zeros(top + 2, np.int64)
     for i in range(samples.chosen.shape[0]):
-        lines = inputs_of(samples, i)
-        through = lines
-        for layer in range(len(courses)):
-            key = sample_key(seed, samples.first_key + i, layer)
-            counts[layer] = hidden_layer(
-                through, layers[layer], c, key, courses[layer], rows[layer][0], tally, layer
-            )
-            through = outputs_of(courses[layer], counts[layer])
-        key = sample_key(seed, samples.first_key + i, top + 1)
-        readout_layer(
-            through, layers[top + 1], c, key, trace, rows[top + 1][0], scores, tally, top + 1
+        start = first_step(lines_into(0, samples, i, courses, counts), c)
+        for n in range(top + 2):
+            lines = lines_into(n, samples, i, courses, counts)
+            found[n] = find_volleys(lines, volleys[n])
+            key = sample_key(seed, samples.first_key + i, n)
+            layer, own = arrays[n], volleys[n]
+            if n > top:
+                readout_layer(lines, own, found[n], layer, c, start, key, scores, counted, n)
+            elif c.recurrent:
+                counts[n] = recurrent_layer(
+                    lines, own, layer, c, start, key, courses[n], counted, n
+                )
+            else:
+                counts[n] = hidden_layer(
+                    lines, own, found[n], layer, c, start, key, courses[n], counted, n
+                )
+        finish(
+            samples, i, volleys, found, network, counts, courses, scores, tally, gradients, learn
         )
-        finish(samples, i, lines, network, counts, courses, work, tally, gradients, learn)
 
 
 @jit
@@ -134,37 +154,44 @@ def converted_scratch(front, width, kind):
 
 
 @jit
-def run_converted(samples, layers, fronts, back, c, seed, courses, trace, tally, gradients, learn):
+def keys_of(seed, number, layers, keys):
+    """Noise keys of one sample, of reads and of conversions, written into (layers, 2) uint64."""
+    for layer in range(layers):
+        # Conversions have keys of their own: "layers" behind the last one of the sample.
+        for kind_of in range(2):
+            keys[layer, kind_of] = sample_key(seed, number, layer + kind_of * layers)
+
+
+@jit
+def run_converted(samples, layers, fronts, back, c, seed, scratch, tally, gradients, learn):
     """`run_chunk` behind a periphery; the error is carried back as if there were none.
 
     Args:
-        samples, layers, back, c, seed, courses, trace, tally, gradients, learn: As there; of
-            `layers` only the conductances of the rows are read.
+        samples, layers, back, c, seed, scratch, tally, gradients, learn: As there; of `layers`
+            only the conductances of the rows are read.
         fronts: The periphery of every crossbar, `Columns`.
     """
-    kind, top = trace.dtype, len(courses) - 1
-    rows = [scratch(layers[n], neurons_of(courses, trace, n), kind) for n in range(top + 2)]
-    forth = [converted_scratch(fronts[n], rows[n][1].shape[0], kind) for n in range(top + 2)]
-    work = rows, scoring(trace.shape[1], kind)
-    scores, network = work[1][1], (layers, back, c)
-    counts = np.zeros(len(courses), np.int64)
-    keys = np.zeros((len(layers), 2), np.uint64)
+    owned, top, kind = scratch[0], len(scratch[0]) - 1, scratch[1].trace.dtype
+    courses = [borrow_course(course) for course in owned]
+    scores, volleys = borrow_scores(scratch[1]), [borrow_volleys(v) for v in scratch[2]]
+    arrays, counted = [borrow_synapses(layer) for layer in layers], borrow_tally(tally)
+    network = arrays, back, c
+    forth = [converted_scratch(fronts[n], arrays[n].width, kind) for n in range(top + 2)]
+    counts, found = np.zeros(top + 1, np.int64), np.zeros(top + 2, np.int64)
+    keys = np.zeros((top + 2, 2), np.uint64)
     for i in range(samples.chosen.shape[0]):
-        for layer in range(len(layers)):
-            # Conversions have keys of their own: "layers" behind the last one of the sample.
-            for kind_of in range(2):
-                place = layer + kind_of * len(layers)
-                keys[layer, kind_of] = sample_key(seed, samples.first_key + i, place)
-        lines = inputs_of(samples, i)
-        through = lines
-        for layer in range(len(courses)):
-            counts[layer] = hidden_converted(
-                through, layers[layer], fronts[layer], c, keys[layer], courses[layer], forth[layer],
-                tally, layer,
-            )  # fmt: skip
-            through = outputs_of(courses[layer], counts[layer])
-        readout_converted(
-            through, layers[top + 1], fronts[top + 1], c, keys[top + 1], trace,
-            forth[top + 1], scores, tally, top + 1,
-        )  # fmt: skip
-        finish(samples, i, lines, network, counts, courses, work, tally, gradients, learn)
+        keys_of(seed, samples.first_key + i, top + 2, keys)
+        for n in range(top + 2):
+            lines = lines_into(n, samples, i, courses, counts)
+            found[n] = find_volleys(lines, volleys[n])
+            if n > top:
+                readout_converted(
+                    lines, arrays[n], fronts[n], c, keys[n], scratch[1], forth[n], counted, n
+                )
+            else:
+                counts[n] = hidden_converted(
+                    lines, arrays[n], fronts[n], c, keys[n], owned[n], forth[n], counted, n
+                )
+        finish(
+            samples, i, volleys, found, network, counts, courses, scores, tally, gradients, learn
+        )

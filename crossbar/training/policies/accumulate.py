@@ -44,7 +44,12 @@ class Accumulate(Policy):
     ) -> None:
         """See `Policy.update`; draws no random number."""
         if is_due(self.waited, self._options):
-            layer.pulse(worthy_pulses(self.chi, wanted, known, layer, self._options), known)
+            pulses = torch.empty(self.shape, dtype=torch.int32)
+            arrays = self.chi, wanted, known.up.step, known.down.step, pulses
+            take_whole_steps(
+                *(array.numpy() for array in arrays), *thresholds(layer, self._options)
+            )
+            layer.pulse(pulses, known)
         else:
             self.chi += wanted
 
@@ -70,35 +75,10 @@ def waiting(waited: Tensor, options: AccumulateOptions) -> dict[str, Tensor]:
     return {"waited": waited} if options.program_every > 1 else {}
 
 
-def worthy_pulses(
-    chi: Tensor,
-    wanted: Tensor,
-    known: Known,
-    layer: CrossbarLayer,
-    options: AccumulateOptions,
-    *,
-    rounded: bool = False,
-) -> Tensor:
-    """The pulses that chi + wanted is worth, int32; the rest stays in `chi`.
-
-    Args:
-        chi: What was gathered, float32 (rows, outputs).
-        wanted: What this update adds to it.
-        known: The layer as last read back.
-        layer: Where the pulses will go.
-        options: What is worth a pulse.
-        rounded: To the nearest number of pulses instead of towards zero.
-    """
-    pulses = torch.empty(chi.shape, dtype=torch.int32)
-    arrays = chi, wanted, known.up.step, known.down.step, pulses
+def thresholds(layer: CrossbarLayer, options: AccumulateOptions) -> tuple[np.float32, np.float32]:
+    """What is worth a pulse: so many pulses, and a change of at least that."""
     least = options.threshold_sigmas * operation_noise(layer) if options.threshold_sigmas else 0.0
-    take_whole_steps(
-        *(array.numpy() for array in arrays),
-        np.float32(options.threshold_pulses),
-        np.float32(least),
-        np.float32(0.5 if rounded else 0.0),
-    )
-    return pulses
+    return np.float32(options.threshold_pulses), np.float32(least)
 
 
 def operation_noise(layer: CrossbarLayer) -> float:

@@ -2,6 +2,7 @@
 
 from typing import Self
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -9,7 +10,8 @@ from ...snn.known import Known
 from ...snn.layer import CrossbarLayer
 from ..accumulate_options import AccumulateOptions
 from ..config import Training
-from .accumulate import is_due, operation_noise, waiting, worthy_pulses
+from .accumulate import is_due, operation_noise, thresholds, waiting
+from .kernel import give_way, lead, move_targets
 from .policy import Policy
 
 WORTH_PULSES = 3.0  # that must have been sent before a device is blamed; ours, as the next two
@@ -25,7 +27,7 @@ class ClosedLoop(Policy):
     the next read-back and is sent against. The error of a weight so stays that of the last pulses
     and of one read, where that of `accumulate` grows with the square root of all pulses ever sent.
     Targets keep to the limits of the mapping. One that its devices do not follow, because they are
-    at their own bounds, stuck or worn out, gives way (`attainable`), else they would be pulsed for
+    at their own bounds, stuck or worn out, gives way (`release`), else they would be pulsed for
     ever. The digital side holds the whole weight, 4 bytes, as
     large as the accumulator it replaces; the crossbar is what inference and the forward pass read.
 
@@ -56,13 +58,14 @@ class ClosedLoop(Policy):
         if not self.target.numel():
             self.target = known.weights.clone()
         elif self._known is not None and self._known is not known:
-            self.target = attainable(self.target, self._known, known, layer)
+            release(self.target, self._known, known, layer)
         self._known = known
-        self.target += wanted
-        torch.clamp(self.target, known.limits[:, :1], known.limits[:, 1:], out=self.target)
+        move_targets(*(array.numpy() for array in (self.target, wanted, known.limits)))
         if is_due(self.waited, self._options):
-            gap = known.weights.neg(), self.target
-            layer.pulse(worthy_pulses(*gap, known, layer, self._options, rounded=True), known)
+            pulses = torch.empty(self.shape, dtype=torch.int32)
+            arrays = self.target, known.weights, known.up.step, known.down.step, pulses
+            lead(*(array.numpy() for array in arrays), *thresholds(layer, self._options))
+            layer.pulse(pulses, known)
 
     def state(self) -> dict[str, Tensor]:
         """The targets, and how many updates the next programming has waited for."""
@@ -74,19 +77,16 @@ class ClosedLoop(Policy):
         self.waited = state.get("waited", self.waited)
 
 
-def attainable(target: Tensor, before: Known, now: Known, layer: CrossbarLayer) -> Tensor:
-    """Targets after a read-back: where a weight hardly moved, half of what it lacks is dropped.
+def release(target: Tensor, before: Known, now: Known, layer: CrossbarLayer) -> None:
+    """After a read-back, let go of half of what a weight lacks that hardly moved; in place.
 
     Args:
-        target: (rows, outputs).
+        target: (rows, outputs). Changed.
         before: The read-back before, its weights moved on by the pulses sent since.
         now: The read-back.
         layer: Tells the noise that a programming operation adds whatever is sent.
     """
-    start = layer.mapping.weights(before.g)
-    sent, moved = before.weights - start, now.weights - start
-    step = torch.where(sent > 0, before.up.step, before.down.step)
-    worth = sent.abs() > WORTH_PULSES * (step + operation_noise(layer))
-    idle = worth & (moved * sent.sign() < FOLLOWED * sent.abs())
-    gap = target - now.weights
-    return target - (1.0 - KEPT) * gap * (idle & (gap * sent > 0))
+    start = layer.mapping.weights(before.g).float()
+    arrays = target, start, before.weights, now.weights, before.up.step, before.down.step
+    numbers = WORTH_PULSES, operation_noise(layer), FOLLOWED, 1.0 - KEPT
+    give_way(*(array.numpy() for array in arrays), np.array(numbers, np.float32))

@@ -6,6 +6,25 @@ from ...jit import jit
 
 
 @jit
+def whole_steps(
+    total: np.float32,
+    rise: np.float32,
+    fall: np.float32,
+    threshold: np.float32,
+    least: np.float32,
+    more: np.float32,
+) -> np.float32:
+    """Signed whole steps that a change is worth; see `take_whole_steps`.
+
+    `more` is the share of a step that is added before the rest is cut off: 0 cuts, 0.5 rounds.
+    """
+    # Both steps are there, so that the choice is no branch: signs are mixed.
+    whole = np.trunc(total / (rise if total > 0.0 else fall) + (more if total > 0.0 else -more))
+    is_worth = (abs(whole) >= threshold) & (abs(total) >= least)
+    return whole if is_worth else np.float32(0.0)
+
+
+@jit
 def take_whole_steps(
     chi: np.ndarray,
     wanted: np.ndarray,
@@ -14,7 +33,6 @@ def take_whole_steps(
     pulses: np.ndarray,
     threshold: np.float32,
     least: np.float32,
-    more: np.float32,
 ) -> None:
     """chi += wanted; pulses = chi / step in whole ones; chi -= pulses step, in place.
 
@@ -28,16 +46,78 @@ def take_whole_steps(
         pulses: Receives the signed pulses, int32.
         threshold: In pulses, 1 or more.
         least: In units of the weight, 0 or more.
-        more: Share of a step that is added before the rest is cut off: 0 cuts, 0.5 rounds.
     """
     for row in range(chi.shape[0]):
         for output in range(chi.shape[1]):
             total = chi[row, output] + wanted[row, output]
-            # Both are loaded, so that the choice is no branch: signs are mixed.
             rise, fall = up[row, output], down[row, output]
-            step = rise if total > 0.0 else fall
-            whole = np.trunc(total / step + (more if total > 0.0 else -more))
-            is_worth = (abs(whole) >= threshold) & (abs(total) >= least)
-            whole = whole if is_worth else np.float32(0.0)
-            chi[row, output] = total - whole * step
+            whole = whole_steps(total, rise, fall, threshold, least, np.float32(0.0))
+            chi[row, output] = total - whole * (rise if total > 0.0 else fall)
             pulses[row, output] = np.int32(whole)
+
+
+@jit
+def lead(
+    target: np.ndarray,
+    weights: np.ndarray,
+    up: np.ndarray,
+    down: np.ndarray,
+    pulses: np.ndarray,
+    threshold: np.float32,
+    least: np.float32,
+) -> None:
+    """pulses = (target - weights) / step, rounded to whole ones; all arrays as in `take_whole_steps`."""
+    for row in range(target.shape[0]):
+        for output in range(target.shape[1]):
+            gap = target[row, output] - weights[row, output]
+            rise, fall = up[row, output], down[row, output]
+            whole = whole_steps(gap, rise, fall, threshold, least, np.float32(0.5))
+            pulses[row, output] = np.int32(whole)
+
+
+@jit
+def move_targets(target: np.ndarray, wanted: np.ndarray, limits: np.ndarray) -> None:
+    """target += wanted, held within the limits (rows, 2) of its row; in place."""
+    for row in range(target.shape[0]):
+        low, high = limits[row, 0], limits[row, 1]
+        for output in range(target.shape[1]):
+            moved = target[row, output] + wanted[row, output]
+            moved = low if moved < low else moved
+            target[row, output] = high if moved > high else moved
+
+
+@jit
+def give_way(
+    target: np.ndarray,
+    start: np.ndarray,
+    expected: np.ndarray,
+    now: np.ndarray,
+    up: np.ndarray,
+    down: np.ndarray,
+    numbers: np.ndarray,
+) -> None:
+    """Take a share of its gap off each target that its weight does not follow, in place.
+
+    Args:
+        target: float32 (rows, outputs).
+        start: Weights at the read-back before, as `target`.
+        expected: Those, moved on by the pulses sent since.
+        now: Weights at this read-back.
+        up: Steps that were expected of rising weights.
+        down: Of falling ones.
+        numbers: Steps that must have been sent, noise of an operation in units of the weight,
+            share of what was sent that counts as followed, share of the gap that goes.
+    """
+    worth, noise, followed, share = numbers
+    for row in range(target.shape[0]):
+        for output in range(target.shape[1]):
+            first, here = start[row, output], now[row, output]
+            rise, fall = up[row, output], down[row, output]
+            sent, gap = expected[row, output] - first, target[row, output] - here
+            moved = (here - first) if sent > 0.0 else (first - here)
+            size = abs(sent)
+            is_idle = (size > worth * ((rise if sent > 0.0 else fall) + noise)) & (
+                moved < followed * size
+            )
+            gone = share * gap
+            target[row, output] -= gone if is_idle & (gap * sent > 0.0) else np.float32(0.0)

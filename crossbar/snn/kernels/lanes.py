@@ -1,0 +1,285 @@
+"""Sixteen numbers at a time, in registers: what one cache line of 32-bit numbers holds.
+
+The compiler keeps a loop's state in registers only where it can prove that no store of the loop
+touches it; with arrays it cannot, and it vectorises no loop over time. `Lanes` says what is meant:
+neurons of a block are lanes of a vector, and a whole time course runs in registers. They add,
+multiply, divide and compare like numbers; the machine's own vectors (AVX2, AVX-512, NEON) come out.
+"""
+
+import operator
+from collections.abc import Callable
+from typing import Any
+
+from llvmlite import ir  # type: ignore[import-untyped]
+from numba.core import cgutils, types
+from numba.extending import intrinsic, models, overload, register_model
+
+LANES = 16
+_FAST = ("nsz", "arcp", "contract", "afn")  # as `jit`, but sums keep their order
+_FLOATS = {types.float32: ir.FloatType(), types.float64: ir.DoubleType()}
+
+
+class LanesType(types.Type):
+    """Numba's type of `LANES` numbers of one dtype."""
+
+    def __init__(self, dtype: types.Float) -> None:
+        """Of float32 or float64."""
+        self.dtype = dtype
+        super().__init__(name=f"Lanes({dtype})")
+
+
+class MaskType(types.Type):
+    """Numba's type of `LANES` truths."""
+
+    def __init__(self) -> None:
+        """There is one."""
+        super().__init__(name="Mask")
+
+
+MASK = MaskType()
+
+
+def _word(typed: Callable[..., Any]) -> Callable[..., Any]:
+    """A word that kernels can use: `typed` gives its types and what writes its instructions."""
+    word: Callable[..., Any] = intrinsic(typed)
+    return word
+
+
+def _vector(dtype: types.Float) -> ir.VectorType:
+    """LLVM's type of the lanes."""
+    return ir.VectorType(_FLOATS[dtype], LANES)
+
+
+@register_model(LanesType)
+class _LanesModel(models.PrimitiveModel):
+    """Lanes are one LLVM vector."""
+
+    def __init__(self, manager: Any, kind: LanesType) -> None:
+        super().__init__(manager, kind, _vector(kind.dtype))
+
+
+@register_model(MaskType)
+class _MaskModel(models.PrimitiveModel):
+    """A mask is one LLVM vector of bits."""
+
+    def __init__(self, manager: Any, kind: MaskType) -> None:
+        super().__init__(manager, kind, ir.VectorType(ir.IntType(1), LANES))
+
+
+@_word
+def borrowed(typing: Any, array: Any) -> Any:
+    """The numbers of an array in C order without their owner, as a pointer: one flat index.
+
+    Whoever passes an array on counts it, atomically, and so do all threads that share it: for what
+    is passed on a hundred times per sample that took longer than the arithmetic. The caller keeps
+    the array alive; a kernel that makes an array itself must not borrow it.
+    """
+
+    def make(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return context.make_array(signature.args[0])(context, builder, args[0]).data
+
+    is_flat = isinstance(array, types.Array) and array.layout == "C"
+    return (types.CPointer(array.dtype)(array), make) if is_flat else None
+
+
+@_word
+def write(typing: Any, numbers: Any, at: Any, number: Any) -> Any:
+    """Write one number to a place of borrowed numbers.
+
+    `numbers[at] = number` would be dropped: where kernels are inlined, numba removes assignments
+    into what it takes for an array that nobody reads again.
+    """
+
+    def make(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        kind, given = numbers.dtype, signature.args[2]
+        value = context.cast(builder, args[2], given, kind)
+        builder.store(value, builder.gep(args[0], [args[1]]))
+        return context.get_dummy_value()
+
+    is_right = isinstance(numbers, types.CPointer)
+    return (types.void(numbers, types.intp, number), make) if is_right else None
+
+
+def _is_lanes_of(numbers: Any) -> bool:
+    """Whether these are borrowed numbers that lanes can hold."""
+    return isinstance(numbers, types.CPointer) and numbers.dtype in _FLOATS
+
+
+def _place(builder: Any, kind: Any, pointer: Any, at: Any) -> Any:
+    """Pointer to the lanes that begin at a place."""
+    return builder.bitcast(builder.gep(pointer, [at]), _vector(kind.dtype).as_pointer())
+
+
+@_word
+def load(typing: Any, numbers: Any, at: Any) -> Any:
+    """The lanes from a place of borrowed numbers on."""
+
+    def make(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        kind = signature.args[0]
+        found = builder.load(_place(builder, kind, *args))
+        found.align = kind.dtype.bitwidth // 8
+        return found
+
+    return (LanesType(numbers.dtype)(numbers, types.intp), make) if _is_lanes_of(numbers) else None
+
+
+@_word
+def store(typing: Any, numbers: Any, at: Any, lanes: Any) -> Any:
+    """Write lanes to a place of borrowed numbers and behind it."""
+
+    def make(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        kind = signature.args[0]
+        done = builder.store(args[2], _place(builder, kind, *args[:2]))
+        done.align = kind.dtype.bitwidth // 8
+        return context.get_dummy_value()
+
+    return (types.void(numbers, types.intp, lanes), make) if _is_lanes_of(numbers) else None
+
+
+@_word
+def splat(typing: Any, number: Any) -> Any:
+    """One number in all lanes."""
+
+    def make(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        i32 = ir.IntType(32)
+        first = ir.Constant(_vector(signature.args[0]), ir.Undefined)
+        first = builder.insert_element(first, args[0], i32(0))
+        return builder.shuffle_vector(
+            first, first, ir.Constant(ir.VectorType(i32, LANES), [0] * LANES)
+        )
+
+    return LanesType(number)(number), make
+
+
+@_word
+def as_wide(typing: Any, lanes: Any, like: Any) -> Any:
+    """float32 lanes in the dtype of the lanes `like`."""
+
+    def make(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        is_same = signature.args[0] == signature.args[1]
+        return args[0] if is_same else builder.fpext(args[0], _vector(like.dtype))
+
+    return like(lanes, like), make
+
+
+@_word
+def select(typing: Any, mask: Any, a: Any, b: Any) -> Any:
+    """`a` where the mask is set, else `b`."""
+
+    def make(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return builder.select(*args)
+
+    return a(mask, a, b), make
+
+
+@_word
+def bits(typing: Any, mask: Any) -> Any:
+    """A mask as a whole number: bit i is lane i."""
+
+    def make(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return builder.zext(builder.bitcast(args[0], ir.IntType(LANES)), ir.IntType(64))
+
+    return types.int64(mask), make
+
+
+@_word
+def lowest(typing: Any, number: Any) -> Any:
+    """Place of the lowest bit that is set in an int64, which is not 0."""
+
+    def make(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return builder.cttz(args[0], ir.IntType(1)(1))
+
+    return types.int64(number), make
+
+
+def _unary(name: str) -> Callable[..., Any]:
+    """An operation of LLVM on all lanes."""
+
+    @_word
+    def run(typing: Any, lanes: Any) -> Any:
+        def make(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+            kind = args[0].type
+            full = f"llvm.{name}.v{LANES}f{lanes.dtype.bitwidth}"
+            made = cgutils.get_or_insert_function(
+                builder.module, ir.FunctionType(kind, [kind]), full
+            )
+            return builder.call(made, args)
+
+        return lanes(lanes), make
+
+    return run
+
+
+absolute, root = _unary("fabs"), _unary("sqrt")
+
+
+@_word
+def total(typing: Any, lanes: Any) -> Any:
+    """Sum over the lanes."""
+
+    def make(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        values = [builder.extract_element(args[0], ir.IntType(32)(i)) for i in range(LANES)]
+        while len(values) > 1:
+            pairs = zip(values[::2], values[1::2], strict=True)
+            values = [builder.fadd(a, b, flags=_FAST) for a, b in pairs]
+        return values[0]
+
+    return lanes.dtype(lanes), make
+
+
+def _binary(name: str) -> Callable[..., Any]:
+    """An operation of LLVM on two vectors."""
+
+    @_word
+    def run(typing: Any, a: Any, b: Any) -> Any:
+        def make(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+            return getattr(builder, name)(*args, flags=_FAST)
+
+        return a(a, b), make
+
+    return run
+
+
+@_word
+def _greater(typing: Any, a: Any, b: Any) -> Any:
+    """False for nan."""
+
+    def make(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return builder.fcmp_ordered(">", *args)
+
+    return MASK(a, b), make
+
+
+@_word
+def _equal(typing: Any, a: Any, b: Any) -> Any:
+    def make(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return builder.fcmp_ordered("==", *args)
+
+    return MASK(a, b), make
+
+
+def _overload(function: Callable[..., Any], run: Callable[..., Any]) -> None:
+    """Let an operator take lanes; a number beside them stands in all lanes."""
+
+    @overload(function, strict=False)
+    def choose(a: Any, b: Any) -> Any:
+        if isinstance(a, LanesType) and isinstance(b, LanesType):
+            return lambda a, b: run(a, b)  # noqa: PLW0108  # numba wants a function of Python
+        if isinstance(a, LanesType) and a.dtype == b:
+            return lambda a, b: run(a, splat(b))
+        if isinstance(b, LanesType) and b.dtype == a:
+            return lambda a, b: run(splat(a), b)
+        return None
+
+
+_add = _binary("fadd")
+for _function, _run in {
+    operator.add: _add,
+    operator.iadd: _add,
+    operator.sub: _binary("fsub"),
+    operator.mul: _binary("fmul"),
+    operator.truediv: _binary("fdiv"),
+    operator.gt: _greater,
+    operator.eq: _equal,
+}.items():
+    _overload(_function, _run)

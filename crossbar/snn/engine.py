@@ -18,7 +18,7 @@ from .network import Network
 
 CACHE_LINE = 64  # bytes
 CHUNKS = 4  # of a batch; fixed, so that sums do not depend on the number of threads
-SMALL = 10_000  # weights: not worth a second thread
+SMALL = 200_000  # weights: a second thread would take longer to begin than to help
 _ROOM = 1 << 26  # spikes of a layer that there is room for at a time, 3 bytes each
 
 
@@ -198,14 +198,22 @@ class Engine:
     def _mean_gradients(self, samples: int) -> tuple[np.ndarray, ...]:
         """Sum over the chunks in their order, without the padding."""
         found = tuple(np.empty(shape, np.float32) for shape in self._network.crossbars)
-        work = [
-            (sums, samples, len(mean) * part // parts, len(mean) * (part + 1) // parts, mean)
-            for sums, mean in zip(self._sums, found, strict=True)
-            for parts in [self.threads if mean.size > SMALL else 1]
-            for part in range(parts)
-        ]
-        list(self._pool.map(lambda part: mean_of_chunks(*part), work))
+        for sums, mean in zip(self._sums, found, strict=True):
+            self._reduce(sums, samples, mean)
         return found
+
+    def _reduce(self, sums: np.ndarray, samples: int, mean: np.ndarray) -> None:
+        """`mean_of_chunks`, by as many threads as are worth it."""
+        parts = self.threads if mean.size > SMALL else 1
+        ends = [len(mean) * part // parts for part in range(parts + 1)]
+
+        def some(first: int, last: int) -> None:
+            mean_of_chunks(sums, samples, first, last, mean)
+
+        if parts == 1:
+            some(*ends)
+        else:
+            list(self._pool.map(some, ends[:-1], ends[1:]))
 
 
 def constants(
@@ -346,14 +354,18 @@ def padded(array: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
 
 def join(tallies: Sequence[kernels.Tally], network: Network) -> Pass:
     """Add up the tallies of chunks, in their order; padding is left out."""
-    spikes = np.sum([t.spikes for t in tallies], axis=0)
+
+    def added(name: str) -> np.ndarray:
+        first, *others = (getattr(tally, name) for tally in tallies)
+        return np.asarray(sum(others, first))
+
     return Pass(
         np.concatenate([t.predictions for t in tallies]),
         np.concatenate([t.losses for t in tallies]),
-        tuple(row[:n] for row, n in zip(spikes, network.hidden, strict=True)),
-        np.sum([t.activations for t in tallies], axis=0),
-        np.sum([t.tile_steps for t in tallies], axis=0),
-        np.sum([t.siemens for t in tallies], axis=0),
-        np.sum([t.clipped for t in tallies], axis=0),
+        tuple(row[:n] for row, n in zip(added("spikes"), network.hidden, strict=True)),
+        added("activations"),
+        added("tile_steps"),
+        added("siemens"),
+        added("clipped"),
         (),
     )

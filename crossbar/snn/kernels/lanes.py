@@ -86,8 +86,8 @@ def borrowed(typing: Any, array: Any) -> Any:
 def write(typing: Any, numbers: Any, at: Any, number: Any) -> Any:
     """Write one number to a place of borrowed numbers.
 
-    `numbers[at] = number` would be dropped: where kernels are inlined, numba removes assignments
-    into what it takes for an array that nobody reads again.
+    `numbers[at] = number` may be dropped: numba removes assignments into what it takes for an array
+    that nobody reads again.
     """
 
     def make(context: Any, builder: Any, signature: Any, args: Any) -> Any:

@@ -1,7 +1,8 @@
 """Event-driven kernels: any number of hidden layers, with or without recurrence, and a readout.
 
-Every layer is one building block, forward (`forward`, or `converted` behind a periphery) and back
-(`backward`); `run` takes chunks of samples through the network. Nothing here depends on threads.
+Every layer is one building block, forward (`forward`; `recurrent`, if it drives itself; `converted`
+behind a periphery) and back (`backward`, `recurrent`); `run` takes chunks of samples through the
+network. Neurons go in blocks of sixteen (`lanes`). Nothing here depends on threads.
 """
 
 from .records import (

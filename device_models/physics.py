@@ -94,8 +94,9 @@ def growing_fraction(
     Source:
         S. Ambrogio et al., IEEE Trans. Electron Devices 61(8), 2014: telegraph noise against R.
     """
-    # exp(log) instead of pow, which takes three times as long.
-    return (g * knee_ohms).log_().mul_(-exponent).exp_().mul_(fraction).clamp_(max=cap)
+    # exp(log), for pow takes three times as long; above 0, for 0 times log 0 is no number.
+    x = (g * knee_ohms).clamp_(min=1e-30)
+    return x.log_().mul_(-exponent).exp_().mul_(fraction).clamp_(max=cap)
 
 
 def relaxation_times(shortest_seconds: float, longest_seconds: float) -> list[float]:

@@ -36,12 +36,15 @@ def test_layers_have_the_shapes_of_the_crossbars():
 
 @each_policy
 def test_the_synthetic_set_is_learned(policy):
-    """Chance is 10 %; the standard error of 200 test images is 3.5 %. Seen: 32 to 77 %."""
+    """Chance is 10 %; the standard error of 200 test images is 3.5 %.
+
+    `accumulate` reached 32 to 77 % with six seeds, before and after a change of the draws.
+    """
     network = {"hidden": (50, 30), "sigma_init": 0.006}
     config = deep(policy=policy, epochs=3, network=network, learning_rate=0.02)
     trainer = trained(config, synthetic(1280, 200), threads=None)
     assert trainer.rows[0]["test_accuracy"] < 0.3
-    assert trainer.rows[-1]["test_accuracy"] > 0.25
+    assert trainer.rows[-1]["test_accuracy"] > (0.25 if policy == "accumulate" else 0.4)
     assert trainer.rows[-1]["test_loss"] < trainer.rows[0]["test_loss"]
 
 

@@ -503,12 +503,16 @@ def test_a_run_resumed_after_each_epoch_is_the_uninterrupted_one(name):
 
 @every_mapping
 def test_the_synthetic_set_is_learned(name):
-    """Chance is 10 %; the standard error of 200 test images is 3.5 %. Seen: 32 % and more."""
+    """Chance is 10 %; the standard error of 200 test images is 3.5 %.
+
+    `reference_column` reached 32 to 63 % with six seeds, before and after a change of the draws.
+    """
     network = {"hidden": 50, "sigma_init": 0.005}
     config = small(mapping=name, policy="accumulate", epochs=2, network=network)
     trainer = trained(config, synthetic(1280, 200), threads=None)
     first, last = trainer.rows[0], trainer.rows[-1]
-    assert last["test_accuracy"] > max(0.25, first["test_accuracy"])
+    least = 0.25 if name == "reference_column" else 0.4
+    assert last["test_accuracy"] > max(least, first["test_accuracy"])
     assert last["test_loss"] < first["test_loss"]
     devices = sum(layer.board.state.g.numel() for layer in trainer.layers)
     assert last["mapping"]["devices"] == devices

@@ -438,3 +438,11 @@ def test_choosing_by_sign_equals_torch_where():
     up, down = torch.randn((2, 1000), generator=gen(1))
     found = physics.by_sign(counts, up, down, torch.float32)
     assert torch.equal(found, torch.where(counts > 0, up, down))
+
+
+@pytest.mark.parametrize("exponent", [0.0, 0.5, 2.0])
+def test_relative_spread_is_the_power_law_down_to_no_conductance(exponent):
+    g = torch.tensor([0.0, 1e-9, 1e-6, 2e-5, 1e-4, 1e-3])
+    found = physics.growing_fraction(g, 0.02, 1e4, exponent, 0.7)
+    expected = (0.02 * (g.double() * 1e4) ** -exponent).clamp(max=0.7)
+    assert_close(found.double(), expected, rtol=1e-5, atol=0.0)

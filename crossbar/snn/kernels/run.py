@@ -51,16 +51,8 @@ def sweep_back(samples, i, volleys, found, network, counts, courses, scores, gra
     told = tell(scores, c.classes)
     last = scores.told_steps[0] if told > 0 else 0
     lines = lines_into(top + 1, samples, i, courses, counts)
-    readout_back(
-        lines,
-        volleys[top + 1],
-        found[top + 1],
-        c,
-        start,
-        last,
-        scores,
-        borrowed(gradients[top + 1]),
-    )
+    gradient = borrowed(gradients[top + 1])
+    readout_back(lines, volleys[top + 1], found[top + 1], c, start, last, scores, gradient)
     is_held = is_penalised(counts, c)
     last, readout = (max(last, c.steps - 1) if is_held else last), borrowed(back[top + 1])
     if c.recurrent or is_held:

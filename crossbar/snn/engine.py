@@ -1,22 +1,33 @@
 """Runs batches through the kernels: fixed chunks of samples on a pool of threads."""
 
-import math
 import os
 import threading
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
-from typing import NamedTuple
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 
 from . import kernels
+from .arrays import (
+    aligned,
+    constants,
+    empty_tally,
+    kept,
+    padded,
+    scratch,
+    synapses,
+    tiles_of,
+    trimmed,
+    widths_of,
+)
 from .encoding import Events
-from .kernels.lanes import LANES
 from .kernels.reduction import mean_of_chunks
 from .layer import Effective
 from .network import Network
 
-CACHE_LINE = 64  # bytes
+T = TypeVar("T")
+
 CHUNKS = 4  # of a batch; fixed, so that sums do not depend on the number of threads
 SMALL = 200_000  # weights: a second thread would take longer to begin than to help
 _ROOM = 1 << 26  # spikes of a layer that there is room for at a time, 3 bytes each
@@ -61,9 +72,10 @@ class Engine:
         self._constants = constants(network, tile_rows)
         processors = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 2
         self.threads = min(CHUNKS, threads or processors)
-        self._pool = ThreadPoolExecutor(self.threads)
+        self._pool = ThreadPoolExecutor(max(1, self.threads - 1))  # beside the calling thread
         self._mine = threading.local()
-        self._widths = [-(-outputs // LANES) * LANES for _, outputs in network.crossbars]
+        self._matrices: dict[tuple[int, int], np.ndarray] = {}
+        self._widths = widths_of(network)
         self._tile_of = [tiles_of(rows, tile_rows) for rows, _ in network.crossbars]
         self._sums = [
             aligned((CHUNKS, rows, width), np.float32)
@@ -165,7 +177,28 @@ class Engine:
                 kernels.run_chunk(samples, synapses, *rest)
             return trimmed(tally) if keep else tally
 
-        return list(self._pool.map(run, range(CHUNKS)))
+        return self._share(run, CHUNKS, self.threads)
+
+    def _share(self, run: Callable[[int], T], count: int, threads: int) -> list[T]:
+        """`run` of 0, 1, ..., in this order, by the calling thread and those of the pool.
+
+        Whoever is free takes the next one. The calling thread does not wait for another to wake.
+        """
+        found: dict[int, T] = {}
+        left = iter(range(count))
+
+        def work() -> None:
+            for number in left:
+                found[number] = run(number)
+
+        others = [self._pool.submit(work) for _ in range(threads - 1)]
+        try:
+            work()
+        finally:
+            wait(others)
+        for other in others:
+            other.result()
+        return [found[number] for number in range(count)]
 
     def _scratch(self) -> kernels.Scratch:
         """The scratch memory of the thread that asks."""
@@ -175,9 +208,18 @@ class Engine:
         return found
 
     def _synapses(self, layers: Sequence[Effective]) -> tuple[kernels.Synapses, ...]:
-        """The crossbars as the kernels read them, padded with neurons that nothing drives."""
+        """The crossbars as the kernels read them, in arrays that the next pass overwrites."""
         rest = self._widths, self._network.inputs_of, self._tile_of
-        return tuple(map(synapses, layers, *rest))
+        matrices = [self._matrix(place, layer) for place, layer in enumerate(layers)]
+        return tuple(map(synapses, layers, *rest, matrices))
+
+    def _matrix(self, place: int, layer: Effective) -> np.ndarray:
+        """Room for the matrix of a crossbar; its padding stays 0."""
+        numbers = self._widths[place] * (2 if layer.variance.size else 1)
+        if (place, numbers) not in self._matrices:
+            shape = len(layer.weights), numbers
+            self._matrices[place, numbers] = aligned(shape, layer.weights.dtype)
+        return self._matrices[place, numbers]
 
     def _back(self, weights: Sequence[np.ndarray]) -> tuple[np.ndarray, ...]:
         """The backward weights as the kernels read them: those of the readout turned over.
@@ -207,149 +249,10 @@ class Engine:
         parts = self.threads if mean.size > SMALL else 1
         ends = [len(mean) * part // parts for part in range(parts + 1)]
 
-        def some(first: int, last: int) -> None:
-            mean_of_chunks(sums, samples, first, last, mean)
+        def some(part: int) -> None:
+            mean_of_chunks(sums, samples, ends[part], ends[part + 1], mean)
 
-        if parts == 1:
-            some(*ends)
-        else:
-            list(self._pool.map(some, ends[:-1], ends[1:]))
-
-
-def constants(
-    network: Network, tile_rows: int, dtype: type[np.floating] = np.float32
-) -> kernels.Constants:
-    """The numbers of a network as the kernels take them, in the dtype of the weights."""
-    return kernels.Constants(
-        dtype(network.alpha),
-        dtype(network.beta),
-        dtype(1.0),
-        dtype(network.surrogate_scale),
-        dtype(1.0),
-        dtype(network.spikes_most or 0.0),
-        dtype(network.least_spikes),
-        dtype(network.spikes_penalty),
-        network.steps,
-        tile_rows,
-        network.classes,
-        network.recurrent,
-    )
-
-
-def scratch(
-    steps: int, widths: Sequence[int], dtype: type[np.floating] = np.float32
-) -> kernels.Scratch:
-    """What the kernels overwrite with every sample, for crossbars of these (padded) widths."""
-    *hidden, readout = widths
-    courses = tuple(
-        kernels.Course(
-            aligned((steps + 1, width), dtype),
-            aligned((steps + 1, width), dtype),
-            np.zeros((steps, width // LANES), np.uint16),
-            np.zeros(steps * width, np.uint16),
-            np.zeros(steps * width, np.uint8),
-            aligned((2 * width,), dtype),
-            width,
-        )
-        for width in hidden
-    )
-    scores = kernels.Scores(
-        aligned((steps + 1, readout), dtype),
-        aligned((readout,), dtype),
-        aligned((readout,), dtype),
-        aligned((readout,), dtype),
-        np.zeros(readout + 1, np.int64),
-        np.zeros(readout + 1, np.int64),
-        np.zeros(readout + 1, dtype),
-        readout,
-    )
-    volleys = tuple(
-        kernels.Volleys(
-            np.zeros(steps + 1, np.int64),
-            np.zeros(steps + 1, np.int64),
-            np.zeros(2 * steps, np.int64),
-        )
-        for _ in widths
-    )
-    return kernels.Scratch(courses, scores, volleys)
-
-
-def empty_tally(network: Network, samples: int, width: int, *, keep: bool = False) -> kernels.Tally:
-    """A tally of nothing yet; `width` is that of the widest layer; `keep` makes room for spikes."""
-    layers = len(network.hidden)
-    room = (layers, samples * network.steps * max(network.hidden)) if keep else (0, 0)
-    return kernels.Tally(
-        np.zeros((layers, width), np.int64),
-        np.zeros(samples, np.int64),
-        np.zeros(samples),
-        np.zeros(layers + 1, np.int64),
-        np.zeros(layers + 1, np.int64),
-        np.zeros(layers + 1),
-        np.zeros(layers + 1, np.int64),
-        np.empty(room, np.uint16),  # memory that is not written is not taken
-        np.empty(room, np.uint8),
-        np.zeros((room[0], samples + 1), np.int64),
-        width,
-    )
-
-
-def trimmed(tally: kernels.Tally) -> kernels.Tally:
-    """A tally that lets go of the room that no spike took."""
-    most = int(tally.kept_ends.max(initial=0))
-    rows, times = tally.kept_rows[:, :most].copy(), tally.kept_times[:, :most].copy()
-    return tally._replace(kept_rows=rows, kept_times=times)
-
-
-def kept(tallies: Sequence[kernels.Tally], layer: int) -> Events:
-    """The spikes of one hidden layer that the tallies of chunks kept, in their order."""
-    ends = [t.kept_ends[layer] for t in tallies]
-    counts = np.concatenate([[0], *(np.diff(own) for own in ends)])
-    return Events(
-        np.concatenate(
-            [t.kept_rows[layer, : own[-1]] for t, own in zip(tallies, ends, strict=True)]
-        ),
-        np.concatenate(
-            [t.kept_times[layer, : own[-1]] for t, own in zip(tallies, ends, strict=True)]
-        ),
-        np.cumsum(counts),
-    )
-
-
-def tiles_of(rows: int, tile_rows: int) -> np.ndarray:
-    """Row of tiles that each row of a crossbar lies in, (rows,) int32."""
-    return (np.arange(rows) // tile_rows).astype(np.int32)
-
-
-def synapses(layer: Effective, width: int, inputs: int, tile_of: np.ndarray) -> kernels.Synapses:
-    """One crossbar as the kernels read it, padded to a width with neurons that nothing drives."""
-    matrix = beside(layer, width)
-    return kernels.Synapses(
-        matrix, layer.siemens, inputs, tile_of, layer.weights.shape[1], width, matrix.shape[1]
-    )
-
-
-def aligned(shape: tuple[int, ...], dtype: np.typing.DTypeLike) -> np.ndarray:
-    """Zeros that begin with a cache line, so that no block of lanes lies on two."""
-    count = math.prod(shape) * np.dtype(dtype).itemsize
-    room = np.zeros(count + CACHE_LINE, np.uint8)
-    first = -room.ctypes.data % CACHE_LINE
-    return room[first : first + count].view(dtype).reshape(shape)
-
-
-def beside(layer: Effective, width: int) -> np.ndarray:
-    """Weights of a crossbar and, with read noise, their variances to their right, both padded."""
-    parts = [part for part in (layer.weights, layer.variance) if part.size]
-    matrix = aligned((len(layer.weights), width * len(parts)), layer.weights.dtype)
-    for i, part in enumerate(parts):
-        matrix[:, i * width : i * width + part.shape[1]] = part
-    return matrix
-
-
-def padded(array: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
-    """`array` with rows or columns of zeros behind it, contiguous."""
-    wider = aligned(shape, array.dtype)
-    wider[: array.shape[0], : array.shape[1]] = array
-    return wider
+        self._share(some, parts, parts)
 
 
 def join(tallies: Sequence[kernels.Tally], network: Network) -> Pass:

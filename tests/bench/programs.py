@@ -24,19 +24,26 @@ Make = Callable[[Network, list[Tensor]], Program]
 
 
 def sliced(network: Network, weights: list[Tensor]) -> Program:
-    """The published program as it was published."""
-    return Program(weights, lambda x, y: _dense_loss(network, weights, x, y, is_sliced=True))
+    """The published program as it was published.
+
+    Its generator of batches makes them sparse, its loop dense again.
+    """
+
+    def loss(x: Tensor, y: Tensor) -> Tensor:
+        return _dense_loss(network, weights, x.to_sparse().to_dense(), y, is_sliced=True)
+
+    return Program(weights, loss)
 
 
 def mended(network: Network, weights: list[Tensor]) -> Program:
-    """The published program with `unbind(1)`."""
+    """The published program with `unbind(1)`, and batches that stay dense."""
     return Program(weights, lambda x, y: _dense_loss(network, weights, x, y, is_sliced=False))
 
 
 def _dense_loss(
     network: Network, weights: list[Tensor], x: Tensor, y: Tensor, *, is_sliced: bool
 ) -> Tensor:
-    return published.loss_of(published.run(network, weights, x, sliced=is_sliced), y)
+    return published.loss_of(published.run(network, weights, x, sliced=is_sliced).traces, y)
 
 
 def torch_reference(network: Network, weights: list[Tensor]) -> Program:

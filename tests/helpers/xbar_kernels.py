@@ -8,10 +8,18 @@ from torch.testing import assert_close
 from xbar_training import margins
 
 from crossbar.snn import kernels, reference
+from crossbar.snn.arrays import (
+    aligned,
+    constants,
+    empty_tally,
+    padded,
+    scratch,
+    synapses,
+    tiles_of,
+    widths_of,
+)
 from crossbar.snn.encoding import Events
-from crossbar.snn.engine import constants, empty_tally, padded, scratch, synapses, tiles_of
 from crossbar.snn.kernels import normals
-from crossbar.snn.kernels.lanes import LANES
 from crossbar.snn.layer import Effective
 from crossbar.snn.network import Network
 
@@ -36,11 +44,6 @@ class Run(NamedTuple):
     gradients: tuple[np.ndarray, ...]
 
 
-def widths_of(network):
-    """Outputs of every crossbar with their padding."""
-    return [-(-outputs // LANES) * LANES for _, outputs in network.crossbars]
-
-
 def synapses_of(network, weights, kind, *, tile_rows=64, siemens=None, variances=None):
     """The crossbars as the kernels read them; `siemens` is 1 and there is no noise by default."""
     none = [None] * len(weights)
@@ -53,10 +56,17 @@ def synapses_of(network, weights, kind, *, tile_rows=64, siemens=None, variances
         )
         for w, of_row, variance in parts
     ]
+    rest = zip(layers, widths_of(network), network.inputs_of, strict=True)
     return tuple(
-        synapses(layer, width, inputs, tiles_of(len(layer.weights), tile_rows))
-        for layer, width, inputs in zip(layers, widths_of(network), network.inputs_of, strict=True)
+        synapses(layer, width, inputs, tiles_of(len(layer.weights), tile_rows), room(layer, width))
+        for layer, width, inputs in rest
     )
+
+
+def room(layer, width):
+    """Where `synapses` writes a crossbar."""
+    parts = 2 if layer.variance.size else 1
+    return aligned((len(layer.weights), parts * width), layer.weights.dtype)
 
 
 def backward_of(network, weights, kind):

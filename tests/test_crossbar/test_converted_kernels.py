@@ -24,8 +24,8 @@ from crossbar.boards.emulated import EmulatedBoard
 from crossbar.mappings import MAPPINGS
 from crossbar.periphery import FrontEnd, Periphery, make_converters, make_neurons
 from crossbar.snn import kernels, reference
+from crossbar.snn.arrays import constants, scratch
 from crossbar.snn.converted_reference import Array, simulate_converted
-from crossbar.snn.engine import constants, scratch
 from crossbar.snn.front import Combination, behind, combination, runs_of
 from crossbar.snn.kernels.converted import combine, read_out, take_in
 from crossbar.snn.layer import CrossbarLayer

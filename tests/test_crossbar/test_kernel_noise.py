@@ -21,7 +21,7 @@ from xbar_kernels import (
 )
 
 from crossbar.snn import kernels
-from crossbar.snn.engine import constants, scratch
+from crossbar.snn.arrays import constants, scratch
 from crossbar.snn.kernels.normals import add_noise, draw_normals, sample_key
 from crossbar.snn.network import Network
 

@@ -5,20 +5,27 @@ import pytest
 from numpy.testing import assert_array_equal
 
 from crossbar.jit import jit
-from crossbar.snn.engine import CACHE_LINE, aligned
+from crossbar.snn.arrays import CACHE_LINE, aligned
 from crossbar.snn.kernels.lanes import (
+    BITS,
     LANES,
     absolute,
+    add_panel,
     as_wide,
     bits,
     borrowed,
     load,
+    load_panel,
     lowest,
+    plus_row,
     root,
     select,
     splat,
     store,
+    store_panel,
     total,
+    turns,
+    word,
     write,
 )
 
@@ -124,6 +131,53 @@ def test_numbers_are_written_where_they_belong(kind):
     out = np.full(10, 7, kind)
     written(out, np.array([8, 0, 3]))
     assert out.tolist() == [1, 7, 7, 4, 7, 7, 7, 7, 0, 7]
+
+
+@jit
+def panelled(x, at, out):
+    """Three blocks of x from a place on, plus x from its beginning; and added to what is there."""
+    none = splat(x[0] - x[0])
+    panel = load_panel(borrowed(x), at, (none, none, none))
+    store_panel(borrowed(out), LANES, plus_row(panel, borrowed(x), 0))
+    add_panel(borrowed(out), 4 * LANES + 1, panel)
+
+
+@each_kind
+@pytest.mark.parametrize("at", [0, 5])
+def test_a_panel_is_so_many_blocks(kind, at):
+    x = np.random.default_rng(0).standard_normal(4 * LANES).astype(kind)
+    out = np.full(8 * LANES, 7.0, kind)
+    panelled(x, at, out)
+    size = 3 * LANES
+    expected = np.full(8 * LANES, 7.0, kind)
+    expected[LANES : LANES + size] = x[at : at + size] + x[:size]
+    expected[4 * LANES + 1 : 4 * LANES + 1 + size] += x[at : at + size]
+    assert_array_equal(out, expected)
+
+
+@jit
+def where_it_turns(numbers, at):
+    """Bits of the turns among 64 numbers."""
+    return turns(borrowed(numbers), at)
+
+
+@jit
+def words(numbers, at):
+    """Four 16-bit numbers."""
+    return word(borrowed(numbers), at)
+
+
+@pytest.mark.parametrize("at", [0, 3])
+def test_turns_are_where_a_number_differs_from_the_next(at):
+    numbers = np.random.default_rng(at).integers(0, 2, BITS + at + 1).astype(np.uint8)
+    found = np.uint64(np.int64(where_it_turns(numbers, at)))
+    bit = [bool(found >> np.uint64(i) & np.uint64(1)) for i in range(BITS)]
+    assert_array_equal(bit, numbers[at : at + BITS] != numbers[at + 1 : at + BITS + 1])
+
+
+def test_a_word_is_four_numbers():
+    numbers = np.array([9, 9, 9, 9, 1, 2, 3, 0xFFFF], np.uint16)
+    assert words(numbers, 1) & (2**64 - 1) == 1 | 2 << 16 | 3 << 32 | 0xFFFF << 48
 
 
 @pytest.mark.parametrize("shape", [(3,), (5, 16), (2, 7, 16)])

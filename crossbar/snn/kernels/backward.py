@@ -17,6 +17,7 @@ import numpy as np
 from ...jit import inlined, jit
 from .borrowing import increase
 from .lanes import LANES, absolute, load, select, splat, store, total, write
+from .panels import scatter
 
 
 @jit
@@ -29,9 +30,11 @@ def loss(scores, label, classes):
             top = k
     total = 0.0
     for k in range(classes):
-        total += math.exp(best[k] - best[top])
+        share = math.exp(best[k] - best[top])
+        write(error, k, share)
+        total += share
     for k in range(classes):
-        write(error, k, math.exp(best[k] - best[top]) / total - (1.0 if k == label else 0.0))
+        write(error, k, error[k] / total - (1.0 if k == label else 0.0))
     return top, math.log(total) - (best[label] - best[top])
 
 
@@ -46,47 +49,44 @@ def restraint(fired, c):
 
 
 @jit
-def tell(scores, classes):
-    """List what the loss injects, the latest step first; returns the number of injections.
+def tell(scores, c, back, neurons):
+    """What the loss injects into the last hidden layer; returns the latest step that it does so in.
+
+    A row of `told` is the error of all classes whose maximum lies in one step, carried back by
+    their weights; row 0 is zero, for the steps without any.
 
     Args:
-        scores: `error` and `when` are read; the lists are overwritten.
-        classes: Without padding.
+        scores: `error` and `when` are read; `told` and its slots are overwritten.
+        c: Constants.
+        back: (classes, neurons): the weights that carry the error back, turned over.
+        neurons: Of the last hidden layer, padding included.
     """
-    steps, which, amounts = scores.told_steps, scores.told_classes, scores.told_amounts
-    count = 0
-    for k in range(classes):
-        step, place = np.int64(scores.when[k]), count
+    for t in range(c.steps + 1):
+        write(scores.told_slots, t, 0)
+    count, last = 0, 0
+    for k in range(c.classes):
+        step = int(scores.when[k])
         if step == 0:
             continue
-        while place > 0 and steps[place - 1] < step:
-            write(steps, place, steps[place - 1])
-            write(which, place, which[place - 1])
-            write(amounts, place, amounts[place - 1])
-            place -= 1
-        write(steps, place, step)
-        write(which, place, k)
-        write(amounts, place, scores.error[k])
-        count += 1
-    write(steps, count, -1)
-    return count
-
-
-@inlined
-def add_to_block(gradient, stride, rows, offset, first, last, column, change):
-    """Add one block to that of the rows `offset + rows[first:last]`, some of them repeatedly."""
-    for event in range(first, last):
-        at = (offset + np.int64(rows[event])) * stride + column
-        store(gradient, at, load(gradient, at) + change)
+        row, last = scores.told_slots[step], max(last, step)
+        amount, kept = splat(scores.error[k]), splat(c.one if row > 0 else c.one - c.one)
+        if row == 0:
+            count += 1
+            row = count
+            write(scores.told_slots, step, row)
+        for column in range(0, neurons, LANES):
+            at = row * neurons + column
+            own = amount * load(back, k * neurons + column)
+            store(scores.told, at, kept * load(scores.told, at) + own)
+    return last
 
 
 @jit
-def last_volley(volleys, found, last):
-    """Number of the last volley that does not come after a step; -1 if there is none."""
-    i = found - 1
-    while i >= 0 and volleys.steps[i] > last:
-        i -= 1
-    return i
+def volleys_until(volleys, found, last):
+    """How many volleys do not come after a step."""
+    while found > 0 and volleys.steps[found - 1] > last:
+        found -= 1
+    return found
 
 
 @jit
@@ -97,7 +97,7 @@ def readout_back(lines, volleys, found, c, start, last, scores, gradient):
         lines, volleys, found: What came into the readout.
         c: Constants.
         start, last: Steps where the sweep ends and begins.
-        scores: `error` and `when` are read.
+        scores: `error` and `when` are read, the trace is overwritten.
         gradient: (neurons, classes), added to.
     """
     width = scores.width
@@ -105,33 +105,20 @@ def readout_back(lines, volleys, found, c, start, last, scores, gradient):
         silent = splat(c.one - c.one)
         g_o, g_f = silent, silent
         amounts, steps = load(scores.error, column), load(scores.when, column)
-        i = last_volley(volleys, found, last)
         for t in range(last, start - 1, -1):
-            if i >= 0 and volleys.steps[i] == t:
-                first, end = volleys.ends[i], volleys.ends[i + 1]
-                add_to_block(gradient, width, lines.rows, 0, first, end, column, g_f)
-                i -= 1
+            store(scores.trace, t * width + column, g_f)
             g_f = g_o + c.alpha * g_f
             told = steps == splat(c.one * np.float32(t))
             g_o = c.beta * g_o + select(told, amounts, silent)
-
-
-@inlined
-def injected(b, scores, done, t, back, width, column):
-    """What carries the error back at step t, with what the loss injects; and how many are done."""
-    while scores.told_steps[done] == t:
-        at = scores.told_classes[done] * width + column
-        b += scores.told_amounts[done] * load(back, at)
-        done += 1
-    return b, done
+    number = volleys_until(volleys, found, last)
+    scatter(lines, volleys, number, scores.trace, width, 0, gradient)
 
 
 @jit
-def spread_errors(back, c, start, last, scores, hold, neurons, course):
+def spread_errors(c, start, last, scores, hold, neurons, course):
     """The error of every spike before the readout, with the penalty on too many or too few.
 
     Args:
-        back: (classes, neurons): the weights that carry the error back, turned over.
         c: Constants.
         start, last: Steps where the sweep ends and begins.
         scores: See `tell`.
@@ -142,11 +129,11 @@ def spread_errors(back, c, start, last, scores, hold, neurons, course):
     width = course.width
     for column in range(0, width, LANES):
         a = splat(c.one - c.one)
-        b, done = a, 0
+        b = a
         for t in range(last, start - 1, -1):
             store(course.errors, t * width + column, a)
-            a, b = b + c.alpha * a, c.beta * b
-            b, done = injected(b, scores, done, t, back, width, column)
+            told = load(scores.told, scores.told_slots[t] * width + column)
+            a, b = b + c.alpha * a, c.beta * b + told
     for t in range(start, min(last + 1, c.steps)):
         for j in range(neurons):
             increase(course.errors, t * width + j, hold)
@@ -168,35 +155,24 @@ def through_neurons(membrane, error, g_current, g_membrane, c):
 
 
 @jit
-def sweep_block(
-    lines, volleys, found, back, c, start, last, course, scores, gradient, column, ways
-):
-    """`hidden_back` of a block of neurons.
+def sweep_block(c, start, last, course, scores, is_given, column):
+    """The derivatives by what every step drives, of the block of neurons from `column` on.
 
     Args:
-        lines, volleys, found, c, start, last, course, scores, gradient: As there.
-        back: (classes, neurons): weights of the readout, turned over.
+        c, start, last, course, scores, is_given: See `hidden_back`.
         column: First neuron.
-        ways: (Whether errors are read from the course, whether derivatives are kept there.)
     """
-    is_given, is_kept = ways
     width, silent = course.width, splat(c.one - c.one)
     g_current, g_membrane, a, b = silent, silent, silent, silent
-    i, done = last_volley(volleys, found, last), 0
     for t in range(last, start - 1, -1):
         at = t * width + column
-        if i >= 0 and volleys.steps[i] == t:
-            first, end = volleys.ends[i], volleys.ends[i + 1]
-            add_to_block(gradient, width, lines.rows, 0, first, end, column, g_current)
-            i -= 1
         membrane, error = load(course.trace, at), a
-        if is_kept:
-            store(course.trace, at, g_current)
+        store(course.trace, at, g_current)
         if is_given:
             error = load(course.errors, at)
         else:
-            a, b = b + c.alpha * a, c.beta * b
-            b, done = injected(b, scores, done, t, back, width, column)
+            told = load(scores.told, scores.told_slots[t] * width + column)
+            a, b = b + c.alpha * a, c.beta * b + told
         g_current, g_membrane = through_neurons(membrane, error, g_current, g_membrane, c)
 
 
@@ -232,24 +208,20 @@ def carry_back(back, inputs, c, start, last, course, below, hold):
 
 
 @jit
-def hidden_back(
-    lines, volleys, found, readout, c, start, last, course, scores, is_given, gradient, is_kept
-):
+def hidden_back(lines, volleys, found, c, start, last, course, scores, is_given, gradient):
     """Gradient of the weights of a layer that does not drive itself.
 
     Args:
         lines, volleys, found: What came in.
-        readout: (classes, neurons): weights of the readout, turned over; read unless `is_given`.
         c: Constants.
         start, last: Steps where the sweep ends and begins.
-        course: Membranes, and (with `is_given`) errors from `start` to `last`.
+        course: Membranes, in whose place the derivatives come, and (with `is_given`) errors from
+            `start` to `last`.
         scores: What the loss injects, see `tell`; read unless `is_given`.
         is_given: Whether the errors stand in the course; else they come from the readout.
         gradient: (rows, neurons), added to.
-        is_kept: Whether the derivatives by the currents shall take the place of the membranes.
     """
-    ways = is_given, is_kept
     for column in range(0, course.width, LANES):
-        sweep_block(
-            lines, volleys, found, readout, c, start, last, course, scores, gradient, column, ways
-        )
+        sweep_block(c, start, last, course, scores, is_given, column)
+    number = volleys_until(volleys, found, last)
+    scatter(lines, volleys, number, course.trace, course.width, 0, gradient)

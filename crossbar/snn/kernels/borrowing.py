@@ -24,8 +24,9 @@ def borrow_synapses(layer):
 def borrow_course(course):
     """`Course`; rows of `width` numbers."""
     return Course(
-        borrowed(course.trace), borrowed(course.errors), borrowed(course.fired),
-        borrowed(course.rows), borrowed(course.times), borrowed(course.work), course.width,
+        borrowed(course.drive), borrowed(course.trace), borrowed(course.errors),
+        borrowed(course.fired), borrowed(course.rows), borrowed(course.times),
+        borrowed(course.work), course.width, course.words,
     )  # fmt: skip
 
 
@@ -33,16 +34,16 @@ def borrow_course(course):
 def borrow_scores(scores):
     """`Scores`; rows of `width` numbers."""
     return Scores(
-        borrowed(scores.trace), borrowed(scores.best), borrowed(scores.when),
-        borrowed(scores.error), borrowed(scores.told_steps), borrowed(scores.told_classes),
-        borrowed(scores.told_amounts), scores.width,
+        borrowed(scores.drive), borrowed(scores.trace), borrowed(scores.best),
+        borrowed(scores.when), borrowed(scores.error), borrowed(scores.told),
+        borrowed(scores.told_slots), scores.width,
     )  # fmt: skip
 
 
 @jit
 def borrow_volleys(volleys):
     """`Volleys`."""
-    return Volleys(borrowed(volleys.steps), borrowed(volleys.ends), borrowed(volleys.places))
+    return Volleys(borrowed(volleys.steps), borrowed(volleys.ends), borrowed(volleys.slots))
 
 
 @jit

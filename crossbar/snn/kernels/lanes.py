@@ -4,6 +4,9 @@ The compiler keeps a loop's state in registers only where it can prove that no s
 touches it; with arrays it cannot, and it vectorises no loop over time. `Lanes` says what is meant:
 neurons of a block are lanes of a vector, and a whole time course runs in registers. They add,
 multiply, divide and compare like numbers; the machine's own vectors (AVX2, AVX-512, NEON) come out.
+
+A panel is a tuple of blocks side by side: as many columns of a crossbar as the registers of AVX2
+hold sums of.
 """
 
 import operator
@@ -15,6 +18,7 @@ from numba.core import cgutils, types
 from numba.extending import intrinsic, models, overload, register_model
 
 LANES = 16
+BITS = 64  # of an int64
 _FAST = ("nsz", "arcp", "contract", "afn")  # as `jit`, but sums keep their order
 _FLOATS = {types.float32: ir.FloatType(), types.float64: ir.DoubleType()}
 
@@ -105,9 +109,18 @@ def _is_lanes_of(numbers: Any) -> bool:
     return isinstance(numbers, types.CPointer) and numbers.dtype in _FLOATS
 
 
-def _place(builder: Any, kind: Any, pointer: Any, at: Any) -> Any:
-    """Pointer to the lanes that begin at a place."""
-    return builder.bitcast(builder.gep(pointer, [at]), _vector(kind.dtype).as_pointer())
+def _load(builder: Any, kind: LanesType, pointer: Any, at: Any) -> Any:
+    """The lanes that begin at a place."""
+    place = builder.bitcast(builder.gep(pointer, [at]), _vector(kind.dtype).as_pointer())
+    found = builder.load(place)
+    found.align = kind.dtype.bitwidth // 8
+    return found
+
+
+def _store(builder: Any, kind: LanesType, pointer: Any, at: Any, lanes: Any) -> None:
+    """Write lanes to a place."""
+    place = builder.bitcast(builder.gep(pointer, [at]), _vector(kind.dtype).as_pointer())
+    builder.store(lanes, place).align = kind.dtype.bitwidth // 8
 
 
 @_word
@@ -115,10 +128,7 @@ def load(typing: Any, numbers: Any, at: Any) -> Any:
     """The lanes from a place of borrowed numbers on."""
 
     def make(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        kind = signature.args[0]
-        found = builder.load(_place(builder, kind, *args))
-        found.align = kind.dtype.bitwidth // 8
-        return found
+        return _load(builder, signature.return_type, *args)
 
     return (LanesType(numbers.dtype)(numbers, types.intp), make) if _is_lanes_of(numbers) else None
 
@@ -128,12 +138,70 @@ def store(typing: Any, numbers: Any, at: Any, lanes: Any) -> Any:
     """Write lanes to a place of borrowed numbers and behind it."""
 
     def make(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        kind = signature.args[0]
-        done = builder.store(args[2], _place(builder, kind, *args[:2]))
-        done.align = kind.dtype.bitwidth // 8
+        _store(builder, signature.args[2], *args)
         return context.get_dummy_value()
 
     return (types.void(numbers, types.intp, lanes), make) if _is_lanes_of(numbers) else None
+
+
+def _blocks(builder: Any, at: Any, panel: Any) -> Any:
+    """Number, place and lanes of each block of a panel that begins at a place."""
+    for i in range(panel.type.count):
+        place = builder.add(at, ir.Constant(at.type, i * LANES))
+        yield i, place, builder.extract_value(panel, i)
+
+
+@_word
+def load_panel(typing: Any, numbers: Any, at: Any, like: Any) -> Any:
+    """As many lanes as in `like`, a tuple of blocks, from a place of borrowed numbers on."""
+
+    def make(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        kind, panel = signature.args[2].dtype, args[2]
+        for i, place, _ in _blocks(builder, args[1], args[2]):
+            panel = builder.insert_value(panel, _load(builder, kind, args[0], place), i)
+        return panel
+
+    return (like(numbers, types.intp, like), make) if _is_lanes_of(numbers) else None
+
+
+@_word
+def plus_row(typing: Any, panel: Any, numbers: Any, at: Any) -> Any:
+    """A panel, with the borrowed numbers from a place on added to its lanes."""
+
+    def make(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        kind, found = signature.args[0].dtype, args[0]
+        for i, place, lanes in _blocks(builder, args[2], args[0]):
+            own = _load(builder, kind, args[1], place)
+            found = builder.insert_value(found, builder.fadd(lanes, own, flags=_FAST), i)
+        return found
+
+    return (panel(panel, numbers, types.intp), make) if _is_lanes_of(numbers) else None
+
+
+@_word
+def store_panel(typing: Any, numbers: Any, at: Any, panel: Any) -> Any:
+    """Write a panel to a place of borrowed numbers and behind it."""
+
+    def make(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        for _, place, lanes in _blocks(builder, args[1], args[2]):
+            _store(builder, signature.args[2].dtype, args[0], place, lanes)
+        return context.get_dummy_value()
+
+    return (types.void(numbers, types.intp, panel), make) if _is_lanes_of(numbers) else None
+
+
+@_word
+def add_panel(typing: Any, numbers: Any, at: Any, panel: Any) -> Any:
+    """Add a panel to the borrowed numbers at a place and behind it."""
+
+    def make(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        kind = signature.args[2].dtype
+        for _, place, lanes in _blocks(builder, args[1], args[2]):
+            before = _load(builder, kind, args[0], place)
+            _store(builder, kind, args[0], place, builder.fadd(before, lanes, flags=_FAST))
+        return context.get_dummy_value()
+
+    return (types.void(numbers, types.intp, panel), make) if _is_lanes_of(numbers) else None
 
 
 @_word
@@ -149,6 +217,38 @@ def splat(typing: Any, number: Any) -> Any:
         )
 
     return LanesType(number)(number), make
+
+
+@_word
+def turns(typing: Any, numbers: Any, at: Any) -> Any:
+    """Bit i of an int64 says whether the borrowed 8-bit numbers `at + i` and `at + i + 1` differ."""
+
+    def make(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        kind = ir.VectorType(ir.IntType(8), BITS)
+        one = ir.Constant(args[1].type, 1)
+        pair = []
+        for place in args[1], builder.add(args[1], one):
+            found = builder.load(builder.bitcast(builder.gep(args[0], [place]), kind.as_pointer()))
+            found.align = 1
+            pair.append(found)
+        return builder.bitcast(builder.icmp_unsigned("!=", *pair), ir.IntType(BITS))
+
+    is_right = isinstance(numbers, types.CPointer) and numbers.dtype == types.uint8
+    return (types.int64(numbers, types.intp), make) if is_right else None
+
+
+@_word
+def word(typing: Any, numbers: Any, at: Any) -> Any:
+    """Four borrowed 16-bit numbers as one int64, the first in the lowest bits."""
+
+    def make(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        place = builder.bitcast(args[0], ir.IntType(64).as_pointer())
+        found = builder.load(builder.gep(place, [args[1]]))
+        found.align = 2
+        return found
+
+    is_right = isinstance(numbers, types.CPointer) and numbers.dtype == types.uint16
+    return (types.int64(numbers, types.intp), make) if is_right else None
 
 
 @_word

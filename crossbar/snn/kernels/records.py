@@ -67,11 +67,12 @@ class Volleys(NamedTuple):
     """The steps of one sample in which lines spike; scratch that every sample overwrites.
 
     Volley i is the events `ends[i]:ends[i + 1]`, in step `steps[i]`; behind the last step stands -1.
+    What belongs to it in other records stands in row i + 1; row 0 stands for no volley.
     """
 
     steps: np.ndarray  # (steps + 1,) int64
     ends: np.ndarray  # (steps + 1,) int64
-    places: np.ndarray  # (2 steps,) int64: where its noise begins in both pools of `normals`
+    slots: np.ndarray  # (steps + 1,) int64: number of the volley of each step, from 1; 0 for none
 
 
 class Tally(NamedTuple):
@@ -124,28 +125,31 @@ class Columns(NamedTuple):
 class Course(NamedTuple):
     """The time course of one layer in one sample; scratch that every sample overwrites.
 
-    `trace` is the membrane of each step; the events are the spikes, by time and neuron.
+    `trace` is the membrane of each step, and then the derivative of the loss by what the step
+    drives; the events are the spikes, by time and neuron.
     """
 
+    drive: np.ndarray  # (steps + 1, 2 neurons): what volleys drive, and its variance; row 0 is 0
     trace: np.ndarray  # (steps + 1, neurons)
     errors: np.ndarray  # (steps + 1, neurons): derivative of the loss by the spikes of each step
-    fired: np.ndarray  # (steps, blocks of neurons) uint16: who spikes in each step, a bit each
+    fired: np.ndarray  # (steps, 4 words) uint16: who spikes in each step, a bit each
     rows: np.ndarray  # (steps x neurons,) uint16
     times: np.ndarray  # (steps x neurons,) uint8
     work: np.ndarray  # (2 x neurons,): state of a layer that drives itself
     width: int  # neurons, padding included
+    words: int  # of 64 neurons each that `fired` holds of a step
 
 
 class Scores(NamedTuple):
     """The readout in one sample; scratch that every sample overwrites. All (classes,) and more."""
 
+    drive: np.ndarray  # (steps + 1, 2 classes): see `Course`
     trace: np.ndarray  # (steps + 1, classes)
     best: np.ndarray  # maximum of every class over time
     when: np.ndarray  # first step that reaches it, 0 if none does; as floats, for the lanes' sake
     error: np.ndarray  # derivative of the loss by `best`
-    told_steps: np.ndarray  # int64, see `backward.tell`; behind the last one stands -1
-    told_classes: np.ndarray  # int64
-    told_amounts: np.ndarray
+    told: np.ndarray  # (classes + 1, neurons of the last hidden layer): see `backward.tell`
+    told_slots: np.ndarray  # (steps + 1,) int64: row of `told` that each step takes in
     width: int  # classes, padding included
 
 

@@ -5,12 +5,13 @@ All records are borrowed ones.
 """
 
 from ...jit import jit
-from .backward import add_to_block, along, last_volley, through_neurons
+from .backward import along, through_neurons, volleys_until
 from .borrowing import increase
-from .forward import count_reads, driven, list_block, with_noise
-from .lanes import LANES, bits, load, select, splat, store, write
+from .forward import count_reads, list_word
+from .lanes import LANES, bits, load, root, select, splat, store, store_panel, write
 from .neurons import driven_siemens, tiles_entered, tiles_shared
-from .normals import BLOCK, places
+from .normals import BLOCK, normals_at, places
+from .panels import scatter, with_rows
 from .records import Lines
 
 
@@ -31,7 +32,7 @@ def step_forward(course, c, t, count):
         at = t * course.width + column
         membrane, current = load(course.trace, at), load(course.work, column)
         fires = membrane > c.threshold
-        count = list_block(bits(fires), t, column // LANES, course, count)
+        count = list_word(bits(fires), t, column, course, count)
         after = select(fires, silent, c.beta * membrane + current)
         store(course.trace, at + course.width, after)
         store(course.work, column, c.alpha * current)
@@ -40,18 +41,27 @@ def step_forward(course, c, t, count):
 
 @jit
 def drive_all(lines, first, last, course, mine, count, layer, key, t):
-    """Add what some lines and own spikes drive in step t to the currents."""
+    """Add what some lines and own spikes drive in step t to the currents.
+
+    Behind the currents in `work` stand, for this long, the variances.
+    """
+    column = 0
+    while column < layer.stride:
+        sums = (load(course.work, column),)
+        sums = with_rows(sums, layer.matrix, layer.stride, column, lines.rows, 0, first, last)
+        sums = with_rows(
+            sums, layer.matrix, layer.stride, column, course.rows, layer.inputs, mine, count
+        )
+        store_panel(course.work, column, sums)
+        column += LANES
     begin = places(key, t, 0)
-    for column in range(0, course.width, LANES):
-        current = load(course.work, column)
-        drive = driven((current, current - current), lines.rows, 0, first, last, layer, column)
-        drive = driven(drive, course.rows, layer.inputs, mine, count, layer, column)
-        if layer.stride > layer.width:
-            if column % BLOCK == 0:
-                begin = places(key, t, column // BLOCK)
-            store(course.work, column, with_noise(drive, begin, column))
-        else:
-            store(course.work, column, drive[0])
+    for column in range(0, layer.stride - layer.width, LANES):
+        if column % BLOCK == 0:
+            begin = places(key, t, column // BLOCK)
+        current, variance = load(course.work, column), load(course.work, layer.width + column)
+        drawn = root(variance) * normals_at(begin, column % BLOCK, current)
+        store(course.work, column, current + drawn)
+        store(course.work, layer.width + column, variance - variance)
 
 
 @jit
@@ -62,8 +72,9 @@ def recurrent_layer(lines, volleys, layer, c, start, key, course, tally, place):
         lines, volleys, layer, c, start, key, course, tally, place: See `forward.hidden_layer`.
     """
     for j in range(course.width):
-        write(course.work, j, c.one - c.one)
         write(course.trace, start * course.width + j, c.one - c.one)
+    for j in range(2 * course.width):
+        write(course.work, j, c.one - c.one)
     i, count = 0, 0
     for t in range(start, c.steps):
         mine, first, last = count, 0, 0
@@ -95,8 +106,8 @@ def step_back(course, c, t):
 
 
 @jit
-def recurrent_back(lines, volleys, found, layer, back, c, start, last, course, fired, gradient):
-    """Gradient of the weights of such a layer, and the error of every spike of its own.
+def recurrent_back(lines, volleys, found, layer, back, c, start, last, course, gradient):
+    """Gradient of the weights of what comes into such a layer, and the error of every own spike.
 
     Args:
         lines, volleys, found: What came in.
@@ -106,26 +117,14 @@ def recurrent_back(lines, volleys, found, layer, back, c, start, last, course, f
         start, last: Steps where the sweep ends and begins.
         course: Membranes, in whose place the derivatives by the currents come; spikes; the errors
             of the steps from `start` to `last`, which are added to.
-        fired: Number of its spikes.
         gradient: (rows, neurons), added to.
     """
     width, inputs = course.width, layer.inputs
     for j in range(2 * width):
         write(course.work, j, c.one - c.one)
-    i = last_volley(volleys, found, last)
-    while fired > 0 and course.times[fired - 1] > last:
-        fired -= 1
     for t in range(last, start - 1, -1):
         for j in range(layer.neurons):
             increase(course.errors, t * width + j, along(back, inputs + j, course.work, 0, width))
-        first, end, after = 0, 0, fired
-        if i >= 0 and volleys.steps[i] == t:
-            first, end = volleys.ends[i], volleys.ends[i + 1]
-            i -= 1
-        while fired > 0 and course.times[fired - 1] == t:
-            fired -= 1
-        for column in range(0, width, LANES):
-            change = load(course.work, column)
-            add_to_block(gradient, width, lines.rows, 0, first, end, column, change)
-            add_to_block(gradient, width, course.rows, inputs, fired, after, column, change)
         step_back(course, c, t)
+    number = volleys_until(volleys, found, last)
+    scatter(lines, volleys, number, course.trace, width, 0, gradient)

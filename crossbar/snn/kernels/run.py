@@ -3,12 +3,22 @@
 import numpy as np
 
 from ...jit import jit
-from .backward import carry_back, hidden_back, loss, readout_back, restraint, spread_errors, tell
+from .backward import (
+    carry_back,
+    hidden_back,
+    loss,
+    readout_back,
+    restraint,
+    spread_errors,
+    tell,
+    volleys_until,
+)
 from .borrowing import borrow_course, borrow_scores, borrow_synapses, borrow_tally, borrow_volleys
 from .converted import hidden_converted, readout_converted
 from .forward import find_volleys, first_step, hidden_layer, readout_layer
 from .lanes import borrowed
 from .normals import sample_key
+from .panels import scatter
 from .records import Lines
 from .recurrent import recurrent_back, recurrent_layer
 
@@ -48,29 +58,34 @@ def sweep_back(samples, i, volleys, found, network, counts, courses, scores, gra
     """The gradient of sample i, once its loss is known."""
     layers, back, c = network
     top, start = len(courses) - 1, first_step(lines_into(0, samples, i, courses, counts), c)
-    told = tell(scores, c.classes)
-    last = scores.told_steps[0] if told > 0 else 0
+    last = tell(scores, c, borrowed(back[top + 1]), courses[top].width)
     lines = lines_into(top + 1, samples, i, courses, counts)
     gradient = borrowed(gradients[top + 1])
     readout_back(lines, volleys[top + 1], found[top + 1], c, start, last, scores, gradient)
     is_held = is_penalised(counts, c)
-    last, readout = (max(last, c.steps - 1) if is_held else last), borrowed(back[top + 1])
+    last = max(last, c.steps - 1) if is_held else last
     if c.recurrent or is_held:
         hold, neurons = restraint(counts[top], c), layers[top].neurons
-        spread_errors(readout, c, start, last, scores, hold, neurons, courses[top])
+        spread_errors(c, start, last, scores, hold, neurons, courses[top])
     for layer in range(top, -1, -1):
         lines, own = lines_into(layer, samples, i, courses, counts), borrowed(back[layer])
         course, gradient = courses[layer], borrowed(gradients[layer])
         if c.recurrent:
             recurrent_back(
                 lines, volleys[layer], found[layer], layers[layer], own, c, start, last, course,
-                counts[layer], gradient,
+                gradient,
+            )  # fmt: skip
+            mine = lines_into(layer + 1, samples, i, courses, counts)
+            number = volleys_until(volleys[layer + 1], found[layer + 1], last)
+            scatter(
+                mine, volleys[layer + 1], number, course.trace, course.width,
+                layers[layer].inputs, gradient,
             )  # fmt: skip
         else:
             is_given = layer < top or is_held
             hidden_back(
-                lines, volleys[layer], found[layer], readout, c, start, last, course, scores,
-                is_given, gradient, layer > 0,
+                lines, volleys[layer], found[layer], c, start, last, course, scores, is_given,
+                gradient,
             )  # fmt: skip
         if layer > 0:
             hold, below = restraint(counts[layer - 1], c), courses[layer - 1]
@@ -113,7 +128,7 @@ def run_chunk(samples, layers, back, c, seed, scratch, tally, gradients, learn):
         start = first_step(lines_into(0, samples, i, courses, counts), c)
         for n in range(top + 2):
             lines = lines_into(n, samples, i, courses, counts)
-            found[n] = find_volleys(lines, volleys[n])
+            found[n] = find_volleys(lines, volleys[n], c.steps)
             key = sample_key(seed, samples.first_key + i, n)
             layer, own = arrays[n], volleys[n]
             if n > top:
@@ -175,7 +190,7 @@ def run_converted(samples, layers, fronts, back, c, seed, scratch, tally, gradie
         keys_of(seed, samples.first_key + i, top + 2, keys)
         for n in range(top + 2):
             lines = lines_into(n, samples, i, courses, counts)
-            found[n] = find_volleys(lines, volleys[n])
+            found[n] = find_volleys(lines, volleys[n], c.steps)
             if n > top:
                 readout_converted(
                     lines, arrays[n], fronts[n], c, keys[n], scratch[1], forth[n], counted, n

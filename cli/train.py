@@ -121,6 +121,7 @@ def train(
         begin(run, images, resumed=resume is not None)
         trainer, before = prepare(run, images, threads, accelerator, resumed=resume is not None)
         twin = companion(run, images, threads, accelerator, wanted=float_twin)
+        images = images.test_half()
     except XbarError as e:
         raise type(e)(said(str(e), "nothing was written")) from e
     try:

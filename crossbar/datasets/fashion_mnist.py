@@ -5,7 +5,7 @@ Source:
     learning algorithms", arXiv:1708.07747, 2017. MIT licence, (c) 2017 Zalando SE.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import ClassVar
 
@@ -67,6 +67,11 @@ class FashionMnist:
     test_images: NDArray[np.uint8]
     test_labels: NDArray[np.uint8]
     origin: str
+
+    def test_half(self) -> "FashionMnist":
+        """The same without training images, which take 47 MB."""
+        none = self.train_images[:0].copy()
+        return replace(self, train_images=none, train_labels=self.train_labels[:0].copy())
 
 
 def load(

@@ -30,7 +30,6 @@ def constants(
         network.steps,
         tile_rows,
         network.classes,
-        network.recurrent,
     )
 
 

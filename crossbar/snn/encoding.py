@@ -73,15 +73,17 @@ def latency_code(images: np.ndarray, *, steps: int) -> Events:
         )
     flat = images.reshape(len(images), -1)
     table = latency_table(steps=steps)
-    rows, times = [], []
-    counts = np.zeros(len(flat) + 1, np.int64)
-    for first in range(0, len(flat), _BATCH):
-        when = table[flat[first : first + _BATCH]]
+    batches = [slice(first, first + _BATCH) for first in range(0, len(flat), _BATCH)]
+    counts = [(table[flat[batch]] < steps).sum(1) for batch in batches]
+    offsets = np.concatenate([[0], *counts]).cumsum()
+    rows, times = np.empty(offsets[-1], np.uint16), np.empty(offsets[-1], np.uint8)
+    for batch in batches:
+        when = table[flat[batch]]
         # One sort key per spike holds sample, step and line: no stable argsort per image needed.
         sample, line = np.nonzero(when < steps)
         key = (sample.astype(np.int64) << 24) | (when[sample, line].astype(np.int64) << 16) | line
         key.sort()
-        rows.append((key & 0xFFFF).astype(np.uint16))
-        times.append(((key >> 16) & 0xFF).astype(np.uint8))
-        counts[first + 1 : first + 1 + len(when)] = (when < steps).sum(1)
-    return Events(np.concatenate(rows), np.concatenate(times), np.cumsum(counts))
+        own = slice(offsets[batch.start], offsets[batch.start] + len(key))
+        rows[own] = key & 0xFFFF
+        times[own] = (key >> 16) & 0xFF
+    return Events(rows, times, offsets)

@@ -171,10 +171,11 @@ class Engine:
                 for gradient in gradients:
                     gradient.fill(0.0)
             rest = back, self._constants, noise_key, self._scratch(), tally, gradients, learn
+            recurrent = self._network.recurrent or None
             if columns:
-                kernels.run_converted(samples, synapses, tuple(columns), *rest)
+                kernels.run_converted(samples, synapses, tuple(columns), *rest, recurrent)
             else:
-                kernels.run_chunk(samples, synapses, *rest)
+                kernels.run_chunk(samples, synapses, *rest, recurrent)
             return trimmed(tally) if keep else tally
 
         return self._share(run, CHUNKS, self.threads)

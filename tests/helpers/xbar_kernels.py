@@ -101,6 +101,7 @@ def run_samples(
         scratch(network.steps, widths_of(network), kind),
         *run,
         learn,
+        network.recurrent or None,
     )
     return run
 

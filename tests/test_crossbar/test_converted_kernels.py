@@ -123,6 +123,7 @@ def run_kernel(
         scratch(network.steps, widths_of(network), kind),
         *run,
         True,
+        network.recurrent or None,
     )
     return run
 

@@ -395,6 +395,14 @@ def test_real_set_has_the_published_checksums(real):
     assert md5(header + real.train_images.tobytes()) == expected
 
 
+def test_the_test_half_holds_no_training_image_and_no_view_of_one(real):
+    half = real.test_half()
+    assert (half.train_images.shape, half.train_labels.shape) == ((0, 28, 28), (0,))
+    assert half.train_images.base is None
+    assert np.array_equal(half.test_images, real.test_images)
+    assert half.class_names == real.class_names
+
+
 def test_importing_the_loader_reads_nothing_and_loads_no_torch():
     code = "import sys, crossbar.datasets.fashion_mnist; sys.exit('torch' in sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -204,7 +204,8 @@ def traces_of(noisy, events, numbers, steps):
     for number in numbers:
         run = empty_run(network, 1, np.float32)
         samples = samples_of(events)._replace(first_key=number)
-        kernels.run_chunk(samples, layers, back, constants(network, 64), SEED, room, *run, False)
+        rest = constants(network, 64), SEED, room, *run, False, network.recurrent or None
+        kernels.run_chunk(samples, layers, back, *rest)
         membranes.append(room.courses[0].trace[:, :HIDDEN].copy())
         readouts.append(room.scores.trace[:, :CLASSES].copy())
     return np.array(membranes), np.array(readouts)

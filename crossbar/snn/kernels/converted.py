@@ -147,7 +147,7 @@ def end_drive(layer, work, key, step, c, tile):
 
 
 @jit
-def hidden_converted(lines, synapses, layer, c, key, course, work, tally, place):
+def hidden_converted(lines, synapses, layer, c, key, course, work, tally, place, recurrent):
     """`forward.hidden_layer` behind a periphery; see there.
 
     Args:
@@ -158,6 +158,7 @@ def hidden_converted(lines, synapses, layer, c, key, course, work, tally, place)
         key: (2,) uint64, noise keys of reads and of conversions.
         work: Scratch (current, sums, variance, drawn, normals); sums, variance and what is drawn
             are zero between calls.
+        recurrent: See `run.run_chunk`.
     """
     current = work[0]
     start = first_step(lines, c)
@@ -174,7 +175,7 @@ def hidden_converted(lines, synapses, layer, c, key, course, work, tally, place)
         first = event
         event = end_of_step(lines.times, first, lines.last, t)
         tile, above = drive(lines.rows, 0, first, event, layer, work, key, t, c, -1)
-        if c.recurrent:
+        if recurrent is not None:
             tile, more = drive(
                 course.rows, synapses.inputs, mine, count, layer, work, key, t, c, tile
             )
@@ -183,7 +184,7 @@ def hidden_converted(lines, synapses, layer, c, key, course, work, tally, place)
     for event in range(count):
         increase(tally.spikes, place * tally.width + course.rows[event], 1)
     count_reads(lines, synapses, tally, place)
-    if c.recurrent:
+    if recurrent is not None:
         own = Lines(borrowed(course.rows), borrowed(course.times), 0, count)
         count_own_reads(lines, own, synapses, tally, place)
     return count

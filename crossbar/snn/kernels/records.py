@@ -23,7 +23,6 @@ class Constants(NamedTuple):
     steps: int
     tile_rows: int
     classes: int  # without padding
-    recurrent: bool  # whether a hidden layer drives itself, through the last rows of its crossbar
 
 
 class Synapses(NamedTuple):

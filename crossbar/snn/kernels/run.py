@@ -1,4 +1,7 @@
-"""A chunk of samples through the whole network, one after the other."""
+"""A chunk of samples through the whole network, one after the other.
+
+`recurrent` is None or True: numba leaves out what only the other kind of network needs.
+"""
 
 import numpy as np
 
@@ -54,7 +57,7 @@ def is_penalised(counts, c):
 
 
 @jit
-def sweep_back(samples, i, volleys, found, network, counts, courses, scores, gradients):
+def sweep_back(samples, i, volleys, found, network, counts, courses, scores, gradients, recurrent):
     """The gradient of sample i, once its loss is known."""
     layers, back, c = network
     top, start = len(courses) - 1, first_step(lines_into(0, samples, i, courses, counts), c)
@@ -64,13 +67,19 @@ def sweep_back(samples, i, volleys, found, network, counts, courses, scores, gra
     readout_back(lines, volleys[top + 1], found[top + 1], c, start, last, scores, gradient)
     is_held = is_penalised(counts, c)
     last = max(last, c.steps - 1) if is_held else last
-    if c.recurrent or is_held:
+    if recurrent is not None or is_held:
         hold, neurons = restraint(counts[top], c), layers[top].neurons
         spread_errors(c, start, last, scores, hold, neurons, courses[top])
     for layer in range(top, -1, -1):
         lines, own = lines_into(layer, samples, i, courses, counts), borrowed(back[layer])
         course, gradient = courses[layer], borrowed(gradients[layer])
-        if c.recurrent:
+        if recurrent is None:
+            is_given = layer < top or is_held
+            hidden_back(
+                lines, volleys[layer], found[layer], c, start, last, course, scores, is_given,
+                gradient,
+            )  # fmt: skip
+        else:
             recurrent_back(
                 lines, volleys[layer], found[layer], layers[layer], own, c, start, last, course,
                 gradient,
@@ -81,29 +90,27 @@ def sweep_back(samples, i, volleys, found, network, counts, courses, scores, gra
                 mine, volleys[layer + 1], number, course.trace, course.width,
                 layers[layer].inputs, gradient,
             )  # fmt: skip
-        else:
-            is_given = layer < top or is_held
-            hidden_back(
-                lines, volleys[layer], found[layer], c, start, last, course, scores, is_given,
-                gradient,
-            )  # fmt: skip
         if layer > 0:
             hold, below = restraint(counts[layer - 1], c), courses[layer - 1]
             carry_back(own, layers[layer].inputs, c, start, last, course, below, hold)
 
 
 @jit
-def finish(samples, i, volleys, found, network, counts, courses, scores, tally, gradients, learn):
+def finish(
+    samples, i, volleys, found, network, counts, courses, scores, tally, gradients, learn, recurrent
+):
     """After the forward pass of sample i: its spikes, its loss and (with `learn`) its gradient."""
     keep_spikes(i, courses, counts, tally)
     label = samples.labels[samples.chosen[i]]
     tally.predictions[i], tally.losses[i] = loss(scores, label, network[2].classes)
     if learn:
-        sweep_back(samples, i, volleys, found, network, counts, courses, scores, gradients)
+        sweep_back(
+            samples, i, volleys, found, network, counts, courses, scores, gradients, recurrent
+        )
 
 
 @jit
-def run_chunk(samples, layers, back, c, seed, scratch, tally, gradients, learn):
+def run_chunk(samples, layers, back, c, seed, scratch, tally, gradients, learn, recurrent):
     """Run a chunk of samples one after the other, forward and (with `learn`) backward.
 
     Args:
@@ -117,6 +124,8 @@ def run_chunk(samples, layers, back, c, seed, scratch, tally, gradients, learn):
         tally: Added to.
         gradients: One array per crossbar, added to; not touched without `learn`.
         learn: Whether to sweep back.
+        recurrent: True if hidden layers drive themselves, through the last rows of their crossbars;
+            else None.
     """
     top = len(scratch[0]) - 1
     courses = [borrow_course(course) for course in scratch[0]]
@@ -133,17 +142,18 @@ def run_chunk(samples, layers, back, c, seed, scratch, tally, gradients, learn):
             layer, own = arrays[n], volleys[n]
             if n > top:
                 readout_layer(lines, own, found[n], layer, c, start, key, scores, counted, n)
-            elif c.recurrent:
-                counts[n] = recurrent_layer(
-                    lines, own, layer, c, start, key, courses[n], counted, n
-                )
-            else:
+            elif recurrent is None:
                 counts[n] = hidden_layer(
                     lines, own, found[n], layer, c, start, key, courses[n], counted, n
                 )
+            else:
+                counts[n] = recurrent_layer(
+                    lines, own, layer, c, start, key, courses[n], counted, n
+                )
         finish(
-            samples, i, volleys, found, network, counts, courses, scores, tally, gradients, learn
-        )
+            samples, i, volleys, found, network, counts, courses, scores, tally, gradients, learn,
+            recurrent,
+        )  # fmt: skip
 
 
 @jit
@@ -170,12 +180,14 @@ def keys_of(seed, number, layers, keys):
 
 
 @jit
-def run_converted(samples, layers, fronts, back, c, seed, scratch, tally, gradients, learn):
+def run_converted(
+    samples, layers, fronts, back, c, seed, scratch, tally, gradients, learn, recurrent
+):
     """`run_chunk` behind a periphery; the error is carried back as if there were none.
 
     Args:
-        samples, layers, back, c, seed, scratch, tally, gradients, learn: As there; of `layers`
-            only the conductances of the rows are read.
+        samples, layers, back, c, seed, scratch, tally, gradients, learn, recurrent: As there; of
+            `layers` only the conductances of the rows are read.
         fronts: The periphery of every crossbar, `Columns`.
     """
     owned, top, kind = scratch[0], len(scratch[0]) - 1, scratch[1].trace.dtype
@@ -197,8 +209,10 @@ def run_converted(samples, layers, fronts, back, c, seed, scratch, tally, gradie
                 )
             else:
                 counts[n] = hidden_converted(
-                    lines, arrays[n], fronts[n], c, keys[n], owned[n], forth[n], counted, n
-                )
+                    lines, arrays[n], fronts[n], c, keys[n], owned[n], forth[n], counted, n,
+                    recurrent,
+                )  # fmt: skip
         finish(
-            samples, i, volleys, found, network, counts, courses, scores, tally, gradients, learn
-        )
+            samples, i, volleys, found, network, counts, courses, scores, tally, gradients, learn,
+            recurrent,
+        )  # fmt: skip

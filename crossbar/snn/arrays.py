@@ -1,6 +1,7 @@
 """The arrays that the kernels read and write, made from a network and its crossbars."""
 
 import math
+import mmap
 from collections.abc import Sequence
 
 import numpy as np
@@ -12,6 +13,8 @@ from .layer import Effective
 from .network import Network
 
 CACHE_LINE = 64  # bytes
+HUGE_PAGE = 1 << 21  # bytes
+LARGE = 1 << 18  # bytes
 
 
 def constants(
@@ -146,10 +149,19 @@ def synapses(
 
 
 def aligned(shape: tuple[int, ...], dtype: np.typing.DTypeLike) -> np.ndarray:
-    """Zeros that begin with a cache line, so that no block of lanes lies on two."""
+    """Zeros that begin with a cache line, so that no block of lanes lies on two.
+
+    Many of them lie on a huge page of their own, where the system has such: rows are reached in any
+    order, and a pass takes some 5 % longer if each may be on a page that was not looked up yet.
+    """
     count = math.prod(shape) * np.dtype(dtype).itemsize
-    room = np.zeros(count + CACHE_LINE, np.uint8)
-    first = -room.ctypes.data % CACHE_LINE
+    if count > LARGE and hasattr(mmap, "MADV_HUGEPAGE"):
+        memory = mmap.mmap(-1, count + 2 * HUGE_PAGE)
+        memory.madvise(mmap.MADV_HUGEPAGE)
+        room, unit = np.frombuffer(memory, np.uint8), HUGE_PAGE
+    else:
+        room, unit = np.zeros(count + CACHE_LINE, np.uint8), CACHE_LINE
+    first = -room.ctypes.data % unit
     return room[first : first + count].view(dtype).reshape(shape)
 
 

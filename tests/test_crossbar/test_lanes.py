@@ -180,7 +180,7 @@ def test_a_word_is_four_numbers():
     assert words(numbers, 1) & (2**64 - 1) == 1 | 2 << 16 | 3 << 32 | 0xFFFF << 48
 
 
-@pytest.mark.parametrize("shape", [(3,), (5, 16), (2, 7, 16)])
+@pytest.mark.parametrize("shape", [(3,), (5, 16), (2, 7, 16), (4, 300, 112)])
 def test_aligned_zeros_begin_with_a_cache_line(shape):
     for _ in range(20):
         made = aligned(shape, np.float32)

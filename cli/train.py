@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from crossbar.datasets.fashion_mnist import FashionMnist
     from crossbar.training.config import Training
     from crossbar.training.run import Run
-    from crossbar.training.trainer import Trainer
+    from crossbar.training.trainer import Data, Trainer
 
 # option -> settings it stands for; others are named like their setting
 FIELDS = {
@@ -119,9 +119,9 @@ def train(
         run = continued(resume, given, config, out) if resume else fresh(given, config, out)
         images = pictures(data_dir)
         begin(run, images, resumed=resume is not None)
-        trainer, before = prepare(run, images, threads, accelerator, resumed=resume is not None)
-        twin = companion(run, images, threads, accelerator, wanted=float_twin)
-        images = images.test_half()
+        data, images = spikes_of(images, run)
+        trainer, before = prepare(run, data, threads, accelerator, resumed=resume is not None)
+        twin = companion(run, data, threads, accelerator, wanted=float_twin)
     except XbarError as e:
         raise type(e)(said(str(e), "nothing was written")) from e
     try:
@@ -232,9 +232,16 @@ def begin(run: "Run", images: "FashionMnist", *, resumed: bool) -> None:
         run.weights = weights_of(Path(run.config.init_from), run.config.network, images)
 
 
+def spikes_of(images: "FashionMnist", run: "Run") -> "tuple[Data, FashionMnist]":
+    """The images as spikes, and what pictures need of them."""
+    from crossbar.training.data import encode
+
+    return encode(images, run.config.network), images.test_half()
+
+
 def prepare(
     run: "Run",
-    images: "FashionMnist",
+    data: "Data",
     threads: int | None,
     accelerator: str | None,
     *,
@@ -244,12 +251,10 @@ def prepare(
     import torch
 
     from crossbar.jit import is_compiled
-    from crossbar.training.data import encode
     from crossbar.training.forecast import worn_out
     from crossbar.training.trainer import Trainer
 
     torch.set_num_threads(1)  # the arrays are small: more threads only wait for each other
-    data = encode(images, run.config.network)
     made = partial(
         Trainer, run.config, run.model, data,
         threads=threads, accelerator=accelerator, weights=run.weights,
@@ -269,7 +274,7 @@ def prepare(
 
 def companion(
     run: "Run",
-    images: "FashionMnist",
+    data: "Data",
     threads: int | None,
     accelerator: str | None,
     *,
@@ -282,7 +287,7 @@ def companion(
     if not (wanted or begun):
         return None
     twin = twin_of(run)
-    return twin, *prepare(twin, images, threads, accelerator, resumed=begun)
+    return twin, *prepare(twin, data, threads, accelerator, resumed=begun)
 
 
 def notice(text: str) -> None:

@@ -123,11 +123,15 @@ def step_fluctuation(
     Source:
         P. Dutta and P. M. Horn, Rev. Mod. Phys. 53, 497-516, 1981.
     """
-    ratios = torch.tensor([seconds / tau for tau in times], dtype=torch.float64)[:, None, None]
-    rho = torch.exp(-ratios).to(slow.dtype)
+    kept, fresh = (part.to(slow.dtype)[:, None, None] for part in memory(seconds, times))
+    return kept * slow + fresh * torch.randn(slow.shape, generator=generator)
+
+
+def memory(seconds: float, times: list[float]) -> tuple[Tensor, Tensor]:
+    """rho and sqrt(1 - rho^2) of `step_fluctuation`, float64, one per time constant."""
+    ratios = torch.tensor([seconds / tau for tau in times], dtype=torch.float64)
     # Not sqrt(1 - rho^2) of 32-bit numbers, which is zero for an interval of 1e-8 tau.
-    fresh = torch.sqrt(-torch.expm1(-2.0 * ratios)).to(slow.dtype)
-    return rho * slow + fresh * torch.randn(slow.shape, generator=generator)
+    return torch.exp(-ratios), torch.sqrt(-torch.expm1(-2.0 * ratios))
 
 
 def relaxation_siemens(

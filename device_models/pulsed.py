@@ -310,15 +310,24 @@ class Pulsed(DeviceModel, ABC):
         """See `DeviceModel.advance`."""
         dynamics = dict(state.dynamics)
         if "since_seconds" in dynamics:
-            kelvin = temperature_kelvin or self.reference_kelvin
-            faster = physics.acceleration(kelvin, self.reference_kelvin, self.relax_activation_ev)
-            dynamics["since_seconds"] = dynamics["since_seconds"] + seconds * faster
+            passed = self.elapsed(seconds, temperature_kelvin)
+            dynamics["since_seconds"] = dynamics["since_seconds"] + passed
         if "slow" in dynamics:
-            times = physics.relaxation_times(self.slow_shortest_seconds, self.slow_longest_seconds)
             dynamics["slow"] = physics.step_fluctuation(
-                dynamics["slow"], seconds, times, generator=generator
+                dynamics["slow"], seconds, self.slow_times, generator=generator
             )
         return DeviceState(state.g, state.traits, dynamics)
+
+    def elapsed(self, seconds: float, temperature_kelvin: float | None) -> float:
+        """Device time of the relaxation, seconds; see `DeviceModel.advance`."""
+        kelvin = temperature_kelvin or self.reference_kelvin
+        reference = self.reference_kelvin
+        return seconds * physics.acceleration(kelvin, reference, self.relax_activation_ev)
+
+    @property
+    def slow_times(self) -> list[float]:
+        """Time constants of the slow fluctuation, seconds."""
+        return physics.relaxation_times(self.slow_shortest_seconds, self.slow_longest_seconds)
 
     def relaxed(self, state: DeviceState, where: slice | Tensor) -> Tensor:
         """Conductance of some devices (flat indices) with their drift since the last pulse.

@@ -1,8 +1,9 @@
 """The seam: all that a trainer may ask of an array of devices, emulated or real."""
 
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Literal, NamedTuple, Protocol, Self
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -32,6 +33,31 @@ class BoardInfo:
     v_read_volts: float
     t_read_seconds: float
     is_emulator: bool
+
+
+class Sent(NamedTuple):
+    """Signed pulses for some devices of an array, each named once.
+
+    Attributes:
+        where: Flat indices of the devices, int32 (devices,), in any order.
+        counts: Their signed pulses, int32 (devices,); a device with 0 gets none.
+    """
+
+    where: np.ndarray
+    counts: np.ndarray
+
+    @classmethod
+    def of(cls, counts: Tensor) -> Self:
+        """Of an array of counts, whole numbers."""
+        flat = counts.to(torch.int32).contiguous().view(-1).numpy()
+        where = np.flatnonzero(flat != 0).astype(np.int32)
+        return cls(where, flat[where])
+
+    def array(self, shape: tuple[int, int]) -> Tensor:
+        """As an array of counts, int32, 0 where nothing is sent."""
+        counts = torch.zeros(shape, dtype=torch.int32)
+        counts.view(-1).numpy()[self.where] = self.counts
+        return counts
 
 
 class Board(Protocol):

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from device_models.errors import ShapeError
-from device_models.model import DeviceModel, DeviceState, check_shapes
+from device_models.model import DeviceModel, DeviceState
 from device_models.pulsed import Pulsed
 
 from .. import half_select
@@ -20,7 +20,8 @@ from ..streams import stream, torch_stream
 from ..tile import Tiling, read
 from ..wires.array import WiredArray
 from . import pulses
-from .board import BoardInfo, check_line, counts_of_line, counts_of_one
+from .board import BoardInfo, Sent, check_line, counts_of_line, counts_of_one
+from .devices import Devices
 
 _VERIFY_PASSES = 20
 _UP = torch.ones(())
@@ -89,23 +90,22 @@ class EmulatedBoard:
         self.front_end = front_end
         self.broken = None if faults is None else Broken(faults)
         self._half = None if half is None else (half_select.check(model), half)
-        self._in_place = None if half else pulses.in_place(model)
         made = torch_stream("manufacture", seed, place)
-        self._state = model.manufacture(self.info.shape, generator=made)
+        state = model.manufacture(self.info.shape, generator=made)
+        self._devices = Devices(model, state, self.broken, is_alone=half is None)
         self.pulsed = torch.zeros(self.info.shape, dtype=torch.int32)
         self.reseed(0)
 
     @property
     def state(self) -> DeviceState:
         """The devices as they are now; pulses leave what was handed out alone."""
-        self._is_shared = True
-        return self._state
+        return self._devices.state
 
     def restore(self, state: DeviceState, pulsed: Tensor | None = None) -> None:
         """Put the devices into a saved state, and their counts of pulses where given."""
         self.pulsed = self.pulsed if pulsed is None else pulsed.clone()
-        self._state = state
-        self._look()
+        self._devices.restore(state)
+        self._show()
 
     def reseed(self, epoch: int) -> None:
         """Start an epoch: its random streams, read noise and wires of all devices anew.
@@ -115,8 +115,10 @@ class EmulatedBoard:
         """
         if self.wired is not None:
             probes = stream("wire probes", self._seed, self._place, epoch)
-            self.wired.start(self._conductance(self._state).double().numpy(), probes)
-        self._look()
+            seen = self._devices.conductance(self._devices.state)
+            self.wired.start(seen.double().numpy(), probes)
+        self._devices.look()
+        self._show()
         self._pulse_noise = torch_stream("pulses", self._seed, self._place, epoch)
         self._read_noise = torch_stream("board reads", self._seed, self._place, epoch)
         self._time_noise = torch_stream("device time", self._seed, self._place, epoch)
@@ -131,18 +133,13 @@ class EmulatedBoard:
 
         So devices restored from a file are seen as they were when it was written, to the last bit.
         """
-        self._look(exact=True)
+        self._devices.look()
+        self._show(exact=True)
 
     def wait(self, seconds: float, *, temperature_kelvin: float | None = None) -> None:
         """Let device time pass: relaxation, retention and slow fluctuation go on."""
-        self.restore(
-            self.model.advance(
-                self._state,
-                seconds,
-                generator=self._time_noise,
-                temperature_kelvin=temperature_kelvin,
-            )
-        )
+        self._devices.advance(seconds, self._time_noise, temperature_kelvin)
+        self._show()
 
     def read_all(self) -> Tensor:
         """See `Board.read_all`."""
@@ -150,7 +147,8 @@ class EmulatedBoard:
         self._count_reads(g)
         if sigma is None:
             return g.clone()
-        return torch.addcmul(g, sigma, torch.randn(g.shape, generator=self._read_noise))
+        noise = torch.randn(g.shape, generator=self._read_noise)
+        return torch.addcmul(g, sigma, noise, out=noise)
 
     def read_slice(self, line: int, axis: Literal["word", "bit"]) -> Tensor:
         """See `Board.read_slice`."""
@@ -240,21 +238,24 @@ class EmulatedBoard:
 
     def pulse_array(self, counts: Tensor) -> None:
         """See `Board.pulse_array`; pulses that a fault swallows are counted and paid for too."""
-        check_shapes(self._state, counts, self._selected)
-        counts = counts.to(torch.int32).contiguous()
-        reaching, chosen, lost, joules = counts, self._selected, 0, 0.0
+        self._devices.check(counts, self._selected)
+        self.pulse_devices(Sent.of(counts))
+
+    def pulse_devices(self, sent: Sent) -> None:
+        """Send some devices their signed numbers of pulses: see `pulse_array`."""
+        done = pulses.tally(self.model, sent)
+        reaching, chosen, lost, joules = sent, self._selected, 0, 0.0
         if self.broken is not None:
-            reaching, chosen = self.broken.reaching(counts), chosen & ~self.broken.dead
+            counts = sent.array(self.info.shape)
+            reaching, chosen = Sent.of(self.broken.reaching(counts)), chosen & ~self.broken.dead
             joules = self.broken.joules(self.model, counts)
             lost = self.broken.lost(self.model, counts)
-        done = pulses.tally(self.model, counts, reaching, self.pulsed)
-        if self._in_place is None:
-            joules += self._pulse_any(reaching, chosen, counts)
-        elif len(done.where):
-            self._unshare()
-            where, noise = done.where, self._pulse_noise
-            joules += pulses.pulse(self._in_place, self._state, reaching, where, noise)
-            self._look_at(where)
+        if not self._devices.is_in_place:
+            joules += self._pulse_any(reaching, chosen, sent)
+            self._show()
+        elif len(reaching.where):
+            joules += self._devices.pulse(reaching, self.pulsed, self._pulse_noise)
+            self._show()
         self.counters += Counters(
             set_pulses=done.sets,
             reset_pulses=done.resets,
@@ -312,74 +313,40 @@ class EmulatedBoard:
     def close(self) -> None:
         """Nothing to let go of."""
 
-    def _pulse_any(self, reaching: Tensor, chosen: Tensor, counts: Tensor) -> float:
+    def _pulse_any(self, reaching: Sent, chosen: Tensor, sent: Sent) -> float:
         """Pulse any kind of device in any array by the functions of its model; joules."""
-        after = self.model.program(self._state, reaching, chosen, generator=self._pulse_noise)
-        state, joules, where = after
-        if self._half is not None:
-            state, beside = self._disturbed(state, counts, *self._half)
-            joules, where = joules + beside, None
-        if where is not None:
-            self._unshare()
-        self._state = state
-        self._look() if where is None else self._look_at(where)
-        return joules
+        counts = reaching.array(self.info.shape)
+        self.pulsed += pulses.own(self.model, counts)
+        joules = self._devices.program(counts, chosen, self._pulse_noise)
+        return joules if self._half is None else joules + self._disturb(sent, *self._half)
 
-    def _disturbed(
-        self, state: DeviceState, counts: Tensor, model: Pulsed, half: HalfSelect
-    ) -> tuple[DeviceState, float]:
-        """What pulses do to the devices that they half select: state after, joules."""
-        seen = self._conductance(state)
+    def _disturb(self, sent: Sent, model: Pulsed, half: HalfSelect) -> float:
+        """Do to the devices what pulses do to those that they half select; joules."""
+        state, counts = self._devices.state, sent.array(self.info.shape)
+        seen = self._devices.conductance(state)
         if self.broken is not None:
             seen = seen.masked_fill(self.broken.cut, 0.0)
         after = half_select.disturb(model, state, seen, counts, self._tiling, half)
-        if self.broken is None:
-            return after.state, after.energy_joules
-        g = torch.where(self.broken.dead, state.g, after.state.g)
-        return state._replace(g=g), after.energy_joules
-
-    def _conductance(self, state: DeviceState, where: Tensor | None = None) -> Tensor:
-        """Of some devices or all, stuck ones included; the lines are not looked at."""
-        g = self.model.conductance(state, where)
-        return g if self.broken is None else self.broken.conductance(g, where)
-
-    def _look(self, exact: bool = False) -> None:
-        """What reads see of every device: conductance and spread."""
-        self._own_g: Tensor = self._conductance(self._state)
-        self._own_sigma: Tensor | None = self.model.read_sigma_siemens(self._own_g)
-        self._is_shared = True  # `g` may be that of the state
-        self._show(exact)
-
-    def _look_at(self, where: Tensor) -> None:
-        """Look at devices at flat indices; relaxation and slow noise go on in `wait` alone."""
-        g = self._conductance(self._state, where)
-        sigma = self.model.read_sigma_siemens(g)
-        self._own_g.view(-1).index_copy_(0, where, g)
-        if self._own_sigma is not None and sigma is not None:
-            self._own_sigma.view(-1).index_copy_(0, where, sigma)
-        self._show()
-
-    def _unshare(self) -> None:
-        """Copy the arrays that pulses change where somebody else may hold them."""
-        if self._is_shared:
-            self._state, self._own_g = pulses.owned(self._state), pulses.copy(self._own_g)
-            self._own_sigma = None if self._own_sigma is None else pulses.copy(self._own_sigma)
-            self._is_shared = False
+        found = after.state
+        if self.broken is not None:
+            found = state._replace(g=torch.where(self.broken.dead, state.g, found.g))
+        self._devices.restore(found)
+        return after.energy_joules
 
     def _show(self, exact: bool = False) -> None:
         """Bring `g` and `read_sigma` up to date: through the lines, with their wires if any."""
-        self.g, self.read_sigma = self._own_g, self._own_sigma
+        own, sigma = self._devices.g, self._devices.sigma
+        self.g, self.read_sigma = own, sigma
         if self.wired is None:
             if self.broken is not None:
-                self.g = self.g.masked_fill(self.broken.cut, 0.0)
-                if self.read_sigma is not None:
-                    self.read_sigma = self.read_sigma.masked_fill(self.broken.cut, 0.0)
+                self.g = own.masked_fill(self.broken.cut, 0.0)
+                self.read_sigma = None if sigma is None else sigma.masked_fill(self.broken.cut, 0.0)
             return
-        own = self._own_g.double().numpy()
-        seen = self.wired.checkpoint(own) if exact else self.wired.look(own)
-        self.g = torch.from_numpy(seen.siemens).to(self._own_g.dtype)
-        if self._own_sigma is not None:
-            self.read_sigma = self._own_sigma * torch.from_numpy(seen.share).to(self.g.dtype)
+        array = own.double().numpy()
+        seen = self.wired.checkpoint(array) if exact else self.wired.look(array)
+        self.g = torch.from_numpy(seen.siemens).to(own.dtype)
+        if sigma is not None:
+            self.read_sigma = sigma * torch.from_numpy(seen.share).to(own.dtype)
 
     def _read_at(self, place: tuple[int | slice | Tensor, ...]) -> Tensor:
         """Read the devices of one place with noise."""

@@ -13,7 +13,7 @@ from ..faults import Broken
 from ..periphery import FrontEnd
 from ..placement import Placement
 from ..wires.array import WiredArray
-from .board import Axis, check_line, counts_of_line, counts_of_one
+from .board import Axis, Sent, check_line, counts_of_line, counts_of_one
 from .emulated import Algorithm, EmulatedBoard
 
 
@@ -162,6 +162,10 @@ class PlacedBoard:
                 "no pulse was applied"
             )
         self.board.pulse_array(self.placement.sent(counts))
+
+    def pulse_devices(self, sent: Sent) -> None:
+        """See `EmulatedBoard.pulse_devices`."""
+        self.pulse_array(sent.array(self.info.shape))
 
     def program(
         self,

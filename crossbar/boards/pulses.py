@@ -1,6 +1,6 @@
 """Pulses as a board gives them: only to the devices that get some, in arrays that it owns.
 
-The slow reference is `Pulsed.program`, which leaves its arguments alone.
+The slow references are `Ideal.program` and `Pulsed.program`, which leave their arguments alone.
 """
 
 from typing import NamedTuple
@@ -10,174 +10,206 @@ import torch
 from torch import Tensor
 
 from device_models import physics
-from device_models.linear import FineSteps
-from device_models.model import DeviceModel, DeviceState, StepLaw
+from device_models.linear import FineSteps, Ideal
+from device_models.model import DeviceModel
 from device_models.pulsed import Pulsed
 
 from ..jit import jit
+from .board import Sent
+from .laws import Arrays, Laws, fluctuate, laws_of, look, put, relax, some, step
+
+
+class InPlace(NamedTuple):
+    """A model that `pulse` serves, and its laws as kernels take them."""
+
+    model: Pulsed
+    laws: Laws
 
 
 class Tally(NamedTuple):
-    """What a programming operation sends.
-
-    Attributes:
-        sets: SET pulses.
-        resets: RESET pulses.
-        devices: Devices that they are sent to.
-        where: Flat indices of those that they reach, int64, rising; none of `FineSteps`.
-    """
+    """What a programming operation sends: SET and RESET pulses, and to how many devices."""
 
     sets: int
     resets: int
     devices: int
-    where: Tensor
 
 
-def tally(model: DeviceModel, counts: Tensor, reaching: Tensor, pulsed: Tensor) -> Tally:
-    """Count pulses, and add those of each device to `pulsed`.
-
-    Args:
-        model: Of `FineSteps` a count is the width of one pulse.
-        counts: Signed pulses that are sent, int32, contiguous.
-        reaching: Those of them that reach a device; shape of `counts`.
-        pulsed: Pulses of every device so far, int32. Changed in place.
-    """
-    sent, reached_by, worn = (a.view(-1).numpy() for a in (counts, reaching, pulsed))
+def tally(model: DeviceModel, sent: Sent) -> Tally:
+    """Count pulses; of `FineSteps` a count is the width of one."""
+    rising, falling = _tally(sent.counts)
     if isinstance(model, FineSteps):
-        sets, resets = _tally_widths(sent, reached_by, worn)
-        return Tally(sets, resets, sets + resets, torch.empty(0, dtype=torch.int64))
-    some = np.flatnonzero(sent != 0)
-    sets, resets, found = _tally_some(sent, reached_by, worn, some)
-    return Tally(sets, resets, len(some), torch.from_numpy(some[:found]))
+        return Tally(rising, falling, rising + falling)
+    sets, resets = _sums(sent.counts)
+    return Tally(sets, resets, rising + falling)
+
+
+def own(model: DeviceModel, counts: Tensor) -> Tensor:
+    """Pulses of each device, int32, from signed counts; see `tally`."""
+    return counts.abs().clamp_(max=1) if isinstance(model, FineSteps) else counts.abs()
 
 
 @jit
-def _tally_widths(counts: np.ndarray, reaching: np.ndarray, pulsed: np.ndarray) -> tuple[int, int]:
-    """See `tally`: one pulse per count."""
+def _tally(counts: np.ndarray) -> tuple[int, int]:
+    """How many counts are above 0, and below it; in 32 bits, four times as fast as in 64."""
+    rising, falling = np.int32(0), np.int32(0)
+    for count in counts:
+        rising = np.int32(rising + np.int32(count > 0))
+        falling = np.int32(falling + np.int32(count < 0))
+    return int(rising), int(falling)
+
+
+@jit
+def _sums(counts: np.ndarray) -> tuple[int, int]:
+    """The sums of the counts above 0, and of those below it, both positive."""
     sets, resets = 0, 0
-    for i in range(counts.shape[0]):
-        sets += counts[i] > 0
-        resets += counts[i] < 0
-        pulsed[i] += reaching[i] != 0
+    for count in counts:
+        sets += max(count, 0)
+        resets += max(-count, 0)
     return sets, resets
 
 
-@jit
-def _tally_some(
-    counts: np.ndarray, reaching: np.ndarray, pulsed: np.ndarray, where: np.ndarray
-) -> tuple[int, int, int]:
-    """See `tally`; `where`, the counts that are not 0, is cut down to those that reach something."""
-    sets, resets, found = 0, 0, 0
-    for k in range(where.shape[0]):
-        i = where[k]
-        sets += max(counts[i], 0)
-        resets += max(-counts[i], 0)
-        if reaching[i] != 0:
-            pulsed[i] += abs(reaching[i])
-            where[found] = i
-            found += 1
-    return sets, resets, found
+def in_place(model: DeviceModel) -> InPlace | Ideal | None:
+    """What serves a model of which every pulse moves the device by its step law; None: any other.
+
+    `move` serves `Ideal`, `pulse` the others.
+    """
+    if isinstance(model, Pulsed):
+        laws = laws_of(model)
+        return None if laws is None else InPlace(model, laws)
+    return model if isinstance(model, Ideal) else None
 
 
-def copy(array: Tensor) -> Tensor:
-    """A contiguous copy."""
-    return array.clone(memory_format=torch.contiguous_format)
-
-
-def owned(state: DeviceState) -> DeviceState:
-    """A state of which pulses may change all but the traits in place."""
-    dynamics = {name: copy(array) for name, array in state.dynamics.items()}
-    return DeviceState(copy(state.g), state.traits, dynamics)
-
-
-class InPlace(NamedTuple):
-    """A model that `pulse` serves, and the laws of its SET and RESET steps."""
-
-    model: Pulsed
-    up: StepLaw
-    down: StepLaw
-
-
-def in_place(model: DeviceModel) -> InPlace | None:
-    """A model of which every pulse moves the device by its step law; None for any other."""
-    if not isinstance(model, Pulsed) or model.set_kind == "abrupt" or model.may_stand_still:
-        return None
-    up, down = model.step_law(1), model.step_law(-1)
-    if up is None or down is None or model.stuck_high_share + model.stuck_low_share > 0.0:
-        return None
-    return InPlace(model, up, down)
+def ordered(sent: Sent) -> Sent:
+    """The same pulses by rising places, without the devices that get none."""
+    where, counts = sent
+    if not counts.all():
+        where, counts = where[counts != 0], counts[counts != 0]
+    if (where[1:] < where[:-1]).any():
+        order = np.argsort(where, kind="stable")
+        where, counts = where[order], counts[order]
+    return Sent(where, counts)
 
 
 def pulse(
-    kind: InPlace, state: DeviceState, counts: Tensor, where: Tensor, generator: torch.Generator
+    kind: InPlace, arrays: Arrays, sent: Sent, pulsed: Tensor, generator: torch.Generator
 ) -> float:
-    """`Pulsed.program` in place; the energy in joules.
+    """`Pulsed.program` in place, and what reads then see of these devices; the energy in joules.
 
-    Draws go device by device: those of single pulses are the draws of the reference.
+    Draws go device by device, by rising places: those of single pulses are the draws of the
+    reference.
 
     Args:
         kind: Of the devices.
-        state: Its `g` and dynamics change.
-        counts: Signed pulses, int32, shape of `g`.
-        where: Flat indices of those that are not 0, rising.
+        arrays: Of all devices. They change.
+        sent: Which get how many pulses.
+        pulsed: Pulses of every device so far, int32. Changed in place.
         generator: Source of the spread of the pulses and of the relaxation.
     """
-    model, wanted = kind.model, counts.view(-1).index_select(0, where)
-    factors = torch.ones(int(wanted.abs().sum()), dtype=state.g.dtype)
+    (model, laws), (where, counts) = kind, ordered(sent)
+    factors = torch.empty(int(np.abs(counts).sum()))
     if model.c2c_sigma > 0.0:
         factors.normal_(1.0, model.c2c_sigma, generator=generator)
-    arrays = state.g, *(state.traits[n] for n in ("g_low", "g_high", "set_gain", "reset_gain"))
-    window = model.g_min_siemens, model.window_siemens
-    numbers = np.array((*kind.up, *kind.down, *window, physics.LEAST_STEP_SIEMENS))
-    sets, resets = _move(
-        tuple(array.numpy().ravel() for array in arrays),
-        *(array.numpy() for array in (where, wanted, model.relaxed(state, where), factors)),
-        numbers.astype(state.g.numpy().dtype),
-    )
+    else:
+        factors.fill_(1.0)
+    kicks = torch.empty(0)
     if model.relaxes:
-        z = physics.draw_kicks(where.shape, model.relax_tail_sigma, generator=generator)
-        state.dynamics["kick"].view(-1).index_copy_(0, where, z)
-        state.dynamics["since_seconds"].view(-1).index_fill_(0, where, 0.0)
+        kicks = physics.draw_kicks(
+            torch.Size(where.shape), model.relax_tail_sigma, generator=generator
+        )
+    drawn = factors.numpy(), kicks.numpy()
+    sets, resets = _pulse(arrays, where, counts, pulsed.view(-1).numpy(), *drawn, laws)
     squares = sets * model.set_volts**2 + resets * model.reset_volts**2
     return float(squares * model.width_seconds / 2)
 
 
 @jit
-def _move(
-    arrays: tuple[np.ndarray, ...],
+def _pulse(
+    devices: Arrays,
     where: np.ndarray,
-    wanted: np.ndarray,
-    start: np.ndarray,
+    counts: np.ndarray,
+    pulsed: np.ndarray,
     factors: np.ndarray,
-    numbers: np.ndarray,
+    kicks: np.ndarray,
+    laws: Laws,
 ) -> tuple[float, float]:
     """Give some devices their pulses, one device after the other.
 
     Args:
-        arrays: Of all devices: conductance, which changes; lowest and highest; gains of SET and
-            RESET.
+        devices: All of them.
         where: The places of the devices.
-        wanted: Their signed counts.
-        start: Their conductances now.
+        counts: Their signed pulses.
+        pulsed: Pulses of every device so far.
         factors: Of every pulse to its step, in the order of the devices.
-        numbers: `StepLaw` of SET and of RESET; floor and width of the window, and the least step.
+        kicks: Relaxation of every device from now on; empty without.
+        laws: Of the devices.
 
     Returns:
         Conductances before and after each pulse, summed over the SETs and over the RESETs.
     """
-    g, low, high, set_gain, reset_gain = arrays
-    floor, width, least = numbers[8], numbers[9], numbers[10]
-    sums, drawn = np.zeros(2), 0
+    sums, drawn, few = np.zeros(2), 0, some(devices, where)
+    g, traits, kick, since, _, seen, _ = few
+    relax(g, kick, since, seen, laws)
     for k in range(where.shape[0]):
-        i, now, is_down = where[k], start[k], wanted[k] < 0
-        level, slope, scale, rate = numbers[4:8] if is_down else numbers[0:4]
-        gain = -reset_gain[i] if is_down else set_gain[i]
-        for factor in factors[drawn : drawn + abs(wanted[k])]:
-            x = (now - floor) / width
-            step = max((level + slope * x + scale * np.exp(rate * x)) * width, least)
-            after = min(max(now + step * factor * gain, low[i]), high[i])
-            sums[np.int64(is_down)] += np.float64(now) + np.float64(after)
+        now, is_down, count = seen[k], counts[k] < 0, abs(counts[k])
+        low, high = traits[k, 0], traits[k, 1]
+        gain, total = -traits[k, 3] if is_down else traits[k, 2], 0.0
+        for place in range(drawn, drawn + count):
+            moved = now + step(laws, is_down, now) * factors[place] * gain
+            after = min(max(moved, low), high)
+            total += np.float64(now) + np.float64(after)
             now = after
-        drawn += abs(wanted[k])
-        g[i] = now
+        drawn, g[k] = drawn + count, now
+        sums[np.int64(is_down)] += total
+        pulsed[np.uint32(where[k])] += count
+    for k in range(kicks.shape[0]):
+        kick[k], since[k] = kicks[k], 0.0
+    look(few, laws)
+    put(devices, where, few)
     return sums[0], sums[1]
+
+
+def advance(
+    kind: InPlace,
+    arrays: Arrays,
+    slow: Tensor | None,
+    seconds: float,
+    generator: torch.Generator,
+    temperature_kelvin: float | None,
+) -> None:
+    """`Pulsed.advance` in place, and what reads then see of all devices.
+
+    Args:
+        kind: Of the devices.
+        arrays: Of all devices. They change.
+        slow: Components of their slow fluctuation. They change; None without.
+        seconds: How long.
+        generator: Source of the slow fluctuation.
+        temperature_kelvin: As in `Pulsed.advance`.
+    """
+    model, laws = kind
+    since = arrays.since
+    since += model.elapsed(seconds, temperature_kelvin)
+    if slow is not None:
+        noise = torch.randn(slow.shape, generator=generator).flatten(1)
+        kept, fresh = physics.memory(seconds, model.slow_times)
+        parts = (a.float().numpy() for a in (slow.flatten(1), noise, kept, fresh))
+        fluctuate(arrays.slow, *parts)
+    look(arrays, laws)
+
+
+def move(model: Ideal, g: Tensor, sent: Sent, pulsed: Tensor) -> None:
+    """`Ideal.program` in place: `g` changes, and `pulsed`, the pulses of every device so far."""
+    numbers = model.window_siemens / model.states, model.g_min_siemens, model.g_max_siemens
+    _move(*(a.view(-1).numpy() for a in (g, pulsed)), *sent, np.array(numbers, np.float32))
+
+
+@jit
+def _move(
+    g: np.ndarray, pulsed: np.ndarray, where: np.ndarray, counts: np.ndarray, numbers: np.ndarray
+) -> None:
+    """See `move`; `numbers`: the step, the floor and the top of the window, all siemens."""
+    step, low, high = numbers
+    for k in range(where.shape[0]):
+        i, count = np.uint32(where[k]), counts[k]
+        g[i] = min(max(g[i] + np.float32(count) * step, low), high)
+        pulsed[i] += count != 0

@@ -163,10 +163,3 @@ def aligned(shape: tuple[int, ...], dtype: np.typing.DTypeLike) -> np.ndarray:
         room, unit = np.zeros(count + CACHE_LINE, np.uint8), CACHE_LINE
     first = -room.ctypes.data % unit
     return room[first : first + count].view(dtype).reshape(shape)
-
-
-def padded(array: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
-    """`array` with rows or columns of zeros behind it, contiguous."""
-    wider = aligned(shape, array.dtype)
-    wider[: array.shape[0], : array.shape[1]] = array
-    return wider

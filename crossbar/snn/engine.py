@@ -2,6 +2,7 @@
 
 import os
 import threading
+from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from typing import NamedTuple, TypeVar
@@ -14,7 +15,6 @@ from .arrays import (
     constants,
     empty_tally,
     kept,
-    padded,
     scratch,
     synapses,
     tiles_of,
@@ -74,7 +74,7 @@ class Engine:
         self.threads = min(CHUNKS, threads or processors)
         self._pool = ThreadPoolExecutor(max(1, self.threads - 1))  # beside the calling thread
         self._mine = threading.local()
-        self._matrices: dict[tuple[int, int], np.ndarray] = {}
+        self._no_back = tuple(np.zeros((0, 0), np.float32) for _ in network.crossbars)
         self._widths = widths_of(network)
         self._tile_of = [tiles_of(rows, tile_rows) for rows, _ in network.crossbars]
         self._sums = [
@@ -107,13 +107,13 @@ class Engine:
                 for no gradient.
             columns: The crossbars behind their periphery; empty if it is ideal.
         """
-        learn = backward_weights is not None
-        back = self._back(backward_weights) if backward_weights is not None else self._no_back()
         tallies = self._run(
-            layers, events, labels, chosen, noise_key, first, columns, back, learn=learn
+            layers, events, labels, chosen, noise_key, first, columns, backward_weights
         )
         done = join(tallies, self._network)
-        return done._replace(gradients=self._mean_gradients(len(chosen))) if learn else done
+        if backward_weights is None:
+            return done
+        return done._replace(gradients=self._mean_gradients(len(chosen)))
 
     def recorded(
         self,
@@ -137,8 +137,7 @@ class Engine:
         for low in range(0, len(chosen), most):
             part = chosen[low : low + most]
             tallies += self._run(
-                layers, events, labels, part, noise_key, first + low, columns, self._no_back(),
-                learn=False, keep=True,
+                layers, events, labels, part, noise_key, first + low, columns, None, keep=True
             )  # fmt: skip
         return join(tallies, network), [kept(tallies, n) for n in range(len(network.hidden))]
 
@@ -151,22 +150,25 @@ class Engine:
         noise_key: int,
         first: int,
         columns: Sequence[kernels.Columns],
-        back: tuple[np.ndarray, ...],
+        backward_weights: Sequence[np.ndarray] | None,
         *,
-        learn: bool,
         keep: bool = False,
     ) -> list[kernels.Tally]:
         """The tallies of all chunks; see `__call__`. Gradients are left in the scratch memory."""
-        synapses = self._synapses(layers)
+        made: dict[int, tuple[tuple[kernels.Synapses, ...], tuple[np.ndarray, ...]]] = {}
         bounds = [len(chosen) * chunk // CHUNKS for chunk in range(CHUNKS + 1)]
 
         def run(chunk: int) -> kernels.Tally:
-            low, high = bounds[chunk], bounds[chunk + 1]
+            me = threading.get_ident()
+            if me not in made:  # each thread its own copy, or lines come one by one from the other
+                made[me] = self._synapses(layers), self._back(backward_weights)
+            (synapses, back), (low, high) = made[me], bounds[chunk : chunk + 2]
             samples = kernels.Samples(
                 events.rows, events.times, events.offsets, labels, chosen[low:high], first + low
             )
             tally = empty_tally(self._network, high - low, max(self._widths), keep=keep)
             gradients = tuple(sums[chunk] for sums in self._sums)
+            learn = backward_weights is not None
             if learn:
                 for gradient in gradients:
                     gradient.fill(0.0)
@@ -183,18 +185,25 @@ class Engine:
     def _share(self, run: Callable[[int], T], count: int, threads: int) -> list[T]:
         """`run` of 0, 1, ..., in this order, by the calling thread and those of the pool.
 
-        Whoever is free takes the next one. The calling thread does not wait for another to wake.
+        The calling thread does not wait for another to wake. It begins at the one end and the
+        others at the other, so that each finds most of its memory in its own cache.
         """
+        if threads == 1:
+            return [run(number) for number in range(count)]
         found: dict[int, T] = {}
-        left = iter(range(count))
+        left = deque(range(count))
 
-        def work() -> None:
-            for number in left:
+        def work(take: Callable[[], int]) -> None:
+            while True:
+                try:
+                    number = take()
+                except IndexError:  # none is left
+                    return
                 found[number] = run(number)
 
-        others = [self._pool.submit(work) for _ in range(threads - 1)]
+        others = [self._pool.submit(work, left.pop) for _ in range(threads - 1)]
         try:
-            work()
+            work(left.popleft)
         finally:
             wait(others)
         for other in others:
@@ -211,32 +220,37 @@ class Engine:
     def _synapses(self, layers: Sequence[Effective]) -> tuple[kernels.Synapses, ...]:
         """The crossbars as the kernels read them, in arrays that the next pass overwrites."""
         rest = self._widths, self._network.inputs_of, self._tile_of
-        matrices = [self._matrix(place, layer) for place, layer in enumerate(layers)]
+        matrices = [
+            self._room(
+                "crossbar", place, (len(own.weights), width * (2 if own.variance.size else 1))
+            )
+            for place, (own, width) in enumerate(zip(layers, self._widths, strict=True))
+        ]
         return tuple(map(synapses, layers, *rest, matrices))
 
-    def _matrix(self, place: int, layer: Effective) -> np.ndarray:
-        """Room for the matrix of a crossbar; its padding stays 0."""
-        numbers = self._widths[place] * (2 if layer.variance.size else 1)
-        if (place, numbers) not in self._matrices:
-            shape = len(layer.weights), numbers
-            self._matrices[place, numbers] = aligned(shape, layer.weights.dtype)
-        return self._matrices[place, numbers]
+    def _room(self, use: str, place: int, shape: tuple[int, int]) -> np.ndarray:
+        """Memory that every pass of the thread that asks overwrites; what is padding stays 0."""
+        rooms: dict[tuple[str, int, tuple[int, int]], np.ndarray]
+        rooms = self._mine.__dict__.setdefault("rooms", {})
+        key = use, place, shape
+        if key not in rooms:
+            rooms[key] = aligned(shape, np.float32)
+        return rooms[key]
 
-    def _back(self, weights: Sequence[np.ndarray]) -> tuple[np.ndarray, ...]:
+    def _back(self, weights: Sequence[np.ndarray] | None) -> tuple[np.ndarray, ...]:
         """The backward weights as the kernels read them: those of the readout turned over.
 
         Through the first crossbar nothing is carried back, unless its layer drives itself.
         """
-        *hidden, readout = weights
-        unread = 0 if self._network.recurrent else 1
-        read = list(zip(hidden, self._widths, strict=False))[unread:]
-        shape = readout.shape[1], self._widths[-2]
-        rows = [padded(w, (len(w), width)) for w, width in read]
-        return (*self._no_back()[:unread], *rows, padded(readout.T, shape))
-
-    def _no_back(self) -> tuple[np.ndarray, ...]:
-        """What stands for the backward weights where nothing is carried back."""
-        return tuple(np.zeros((0, 0), np.float32) for _ in self._widths)
+        if weights is None:
+            return self._no_back
+        found, unread = list(self._no_back), 0 if self._network.recurrent else 1
+        widths = [*self._widths[:-1], self._widths[-2]]
+        for place, own in enumerate([*weights[:-1], weights[-1].T]):
+            if place >= unread:
+                found[place] = self._room("back", place, (len(own), widths[place]))
+                found[place][:, : own.shape[1]] = own
+        return tuple(found)
 
     def _mean_gradients(self, samples: int) -> tuple[np.ndarray, ...]:
         """Sum over the chunks in their order, without the padding."""

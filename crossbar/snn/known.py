@@ -1,12 +1,17 @@
 """What a trainer knows of a layer between two read-backs, and the counts of its pulses."""
 
-from typing import NamedTuple
+from dataclasses import dataclass
+from functools import cached_property
+from typing import NamedTuple, Self
 
 import numpy as np
-import torch
 from torch import Tensor
 
+from ..boards.board import Sent
 from ..jit import jit
+
+BLOCK = 16  # rows whose pulses are sent together: they stay in the nearest cache
+FEW = 4  # one weight of so many, or fewer, gets pulses: then a branch costs least
 
 
 class Way(NamedTuple):
@@ -23,7 +28,56 @@ class Way(NamedTuple):
     step: Tensor
 
 
-class Known(NamedTuple):
+class WayArrays(NamedTuple):
+    """A `Way` as kernels take it."""
+
+    device: np.ndarray
+    polarity: np.ndarray
+    step: np.ndarray
+
+
+class Arrays(NamedTuple):
+    """What kernels take of a `Known`, and room for the pulses that they send.
+
+    Attributes:
+        weights: As in `Known`, like the next five.
+        up: See `Known`.
+        down: Likewise.
+        limits: Likewise.
+        signs: Likewise.
+        room: Likewise.
+        pulses: Signed pulses of the weights of a block of rows, int32 (BLOCK, outputs).
+        where: As in `Sent`, for all weights.
+        counts: Likewise.
+    """
+
+    weights: np.ndarray
+    up: WayArrays
+    down: WayArrays
+    limits: np.ndarray
+    signs: np.ndarray
+    room: np.ndarray
+    pulses: np.ndarray
+    where: np.ndarray
+    counts: np.ndarray
+
+    @classmethod
+    def of(cls, known: "Known") -> Self:
+        """Views of what is known."""
+        up, down = (WayArrays(*(part.numpy() for part in way)) for way in (known.up, known.down))
+        weights = known.weights.numpy()
+        parts = (part.numpy() for part in (known.limits, known.signs, known.room))
+        block, size = (BLOCK, weights.shape[1]), weights.size
+        own = (np.empty(shape, np.int32) for shape in (block, size, size))
+        return cls(weights, up, down, *parts, *own)
+
+    def sent(self, found: int) -> Sent:
+        """What `send_rows` has put down; it stays until more is sent."""
+        return Sent(self.where[:found], self.counts[:found])
+
+
+@dataclass(frozen=True, eq=False)
+class Known:
     """A layer as last read back. Only `weights` go on: by the expected steps of what is sent.
 
     That is digital dead reckoning; devices, steps and rooms stay those of the read-back.
@@ -46,16 +100,13 @@ class Known(NamedTuple):
     signs: Tensor
     room: Tensor
 
-
-class _Arrays(NamedTuple):
-    """A `Way` as the kernel takes it."""
-
-    device: np.ndarray
-    polarity: np.ndarray
-    step: np.ndarray
+    @cached_property
+    def arrays(self) -> Arrays:
+        """The same for kernels."""
+        return Arrays.of(self)
 
 
-def send(pulses: Tensor, known: Known) -> Tensor:
+def send(pulses: Tensor, known: Known) -> Sent:
     """Signed counts per device from signed pulses per weight; `known.weights` follow them.
 
     A weight gets no pulse beyond the one that ends its room. What is sent towards zero uses the
@@ -65,69 +116,79 @@ def send(pulses: Tensor, known: Known) -> Tensor:
     Args:
         pulses: Up where positive, int32 (rows, outputs).
         known: Of the layer. Its weights change in place.
-
-    Returns:
-        int32, shape of `known.g`.
     """
-    counts = torch.zeros(known.g.shape, dtype=torch.int32)
-    up, down = (_Arrays(*(part.numpy() for part in way)) for way in (known.up, known.down))
-    weights, limits = known.weights.numpy(), known.limits.numpy()
-    allowed = pulses.numpy()
-    if known.room.numel():
-        signs, room = known.signs.numpy(), known.room.numpy()
-        allowed = _within_room(allowed, up.step, down.step, signs, room, weights)
-    _send(allowed, up, down, limits, weights, counts.view(-1).numpy())
-    return counts
+    return known.arrays.sent(_send(pulses.numpy(), known.arrays))
 
 
 @jit
-def _within_room(
-    pulses: np.ndarray,
-    up: np.ndarray,
-    down: np.ndarray,
-    signs: np.ndarray,
-    room: np.ndarray,
-    weights: np.ndarray,
-) -> np.ndarray:
-    """Pulses, none beyond the one that ends the room of its weight; `up`, `down`: the steps."""
-    allowed = pulses.copy()
-    for row in range(pulses.shape[0]):
-        for output in range(pulses.shape[1]):
-            wanted = pulses[row, output]
-            if wanted * signs[row] < 0:
-                is_up = wanted > 0
-                step = up[row, output] if is_up else down[row, output]
-                left = max(min(room[row, output], signs[row] * weights[row, output]), 0.0)
-                most = min(np.ceil(left / step), np.float32(abs(wanted)))
-                allowed[row, output] = np.int32(most if is_up else -most)
-    return allowed
+def _send(pulses: np.ndarray, known: Arrays) -> int:
+    """See `send`; to how many devices."""
+    found = 0
+    for first in range(0, pulses.shape[0], BLOCK):
+        for row in range(first, min(first + BLOCK, pulses.shape[0])):
+            for output in range(pulses.shape[1]):
+                known.pulses[row - first, output] = pulses[row, output]
+        found = send_rows(first, known, found)
+    return found
 
 
 @jit
-def _send(
-    pulses: np.ndarray,
-    up: _Arrays,
-    down: _Arrays,
-    limits: np.ndarray,
-    weights: np.ndarray,
-    counts: np.ndarray,
-) -> None:
-    """Move the weights and write the counts, which are flat and zero.
+def send_rows(first: int, known: Arrays, found: int) -> int:
+    """Send `known.pulses` to the weights of `BLOCK` rows; they are consumed. See `send`.
 
-    Both ways are loaded first, so that the choice is no branch: signs are mixed.
+    Whole rows are computed, both ways of each weight, so that no choice is a branch: signs are
+    mixed. A row is put down after what was `found` before; if it has few pulses, without the zeros.
     """
-    for row in range(pulses.shape[0]):
-        low, high = limits[row, 0], limits[row, 1]
-        for output in range(pulses.shape[1]):
-            number, old = pulses[row, output], weights[row, output]
-            rise, fall = up.step[row, output], down.step[row, output]
-            moved = old + np.float32(number) * (rise if number > 0 else fall)
+    weights, up, down, limits, signs, room, block, where, counts = known
+    up_device, up_polarity, rise = up
+    down_device, down_polarity, fall = down
+    outputs = weights.shape[1]
+    if room.shape[0]:
+        _hold_back(first, block, weights, rise, fall, signs, room)
+    for row in range(first, min(first + BLOCK, weights.shape[0])):
+        low, high, some, own = limits[row, 0], limits[row, 1], 0, np.uint32(row - first)
+        for output in range(outputs):
+            number, old = block[own, output], weights[row, output]
+            higher, lower = rise[row, output], fall[row, output]
+            moved = old + np.float32(number) * (higher if number > 0 else lower)
             moved = low if moved < low else moved
             moved = high if moved > high else moved
             weights[row, output] = moved if number != 0 else old
-        for output in range(pulses.shape[1]):
-            number = pulses[row, output]
-            if number != 0:
-                i, j = up.device[row, output], down.device[row, output]
-                p, q = up.polarity[row, output], -down.polarity[row, output]
-                counts[i if number > 0 else j] = number * (p if number > 0 else q)
+        start = np.uint64(found)  # an unsigned index cannot count from the end: no branch
+        for output in range(outputs):
+            number, place = block[own, output], start + np.uint64(output)
+            i, j = up_device[row, output], down_device[row, output]
+            p, q = np.int32(up_polarity[row, output]), np.int32(-down_polarity[row, output])
+            where[place] = i if number > 0 else j
+            counts[place] = np.int32(number * (p if number > 0 else q))
+            some += number != 0
+        if FEW * some > outputs:
+            found += outputs
+        elif some:
+            for output in range(outputs):
+                place = start + np.uint64(output)
+                if counts[place] != 0:
+                    where[found], counts[found] = where[place], counts[place]
+                    found += 1
+    return found
+
+
+@jit
+def _hold_back(
+    first: int,
+    pulses: np.ndarray,
+    weights: np.ndarray,
+    rise: np.ndarray,
+    fall: np.ndarray,
+    signs: np.ndarray,
+    room: np.ndarray,
+) -> None:
+    """Leave out the pulses beyond the one that ends the room of a weight."""
+    for row in range(first, min(first + BLOCK, weights.shape[0])):
+        for output in range(weights.shape[1]):
+            wanted = pulses[row - first, output]
+            if wanted * signs[row] < 0:
+                step = rise[row, output] if wanted > 0 else fall[row, output]
+                left = max(min(room[row, output], signs[row] * weights[row, output]), 0.0)
+                most = min(np.ceil(left / step), np.float32(abs(wanted)))
+                pulses[row - first, output] = np.int32(most if wanted > 0 else -most)

@@ -6,10 +6,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..boards.board import Sent
 from ..boards.emulated import Algorithm, EmulatedBoard
 from ..boards.placed import PlacedBoard
 from ..mappings import Mapping
 from .known import Known, Way, send
+from .seen import seen
 from .steps import Steps
 
 LEAST_SHARE = 0.05  # of the mean step of the device; ours
@@ -43,7 +45,7 @@ class _Path(NamedTuple):
 
 
 class CrossbarLayer:
-    """A mapping and a board. The trainer's only way to a weight is `pulse`.
+    """A mapping and a board. The trainer's only ways to a weight are `pulse` and `give`.
 
     Attributes:
         mapping: What the conductances mean.
@@ -56,6 +58,9 @@ class CrossbarLayer:
         self.mapping, self.board, self.refreshed = mapping, board, 0
         self._least_siemens = LEAST_SHARE * self.mean_step * mapping.update_unit_siemens
         self._fixed: list[_Path] = []
+        reach = torch.full((mapping.shape[0], 1), mapping.reach)
+        self._reach = torch.cat((-reach, reach), 1).float()
+        self._limits = torch.cat(mapping.limits(), 1).float()
 
     @property
     def mean_step(self) -> float:
@@ -66,8 +71,7 @@ class CrossbarLayer:
     def effective(self, factor: float = 1.0) -> Effective:
         """The emulator's truth, for the kernels; `factor` is `Periphery.factor`."""
         g, sigma = self.board.g, self.board.read_sigma
-        weights = self.mapping.weights(g)
-        noise = torch.zeros(0, 0) if sigma is None else self.mapping.variance(sigma)
+        weights, noise = seen(self.mapping, g, sigma)
         if factor != 1.0:
             weights, noise = weights * factor, noise * factor**2
         return Effective(weights.numpy(), noise.numpy(), g.sum(1).double().numpy())
@@ -119,57 +123,60 @@ class CrossbarLayer:
         Args:
             g: As `read_back` returns it.
         """
-        weights = self.mapping.weights(g).float()
         up, down = self._ways(g)
         room = self.mapping.room(g)
-        reach = torch.full((len(weights), 1), self.mapping.reach)
-        low, high = self.mapping.limits() if room is None else (-reach, reach)
         return Known(
             g,
-            weights,
+            self.weights(g),
             up,
             down,
-            torch.cat((low, high), 1).float(),
+            self._limits if room is None else self._reach,
             self.mapping.signs,
             torch.zeros(0, 0) if room is None else room.float(),
         )
+
+    def weights(self, g: Tensor) -> Tensor:
+        """Weights of conductances as read, (rows, outputs) float32."""
+        return seen(self.mapping, g, None)[0].float()
 
     def _ways(self, g: Tensor) -> list[Way]:
         """How weights rise and fall: devices and their expected steps."""
         paths = self._fixed or [self._path(is_up, g) for is_up in (True, False)]
         if self.mapping.is_fixed and not self._fixed:
-            paths = self._fixed = self._kept(paths)
-        found, device, own = [], torch.zeros(0), torch.zeros(0)
-        for path in paths:
-            if path.constant is None and path.device is not device:
-                device = path.device
-                own = g.reshape(-1).index_select(0, device.view(-1)).view(device.shape)
-            found.append(path.constant or self._way(path, own))
-        return found
+            paths = self._fixed = self._kept(paths, g)
+        return [path.constant or self._way(path, g) for path in paths]
 
-    def _kept(self, paths: list[_Path]) -> list[_Path]:
+    def _kept(self, paths: list[_Path], g: Tensor) -> list[_Path]:
         """Paths that are the same at any conductance, with all that follows from it."""
         kept, first = [], paths[0].device
         for device, polarity, *_ in paths:
             law = Steps.of(self.board.model, polarity)
             path = _Path(first if torch.equal(device, first) else device, polarity, law)
             if law is not None and law.is_constant:
-                path = path._replace(constant=self._way(path, torch.zeros(device.shape)))
+                path = path._replace(constant=self._way(path, g))
             kept.append(path)
-        return kept
+        up, down = kept
+        if up.constant and down.constant and torch.equal(up.constant.step, down.constant.step):
+            down = down._replace(constant=down.constant._replace(step=up.constant.step))
+        return [up, down]
 
-    def _way(self, path: _Path, own: Tensor) -> Way:
-        """A path with the expected steps of its devices at conductances `own`.
+    def _way(self, path: _Path, g: Tensor) -> Way:
+        """A path with the expected steps of its devices at conductances `g`.
 
         Steps below `LEAST_SHARE` of the mean one count as that: a device that hardly moves, or
         whose measured mean leads the other way, would be sent millions of pulses.
         """
+        least, unit = self._least_siemens, self.mapping.update_unit_siemens
+        if path.law is not None:
+            steps = path.law.of_rows(g, path.device, least, unit)
+            if steps is not None:
+                return Way(path.device, path.polarity, steps)
+        own = g.reshape(-1).index_select(0, path.device.view(-1)).view(path.device.shape)
         if path.law is not None:
             siemens = path.law(own)
         else:
             siemens = self.board.model.step_siemens(own, path.polarity)
-        siemens = siemens.clamp_(min=self._least_siemens).div_(self.mapping.update_unit_siemens)
-        return Way(path.device, path.polarity, siemens.float())
+        return Way(path.device, path.polarity, siemens.clamp_(min=least).div_(unit).float())
 
     def _path(self, is_up: bool, g: Tensor) -> _Path:
         """The devices that move all weights in one direction."""
@@ -180,4 +187,8 @@ class CrossbarLayer:
 
     def pulse(self, pulses: Tensor, known: Known) -> None:
         """Send signed pulses (rows, outputs), up where positive; see `send`."""
-        self.board.pulse_array(send(pulses, known))
+        self.give(send(pulses, known))
+
+    def give(self, sent: Sent) -> None:
+        """Give devices what a kernel made of signed pulses; what is known has followed it."""
+        self.board.pulse_devices(sent)

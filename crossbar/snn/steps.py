@@ -2,10 +2,14 @@
 
 from typing import NamedTuple, Self
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from device_models.model import DeviceModel
+
+from ..boards.elementary import exp
+from ..jit import jit
 
 
 class Steps(NamedTuple):
@@ -56,3 +60,39 @@ class Steps(NamedTuple):
         size, rate = self.bend
         bent = (above * rate).exp_().mul_(size)
         return bent if self.line is None else bent.add_(torch.addcmul(*self.line, above))
+
+    def of_rows(self, g: Tensor, device: Tensor, least: float, unit: float) -> Tensor | None:
+        """`max(self(g at the devices), least) / unit` in one pass; None if rows are not of a kind.
+
+        Args:
+            g: Conductances, siemens, float32 (rows, columns).
+            device: Flat indices, int32 (rows, outputs).
+            least: Siemens.
+            unit: Siemens.
+        """
+        none = torch.zeros(len(device), 1), torch.zeros(len(device), 1)
+        parts = *(self.line or none), *(self.bend or none)
+        if any(part.shape != none[0].shape for part in parts) or g.dtype != torch.float32:
+            return None
+        found = torch.empty(device.shape)
+        numbers = np.array((self.floor_siemens, least, 1.0 / unit), np.float32)
+        rows = np.concatenate([part.numpy() for part in parts], 1)
+        _steps(g.reshape(-1).numpy(), device.numpy(), rows, numbers, found.numpy())
+        return found
+
+
+@jit
+def _steps(
+    g: np.ndarray, device: np.ndarray, laws: np.ndarray, numbers: np.ndarray, found: np.ndarray
+) -> None:
+    """See `Steps.of_rows`; `laws`: step at the floor, slope, size and rate of each row."""
+    floor, least, scale = numbers
+    above = np.empty(device.shape[1], np.float32)
+    for row in range(device.shape[0]):
+        own, steps = device[row], found[row]
+        level, slope, size, rate = laws[row, 0], laws[row, 1], laws[row, 2], laws[row, 3]
+        for output in range(own.shape[0]):
+            above[output] = g[np.uint32(own[output])] - floor
+        for output in range(own.shape[0]):
+            step = level + slope * above[output] + size * exp(rate * above[output])
+            steps[output] = max(step, least) * scale

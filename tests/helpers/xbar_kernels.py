@@ -12,7 +12,6 @@ from crossbar.snn.arrays import (
     aligned,
     constants,
     empty_tally,
-    padded,
     scratch,
     synapses,
     tiles_of,
@@ -67,6 +66,13 @@ def room(layer, width):
     """Where `synapses` writes a crossbar."""
     parts = 2 if layer.variance.size else 1
     return aligned((len(layer.weights), parts * width), layer.weights.dtype)
+
+
+def padded(array, shape):
+    """`array` with rows or columns of zeros behind it, contiguous."""
+    wider = aligned(shape, array.dtype)
+    wider[: array.shape[0], : array.shape[1]] = array
+    return wider
 
 
 def backward_of(network, weights, kind):

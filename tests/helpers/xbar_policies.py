@@ -49,9 +49,15 @@ class Sent:
 
     def __init__(self, layer):
         self.board, self.mapping, self.pulses = layer.board, layer.mapping, []
+        self.known = known_of(layer)
 
     def pulse(self, pulses, known):
         self.pulses.append(pulses.clone())
+
+    def give(self, sent):
+        counts, up, down = sent.array(self.board.info.shape), self.known.up, self.known.down
+        rise, fall = (way.polarity * counts.view(-1)[way.device.long()] for way in (up, down))
+        self.pulses.append(torch.where(up.device == down.device, rise, rise - fall))
 
 
 def sent(name, layer, wanted, *, repeats, **settings):
@@ -62,6 +68,8 @@ def sent(name, layer, wanted, *, repeats, **settings):
         known_of(layer),
         gen(2),
     )
+    before = known.weights.clone()
     for _ in range(repeats):
         policy.update(told, wanted, known, generator=numbers)
+        known.weights.copy_(before)  # nothing was sent
     return torch.stack(told.pulses)

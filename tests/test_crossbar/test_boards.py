@@ -375,7 +375,7 @@ def test_after_pulses_to_some_devices_all_are_seen_as_a_new_look_sees_them(name)
         board.wait(10.0)
     counts = torch.zeros(40, 50, dtype=torch.int32)
     counts[3, 5], counts[20, 7:30] = 2, -4
-    before = board.g
+    before = board.g.clone()
     board.pulse_array(counts)
     g, sigma = board.g, board.read_sigma
     assert torch.equal(g[counts == 0], before[counts == 0])

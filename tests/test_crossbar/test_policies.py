@@ -157,11 +157,12 @@ def test_the_board_counts_the_pulses_that_were_sent(name, device, mapping, monke
     each = [[torch.zeros(board.info.shape, dtype=torch.int32)] for board in boards]
     for board, counts in zip(boards, each, strict=True):
 
-        def noted(new, board=board, counts=counts, send=board.pulse_array):
-            counts.append(new.sign() if device == "ideal" else new.clone())
-            send(new)
+        def noted(sent, board=board, counts=counts, send=board.pulse_devices):
+            new = sent.array(board.info.shape)
+            counts.append(new.sign() if device == "ideal" else new)
+            send(sent)
 
-        monkeypatch.setattr(board, "pulse_array", noted)
+        monkeypatch.setattr(board, "pulse_devices", noted)
     for seed in range(8):
         policy.update(layer, wanted_changes(layer, 2.0, seed), known_of(layer), generator=gen(seed))
     for board, counts, (old, pulsed) in zip(boards, each, before, strict=True):

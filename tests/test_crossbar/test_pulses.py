@@ -2,6 +2,8 @@
 
 import dataclasses
 
+import numba
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
@@ -10,12 +12,16 @@ from torch.testing import assert_close
 from xbar_devices import all_devices, at, everywhere, gen
 
 from crossbar.boards import pulses
+from crossbar.boards.board import Sent
+from crossbar.boards.devices import Devices
+from crossbar.boards.elementary import exp, log
 from crossbar.boards.emulated import EmulatedBoard
 from crossbar.tile import Tiling
 from device_models import physics
 
 DEVICES = all_devices()
-SERVED = {name: kind for name, model in DEVICES.items() if (kind := pulses.in_place(model))}
+FOUND = {name: pulses.in_place(model) for name, model in DEVICES.items()}
+SERVED = {name: kind for name, kind in FOUND.items() if isinstance(kind, pulses.InPlace)}
 served = pytest.mark.parametrize("kind", SERVED.values(), ids=SERVED)
 
 
@@ -36,6 +42,7 @@ def aged(model, shape, seconds):
 def test_the_devices_of_all_step_laws_are_served_and_the_others_are_not():
     laws = {"oxram", "soft_bounds", "linear_step", "exp_step", "shipped oxide"}
     assert set(SERVED) == laws
+    assert {name for name, kind in FOUND.items() if kind is not None} == laws | {"ideal"}
 
 
 @pytest.mark.parametrize("polarity", [1, -1])
@@ -66,11 +73,12 @@ def test_pulses_in_place_do_what_the_pure_function_says(kind, seed, seconds, is_
         model = dataclasses.replace(kind.model, c2c_sigma=0.0)
     kind, state = kind._replace(model=model), aged(model, shape, seconds)
     expected = model.program(state, counts, everywhere(counts), generator=gen(seed))
-    own = state._replace(
-        g=state.g.clone(), dynamics={n: d.clone() for n, d in state.dynamics.items()}
-    )
-    where = counts.flatten().nonzero().flatten()
-    joules = pulses.pulse(kind, own, counts, where, gen(seed))
+    own = devices_of(kind, state)
+    arrays, pulsed = own.state, torch.zeros(shape, dtype=torch.int32)
+    joules = own.pulse(Sent.of(counts), pulsed, gen(seed))
+    assert torch.equal(pulsed, counts.abs())
+    assert not torch.equal(own.state.g, arrays.g)
+    own = own.state
     assert_close(own.g, expected.state.g, rtol=2e-5, atol=1e-10)
     assert_close(joules, expected.energy_joules, rtol=1e-5, atol=0.0)
     for name, dynamic in expected.state.dynamics.items():
@@ -78,6 +86,11 @@ def test_pulses_in_place_do_what_the_pure_function_says(kind, seed, seconds, is_
         if not is_single:  # the reference draws in another order
             mine, theirs = mine.flatten().sort().values, theirs.flatten().sort().values
         assert torch.equal(mine, theirs)
+
+
+def devices_of(kind, state):
+    """Devices in place, of a perfect array."""
+    return Devices(kind.model, state, None, is_alone=True)
 
 
 def board(model):
@@ -118,17 +131,75 @@ def test_a_board_sees_after_pulses_what_its_state_says(model):
 
 @pytest.mark.parametrize("name", ["ideal", "oxram"])
 def test_a_tally_is_that_of_the_model(name):
-    model, shape = DEVICES[name], (13, 9)
-    counts = some_counts(shape)
-    reaching = counts.masked_fill(torch.rand(shape, generator=gen()) > 0.8, 0)
-    worn = torch.full(shape, 5, dtype=torch.int32)
-    found = pulses.tally(model, counts, reaching, worn)
+    model, counts = DEVICES[name], some_counts((13, 9))
+    found = pulses.tally(model, Sent.of(counts))
     assert (found.sets, found.resets) == model.pulses(counts)
     assert found.devices == int(torch.count_nonzero(counts))
-    where = reaching.flatten().nonzero().flatten()
-    assert torch.equal(found.where, where[:0] if name == "ideal" else where)
-    each = reaching.sign() if name == "ideal" else reaching
-    assert torch.equal(worn, 5 + each.abs())
+    each = counts.sign() if name == "ideal" else counts
+    assert torch.equal(pulses.own(model, counts), each.abs())
+
+
+@pytest.mark.parametrize("name", ["ideal", "oxram"])
+def test_the_order_of_a_list_changes_nothing_and_zeros_neither(name):
+    """Draws go by rising places."""
+    counts, boards = some_counts((13, 9)), [board(DEVICES[name]) for _ in range(2)]
+    where = torch.randperm(counts.numel(), generator=gen()).int()
+    boards[0].pulse_array(counts)
+    boards[1].pulse_devices(Sent(where.numpy(), counts.flatten()[where].numpy()))
+    one, other = (made.state for made in boards)
+    assert torch.equal(one.g, other.g)
+    assert all(torch.equal(d, other.dynamics[n]) for n, d in one.dynamics.items())
+    assert boards[0].counters == boards[1].counters
+    assert torch.equal(boards[0].pulsed, boards[1].pulsed)
+
+
+def test_an_ideal_device_moves_as_the_pure_function_says():
+    model, counts = DEVICES["ideal"], some_counts((13, 9)) * (2**18)
+    made = board(model)
+    expected = made.state
+    for way in (1, 1, -1):
+        made.pulse_array(way * counts)
+        expected = model.program(expected, way * counts, everywhere(counts), generator=gen()).state
+    assert torch.equal(made.g, expected.g)
+    assert expected.g.unique().numel() > 3
+
+
+@served
+@pytest.mark.parametrize("seconds", [0.0, 1e-3, 50.0])
+def test_device_time_in_place_is_that_of_the_pure_function(kind, seconds):
+    """The same draws; what differs is rounding."""
+    model, state = kind.model, aged(kind.model, (13, 9), 3.0)
+    own = devices_of(kind, state)
+    assert_seen(own, model, state)
+    own.advance(seconds, gen(7), 320.0)
+    expected = model.advance(state, seconds, generator=gen(7), temperature_kelvin=320.0)
+    for name, dynamic in expected.dynamics.items():
+        assert_close(own.state.dynamics[name], dynamic, rtol=1e-6, atol=1e-6)
+    assert_seen(own, model, expected)
+
+
+def assert_seen(own, model, state):
+    """What reads see is what the model says of a state."""
+    seen = model.conductance(state)
+    sigma = model.read_sigma_siemens(seen)
+    assert_close(own.g, seen, rtol=3e-6, atol=1e-12)
+    assert (sigma is None) == (own.sigma is None)
+    if sigma is not None:
+        assert_close(own.sigma, sigma, rtol=1e-5, atol=1e-14)
+
+
+@pytest.mark.parametrize(("own", "theirs"), [(exp, torch.exp), (log, torch.log)])
+def test_exponential_and_logarithm_are_right_to_rounding(own, theirs):
+    x = torch.linspace(-80.0, 80.0, 100_001, dtype=torch.float64).float()
+    x = torch.cat((x, x / 100)) if own is exp else torch.cat((x.exp(), 1 + x / 1000))
+
+    @numba.njit
+    def every(values):
+        return np.array([own(value) for value in values])
+
+    expected = theirs(x.double())
+    found = torch.from_numpy(every(x.numpy())).double()
+    assert_close(found, expected, rtol=4e-7, atol=2e-7 if own is log else 0.0)
 
 
 def test_a_device_that_may_stand_still_is_left_to_the_pure_function():

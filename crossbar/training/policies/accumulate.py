@@ -44,12 +44,9 @@ class Accumulate(Policy):
     ) -> None:
         """See `Policy.update`; draws no random number."""
         if is_due(self.waited, self._options):
-            pulses = torch.empty(self.shape, dtype=torch.int32)
-            arrays = self.chi, wanted, known.up.step, known.down.step, pulses
-            take_whole_steps(
-                *(array.numpy() for array in arrays), *thresholds(layer, self._options)
-            )
-            layer.pulse(pulses, known)
+            arrays = self.chi.numpy(), wanted.numpy(), known.arrays
+            found = take_whole_steps(*arrays, *thresholds(layer, self._options))
+            layer.give(known.arrays.sent(found))
         else:
             self.chi += wanted
 
@@ -65,6 +62,8 @@ class Accumulate(Policy):
 
 def is_due(waited: Tensor, options: AccumulateOptions) -> bool:
     """Whether this update programs; `waited`, int64 (1,), counts those since the last that did."""
+    if options.program_every == 1:
+        return True
     waited += 1
     waited %= options.program_every
     return not bool(waited)

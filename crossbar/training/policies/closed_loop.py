@@ -11,12 +11,13 @@ from ...snn.layer import CrossbarLayer
 from ..accumulate_options import AccumulateOptions
 from ..config import Training
 from .accumulate import is_due, operation_noise, thresholds, waiting
-from .kernel import give_way, lead, move_targets
+from .kernel import give_way, lead
 from .policy import Policy
 
 WORTH_PULSES = 3.0  # that must have been sent before a device is blamed; ours, as the next two
 FOLLOWED = 0.25  # share of what was sent
 KEPT = 0.5  # of a gap that stays
+NEVER = np.float32(np.inf)  # pulses that it takes to be worth one
 
 
 class ClosedLoop(Policy):
@@ -60,12 +61,12 @@ class ClosedLoop(Policy):
         elif self._known is not None and self._known is not known:
             release(self.target, self._known, known, layer)
         self._known = known
-        move_targets(*(array.numpy() for array in (self.target, wanted, known.limits)))
-        if is_due(self.waited, self._options):
-            pulses = torch.empty(self.shape, dtype=torch.int32)
-            arrays = self.target, known.weights, known.up.step, known.down.step, pulses
-            lead(*(array.numpy() for array in arrays), *thresholds(layer, self._options))
-            layer.pulse(pulses, known)
+        least = thresholds(layer, self._options)
+        if not is_due(self.waited, self._options):
+            least = NEVER, least[1]
+        found = lead(self.target.numpy(), wanted.numpy(), known.arrays, *least)
+        if least[0] != NEVER:
+            layer.give(known.arrays.sent(found))
 
     def state(self) -> dict[str, Tensor]:
         """The targets, and how many updates the next programming has waited for."""
@@ -86,7 +87,7 @@ def release(target: Tensor, before: Known, now: Known, layer: CrossbarLayer) -> 
         now: The read-back.
         layer: Tells the noise that a programming operation adds whatever is sent.
     """
-    start = layer.mapping.weights(before.g).float()
+    start = layer.weights(before.g)
     arrays = target, start, before.weights, now.weights, before.up.step, before.down.step
     numbers = WORTH_PULSES, operation_noise(layer), FOLLOWED, 1.0 - KEPT
     give_way(*(array.numpy() for array in arrays), np.array(numbers, np.float32))

@@ -2,10 +2,11 @@
 
 import numpy as np
 
-from ...jit import jit
+from ...jit import inlined, jit
+from ...snn.known import BLOCK, Arrays, send_rows
 
 
-@jit
+@inlined
 def whole_steps(
     total: np.float32,
     rise: np.float32,
@@ -28,62 +29,65 @@ def whole_steps(
 def take_whole_steps(
     chi: np.ndarray,
     wanted: np.ndarray,
-    up: np.ndarray,
-    down: np.ndarray,
-    pulses: np.ndarray,
+    known: Arrays,
     threshold: np.float32,
     least: np.float32,
-) -> None:
-    """chi += wanted; pulses = chi / step in whole ones; chi -= pulses step, in place.
+) -> int:
+    """chi += wanted; pulses = chi / step in whole ones; chi -= pulses step; the pulses are sent.
 
     Sent are `threshold` pulses or more, for a chi of at least `least`.
 
     Args:
-        chi: The accumulator, float32 (rows, outputs).
+        chi: The accumulator, float32 (rows, outputs). Changed.
         wanted: Weight changes, as `chi`.
-        up: Steps where chi is positive, as `chi`.
-        down: Steps where it is not.
-        pulses: Receives the signed pulses, int32.
+        known: Of the layer, which follows.
         threshold: In pulses, 1 or more.
         least: In units of the weight, 0 or more.
+
+    Returns:
+        For how many devices there are pulses.
     """
-    for row in range(chi.shape[0]):
-        for output in range(chi.shape[1]):
-            total = chi[row, output] + wanted[row, output]
-            rise, fall = up[row, output], down[row, output]
-            whole = whole_steps(total, rise, fall, threshold, least, np.float32(0.0))
-            chi[row, output] = total - whole * (rise if total > 0.0 else fall)
-            pulses[row, output] = np.int32(whole)
+    found, pulses, up, down = 0, known.pulses, known.up.step, known.down.step
+    for first in range(0, chi.shape[0], BLOCK):
+        for row in range(first, min(first + BLOCK, chi.shape[0])):
+            for output in range(chi.shape[1]):
+                total = chi[row, output] + wanted[row, output]
+                rise, fall = up[row, output], down[row, output]
+                whole = whole_steps(total, rise, fall, threshold, least, np.float32(0.0))
+                chi[row, output] = total - whole * (rise if total > 0.0 else fall)
+                pulses[row - first, output] = np.int32(whole)
+        found = send_rows(first, known, found)
+    return found
 
 
 @jit
 def lead(
     target: np.ndarray,
-    weights: np.ndarray,
-    up: np.ndarray,
-    down: np.ndarray,
-    pulses: np.ndarray,
+    wanted: np.ndarray,
+    known: Arrays,
     threshold: np.float32,
     least: np.float32,
-) -> None:
-    """pulses = (target - weights) / step, rounded to whole ones; all arrays as in `take_whole_steps`."""
-    for row in range(target.shape[0]):
-        for output in range(target.shape[1]):
-            gap = target[row, output] - weights[row, output]
-            rise, fall = up[row, output], down[row, output]
-            whole = whole_steps(gap, rise, fall, threshold, least, np.float32(0.5))
-            pulses[row, output] = np.int32(whole)
+) -> int:
+    """target += wanted, within the limits; pulses = (target - weights) / step, rounded, are sent.
 
-
-@jit
-def move_targets(target: np.ndarray, wanted: np.ndarray, limits: np.ndarray) -> None:
-    """target += wanted, held within the limits (rows, 2) of its row; in place."""
-    for row in range(target.shape[0]):
-        low, high = limits[row, 0], limits[row, 1]
-        for output in range(target.shape[1]):
-            moved = target[row, output] + wanted[row, output]
-            moved = low if moved < low else moved
-            target[row, output] = high if moved > high else moved
+    All arguments and the result are those of `take_whole_steps`; a threshold of infinity sends
+    nothing.
+    """
+    found, pulses, up, down = 0, known.pulses, known.up.step, known.down.step
+    for first in range(0, target.shape[0], BLOCK):
+        for row in range(first, min(first + BLOCK, target.shape[0])):
+            low, high = known.limits[row, 0], known.limits[row, 1]
+            for output in range(target.shape[1]):
+                moved = target[row, output] + wanted[row, output]
+                moved = low if moved < low else moved
+                moved = high if moved > high else moved
+                target[row, output] = moved
+                rise, fall = up[row, output], down[row, output]
+                gap = moved - known.weights[row, output]
+                whole = whole_steps(gap, rise, fall, threshold, least, np.float32(0.5))
+                pulses[row - first, output] = np.int32(whole)
+        found = send_rows(first, known, found)
+    return found
 
 
 @jit

@@ -9,7 +9,7 @@ from .mapping import Mapping, Route
 def weights(g: Tensor, unit_siemens: float) -> Tensor:
     """(G+ - G-) / unit, (rows, outputs)."""
     plus, minus = g.chunk(2, dim=1)
-    return (plus - minus).div_(unit_siemens)
+    return (plus - minus).mul_(1.0 / unit_siemens)
 
 
 def variance(sigma: Tensor, unit_siemens: float) -> Tensor:

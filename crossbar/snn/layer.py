@@ -71,10 +71,10 @@ class CrossbarLayer:
     def effective(self, factor: float = 1.0) -> Effective:
         """The emulator's truth, for the kernels; `factor` is `Periphery.factor`."""
         g, sigma = self.board.g, self.board.read_sigma
-        weights, noise = seen(self.mapping, g, sigma)
+        weights, noise, siemens = seen(self.mapping, g, sigma)
         if factor != 1.0:
             weights, noise = weights * factor, noise * factor**2
-        return Effective(weights.numpy(), noise.numpy(), g.sum(1).double().numpy())
+        return Effective(weights.numpy(), noise.numpy(), siemens.numpy())
 
     def program(
         self,

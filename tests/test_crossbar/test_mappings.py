@@ -32,6 +32,7 @@ from xbar_training import finish, same_bits, small, synthetic, trained, trainer_
 from crossbar.mappings import MAPPINGS
 from crossbar.mappings.mapping import Route
 from crossbar.snn.known import send
+from crossbar.snn.seen import seen
 from crossbar.training import checkpoint
 from crossbar.training.config import Training
 from crossbar.training.run import summary
@@ -75,6 +76,20 @@ def test_sizes_agree(name, signs):
     assert mapping.shape == (6, OUTPUTS)
     columns = [c for stage in mapping.stages for c in range(*stage.indices(mapping.columns))]
     assert columns == list(range(mapping.columns))
+
+
+@every_case
+@pytest.mark.parametrize("noisy", [False, True])
+def test_the_kernels_see_what_the_mapping_says(name, signs, noisy):
+    mapping = mapping_of(name, signs)
+    draw = torch.Generator().manual_seed(3)
+    shape = mapping.shape[0], mapping.columns
+    g, sigma = (torch.rand(shape, generator=draw) * size for size in (1e-4, 1e-6))
+    found = seen(mapping, g, sigma if noisy else None)
+    assert torch.equal(found.weights, mapping.weights(g))
+    expected = mapping.variance(sigma) if noisy else torch.zeros(0, 0)
+    assert_close(found.variance, expected, rtol=1e-6, atol=0.0)
+    assert_close(found.siemens, g.double().sum(1), rtol=1e-12, atol=0.0)
 
 
 def test_the_settings_name_every_mapping():

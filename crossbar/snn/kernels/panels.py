@@ -40,7 +40,7 @@ def gather(lines, volleys, found, layer, drive):
         drive: (volleys + 1, stride): the row behind that of a volley's number is overwritten.
     """
     n = splat(layer.matrix[0] - layer.matrix[0])
-    column = 0
+    column = np.int64(0)  # of a plain 0 numba would make every panel twice
     while column < layer.stride:
         left = (layer.stride - column) // LANES
         if left >= WIDE:
@@ -79,7 +79,7 @@ def scatter(lines, volleys, number, changes, width, offset, gradient):
     """
     n = splat(changes[0] - changes[0])
     to = width, offset, gradient
-    column = 0
+    column = np.int64(0)  # see `gather`
     while column < width:
         left = (width - column) // LANES
         if left >= WIDE:

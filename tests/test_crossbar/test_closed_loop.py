@@ -162,7 +162,10 @@ def test_a_run_resumed_after_each_epoch_is_the_uninterrupted_one(name, program_e
 
 
 def pulses_of_the_stuck(monkeypatch, kept):
-    """Most pulses of a stuck device, and the error of most healthy ones in mean steps."""
+    """Most pulses of a stuck device, and the error of nine in ten healthy ones in mean steps.
+
+    The tail is left out: 2 % of these devices are 20 numbers, whose quantile jumps from seed to seed.
+    """
     monkeypatch.setattr(closed_loop, "KEPT", kept)
     model = dataclasses.replace(OXRAM, stuck_low_share=0.2, stuck_low_siemens=5e-4)
     layer = layer_of(model)
@@ -170,7 +173,7 @@ def pulses_of_the_stuck(monkeypatch, kept):
     is_stuck = layer.board.state.traits["stuck"][:, : SHAPE[1]] >= 0.0
     assert 0.1 < is_stuck.float().mean() < 0.3
     sent = layer.board.pulsed[:, : SHAPE[1]]
-    return int(sent[is_stuck].max()), float(off[~is_stuck].abs().quantile(0.98)) / layer.mean_step
+    return int(sent[is_stuck].max()), float(off[~is_stuck].abs().quantile(0.9)) / layer.mean_step
 
 
 def test_a_device_that_does_not_follow_is_given_up(monkeypatch):

@@ -119,7 +119,9 @@ def train(
         run = continued(resume, given, config, out) if resume else fresh(given, config, out)
         images = pictures(data_dir)
         begin(run, images, resumed=resume is not None)
-        data, images = spikes_of(images, run)
+        from crossbar.training.data import encode
+
+        data, images = encode(images, run.config.network), images.test_half()
         trainer, before = prepare(run, data, threads, accelerator, resumed=resume is not None)
         twin = companion(run, data, threads, accelerator, wanted=float_twin)
     except XbarError as e:
@@ -230,13 +232,6 @@ def begin(run: "Run", images: "FashionMnist", *, resumed: bool) -> None:
 
     if run.config.init_from and not resumed:
         run.weights = weights_of(Path(run.config.init_from), run.config.network, images)
-
-
-def spikes_of(images: "FashionMnist", run: "Run") -> "tuple[Data, FashionMnist]":
-    """The images as spikes, and what pictures need of them."""
-    from crossbar.training.data import encode
-
-    return encode(images, run.config.network), images.test_half()
 
 
 def prepare(

@@ -21,10 +21,10 @@ from .text import said, si
 if TYPE_CHECKING:
     import numpy as np
 
-    from crossbar.tile import CrossbarTile
-    from crossbar.training.config import Training
-    from crossbar.training.run import Run
-    from crossbar.training.trainer import Data
+    from crossbar.array.tile import CrossbarTile
+    from crossbar.datasets.encode import Data
+    from crossbar.experiment.config import Training
+    from crossbar.experiment.run import Run
     from crossbar.wires.wires import Wires
 
 NOTHING = "nothing was drawn"
@@ -130,7 +130,7 @@ def option(name: str) -> str:
 
 def opened_run(run: str | None, sweeps: tuple[str, ...]) -> "Run | None":
     """The run, if one is named; sweeps need one."""
-    from crossbar.training.run import Run
+    from crossbar.experiment.run import Run
 
     if run is None and sweeps:
         raise ConfigError("--sweep needs a RUN to test")
@@ -159,7 +159,7 @@ def random_conductances(settings: Analysis, rows: int, columns: int) -> "np.ndar
     """Log-uniform in the window, siemens."""
     import numpy as np
 
-    from crossbar.streams import stream
+    from device_models.streams import stream
 
     u = stream("analysis", settings.seed).random((rows, columns))
     low, high = np.log(settings.g_low_siemens), np.log(settings.g_high_siemens)
@@ -200,7 +200,7 @@ def tile_report(
 
 def crossbar_tile(g: "np.ndarray", wires: "Wires") -> "CrossbarTile":
     """The tile; a seam between the settings and the physics."""
-    from crossbar.tile import CrossbarTile
+    from crossbar.array.tile import CrossbarTile
 
     return CrossbarTile(g, wires=wires)
 
@@ -276,8 +276,8 @@ def sweep_report(
 
 def encoded(run: "Run", data_dir: str | None) -> "Data":
     """The images as spikes."""
+    from crossbar.datasets.encode import encode
     from crossbar.datasets.fashion_mnist import load
-    from crossbar.training.data import encode
 
     images = load(
         Path(data_dir) if data_dir else None, notice=lambda text: click.echo(text, err=True)
@@ -287,14 +287,14 @@ def encoded(run: "Run", data_dir: str | None) -> "Data":
 
 def kept(run: "Run", data: "Data") -> "Callable[[Training, int], float]":
     """A test of the trained conductances behind another chip: (settings, number) -> accuracy."""
-    from crossbar.training.again import same_devices
+    from crossbar.experiment.reevaluate import same_devices
 
     return lambda config, repeat: same_devices(run, data, config, repeat=repeat)
 
 
 def rewritten(run: "Run", data: "Data") -> "Callable[[Training, int], float]":
     """A test of the trained weights, written to a new chip: (settings, number) -> accuracy."""
-    from crossbar.training.faulty import evaluate_with_faults, trained_weights
+    from crossbar.experiment.fault_study import evaluate_with_faults, trained_weights
 
     weights = trained_weights(run, data)
 
@@ -306,7 +306,7 @@ def rewritten(run: "Run", data: "Data") -> "Callable[[Training, int], float]":
 
 def write_csv(path: Path, name: str, values: list[float], accuracy: "np.ndarray") -> None:
     """One row per test."""
-    from crossbar import atomic
+    from device_models import atomic
 
     text = io.StringIO()
     rows = csv.writer(text)

@@ -106,7 +106,7 @@ def package() -> Found:
 
 def threads() -> Found:
     """Processors, and what the environment says of threads."""
-    from crossbar.snn.engine import CHUNKS
+    from crossbar.snn.engines.events import CHUNKS
 
     usable = speed.processors()
     facts: dict[str, Any] = {"processors": os.cpu_count(), "usable": usable}
@@ -119,7 +119,7 @@ def threads() -> Found:
 
 def kernels() -> Found:
     """The folder of compiled kernels: whether it can be written, its size, what is in it."""
-    from crossbar.jit import cache_folder, is_compiled
+    from device_models.jit import cache_folder, is_compiled
 
     folder, compiled = cache_folder(), is_compiled("kernels")
     size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
@@ -136,7 +136,7 @@ def images(data_dir: str | None) -> Found:
     """Whether Fashion-MNIST is on this machine, whole; nothing is fetched."""
     from crossbar.datasets.fashion_mnist import FILES
     from crossbar.datasets.files import NotHereError
-    from crossbar.datasets.ladder import Surroundings, find
+    from crossbar.datasets.locate import Surroundings, find
 
     class Elsewhere(NotHereError):
         """The set is on no folder of this machine."""
@@ -159,7 +159,7 @@ def images(data_dir: str | None) -> Found:
 
 def disk() -> Found:
     """Free space where compiled kernels and runs go."""
-    from crossbar.jit import cache_folder
+    from device_models.jit import cache_folder
 
     places = {"cache": existing(cache_folder()), "runs": existing(Path("runs").absolute())}
     free = {name: shutil.disk_usage(place).free for name, place in places.items()}

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from crossbar.training.axes import whole
+from crossbar.experiment.sweep_axes import whole
 from device_models.errors import ConfigError, XbarError
 from device_models.record import Record, override, quantity
 
@@ -21,12 +21,12 @@ from .sweeps import values_of
 from .text import said, si
 
 if TYPE_CHECKING:
+    from crossbar.datasets.encode import Data
     from crossbar.energy.chip import Chip
     from crossbar.energy.costs import Costs
     from crossbar.energy.counts import RunCounts
     from crossbar.energy.results import Estimate
-    from crossbar.figures.energy_study import Explored, Studied, Study
-    from crossbar.training.trainer import Data
+    from crossbar.energy.study import Explored, Studied, Study
 
 NOTHING = "nothing was written"
 CHIP = "proposal_28nm"
@@ -144,7 +144,7 @@ def check_use(
 
 def folder_of(folders: Sequence[Path], out: str | None) -> Path:
     """Where the report goes, if one may be written there."""
-    from crossbar.figures.energy_report import check_folder
+    from crossbar.reports.energy import check_folder
 
     target = Path(out) if out else folders[0] / "estimate"
     check_folder(target)
@@ -167,9 +167,9 @@ def studied(
     from crossbar.energy.costs import load_costs
     from crossbar.energy.counts import counts_of_run
     from crossbar.energy.metrics import metrics
+    from crossbar.energy.study import Study
     from crossbar.energy.uncertainty import tornado
-    from crossbar.figures.energy_study import Study
-    from crossbar.streams import stream
+    from device_models.streams import stream
 
     chips = [load_chip(name) for name in chip_names]
     costs = load_costs(("default", *cost_names))
@@ -199,9 +199,9 @@ def told(
 ) -> "Studied":
     """One run on one chip; each draws the same constants."""
     from crossbar.energy.estimate import estimate as estimated
+    from crossbar.energy.study import Studied
     from crossbar.energy.uncertainty import monte_carlo
-    from crossbar.figures.energy_study import Studied
-    from crossbar.streams import stream
+    from device_models.streams import stream
 
     generator, draws = stream("costs", settings.seed), settings.draws
     found = estimated(run, chip, costs)
@@ -237,10 +237,10 @@ def explored(
     """The run on every chip of a sweep, with the Pareto front of accuracy, energy and area."""
     import numpy as np
 
+    from crossbar.energy.design_space import explore, front
     from crossbar.energy.estimate import estimate as estimated
-    from crossbar.energy.explore import explore, front
-    from crossbar.figures.energy_study import Explored
-    from crossbar.training.run import Run
+    from crossbar.energy.study import Explored
+    from crossbar.experiment.run import Run
 
     if "adc_bits" in axes and chip.adc_kind == "none":
         raise ConfigError(f"the chip {chip.name!r} has no converters: adc_bits cannot be swept")
@@ -279,14 +279,14 @@ def changed(chip: "Chip", settings: Mapping[str, float]) -> "Chip":
 
 def written(study: "Study", folder: Path, *, figures: bool) -> list[Path]:
     """The report, drawn by the figures."""
-    from crossbar.figures.energy_report import write_report
+    from crossbar.reports.energy import write_report
 
     return write_report(study, folder, figures=figures)
 
 
 def as_text(study: "Study") -> str:
     """Everything as JSON: what `estimate.json` holds."""
-    from crossbar.figures.energy_report import content
+    from crossbar.reports.energy import content
 
     return json_text.dumps(content(study), indent=2, allow_nan=False)
 
@@ -304,8 +304,8 @@ def page(study: "Study", pages: Sequence[Path], *, pareto: bool) -> str:
 
 def headline(e: "Estimate") -> list[str]:
     """The numbers that a proposal quotes."""
-    from crossbar.figures.energy_limits import MARGIN_POINTS
-    from crossbar.figures.energy_numbers import cells, quantities, untested
+    from crossbar.reports.energy_limits import MARGIN_POINTS
+    from crossbar.reports.energy_numbers import cells, quantities, untested
 
     lines = [f"{'':<26}{'low':>14}{'typical':>14}{'high':>14}{'dense, typical':>18}"]
     for q in quantities(e):
@@ -336,14 +336,14 @@ def headline(e: "Estimate") -> list[str]:
 
 def components(e: "Estimate") -> list[str]:
     """Where the energy of an inference goes."""
-    from crossbar.energy.results import COMPONENTS
-    from crossbar.figures.energy_numbers import NAMES, by_component
+    from crossbar.energy.results import COMPONENT_NAMES, COMPONENTS
+    from crossbar.reports.energy_numbers import by_component
 
     whole, dense_whole = e.joules.typical, e.joules_dense.typical
     lines = [f"{'':<26}{'typical':>14}{'share':>8}{'dense, typical':>18}{'share':>8}"]
     for name, gated, dense in by_component(e.items, COMPONENTS):
         lines.append(
-            f"{NAMES[name]:<26}{si(gated.typical, 'J'):>14}{gated.typical / whole:>8.1%}"
+            f"{COMPONENT_NAMES[name]:<26}{si(gated.typical, 'J'):>14}{gated.typical / whole:>8.1%}"
             f"{si(dense.typical, 'J'):>18}{dense.typical / dense_whole:>8.1%}"
         )
     return lines
@@ -362,7 +362,7 @@ def compared(study: "Study") -> list[str]:
 
 def chips(found: "Sequence[Explored]", *, pareto: bool) -> list[str]:
     """One line per chip of a sweep."""
-    from crossbar.figures.energy_study import settings_name
+    from crossbar.energy.study import settings_name
 
     lines = [f"{'chip':<34}{'accuracy':>10}{'energy':>12}{'area':>14}  front"]
     for each in found:

@@ -14,9 +14,9 @@ from device_models.errors import ConfigError, DataError, XbarError
 from .text import said
 
 if TYPE_CHECKING:
-    from crossbar.fitting.measurements import Measurements
-    from crossbar.fitting.options import Options
-    from crossbar.fitting.result import Fit
+    from device_models.fitting.measurements import Measurements
+    from device_models.fitting.options import Options
+    from device_models.fitting.result import Fit
 
 NOTHING = "nothing was written"
 READING = {
@@ -112,7 +112,7 @@ def free(path: Path, *, force: bool) -> Path:
 
 def options(reading: Mapping[str, Any]) -> "Options":
     """What the user says about the files."""
-    from crossbar.fitting.options import Options
+    from device_models.fitting.options import Options
     from device_models.record import override
 
     texts = {n: (reading[n], label) for n, label in READING.items() if reading[n] is not None}
@@ -136,12 +136,12 @@ def fitted(
     keep: tuple[str, ...],
 ) -> "Fit":
     """Read every file, say what was used of it, and fit."""
-    from crossbar.fitting.estimators.laws import as_model
-    from crossbar.fitting.fit import fit as fit_device
-    from crossbar.fitting.readers import read
-    from crossbar.streams import stream
+    from device_models.fitting.estimators.laws import as_model
+    from device_models.fitting.fit import fit as fit_device
+    from device_models.fitting.readers import read
     from device_models.presets import load_device
     from device_models.registry import name_of
+    from device_models.streams import stream
 
     start = load_device(preset)
     as_model(start, model or name_of(start))  # refuse what cannot be fitted before reading
@@ -170,7 +170,7 @@ def sizes(measurements: "Measurements") -> str:
 
 def write(found: "Fit", path: Path) -> None:
     """Write the device file, whole or not at all."""
-    from crossbar.atomic import write as write_atomic
+    from device_models.atomic import write as write_atomic
     from device_models.registry import name_of
     from device_models.schema import dump
 
@@ -184,10 +184,10 @@ def write(found: "Fit", path: Path) -> None:
 
 def reported(found: "Fit", folder: str, seed: int) -> list[Path]:
     """The report, drawn by the figures."""
-    from crossbar.figures import fit_report
+    from crossbar.reports.fit import write_report
 
     notice(f"drawing the report in {folder} ...")
-    pages: list[Path] = fit_report.write_report(found, Path(folder), seed=seed)
+    pages: list[Path] = write_report(found, Path(folder), seed=seed)
     return pages
 
 

@@ -19,10 +19,10 @@ from .text import said, si
 if TYPE_CHECKING:
     import numpy as np
 
-    from crossbar.boards.verify import WriteVerify
-    from crossbar.training.config import Training
-    from crossbar.training.programming import Chip, Weights
-    from crossbar.training.trainer import Data
+    from crossbar.boards.write_verify import WriteVerify
+    from crossbar.datasets.encode import Data
+    from crossbar.experiment.config import Training
+    from crossbar.experiment.transfer import Chip, Weights
     from device_models.model import DeviceModel
 
 NOTHING = "nothing was written"
@@ -105,9 +105,9 @@ def programmed(
     """Check everything, write the chips, keep them; what `summary.json` says."""
     import torch
 
-    from crossbar.boards.verify import WriteVerify
-    from crossbar.training.data import encode
-    from crossbar.training.programming import chip_config, exact_accuracy, weights_of
+    from crossbar.boards.write_verify import WriteVerify
+    from crossbar.datasets.encode import encode
+    from crossbar.experiment.transfer import chip_config, exact_accuracy, weights_of
 
     from .train import pictures
 
@@ -149,8 +149,8 @@ def chip_of(source: Path, device: str | None, config: str | None) -> "tuple[Trai
         ConfigError: A file is wrong, or an npz file is not there.
         RunError: There is no such run.
     """
-    from crossbar.training.config import Training
-    from crossbar.training.run import Run
+    from crossbar.experiment.config import Training
+    from crossbar.experiment.run import Run
     from device_models.presets import load_device
     from device_models.schema import load
 
@@ -199,7 +199,7 @@ def kept(
     threads: int | None,
 ) -> dict[str, Any]:
     """Write the chips into a folder beside `folder`, which takes its name when it is complete."""
-    from crossbar import atomic
+    from device_models import atomic
 
     partial = folder.with_name(f".{folder.name}.part")
     shutil.rmtree(partial, ignore_errors=True)  # of a process that was killed
@@ -238,16 +238,16 @@ def one(
     threads: int | None,
 ) -> "Chip":
     """Write one chip and keep it as a run, as it is before time passes."""
-    from crossbar.energy import record
-    from crossbar.training.programming import write_chip
-    from crossbar.training.run import Run
-    from crossbar.training.trainer import Trainer
+    from crossbar.energy import record_activity
+    from crossbar.experiment.run import Run
+    from crossbar.experiment.trainer import Trainer
+    from crossbar.experiment.transfer import write_chip
 
     run = Run(folder / f"chip_seed{config.seed}", config, model, weights)
 
     def keep(trainer: Trainer) -> None:
         run.save(trainer, [layer.board.state.g.numpy() for layer in trainer.layers])
-        record.keep(run, trainer)
+        record_activity.keep(run, trainer)
 
     return write_chip(
         config, model, data, weights, loop, retention=retention,
@@ -265,7 +265,7 @@ def summary(
     exact: float,
 ) -> dict[str, Any]:
     """What `summary.json` says: every chip, and the accuracy of all."""
-    from crossbar.boards.verify import unreadable
+    from crossbar.boards.write_verify import unreadable
 
     noisy = unreadable(model, loop)
     found = {

@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from crossbar.datasets.encode import Data
     from crossbar.snn.network import Network
-    from crossbar.training.trainer import Data
 
 SAMPLES = 1024
 ROUNDS = 7
@@ -60,9 +60,9 @@ def images() -> "tuple[Network, Data]":
     """The network, and synthetic images for it that spike as often as real ones."""
     import numpy as np
 
-    from crossbar.snn.encoding import latency_code
+    from crossbar.datasets.encode import Data
+    from crossbar.snn.encodings.latency import latency_code
     from crossbar.snn.network import Network
-    from crossbar.training.trainer import Data
 
     network, draw = Network(sigma_init=SIGMA), np.random.default_rng(0)
     grey = draw.integers(52, 256, (SAMPLES, 28, 28)) * (draw.random((SAMPLES, 28, 28)) < SPIKING)
@@ -75,9 +75,9 @@ def case(network: "Network", data: "Data", threads: int, *, learns: bool) -> Cal
     """What runs all samples once."""
     import numpy as np
 
-    from crossbar.snn.engine import Engine
-    from crossbar.snn.layer import Effective
+    from crossbar.snn.engines.events import Engine
     from crossbar.snn.network import initial_weights
+    from crossbar.synapses.synapses import Effective
 
     weights = initial_weights(network, generator=np.random.default_rng(0))
     quiet = np.zeros((0, 0), np.float32)

@@ -5,11 +5,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from crossbar.training import axes
+from crossbar.experiment import sweep_axes
 from device_models.errors import ConfigError
 
 if TYPE_CHECKING:
-    from crossbar.training.config import Training
+    from crossbar.experiment.config import Training
 
 
 @dataclass(frozen=True)
@@ -42,9 +42,9 @@ def _stuck_both(config: "Training", share: float) -> "Training":
 
 
 SWEEPS = {
-    "wires": Sweep("segment of a word or bit line", "ohm", axes.wires),
-    "tile": Sweep("rows and columns of a tile", "lines", axes.tile),
-    "adc_bits": Sweep("resolution of the converters", "bits", axes.adc_bits),
+    "wires": Sweep("segment of a word or bit line", "ohm", sweep_axes.wires),
+    "tile": Sweep("rows and columns of a tile", "lines", sweep_axes.tile),
+    "adc_bits": Sweep("resolution of the converters", "bits", sweep_axes.adc_bits),
     "stuck": Sweep("share of stuck devices, half high and half low", "", _stuck_both, True),
     "stuck_low": Sweep("share of devices stuck low", "", _stuck_low, True),
 }

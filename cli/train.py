@@ -17,10 +17,11 @@ from .text import said, si
 if TYPE_CHECKING:
     import numpy as np
 
+    from crossbar.datasets.encode import Data
     from crossbar.datasets.fashion_mnist import FashionMnist
-    from crossbar.training.config import Training
-    from crossbar.training.run import Run
-    from crossbar.training.trainer import Data, Trainer
+    from crossbar.experiment.config import Training
+    from crossbar.experiment.run import Run
+    from crossbar.experiment.trainer import Trainer
 
 # option -> settings it stands for; others are named like their setting
 FIELDS = {
@@ -119,7 +120,7 @@ def train(
         run = continued(resume, given, config, out) if resume else fresh(given, config, out)
         images = pictures(data_dir)
         begin(run, images, resumed=resume is not None)
-        from crossbar.training.data import encode
+        from crossbar.datasets.encode import encode
 
         data, images = encode(images, run.config.network), images.test_half()
         trainer, before = prepare(run, data, threads, accelerator, resumed=resume is not None)
@@ -137,7 +138,7 @@ def train(
             err=True,
         )
         raise click.exceptions.Exit(130) from None
-    from crossbar.energy.record import keep
+    from crossbar.energy.record_activity import keep
 
     found = run.write_summary(trainer.rows, None if twin is None else twin[1].rows)
     keep(run, trainer)
@@ -161,7 +162,7 @@ def assignments(sets: tuple[str, ...]) -> dict[str, str]:
 
 def settings(given: Mapping[str, str], config: str | None) -> "Training":
     """The configuration file, or the defaults, with the typed options over it."""
-    from crossbar.training.config import Training
+    from crossbar.experiment.config import Training
     from device_models.schema import load, override
 
     base = load(Path(config), Training) if config else Training()
@@ -182,7 +183,7 @@ def settings(given: Mapping[str, str], config: str | None) -> "Training":
 
 def fresh(given: Mapping[str, str], config: str | None, out: str | None) -> "Run":
     """A new run from a file and options."""
-    from crossbar.training.run import Run
+    from crossbar.experiment.run import Run
     from device_models.presets import load_device
 
     chosen = settings(given, config)
@@ -204,7 +205,7 @@ def continued(
     resume: str | None, given: Mapping[str, str], config: str | None, out: str | None
 ) -> "Run":
     """The run to continue, perhaps to a later epoch."""
-    from crossbar.training.run import Run
+    from crossbar.experiment.run import Run
     from device_models.schema import override
 
     fixed = [label(n) for n in given if n != "epochs"]
@@ -228,7 +229,7 @@ def pictures(data_dir: str | None) -> "FashionMnist":
 
 def begin(run: "Run", images: "FashionMnist", *, resumed: bool) -> None:
     """Read the weights that a new run starts from, if it is to start from some."""
-    from crossbar.training.programming import weights_of
+    from crossbar.experiment.transfer import weights_of
 
     if run.config.init_from and not resumed:
         run.weights = weights_of(Path(run.config.init_from), run.config.network, images)
@@ -245,9 +246,9 @@ def prepare(
     """The chip, new or (for a resumed run) in the state of the last epoch."""
     import torch
 
-    from crossbar.jit import is_compiled
-    from crossbar.training.forecast import worn_out
-    from crossbar.training.trainer import Trainer
+    from crossbar.experiment.endurance_check import worn_out
+    from crossbar.experiment.trainer import Trainer
+    from device_models.jit import is_compiled
 
     torch.set_num_threads(1)  # the arrays are small: more threads only wait for each other
     made = partial(
@@ -276,7 +277,7 @@ def companion(
     wanted: bool,
 ) -> "tuple[Run, Trainer, list[np.ndarray]] | None":
     """The float twin of a run as `go` takes it; None where none is wanted or was begun."""
-    from crossbar.training.twin import has_twin, twin_of
+    from crossbar.experiment.float_baseline import has_twin, twin_of
 
     begun = has_twin(run)
     if not (wanted or begun):

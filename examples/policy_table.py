@@ -17,11 +17,11 @@ import torch
 from scipy.stats import t as student
 
 from crossbar.datasets import fashion_mnist
-from crossbar.training.config import Training
-from crossbar.training.data import encode
-from crossbar.training.policies.serving import policy_of
-from crossbar.training.run import summary
-from crossbar.training.trainer import Trainer
+from crossbar.datasets.encode import encode
+from crossbar.experiment.config import Training
+from crossbar.experiment.run import summary
+from crossbar.experiment.trainer import Trainer
+from crossbar.synapses.policies.compatibility import policy_of
 from device_models.presets import load_device
 from device_models.schema import load
 

@@ -19,12 +19,12 @@ from pathlib import Path
 from regenerate_tabulated import enode, taox
 
 from crossbar.figures.fit_bands import bands
-from crossbar.figures.fit_report import quantiles_csv, read_quantiles
 from crossbar.figures.style import save
-from crossbar.fitting.measurements import Measurements
-from crossbar.fitting.options import Options
-from crossbar.fitting.predictive import checks, excerpt, predictions
-from crossbar.fitting.readers import read
+from crossbar.reports.fit import quantiles_csv, read_quantiles
+from device_models.fitting.measurements import Measurements
+from device_models.fitting.options import Options
+from device_models.fitting.predictive_checks import checks, excerpt, predictions
+from device_models.fitting.readers import read
 from device_models.registry import MODELS
 from device_models.schema import load_tagged
 

@@ -11,11 +11,11 @@ from pathlib import Path
 import numpy as np
 import yaml
 
-from crossbar.fitting.estimators import tables
-from crossbar.fitting.estimators.laws import as_model
-from crossbar.fitting.measurements import Measurements, StepTable
-from crossbar.fitting.options import Options
-from crossbar.fitting.readers import read
+from device_models.fitting.estimators import tables
+from device_models.fitting.estimators.laws import as_model
+from device_models.fitting.measurements import Measurements, StepTable
+from device_models.fitting.options import Options
+from device_models.fitting.readers import read
 from device_models.presets import load_device
 
 BINS, LEVELS = 12, (0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99)

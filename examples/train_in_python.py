@@ -1,10 +1,10 @@
 """The README's training, from Python: two epochs of a small network, weights read out at the end."""
 
 from crossbar.datasets import fashion_mnist
+from crossbar.datasets.encode import encode
+from crossbar.experiment.config import Training
+from crossbar.experiment.trainer import Trainer
 from crossbar.snn.network import Network
-from crossbar.training.config import Training
-from crossbar.training.data import encode
-from crossbar.training.trainer import Trainer
 from device_models.presets import load_device
 
 

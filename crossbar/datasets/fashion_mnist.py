@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from .fetch import Notice
 from .files import FileSet
 from .idx import parse_idx
-from .ladder import Surroundings, find
+from .locate import Surroundings, find
 
 TRAIN_IMAGES = "train-images-idx3-ubyte"
 TRAIN_LABELS = "train-labels-idx1-ubyte"

@@ -5,9 +5,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from device_models import atomic
 from device_models.errors import DataError
 
-from .. import atomic
 from .idx import uncompressed
 
 

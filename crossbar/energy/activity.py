@@ -15,10 +15,10 @@ from zipfile import BadZipFile
 
 import numpy as np
 
+from device_models import atomic
 from device_models.errors import ConfigError, RunError
 
-from .. import atomic
-from ..snn.encoding import Events
+from ..snn.encodings.latency import Events
 from ..snn.network import Network
 
 FILE = "activity.npz"

@@ -6,9 +6,9 @@ import numpy as np
 
 from device_models.errors import ConfigError
 
-from .account import Floats, Price, adds_digitally
 from .chip import Chip
 from .counts import LayerCounts
+from .inference_cost import Floats, Price, adds_digitally
 
 PASSIVE = ("cells", "routing")  # do not leak
 

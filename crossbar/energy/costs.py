@@ -7,8 +7,8 @@ from typing import Literal
 from device_models.errors import ConfigError
 from device_models.record import Record, did_you_mean, quantity
 
+from .interval import Span
 from .presets import find
-from .span import Span
 
 Unit = Literal["J", "F", "s", "W/m2", "m2", "F2", "1"]
 

@@ -15,7 +15,7 @@ import numpy as np
 
 from device_models.errors import ConfigError, RunError
 
-from ..counters import Counters
+from ..array.counters import Counters
 from .activity import UNREADABLE, About, Activity, LayerActivity, one_line, read, read_arrays
 
 COUNTED = (
@@ -88,7 +88,7 @@ class WriteCounts:
         name: Of its layer.
         set_pulses, reset_pulses, device_reads, programming_operations, programmed_devices,
             write_joules, read_joules, row_activations, column_conversions: See
-            `crossbar.counters.Counters`.
+            `crossbar.array.counters.Counters`.
         pulses_per_device_mean: Over the devices that are ever programmed.
         pulses_per_device_max: Of the one that got most.
         endurance_pulses: That the device is said to last; None if its file does not say.

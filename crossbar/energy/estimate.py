@@ -5,17 +5,17 @@ from functools import lru_cache
 
 import numpy as np
 
-from .account import Floats, Line, Price, Reading, inference_lines
 from .activity import Activity
 from .area import Block, blocks, check_fits, leakage_watts
 from .chip import Chip
 from .costs import Costs
 from .counts import LayerCounts, RunCounts, active_steps, count
+from .inference_cost import Floats, Line, Price, Reading, inference_lines
+from .interval import Span
 from .latency import inference_seconds
 from .results import COMPONENTS, AreaItem, Estimate, Item, UsedCost
 from .scaling import at_chip
-from .span import Span
-from .writing import training_lines, training_seconds
+from .training_cost import training_lines, training_seconds
 
 __all__ = ["COMPONENTS", "AreaItem", "Estimate", "Item", "Span", "UsedCost", "estimate"]
 

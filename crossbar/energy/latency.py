@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from .account import Floats, Price, Reading
 from .chip import Chip
 from .counts import LayerCounts
+from .inference_cost import Floats, Price, Reading
 
 
 def step_seconds(layer: LayerCounts, chip: Chip, read_seconds: float, price: Price) -> Floats:

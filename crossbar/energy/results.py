@@ -5,8 +5,23 @@ from typing import Any
 
 from .chip import Chip
 from .counts import LayerCounts, RunCounts
-from .span import Span, total
+from .interval import Span, total
 
+COMPONENT_NAMES = {
+    "array": "array",
+    "cells": "cells",
+    "driver": "drivers",
+    "adc": "ADC",
+    "sample_and_hold": "sample and hold",
+    "shift_add": "shift and add",
+    "neuron": "neurons",
+    "buffer": "buffers",
+    "router": "router",
+    "leakage": "leakage",
+    "routing": "routing",
+    "write": "write pulses",
+    "verify": "reads of single devices",
+}
 COMPONENTS = (
     "array",
     "driver",

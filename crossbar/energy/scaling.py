@@ -13,11 +13,11 @@ Whatever was carried over is marked as scaled.
 from device_models.errors import ConfigError
 from device_models.record import did_you_mean
 
+from .adc_models import LAWS, check_node
 from .chip import Chip
 from .costs import Cost, Costs
-from .laws import LAWS, check_node
+from .interval import Span
 from .results import UsedCost
-from .span import Span
 
 
 def at_chip(costs: Costs, name: str, chip: Chip) -> UsedCost:

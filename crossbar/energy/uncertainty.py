@@ -6,14 +6,14 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from .account import Floats, Line
+from .adc_models import MOST_BITS
 from .chip import Chip
 from .costs import Costs
 from .counts import LayerCounts, RunCounts
 from .estimate import Account, Case, Used, account, case_of
-from .laws import MOST_BITS
+from .inference_cost import Floats, Line
+from .interval import Span
 from .results import COMPONENTS
-from .span import Span
 
 Z_95 = 1.6448536269514722  # 95 % quantile of the standard normal
 VOLTS, SECONDS, RATE, SIEMENS = 1.25, 2.0, 1.5, 1.5  # what `tornado` times and divides by: ours

@@ -7,9 +7,9 @@ import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from crossbar.streams import torch_stream
 from device_models.model import DeviceModel
 from device_models.registry import name_of
+from device_models.streams import torch_stream
 
 from . import style
 

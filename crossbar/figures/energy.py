@@ -7,13 +7,13 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
-from ..energy.results import AREA_COMPONENTS, COMPONENTS, Estimate, Item
-from ..energy.span import Span, total
+from device_models.units import prefix, shown
+
+from ..energy.interval import Span, total
+from ..energy.results import AREA_COMPONENTS, COMPONENT_NAMES, COMPONENTS, Estimate, Item
+from ..energy.study import Explored, Studied, Study, settings_name
 from ..energy.uncertainty import Bar
 from . import energy_runs, style
-from .energy_numbers import NAMES
-from .energy_study import Explored, Studied, Study, settings_name
-from .units import prefix, shown
 
 # P. Tol's "muted" scheme without the wine red, which means SET. What is no component is grey.
 COLOURS = {
@@ -73,7 +73,7 @@ def _panel(
 
 def _legend(figure: Figure, components: Sequence[str]) -> None:
     """The names of the components above the axes, in the order of the bars."""
-    patches = [Patch(color=COLOURS[name], label=NAMES[name]) for name in components]
+    patches = [Patch(color=COLOURS[name], label=COMPONENT_NAMES[name]) for name in components]
     figure.legend(
         handles=patches, loc="outside upper left", ncols=len(patches), frameon=False,
         fontsize=style.SMALL_POINTS, handlelength=1.0, handleheight=1.0, columnspacing=1.4,
@@ -131,7 +131,7 @@ def certainty(certain: Mapping[str, Span]) -> Figure:
     axes.set_xscale("log")
     style.plain_ticks(axes.xaxis)
     axes.minorticks_off()
-    axes.set_yticks(range(len(spans)), [NAMES.get(name, name) for name in spans])
+    axes.set_yticks(range(len(spans)), [COMPONENT_NAMES.get(name, name) for name in spans])
     axes.invert_yaxis()
     style.dress(axes, x=f"energy of an inference ({letter}J): median, 5 to 95 % of the draws")
     axes.tick_params(axis="y", length=0)
@@ -159,7 +159,7 @@ def area(estimate: Estimate) -> Figure:
             xytext=(6, 0), textcoords="offset points", va="center",
             fontsize=style.SMALL_POINTS, color=style.INK,
         )  # fmt: skip
-    axes.set_yticks(range(len(drawn)), [NAMES[name] for name, _ in drawn])
+    axes.set_yticks(range(len(drawn)), [COMPONENT_NAMES[name] for name, _ in drawn])
     axes.invert_yaxis()
     axes.set_xlim(0.0, 1.25 * 1e6 * max(m2.high for _, m2 in drawn))
     style.dress(axes, x="area (mm\N{SUPERSCRIPT TWO}); line: low to high constants")

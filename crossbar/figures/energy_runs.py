@@ -8,9 +8,10 @@ from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
 from matplotlib.ticker import LogLocator
 
-from ..energy.span import Span
+from device_models.units import prefix
+
+from ..energy.interval import Span
 from . import style
-from .units import prefix
 
 _WIDE = 8  # ratio of values beyond which an axis becomes logarithmic
 _MOST_NAMES = 14

@@ -1,7 +1,7 @@
 """A fit against its data: steps, residuals, quantiles, cycles and traces.
 
 `measured` is what was fitted; `simulated` are its repetitions on devices of the fitted model
-(`crossbar.fitting.predictive.predictions`). Ink is measured, amber is simulated in all figures; a
+(`device_models.fitting.predictive_checks.predictions`). Ink is measured, amber is simulated in all figures; a
 band holds a further repetition with 95 % probability. A function returns None where nothing of its
 kind was measured.
 """
@@ -13,9 +13,9 @@ import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from crossbar.fitting.measurements import Cycles, Floats, Measurements, Pulses
-from crossbar.fitting.predictive import band
-from crossbar.fitting.quantities import FEWEST, read_levels, steps_of
+from device_models.fitting.measurements import Cycles, Floats, Measurements, Pulses
+from device_models.fitting.predictive_checks import band
+from device_models.fitting.quantities import FEWEST, read_levels, steps_of
 from device_models.model import DeviceModel
 
 from . import style

@@ -12,8 +12,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
 from matplotlib.ticker import FixedLocator, MaxNLocator
 
-from crossbar.fitting.measurements import Floats
-from crossbar.fitting.predictive import Check
+from device_models.fitting.measurements import Floats
+from device_models.fitting.predictive_checks import Check
 
 from . import style
 from .fit import MEASURED, SIMULATED, WRITTEN

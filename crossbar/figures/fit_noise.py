@@ -5,9 +5,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from scipy.signal import welch
 
-from crossbar.fitting.measurements import Floats, Measurements
-from crossbar.fitting.predictive import band
-from crossbar.fitting.quantities import FEWEST, Level, autocorrelation, drifts, read_levels
+from device_models.fitting.measurements import Floats, Measurements
+from device_models.fitting.predictive_checks import band
+from device_models.fitting.quantities import FEWEST, Level, autocorrelation, drifts, read_levels
 
 from . import style
 from .fit import MEASURED, SIMULATED, WRITTEN, Several, key

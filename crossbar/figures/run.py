@@ -7,9 +7,9 @@ import torch
 from matplotlib.figure import Figure
 
 from ..datasets.fashion_mnist import FashionMnist
+from ..experiment.run import Run
+from ..experiment.trainer import Trainer
 from ..snn.reference import dense, simulate
-from ..training.run import Run
-from ..training.trainer import Trainer
 from . import style, training
 
 

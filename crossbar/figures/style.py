@@ -18,7 +18,7 @@ from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter
 
-from crossbar import atomic
+from device_models import atomic
 from device_models.errors import ConfigError
 
 EXCITATORY = "#D55E00"

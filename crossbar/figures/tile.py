@@ -7,11 +7,11 @@ from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm, Normalize
 from matplotlib.figure import Figure
 
-from crossbar.tile import CrossbarTile
-from crossbar.wires.wires import Floats
+from device_models.units import prefix
 
+from ..array.tile import CrossbarTile
+from ..wires.wires import Floats
 from . import style
-from .units import prefix
 
 COLOURS = "cividis"  # even in lightness, and the same to colour-blind readers
 OHMS = "\N{GREEK CAPITAL LETTER OMEGA}"

@@ -14,9 +14,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from device_models.errors import RunError
+from device_models.units import prefix
 
 from . import style
-from .units import prefix
 
 Epoch = Mapping[str, Any]
 

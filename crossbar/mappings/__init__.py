@@ -1,9 +1,8 @@
 """How signed weights stand for positive conductances, one file each."""
 
 from .dale import Dale
-from .mapping import Mapping, Route
+from .mapping import Mapping, MappingOptions, Route
 from .one_sided import OneSided
-from .options import MappingOptions
 from .pair import Pair
 from .reference_column import ReferenceColumn
 from .sliced import Sliced

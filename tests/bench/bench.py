@@ -31,7 +31,7 @@ from contestants import BASE, SNNTORCH, Race
 from data import BATCH, Workload, audio, settled
 from rounds import Pace, ratios, round_robin
 
-from crossbar.snn.engine import Engine
+from crossbar.snn.engines.events import Engine
 
 PARTS = ("agree", "races", "scaling", "threads", "memory", "commands")
 EPOCH = 60_000  # images

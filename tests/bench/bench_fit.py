@@ -41,8 +41,8 @@ def write_csv(path: Path, rows: int) -> None:
 
 def measure(path: Path) -> None:
     """Read and fit, and print the times and the peak of this process."""
-    from crossbar.fitting.fit import fit
-    from crossbar.fitting.readers import read
+    from device_models.fitting.fit import fit
+    from device_models.fitting.readers import read
     from device_models.presets import load_device
 
     began = time.perf_counter()

@@ -11,10 +11,11 @@ import numpy as np
 import torch
 
 from crossbar.datasets import fashion_mnist
-from crossbar.snn.encoding import Events, latency_code
+from crossbar.datasets.encode import Data
+from crossbar.experiment.config import Training
+from crossbar.experiment.trainer import Trainer
+from crossbar.snn.encodings.latency import Events, latency_code
 from crossbar.snn.network import Network
-from crossbar.training.config import Training
-from crossbar.training.trainer import Data, Trainer
 from device_models.errors import DataError
 from device_models.presets import load_device
 

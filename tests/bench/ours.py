@@ -9,10 +9,10 @@ from collections.abc import Callable, Iterator, Sequence
 import numpy as np
 from data import BATCH, Workload, batches
 
-from crossbar.snn.engine import Engine, Pass
-from crossbar.snn.layer import Effective
-from crossbar.training.config import Training
-from crossbar.training.trainer import Progress, Trainer
+from crossbar.experiment.config import Training
+from crossbar.experiment.trainer import Progress, Trainer
+from crossbar.snn.engines.events import Engine, Pass
+from crossbar.synapses.synapses import Effective
 from device_models.model import DeviceModel
 from device_models.presets import load_device
 

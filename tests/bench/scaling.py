@@ -7,8 +7,8 @@ import ours
 from data import BATCH, Workload, fashion, settled
 from rounds import Entry, Pace, round_robin, spread
 
-from crossbar.snn.encoding import Events
-from crossbar.snn.engine import Engine
+from crossbar.snn.encodings.latency import Events
+from crossbar.snn.engines.events import Engine
 from crossbar.snn.network import Network, initial_weights
 
 BATCHES = 4  # that every point of a curve runs again and again

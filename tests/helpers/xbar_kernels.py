@@ -8,7 +8,8 @@ from torch.testing import assert_close
 from xbar_training import margins
 
 from crossbar.snn import kernels, reference
-from crossbar.snn.arrays import (
+from crossbar.snn.encodings.latency import Events
+from crossbar.snn.engines.buffers import (
     aligned,
     constants,
     empty_tally,
@@ -17,10 +18,9 @@ from crossbar.snn.arrays import (
     tiles_of,
     widths_of,
 )
-from crossbar.snn.encoding import Events
-from crossbar.snn.kernels import normals
-from crossbar.snn.layer import Effective
+from crossbar.snn.kernels import counter_rng
 from crossbar.snn.network import Network
+from crossbar.synapses.synapses import Effective
 
 
 class Case(NamedTuple):
@@ -225,9 +225,9 @@ def lane_squares():
 
     With x = (p + q) / sqrt 2 it is that of the squares within the two pools, a quarter of each.
     """
-    found = np.zeros(normals._SIZE)
-    for pool in (normals._P, normals._Q):
-        squares = pool[: normals._SIZE].astype(float) ** 2
+    found = np.zeros(counter_rng._SIZE)
+    for pool in (counter_rng._P, counter_rng._Q):
+        squares = pool[: counter_rng._SIZE].astype(float) ** 2
         power = np.abs(np.fft.rfft(squares - squares.mean())) ** 2
-        found += np.fft.irfft(power, normals._SIZE) / normals._SIZE / 8.0
+        found += np.fft.irfft(power, counter_rng._SIZE) / counter_rng._SIZE / 8.0
     return found

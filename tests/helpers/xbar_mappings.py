@@ -2,10 +2,10 @@
 
 import torch
 
-from crossbar.boards.emulated import EmulatedBoard
+from crossbar.array.tile import Tiling
+from crossbar.boards.simulated import EmulatedBoard
 from crossbar.mappings import MAPPINGS, MappingOptions
-from crossbar.snn.layer import CrossbarLayer
-from crossbar.tile import Tiling
+from crossbar.synapses.synapses import CrossbarLayer
 from crossbar.wires.array import WiredArray
 
 G_MIN, G_MAX, W_MAX = 1e-6, 1e-3, 2.0

@@ -1,4 +1,4 @@
-"""The measured sets, in the forms of `crossbar.fitting.measurements`.
+"""The measured sets, in the forms of `device_models.fitting.measurements`.
 
 They lie beside the checkout, in ../shared/data/devices (or $XBAR_SHARED/data/devices), are read
 from there and never copied. A test that asks for an absent one is skipped.
@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from crossbar.fitting.events import reads_table
-from crossbar.fitting.measurements import (
+from device_models.fitting.events import reads_table
+from device_models.fitting.measurements import (
     Cycles,
     FileNotes,
     Measurements,
@@ -21,8 +21,8 @@ from crossbar.fitting.measurements import (
     StepTable,
     Written,
 )
-from crossbar.fitting.options import Options
-from crossbar.fitting.readers import read
+from device_models.fitting.options import Options
+from device_models.fitting.readers import read
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 RAMPS_V_READ = 0.1  # README.md of the set

@@ -4,9 +4,9 @@ import torch
 from xbar_devices import gen
 from xbar_mappings import layer_on
 
+from crossbar.experiment.config import Training
 from crossbar.mappings import MAPPINGS
-from crossbar.training.config import Training
-from crossbar.training.policies import POLICIES
+from crossbar.synapses.policies import POLICIES
 
 SHAPE = (30, 20)  # weights
 

@@ -16,7 +16,7 @@ import torch
 from xbar_training import fashion, synthetic, trainer_of
 
 from cli.train import settings
-from crossbar.boards.emulated import EmulatedBoard
+from crossbar.boards.simulated import EmulatedBoard
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "replay.json"
 SMALL = {"hidden": "20", "sigma_init": "0.02", "batch_size": "32", "epochs": "2"}

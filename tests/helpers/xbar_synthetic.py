@@ -1,7 +1,7 @@
 """Experiments simulated with the device models themselves: what `xbar fit` must take apart again.
 
 Every function takes a model and a torch generator, and returns a table of
-`crossbar.fitting.measurements`.
+`device_models.fitting.measurements`.
 """
 
 import dataclasses
@@ -9,8 +9,8 @@ import dataclasses
 import numpy as np
 import torch
 
-from crossbar.fitting.events import reads_table
-from crossbar.fitting.measurements import Cycles, Measurements, Pulses, Retention, Written
+from device_models.fitting.events import reads_table
+from device_models.fitting.measurements import Cycles, Measurements, Pulses, Retention, Written
 from device_models.model import DeviceState
 from device_models.open_loop import full_level
 from device_models.physics import draw_kicks

@@ -7,11 +7,12 @@ import pytest
 import torch
 
 from crossbar.datasets import fashion_mnist
-from crossbar.datasets.ladder import Surroundings
+from crossbar.datasets.encode import Data
+from crossbar.datasets.locate import Surroundings
+from crossbar.experiment.config import Training
+from crossbar.experiment.trainer import Trainer
 from crossbar.snn import reference
-from crossbar.snn.encoding import latency_code
-from crossbar.training.config import Training
-from crossbar.training.trainer import Data, Trainer
+from crossbar.snn.encodings.latency import latency_code
 from device_models.errors import DataError
 from device_models.presets import load_device
 

@@ -10,8 +10,8 @@ from xbar_training import fashion_images
 
 from cli import analyze
 from cli.main import main
+from crossbar.array.tile import CrossbarTile
 from crossbar.figures import tile as drawn
-from crossbar.tile import CrossbarTile
 from crossbar.wires.wires import Wires
 from device_models.errors import ConfigError
 

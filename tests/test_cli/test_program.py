@@ -11,7 +11,7 @@ from xbar_training import fashion_images, without_seconds
 from cli import program
 from cli.main import main
 from crossbar.energy.counts import counts_of_run
-from crossbar.training.run import Run
+from crossbar.experiment.run import Run
 from device_models.errors import ConfigError
 
 SMALL = """\

@@ -25,10 +25,10 @@ from xbar_training import fashion_images, offline, without_seconds
 from cli.main import main
 from cli.train import settings
 from crossbar.datasets import fashion_mnist
-from crossbar.datasets.ladder import Surroundings
+from crossbar.datasets.locate import Surroundings
 from crossbar.energy.counts import counts_of_run
-from crossbar.training.config import Training
-from crossbar.training.trainer import Trainer
+from crossbar.experiment.config import Training
+from crossbar.experiment.trainer import Trainer
 from device_models.errors import ConfigError
 from device_models.presets import preset_names
 from device_models.record import declared

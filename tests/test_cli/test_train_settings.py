@@ -3,8 +3,8 @@
 import pytest
 
 from cli.train import assignments, settings
+from crossbar.experiment.config import Training
 from crossbar.snn.network import Network
-from crossbar.training.config import Training
 from crossbar.wires.wires import Wires
 from device_models.errors import ConfigError
 from device_models.schema import dump

@@ -8,10 +8,10 @@ from click.testing import CliRunner
 from xbar_training import fashion_images, without_seconds
 
 from cli.main import main
-from crossbar.faults import Faults
-from crossbar.periphery import Periphery
-from crossbar.training.config import Training
-from crossbar.training.twin import twin_settings
+from crossbar.array.faults import Faults
+from crossbar.array.periphery import Periphery
+from crossbar.experiment.config import Training
+from crossbar.experiment.float_baseline import twin_settings
 from crossbar.wires.wires import Wires
 from device_models.schema import load
 

@@ -7,7 +7,7 @@ import threading
 
 import pytest
 
-from crossbar import atomic
+from device_models import atomic
 
 OLD, NEW = b"old " * 1000, b"new " * 50_000
 

@@ -5,11 +5,11 @@ import pytest
 import torch
 from xbar_training import finish, small, synthetic, trainer_of
 
-from crossbar.streams import stream_key
-from crossbar.training.backward import backward_weights
-from crossbar.training.run import summary
-from crossbar.training.wear import wear
+from crossbar.experiment.endurance import wear
+from crossbar.experiment.run import summary
+from crossbar.synapses.backward_weights import backward_weights
 from device_models.presets import load_device
+from device_models.streams import stream_key
 
 KINDS = ("readback", "true", "sign")
 
@@ -76,7 +76,7 @@ def test_only_gradients_below_the_readout_depend_on_what_carries_the_error_back(
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_run_trains_with_the_backward_weights_it_is_told(kind, monkeypatch):
-    from crossbar.training import trainer as module
+    from crossbar.experiment import trainer as module
 
     asked = []
 

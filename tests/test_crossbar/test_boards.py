@@ -11,9 +11,9 @@ from torch.testing import assert_close
 from xbar_devices import all_devices, at, gen, quiet
 from xbar_stats import z_of_mean, z_of_sigma
 
-from crossbar.boards.emulated import EmulatedBoard
-from crossbar.counters import Counters
-from crossbar.tile import Tiling
+from crossbar.array.counters import Counters
+from crossbar.array.tile import Tiling
+from crossbar.boards.simulated import EmulatedBoard
 from device_models.errors import LimitError, ShapeError
 from device_models.presets import load_device
 

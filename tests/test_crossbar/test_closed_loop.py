@@ -8,13 +8,13 @@ import torch
 from xbar_devices import gen
 from xbar_training import finish, same_bits, small, synthetic, trained, trainer_of
 
-from crossbar.boards.emulated import EmulatedBoard
+from crossbar.array.tile import Tiling
+from crossbar.boards.simulated import EmulatedBoard
+from crossbar.experiment import checkpoint
 from crossbar.mappings import MAPPINGS
-from crossbar.snn.layer import CrossbarLayer
-from crossbar.tile import Tiling
-from crossbar.training import checkpoint
-from crossbar.training.accumulate_options import AccumulateOptions
-from crossbar.training.policies import POLICIES, closed_loop
+from crossbar.synapses.policies import POLICIES, closed_loop
+from crossbar.synapses.policies.accumulate import AccumulateOptions
+from crossbar.synapses.synapses import CrossbarLayer
 from device_models.errors import ConfigError
 from device_models.presets import load_device
 

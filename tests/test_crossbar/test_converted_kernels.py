@@ -20,17 +20,17 @@ from xbar_kernels import (
 )
 from xbar_training import margins
 
-from crossbar.boards.emulated import EmulatedBoard
+from crossbar.array.periphery import FrontEnd, Periphery, make_converters, make_neurons
+from crossbar.array.tile import Tiling
+from crossbar.boards.simulated import EmulatedBoard
 from crossbar.mappings import MAPPINGS
-from crossbar.periphery import FrontEnd, Periphery, make_converters, make_neurons
 from crossbar.snn import kernels, reference
-from crossbar.snn.arrays import constants, scratch
-from crossbar.snn.converted_reference import Array, simulate_converted
-from crossbar.snn.front import Combination, behind, combination, runs_of
-from crossbar.snn.kernels.converted import combine, read_out, take_in
-from crossbar.snn.layer import CrossbarLayer
+from crossbar.snn.adc_reference import Array, simulate_converted
+from crossbar.snn.engines.adc import Combination, behind, combination, runs_of
+from crossbar.snn.engines.buffers import constants, scratch
+from crossbar.snn.kernels.adc import combine, read_out, take_in
 from crossbar.snn.network import Network
-from crossbar.tile import Tiling
+from crossbar.synapses.synapses import CrossbarLayer
 from device_models.presets import load_device
 
 IDEAL = load_device("ideal")

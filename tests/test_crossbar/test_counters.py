@@ -6,7 +6,7 @@ import json
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crossbar.counters import Counters
+from crossbar.array.counters import Counters
 
 NAMES = [f.name for f in dataclasses.fields(Counters)]
 counts = st.builds(Counters, **{name: st.integers(0, 10**15) for name in NAMES})

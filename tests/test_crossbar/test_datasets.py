@@ -17,7 +17,7 @@ import pytest
 from crossbar.datasets import fashion_mnist
 from crossbar.datasets.fetch import open_url, run_command
 from crossbar.datasets.files import FileSet
-from crossbar.datasets.ladder import Surroundings, find
+from crossbar.datasets.locate import Surroundings, find
 from device_models.errors import DataError
 
 IMAGES = bytes([0, 0, 8, 3, 0, 0, 0, 2, 0, 0, 0, 2, 0, 0, 0, 3, *range(12)])

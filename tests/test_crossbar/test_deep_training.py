@@ -7,12 +7,12 @@ import pytest
 import torch
 from xbar_training import finish, same_bits, small, synthetic, trained, trainer_of
 
-from crossbar.faults import Faults
-from crossbar.periphery import Periphery
+from crossbar.array.faults import Faults
+from crossbar.array.periphery import Periphery
+from crossbar.experiment import checkpoint
+from crossbar.experiment.builder import w_max_of
+from crossbar.experiment.fault_aware import row_activity
 from crossbar.snn.network import signs
-from crossbar.training import checkpoint
-from crossbar.training.chip import w_max_of
-from crossbar.training.placing import row_activity
 from device_models.errors import RunError
 from device_models.presets import load_device
 

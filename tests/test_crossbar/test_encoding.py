@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from crossbar.datasets import fashion_mnist
-from crossbar.datasets.ladder import Surroundings
-from crossbar.snn.encoding import latency_code, latency_table
+from crossbar.datasets.locate import Surroundings
+from crossbar.snn.encodings.latency import latency_code, latency_table
 from crossbar.snn.network import Network
 from crossbar.snn.reference import dense
 from device_models.errors import DataError

@@ -11,16 +11,16 @@ import torch
 from numpy.testing import assert_allclose
 from xbar_training import finish, small, synthetic, trained, trainer_of
 
+from crossbar.array.faults import Faults
+from crossbar.array.periphery import Periphery
 from crossbar.energy import activity as activities
 from crossbar.energy.activity import read_activity, read_arrays
 from crossbar.energy.assumed import assumed_activity, assumed_run
 from crossbar.energy.counts import count
-from crossbar.energy.record import fan_out, keep
-from crossbar.faults import Faults
-from crossbar.periphery import Periphery
-from crossbar.snn.encoding import Events
+from crossbar.energy.record_activity import fan_out, keep
+from crossbar.experiment.run import Run
+from crossbar.snn.encodings.latency import Events
 from crossbar.snn.network import Network
-from crossbar.training.run import Run
 from crossbar.wires.wires import Wires
 from device_models.errors import ConfigError, RunError
 
@@ -208,7 +208,7 @@ def test_a_full_disk_leaves_the_old_file(saved, monkeypatch):
     def full(path, content):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("crossbar.atomic.write", full)
+    monkeypatch.setattr("device_models.atomic.write", full)
     with pytest.raises(OSError, match="No space left on device"):
         keep(run, done_with("one layer"))
     assert path.read_bytes() == first

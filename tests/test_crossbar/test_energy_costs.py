@@ -6,13 +6,13 @@ import re
 import pytest
 from xbar_energy import TOY_PRICES, toy_chip, toy_cost, toy_costs, toy_run
 
+from crossbar.energy.adc_models import adc_area, adc_energy, isaac_joules, loglog, regression_joules
 from crossbar.energy.chip import Chip, chip_names, load_chip
 from crossbar.energy.costs import ENTRIES, load_costs
 from crossbar.energy.estimate import estimate
-from crossbar.energy.laws import adc_area, adc_energy, isaac_joules, loglog, regression_joules
+from crossbar.energy.interval import Span
 from crossbar.energy.presets import shipped
 from crossbar.energy.scaling import at_chip
-from crossbar.energy.span import Span
 from device_models.errors import ConfigError
 
 ENTRY = """\

@@ -13,14 +13,14 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 from xbar_training import fashion, finish, small, synthetic, trained, trainer_of
 
+from crossbar.array.periphery import Periphery
 from crossbar.energy.activity import Activity, Array, layers_of, unpacked
 from crossbar.energy.counts import COUNTED, count, counts_of_run
-from crossbar.energy.record import keep, recorded
-from crossbar.periphery import Periphery
-from crossbar.snn.encoding import Events
+from crossbar.energy.record_activity import keep, recorded
+from crossbar.experiment.run import Run
+from crossbar.snn.encodings.latency import Events
 from crossbar.snn.network import Network
-from crossbar.training.policies.tiki_taka import TikiTaka
-from crossbar.training.run import Run
+from crossbar.synapses.policies.tiki_taka import TikiTaka
 from device_models.errors import ConfigError, RunError
 
 

@@ -9,8 +9,8 @@ from xbar_energy import MS, SILENT, toy_activity, toy_chip, toy_costs, toy_run
 from crossbar.energy.chip import chip_names, load_chip
 from crossbar.energy.costs import load_costs
 from crossbar.energy.estimate import estimate
+from crossbar.energy.interval import Span
 from crossbar.energy.results import AREA_COMPONENTS, COMPONENTS, TRAINING_COMPONENTS
-from crossbar.energy.span import Span
 from device_models.errors import ConfigError
 
 

@@ -16,13 +16,13 @@ from hypothesis.extra.numpy import arrays
 from numpy.testing import assert_allclose
 from xbar_training import small, synthetic, trained
 
+from crossbar.array.periphery import Periphery
 from crossbar.energy.counts import count, counts_of_run
-from crossbar.energy.explore import explore, front
-from crossbar.energy.record import keep
-from crossbar.periphery import Periphery
-from crossbar.training import again
-from crossbar.training.axes import AXES
-from crossbar.training.run import Run
+from crossbar.energy.design_space import explore, front
+from crossbar.energy.record_activity import keep
+from crossbar.experiment import reevaluate
+from crossbar.experiment.run import Run
+from crossbar.experiment.sweep_axes import AXES
 from device_models.errors import ConfigError, RunError
 
 CONFIG = small(tile_rows=64, tile_columns=32, network={"hidden": (20, 12)})
@@ -80,7 +80,7 @@ def test_points_are_those_of_the_same_devices_on_another_chip(run):
             run.config, tile_rows=tile, tile_columns=tile, v_read_volts=0.1,
             periphery=Periphery(kind="adc", adc_bits=bits),
         )  # fmt: skip
-        trainer = again.rebuilt(run, synthetic(), config)
+        trainer = reevaluate.rebuilt(run, synthetic(), config)
         told = trainer.evaluate()
         accuracy = float((told.predictions == synthetic().test_labels).mean())
         assert point.accuracy == point.counts.accuracy == accuracy
@@ -142,7 +142,7 @@ KILLED = """
 import sys
 from pathlib import Path
 from xbar_training import synthetic
-from crossbar.energy.explore import explore
+from crossbar.energy.design_space import explore
 explore(Path(sys.argv[1]), {"adc_bits": list(range(1, 13))}, data=synthetic)
 """
 
@@ -211,7 +211,7 @@ def test_a_full_disk_is_one_line(run, monkeypatch):
     def full(path, content):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("crossbar.atomic.write", full)
+    monkeypatch.setattr("device_models.atomic.write", full)
     with pytest.raises(RunError, match=r"cannot be written: No space left on device$"):
         explore(run.folder, {"adc_bits": [3]}, data=synthetic)
     assert list((run.folder / "explore").iterdir()) == []

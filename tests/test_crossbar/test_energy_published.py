@@ -7,12 +7,12 @@ import pytest
 from xbar_energy import toy_chip, toy_run
 
 from crossbar.energy.activity import Activity, LayerActivity
+from crossbar.energy.adc_models import neurosim_sar_joules
 from crossbar.energy.chip import load_chip
 from crossbar.energy.costs import load_costs
 from crossbar.energy.estimate import estimate
-from crossbar.energy.laws import neurosim_sar_joules
 from crossbar.energy.scaling import at_chip
-from crossbar.snn.encoding import Events
+from crossbar.snn.encodings.latency import Events
 
 # NeuroSim's SAR converter, fJ per conversion at a column of 10 kohm: (bits, node in nm) -> energy.
 NEUROSIM = {

@@ -10,13 +10,13 @@ from torch.testing import assert_close
 from xbar_kernels import FLOAT32, driven_lines, events_of, near, some
 from xbar_training import MARGIN, margins
 
+from crossbar.experiment.builder import engine as engine_for
+from crossbar.experiment.config import Training
 from crossbar.snn import reference
-from crossbar.snn.dense_engine import Crossbar, DenseEngine
-from crossbar.snn.engine import Engine
-from crossbar.snn.layer import Effective
+from crossbar.snn.engines.dense import Crossbar, DenseEngine
+from crossbar.snn.engines.events import Engine
 from crossbar.snn.network import Network
-from crossbar.training.chip import engine as engine_for
-from crossbar.training.config import Training
+from crossbar.synapses.synapses import Effective
 from device_models.errors import ConfigError
 
 SAMPLES, TILE_ROWS = 37, 16  # no multiple of the chunks
@@ -142,7 +142,7 @@ def dense_of(events, steps, neurons):
 def test_recorded_spikes_are_those_of_the_noisy_pass(network, room, monkeypatch):
     """In one part or in many: the noise of a sample hangs on its number alone."""
     if room:
-        monkeypatch.setattr("crossbar.snn.engine._ROOM", room)
+        monkeypatch.setattr("crossbar.snn.engines.events._ROOM", room)
     layers, chosen = layers_of(network, noise=0.05), np.arange(SAMPLES)[::-1]
     _, events, labels = inputs(network)
     for engine in (

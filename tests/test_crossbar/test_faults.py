@@ -14,10 +14,8 @@ from xbar_devices import all_devices, gen, quiet, registered, unit
 from xbar_stats import z_of_share
 from xbar_training import finish, same_bits, small, synthetic, trained, trainer_of
 
-from crossbar import half_select
-from crossbar.boards.emulated import EmulatedBoard
-from crossbar.boards.probing import find_faults
-from crossbar.faults import (
+from crossbar.array import half_select
+from crossbar.array.faults import (
     HIGH_OVER_TOP,
     LOW_OVER_BOTTOM,
     FaultMap,
@@ -29,15 +27,17 @@ from crossbar.faults import (
     save,
     shapes,
 )
-from crossbar.half_select import HalfSelect
-from crossbar.streams import stream
-from crossbar.tile import Tiling
-from crossbar.training import checkpoint
+from crossbar.array.half_select import HalfSelect
+from crossbar.array.tile import Tiling
+from crossbar.boards.fault_detection import find_faults
+from crossbar.boards.simulated import EmulatedBoard
+from crossbar.experiment import checkpoint
 from crossbar.wires import nodal
 from crossbar.wires.array import WiredArray
 from crossbar.wires.wires import Wires
 from device_models.errors import ConfigError, LimitError, ShapeError
 from device_models.presets import load_device
+from device_models.streams import stream
 
 IDEAL = load_device("ideal")
 DEVICE = dataclasses.replace(registered("soft_bounds"), g_max_siemens=1e-3)

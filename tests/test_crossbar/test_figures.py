@@ -7,9 +7,9 @@ import pytest
 from matplotlib.image import imread
 
 from crossbar.figures import devices, style, training
-from crossbar.figures.units import prefix
 from device_models.errors import ConfigError, RunError
 from device_models.presets import load_device, preset_names
+from device_models.units import prefix
 
 NAMES = ("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat")
 US, KOHM = style.MICROSIEMENS, style.KILOHMS

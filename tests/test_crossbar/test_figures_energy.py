@@ -18,15 +18,15 @@ from xbar_energy import SILENT, toy_activity, toy_chip, toy_costs, toy_run
 from crossbar.energy.estimate import estimate
 from crossbar.energy.metrics import metrics
 from crossbar.energy.results import COMPONENTS
+from crossbar.energy.study import Explored, Studied, Study
 from crossbar.energy.uncertainty import monte_carlo, tornado
 from crossbar.figures import energy, energy_runs, style
-from crossbar.figures.energy_limits import LEFT_OUT
-from crossbar.figures.energy_numbers import untested
-from crossbar.figures.energy_report import PICTURES, check_folder, content, write_report
-from crossbar.figures.energy_study import Explored, Studied, Study
-from crossbar.figures.page import Bullets, Picture, Section, Table, Text, html, markdown
-from crossbar.figures.units import many, shown
+from crossbar.reports.energy import PICTURES, check_folder, content, write_report
+from crossbar.reports.energy_limits import LEFT_OUT
+from crossbar.reports.energy_numbers import untested
+from crossbar.reports.page import Bullets, Picture, Section, Table, Text, html, markdown
 from device_models.errors import RunError
+from device_models.units import many, shown
 
 CHROMIUM = shutil.which("chromium")
 DRAWS = 200
@@ -239,7 +239,7 @@ def test_a_silent_network_has_a_report():
 
 
 def _page(study):
-    from crossbar.figures.energy_sections import sections
+    from crossbar.reports.energy_sections import sections
 
     return " ".join(Page(html("x", sections(study), {})).text)
 
@@ -316,7 +316,7 @@ def test_a_tornado_reaches_from_low_to_high_widest_first():
 
 
 def style_factor(study):
-    from crossbar.figures.units import prefix
+    from device_models.units import prefix
 
     drawn = study.bars[: energy.MOST_BARS]
     return prefix(max(max(bar.low_joules, bar.high_joules) for bar in drawn))[0]

@@ -8,10 +8,10 @@ from matplotlib.colors import to_hex
 
 from crossbar.figures.fit import MEASURED
 from crossbar.figures.fit_bands import OUTSIDE, bands, counted
-from crossbar.figures.fit_report import quantiles_csv, read_quantiles
-from crossbar.fitting.predictive import Check
-from crossbar.fitting.quantities import QUANTILES
+from crossbar.reports.fit import quantiles_csv, read_quantiles
 from device_models.errors import DataError
+from device_models.fitting.predictive_checks import Check
+from device_models.fitting.quantities import QUANTILES
 
 SHIPPED = Path(__file__).parents[2] / "calibration_data"
 DRAWN = ("enode_tabulated", "gong2018_exp", "oxram", "taox_tabulated")

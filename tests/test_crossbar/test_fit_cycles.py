@@ -9,12 +9,12 @@ import xbar_synthetic as synthetic
 from scipy.stats import norm
 from xbar_measured import nirram_cycles
 
-from crossbar.fitting.estimators import cycles
-from crossbar.fitting.estimators.cycles import FEWEST, TABLE, variances
-from crossbar.fitting.fit import fit
-from crossbar.fitting.predict import simulate
-from crossbar.fitting.predictive import checks, predictions
-from crossbar.fitting.uncertain import drawn_models
+from device_models.fitting.estimators import cycles
+from device_models.fitting.estimators.cycles import FEWEST, TABLE, variances
+from device_models.fitting.fit import fit
+from device_models.fitting.parameter_draws import drawn_models
+from device_models.fitting.predictive_checks import checks, predictions
+from device_models.fitting.simulate import simulate
 from device_models.open_loop import levels
 from device_models.presets import load_device
 from device_models.schema import dump

@@ -9,12 +9,12 @@ import torch
 import xbar_synthetic as synthetic
 from xbar_measured import nirram_reads, relaxation_reads
 
-from crossbar.fitting.estimators import likelihood, reads, spectra, whittle
-from crossbar.fitting.events import reads_table
-from crossbar.fitting.fit import fit
-from crossbar.fitting.predictive import Check, checks, excerpt, predictions
-from crossbar.fitting.result import Fit
-from crossbar.fitting.uncertain import drawn_models
+from device_models.fitting.estimators import likelihood, reads, spectra, whittle
+from device_models.fitting.events import reads_table
+from device_models.fitting.fit import fit
+from device_models.fitting.parameter_draws import drawn_models
+from device_models.fitting.predictive_checks import Check, checks, excerpt, predictions
+from device_models.fitting.result import Fit
 from device_models.presets import load_device
 
 NAMES = ("read_floor", "read_fraction", "read_exponent", "slow_fraction", "slow_exponent")

@@ -12,10 +12,10 @@ from xbar_measured import crosssim_ramps, nirram_cycles, relaxation, relaxation_
 
 from crossbar.figures import fit as pictures
 from crossbar.figures import fit_noise
-from crossbar.figures.fit_report import write_report
-from crossbar.figures.units import shown
-from crossbar.fitting.events import reads_table
-from crossbar.fitting.measurements import (
+from crossbar.reports.fit import write_report
+from device_models.errors import RunError
+from device_models.fitting.events import reads_table
+from device_models.fitting.measurements import (
     KINDS,
     Cycles,
     FileNotes,
@@ -26,8 +26,8 @@ from crossbar.fitting.measurements import (
     Written,
     merge,
 )
-from crossbar.fitting.predict import LONG_SERIES, LONGEST_RUN, simulate
-from crossbar.fitting.predictive import (
+from device_models.fitting.parameter_draws import drawn_models
+from device_models.fitting.predictive_checks import (
     SIMULATIONS,
     band,
     checked_model,
@@ -35,12 +35,12 @@ from crossbar.fitting.predictive import (
     excerpt,
     predictions,
 )
-from crossbar.fitting.quantities import autocorrelation, steps_of, summarise
-from crossbar.fitting.result import Candidate, Estimate, Fit
-from crossbar.fitting.uncertain import drawn_models
-from crossbar.streams import torch_stream
-from device_models.errors import RunError
+from device_models.fitting.quantities import autocorrelation, steps_of, summarise
+from device_models.fitting.result import Candidate, Estimate, Fit
+from device_models.fitting.simulate import LONG_SERIES, LONGEST_RUN, simulate
 from device_models.presets import load_device
+from device_models.streams import torch_stream
+from device_models.units import shown
 
 DEVICES, PULSES = 40, 30
 SLOW = {"slow_fraction": 0.02, "slow_shortest_seconds": 0.01, "slow_longest_seconds": 1.0}
@@ -315,7 +315,7 @@ def test_a_spread_that_nothing_informed_is_off_in_the_checks(model, measured):
 
 
 def test_an_excerpt_keeps_whole_ramps(measured, monkeypatch):
-    monkeypatch.setattr("crossbar.fitting.predictive.MOST_ROWS", 1000)
+    monkeypatch.setattr("device_models.fitting.predictive_checks.MOST_ROWS", 1000)
     table = excerpt(measured).pulses[0]
     assert 0 < len(table) <= 1000
     ramps = np.unique(table.device * 2 + table.ramp, return_counts=True)[1]
@@ -448,7 +448,7 @@ def test_a_folder_of_something_else_is_left_alone(model, tmp_path):
 
 
 def test_measured_sets_can_be_drawn(model, monkeypatch):
-    monkeypatch.setattr("crossbar.fitting.predictive.MOST_ROWS", 4000)
+    monkeypatch.setattr("device_models.fitting.predictive_checks.MOST_ROWS", 4000)
     reads = relaxation_reads()
     short = reads.reads[0].take(np.arange(len(reads.reads[0])) % 100_000 < 3000)
     parts = [nirram_cycles(), crosssim_ramps(), relaxation("B"), replace(reads, reads=(short,))]

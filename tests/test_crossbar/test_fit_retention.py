@@ -8,11 +8,11 @@ import torch
 import xbar_synthetic as synthetic
 from xbar_measured import bake, relaxation
 
-from crossbar.fitting.estimators import retention
-from crossbar.fitting.fit import fit
-from crossbar.fitting.measurements import Retention
-from crossbar.fitting.predictive import checks, excerpt, predictions
-from crossbar.fitting.uncertain import drawn_models
+from device_models.fitting.estimators import retention
+from device_models.fitting.fit import fit
+from device_models.fitting.measurements import Retention
+from device_models.fitting.parameter_draws import drawn_models
+from device_models.fitting.predictive_checks import checks, excerpt, predictions
 from device_models.presets import load_device
 
 LEVELS = np.linspace(5e-6, 9e-5, 8)

@@ -8,13 +8,13 @@ import torch
 import xbar_synthetic as synthetic
 from xbar_measured import crosssim_ramps, taox_steps
 
-from crossbar.fitting.estimators import choice, filtering, steps
-from crossbar.fitting.estimators.chain import Chain
-from crossbar.fitting.estimators.laws import LAWS, as_model
-from crossbar.fitting.fit import fit
-from crossbar.fitting.predictive import checks, excerpt, predictions
-from crossbar.fitting.readers import read
-from crossbar.fitting.uncertain import drawn_models
+from device_models.fitting.estimators import kalman, model_selection, steps
+from device_models.fitting.estimators.laws import LAWS, as_model
+from device_models.fitting.estimators.pulse_train import Chain
+from device_models.fitting.fit import fit
+from device_models.fitting.parameter_draws import drawn_models
+from device_models.fitting.predictive_checks import checks, excerpt, predictions
+from device_models.fitting.readers import read
 from device_models.presets import load_device
 from device_models.registry import name_of
 
@@ -175,11 +175,11 @@ def test_pulses_that_leave_a_bound_are_not_chosen_by_the_errors_of_their_reading
     changes |= {"c2c_sigma": 0.2, "d2d_step_sigma": 0.0, "read_floor": 0.03, "read_fraction": 0.0}
     model = dataclasses.replace(model, **changes)
     chain = Chain.of(synthetic.trains(model, gen(seed), devices=200, pulses=60))
-    laws = filtering.tables([model], chain.before.min(), chain.before.max(), no_reads=False)
+    laws = kalman.tables([model], chain.before.min(), chain.before.max(), no_reads=False)
     bounds = np.tile([[model.g_min_siemens], [model.g_max_siemens]], 200)
     gains = np.zeros((1, 2, 200))
-    free = filtering.run(chain, laws, gains, bounds, None).free[0]
-    found = filtering.run(chain, laws, gains, bounds, free)
+    free = kalman.run(chain, laws, gains, bounds, None).free[0]
+    found = kalman.run(chain, laws, gains, bounds, free)
     first = free & ~np.r_[False, free[:-1]] & (chain.polarity < 0)
     off = (found.off[0] / np.sqrt(found.variance[0]))[first]
     assert len(off) >= 200
@@ -219,7 +219,7 @@ def test_the_density_of_a_table_is_one(sign, noise_siemens):
     table = as_model(synthetic.truth(c2c_sigma=0.4), "tabulated")
     steps_siemens = np.linspace(-4e-4, 4e-4, 400_001)
     at, noise = np.full(len(steps_siemens), 2e-4), np.full(len(steps_siemens), noise_siemens**2)
-    log = choice._of_tables(table, at, sign, steps_siemens, noise)(1.3)
+    log = model_selection._of_tables(table, at, sign, steps_siemens, noise)(1.3)
     weight = np.exp(log) * (steps_siemens[1] - steps_siemens[0])
     assert weight.sum() == pytest.approx(1.0, abs=2e-3)
     mean = 1.3 * float(table.step_siemens(torch.tensor([2e-4]), torch.tensor(sign)))

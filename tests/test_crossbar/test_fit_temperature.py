@@ -8,13 +8,13 @@ import pytest
 import torch
 import xbar_synthetic as synthetic
 
-from crossbar.fitting.estimators import retention
-from crossbar.fitting.measurements import Measurements, Retention
-from crossbar.fitting.options import Options
-from crossbar.fitting.predict import simulate
-from crossbar.fitting.readers import read
 from device_models import physics
 from device_models.errors import ConfigError
+from device_models.fitting.estimators import retention
+from device_models.fitting.measurements import Measurements, Retention
+from device_models.fitting.options import Options
+from device_models.fitting.readers import read
+from device_models.fitting.simulate import simulate
 from device_models.presets import load_device
 
 HOT = Options(temperature_kelvin=400.0)

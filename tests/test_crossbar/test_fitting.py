@@ -7,12 +7,12 @@ import pytest
 import torch
 import xbar_synthetic as synthetic
 
-from crossbar.fitting.estimators import spread, steps, written
-from crossbar.fitting.estimators.bootstrap import interval, units, weights
-from crossbar.fitting.estimators.growth import fit as grow
-from crossbar.fitting.fit import fit
-from crossbar.fitting.measurements import Pulses
 from device_models.errors import CalibrationError, ConfigError
+from device_models.fitting.estimators import steps, variance_components, write_verify
+from device_models.fitting.estimators.bootstrap import interval, units, weights
+from device_models.fitting.estimators.noise_law import fit as grow
+from device_models.fitting.fit import fit
+from device_models.fitting.measurements import Pulses
 from device_models.presets import load_device
 from device_models.registry import name_of
 from device_models.schema import dump
@@ -40,7 +40,7 @@ def test_writes_give_the_spread_and_the_stuck_share():
     model = synthetic.truth(verified_fraction=0.01, verified_exponent=0.5)
     table = synthetic.written(model, gen(), targets=[1e-5, 2e-5, 5e-5, 8e-5], each=400,
                               high_share=0.03, high_siemens=5e-4)  # fmt: skip
-    part = written.estimate(table, blind(model), generator=rng(), **SETTINGS)
+    part = write_verify.estimate(table, blind(model), generator=rng(), **SETTINGS)
     assert part.values["verified_fraction"] == pytest.approx(0.01, rel=0.2)
     assert part.values["verified_exponent"] == pytest.approx(0.5, abs=0.15)
     assert part.values["stuck_high_share"] == pytest.approx(0.03, abs=0.02)
@@ -50,7 +50,7 @@ def test_writes_give_the_spread_and_the_stuck_share():
 
 def test_spread_between_has_the_closed_form_of_equal_errors():
     values, errors = rng(8).normal(size=50), np.full(50, 0.5)
-    found = spread.between(values, errors, np.zeros(50, np.int64))
+    found = variance_components.between(values, errors, np.zeros(50, np.int64))
     assert found.sigma == pytest.approx(np.sqrt(values.var(ddof=1) - 0.25), rel=1e-6)
     assert found.low < found.sigma < found.high
 

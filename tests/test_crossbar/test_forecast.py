@@ -6,7 +6,7 @@ from functools import partial
 import pytest
 from xbar_training import finish, small, synthetic, trainer_of
 
-from crossbar.training.forecast import UPDATES, expected_pulses, worn_out
+from crossbar.experiment.endurance_check import UPDATES, expected_pulses, worn_out
 from device_models.presets import load_device
 
 EPOCHS = 3

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from crossbar import jit
+from device_models import jit
 
-ROOT = Path(jit.__file__).parent
-INNER = "from ...jit import jit\n\n@jit\ndef factor(x):\n    return {factor} * x\n"
-OUTER = "from ...jit import jit\nfrom .inner import factor\n\n@jit\ndef run(x):\n    return factor(x) + 1\n"
+ROOT = Path(jit.__file__).parents[1]
+INNER = "from device_models.jit import jit\n\n@jit\ndef factor(x):\n    return {factor} * x\n"
+OUTER = "from device_models.jit import jit\nfrom .inner import factor\n\n@jit\ndef run(x):\n    return factor(x) + 1\n"
 CALL = "from crossbar.snn.kernels.outer import run; print(run(10))"
 
 
@@ -22,9 +22,11 @@ def small(tmp_path):
     """A package of two kernels in two files, with the real `jit`."""
     kernels = tmp_path / "crossbar" / "snn" / "kernels"
     kernels.mkdir(parents=True)
-    for folder in (kernels, kernels.parent, kernels.parent.parent):
+    below = tmp_path / "device_models"
+    below.mkdir()
+    for folder in (kernels, kernels.parent, kernels.parent.parent, below):
         (folder / "__init__.py").write_text("")
-    shutil.copy(ROOT / "jit.py", tmp_path / "crossbar" / "jit.py")
+    shutil.copy(ROOT / "device_models" / "jit.py", below / "jit.py")
     (kernels / "inner.py").write_text(INNER.format(factor=2))
     (kernels / "outer.py").write_text(OUTER)
     return tmp_path
@@ -78,7 +80,9 @@ def test_only_the_two_newest_versions_stay_and_nothing_else_is_touched(small):
 
 
 def test_what_was_compiled_is_told_of_a_file_and_of_a_folder(small):
-    code = "from crossbar import jit; print(*map(jit.is_compiled, ['outer', 'kernels', 'other']))"
+    code = (
+        "from device_models import jit; print(*map(jit.is_compiled, ['outer', 'kernels', 'other']))"
+    )
     (small / "cache").mkdir()
     assert call(small, code)[0] == "False False False"
     call(small)
@@ -107,10 +111,14 @@ def test_every_file_with_a_kernel_is_a_source():
 
 
 def test_files_without_kernels_name_no_version():
-    assert not {"tile.py", "snn/network.py", "snn/encoding.py"} & set(jit.sources(ROOT))
+    assert not {
+        "crossbar/array/tile.py",
+        "crossbar/snn/network.py",
+        "device_models/streams.py",
+    } & set(jit.sources(ROOT))
 
 
 def test_all_of_a_folder_of_kernels_is_a_source(small):
     (small / "crossbar" / "snn" / "kernels" / "constants.py").write_text("TWO = 2\n")
-    found = jit.sources(small / "crossbar")
-    assert {"jit.py", "snn/kernels/inner.py", "snn/kernels/constants.py"} <= set(found)
+    found = jit.sources(small)
+    assert {f"crossbar/snn/kernels/{name}.py" for name in ("inner", "constants")} <= set(found)

@@ -21,8 +21,8 @@ from xbar_kernels import (
 )
 
 from crossbar.snn import kernels
-from crossbar.snn.arrays import constants, scratch
-from crossbar.snn.kernels.normals import add_noise, draw_normals, sample_key
+from crossbar.snn.engines.buffers import constants, scratch
+from crossbar.snn.kernels.counter_rng import add_noise, draw_normals, sample_key
 from crossbar.snn.network import Network
 
 FALSE_ALARM = 6e-7  # that of 5 sigma, for the tests that give a probability

@@ -7,11 +7,11 @@ import pytest
 from scipy import stats
 from xbar_kernels import lane_squares
 
-from crossbar.snn.kernels import normals
-from crossbar.snn.kernels.normals import draw_normals, places, sample_key
+from crossbar.snn.kernels import counter_rng
+from crossbar.snn.kernels.counter_rng import draw_normals, places, sample_key
 
 SIZE, BLOCK = 2**14, 256
-POOLS = {"p": normals._P, "q": normals._Q}
+POOLS = {"p": counter_rng._P, "q": counter_rng._Q}
 each_pool = pytest.mark.parametrize("pool", POOLS.values(), ids=POOLS)
 
 
@@ -73,7 +73,9 @@ def test_a_draw_is_a_sum_of_both_pools_at_places_of_its_block():
         for block, first in enumerate(range(0, 600, BLOCK)):
             a, b = places(key, 9, block)
             own = out[first : first + BLOCK]
-            expected = (normals._P[a : a + len(own)] + normals._Q[b : b + len(own)]) / np.sqrt(2.0)
+            expected = (
+                counter_rng._P[a : a + len(own)] + counter_rng._Q[b : b + len(own)]
+            ) / np.sqrt(2.0)
             np.testing.assert_allclose(own, expected, rtol=1e-5, atol=1e-6)
 
 

@@ -4,9 +4,8 @@ import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 
-from crossbar.jit import jit
-from crossbar.snn.arrays import CACHE_LINE, aligned
-from crossbar.snn.kernels.lanes import (
+from crossbar.snn.engines.buffers import CACHE_LINE, aligned
+from crossbar.snn.kernels.simd import (
     BITS,
     LANES,
     absolute,
@@ -28,6 +27,7 @@ from crossbar.snn.kernels.lanes import (
     word,
     write,
 )
+from device_models.jit import jit
 
 each_kind = pytest.mark.parametrize("kind", [np.float32, np.float64])
 

@@ -29,13 +29,13 @@ from xbar_mappings import (
 from xbar_stats import z_of_mean, z_of_sigma
 from xbar_training import finish, same_bits, small, synthetic, trained, trainer_of
 
+from crossbar.experiment import checkpoint
+from crossbar.experiment.config import Training
+from crossbar.experiment.run import summary
 from crossbar.mappings import MAPPINGS
 from crossbar.mappings.mapping import Route
-from crossbar.snn.known import send
-from crossbar.snn.seen import seen
-from crossbar.training import checkpoint
-from crossbar.training.config import Training
-from crossbar.training.run import summary
+from crossbar.synapses.effective import seen
+from crossbar.synapses.estimate import send
 from crossbar.wires.wires import Wires
 from device_models.errors import ConfigError
 from device_models.model import DeviceState

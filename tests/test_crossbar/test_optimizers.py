@@ -8,11 +8,11 @@ from torch.testing import assert_close
 from xbar_devices import gen
 from xbar_training import finish, same_bits, small, synthetic, trained, trainer_of
 
-from crossbar.training import checkpoint
-from crossbar.training.config import Training
-from crossbar.training.optimizers import OPTIMIZERS
-from crossbar.training.programming import Frozen
-from crossbar.training.twin import twin_settings
+from crossbar.experiment import checkpoint
+from crossbar.experiment.config import Training
+from crossbar.experiment.float_baseline import twin_settings
+from crossbar.experiment.transfer import Frozen
+from crossbar.synapses.optimizers import OPTIMIZERS
 from device_models.errors import ConfigError, RunError
 
 SHAPE = (37, 19)

@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
-from crossbar.jit import jit
-from crossbar.snn.arrays import aligned
-from crossbar.snn.kernels.borrowing import borrow_volleys
+from crossbar.snn.engines.buffers import aligned
 from crossbar.snn.kernels.forward import find_volleys
-from crossbar.snn.kernels.lanes import LANES, borrowed
-from crossbar.snn.kernels.panels import gather, scatter
+from crossbar.snn.kernels.gather_scatter import gather, scatter
+from crossbar.snn.kernels.pointers import borrow_volleys
 from crossbar.snn.kernels.records import Lines, Synapses, Volleys
+from crossbar.snn.kernels.simd import LANES, borrowed
+from device_models.jit import jit
 
 STEPS, ROWS = 100, 40
 each_kind = pytest.mark.parametrize("kind", [np.float32, np.float64])

@@ -12,11 +12,18 @@ from torch.testing import assert_close
 from xbar_measured import measured_file
 from xbar_training import finish, same_bits, small, synthetic, trained, trainer_of, without_seconds
 
-from crossbar.boards.emulated import EmulatedBoard
-from crossbar.periphery import FrontEnd, Periphery, bow, convert, make_converters, make_neurons
-from crossbar.snn import front as fronts
-from crossbar.tile import Tiling
-from crossbar.training import checkpoint
+from crossbar.array.periphery import (
+    FrontEnd,
+    Periphery,
+    bow,
+    convert,
+    make_converters,
+    make_neurons,
+)
+from crossbar.array.tile import Tiling
+from crossbar.boards.simulated import EmulatedBoard
+from crossbar.experiment import checkpoint
+from crossbar.snn.engines import adc as fronts
 from device_models.errors import ConfigError
 from device_models.presets import load_device
 

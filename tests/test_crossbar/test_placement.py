@@ -11,15 +11,15 @@ from xbar_devices import gen, quiet, registered
 from xbar_stats import z_of_mean, z_of_sigma
 from xbar_training import small, synthetic, trained, trainer_of
 
-from crossbar.boards.emulated import EmulatedBoard
-from crossbar.boards.placed import PlacedBoard
-from crossbar.faults import Faults, draw, healthy
+from crossbar.array.faults import Faults, draw, healthy
+from crossbar.array.periphery import Periphery
+from crossbar.array.placement import Placement, assign, choose, error, held, place, plain, row_costs
+from crossbar.array.tile import Tiling
+from crossbar.boards.routed import PlacedBoard
+from crossbar.boards.simulated import EmulatedBoard
+from crossbar.experiment import fault_study
+from crossbar.experiment.run import Run
 from crossbar.mappings import MAPPINGS
-from crossbar.periphery import Periphery
-from crossbar.placement import Placement, assign, choose, error, held, place, plain, row_costs
-from crossbar.tile import Tiling
-from crossbar.training import faulty
-from crossbar.training.run import Run
 from device_models.errors import ConfigError, LimitError, ShapeError
 from device_models.presets import load_device
 
@@ -344,13 +344,13 @@ def test_a_trained_run_is_written_to_faulty_chips(tmp_path):
     run = Run(tmp_path, config, load_device(config.device))
     trainer = trained(config, data)
     run.save(trainer, [layer.board.state.g.numpy() for layer in trainer.layers])
-    weights = faulty.trained_weights(run, data)
+    weights = fault_study.trained_weights(run, data)
     for layer, w in zip(trainer.layers, weights, strict=True):
         np.testing.assert_array_equal(layer.effective().weights, w)
 
     def tested(rate, **options):
         faults = Faults(stuck_high_share=rate / 2, stuck_low_share=rate / 2)
-        return faulty.evaluate_with_faults(run, data, weights, faults, seed=5, **options)
+        return fault_study.evaluate_with_faults(run, data, weights, faults, seed=5, **options)
 
     plain_errors = [sum(tested(rate).weight_error) for rate in (0.0, 0.05, 0.2)]
     assert plain_errors[0] < 1.0 < plain_errors[1] < plain_errors[2]

@@ -24,9 +24,9 @@ from xbar_stats import z_of_mean
 from xbar_training import finish, small, synthetic, trainer_of
 
 from crossbar.mappings import MappingOptions
-from crossbar.training.policies import POLICIES
-from crossbar.training.policies.serving import can_reset, check_serving
-from crossbar.training.policies.tiki_taka import has_symmetry_point
+from crossbar.synapses.policies import POLICIES
+from crossbar.synapses.policies.compatibility import can_reset, check_serving
+from crossbar.synapses.policies.tiki_taka import has_symmetry_point
 from device_models.errors import ConfigError
 from device_models.presets import load_device
 from device_models.registry import MODELS

@@ -11,17 +11,17 @@ from hypothesis import strategies as st
 from torch.testing import assert_close
 from xbar_devices import all_devices, at, everywhere, gen
 
-from crossbar.boards import pulses
-from crossbar.boards.board import Sent
-from crossbar.boards.devices import Devices
-from crossbar.boards.elementary import exp, log
-from crossbar.boards.emulated import EmulatedBoard
-from crossbar.tile import Tiling
+from crossbar.array.tile import Tiling
+from crossbar.boards import pulse_kernels
+from crossbar.boards.device_array import Devices
+from crossbar.boards.fast_math import exp, log
+from crossbar.boards.protocol import Sent
+from crossbar.boards.simulated import EmulatedBoard
 from device_models import physics
 
 DEVICES = all_devices()
-FOUND = {name: pulses.in_place(model) for name, model in DEVICES.items()}
-SERVED = {name: kind for name, kind in FOUND.items() if isinstance(kind, pulses.InPlace)}
+FOUND = {name: pulse_kernels.in_place(model) for name, model in DEVICES.items()}
+SERVED = {name: kind for name, kind in FOUND.items() if isinstance(kind, pulse_kernels.InPlace)}
 served = pytest.mark.parametrize("kind", SERVED.values(), ids=SERVED)
 
 
@@ -132,11 +132,11 @@ def test_a_board_sees_after_pulses_what_its_state_says(model):
 @pytest.mark.parametrize("name", ["ideal", "oxram"])
 def test_a_tally_is_that_of_the_model(name):
     model, counts = DEVICES[name], some_counts((13, 9))
-    found = pulses.tally(model, Sent.of(counts))
+    found = pulse_kernels.tally(model, Sent.of(counts))
     assert (found.sets, found.resets) == model.pulses(counts)
     assert found.devices == int(torch.count_nonzero(counts))
     each = counts.sign() if name == "ideal" else counts
-    assert torch.equal(pulses.own(model, counts), each.abs())
+    assert torch.equal(pulse_kernels.own(model, counts), each.abs())
 
 
 @pytest.mark.parametrize("name", ["ideal", "oxram"])
@@ -209,4 +209,4 @@ def test_a_device_that_may_stand_still_is_left_to_the_pure_function():
         {"set_threshold_volts": 1.0},
         {"stuck_low_share": 0.1},
     ):
-        assert pulses.in_place(dataclasses.replace(model, **change)) is None
+        assert pulse_kernels.in_place(dataclasses.replace(model, **change)) is None

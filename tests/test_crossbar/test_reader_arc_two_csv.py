@@ -5,11 +5,11 @@ import gzip
 import numpy as np
 import pytest
 
-from crossbar.fitting.lines import head
-from crossbar.fitting.measurements import columns
-from crossbar.fitting.options import Options
-from crossbar.fitting.readers import FORMATS, read, sniffed
 from device_models.errors import CalibrationError, DataError
+from device_models.fitting.lines import head
+from device_models.fitting.measurements import columns
+from device_models.fitting.options import Options
+from device_models.fitting.readers import FORMATS, read, sniffed
 
 END = "; nothing was read"
 SERIES = np.array([

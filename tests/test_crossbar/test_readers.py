@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 import xbar_measured as measured
 
-from crossbar.fitting.lines import head
-from crossbar.fitting.measurements import Cycles, Measurements, Pulses, Reads, columns, merge
-from crossbar.fitting.options import Options
-from crossbar.fitting.readers import FORMATS, read, sniffed
 from device_models.errors import CalibrationError, ConfigError, ShapeError
+from device_models.fitting.lines import head
+from device_models.fitting.measurements import Cycles, Measurements, Pulses, Reads, columns, merge
+from device_models.fitting.options import Options
+from device_models.fitting.readers import FORMATS, read, sniffed
 
 NEUTRAL = """t_seconds,device,word_line,bit_line,op,v_volts,width_seconds,i_compliance_amperes,\
 v_read_volts,i_amperes

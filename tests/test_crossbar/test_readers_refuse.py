@@ -7,11 +7,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from crossbar.fitting import lines
-from crossbar.fitting.measurements import Measurements
-from crossbar.fitting.options import Options
-from crossbar.fitting.readers import FORMATS, read
 from device_models.errors import CalibrationError, ConfigError, DataError, XbarError
+from device_models.fitting import lines
+from device_models.fitting.measurements import Measurements
+from device_models.fitting.options import Options
+from device_models.fitting.readers import FORMATS, read
 
 READS = "t_seconds,g_siemens\n"
 OPS = "op,v_volts,g_siemens\n"

@@ -5,9 +5,9 @@ import pytest
 import torch
 from xbar_synthetic import trains, truth
 
-from crossbar.fitting.estimators.saturation import up_to_the_bound
-from crossbar.fitting.fit import fit
-from crossbar.fitting.measurements import Measurements, Pulses
+from device_models.fitting.estimators.saturation import up_to_the_bound
+from device_models.fitting.fit import fit
+from device_models.fitting.measurements import Measurements, Pulses
 from device_models.presets import load_device
 
 

@@ -5,7 +5,7 @@ import torch
 from torch.testing import assert_close
 from xbar_devices import all_devices, at, gen
 
-from crossbar.snn.steps import Steps
+from crossbar.synapses.step_estimates import Steps
 
 DEVICES = all_devices()
 LAWFUL = {name: model for name, model in DEVICES.items() if model.step_law(1)}

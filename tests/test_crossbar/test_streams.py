@@ -7,10 +7,10 @@ import numpy as np
 import torch
 from xbar_devices import quiet
 
-from crossbar.boards.emulated import EmulatedBoard
-from crossbar.streams import stream, stream_key, torch_stream
-from crossbar.tile import Tiling
+from crossbar.array.tile import Tiling
+from crossbar.boards.simulated import EmulatedBoard
 from device_models.presets import load_device
+from device_models.streams import stream, stream_key, torch_stream
 
 N = 100_000  # standard error of a correlation 0.32 %
 PURPOSES = ("manufacture", "pulses", "board reads", "policy", "shuffle", "read noise")

@@ -6,14 +6,14 @@ from torch.testing import assert_close
 from xbar_devices import PULSED, gen, quiet
 from xbar_policies import SHAPE, Sent, known_of, layer_of, policy_of, step_of, wanted_changes
 
-from crossbar.training.policies.tiki_taka import (
+from crossbar.synapses.policies.tiki_taka import (
+    TikiOptions,
     default_pulses,
     find_symmetry_points,
     forgetting,
     step_at,
     symmetry_point,
 )
-from crossbar.training.tiki_options import TikiOptions
 from device_models.presets import load_device
 from device_models.soft_bounds import SoftBounds
 

@@ -11,7 +11,7 @@ from torch.testing import assert_close
 from xbar_devices import gen
 from xbar_stats import FALSE_ALARM, z_of_mean, z_of_sigma
 
-from crossbar.tile import Tiling, read, read_device_by_device
+from crossbar.array.tile import Tiling, read, read_device_by_device
 
 VECTORS, ROWS, COLUMNS = 4000, 12, 50  # 200 000 currents: standard error of a spread 0.16 %
 

@@ -25,15 +25,15 @@ from xbar_training import (
     without_seconds,
 )
 
-from crossbar.snn.encoding import Events
+from crossbar.datasets.encode import Data
+from crossbar.experiment import checkpoint
+from crossbar.experiment.builder import w_max_of
+from crossbar.snn.encodings.latency import Events
 from crossbar.snn.network import initial_weights, signs
-from crossbar.streams import stream
-from crossbar.training import checkpoint
-from crossbar.training.chip import w_max_of
-from crossbar.training.policies import POLICIES
-from crossbar.training.trainer import Data
+from crossbar.synapses.policies import POLICIES
 from device_models.errors import ConfigError, RunError
 from device_models.presets import load_device
+from device_models.streams import stream
 
 IDEAL = load_device("ideal")
 KINDS = {

@@ -7,12 +7,12 @@ import pytest
 import torch
 import xbar_synthetic as synthetic
 
-from crossbar.fitting.estimators import cycles, joint, reads
-from crossbar.fitting.fit import fit
-from crossbar.fitting.measurements import Measurements
-from crossbar.fitting.predictive import Check, checks, predictions
-from crossbar.fitting.result import Estimate, Fit
-from crossbar.fitting.uncertain import drawn_models
+from device_models.fitting.estimators import copula, cycles, reads
+from device_models.fitting.fit import fit
+from device_models.fitting.measurements import Measurements
+from device_models.fitting.parameter_draws import drawn_models
+from device_models.fitting.predictive_checks import Check, checks, predictions
+from device_models.fitting.result import Estimate, Fit
 from device_models.presets import load_device
 from device_models.record import Range
 
@@ -67,7 +67,7 @@ def random_reads(seed):
     ("value", "interval"), [(0.02, (0.01, 0.5)), (-3e-7, (-4e-7, 1e-7)), (0.0, (0.0, 2e-3))]
 )
 def test_95_percent_of_the_draws_lie_in_the_interval(value, interval):
-    found = joint.drawn(rng(0).standard_normal(20_000), value, interval)
+    found = copula.drawn(rng(0).standard_normal(20_000), value, interval)
     low, high = (np.mean(found < interval[0]), np.mean(found > interval[1]))
     assert high == pytest.approx(0.025, abs=0.005)
     assert low == pytest.approx(0.0 if interval[0] == value else 0.025, abs=0.005)
@@ -75,20 +75,20 @@ def test_95_percent_of_the_draws_lie_in_the_interval(value, interval):
 
 
 def test_an_unknown_end_takes_the_spread_of_the_other_and_zero_is_an_end():
-    z, allowed = np.array([-joint.Z, joint.Z]), Range("", 1e-9, 1e9)
-    assert joint.drawn(z, 2.0, (0.5, 1e9), allowed) == pytest.approx([0.5, 8.0])
-    assert joint.drawn(z, 2.0, (1e-9, 4.0), allowed) == pytest.approx([1.0, 4.0])
-    assert joint.drawn(z, 2.0, (1e-9, 1e9), allowed) == pytest.approx([0.2, 20.0])
-    assert joint.drawn(z, 0.3, (0.0, 0.4), Range("", 0.0, 1.0)) == pytest.approx([0.0, 0.4])
-    assert joint.drawn(2.0 * z, 0.3, (0.1, 0.6), Range("", 0.2, 1.0)) == pytest.approx([0.2, 1.0])
+    z, allowed = np.array([-copula.Z, copula.Z]), Range("", 1e-9, 1e9)
+    assert copula.drawn(z, 2.0, (0.5, 1e9), allowed) == pytest.approx([0.5, 8.0])
+    assert copula.drawn(z, 2.0, (1e-9, 4.0), allowed) == pytest.approx([1.0, 4.0])
+    assert copula.drawn(z, 2.0, (1e-9, 1e9), allowed) == pytest.approx([0.2, 20.0])
+    assert copula.drawn(z, 0.3, (0.0, 0.4), Range("", 0.0, 1.0)) == pytest.approx([0.0, 0.4])
+    assert copula.drawn(2.0 * z, 0.3, (0.1, 0.6), Range("", 0.2, 1.0)) == pytest.approx([0.2, 1.0])
 
 
 def test_scores_have_the_correlations_of_the_covariance():
     covariance = np.array([[4.0, -3.0, 0.0], [-3.0, 9.0, 0.0], [0.0, 0.0, 0.0]])
-    z = joint.scores(covariance, 20_000, rng(1))
+    z = copula.scores(covariance, 20_000, rng(1))
     np.testing.assert_allclose(z.std(0), 1.0, atol=0.03)
     np.testing.assert_allclose(np.corrcoef(z.T)[0], [1.0, -0.5, 0.0], atol=0.03)
-    assert joint.depth(z, covariance).mean() == pytest.approx(
+    assert copula.depth(z, covariance).mean() == pytest.approx(
         1.5, abs=0.05
     )  # chi-square of 3, halved
 

@@ -10,8 +10,8 @@ from torch.testing import assert_close
 from xbar_devices import gen
 
 from crossbar.snn.kernels.reduction import mean_of_chunks
-from crossbar.snn.known import Known, Way, send
-from crossbar.training.policies.kernel import give_way, lead, take_whole_steps
+from crossbar.synapses.estimate import Known, Way, send
+from crossbar.synapses.policies.kernels import give_way, lead, take_whole_steps
 
 SHAPE = (37, 19)
 

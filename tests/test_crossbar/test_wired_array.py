@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from crossbar.boards.emulated import EmulatedBoard
-from crossbar.tile import Tiling
+from crossbar.array.tile import Tiling
+from crossbar.boards.simulated import EmulatedBoard
 from crossbar.wires.array import WiredArray
 from crossbar.wires.transfer import transfer_matrix
 from crossbar.wires.wires import Wires

@@ -10,7 +10,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from crossbar.tile import CrossbarTile
+from crossbar.array.tile import CrossbarTile
 from crossbar.wires import iterative, ladders, nodal, transfer
 from crossbar.wires.wires import Wires, bytes_needed
 from device_models.errors import ConfigError, LimitError, ShapeError

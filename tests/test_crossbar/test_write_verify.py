@@ -11,12 +11,12 @@ from torch.testing import assert_close
 from xbar_devices import gen
 from xbar_training import small, synthetic
 
-from crossbar.boards.emulated import EmulatedBoard
-from crossbar.boards.placed import PlacedBoard
-from crossbar.boards.verify import WriteVerify, counted, unreadable, write_verify
-from crossbar.tile import Tiling
-from crossbar.training import programming
-from crossbar.training.trainer import Trainer
+from crossbar.array.tile import Tiling
+from crossbar.boards.routed import PlacedBoard
+from crossbar.boards.simulated import EmulatedBoard
+from crossbar.boards.write_verify import WriteVerify, counted, unreadable, write_verify
+from crossbar.experiment import transfer
+from crossbar.experiment.trainer import Trainer
 from device_models.errors import ConfigError
 from device_models.presets import load_device
 
@@ -244,7 +244,7 @@ def test_settings_without_sense_are_refused(wrong):
 def test_a_board_takes_the_loop_as_its_algorithm_for_what_is_selected():
     selected = torch.rand(SHAPE, generator=gen(3)) < 0.5
     board, parts = board_of(OXRAM, selected=selected), []
-    found = board.program(targets_of(OXRAM), algorithm=programming.recorded(parts, P))
+    found = board.program(targets_of(OXRAM), algorithm=transfer.recorded(parts, P))
     (part,) = parts
     assert torch.equal(part.written.chosen, selected)
     assert torch.equal(found, part.written.siemens)
@@ -257,8 +257,8 @@ def test_a_board_takes_the_loop_as_its_algorithm_for_what_is_selected():
 def chip(p=P, **settings):
     config = small(device="oxram", **settings)
     weights = Trainer(config, OXRAM, synthetic(), threads=1)._weights
-    base = programming.chip_config(config, OXRAM, weights, device="oxram", source="w.npz")
-    return programming.write_chip(base, OXRAM, synthetic(), weights, p, threads=1), base, weights
+    base = transfer.chip_config(config, OXRAM, weights, device="oxram", source="w.npz")
+    return transfer.write_chip(base, OXRAM, synthetic(), weights, p, threads=1), base, weights
 
 
 @pytest.mark.parametrize("mapping", ["one_sided", "reference_column", "sliced"])
@@ -296,7 +296,7 @@ def test_time_passes_and_only_the_readout_is_trained_again():
     def keep(trainer):
         kept.append((trainer, [layer.board.counters for layer in trainer.layers]))
 
-    written = programming.write_chip(
+    written = transfer.write_chip(
         config, OXRAM, data, weights, P, retention=(1.0, 100.0), retune_epochs=2, threads=1,
         keep=keep,
     )  # fmt: skip

@@ -5,6 +5,7 @@ behind a periphery) and back (`backward`, `recurrent`); `run` takes chunks of sa
 network. Neurons go in blocks of sixteen (`lanes`). Nothing here depends on threads.
 """
 
+from .bptt import run_chunk, run_converted
 from .records import (
     Columns,
     Constants,
@@ -17,7 +18,6 @@ from .records import (
     Tally,
     Volleys,
 )
-from .run import run_chunk, run_converted
 
 __all__ = [
     "Columns",

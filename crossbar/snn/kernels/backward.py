@@ -14,10 +14,11 @@ import math
 
 import numpy as np
 
-from ...jit import inlined, jit
-from .borrowing import increase
-from .lanes import LANES, absolute, load, select, splat, store, total, write
-from .panels import scatter
+from device_models.jit import inlined, jit
+
+from .gather_scatter import scatter
+from .pointers import increase
+from .simd import LANES, absolute, load, select, splat, store, total, write
 
 
 @jit

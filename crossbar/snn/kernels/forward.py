@@ -8,12 +8,13 @@ registers. All records are borrowed ones.
 
 import numpy as np
 
-from ...jit import inlined, jit
-from .borrowing import increase
-from .lanes import BITS, LANES, bits, load, lowest, root, select, splat, store, turns, word, write
+from device_models.jit import inlined, jit
+
+from .counter_rng import BLOCK, normals_at, places
+from .gather_scatter import gather
 from .neurons import driven_siemens, tiles_entered
-from .normals import BLOCK, normals_at, places
-from .panels import gather
+from .pointers import increase
+from .simd import BITS, LANES, bits, load, lowest, root, select, splat, store, turns, word, write
 
 
 @jit

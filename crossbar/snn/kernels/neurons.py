@@ -6,7 +6,7 @@ vectorise it.
 
 import numpy as np
 
-from ...jit import jit
+from device_models.jit import jit
 
 _i32 = np.int32
 

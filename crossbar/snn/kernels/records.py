@@ -97,7 +97,7 @@ class Tally(NamedTuple):
 class Columns(NamedTuple):
     """One layer behind its periphery; `columns` of the array, in the dtype of the weights.
 
-    The errors are those of `crossbar.periphery`. Run r of the combination adds factor[r] times the
+    The errors are those of `crossbar.array.periphery`. Run r of the combination adds factor[r] times the
     converted column c + s i to output o + i, for i below its length, where (c, s, o, length) is
     runs[r] and s is 0 or 1.
     """

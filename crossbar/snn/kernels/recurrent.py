@@ -4,15 +4,16 @@ Its own spikes drive its crossbar in the same step and by the same read as the l
 All records are borrowed ones.
 """
 
-from ...jit import jit
+from device_models.jit import jit
+
 from .backward import along, through_neurons, volleys_until
-from .borrowing import increase
+from .counter_rng import BLOCK, normals_at, places
 from .forward import count_reads, list_word
-from .lanes import LANES, bits, load, root, select, splat, store, store_panel, write
+from .gather_scatter import scatter, with_rows
 from .neurons import driven_siemens, tiles_entered, tiles_shared
-from .normals import BLOCK, normals_at, places
-from .panels import scatter, with_rows
+from .pointers import increase
 from .records import Lines
+from .simd import LANES, bits, load, root, select, splat, store, store_panel, write
 
 
 @jit

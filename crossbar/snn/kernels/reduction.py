@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ...jit import jit
+from device_models.jit import jit
 
 
 @jit

@@ -1,0 +1,1 @@
+"""Passive things of an array: tiles, faults, half-select, periphery, placement, counters."""

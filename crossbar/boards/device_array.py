@@ -1,0 +1,171 @@
+"""The devices of an emulated board, in arrays that it owns, and what reads see of each."""
+
+import torch
+from torch import Tensor
+
+from device_models.linear import Ideal
+from device_models.model import DeviceModel, DeviceState, check_shapes
+
+from ..array.faults import Broken
+from . import pulse_kernels
+from .device_kernels import Arrays, arrays_of, look, traits_of
+from .protocol import Sent
+
+
+class Devices:
+    """An array of devices. Lines and wires are a matter of the board.
+
+    Attributes:
+        g: What a noiseless read of each device sees now, siemens, stuck ones included.
+        sigma: Spread of one read, siemens; None without noise.
+    """
+
+    g: Tensor
+    sigma: Tensor | None
+
+    def __init__(
+        self, model: DeviceModel, state: DeviceState, broken: Broken | None, *, is_alone: bool
+    ) -> None:
+        """Take over a state.
+
+        Args:
+            model: Kind of device.
+            state: The devices.
+            broken: What is broken.
+            is_alone: Whether pulses reach no device but those they are for.
+        """
+        self._model, self._broken = model, broken
+        self._kind = pulse_kernels.in_place(model) if is_alone else None
+        self.restore(state)
+
+    @property
+    def state(self) -> DeviceState:
+        """The devices as they are now; pulses leave what was handed out alone."""
+        self._is_shared = True
+        return self._state
+
+    @property
+    def is_in_place(self) -> bool:
+        """Whether `pulse` serves them."""
+        return self._kind is not None
+
+    def check(self, counts: Tensor, selected: Tensor) -> None:
+        """Raise ShapeError unless counts and selection describe the devices."""
+        check_shapes(self._state, counts, selected)
+
+    def restore(self, state: DeviceState) -> None:
+        """Put the devices into a state."""
+        self._state = state
+        self.look()
+
+    def look(self) -> None:
+        """Look at every device anew."""
+        if isinstance(self._kind, pulse_kernels.InPlace):
+            self._look_in_place(self._kind)
+        else:
+            self.g = self.conductance(self._state)
+            self.sigma = self._model.read_sigma_siemens(self.g)
+        self._is_shared = True  # `g` may be that of the state
+
+    def _look_in_place(self, kind: pulse_kernels.InPlace) -> None:
+        """`look` by the kernels."""
+        g, slow = self._state.g, self._state.dynamics.get("slow")
+        self._slow = g.new_zeros(0) if slow is None else slow.sum(0) * slow.shape[0] ** -0.5
+        self.g, is_noisy = torch.empty(g.shape), max(kind.laws.read_floor, kind.laws.read[0]) > 0
+        self.sigma = torch.empty(g.shape) if is_noisy else None
+        self._traits = traits_of(self._state)
+        self._bind()
+        look(self._arrays, kind.laws)
+        self._show_stuck()
+
+    def _bind(self) -> None:
+        """The arrays of the kernels are those of the state."""
+        self._arrays: Arrays = arrays_of(self._state, self._traits, self._slow, self.g, self.sigma)
+
+    def _show_stuck(self) -> None:
+        """Put down what reads see of stuck devices, which kernels know nothing of."""
+        if self._broken is None:
+            return
+        seen = self._broken.conductance(self.g)
+        stuck = seen != self.g
+        self.g[stuck] = seen[stuck]
+        sigma = self._model.read_sigma_siemens(seen[stuck])
+        if self.sigma is not None and sigma is not None:
+            self.sigma[stuck] = sigma
+
+    def conductance(self, state: DeviceState, where: Tensor | None = None) -> Tensor:
+        """Of some devices (flat indices) or all, stuck ones included."""
+        g = self._model.conductance(state, where)
+        return g if self._broken is None else self._broken.conductance(g, where)
+
+    def pulse(self, sent: Sent, pulsed: Tensor, generator: torch.Generator) -> float:
+        """Give devices that react their pulses, in place; joules. Only where `is_in_place`.
+
+        Args:
+            sent: The pulses.
+            pulsed: Those of every device so far. Changed in place.
+            generator: Source of their spread.
+        """
+        self._unshare()
+        if isinstance(self._kind, pulse_kernels.InPlace):
+            return pulse_kernels.pulse(self._kind, self._arrays, sent, pulsed, generator)
+        if isinstance(self._kind, Ideal):
+            pulse_kernels.move(self._kind, self._state.g, sent, pulsed)
+        if self.g is not self._state.g:
+            self._look_at(torch.from_numpy(sent.where).long())
+        return 0.0
+
+    def program(self, counts: Tensor, selected: Tensor, generator: torch.Generator) -> float:
+        """Pulse any kind of device by the functions of its model; joules."""
+        after = self._model.program(self._state, counts, selected, generator=generator)
+        if after.where is None:
+            self.restore(after.state)
+        else:
+            self._unshare()
+            self._state = after.state
+            self._look_at(after.where)
+        return after.energy_joules
+
+    def advance(
+        self, seconds: float, generator: torch.Generator, temperature_kelvin: float | None
+    ) -> None:
+        """Let device time pass."""
+        if isinstance(self._kind, pulse_kernels.InPlace):
+            self._unshare()
+            slow = self._state.dynamics.get("slow")
+            how = seconds, generator, temperature_kelvin
+            pulse_kernels.advance(self._kind, self._arrays, slow, *how)
+            self._show_stuck()
+            return
+        after = self._model.advance(
+            self._state, seconds, generator=generator, temperature_kelvin=temperature_kelvin
+        )
+        if after is not self._state:
+            self.restore(after)
+
+    def _look_at(self, where: Tensor) -> None:
+        """Look at devices at flat indices; relaxation and slow noise go on in `advance` alone."""
+        g = self.conductance(self._state, where)
+        sigma = self._model.read_sigma_siemens(g)
+        self.g.view(-1).index_copy_(0, where, g)
+        if self.sigma is not None and sigma is not None:
+            self.sigma.view(-1).index_copy_(0, where, sigma)
+
+    def _unshare(self) -> None:
+        """Copy the arrays that pulses change where somebody else may hold them."""
+        if not self._is_shared:
+            return
+        is_state, old = self.g is self._state.g, self._state
+        dynamics = {name: _copy(array) for name, array in old.dynamics.items()}
+        self._state = DeviceState(_copy(old.g), old.traits, dynamics)
+        if isinstance(self._kind, pulse_kernels.InPlace):
+            self._bind()
+        else:
+            self.g = self._state.g if is_state else _copy(self.g)
+            self.sigma = None if self.sigma is None else _copy(self.sigma)
+        self._is_shared = False
+
+
+def _copy(array: Tensor) -> Tensor:
+    """A contiguous copy."""
+    return array.clone(memory_format=torch.contiguous_format)

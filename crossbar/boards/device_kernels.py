@@ -1,0 +1,229 @@
+"""The laws of pulsed devices, one device at a time, for kernels.
+
+The slow references are `DeviceModel.step_siemens`, `Pulsed.relaxed`, `Pulsed.conductance` and
+`Pulsed.read_sigma_siemens`, where the equations are. All numbers are float32 in siemens, ohms and
+seconds.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from torch import Tensor
+
+from device_models import physics
+from device_models.jit import inlined, jit
+from device_models.model import DeviceState
+from device_models.pulsed import Pulsed
+
+from .fast_math import exp, log
+
+Number = np.float32
+TINY = Number(1e-30)  # as in `physics.growing_fraction`
+ZERO, ONE = Number(0.0), Number(1.0)
+TO_DECADES = Number(1.0 / np.log(10.0))
+SLOW_SCALE = Number(physics.COMPONENTS**-0.5)
+PIECE = 1024  # devices
+TRAITS = "g_low", "g_high", "set_gain", "reset_gain"  # see `Pulsed.manufacture`
+
+
+class Bend(NamedTuple):
+    """`StepLaw` of one polarity."""
+
+    level: Number
+    slope: Number
+    scale: Number
+    rate: Number
+
+
+class Growth(NamedTuple):
+    """Arguments of `physics.growing_fraction`."""
+
+    fraction: Number
+    knee: Number
+    exponent: Number
+    cap: Number
+
+
+class Laws(NamedTuple):
+    """What `Pulsed` says of its devices; `floor` and `width` are of the window."""
+
+    up: Bend
+    down: Bend
+    floor: Number
+    width: Number
+    least_step: Number
+    least_g: Number
+    drift: Number
+    spread: Number
+    peak: Number
+    sharpness: Number
+    onset: Number
+    slow: Growth
+    read: Growth
+    read_floor: Number
+
+
+def laws_of(p: Pulsed) -> Laws | None:
+    """The laws of a model; None where steps have no law, or where not every pulse moves a device."""
+    up, down = p.step_law(1), p.step_law(-1)
+    if up is None or down is None or p.set_kind == "abrupt" or p.may_stand_still:
+        return None
+    if p.stuck_high_share + p.stuck_low_share > 0.0:
+        return None
+    knee = p.read_knee_ohms
+    return Laws(
+        up=Bend(*map(Number, up)),
+        down=Bend(*map(Number, down)),
+        floor=Number(p.g_min_siemens),
+        width=Number(p.window_siemens),
+        least_step=Number(physics.LEAST_STEP_SIEMENS),
+        least_g=Number(p.g_min_siemens / 100),
+        drift=Number(p.relax_drift_siemens),
+        spread=Number(p.relax_sigma_siemens),
+        peak=Number(p.relax_peak_siemens),
+        sharpness=Number(p.relax_sharpness),
+        onset=Number(p.relax_onset_seconds),
+        slow=Growth(*map(Number, (p.slow_fraction, knee, p.slow_exponent, p.slow_cap))),
+        read=Growth(*map(Number, (p.read_fraction, knee, p.read_exponent, p.read_cap))),
+        read_floor=Number(p.read_floor),
+    )
+
+
+class Arrays(NamedTuple):
+    """Devices as kernels take them, flat; what they have not is empty.
+
+    Attributes:
+        g: `DeviceState.g`.
+        traits: `TRAITS` of each device, side by side: (devices, 4).
+        kick: Dynamics, as the next.
+        since: Seconds, float64.
+        slow: Sum of the components of the slow fluctuation, of unit variance.
+        seen: `DeviceModel.conductance`.
+        sigma: `DeviceModel.read_sigma_siemens` of it.
+    """
+
+    g: np.ndarray
+    traits: np.ndarray
+    kick: np.ndarray
+    since: np.ndarray
+    slow: np.ndarray
+    seen: np.ndarray
+    sigma: np.ndarray
+
+
+def traits_of(state: DeviceState) -> np.ndarray:
+    """`Arrays.traits`, float32."""
+    return np.stack([state.traits[name].numpy().reshape(-1) for name in TRAITS], 1)
+
+
+def arrays_of(
+    state: DeviceState, traits: np.ndarray, slow: Tensor, seen: Tensor, sigma: Tensor | None
+) -> Arrays:
+    """Views of a state and of what is kept beside it; all are contiguous."""
+    none = seen.new_zeros(0)
+    kick = state.dynamics.get("kick", none)
+    since = state.dynamics.get("since_seconds", none.double())
+    look = slow, seen, none if sigma is None else sigma
+    rest = (a.numpy().reshape(-1) for a in (kick, since, *look))
+    return Arrays(state.g.numpy().reshape(-1), traits, *rest)
+
+
+@inlined
+def step(laws: Laws, is_down: bool, g: Number) -> Number:
+    """Expected step of one pulse."""
+    law = laws.down if is_down else laws.up
+    x = (g - laws.floor) / laws.width
+    bent = law.level + law.slope * x + law.scale * exp(law.rate * x)
+    return max(bent * laws.width, laws.least_step)
+
+
+@inlined
+def growing(law: Growth, g: Number) -> Number:
+    """`physics.growing_fraction`."""
+    return min(law.fraction * exp(-law.exponent * log(max(g * law.knee, TINY))), law.cap)
+
+
+@jit
+def relax(g: np.ndarray, kick: np.ndarray, since: np.ndarray, seen: np.ndarray, laws: Laws) -> None:
+    """`Pulsed.relaxed` of some devices, into `seen`; `kick` is empty where nothing relaxes."""
+    for i in range(0 if kick.shape[0] else g.shape[0]):
+        seen[i] = g[i]
+    drift, spread, peak, onset = laws.drift, laws.spread, laws.peak, laws.onset
+    for i in range(kick.shape[0]):
+        x = g[i] / peak
+        shape = exp(laws.sharpness * (log(x) - x + ONE))
+        late = log(ONE + Number(since[i]) / onset) * TO_DECADES
+        seen[i] = max(g[i] + (drift + spread * kick[i]) * shape * late, laws.least_g)
+
+
+@jit
+def look(devices: Arrays, laws: Laws) -> None:
+    """What reads see of all devices: `seen` and `sigma`, piece by piece in the nearest cache."""
+    g, _, kick, since, slow, seen, sigma = devices
+    least, floor = laws.least_g, laws.read_floor * laws.read_floor
+    for first in range(0, g.shape[0], PIECE):
+        last = min(first + PIECE, g.shape[0])
+        relax(g[first:last], kick[first:last], since[first:last], seen[first:last], laws)
+        for i in range(first, min(last, slow.shape[0])):
+            spread = growing(laws.slow, seen[i]) * slow[i]
+            seen[i] = max(seen[i] * (ONE + spread), least)
+        for i in range(first, min(last, sigma.shape[0])):
+            growth = growing(laws.read, max(seen[i], least))
+            sigma[i] = seen[i] * np.sqrt(growth * growth + floor)
+
+
+@jit
+def chosen(values: np.ndarray, where: np.ndarray) -> np.ndarray:
+    """`values[where]`, which takes a second to compile; empty where `values` are."""
+    found = np.empty(where.shape[0] if values.shape[0] else 0, values.dtype)
+    for k in range(found.shape[0]):
+        found[k] = values[np.uint32(where[k])]
+    return found
+
+
+@jit
+def some(devices: Arrays, where: np.ndarray) -> Arrays:
+    """Copies of some devices."""
+    g, all_traits, kick, since, slow, _, sigma = devices
+    traits = np.empty((where.shape[0], all_traits.shape[1]), Number)
+    for k in range(where.shape[0]):
+        for trait in range(traits.shape[1]):
+            traits[k, trait] = all_traits[np.uint32(where[k]), trait]
+    seen = np.empty(where.shape[0], Number)
+    spread = np.empty(where.shape[0] if sigma.shape[0] else 0, Number)
+    few = chosen(g, where), traits, chosen(kick, where), chosen(since, where), chosen(slow, where)
+    return Arrays(few[0], few[1], few[2], few[3], few[4], seen, spread)
+
+
+@jit
+def put(devices: Arrays, where: np.ndarray, few: Arrays) -> None:
+    """Copies of some devices back in their places, but for what no pulse changes."""
+    g, _, kick, since, _, seen, sigma = devices
+    new_g, _, new_kick, new_since, _, new_seen, new_sigma = few
+    for k in range(where.shape[0]):
+        i = np.uint32(where[k])
+        g[i], seen[i] = new_g[k], new_seen[k]
+        if new_kick.shape[0]:
+            kick[i], since[i] = new_kick[k], new_since[k]
+        if new_sigma.shape[0]:
+            sigma[i] = new_sigma[k]
+
+
+@jit
+def fluctuate(
+    slow: np.ndarray, parts: np.ndarray, noise: np.ndarray, kept: np.ndarray, fresh: np.ndarray
+) -> None:
+    """`physics.step_fluctuation` of `parts` (components, devices), and their sum, in place.
+
+    `noise` is of their shape; of each component, `kept` stays and `fresh` comes from the noise.
+    """
+    for first in range(0, slow.shape[0], PIECE):
+        total = slow[first : first + PIECE]
+        for i in range(total.shape[0]):
+            total[i] = ZERO
+        for part in range(parts.shape[0]):
+            own, new = parts[part, first : first + PIECE], noise[part, first : first + PIECE]
+            a, b = kept[part], fresh[part]
+            for i in range(total.shape[0]):
+                own[i] = a * own[i] + b * new[i]
+                total[i] += own[i] * SLOW_SCALE

@@ -1,0 +1,215 @@
+"""Pulses as a board gives them: only to the devices that get some, in arrays that it owns.
+
+The slow references are `Ideal.program` and `Pulsed.program`, which leave their arguments alone.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from device_models import physics
+from device_models.jit import jit
+from device_models.linear import FineSteps, Ideal
+from device_models.model import DeviceModel
+from device_models.pulsed import Pulsed
+
+from .device_kernels import Arrays, Laws, fluctuate, laws_of, look, put, relax, some, step
+from .protocol import Sent
+
+
+class InPlace(NamedTuple):
+    """A model that `pulse` serves, and its laws as kernels take them."""
+
+    model: Pulsed
+    laws: Laws
+
+
+class Tally(NamedTuple):
+    """What a programming operation sends: SET and RESET pulses, and to how many devices."""
+
+    sets: int
+    resets: int
+    devices: int
+
+
+def tally(model: DeviceModel, sent: Sent) -> Tally:
+    """Count pulses; of `FineSteps` a count is the width of one."""
+    rising, falling = _tally(sent.counts)
+    if isinstance(model, FineSteps):
+        return Tally(rising, falling, rising + falling)
+    sets, resets = _sums(sent.counts)
+    return Tally(sets, resets, rising + falling)
+
+
+def own(model: DeviceModel, counts: Tensor) -> Tensor:
+    """Pulses of each device, int32, from signed counts; see `tally`."""
+    return counts.abs().clamp_(max=1) if isinstance(model, FineSteps) else counts.abs()
+
+
+@jit
+def _tally(counts: np.ndarray) -> tuple[int, int]:
+    """How many counts are above 0, and below it; in 32 bits, four times as fast as in 64."""
+    rising, falling = np.int32(0), np.int32(0)
+    for count in counts:
+        rising = np.int32(rising + np.int32(count > 0))
+        falling = np.int32(falling + np.int32(count < 0))
+    return int(rising), int(falling)
+
+
+@jit
+def _sums(counts: np.ndarray) -> tuple[int, int]:
+    """The sums of the counts above 0, and of those below it, both positive."""
+    sets, resets = 0, 0
+    for count in counts:
+        sets += max(count, 0)
+        resets += max(-count, 0)
+    return sets, resets
+
+
+def in_place(model: DeviceModel) -> InPlace | Ideal | None:
+    """What serves a model of which every pulse moves the device by its step law; None: any other.
+
+    `move` serves `Ideal`, `pulse` the others.
+    """
+    if isinstance(model, Pulsed):
+        laws = laws_of(model)
+        return None if laws is None else InPlace(model, laws)
+    return model if isinstance(model, Ideal) else None
+
+
+def ordered(sent: Sent) -> Sent:
+    """The same pulses by rising places, without the devices that get none."""
+    where, counts = sent
+    if not counts.all():
+        where, counts = where[counts != 0], counts[counts != 0]
+    if (where[1:] < where[:-1]).any():
+        order = np.argsort(where, kind="stable")
+        where, counts = where[order], counts[order]
+    return Sent(where, counts)
+
+
+def pulse(
+    kind: InPlace, arrays: Arrays, sent: Sent, pulsed: Tensor, generator: torch.Generator
+) -> float:
+    """`Pulsed.program` in place, and what reads then see of these devices; the energy in joules.
+
+    Draws go device by device, by rising places: those of single pulses are the draws of the
+    reference.
+
+    Args:
+        kind: Of the devices.
+        arrays: Of all devices. They change.
+        sent: Which get how many pulses.
+        pulsed: Pulses of every device so far, int32. Changed in place.
+        generator: Source of the spread of the pulses and of the relaxation.
+    """
+    (model, laws), (where, counts) = kind, ordered(sent)
+    factors = torch.empty(int(np.abs(counts).sum()))
+    if model.c2c_sigma > 0.0:
+        factors.normal_(1.0, model.c2c_sigma, generator=generator)
+    else:
+        factors.fill_(1.0)
+    kicks = torch.empty(0)
+    if model.relaxes:
+        kicks = physics.draw_kicks(
+            torch.Size(where.shape), model.relax_tail_sigma, generator=generator
+        )
+    drawn = factors.numpy(), kicks.numpy()
+    sets, resets = _pulse(arrays, where, counts, pulsed.view(-1).numpy(), *drawn, laws)
+    squares = sets * model.set_volts**2 + resets * model.reset_volts**2
+    return float(squares * model.width_seconds / 2)
+
+
+@jit
+def _pulse(
+    devices: Arrays,
+    where: np.ndarray,
+    counts: np.ndarray,
+    pulsed: np.ndarray,
+    factors: np.ndarray,
+    kicks: np.ndarray,
+    laws: Laws,
+) -> tuple[float, float]:
+    """Give some devices their pulses, one device after the other.
+
+    Args:
+        devices: All of them.
+        where: The places of the devices.
+        counts: Their signed pulses.
+        pulsed: Pulses of every device so far.
+        factors: Of every pulse to its step, in the order of the devices.
+        kicks: Relaxation of every device from now on; empty without.
+        laws: Of the devices.
+
+    Returns:
+        Conductances before and after each pulse, summed over the SETs and over the RESETs.
+    """
+    sums, drawn, few = np.zeros(2), 0, some(devices, where)
+    g, traits, kick, since, _, seen, _ = few
+    relax(g, kick, since, seen, laws)
+    for k in range(where.shape[0]):
+        now, is_down, count = seen[k], counts[k] < 0, abs(counts[k])
+        low, high = traits[k, 0], traits[k, 1]
+        gain, total = -traits[k, 3] if is_down else traits[k, 2], 0.0
+        for place in range(drawn, drawn + count):
+            moved = now + step(laws, is_down, now) * factors[place] * gain
+            after = min(max(moved, low), high)
+            total += np.float64(now) + np.float64(after)
+            now = after
+        drawn, g[k] = drawn + count, now
+        sums[np.int64(is_down)] += total
+        pulsed[np.uint32(where[k])] += count
+    for k in range(kicks.shape[0]):
+        kick[k], since[k] = kicks[k], 0.0
+    look(few, laws)
+    put(devices, where, few)
+    return sums[0], sums[1]
+
+
+def advance(
+    kind: InPlace,
+    arrays: Arrays,
+    slow: Tensor | None,
+    seconds: float,
+    generator: torch.Generator,
+    temperature_kelvin: float | None,
+) -> None:
+    """`Pulsed.advance` in place, and what reads then see of all devices.
+
+    Args:
+        kind: Of the devices.
+        arrays: Of all devices. They change.
+        slow: Components of their slow fluctuation. They change; None without.
+        seconds: How long.
+        generator: Source of the slow fluctuation.
+        temperature_kelvin: As in `Pulsed.advance`.
+    """
+    model, laws = kind
+    since = arrays.since
+    since += model.elapsed(seconds, temperature_kelvin)
+    if slow is not None:
+        noise = torch.randn(slow.shape, generator=generator).flatten(1)
+        kept, fresh = physics.memory(seconds, model.slow_times)
+        parts = (a.float().numpy() for a in (slow.flatten(1), noise, kept, fresh))
+        fluctuate(arrays.slow, *parts)
+    look(arrays, laws)
+
+
+def move(model: Ideal, g: Tensor, sent: Sent, pulsed: Tensor) -> None:
+    """`Ideal.program` in place: `g` changes, and `pulsed`, the pulses of every device so far."""
+    numbers = model.window_siemens / model.states, model.g_min_siemens, model.g_max_siemens
+    _move(*(a.view(-1).numpy() for a in (g, pulsed)), *sent, np.array(numbers, np.float32))
+
+
+@jit
+def _move(
+    g: np.ndarray, pulsed: np.ndarray, where: np.ndarray, counts: np.ndarray, numbers: np.ndarray
+) -> None:
+    """See `move`; `numbers`: the step, the floor and the top of the window, all siemens."""
+    step, low, high = numbers
+    for k in range(where.shape[0]):
+        i, count = np.uint32(where[k]), counts[k]
+        g[i] = min(max(g[i] + np.float32(count) * step, low), high)
+        pulsed[i] += count != 0

@@ -1,0 +1,225 @@
+"""Writing by a closed loop: read, pulse towards the target, and read again before accepting."""
+
+import math
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol
+
+import torch
+from torch import Tensor
+
+from device_models.model import DeviceModel
+from device_models.pulsed import Pulsed
+from device_models.record import Record, quantity
+
+from ..array.counters import Counters
+from .protocol import BoardInfo
+
+MOST_WIDTHS = 200  # pulses of a device whose pulses differ in width
+_MOST = 2**30  # pulses, so that counts stay within 32 bit
+_UP = torch.ones(())
+
+
+@dataclass(frozen=True, kw_only=True)
+class WriteVerify(Record):
+    """Settings of `write_verify`.
+
+    Attributes:
+        tolerance: Half the width of the band, share of the conductance window.
+        confirm: Consecutive reads in the band that accept a device.
+        max_pulses: Of one device in one pass; None for twice the pulses across the window.
+        passes: Outer passes.
+        relax_seconds: Device time before each pass but the first.
+    """
+
+    tolerance: float = quantity("of the window", 1e-6, 0.5, default=0.01)
+    confirm: int = quantity("reads", 1, 1000, default=2)
+    max_pulses: int | None = quantity("pulses", 1, _MOST, default=None)
+    passes: int = quantity("passes", 1, 1000, default=2)
+    relax_seconds: float = quantity("s", 0.0, 1e9, default=1.0)
+
+    def most(self, model: DeviceModel) -> int:
+        """Pulses that a device gets at most in one pass."""
+        if self.max_pulses is not None:
+            return self.max_pulses
+        return min(math.ceil(2.0 * model.pulses_across), _MOST if counted(model) else MOST_WIDTHS)
+
+
+class Written(NamedTuple):
+    """What a closed loop did; arrays have the shape of the board.
+
+    Attributes:
+        siemens: The last read of every device; the target, where nothing was read.
+        targets: What was aimed at: the targets, held within the window.
+        chosen: Which devices were written, bool.
+        accepted: Which were accepted in the last pass, bool.
+        pulses: Of each device, int32.
+        reads: Of each device, int32.
+        serial_seconds: Pulses and reads of all devices, one after the other.
+        parallel_seconds: The devices of a word line side by side, its SET pulses before its RESET
+            pulses, one word line after the other.
+        waited_seconds: Device time between the passes.
+        spent: Events and energies.
+    """
+
+    siemens: Tensor
+    targets: Tensor
+    chosen: Tensor
+    accepted: Tensor
+    pulses: Tensor
+    reads: Tensor
+    serial_seconds: float
+    parallel_seconds: float
+    waited_seconds: float
+    spent: Counters
+
+
+class Verifiable(Protocol):
+    """What the loop asks of a board."""
+
+    info: BoardInfo
+
+    @property
+    def counters(self) -> Counters:
+        """What was sent and read."""
+
+    def read_devices(self, where: Tensor) -> Tensor:
+        """Conductances of devices at flat indices, siemens, with the noise of one read."""
+
+    def pulse_array(self, counts: Tensor) -> None:
+        """See `Board.pulse_array`."""
+
+    def wait(self, seconds: float) -> None:
+        """Let device time pass."""
+
+
+def counted(model: DeviceModel) -> bool:
+    """Whether a count is that many pulses, and not one pulse of that width."""
+    return model.pulses(torch.tensor([2]))[0] == 2
+
+
+def write_verify(
+    board: Verifiable, model: DeviceModel, targets: Tensor, chosen: Tensor, p: WriteVerify
+) -> Written:
+    """Bring devices into the band [target - tol, target + tol] by pulses and noisy reads.
+
+    tol = tolerance (g_max - g_min). Every round reads the devices that are not yet done. One in the
+    band is read again without a pulse and accepted after `confirm` such reads in a row: a single
+    read lets pass what only its noise brought into the band. One outside gets a staircase of 1, 2,
+    4, ... pulses as long as it stays on one side, 1 again after it has crossed its target, and
+    never more than the gap is worth on the data sheet (`DeviceModel.step_siemens`); devices of one
+    pulse amplitude have no staircase of volts. A device that has had its `max_pulses` and reads
+    outside is given up, in this pass and the later ones. A later pass begins after `relax_seconds`
+    and reads all others anew: what relaxed out of the band is written again.
+
+    Args:
+        board: Where.
+        model: Window and data sheet of its devices.
+        targets: Siemens, (word lines, bit lines); beyond the window its edge is aimed at.
+        chosen: Which devices, bool.
+        p: Settings.
+    Source:
+        F. Alibart et al., Nanotechnology 23, 075201, 2012, and the read before accepting of W. Wan
+        et al., Nature 608, 504-512, 2022. Staircase of counts, budget and giving up are ours.
+    """
+    aim = targets.clamp(model.g_min_siemens, model.g_max_siemens)
+    loop = _Loop(board, model, aim.flatten(), p)
+    before, left, accepted = board.counters, chosen.flatten().nonzero()[:, 0], None
+    for number in range(p.passes):
+        if number:
+            board.wait(p.relax_seconds)
+        accepted = loop.run(left)
+        left = left[accepted]
+    done = torch.zeros(aim.numel(), dtype=torch.bool)
+    done[left] = True
+    shape = aim.shape
+    return Written(
+        torch.where(loop.reads > 0, loop.seen, loop.aim).view(shape), aim, chosen,
+        done.view(shape), loop.pulses.view(shape), loop.reads.view(shape),
+        int(loop.pulses.sum()) * loop.width_seconds
+        + int(loop.reads.sum()) * board.info.t_read_seconds,
+        loop.parallel_seconds, (p.passes - 1) * p.relax_seconds, board.counters - before,
+    )  # fmt: skip
+
+
+class _Loop:
+    """What a closed loop keeps of all devices of a board, by flat index."""
+
+    def __init__(self, board: Verifiable, model: DeviceModel, aim: Tensor, p: WriteVerify) -> None:
+        """Start with nothing sent and nothing read."""
+        self.board, self.model, self.aim, self.p = board, model, aim, p
+        self.tolerance = p.tolerance * model.window_siemens
+        self.most, self.counted = p.most(model), counted(model)
+        self.width_seconds = model.width_seconds if isinstance(model, Pulsed) else 0.0
+        self.seen = torch.zeros_like(aim)
+        self.pulses = torch.zeros(aim.numel(), dtype=torch.int32)
+        self.reads = torch.zeros_like(self.pulses)
+        self.parallel_seconds = 0.0
+
+    def run(self, where: Tensor) -> Tensor:
+        """One pass over devices at flat indices; returns which were accepted, bool."""
+        count = len(where)
+        hits, spent = (torch.zeros(count, dtype=torch.int32) for _ in range(2))
+        stair, side = torch.ones(count), torch.zeros(count)
+        busy = torch.arange(count)
+        while busy.numel():
+            gap = self._gap(where[busy])
+            inside = gap.abs() <= self.tolerance
+            hits[busy] = torch.where(inside, hits[busy] + 1, 0)
+            keep = torch.where(inside, hits[busy] < self.p.confirm, spent[busy] < self.most)
+            off = keep & ~inside
+            sent, way = busy[off], gap[off].sign()
+            # A device that was never pulsed has no side yet and starts at 1, as after a crossing.
+            stair[sent] = torch.where(way == side[sent], 2.0 * stair[sent], 1.0)
+            side[sent] = way
+            size = self._size(where[sent], gap[off], stair[sent])
+            if self.counted:
+                size = torch.minimum(size, self.most - spent[sent])
+            stair[sent] = torch.minimum(stair[sent], size)
+            spent[sent] += self._send(where[sent], way * size)
+            busy = busy[keep]
+        return hits >= self.p.confirm
+
+    def _gap(self, where: Tensor) -> Tensor:
+        """Read devices once: how far their targets lie above them, siemens."""
+        seen = self.board.read_devices(where).to(self.aim.dtype)
+        self.seen[where] = seen
+        self.reads[where] += 1
+        rows = len(torch.unique_consecutive(where // self.board.info.shape[1]))
+        self.parallel_seconds += rows * self.board.info.t_read_seconds
+        return self.aim[where] - seen
+
+    def _size(self, where: Tensor, gap: Tensor, most: Tensor) -> Tensor:
+        """The staircase, held to what the gap is worth on the data sheet and at least 1."""
+        step = self.model.step_siemens(self.seen[where], torch.where(gap > 0, _UP, -_UP))
+        return torch.minimum(most, (gap.abs() / step).round_()).clamp_(1.0, _MOST)
+
+    def _send(self, where: Tensor, counts: Tensor) -> Tensor:
+        """Send signed pulses to devices; how many each got, int32."""
+        if not where.numel():
+            return torch.zeros(0, dtype=torch.int32)
+        shape = self.board.info.shape
+        everywhere = torch.zeros(shape, dtype=torch.int32)
+        everywhere.view(-1)[where] = counts.to(torch.int32)
+        self.board.pulse_array(everywhere)
+        if not self.counted:
+            everywhere.sign_()
+        longest = everywhere.amax(1).clamp_(min=0) - everywhere.amin(1).clamp_(max=0)
+        self.parallel_seconds += int(longest.sum()) * self.width_seconds
+        sent = everywhere.view(-1)[where].abs()
+        self.pulses[where] += sent
+        return sent
+
+
+def unreadable(model: DeviceModel, p: WriteVerify, *, wanted: float = 0.98) -> Tensor:
+    """Conductances, siemens, at which read noise alone keeps a device from being accepted.
+
+    There, `confirm` reads of a device that stands exactly on its target all lie in the band with a
+    probability below `wanted`. Of 512 conductances, evenly spaced in the logarithm.
+    """
+    floor = max(model.g_min_siemens, model.g_max_siemens / 1e6)
+    g = torch.logspace(math.log10(floor), math.log10(model.g_max_siemens), 512)
+    sigma = model.read_sigma_siemens(g)
+    if sigma is None:
+        return g[:0]
+    one = torch.erf(p.tolerance * model.window_siemens / (sigma * math.sqrt(2.0)))
+    return g[one**p.confirm < wanted]

@@ -1,0 +1,204 @@
+"""A trained network on other chips: its conductances stay, tiles, converters and reads change.
+
+Every point is tested anew, with the read noise of the run's own last test, and kept in the folder
+`explore` of the run: a point that was tested before is read.
+"""
+
+import hashlib
+import itertools
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+
+from device_models import atomic
+from device_models.errors import ConfigError, RunError
+from device_models.record import did_you_mean
+from device_models.schema import dump
+
+from ..datasets.encode import Data
+from ..experiment.config import Training
+from ..experiment.reevaluate import rebuilt
+from ..experiment.run import Run
+from ..experiment.sweep_axes import AXES
+from .activity import FILE, UNREADABLE, read_arrays, save, unpacked
+from .counts import RunCounts, counts_of_run, run_counts
+from .record_activity import recorded
+
+FOLDER = "explore"
+MOST = 10_000  # points
+SHARED = ("0.rows", "0.times", "0.offsets")  # input events: those of the run, not kept again
+
+
+@dataclass(frozen=True, eq=False)
+class Point:
+    """One chip.
+
+    Attributes:
+        settings: Value of every axis.
+        accuracy: Test accuracy there.
+        counts: The run as if it had been tested there; its training is that of the run.
+    """
+
+    settings: Mapping[str, float]
+    accuracy: float
+    counts: RunCounts
+
+
+def explore(
+    folder: Path,
+    axes: Mapping[str, Sequence[float]],
+    *,
+    data: Callable[[], Data],
+    threads: int | None = None,
+    progress: Callable[[int, int], object] = lambda done, total: None,
+) -> list[Point]:
+    """Test a run on all combinations of some values.
+
+    Args:
+        folder: Of a run with `activity.npz`.
+        axes: Name, one of `AXES`, and values.
+        data: Loads the encoded images; called once, and only if a point was never tested.
+        threads: How many samples run at a time; by default one per processor.
+        progress: Told after each point how many are done, of how many.
+
+    Returns:
+        The points, the last axis changing fastest.
+
+    Raises:
+        ConfigError: There is no such axis, or a value is out of range; nothing was tested.
+        RunError: There is no such run, it has no activity, or its devices do not fit such tiles.
+    """
+    run = Run.open(folder)
+    settings = combined(axes)
+    configs = [changed(run.config, each) for each in settings]
+    base = counts_of_run(folder)
+    shared = read_arrays(folder / FILE, "", SHARED)
+    state = hashlib.sha256(run.checkpoint() + dump(run.model).encode()).hexdigest()
+    found: list[Point] = []
+    images: list[Data] = []
+    for each, config in zip(settings, configs, strict=True):
+        place = folder / FOLDER / key_of(config, state)
+        point = kept(place, each, base, shared)
+        if point is None:
+            images = images or [data()]
+            tested(run, images[0], config, each, place, threads)
+            point = kept(place, each, base, shared)
+        if point is None:
+            raise RunError(f"{place}.json was written and cannot be read back")
+        found.append(point)
+        progress(len(found), len(settings))
+    return found
+
+
+def combined(axes: Mapping[str, Sequence[float]]) -> list[dict[str, float]]:
+    """All combinations of the values.
+
+    Raises:
+        ConfigError: An axis is unknown or has no value, two set the same lines, or there are too
+            many points.
+    """
+    for name, values in axes.items():
+        if name not in AXES:
+            hint = did_you_mean(name, AXES) or f"; known: {', '.join(AXES)}"
+            raise ConfigError(f"there is no axis {name!r} to explore{hint}; nothing was tested")
+        if not len(values):
+            raise ConfigError(f"the axis {name} has no value; nothing was tested")
+    if "tile" in axes and {"tile_rows", "tile_columns"} & set(axes):
+        raise ConfigError("tile sets the rows and columns of a tile; nothing was tested")
+    total = int(np.prod([len(values) for values in axes.values()], dtype=object))
+    if total > MOST:
+        raise ConfigError(f"{total} points; at most {MOST} are possible; nothing was tested")
+    return [dict(zip(axes, point, strict=True)) for point in itertools.product(*axes.values())]
+
+
+def changed(config: Training, settings: Mapping[str, float]) -> Training:
+    """The settings of a run with some values changed.
+
+    Raises:
+        ConfigError: One is out of range.
+    """
+    for name, value in settings.items():
+        try:
+            config = AXES[name](config, value)
+        except ConfigError as e:
+            raise ConfigError(f"{name} = {value:g}: {e}; nothing was tested") from e
+    return config
+
+
+def key_of(config: Training, state: str) -> str:
+    """Sixteen digits that name a point: its settings, the devices and the version of the code."""
+    text = f"{version('xbar-hil')}\n{state}\n{dump(config)}"
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def tested(
+    run: Run,
+    data: Data,
+    config: Training,
+    settings: Mapping[str, float],
+    place: Path,
+    threads: int | None,
+) -> None:
+    """Test one point and keep it at `place`, its spikes as npz and, behind them, the rest as JSON.
+
+    Raises:
+        ConfigError: The mapping of the run cannot be read so.
+        RunError: Such a chip has other devices, or the point cannot be written.
+    """
+    try:
+        trainer = rebuilt(run, data, config, threads)
+    except (ConfigError, RunError) as e:
+        chip = ", ".join(f"{name} = {value:g}" for name, value in settings.items())
+        raise type(e)(f"{chip}: the run cannot be tested there: {e}") from e
+    arrays = recorded(config, run.model, trainer)
+    try:
+        place.parent.mkdir(exist_ok=True)
+        save(place.with_suffix(".npz"), {n: a for n, a in arrays.items() if n not in SHARED})
+        accuracy = json.loads(arrays["about"].tobytes())["run"]["accuracy"]
+        told = {"settings": dict(settings), "accuracy": accuracy}
+        atomic.write(place.with_suffix(".json"), (json.dumps(told, indent=2) + "\n").encode())
+    except OSError as e:
+        raise RunError(f"{place}.json cannot be written: {e.strerror or e}") from e
+
+
+def kept(
+    place: Path,
+    settings: Mapping[str, float],
+    base: RunCounts,
+    shared: Mapping[str, np.ndarray],
+) -> Point | None:
+    """A point that was tested before; None if it was not, or its files are damaged."""
+    try:
+        told = json.loads(place.with_suffix(".json").read_text())
+        arrays = read_arrays(place.with_suffix(".npz"), "")
+        activity, about = unpacked({**arrays, **shared})
+        accuracy = float(told["accuracy"])
+    except (*UNREADABLE, RunError, ConfigError):
+        return None
+    return Point(settings, accuracy, run_counts(Path(base.folder), activity, about, base.training))
+
+
+def front(points: np.ndarray) -> np.ndarray:
+    """The Pareto front: points that no other one equals or beats in everything and beats in one.
+
+    Args:
+        points: (points, measures), less is better in each; a point with nan is never on the front.
+
+    Returns:
+        Their numbers, by the first measure.
+    """
+    values = np.asarray(points, np.float64)
+    whole = np.flatnonzero(~np.isnan(values).any(1))
+    # A point can only be beaten by one before it in this order.
+    order = whole[np.lexsort(values[whole].T[::-1])]
+    chosen: list[int] = []
+    for place in order:
+        better = values[chosen]
+        beaten = (better <= values[place]).all(1) & (better < values[place]).any(1)
+        if not beaten.any():
+            chosen.append(int(place))
+    return np.array(chosen, np.int64)

@@ -1,0 +1,126 @@
+"""What the trainer does with the periphery of its layers: ranges, views for the kernels, report."""
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from device_models.errors import ConfigError
+
+from ..array.counters import Counters
+from ..array.periphery import FrontEnd
+from ..snn import kernels
+from ..snn.encodings.latency import Events
+from ..snn.engines.adc import (
+    CALIBRATION_IMAGES,
+    behind,
+    driven_lines,
+    lines_of_events,
+    measured_range,
+)
+from ..snn.engines.dense import DenseEngine
+from ..snn.engines.events import Engine
+from ..synapses.synapses import CrossbarLayer, Effective
+from .config import Training
+
+Fronts = Sequence[FrontEnd | None]
+
+CLIPPED_IS_MUCH = 0.01  # of the conversions, by a range that the user fixed
+
+
+class View(NamedTuple):
+    """The layers as the engine takes them; `columns` is empty where nothing is converted."""
+
+    layers: list[Effective]
+    columns: list[kernels.Columns]
+
+
+def view(layers: Sequence[CrossbarLayer], fronts: Fronts) -> View:
+    """The layers as they are now, seen through some front ends.
+
+    Raises:
+        ConfigError: A converter has no range.
+    """
+    pairs = list(zip(layers, fronts, strict=True))
+    seen = [layer.effective(front.factor if front else 1.0) for layer, front in pairs]
+    behind_them = [
+        behind(layer, front) for layer, front in pairs if front and front.periphery.kind != "ideal"
+    ]
+    return View(seen, behind_them)
+
+
+def calibrated(
+    engine: Engine | DenseEngine,
+    layers: Sequence[CrossbarLayer],
+    fronts: Fronts,
+    events: Events,
+    chosen: np.ndarray,
+    config: Training,
+) -> list[FrontEnd | None]:
+    """Front ends with a range for what the layers are now; a fixed range stays.
+
+    The currents are those of the first `CALIBRATION_IMAGES` chosen samples on the ideal path. A
+    chip does the same with its converters set to a wide range.
+    """
+    first = fronts[0]
+    if first is None or first.periphery.kind != "adc" or first.periphery.adc_range_amperes:
+        return list(fronts)
+    if isinstance(engine, DenseEngine):
+        raise ConfigError("the range of converters is measured by the kernels, not by dense torch")
+    chosen = chosen[:CALIBRATION_IMAGES]
+    network = config.network
+    none = np.zeros((0, 0), np.float32)
+    ideal = [
+        layer.effective(front.factor if front else 1.0)._replace(variance=none)
+        for layer, front in zip(layers, fronts, strict=True)
+    ]
+    unknown = np.zeros(len(events), np.int64)  # labels, which spikes do not depend on
+    _, spikes = engine.recorded(ideal, events, unknown, chosen, noise_key=0)
+    every = np.arange(len(chosen))
+    hidden = [
+        lines_of_events(own, every, network.steps, neurons)
+        for own, neurons in zip(spikes, network.hidden, strict=True)
+    ]
+    into = [lines_of_events(events, chosen, network.steps, network.inputs), *hidden]
+    own = [*into[1:], None] if network.recurrent else [None] * len(into)
+    lines = [driven_lines(*both) for both in zip(into, own, strict=True)]
+    return [
+        front
+        and dataclasses.replace(
+            front, range_amperes=measured_range(layer, front, driven, config.tile_rows)
+        )
+        for layer, front, driven in zip(layers, fronts, lines, strict=True)
+    ]
+
+
+def report(fronts: Fronts, counters: Counters, config: Training) -> dict[str, Any]:
+    """What an epoch's row says of the periphery; nothing where it is ideal."""
+    first = fronts[0]
+    if first is None:
+        return {}
+    told: dict[str, Any] = {
+        "kind": first.periphery.kind,
+        "tile_seconds": first.periphery.tile_seconds(config.t_read_seconds),
+    }
+    if first.periphery.kind == "adc":
+        conversions = counters.column_conversions
+        told |= {
+            "bits": first.periphery.adc_bits,
+            "range_amperes": [front.range_amperes for front in fronts if front],
+            "clipped_conversions": counters.clipped_conversions,
+            "clipped_share": counters.clipped_conversions / max(1, conversions),
+        }
+    return {"periphery": told}
+
+
+def complaint(told: dict[str, Any], config: Training) -> str:
+    """What a person must know of a fixed range that is too small; empty if it is not."""
+    fixed, share = config.periphery.adc_range_amperes, told.get("clipped_share", 0.0)
+    if fixed is None or share <= CLIPPED_IS_MUCH:
+        return ""
+    return (
+        f"{share:.1%} of the conversions of this epoch were above the range of "
+        f"{fixed:g} A and clipped; raise periphery.adc_range_amperes, or leave it out to have "
+        "the range measured"
+    )

@@ -1,0 +1,55 @@
+"""A dry run before training: whether the devices last as long as the training needs them."""
+
+from collections.abc import Callable
+from itertools import islice
+
+import torch
+from torch import Tensor
+
+from device_models.model import DeviceModel
+from device_models.pulsed import Pulsed
+
+from .config import Training
+from .endurance import spread
+from .trainer import Trainer
+
+UPDATES = 16  # of the dry run; ours
+
+
+def worn_out(config: Training, model: DeviceModel, made: Callable[[], Trainer]) -> str:
+    """Why the devices will not last a training, as one line; empty if they will, or never wear.
+
+    The first updates are made on a chip of their own, and their pulses are taken as the rate of all
+    updates. Later ones are rarely larger.
+
+    Args:
+        config: Settings of the training.
+        model: Kind of device.
+        made: Makes a trainer of these.
+    """
+    endurance = model.endurance_pulses if isinstance(model, Pulsed) else 0.0
+    if not endurance or not config.epochs:
+        return ""
+    trainer = made()
+    expected = spread([expected_pulses(trainer, config.epochs)])
+    if expected["max"] <= endurance:
+        return ""
+    return (
+        f"warning: {config.epochs} epochs will send a device about {expected['mean']:,.0f} pulses "
+        f"in the mean and {expected['max']:,.0f} at most, and it lasts {endurance:,.0f} "
+        f"(a dry run of {UPDATES} updates; --epochs or another --policy sends fewer)"
+    )
+
+
+def expected_pulses(trainer: Trainer, epochs: int) -> Tensor:
+    """Pulses of each device in a training, float64 (devices,), from the first updates of it.
+
+    Args:
+        trainer: Neither started nor restored; it is used up.
+        epochs: Of the training.
+    """
+    trainer.start()
+    first = torch.cat([board.pulses_per_device() for board in trainer.boards]).double()
+    made = len(list(islice(trainer.run_epoch(), UPDATES)))
+    after = torch.cat([board.pulses_per_device() for board in trainer.boards]).double()
+    return first + (after - first) * (trainer.batches * epochs / max(1, made))

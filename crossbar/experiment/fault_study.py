@@ -1,0 +1,77 @@
+"""A trained network on chips that are more and more broken."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Literal, NamedTuple
+
+import numpy as np
+
+from ..array.faults import Faults
+from ..datasets.encode import Data
+from . import checkpoint
+from .run import Run
+from .trainer import Trainer
+
+
+class Tested(NamedTuple):
+    """A trained network, written to a faulty chip and tested.
+
+    Attributes:
+        accuracy: Of the test images.
+        weight_error: Mean distance between the weights that the chip holds and those wanted, over
+            their mean size, of each layer.
+        row: What `metrics.jsonl` says of an untrained network: faults, pulses, energy.
+    """
+
+    accuracy: float
+    weight_error: tuple[float, ...]
+    row: dict[str, object]
+
+
+def trained_weights(run: Run, data: Data) -> tuple[np.ndarray, ...]:
+    """The weights that a run's chip holds for a reader without noise, one array a layer."""
+    trainer = Trainer(run.config, run.model, data, threads=1, weights=run.weights)
+    checkpoint.restore(trainer, run.checkpoint())
+    for layer in trainer.layers:
+        layer.board.settle()
+    return tuple(layer.effective().weights for layer in trainer.layers)
+
+
+def evaluate_with_faults(
+    run: Run,
+    data: Data,
+    weights: Sequence[np.ndarray],
+    faults: Faults,
+    *,
+    placement: Literal["none", "remap"] = "none",
+    copies: int = 1,
+    averaged: int | None = None,
+    seed: int = 0,
+    threads: int | None = None,
+) -> Tested:
+    """Write trained weights to a new, faulty chip by pulses and verifying reads, and test it.
+
+    Args:
+        run: Settings and device of the chip.
+        data: Encoded images; the training images only tell how busy the input lines are.
+        weights: Of both layers, as `trained_weights` gives them.
+        faults: Their rates or map.
+        placement: As in `Training`.
+        copies: As in `Training`.
+        averaged: As in `Training`.
+        seed: Of the chip: devices, faults and noise. Equal seeds and growing rates add faults to
+            those of the lower rate.
+        threads: How many samples run at a time; by default one per processor.
+    """
+    config = replace(
+        run.config, faults=faults, placement=placement, copies=copies, averaged=averaged, seed=seed
+    )
+    trainer = Trainer(config, run.model, data, threads=threads, weights=weights)
+    trainer.start()
+    held = [layer.effective().weights for layer in trainer.layers]
+    off = [
+        float(np.abs(found - wanted).mean() / max(float(np.abs(wanted).mean()), 1e-300))
+        for found, wanted in zip(held, weights, strict=True)
+    ]
+    row = trainer.rows[0]
+    return Tested(row["test_accuracy"], tuple(off), row)

@@ -1,0 +1,1 @@
+"""HTML, Markdown and tables; pictures are drawn in `crossbar.figures`."""

@@ -1,0 +1,100 @@
+"""The numbers that a person reads first, for the terminal and the page alike."""
+
+from collections.abc import Callable, Iterable
+from typing import NamedTuple
+
+from ..energy.interval import Span, total
+from ..energy.results import Estimate, Item
+
+MM2 = "mm\N{SUPERSCRIPT TWO}"
+
+
+class Quantity(NamedTuple):
+    """A named value with its doubt.
+
+    Attributes:
+        name: For people.
+        value: Low, typical, high, of the counts of the run; None where nothing happened.
+        dense: The same with every line, column and neuron active in every step; None where that
+            means nothing.
+        unit: SI, or `MM2`, `TOPS/W`, `days`.
+    """
+
+    name: str
+    value: Span | None
+    dense: Span | None
+    unit: str
+
+
+def quantities(e: Estimate) -> list[Quantity]:
+    """What has a low, a typical and a high value."""
+    told = e.headline()
+
+    def both(name: str, key: str, unit: str) -> Quantity:
+        return Quantity(name, told[key], told[f"{key}_dense"], unit)
+
+    found = [
+        both("energy of an inference", "joules_per_inference", "J"),
+        Quantity("time of an inference", e.seconds_per_inference, e.seconds_dense, "s"),
+        both("energy of a SOP", "joules_per_synaptic_operation", "J"),
+        both("operations per joule", "tops_per_watt", "TOPS/W"),
+        Quantity("area", 1e6 * e.m2, None, MM2),
+        Quantity("leakage", e.leakage_watts, None, "W"),
+    ]
+    if not e.run.activity.assumed:
+        found.append(Quantity("energy of the training", e.training_joules, None, "J"))
+        found.append(Quantity("time of the training", e.training_seconds, None, "s"))
+    if e.lifetime_days is not None:
+        found.append(Quantity("lifetime", e.lifetime_days, None, "days"))
+    return found
+
+
+def untested(e: Estimate) -> str:
+    """Where the chip reads columns otherwise than the run whose accuracy is quoted; else empty."""
+    run, chip = e.run, e.chip
+    analog = chip.adc_kind == "none"
+    same = run.is_analog if analog else run.adc_bits == chip.adc_bits
+    if run.activity.assumed or same:
+        return ""
+    was = "exact columns" if run.adc_bits is None else f"{run.adc_bits}-bit converters"
+    was = "analog neurons" if run.is_analog else was
+    if analog:
+        return (
+            f"Accuracy and spikes are those of {was}; xbar train --set periphery.kind=analog has the "
+            "neurons of the chip"
+        )
+    return (
+        f"Accuracy and spikes are those of {was}; --sweep adc_bits={chip.adc_bits} tests the "
+        f"{chip.adc_bits} bits of the chip"
+    )
+
+
+def by_component(items: Iterable[Item], names: Iterable[str]) -> list[tuple[str, Span, Span]]:
+    """(component, spike-gated, dense) sums in joules of all components that cost anything."""
+    found = []
+    own = list(items)
+    for name in names:
+        parts = [item for item in own if item.component == name]
+        gated, dense = total([i.joules for i in parts]), total([i.joules_dense for i in parts])
+        if gated.high > 0.0 or dense.high > 0.0:
+            found.append((name, gated, dense))
+    return found
+
+
+def state(e: Estimate) -> str:
+    """Precision and utilisation that operations per joule belong to."""
+    told = e.headline()
+    return f"{told['precision']}; {told['utilisation']:.0%} of {told['tiles']} tiles used"
+
+
+Shown = Callable[[float, str], str]
+
+
+def cells(span: Span | None, unit: str, show: Shown) -> list[str]:
+    """Low, typical and high as text; square millimetres, TOPS/W and days know no prefix."""
+    if span is None:
+        return ["-"] * 3
+    values = (span.low, span.typical, span.high)
+    if unit in (MM2, "TOPS/W", "days"):
+        return [f"{value:.3g} {unit}" for value in values]
+    return [show(value, unit) for value in values]

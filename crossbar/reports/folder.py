@@ -1,0 +1,92 @@
+"""The folder of a report: what may be replaced in it, and files that are whole or absent."""
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from device_models import atomic
+from device_models.errors import RunError
+
+
+def check(folder: Path, numbers: str, kind: str) -> None:
+    """Refuse a folder that holds something other than a report; nothing is made.
+
+    Args:
+        folder: Where the report will be.
+        numbers: The JSON file that marks a report.
+        kind: How the `format` in that file begins.
+
+    Raises:
+        RunError: It is a file or holds other things.
+    """
+    above = next(p for p in (folder, *folder.absolute().parents) if p.exists())
+    if not above.is_dir():
+        raise RunError(f"{above} is a file; name a folder; no report was written")
+    try:
+        foreign = folder.is_dir() and any(folder.iterdir())
+    except OSError as e:
+        raise RunError(f"{folder}: {e.strerror or e}; no report was written") from e
+    if foreign and not _is_report(folder / numbers, kind):
+        raise RunError(f"{folder} holds something other than a report; no report was written")
+
+
+def prepare(folder: Path, numbers: str, kind: str) -> None:
+    """Make the folder of a report; arguments as `check`.
+
+    Raises:
+        RunError: As for `check`, or it cannot be made.
+    """
+    check(folder, numbers, kind)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as e:
+        raise RunError(f"{folder}: {e.strerror or e}; no report was written") from e
+
+
+def _is_report(path: Path, kind: str) -> bool:
+    """Whether an earlier report lies there."""
+    try:
+        found = json.loads(path.read_bytes())
+    except (OSError, ValueError):
+        return False
+    return isinstance(found, dict) and str(found.get("format", "")).startswith(kind)
+
+
+def write(folder: Path, files: Mapping[str, bytes], pictures: Sequence[str]) -> list[Path]:
+    """Write the files, each whole and in order, and remove pictures of an earlier report.
+
+    Args:
+        folder: It exists.
+        files: Name -> content. The one that marks a report comes last.
+        pictures: File names of all pictures there can be.
+
+    Raises:
+        RunError: One cannot be written.
+    """
+    try:
+        for name, data in files.items():
+            atomic.write(folder / name, data)
+        for name in pictures:
+            if name not in files:
+                (folder / name).unlink(missing_ok=True)
+    except OSError as e:
+        raise RunError(f"{folder}: {e.strerror or e}; the report is not whole") from e
+    return [folder / name for name in files]
+
+
+def as_json(numbers: Mapping[str, Any]) -> bytes:
+    """Numbers as a JSON file: null for nan and infinity."""
+    return (json.dumps(plain(numbers), indent=1, allow_nan=False) + "\n").encode()
+
+
+def plain(value: Any) -> Any:
+    """A value that JSON can hold: None for nan and infinity, lists for tuples."""
+    if isinstance(value, Mapping):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(item) for item in value]
+    if isinstance(value, float):
+        return float(value) if math.isfinite(value) else None
+    return value

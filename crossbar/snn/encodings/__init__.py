@@ -1,0 +1,1 @@
+"""Samples to spikes, one file an encoding."""

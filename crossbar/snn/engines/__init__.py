@@ -1,0 +1,1 @@
+"""What computes a pass of a batch: event-driven kernels or dense torch."""

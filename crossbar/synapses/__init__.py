@@ -1,0 +1,1 @@
+"""Synapses: a mapping and a board, and the policies that turn wanted changes into pulses."""

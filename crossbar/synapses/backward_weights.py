@@ -1,0 +1,33 @@
+"""The weights that carry the error back."""
+
+from collections.abc import Sequence
+from typing import Literal
+
+import numpy as np
+
+from .estimate import Known
+from .synapses import Effective
+
+
+def backward_weights(
+    kind: Literal["readback", "true", "sign"], known: Sequence[Known], seen: Sequence[Effective]
+) -> list[np.ndarray]:
+    """One array (rows, outputs) float32 per crossbar.
+
+    Args:
+        kind: `readback` is what the digital side knows. `sign` needs one bit a weight: the sign of
+            what it knows times the mean size over the layer. `true` is the conductances
+            themselves, which no hardware knows: for comparison in the emulator.
+        known: The layers as last read back and moved on.
+        seen: The layers as the forward pass reads them.
+
+    Source:
+        Signs: Q. Liao, J. Z. Leibo, T. Poggio, AAAI 2016 (sign-concordant feedback); the mean size
+        as common magnitude is ours.
+    """
+    if kind == "true":
+        return [layer.weights for layer in seen]
+    told = [now.weights.numpy() for now in known]
+    if kind == "readback":
+        return told
+    return [np.sign(weights) * np.abs(weights).mean() for weights in told]

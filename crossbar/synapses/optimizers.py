@@ -1,0 +1,170 @@
+"""Rules that turn gradients into wanted weight changes. Their moments are digital memory."""
+
+import math
+from abc import ABC, abstractmethod
+from typing import ClassVar
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from device_models.jit import jit
+
+MOMENTUM = 0.9  # also the decay of Adam's first moment
+SECOND = 0.999  # decay of Adam's second moment
+TINY = 1e-8  # keeps Adam's quotient finite
+
+
+class Optimizer(ABC):
+    """Turns the gradients of one layer, update by update, into wanted weight changes.
+
+    Attributes:
+        default_rate: Learning rate where the configuration names none.
+        bytes_per_weight: Digital memory between updates.
+    """
+
+    default_rate: ClassVar[float]
+    bytes_per_weight: ClassVar[int]
+
+    @abstractmethod
+    def __init__(self, shape: tuple[int, int]) -> None:
+        """Start for a layer of `shape` (rows, outputs)."""
+
+    @abstractmethod
+    def wanted(self, gradient: np.ndarray, rate: float) -> Tensor:
+        """The weight change that a gradient asks for.
+
+        Args:
+            gradient: Of the mean loss, float32 (rows, outputs). It is consumed.
+            rate: Learning rate of this update.
+        """
+
+    @abstractmethod
+    def state(self) -> dict[str, Tensor]:
+        """What is kept between updates, by name; empty if nothing."""
+
+    @abstractmethod
+    def restore(self, state: dict[str, Tensor]) -> None:
+        """Take up a saved state.
+
+        Raises:
+            KeyError: A part is missing.
+        """
+
+
+class Sgd(Optimizer):
+    """wanted = -rate gradient: stochastic gradient descent, as in the seed paper."""
+
+    default_rate = 0.01
+    bytes_per_weight = 0
+
+    def __init__(self, shape: tuple[int, int]) -> None:
+        """Nothing to keep."""
+
+    def wanted(self, gradient: np.ndarray, rate: float) -> Tensor:
+        """See `Optimizer.wanted`."""
+        return torch.from_numpy(gradient).mul_(-rate)
+
+    def state(self) -> dict[str, Tensor]:
+        """Nothing."""
+        return {}
+
+    def restore(self, state: dict[str, Tensor]) -> None:
+        """See `Optimizer.restore`."""
+
+
+class Momentum(Optimizer):
+    """m <- 0.9 m + gradient; wanted = -rate m.
+
+    Source:
+        B. T. Polyak, USSR Comput. Math. Math. Phys. 4(5), 1-17, 1964, in the form of torch.
+    """
+
+    default_rate = 0.002
+    bytes_per_weight = 4
+
+    def __init__(self, shape: tuple[int, int]) -> None:
+        """Start at rest."""
+        self.first = torch.zeros(shape)
+
+    def wanted(self, gradient: np.ndarray, rate: float) -> Tensor:
+        """See `Optimizer.wanted`."""
+        self.first.mul_(MOMENTUM).add_(torch.from_numpy(gradient))
+        return self.first.mul(-rate)
+
+    def state(self) -> dict[str, Tensor]:
+        """The running sum of gradients."""
+        return {"first": self.first}
+
+    def restore(self, state: dict[str, Tensor]) -> None:
+        """See `Optimizer.restore`."""
+        self.first = state["first"]
+
+
+class Adam(Optimizer):
+    """wanted = -rate m' / (sqrt(v') + 1e-8), both moments corrected for their start at zero.
+
+        m <- 0.9 m + 0.1 gradient,  v <- 0.999 v + 0.001 gradient^2,
+        m' = m / (1 - 0.9^t),       v' = v / (1 - 0.999^t)     in update t = 1, 2, ...
+
+    Changes are about `rate` in size whatever the scale of the gradient, so a weight that few
+    spikes reach learns as fast as the others.
+
+    Source:
+        D. P. Kingma and J. Ba, ICLR 2015, arXiv:1412.6980.
+    """
+
+    default_rate = 2e-4
+    bytes_per_weight = 8
+
+    def __init__(self, shape: tuple[int, int]) -> None:
+        """Start without moments."""
+        self.first, self.second = torch.zeros(shape), torch.zeros(shape)
+        self.updates = torch.zeros(1, dtype=torch.int64)
+
+    def wanted(self, gradient: np.ndarray, rate: float) -> Tensor:
+        """See `Optimizer.wanted`."""
+        self.updates += 1
+        t = int(self.updates)
+        # rate m' / (sqrt(v') + tiny) = scale m / (sqrt(v) + tiny root)
+        root = math.sqrt(1.0 - SECOND**t)
+        scale = -rate * root / (1.0 - MOMENTUM**t)
+        decays = (MOMENTUM, 1.0 - MOMENTUM, SECOND, 1.0 - SECOND)  # rounded to 32 bits one by one
+        numbers = np.array((*decays, scale, TINY * root), np.float32)
+        adam_step(gradient, self.first.numpy(), self.second.numpy(), numbers)
+        return torch.from_numpy(gradient)
+
+    def state(self) -> dict[str, Tensor]:
+        """Both moments, and the number of updates they were gathered in."""
+        return {"first": self.first, "second": self.second, "updates": self.updates}
+
+    def restore(self, state: dict[str, Tensor]) -> None:
+        """See `Optimizer.restore`."""
+        self.first, self.second = state["first"], state["second"]
+        self.updates = state["updates"]
+
+
+@jit
+def adam_step(
+    gradient: np.ndarray, first: np.ndarray, second: np.ndarray, numbers: np.ndarray
+) -> None:
+    """Move both moments and turn the gradient into the change, in place; see `Adam`.
+
+    Args:
+        gradient: float32 (rows, outputs); becomes the wanted change.
+        first: First moment, as `gradient`.
+        second: Second moment, as `gradient`.
+        numbers: What is kept and added of both moments, scale of the change, and what the root is
+            kept above.
+    """
+    keep_first, add_first, keep_second, add_second, scale, tiny = numbers
+    for row in range(gradient.shape[0]):
+        for output in range(gradient.shape[1]):
+            g = gradient[row, output]
+            m = keep_first * first[row, output] + add_first * g
+            v = keep_second * second[row, output] + add_second * g * g
+            first[row, output], second[row, output] = m, v
+            gradient[row, output] = scale * m / (np.sqrt(v) + tiny)
+
+
+OPTIMIZERS: dict[str, type[Optimizer]] = {"sgd": Sgd, "momentum": Momentum, "adam": Adam}

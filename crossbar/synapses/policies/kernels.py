@@ -1,0 +1,128 @@
+"""The dense part of the policies that accumulate, in one pass over the accumulator."""
+
+import numpy as np
+
+from device_models.jit import inlined, jit
+
+from ..estimate import BLOCK, Arrays, send_rows
+
+
+@inlined
+def whole_steps(
+    total: np.float32,
+    rise: np.float32,
+    fall: np.float32,
+    threshold: np.float32,
+    least: np.float32,
+    more: np.float32,
+) -> np.float32:
+    """Signed whole steps that a change is worth; see `take_whole_steps`.
+
+    `more` is the share of a step that is added before the rest is cut off: 0 cuts, 0.5 rounds.
+    """
+    # Both steps are there, so that the choice is no branch: signs are mixed.
+    whole = np.trunc(total / (rise if total > 0.0 else fall) + (more if total > 0.0 else -more))
+    is_worth = (abs(whole) >= threshold) & (abs(total) >= least)
+    return whole if is_worth else np.float32(0.0)
+
+
+@jit
+def take_whole_steps(
+    chi: np.ndarray,
+    wanted: np.ndarray,
+    known: Arrays,
+    threshold: np.float32,
+    least: np.float32,
+) -> int:
+    """chi += wanted; pulses = chi / step in whole ones; chi -= pulses step; the pulses are sent.
+
+    Sent are `threshold` pulses or more, for a chi of at least `least`.
+
+    Args:
+        chi: The accumulator, float32 (rows, outputs). Changed.
+        wanted: Weight changes, as `chi`.
+        known: Of the layer, which follows.
+        threshold: In pulses, 1 or more.
+        least: In units of the weight, 0 or more.
+
+    Returns:
+        For how many devices there are pulses.
+    """
+    found, pulses, up, down = 0, known.pulses, known.up.step, known.down.step
+    for first in range(0, chi.shape[0], BLOCK):
+        for row in range(first, min(first + BLOCK, chi.shape[0])):
+            for output in range(chi.shape[1]):
+                total = chi[row, output] + wanted[row, output]
+                rise, fall = up[row, output], down[row, output]
+                whole = whole_steps(total, rise, fall, threshold, least, np.float32(0.0))
+                chi[row, output] = total - whole * (rise if total > 0.0 else fall)
+                pulses[row - first, output] = np.int32(whole)
+        found = send_rows(first, known, found)
+    return found
+
+
+@jit
+def lead(
+    target: np.ndarray,
+    wanted: np.ndarray,
+    known: Arrays,
+    threshold: np.float32,
+    least: np.float32,
+) -> int:
+    """target += wanted, within the limits; pulses = (target - weights) / step, rounded, are sent.
+
+    All arguments and the result are those of `take_whole_steps`; a threshold of infinity sends
+    nothing.
+    """
+    found, pulses, up, down = 0, known.pulses, known.up.step, known.down.step
+    for first in range(0, target.shape[0], BLOCK):
+        for row in range(first, min(first + BLOCK, target.shape[0])):
+            low, high = known.limits[row, 0], known.limits[row, 1]
+            for output in range(target.shape[1]):
+                moved = target[row, output] + wanted[row, output]
+                moved = low if moved < low else moved
+                moved = high if moved > high else moved
+                target[row, output] = moved
+                rise, fall = up[row, output], down[row, output]
+                gap = moved - known.weights[row, output]
+                whole = whole_steps(gap, rise, fall, threshold, least, np.float32(0.5))
+                pulses[row - first, output] = np.int32(whole)
+        found = send_rows(first, known, found)
+    return found
+
+
+@jit
+def give_way(
+    target: np.ndarray,
+    start: np.ndarray,
+    expected: np.ndarray,
+    now: np.ndarray,
+    up: np.ndarray,
+    down: np.ndarray,
+    numbers: np.ndarray,
+) -> None:
+    """Take a share of its gap off each target that its weight does not follow, in place.
+
+    Args:
+        target: float32 (rows, outputs).
+        start: Weights at the read-back before, as `target`.
+        expected: Those, moved on by the pulses sent since.
+        now: Weights at this read-back.
+        up: Steps that were expected of rising weights.
+        down: Of falling ones.
+        numbers: Steps that must have been sent, noise of an operation in units of the weight,
+            share of what was sent that counts as followed, share of the gap that goes.
+    """
+    worth, noise, followed, share = numbers
+    for row in range(target.shape[0]):
+        for output in range(target.shape[1]):
+            first, here = start[row, output], now[row, output]
+            rise, fall = up[row, output], down[row, output]
+            sent, gap = expected[row, output] - first, target[row, output] - here
+            moved = (here - first) if sent > 0.0 else (first - here)
+            size = abs(sent)
+            is_idle = (size > worth * ((rise if sent > 0.0 else fall) + noise)) & (
+                moved < followed * size
+            )
+            gone = share * gap
+            target[row, output] -= gone if is_idle & (gap * sent > 0.0) else np.float32(0.0)

@@ -1,0 +1,82 @@
+"""What every policy answers."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, ClassVar, Self
+
+import torch
+from torch import Tensor
+
+from ...boards.simulated import EmulatedBoard
+from ..estimate import Known
+from ..synapses import CrossbarLayer
+
+if TYPE_CHECKING:
+    from ...experiment.config import Training
+
+
+class Policy(ABC):
+    """Turns wanted weight changes of one layer into pulses on its board.
+
+    Attributes:
+        is_unbiased: Whether the expected change by the pulses of one update is the wanted one.
+        needs_symmetry_point: Whether it works on devices alone whose SET and RESET steps are equal
+            somewhere, so that alternating pulses lead there.
+        shape: (rows, outputs) of the layer.
+        boards: Arrays that the policy owns besides that of the layer.
+    """
+
+    is_unbiased: ClassVar[bool] = False
+    needs_symmetry_point: ClassVar[bool] = False
+    shape: tuple[int, int]
+    boards: Sequence[EmulatedBoard] = ()
+
+    @classmethod
+    def build(cls, layer: CrossbarLayer, config: "Training", place: int) -> Self:
+        """For a layer of a run.
+
+        Args:
+            layer: Built, perhaps not programmed.
+            config: Settings of the run.
+            place: Number of the layer; names random streams.
+        """
+        return cls(layer.mapping.shape)
+
+    @abstractmethod
+    def __init__(self, shape: tuple[int, int]) -> None:
+        """Start for a layer of `shape` (rows, outputs)."""
+
+    @abstractmethod
+    def update(
+        self, layer: CrossbarLayer, wanted: Tensor, known: Known, *, generator: torch.Generator
+    ) -> None:
+        """Send the pulses that a wanted change is worth.
+
+        Args:
+            layer: Where they go.
+            wanted: Weight changes (rows, outputs).
+            known: The layer as last read back.
+            generator: Source of the policy's own randomness.
+        """
+
+    def begin_epoch(self) -> None:  # noqa: B027  # most policies have nothing to forget
+        """Forget what `state` does not hold: a run may be resumed here."""
+
+    @abstractmethod
+    def state(self) -> dict[str, Tensor]:
+        """What the digital side keeps between updates, by name; empty if nothing."""
+
+    @abstractmethod
+    def restore(self, state: dict[str, Tensor]) -> None:
+        """Take up a saved state."""
+
+    @property
+    def synapses(self) -> int:
+        """Weights of the layer."""
+        return self.shape[0] * self.shape[1]
+
+    @property
+    def bytes_per_synapse(self) -> float:
+        """Digital memory of the state."""
+        kept = sum(array.numel() * array.element_size() for array in self.state().values())
+        return kept / self.synapses

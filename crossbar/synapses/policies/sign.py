@@ -1,0 +1,50 @@
+"""The Manhattan rule: one pulse in the right direction, whatever the size of the change."""
+
+from typing import TYPE_CHECKING, Self
+
+import torch
+from torch import Tensor
+
+from ..estimate import Known
+from ..synapses import CrossbarLayer
+from .policy import Policy
+
+if TYPE_CHECKING:
+    from ...experiment.config import Training
+
+
+class Sign(Policy):
+    """n = sign(wanted) where |wanted| > threshold max |wanted|, else 0; the maximum is the layer's.
+
+    The learning rate cancels out: how fast weights move is a matter of the threshold and of the
+    step of the device, and the largest change is always worth a pulse. The digital side keeps
+    nothing between updates. A threshold of 0 pulses every weight with a wanted change, as the
+    source does.
+
+    Source:
+        E. Zamanidoost, F. M. Bayat, D. Strukov, I. Kataeva, IEEE WISP 2015. The threshold is ours.
+    """
+
+    def __init__(self, shape: tuple[int, int], threshold: float = 0.5) -> None:
+        """Nothing to keep; `threshold` is a share of the largest change."""
+        self.shape, self._threshold = shape, threshold
+
+    @classmethod
+    def build(cls, layer: CrossbarLayer, config: "Training", place: int) -> Self:
+        """See `Policy.build`."""
+        return cls(layer.mapping.shape, config.sign_threshold)
+
+    def update(
+        self, layer: CrossbarLayer, wanted: Tensor, known: Known, *, generator: torch.Generator
+    ) -> None:
+        """See `Policy.update`; draws no random number."""
+        sizes = wanted.abs()
+        worth = sizes > self._threshold * sizes.max()
+        layer.pulse(wanted.sign().mul_(worth).to(torch.int32), known)
+
+    def state(self) -> dict[str, Tensor]:
+        """Nothing."""
+        return {}
+
+    def restore(self, state: dict[str, Tensor]) -> None:
+        """See `Policy.restore`."""

@@ -1,0 +1,173 @@
+"""The conductance of every row of a table, from whichever columns the file has."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import CalibrationError
+from ..record import number
+from .checks import AMPERES, OHMS, READ_VOLTS, SIEMENS, inside
+from .measurements import Floats
+from .options import Options
+from .table import Table
+
+Bools = NDArray[np.bool_]
+
+WHY = ("without a reading", "negative reading", "at another read voltage")
+MISSING, NEGATIVE, ELSEWHERE = range(3)
+COLUMNS = ("g_siemens", "r_ohms", "i_amperes", "v_read_volts")
+
+
+@dataclass(frozen=True, eq=False)
+class Readings:
+    """Conductances of the rows of a file.
+
+    Attributes:
+        g_siemens: Shape (rows,), above 0; nan where there is no usable reading.
+        why: Index into `WHY` of the reason for a nan, shape (rows,).
+        units: What became of the unit, for `FileNotes`.
+        v_read_volts: Read voltage; nan if unknown.
+    """
+
+    g_siemens: Floats
+    why: NDArray[np.int8]
+    units: str
+    v_read_volts: float = float("nan")
+
+    @property
+    def there(self) -> Bools:
+        """Which rows have a reading."""
+        return np.isfinite(self.g_siemens)
+
+    def dropped(self, rows: Bools) -> dict[str, int]:
+        """Reason -> how many of the masked rows have no reading for it."""
+        counts = np.bincount(self.why[rows & ~self.there], minlength=len(WHY))
+        return {reason: int(n) for reason, n in zip(WHY, counts, strict=True) if n}
+
+
+def readings(table: Table, options: Options, takes: str, stem: str = "") -> Readings:
+    """The conductance of every row.
+
+    Columns are tried in the order `g_siemens`, `r_ohms`, `i_amperes` with `v_read_volts`; with a
+    stem `lrs` they are `lrs_siemens`, `lrs_ohms`.
+
+    Args:
+        table: The columns.
+        options: See `Options.drop_negative` and `Options.v_read_volts`.
+        takes: What the format has, for the message if no column is there.
+        stem: What was measured.
+
+    Raises:
+        DataError: No such column; a negative reading; a size that no device has.
+        CalibrationError: Currents at several read voltages, or at an unknown one.
+    """
+    direct, inverse = (f"{stem}_siemens", f"{stem}_ohms") if stem else COLUMNS[:2]
+    if direct not in table.header and inverse not in table.header:
+        if stem or "i_amperes" not in table.header:
+            table.demand(direct, takes)
+        return _from_currents(table, options)
+    column = direct if direct in table.header else inverse
+    why = np.zeros(len(table), np.int8)
+    values = _signed(table, column, table.numbers[column], options, why)
+    v_read, elsewhere = _read_voltage(table, options, np.isfinite(values))
+    values = np.where(elsewhere, np.nan, values)
+    why[elsewhere] = ELSEWHERE
+    if column == direct:
+        return Readings(_positive(inside(table, column, SIEMENS, values)), why, direct, v_read)
+    values = inside(table, column, OHMS, np.where(np.isinf(values), np.nan, values))
+    return Readings(1.0 / values, why, f"{inverse} -> siemens", v_read)
+
+
+def _from_currents(table: Table, options: Options) -> Readings:
+    """Conductances from currents and their read voltages."""
+    amperes = table.numbers["i_amperes"]
+    inside(table, "i_amperes", AMPERES, np.abs(amperes))
+    v_read, elsewhere = _read_voltage(table, options, np.isfinite(amperes))
+    if np.isnan(v_read):
+        v_read = stated_read_volts(table, options, "i_amperes")
+    volts = table.numbers.get("v_read_volts", np.full(len(table), v_read))
+    why = np.where(elsewhere, ELSEWHERE, MISSING).astype(np.int8)
+    volts = np.where(elsewhere | (volts == 0.0), np.nan, volts)
+    g = _signed(table, "i_amperes", amperes / volts, options, why)
+    g = _positive(inside(table, "i_amperes", SIEMENS, g))
+    return Readings(g, why, "i_amperes / v_read_volts -> siemens", v_read)
+
+
+def at_voltage(table: Table, column: str, v_read_volts: float, options: Options) -> Readings:
+    """Conductances from a column of currents at one read voltage."""
+    amperes = table.numbers[column]
+    inside(table, column, AMPERES, np.abs(amperes))
+    why = np.zeros(len(table), np.int8)
+    g = _signed(table, column, amperes / v_read_volts, options, why)
+    g = _positive(inside(table, column, SIEMENS, g))
+    return Readings(g, why, f"amperes / {v_read_volts:g} V -> siemens", v_read_volts)
+
+
+def stated_read_volts(table: Table, options: Options, column: str) -> float:
+    """The one read voltage of a file of currents, from the user or from above its header.
+
+    Raises:
+        CalibrationError: Neither states it.
+    """
+    v = options.v_read_volts or table.setting("v_read_volts")
+    low, high = READ_VOLTS.allowed.low, READ_VOLTS.allowed.high
+    if v is None or not low <= abs(v) <= high:
+        raise CalibrationError(
+            f"{table.path}: row {table.header_row}, column {column!r}: currents, and no read "
+            f"voltage in {READ_VOLTS.allowed} is stated; give --read-volts; nothing was read"
+        )
+    return v
+
+
+def _read_voltage(table: Table, options: Options, read: Bools) -> tuple[float, Bools]:
+    """The read voltage of a file, and which of its readings are at another one.
+
+    Raises:
+        CalibrationError: There are several (1 % apart or more), and the user picks none.
+    """
+    if "v_read_volts" not in table.numbers:
+        return options.v_read_volts or float("nan"), np.zeros(len(table), bool)
+    v = table.numbers["v_read_volts"]
+    read = read & np.isfinite(v) & (v != 0.0)
+    inside(table, "v_read_volts", READ_VOLTS, np.abs(np.where(read, v, np.nan)))
+    if not read.any():
+        return options.v_read_volts or float("nan"), np.zeros(len(table), bool)
+    first = int(np.flatnonzero(read)[0])
+    wanted = options.v_read_volts or float(v[first])
+    elsewhere = read & (np.abs(np.abs(v) - abs(wanted)) > 0.01 * abs(wanted))
+    if options.v_read_volts is None and elsewhere.any():
+        other = int(np.flatnonzero(elsewhere)[0])
+        raise CalibrationError(
+            f"{table.path}: row {table.rows[other]}, column 'v_read_volts': {v[other]:g} V, but "
+            f"{wanted:g} V in row {table.rows[first]}; one read voltage is allowed "
+            "(--read-volts picks one and drops the others); nothing was read"
+        )
+    return wanted, elsewhere
+
+
+def _signed(
+    table: Table, column: str, values: Floats, options: Options, why: NDArray[np.int8]
+) -> Floats:
+    """Values without negative ones: those are refused, or dropped if the user says so."""
+    negative = values < 0.0
+    if not negative.any():
+        return values
+    why[negative] = NEGATIVE
+    if options.drop_negative:
+        return np.where(negative, np.nan, values)
+    first = int(np.flatnonzero(negative)[0])
+    is_current = np.isfinite(table.numbers[column][first]) and values is not table.numbers[column]
+    found = f"{number(table.numbers[column][first])} is "
+    found += "a current against the read voltage" if is_current else "negative"
+    table.refuse(
+        first,
+        column,
+        f"{found}; a conductance is positive (--drop-negative drops and counts the "
+        f"{int(negative.sum())} such rows); nothing was read",
+    )
+
+
+def _positive(g: Floats) -> Floats:
+    """Conductances with nan for infinity and zero, which have no logarithm."""
+    return np.where(np.isfinite(g) & (g > 0.0), g, np.nan)

@@ -1,0 +1,192 @@
+"""Open loop: levels, spreads and window from full SET and RESET cycles."""
+
+from dataclasses import replace
+
+import numpy as np
+from scipy.special import ndtri
+
+from ...pulsed import Pulsed
+from ..measurements import Cycles, Floats, Ints
+from . import bootstrap
+from .parameters import Part
+
+LEVELS = np.array([0.05, 0.25, 0.5, 0.75, 0.95])
+EXTREMES = (0.005, 0.995)  # of all cycles: the window
+GAP = 1.05  # least ratio of the two ends of a window
+FEWEST = 60  # cycles of which a table of quantiles is taken
+TAIL = (0.005, 0.01, 0.025, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4)
+TABLE = np.array([*TAIL, 0.5, *(1.0 - np.array(TAIL[::-1]))])  # probabilities of the full table
+
+
+def estimate(
+    cycles: Cycles, model: Pulsed, *, generator: np.random.Generator, resamples: int
+) -> Part:
+    """Levels, spreads and shares of `open_loop.levels`, and the window that holds them.
+
+    A level is the median, its spread the slope of ln g against the normal quantiles (5 to 95 %),
+    so outliers do not widen it. From `FEWEST` cycles on a table holds the measured distribution
+    as it is. The share of the devices needs devices with several cycles; without them the preset's
+    is kept.
+    """
+    unit, devices_of = bootstrap.units(cycles.device)
+    drawn = bootstrap.weights(len(devices_of), resamples, generator)
+    devices, rows = len(np.unique(cycles.device)), len(cycles)
+    at = TABLE[(np.minimum(TABLE, 1.0 - TABLE) * rows >= 1.0 - 1e-9) & (rows >= FEWEST)]
+    found: dict[str, tuple[float, float, float, str]] = {}
+    tables, draws = {"full_levels": tuple(at.tolist())}, dict[str, Floats]()
+    for name, g, tail, edge in (
+        ("full_set", cycles.lrs_siemens, EXTREMES[1], "g_max_siemens"),
+        ("full_reset", cycles.hrs_siemens, EXTREMES[0], "g_min_siemens"),
+    ):
+        logs = np.log(np.maximum(g, 1e-15))
+        q = np.exp(_quantiles(logs, unit, drawn, np.array([0.5, tail, *at])))
+        repeats = _repeats(q, len(devices_of))
+        draws |= {f"{name}_siemens": repeats[:, 0], edge: repeats[:, 1]}
+        found[f"{name}_siemens"] = (*_around(q[:, 0], len(devices_of)), "median")
+        found[edge] = (*_around(q[:, 1], len(devices_of)), f"{tail:.1%} quantile")
+        found[f"{name}_sigma"] = _spread(logs, cycles.device, unit, drawn)
+        if 1 < devices < rows:
+            share = _shares(logs, cycles.device, unit, drawn)
+            found[f"{name}_d2d_share"] = (*share, "correlation of the scores of two cycles")
+        tables[f"{name}_quantiles_siemens"] = tuple(q[0, 2:].tolist())
+        draws[f"{name}_quantiles_siemens"] = repeats[:, 2:]
+    part = Part(
+        devices=devices,
+        rows=rows,
+        files=(cycles.source,),
+        values={n: f[0] for n, f in found.items()},
+        intervals={n: f[1:3] for n, f in found.items()},
+        words={n: f[3] for n, f in found.items()},
+        tables=tables,
+        draws=draws if resamples else {},
+        warnings=bootstrap.few(devices, "cycles") + _no_share(devices, rows),
+    )
+    return _with_window(part)
+
+
+def _with_window(part: Part) -> Part:
+    """The part without a window where its ends are too close."""
+    if part.values["g_max_siemens"] >= GAP * part.values["g_min_siemens"]:
+        return part
+    ends = ("g_min_siemens", "g_max_siemens")
+    return replace(
+        part,
+        values={n: v for n, v in part.values.items() if n not in ends},
+        intervals={n: v for n, v in part.intervals.items() if n not in ends},
+        warnings=(*part.warnings, "the cycles open no window: the preset's is kept"),
+    )
+
+
+def _no_share(devices: int, rows: int) -> tuple[str, ...]:
+    """The warning where levels cannot be divided between devices and cycles."""
+    if 1 < devices < rows:
+        return ()
+    why = "one device only" if devices == 1 else "one cycle per device"
+    return (f"{why}: how levels divide between devices and cycles keeps the preset's shares",)
+
+
+def _spread(
+    logs: Floats, device: Ints, unit: Ints, drawn: Floats
+) -> tuple[float, float, float, str]:
+    """Slope of ln g against the normal quantiles, its interval, and how it divides."""
+    scores = ndtri(LEVELS)
+    sigma = _quantiles(logs, unit, drawn, LEVELS) @ scores / (scores @ scores)
+    low, high = np.exp(_symmetric(np.log(np.maximum(sigma, 1e-12)), len(drawn[0])))
+    within, between = variances(logs, device)
+    split = f"cycle to cycle {within:.3g}, device to device {between:.3g}"
+    return float(sigma[0]), float(low), float(high), split
+
+
+def _around(draws: Floats, units: int) -> tuple[float, float, float]:
+    """The estimate and the ends of its interval."""
+    return float(draws[0]), *bootstrap.interval(draws, units)
+
+
+def _repeats(q: Floats, units: int) -> Floats:
+    """Quantiles of the resamples, spread as those of few units are; the table still rises.
+
+    Args:
+        q: Of the sample, then of its resamples, shape (1 + resamples, 2 + levels): the median, the
+            end of the window and the table.
+        units: What was resampled.
+    """
+    found: Floats = q[0] * (q[1:] / q[0]) ** bootstrap.stretch(units)
+    found[:, 2:].sort(axis=1)
+    return found
+
+
+def _quantiles(x: Floats, unit: Ints, drawn: Floats, levels: Floats) -> Floats:
+    """Quantiles of every resample, shape (resamples, levels)."""
+    order = np.argsort(x)
+    ordered, whose = x[order], unit[order]
+    found = np.empty((len(drawn), len(levels)))
+    for i, weight in enumerate(drawn):
+        total = np.cumsum(weight[whose])
+        at = np.searchsorted(total, levels * total[-1])
+        found[i] = ordered[np.minimum(at, len(ordered) - 1)]
+    return found
+
+
+def _shares(x: Floats, device: Ints, unit: Ints, drawn: Floats) -> tuple[float, float, float]:
+    """Share of the variance of the normal scores that is between devices, with its interval.
+
+    The normal score of a value is the normal quantile of its (middle) rank among all values. The
+    interval is made of ln F, the ratio of mean squares, whose spread hardly depends on its value.
+    """
+    _, tie = np.unique(x, return_inverse=True)
+    ratio, size = np.empty(len(drawn)), np.empty(len(drawn))
+    for i, weight in enumerate(drawn):
+        count = np.bincount(tie, weight[unit])
+        total = np.cumsum(count)
+        rank = np.clip(total - count / 2.0, 0.5, total[-1] - 0.5)
+        scores = ndtri(rank / total[-1])[tie]
+        inside, across, size[i] = _anova(scores, device, weight[unit])
+        ratio[i] = max(across, 1e-9) / max(inside, 1e-9)
+    low, high = np.exp(_symmetric(np.log(ratio), len(drawn[0])))
+    more = np.maximum([ratio[0] - 1.0, low - 1.0, high - 1.0], 0.0)
+    value, low, high = (more / (more + size[0])).tolist()
+    return value, low, high
+
+
+def _symmetric(draws: Floats, units: int) -> tuple[float, float]:
+    """`bootstrap.interval` of the repeats and of their mirror image about the estimate.
+
+    Repeats are biased as the estimate is, so their own percentiles would miss the truth twice.
+    """
+    both = np.concatenate([draws, 2.0 * draws[0] - draws[1:]])
+    return bootstrap.interval(both, units)
+
+
+def variances(x: Floats, device: Ints) -> tuple[float, float]:
+    """Standard deviations within and between devices: one-way random effects, by moments.
+
+    Within is nan where every device has one value; between is then the total.
+    """
+    inside, across, size = _anova(x, device, np.ones(len(x)))
+    between = across if np.isnan(inside) else max(0.0, (across - inside) / size)
+    return inside**0.5, between**0.5
+
+
+def _anova(x: Floats, device: Ints, weight: Floats) -> tuple[float, float, float]:
+    """Mean squares within and between devices, and the values per device.
+
+    Args:
+        x: Values, shape (rows,).
+        device: Number of the device of each.
+        weight: How often each device is taken, as another one every time; the same in all its rows.
+
+    Returns:
+        Both have the same mean where devices are equal; the second exceeds it by the last times the
+        variance between devices. nan where there is nothing to tell it from.
+    """
+    _, first, which, count = np.unique(
+        device, return_index=True, return_inverse=True, return_counts=True
+    )
+    times, mean = weight[first], np.bincount(which, x) / count
+    n, k = float(times @ count), float(times.sum())
+    middle = float(times @ (count * mean)) / n
+    inside = float(weight @ (x - mean[which]) ** 2) / (n - k) if n > k else float("nan")
+    if k < 2:
+        return inside, float("nan"), float("nan")
+    across = float(times @ (count * (mean - middle) ** 2)) / (k - 1.0)
+    return inside, across, (n - float(times @ count**2) / n) / (k - 1.0)

@@ -1,0 +1,200 @@
+"""Extended Kalman filter of trains of pulses: what is known of g before each reading is taken.
+
+The conductance g moves by a random walk and is read with an error:
+
+    g_(n+1) = g_n +- a s(g_n) (1 + c z_n),    y_n = g_n + e_n,   Var e_n = R(g_n).
+
+Given the readings so far, g is about Normal(m, P). With F = 1 +- a s'(m), the next reading is
+expected at m' = m +- a (s + s'' P / 2) with the variance S = P' + R(m'),
+P' = F^2 P + a^2 c^2 (s^2 + s'^2 P), and brings m to m' + P' / S (y - m'), P to P' R / S.
+
+After a pulse that may end at a bound, g is known by the reading alone: m = y, P = R. From there the
+distance to the bound is not told by readings: those would count whose error points away from the
+bound, the next ones would fall short, and steps would look too small near the bounds. Until the mean
+steps alone, taken from the bound on, lead MARGIN standard deviations away from it, no pulse counts.
+
+Source:
+    A. H. Jazwinski, Stochastic Processes and Filtering Theory, 1970, chapter 8. What happens at the
+    bounds is ours.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from ...jit import jit
+from ...pulsed import Pulsed
+from ...registry import name_of
+from ..measurements import Floats
+from .laws import LAWS, read_variance, step
+from .pulse_train import Bools, Chain
+
+POINTS = 512  # conductances at which laws are tabulated
+MARGIN = 3.0  # standard deviations of a reading that a pulse is kept away from a bound
+QUIET = 0.1  # variance of a reading in that of a step, below which its error chooses no pulses
+LEAST = 1e-6  # squared c2c_sigma that no device stays below
+READ = ("read_floor", "read_fraction", "read_exponent")  # what is searched of read noise
+TINY = 1e-24  # siemens squared, a variance that is never reached
+
+
+class Tables(NamedTuple):
+    """Laws of several variants of a model at evenly spaced conductances.
+
+    Attributes:
+        low: First conductance, siemens.
+        spacing: Of the conductances.
+        step: s, s' and s'' of RESET and SET, shape (variants, 2, POINTS, 3).
+        read: R, shape (variants, POINTS).
+        c2: c2c_sigma squared, shape (variants,).
+    """
+
+    low: float
+    spacing: float
+    step: Floats
+    read: Floats
+    c2: Floats
+
+
+def tables(models: list[Pulsed], low: float, high: float, *, no_reads: bool) -> Tables:
+    """The laws of some models between two conductances; without read noise if `no_reads`."""
+    g, spacing = np.linspace(low, high, POINTS, retstep=True)
+    steps, read = np.empty((len(models), 2, POINTS, 3)), np.zeros((len(models), POINTS))
+    laws = [n for law in LAWS.get(name_of(models[0]), ()) for n in (law.scale, law.shape) if n]
+    made, made_read = dict[tuple[float, ...], int](), dict[tuple[float, ...], int]()
+    for i, model in enumerate(models):  # most variants share their steps or their read noise
+        of = made.setdefault(tuple(getattr(model, n) for n in laws), i)
+        for side, polarity in enumerate((-1, 1)):
+            steps[i, side] = _with_slopes(model, g, polarity) if of == i else steps[of, side]
+        if not no_reads:
+            of = made_read.setdefault(tuple(getattr(model, n) for n in READ), i)
+            read[i] = read_variance(model, g) if of == i else read[of]
+    return Tables(low, float(spacing), steps, read, np.array([m.c2c_sigma**2 for m in models]))
+
+
+def _with_slopes(model: Pulsed, g: Floats, polarity: int) -> Floats:
+    """s, s' and s'' at evenly spaced conductances, shape (points, 3)."""
+    s = step(model, g, polarity)
+    slope = np.gradient(s, g[1] - g[0])
+    return np.stack([s, slope, np.gradient(slope, g[1] - g[0])], -1)
+
+
+class Filtered(NamedTuple):
+    """What a filter says of every pulse, each of shape (variants, rows).
+
+    Attributes:
+        off: Reading after the pulse less what was expected, siemens.
+        variance: Of `off`.
+        before: Conductance expected before the pulse, without the reading before it.
+        free: Whether the bounds of the device cannot have cut the pulse.
+    """
+
+    off: Floats
+    variance: Floats
+    before: Floats
+    free: Bools
+
+
+def run(
+    chain: Chain, laws: Tables, log_gain: Floats, bounds: Floats, free: Bools | None
+) -> Filtered:
+    """Filter all trains; one begins anew wherever the reading before a pulse is not shared.
+
+    Args:
+        chain: Of the pulses.
+        laws: Variants of the model.
+        log_gain: Of RESET and SET of each device, shape (variants, 2, devices).
+        bounds: Lowest and highest conductance of each device, shape (2, devices).
+        free: Which pulses the bounds cannot have cut; None: the filter tells. A choice that changed
+            with the parameters would tear the likelihood.
+    """
+    shape = (len(laws.c2), len(chain.device))
+    found = Filtered(np.empty(shape), np.empty(shape), np.empty(shape), np.empty(shape, bool))
+    side = (chain.polarity > 0).astype(np.int64)
+    gain = np.exp(log_gain) * np.array([-1.0, 1.0])[:, None]
+    columns = (chain.device, side, chain.linked, chain.before, chain.after)
+    given = np.empty(0, bool) if free is None else free
+    filter_rows(columns, laws, gain, np.ascontiguousarray(bounds), given, found)
+    return found
+
+
+@jit
+def point_of(g, low, spacing, points):  # type: ignore[no-untyped-def]
+    """Point of the tables below a conductance, and the share of the way to the next."""
+    x = min(max((g - low) / spacing, 0.0), points - 1.001)
+    i = int(x)
+    return i, x - i
+
+
+@jit
+def dead_reckoned(w, q, wall, a, k, v, laws, bounds):  # type: ignore[no-untyped-def]
+    """One pulse of a device that was at a bound, its reading not asked.
+
+    Returns:
+        Its conductance w, the variance q of it, and the bound it comes from: -1 lower, 1 upper.
+    """
+    i, part = point_of(w, laws.low, laws.spacing, laws.read.shape[1])
+    s = laws.step[v, k, i, 0] + part * (laws.step[v, k, i + 1, 0] - laws.step[v, k, i, 0])
+    w, q = w + a * s, q + a * a * laws.c2[v] * s * s
+    if w <= bounds[0]:
+        w, q, wall = bounds[0], 0.0, -1.0
+    elif w >= bounds[1]:
+        w, q, wall = bounds[1], 0.0, 1.0
+    return w, q, wall
+
+
+@jit
+def filter_rows(columns, laws, gain, bounds, given, found):  # type: ignore[no-untyped-def]
+    """The recursion of the docstring of this file, row by row, for every variant; fills `found`."""
+    device, side, linked, first, after = columns
+    points = laws.read.shape[1]
+    for v in range(gain.shape[0]):
+        m, p = 0.0, 0.0
+        w, q, wall = 0.0, 0.0, 0.0
+        for n in range(len(device)):
+            if not linked[n]:
+                m, wall = first[n], 0.0
+                i, part = point_of(m, laws.low, laws.spacing, points)
+                p = laws.read[v, i] + part * (laws.read[v, i + 1] - laws.read[v, i])
+            found.before[v, n] = m if not linked[n] else found.before[v, n]
+            d, k = device[n], side[n]
+            a = gain[v, k, d]
+            i, part = point_of(m, laws.low, laws.spacing, points)
+            here, there = laws.step[v, k, i], laws.step[v, k, i + 1]
+            s = here[0] + part * (there[0] - here[0])
+            slope = here[1] + part * (there[1] - here[1])
+            bend = here[2] + part * (there[2] - here[2])
+            spread = a * a * (laws.c2[v] * (s * s + slope * slope * p) + LEAST * s * s)
+            m += a * (s + 0.5 * bend * p)
+            p = (1.0 + a * slope) ** 2 * p + spread + TINY
+            m_free = m
+            m = min(max(m, bounds[0, d]), bounds[1, d])
+            i, part = point_of(m, laws.low, laws.spacing, points)
+            read = laws.read[v, i] + part * (laws.read[v, i + 1] - laws.read[v, i])
+            reach = MARGIN * np.sqrt(p + read)
+            under, over = m_free - bounds[0, d], bounds[1, d] - m_free
+            inside = under > reach and over > reach
+            if wall != 0.0:
+                w, q, wall = dead_reckoned(w, q, wall, a, k, v, laws, bounds[:, d])
+                past = MARGIN * np.sqrt(q + read)
+                if wall < 0.0:
+                    away = w - bounds[0, d] > past and under > 0.0 and over > reach
+                else:
+                    away = bounds[1, d] - w > past and over > 0.0 and under > reach
+                inside = away or (inside and read < QUIET * spread)
+            elif not inside:
+                wall = -1.0 if under <= reach else 1.0
+                w, q = bounds[0, d] if wall < 0.0 else bounds[1, d], 0.0
+            wall = 0.0 if inside else wall
+            if len(given):
+                inside = given[n]
+            error, total = after[n] - m, p + read
+            found.off[v, n], found.variance[v, n], found.free[v, n] = error, total, inside
+            if n + 1 < len(device):
+                found.before[v, n + 1] = m
+            if inside:
+                m += p / total * error
+                p *= read / total
+            else:  # the bound is hardly known: begin anew with the reading
+                m = after[n]
+                i, part = point_of(m, laws.low, laws.spacing, points)
+                p = laws.read[v, i] + part * (laws.read[v, i + 1] - laws.read[v, i])

@@ -1,0 +1,302 @@
+"""White and slow read noise from repeated reads: all series at once, by their likelihood.
+
+Law and likelihood are those of `whittle`. The intervals follow the profile of the likelihood,
+widened by the scatter between devices (`likelihood`), and hold a border that the data do not
+exclude: no floor, or a time constant beyond the reads.
+"""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import stats
+
+from ...pulsed import Pulsed
+from ..measurements import Floats, Reads
+from . import bootstrap, copula, likelihood, noise_law, whittle
+from .likelihood import Box, Minimum, Value
+from .parameters import Part
+from .spectra import LONG, Spectra, of_reads, pooled
+from .whittle import NAMES
+
+BEYOND = 10.0  # times the longest series: slowest time constant that is tried
+STEEPEST = 5.0  # largest exponent
+NOTHING = 1e-12  # relative spread that stands for none
+ROUNDS = 3  # of weights and fits
+SEEN = 5.0  # log-likelihood that slow noise, or a cap of it, must gain
+FIRST_STEPS = 12  # from each start; the best one goes on
+LEAST_DRAWS = 20  # joint draws that stay
+SLOW, SLOW_EXPONENT, SHORTEST, LONGEST, CAP = range(3, 8)
+WHITE = (0, 1, 2)  # places in `NAMES`
+
+
+@dataclass(frozen=True, eq=False)
+class _Fit:
+    """The minimum of some spectra in a box."""
+
+    spectra: Spectra
+    model: Pulsed
+    box: Box
+    best: Minimum
+
+    @property
+    def laws(self) -> tuple[float, float]:
+        """What is not fitted: knee and cap of the white noise."""
+        return self.model.read_knee_ohms, self.model.read_cap
+
+    @property
+    def free(self) -> NDArray[np.bool_]:
+        """Which parameters are fitted."""
+        return self.box.high > self.box.low
+
+    def loss(self) -> likelihood.Loss:
+        """Negative log-likelihood of the pooled spectra."""
+        few = pooled(self.spectra)
+
+        def of(theta: Floats) -> Value:
+            return whittle.value(few, theta, *self.laws)
+
+        return of
+
+
+def estimate(
+    reads: Reads, model: Pulsed, *, generator: np.random.Generator, resamples: int
+) -> Part:
+    """Fit the laws of white and slow read noise; see `Pulsed` for them.
+
+    `read_knee_ohms` stays: it only says where the fractions hold. `read_cap` stays; `slow_cap` is
+    fitted where the slow noise is seen to stop growing with resistance.
+
+    Args:
+        reads: Series of repeated reads; those of one read tell nothing.
+        model: Gives knee, caps, and the exponents if the resistances span too little.
+        generator: Of the joint draws; the intervals are no resamples.
+        resamples: Joint draws; 0: no intervals either.
+    """
+    devices = len(np.unique(reads.device))
+    warnings = bootstrap.few(devices, "repeated reads")
+    part = Part(devices=devices, rows=len(reads), files=(reads.source,), warnings=warnings)
+    spectra = of_reads(reads)
+    if spectra is None:
+        return part
+    spans = noise_law.spans(spectra.ohms) and len(spectra.ohms) > 2
+    long = int(spectra.long.sum())
+    fit = _best(spectra, model, spans=spans, slow=long > 0)
+    part = _add(part, fit, WHITE, "white part of repeated reads", resamples)
+    if not spans:
+        words = "the repeated reads span too little resistance: floor and growth of their noise"
+        part = _warn(part, f"{words} are not told apart, and exponents stay as the preset's")
+    if not long:
+        words = f"no series of {LONG} reads with a clock: slow noise, if any, is in the white part"
+        part = _warn(part, words)
+    else:
+        part = _add_slow(part, fit, long, resamples)
+    draws = _draws(part, fit, generator.spawn(1)[0], resamples)
+    return replace(part, draws=draws)
+
+
+def _warn(part: Part, words: str) -> Part:
+    return replace(part, warnings=(*part.warnings, words))
+
+
+# --- the minimum ---------------------------------------------------------------------------------
+
+
+def _best(spectra: Spectra, model: Pulsed, *, spans: bool, slow: bool) -> _Fit:
+    """The fit whose slow noise has a cap of its own only where that is seen."""
+    fit = _searched(spectra, model, _box(spectra, model, spans=spans, slow=slow, cap=False))
+    if not (spans and slow):
+        return fit
+    capped = _searched(spectra, model, _box(spectra, model, spans=spans, slow=slow, cap=True))
+    same = replace(fit, spectra=capped.spectra)
+    rival = likelihood.minimise(same.loss(), fit.best.at, fit.box)
+    return capped if rival.value.loss - capped.best.value.loss > SEEN else fit
+
+
+def _box(spectra: Spectra, model: Pulsed, *, spans: bool, slow: bool, cap: bool) -> Box:
+    """Limits of the parameters; those that are not fitted stay as the model has them."""
+    none, times = np.log(NOTHING), [model.slow_shortest_seconds, model.slow_longest_seconds]
+    at = np.array([0.0, none, model.read_exponent, none, model.slow_exponent, 0.0, 0.0, 0.0])
+    at[SHORTEST : LONGEST + 1] = np.log(times)
+    at[CAP] = np.log(max(model.slow_cap, NOTHING))
+    low, high = at.copy(), at.copy()
+    high[[0, 1]] = 1.0, 0.0
+    if spans:
+        low[2], high[2] = 0.0, STEEPEST
+    if slow:
+        high[SLOW] = 0.0
+        low[[SHORTEST, LONGEST]] = np.log(np.nanmin(spectra.dt_seconds) / 2.0)
+        lasting = np.nanmax(spectra.dt_seconds * spectra.reads)
+        high[[SHORTEST, LONGEST]] = np.log(BEYOND * lasting)
+        if spans:
+            low[SLOW_EXPONENT], high[SLOW_EXPONENT] = 0.0, STEEPEST
+    if cap:
+        low[CAP], high[CAP] = np.log(1e-5), 0.0
+    return Box(low, high, (SHORTEST, LONGEST))
+
+
+def _searched(spectra: Spectra, model: Pulsed, box: Box) -> _Fit:
+    """The best minimum from several starts, then with the weights of its own misfit."""
+    unknown = likelihood.Minimum(box.low, Value(np.inf, box.low, np.eye(len(box.low))))
+    fit = _Fit(spectra, model, box, unknown)
+    loss = fit.loss()
+    found = [
+        likelihood.minimise(loss, start, box, steps=FIRST_STEPS) for start in _starts(spectra, fit)
+    ]
+    best = min(found, key=lambda minimum: minimum.value.loss)
+    fit = replace(fit, best=likelihood.minimise(loss, best.at, box))
+    for _ in range(ROUNDS):
+        fit = replace(fit, spectra=whittle.reweighted(fit.spectra, fit.best.at, *fit.laws))
+        fit = replace(fit, best=likelihood.minimise(fit.loss(), fit.best.at, box))
+    at = _ordered(fit.best.at)
+    return replace(fit, best=Minimum(at, fit.loss()(at)))
+
+
+def _ordered(theta: Floats) -> Floats:
+    """The same law with the shorter time first, and the longer one longer."""
+    found = theta.copy()
+    found[SHORTEST : LONGEST + 1].sort()
+    found[LONGEST] = max(found[LONGEST], found[SHORTEST] + 0.01)
+    return found
+
+
+def _starts(spectra: Spectra, fit: _Fit) -> list[Floats]:
+    """Points from which a minimum is sought."""
+    decade = float(np.mean(np.log(spectra.ohms / fit.laws[0])))
+    long = spectra.long
+    squares = np.bincount(spectra.series, spectra.power * spectra.count)
+    whole = squares / np.bincount(spectra.series, spectra.count)
+    fast = np.append(spectra.series[1:], -1) != spectra.series  # highest frequencies
+    white = 0.5 * np.log(np.median(spectra.power[fast]) + NOTHING)
+    total = 0.5 * np.log(whole[long] + NOTHING) if long.any() else np.zeros(1)
+    dt, lasting = 1.0, 1.0
+    if long.any():
+        dt = float(np.nanmin(spectra.dt_seconds))
+        lasting = float(np.nanmax(spectra.dt_seconds * spectra.reads))
+    times = [(dt, lasting / 3.0), (5.0 * dt, lasting), (20.0 * dt, lasting / 20.0)]
+    caps = (total.max(), total.max() - 1.0) if fit.free[CAP] else (fit.box.high[CAP],)
+    return [
+        np.array([
+            0.3 * np.exp(2.0 * white), white - grows * decade, grows,
+            float(np.median(total)) - steep * decade, steep, *np.log(pair), cap,
+        ])
+        for grows, steep in ((0.4, 0.3), (0.8, 1.2), (0.8, 2.5))
+        for pair in (times if fit.free[SLOW] else times[:1])
+        for cap in caps
+    ]  # fmt: skip
+
+
+# --- the part ------------------------------------------------------------------------------------
+
+
+def _add_slow(part: Part, fit: _Fit, long: int, resamples: int) -> Part:
+    """Fraction, exponent, times and perhaps the cap of the slow part."""
+    words = f"part of the reads that depends on the lag, {long} series"
+    if not _seen(fit):
+        part = _add(part, fit, (SLOW,), words, resamples)
+        upper = part.intervals[NAMES[SLOW]][1] if resamples else 0.0
+        return replace(
+            part,
+            values=part.values | {NAMES[SLOW]: 0.0},
+            intervals=part.intervals | {NAMES[SLOW]: (0.0, upper)},
+        )
+    part = _add(part, fit, (SLOW, SLOW_EXPONENT, CAP), words, resamples)
+    words += "; effective: slower and faster than the reads nothing is seen"
+    part = _add(part, fit, (SHORTEST, LONGEST), words, resamples)
+    if fit.best.at[LONGEST] >= fit.box.high[LONGEST] - 0.01:
+        words = "the slowest time constant lies beyond the reads: its value is a lower bound"
+        return _warn(part, words)
+    return part
+
+
+def _seen(fit: _Fit) -> bool:
+    """Whether slow noise is likelier than none."""
+    low, high = fit.box.low.copy(), fit.box.high.copy()
+    fixed = [SLOW, SLOW_EXPONENT, SHORTEST, LONGEST, CAP]
+    low[fixed] = high[fixed] = fit.best.at[fixed]
+    low[SLOW] = high[SLOW] = np.log(NOTHING)
+    rival = likelihood.minimise(fit.loss(), fit.best.at, Box(low, high))
+    return rival.value.loss - fit.best.value.loss > SEEN
+
+
+def _add(part: Part, fit: _Fit, places: tuple[int, ...], words: str, resamples: int) -> Part:
+    """The part with some parameters, as far as they are fitted."""
+    fitted = [k for k in places if fit.free[k]]
+    values = {NAMES[k]: _number(fit, k, fit.best.at[k]) for k in fitted}
+    intervals = {name: (v, v) for name, v in values.items()}
+    if resamples:
+        wider = likelihood.inflation(*_uncertainty(fit), fit.free)
+        intervals = {NAMES[k]: _interval(fit, k, float(wider[k])) for k in fitted}
+    return replace(
+        part,
+        values=part.values | values,
+        intervals=part.intervals | intervals,
+        words=part.words | dict.fromkeys(values, words),
+    )
+
+
+def _uncertainty(fit: _Fit) -> tuple[Floats, Floats]:
+    """Curvature at the minimum and variance of the score, each of shape (p, p)."""
+    curvature = whittle.value(fit.spectra, fit.best.at, *fit.laws).curvature
+    return curvature, whittle.score_variance(fit.spectra, fit.best.at, *fit.laws, fit.free)
+
+
+def _draws(
+    part: Part, fit: _Fit, generator: np.random.Generator, resamples: int
+) -> dict[str, Floats]:
+    """Joint draws: each parameter as its interval, with the correlations of the sandwich.
+
+    Far from the minimum the likelihood is no parabola. A draw that is less likely than its scores say
+    stays with the probability exp(depth - loss / (inflation stretch^2)) only; at least `LEAST_DRAWS`
+    of the likeliest stay. The inflation is the largest of all parameters, so a parabola is never
+    cut. The rule is ours.
+    """
+    places = [int(k) for k in np.flatnonzero(fit.free) if NAMES[k] in part.values]
+    if not resamples or not places:
+        return {}
+    curvature, variance = _uncertainty(fit)
+    covariance = likelihood.sandwich(curvature, variance, fit.free)[np.ix_(places, places)]
+    z = copula.scores(covariance, resamples, generator)
+    found, theta = {}, np.tile(fit.best.at, (resamples, 1))
+    for column, k in zip(z.T, places, strict=True):
+        name, allowed = NAMES[k], fit.model.__dataclass_fields__[NAMES[k]].metadata["range"]
+        found[name] = copula.drawn(column, part.values[name], part.intervals[name], allowed)
+        theta[:, k] = _searched_number(k, found[name])
+    loss = fit.loss()
+    lost = np.array([loss(_ordered(row)).loss for row in theta]) - fit.best.value.loss
+    lost /= likelihood.inflation(curvature, variance, fit.free).max() * _stretch(fit) ** 2
+    chance = copula.depth(z, covariance) - lost
+    stays = np.log(generator.uniform(size=resamples)) < chance
+    stays[np.argsort(lost)[:LEAST_DRAWS]] = True
+    return {name: draws[stays] for name, draws in found.items()}
+
+
+def _searched_number(k: int, value: Floats) -> Floats:
+    """The parameter of the search from one of the model: `_number` undone."""
+    if k == 0:
+        return value**2
+    return value if k in (2, SLOW_EXPONENT) else np.log(np.maximum(value, NOTHING))
+
+
+def _interval(fit: _Fit, k: int, wider: float) -> tuple[float, float]:
+    """95 % interval of parameter k; an end at the border of the search is that of its field."""
+    gain = 0.5 * (copula.Z * _stretch(fit)) ** 2 * wider
+    low, high = likelihood.interval(fit.loss(), fit.best, fit.box, k, gain)
+    allowed = fit.model.__dataclass_fields__[NAMES[k]].metadata["range"]
+    return (
+        allowed.low if low <= fit.box.low[k] else _number(fit, k, low),
+        allowed.high if high >= fit.box.high[k] else _number(fit, k, high),
+    )
+
+
+def _stretch(fit: _Fit) -> float:
+    """Student's quantile for the devices, over the normal one."""
+    units = int(fit.spectra.unit.max()) + 1
+    return float(stats.t.ppf(0.975, units - 1)) / copula.Z if units > 1 else 1.0
+
+
+def _number(fit: _Fit, k: int, theta: float) -> float:
+    """A parameter of the model from one of the search."""
+    if k == 0:
+        return float(np.sqrt(max(theta, 0.0)))
+    return float(theta) if k in (2, SLOW_EXPONENT) else float(np.exp(theta))

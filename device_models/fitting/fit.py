@@ -1,0 +1,278 @@
+"""From measurements of several kinds to one device with its uncertainties."""
+
+import dataclasses
+import functools
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, get_origin
+
+import numpy as np
+
+from ..errors import CalibrationError, ConfigError
+from ..model import DeviceModel
+from ..pulsed import Pulsed
+from ..record import Range, declared, without_none
+from ..registry import name_of
+from ..tabulated import Tabulated
+from .estimators import (
+    cycles,
+    model_selection,
+    reads,
+    retention,
+    steps,
+    tables,
+    window,
+    write_verify,
+)
+from .estimators.laws import LAWS, as_model
+from .estimators.parameters import Part
+from .estimators.pulse_train import from_quantiles
+from .measurements import Cycles, Measurements, Pulses, Reads, Retention, Written
+from .result import Candidate, Estimate, Fit, Status
+
+MAKES_MEASURED = ("fraction", "sigma", "floor", "full_")  # step, read and cycle numbers
+READ = ("read_floor", "read_fraction", "read_exponent")
+PREFIXES = ("measured:", "literature:", "assumed:")
+
+
+def fit(
+    measurements: Measurements,
+    preset: DeviceModel,
+    *,
+    generator: np.random.Generator,
+    bootstrap: int = 200,
+    model: str | None = None,
+    keep: tuple[str, ...] = (),
+) -> Fit:
+    """Fit one device to everything that was measured.
+
+    The window comes first (cycles, else the range of the pulses), then read noise, steps,
+    relaxation and writing, each with what is known by then. What no table informs stays as the
+    preset has it and is marked so.
+
+    Args:
+        measurements: At least one row of one table.
+        preset: Device whose parameters are kept where nothing was measured.
+        generator: Of the resamples and the folds.
+        bootstrap: Resamples behind each interval; 0: no intervals.
+        model: Registered model whose step law is fitted; by default the preset's.
+        keep: Fields that stay as the preset has them, whatever the tables say of them.
+
+    Raises:
+        CalibrationError: The measurements hold no rows.
+        ConfigError: The model or the preset has no step that can be fitted, or `keep` names a field
+            that the model does not have.
+    """
+    start = as_model(preset, model or name_of(preset))
+    if unknown := [name for name in keep if name not in declared(type(start))]:
+        raise ConfigError(f"--keep {unknown[0]} is no parameter of {name_of(start)}")
+    pulses = Pulses.join([*measurements.pulses, from_quantiles(measurements.steps)])
+    device, parts, warned = _all_parts(measurements, pulses, start, generator, bootstrap, keep)
+    if not parts:
+        raise CalibrationError("the files hold no rows that inform a parameter; nothing was fitted")
+    candidates: tuple[Candidate, ...] = ()
+    if len(pulses):
+        candidates = model_selection.candidates(pulses, device, generator=generator)
+    estimates = _estimates(device, start, parts)
+    warnings = [w for part in parts for w in part.warnings] + warned
+    warnings += _missing(pulses, device, parts) + _voltages(measurements)
+    warnings += _better(candidates, name_of(device))
+    found = [e for e in estimates if e.status == "measured"]
+    told = any(word in e.name for e in found for word in MAKES_MEASURED)
+    told |= any(part.tables for part in parts)
+    final = dataclasses.replace(
+        device,
+        status="measured" if told else preset.status,
+        sources={e.name: e.source for e in estimates} | _of_tables(device, start, parts),
+    )
+    return Fit(
+        model=final,
+        estimates=estimates,
+        candidates=candidates,
+        measurements=measurements,
+        warnings=tuple(dict.fromkeys(warnings)),
+        draws=tuple(part.draws for part in parts if part.draws),
+    )
+
+
+def _all_parts(
+    measurements: Measurements,
+    pulses: Pulses,
+    start: Pulsed,
+    generator: np.random.Generator,
+    resamples: int,
+    keep: tuple[str, ...],
+) -> tuple[Pulsed, list[Part], list[str]]:
+    """Run every estimator that has rows, each on the device as known by then."""
+    device, parts, warned = start, list[Part](), list[str]()
+
+    def run(estimate: Callable[..., Part], table: object, without: tuple[str, ...] = ()) -> None:
+        nonlocal device
+        part = estimate(table, device, generator=generator, resamples=resamples)
+        part = _without(part, (*without, *keep))
+        device, said = applied(device, part)
+        parts.append(part)
+        warned.extend(said)
+
+    swings, series = Cycles.join(measurements.cycles), Reads.join(measurements.reads)
+    if len(swings):
+        run(cycles.estimate, swings)
+    if len(pulses) and not (parts and "g_min_siemens" in parts[0].values):
+        run(window.estimate, pulses)
+    read_known: tuple[str, ...] = ()
+    if len(series):
+        run(reads.estimate, series)
+        read_known = READ
+    if len(pulses):
+        estimate_steps: Callable[..., Part] = steps.estimate
+        if isinstance(device, Tabulated):
+            quantiles = () if measurements.pulses else measurements.steps
+            estimate_steps = functools.partial(tables.estimate, quantiles=quantiles)
+        with_reads = functools.partial(estimate_steps, read_measured=bool(read_known))
+        run(with_reads, pulses, read_known)
+    for estimate, table in (
+        (retention.estimate, Retention.join(measurements.retention)),
+        (write_verify.estimate, Written.join(measurements.written)),
+    ):
+        if len(table):
+            known = {name for part in parts for name in part.values}
+            run(estimate, table, tuple(known.intersection(READ)))
+    return device, parts, warned
+
+
+def _without(part: Part, names: tuple[str, ...]) -> Part:
+    """The part without some parameters: another table tells them better."""
+    values = {name: value for name, value in part.values.items() if name not in names}
+    tables = {name: table for name, table in part.tables.items() if name not in names}
+    draws = {n: draw for n, draw in part.draws.items() if n in values or n in tables}
+    return dataclasses.replace(part, values=values, tables=tables, draws=draws)
+
+
+def applied(device: Pulsed, part: Part) -> tuple[Pulsed, list[str]]:
+    """The device with the values of a part, and a warning for each at the border of its range."""
+    values, warned = dict[str, Any](), list[str]()
+    shapes = {law.shape: law for law in LAWS.get(name_of(device), ())}
+    for name, value in part.values.items():
+        allowed = device.__dataclass_fields__[name].metadata["range"]
+        low, high = allowed.low, allowed.high
+        values[name] = float(np.clip(value, low, high))
+        border = value > 0.999 * high or value < low or (value <= low and low > 0.0)
+        if name in shapes and shapes[name].shape:
+            law = shapes[name]
+            border = value >= 0.999 * law.high or value <= law.low + 1e-9
+        if border:
+            warned.append(f"{name} = {values[name]:.4g} is at the border of its range {allowed}")
+    for name, table in part.tables.items():
+        allowed = device.__dataclass_fields__[name].metadata["range"]
+        values[name] = tuple(np.clip(table, allowed.low, allowed.high).tolist())
+    return dataclasses.replace(device, **values), warned
+
+
+def _estimates(device: Pulsed, preset: Pulsed, parts: list[Part]) -> tuple[Estimate, ...]:
+    """One row per number of the model."""
+    by_name = {name: part for part in parts for name in part.values}
+    found = []
+    for name, (field, hint) in declared(type(device)).items():
+        value = getattr(device, name)
+        allowed: Range | None = field.metadata.get("range")
+        if without_none(hint)[0] is not float or value is None or allowed is None:
+            continue
+        unit = allowed.unit
+        part = by_name.get(name)
+        if part is None:
+            status, source = kept(preset.sources.get(name, ""))
+            found.append(
+                Estimate(
+                    name=name,
+                    value=value,
+                    low=value,
+                    high=value,
+                    unit=unit,
+                    status=status,
+                    source=source,
+                )
+            )
+            continue
+        low, high = (float(np.clip(x, allowed.low, allowed.high)) for x in part.intervals[name])
+        found.append(
+            Estimate(
+                name=name,
+                value=value,
+                low=min(low, value),
+                high=max(high, value),
+                unit=unit,
+                status="measured",
+                source=_measured(part, name, f"95 % interval {low:.4g} to {high:.4g} {unit}"),
+                devices=part.devices,
+                rows=part.rows,
+            )
+        )
+    return tuple(found)
+
+
+def _of_tables(device: Pulsed, preset: Pulsed, parts: list[Part]) -> dict[str, str]:
+    """Sources of the fields that hold many numbers; empty ones have none."""
+    by_name = {name: part for part in parts for name in part.tables}
+    return {
+        name: _measured(by_name[name], name)
+        if name in by_name
+        else kept(preset.sources.get(name, ""))[1]
+        for name, (_, hint) in declared(type(device)).items()
+        if get_origin(without_none(hint)[0]) is tuple and getattr(device, name)
+    }
+
+
+def _measured(part: Part, name: str, interval: str = "") -> str:
+    """One line: how, the interval, how many, which files."""
+    size = f"{part.devices} devices, {part.rows} rows"
+    words = [part.words.get(name, ""), interval.rstrip(), size, " + ".join(named(part.files))]
+    return "measured: " + "; ".join(filter(None, words))
+
+
+def named(files: tuple[str, ...]) -> list[str]:
+    """Names of source files without their folders: a device file travels."""
+    return [Path(name).name for joined in files for name in joined.split(" + ")]
+
+
+def kept(source: str) -> tuple[Status, str]:
+    """Status and text of a value that nothing was measured for, from the preset's own text."""
+    if source.startswith("measured:"):
+        return "assumed", f"assumed: as the preset ({source})"
+    if source.startswith("assumed"):
+        return "assumed", "assumed:" + source.removeprefix("assumed").removeprefix(":")
+    if source:
+        return "literature", source if source.startswith("literature:") else f"literature: {source}"
+    return "assumed", "assumed: the preset's value, no source"
+
+
+def _missing(pulses: Pulses, device: Pulsed, parts: list[Part]) -> list[str]:
+    """What cannot be told from the pulses."""
+    told = {name for part in parts for name in part.values}
+    if len(pulses) and "d2d_step_sigma" not in told:
+        why = "one device only" if len(np.unique(pulses.device)) == 1 else "too few devices"
+        return [
+            f"{why}: d2d_step_sigma is not identifiable; "
+            f"the preset's {device.d2d_step_sigma:g} is kept"
+        ]
+    return []
+
+
+def _voltages(measurements: Measurements) -> list[str]:
+    """Read voltages that differ between files."""
+    volts = {n.v_read_volts for n in measurements.notes if np.isfinite(n.v_read_volts)}
+    if len(volts) < 2:
+        return []
+    shown = ", ".join(f"{v:g}" for v in sorted(volts))
+    return [f"mixed read voltages ({shown} V): conductances of one device may differ between them"]
+
+
+def _better(candidates: tuple[Candidate, ...], name: str) -> list[str]:
+    """A model that predicts held-out devices clearly better than the fitted one."""
+    mine = next((c for c in candidates if c.name == name), None)
+    if mine is None or -mine.difference <= 2.0 * mine.standard_error:
+        return []
+    return [
+        f"{candidates[0].name} predicts held-out pulses better than {name} "
+        f"(by {-mine.difference:.3g} +/- {mine.standard_error:.2g} per pulse); "
+        f"--model {candidates[0].name} fits it"
+    ]

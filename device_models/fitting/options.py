@@ -1,0 +1,63 @@
+"""What the user adds to files that do not say everything."""
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+from ..errors import ConfigError
+from ..record import Record, quantity
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options(Record):
+    """Settings of the readers; None leaves a question to the file.
+
+    Args:
+        v_read_volts: Read voltage of files of currents without one. In files that state it per
+            row: use the rows at this voltage, drop and count the others.
+        g_min_siemens: Conductance of the smallest value in a file of normalised conductances.
+        g_max_siemens: Conductance of the largest value in it.
+        polarity: Of the pulses of a ramp file; None: by the trend of each ramp.
+        ramp_pulses: A file of one column holds ramps of this many rows, one after the other.
+        set_is_negative: Whether a negative voltage is a SET, where a file gives only the voltage.
+        temperature_kelvin: Of the devices in retention tables that do not state it; None: unknown,
+            which counts as the reference temperature of the device model.
+        drop_negative: Drop and count negative readings instead of refusing the file.
+        same_devices: Devices of one name in several files are one device.
+    """
+
+    v_read_volts: float | None = quantity("V", 1e-6, 100.0, default=None)
+    g_min_siemens: float | None = quantity("S", 1e-12, 0.1, default=None)
+    g_max_siemens: float | None = quantity("S", 1e-12, 0.1, default=None)
+    polarity: Literal["set", "reset"] | None = None
+    ramp_pulses: int | None = quantity("rows", 2, 10_000_000, default=None)
+    temperature_kelvin: float | None = quantity(
+        "K", 200.0, 700.0, why="kelvin, add 273.15 to degrees Celsius", default=None
+    )
+    set_is_negative: bool = False
+    drop_negative: bool = False
+    same_devices: bool = False
+
+    def __post_init__(self) -> None:
+        """Check every field, and that the window is one."""
+        super().__post_init__()
+        low, high = self.g_min_siemens, self.g_max_siemens
+        if (low is None) != (high is None) or (
+            low is not None and high is not None and low >= high
+        ):
+            raise ConfigError(
+                f"g_min_siemens = {low} and g_max_siemens = {high} are no window; "
+                "give both, g_min_siemens < g_max_siemens"
+            )
+
+    @property
+    def kelvin(self) -> float:
+        """The temperature, nan if not given."""
+        return math.nan if self.temperature_kelvin is None else self.temperature_kelvin
+
+    @property
+    def window_siemens(self) -> tuple[float, float] | None:
+        """The two ends of the window, if given."""
+        if self.g_min_siemens is None or self.g_max_siemens is None:
+            return None
+        return self.g_min_siemens, self.g_max_siemens

@@ -1,0 +1,157 @@
+"""HDF5 files of ArC TWO: the history of every crosspoint.
+
+`/crosspoints/W<word>B<bit>/timeseries` is a table of `current`, `voltage`, `pulse_width`,
+`read_voltage` and `op_type` (1 reading, 2 pulse, 3 pulse and reading); its attribute `NROWS` says
+how many rows are filled. Conductance is |current / read_voltage|, as the board's own software has
+it (one side is biased at minus the read voltage). Needs h5py: `pip install 'xbar-hil[hdf5]'`.
+"""
+
+from dataclasses import replace
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...errors import CalibrationError, DataError
+from ..checks import VOLTS, WIDTH, optional
+from ..conductance import readings
+from ..events import PULSE, READ, Events, experiments
+from ..lines import Head
+from ..measurements import Ints, Measurements
+from ..options import Options
+from ..table import Names, Table
+from .reader import Reader, devices, notes, whole
+
+MAGIC = b"\x89HDF\r\n\x1a\n"
+FIELDS = ("current", "voltage", "pulse_width", "read_voltage", "op_type")
+TAKES = f"a timeseries has {', '.join(FIELDS)}"
+IS_READ, IS_PULSE = 1, 2  # bits of op_type
+
+
+def sniff(head: Head) -> bool:
+    """Whether the file begins as HDF5 does."""
+    return head.raw.startswith(MAGIC)
+
+
+def read(path: Path, options: Options) -> Measurements:
+    """Read one ArC TWO file; see `Reader`. Rows are counted from 1 in each crosspoint."""
+    return measurements(_table(path, _timeseries(path)), "arc-two", options)
+
+
+def measurements(table: Table, name: str, options: Options) -> Measurements:
+    """What the histories of crosspoints hold, whichever file they came from.
+
+    Args:
+        table: Columns `FIELDS` as the board writes them (V, A, s), and `device` if there are
+            several crosspoints.
+        name: Of the format.
+        options: See `Reader`.
+
+    Raises:
+        DataError: An `op_type` is none of 1, 2, 3; see also `readings` and `notes`.
+        CalibrationError: As `readings`.
+    """
+    op = _op_types(table)
+    table = _neutral(table, (op & IS_READ) != 0)
+    found = readings(table, options, TAKES)
+    v = optional(table, "v_volts", VOLTS)
+    sign = np.sign(np.nan_to_num(v)).astype(np.int64) * (-1 if options.set_is_negative else 1)
+    unknown = np.full(len(table), np.nan)
+    device, names = devices(table)
+    events = Events(
+        device=device,
+        kind=np.where(op & IS_PULSE, PULSE, READ),
+        polarity=np.where(op & IS_PULSE, sign, 0),
+        g_siemens=found.g_siemens,
+        v_volts=v,
+        width_seconds=optional(table, "width_seconds", WIDTH),
+        time_seconds=unknown,
+        target_siemens=unknown,
+    )
+    made = experiments(events, found, str(table.path))
+    return Measurements(
+        pulses=made.pulses,
+        reads=made.reads,
+        devices=names,
+        notes=(notes(table, name, found, used=made.used, dropped=made.dropped),),
+    )
+
+
+def _op_types(table: Table) -> Ints:
+    """What was done in each row; bits `IS_READ` and `IS_PULSE`."""
+    op = whole(table, "op_type", TAKES)
+    wrong = np.flatnonzero(~np.isin(op, (IS_READ, IS_PULSE, IS_READ | IS_PULSE)))
+    if len(wrong):
+        text = f"{op[wrong[0]]} is none of 1 (reading), 2 (pulse), 3 (pulse and reading)"
+        table.refuse(int(wrong[0]), "op_type", f"{text}; nothing was read")
+    return op
+
+
+def _neutral(table: Table, is_read: NDArray[np.bool_]) -> Table:
+    """The table with the neutral names; current and read voltage of readings alone, unsigned."""
+    numbers = {
+        "i_amperes": np.where(is_read, np.abs(table.numbers["current"]), np.nan),
+        "v_read_volts": np.where(is_read, np.abs(table.numbers["read_voltage"]), np.nan),
+        "v_volts": table.numbers["voltage"],
+        "width_seconds": table.numbers["pulse_width"],
+    }
+    return replace(table, header=tuple(numbers), numbers=numbers)
+
+
+def _h5py(path: Path) -> ModuleType:
+    """The library, imported where it is needed."""
+    try:
+        import h5py
+    except ImportError:
+        raise CalibrationError(
+            f"{path}: an HDF5 file needs h5py: pip install 'xbar-hil[hdf5]'; nothing was read"
+        ) from None
+    return h5py  # type: ignore[no-any-return]  # no stubs
+
+
+def _timeseries(path: Path) -> dict[str, NDArray[Any]]:
+    """Crosspoint -> its filled rows."""
+    h5py = _h5py(path)
+    try:
+        with h5py.File(path, "r") as file:
+            points = file["crosspoints"]
+            found = {name: _filled(points[name]["timeseries"]) for name in points}
+    except (OSError, KeyError, TypeError, ValueError, RuntimeError, AttributeError) as error:
+        reason = " ".join(str(error).split())
+        raise DataError(f"{path}: not a whole ArC TWO file ({reason}); nothing was read") from error
+    found = {name: rows for name, rows in found.items() if len(rows)}
+    if not found:
+        raise DataError(f"{path}: no crosspoint has a row; nothing was read")
+    return found
+
+
+def _filled(dataset: Any) -> NDArray[Any]:
+    """The rows of a timeseries that hold something."""
+    rows: NDArray[Any] = dataset[: int(dataset.attrs["NROWS"])]
+    missing = [name for name in FIELDS if name not in (rows.dtype.names or ())]
+    if missing:
+        raise KeyError(f"a timeseries lacks {', '.join(missing)}")
+    return rows
+
+
+def _table(path: Path, series: dict[str, NDArray[Any]]) -> Table:
+    """All histories as one table."""
+    lengths = [len(rows) for rows in series.values()]
+    return Table(
+        path=path,
+        header=FIELDS,
+        header_row=0,
+        rows=np.concatenate([np.arange(1, n + 1) for n in lengths]),
+        numbers={
+            name: np.concatenate([rows[name].astype(np.float64) for rows in series.values()])
+            for name in FIELDS
+        },
+        texts={"device": Names(np.repeat(np.arange(len(series)), lengths), tuple(series))},
+        ignored=(),
+        settings={},
+    )
+
+
+READER = Reader("ArC TWO HDF5 (needs h5py)", sniff, read)

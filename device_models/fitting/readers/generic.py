@@ -1,0 +1,94 @@
+"""The neutral long table: one row per action on one device, SI units in the column names.
+
+Columns, in any order: `op` (see `OPS`) and the reading as `g_siemens`, `r_ohms`, or `i_amperes`
+with `v_read_volts`; where they are known `device` or `word_line` and `bit_line`, `t_seconds`,
+`v_volts`, `width_seconds`, `target_siemens`. A row with a pulse and a reading is a pulse that was
+read afterwards; the reading of a pulse may also follow in a row `read`.
+"""
+
+from pathlib import Path
+
+import numpy as np
+
+from ...record import did_you_mean, shown
+from ..checks import SIEMENS, VOLTS, WIDTH, optional
+from ..conductance import COLUMNS, readings
+from ..events import OTHER, PULSE, READ, RELAX, WRITE, Events, experiments
+from ..lines import Head
+from ..measurements import Floats, Ints, Measurements
+from ..options import Options
+from ..table import Table, read_table
+from .reader import Reader, devices, header_names, named, notes
+
+TAKES = "a neutral table has op, and g_siemens, r_ohms, or i_amperes with v_read_volts"
+NUMBERS = ("t_seconds", "v_volts", "width_seconds", "target_siemens", *COLUMNS)
+TEXTS = ("op", "device", "word_line", "bit_line")
+
+OPS = {
+    "read": (READ, 0),
+    "set": (PULSE, 1),
+    "reset": (PULSE, -1),
+    "pulse": (PULSE, 0),  # the sign of its voltage tells
+    "write": (WRITE, 0),  # with verification, to target_siemens
+    "relax": (RELAX, 0),  # a reading after a wait
+    "form": (OTHER, 0),
+}
+
+
+def sniff(head: Head) -> bool:
+    """Whether the header has a column `op`."""
+    return "op" in header_names(head)
+
+
+def read(path: Path, options: Options) -> Measurements:
+    """Read one neutral table; see `Reader`."""
+    table = read_table(path, numbers=NUMBERS, texts=TEXTS)
+    table.demand("op", TAKES)
+    found = readings(table, options, TAKES)
+    device, names = devices(table)
+    kind, polarity = _ops(table, options)
+    events = Events(
+        device=device,
+        kind=kind,
+        polarity=polarity,
+        g_siemens=found.g_siemens,
+        v_volts=optional(table, "v_volts", VOLTS),
+        width_seconds=optional(table, "width_seconds", WIDTH),
+        time_seconds=_time(table),
+        target_siemens=optional(table, "target_siemens", SIEMENS),
+    )
+    made = experiments(events, found, str(path), kelvin=options.kelvin)
+    return Measurements(
+        pulses=made.pulses,
+        reads=made.reads,
+        retention=made.retention,
+        written=made.written,
+        devices=names,
+        notes=(notes(table, "neutral", found, used=made.used, dropped=made.dropped),),
+    )
+
+
+def _ops(table: Table, options: Options) -> tuple[Ints, Ints]:
+    """Kind and polarity of every row."""
+    codes, names = named(table, "op")
+    for code, name in enumerate(names):
+        if name.lower() not in OPS:
+            row = int(np.flatnonzero(codes == code)[0])
+            hint = did_you_mean(name.lower(), OPS) or f"; allowed are {', '.join(OPS)}"
+            table.refuse(row, "op", f"unknown {shown(name)}{hint}; nothing was read")
+    meaning = np.array([OPS[name.lower()] for name in names], np.int64)[codes]
+    kind, polarity = meaning[:, 0], meaning[:, 1]
+    if "v_volts" not in table.numbers:
+        return kind, polarity
+    sign = np.sign(np.nan_to_num(table.numbers["v_volts"])).astype(np.int64)
+    sign = -sign if options.set_is_negative else sign
+    return kind, np.where((kind == PULSE) & (polarity == 0), sign, polarity)
+
+
+def _time(table: Table) -> Floats:
+    """The clock, which may begin anywhere."""
+    time = table.numbers.get("t_seconds", np.full(len(table), np.nan))
+    return np.where(np.isfinite(time), time, np.nan)
+
+
+READER = Reader("one row per pulse or reading, with a column op", sniff, read)

@@ -1,0 +1,91 @@
+"""Tables of the step against conductance: a line of text, conductances, probabilities, steps.
+
+After a line that names them, the first row holds the conductances (the columns), the second the
+cumulative probabilities (the rows), and each further row the steps of one pulse, all in siemens and
+separated by commas or blanks. The sign of the median step tells SET from RESET. The layout is that
+of CrossSim's lookup tables.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from ...errors import DataError
+from ...record import shown
+from ..checks import SIEMENS
+from ..lines import Head, chunks
+from ..measurements import FileNotes, Floats, Measurements, StepTable
+from ..options import Options
+from .reader import Reader
+
+WORDS = ("gbins", "cdf")
+
+
+def sniff(head: Head) -> bool:
+    """Whether the first line names bins and a distribution."""
+    return all(word in head.lines[0].lower() for word in WORDS)
+
+
+def read(path: Path, options: Options) -> Measurements:
+    """Read one table; see `Reader`. It is of one device, "1"."""
+    rows = list(_rows(path))
+    if len(rows) < 3:
+        found = f"{len(rows)} rows of numbers; conductances, probabilities and steps are needed"
+        raise DataError(f"{path}: {found}; nothing was read")
+    (g_row, g), (q_row, levels), steps = rows[0], rows[1], rows[2:]
+    _ascending(path, g_row, g, "conductances", SIEMENS.allowed.low, SIEMENS.allowed.high)
+    _ascending(path, q_row, levels, "probabilities", 0.0, 1.0)
+    for row, step in steps:
+        if len(step) != len(g) or not np.all(np.abs(step) <= SIEMENS.allowed.high):
+            found = f"{len(step)} steps, the largest {np.max(np.abs(step)):g}"
+            raise DataError(
+                f"{path}: row {row}: {found}; there must be {len(g)}, one per conductance, "
+                f"within {SIEMENS.allowed} ({SIEMENS.hint}); nothing was read"
+            )
+    if len(steps) != len(levels):
+        found = f"{len(steps)} rows of steps for {len(levels)} probabilities in row {q_row}"
+        raise DataError(f"{path}: row {steps[-1][0]}: {found}; nothing was read")
+    dg = np.stack([step for _, step in steps])
+    polarity = {"set": 1, "reset": -1}.get(options.polarity or "", 1 if np.median(dg) >= 0 else -1)
+    made = StepTable(
+        device=0, polarity=polarity, g_siemens=g, levels=levels, dg_siemens=dg, source=str(path)
+    )
+    note = FileNotes(path=str(path), format="step-quantiles", units="siemens", used=dg.size)
+    return Measurements(steps=(made,), devices=("1",), notes=(note,))
+
+
+def _rows(path: Path) -> Iterator[tuple[int, Floats]]:
+    """The rows of numbers under the first line, with their numbers; blank rows have none."""
+    for first, block in chunks(path):
+        for row, line in enumerate(block, first):
+            cells = line.replace(",", " ").split()
+            if row == 1 or not cells:
+                continue
+            yield row, np.array([_number(path, row, i, cell) for i, cell in enumerate(cells, 1)])
+
+
+def _number(path: Path, row: int, column: int, cell: str) -> float:
+    """One cell as a finite number."""
+    try:
+        value = float(cell)
+    except ValueError:
+        value = float("nan")
+    if not np.isfinite(value):
+        where = f"{path}: row {row}, column {column}"
+        raise DataError(f"{where}: {shown(cell)} is not a number; nothing was read")
+    return value
+
+
+def _ascending(path: Path, row: int, values: Floats, what: str, low: float, high: float) -> None:
+    """Raise DataError unless the values rise inside [low, high]."""
+    if np.any(np.diff(values) < 0.0) or values[0] < low or values[-1] > high:
+        found = f"{what} from {values[0]:g} to {values[-1]:g}"
+        hint = f" ({SIEMENS.hint})" if values[-1] > high and high < 1.0 else ""
+        raise DataError(
+            f"{path}: row {row}: {found}; they must ascend within [{low:g}, {high:g}]{hint}; "
+            "nothing was read"
+        )
+
+
+READER = Reader("quantiles of the step: Gbins, CDF, dG matrix", sniff, read)

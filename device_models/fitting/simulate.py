@@ -1,0 +1,357 @@
+"""The same experiments as those measured, on simulated devices: what a fitted model predicts.
+
+Every simulated table has the rows of a measured one: the same devices (newly made), runs of pulses,
+starting conductances, intervals of reads and times of retention. What a file does not tell is
+assumed: no device time passes between a pulse and its readings, and reads without a time are one
+second apart.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy.signal import lfilter
+from torch import Tensor
+
+from .. import open_loop, physics
+from ..model import DeviceModel, DeviceState
+from ..pulsed import Pulsed
+from .measurements import (
+    KINDS,
+    Cycles,
+    Floats,
+    Ints,
+    Measurements,
+    Pulses,
+    Reads,
+    Retention,
+    StepTable,
+    Written,
+)
+
+LONGEST_RUN = 250  # pulses; a longer ramp starts anew at its measured conductance
+UNKNOWN_INTERVAL_SECONDS = 1.0  # between reads of a file without times
+LONG_SERIES = 2000  # reads, beyond which the slow part is filtered and not stepped
+TABLE_DRAWS = 2000  # pulses per table of step quantiles, at least 20 per conductance
+
+Index = NDArray[np.intp]
+
+
+def simulate(
+    model: DeviceModel, measurements: Measurements, *, generator: torch.Generator
+) -> Measurements:
+    """Repeat every experiment on new devices of a model.
+
+    Args:
+        model: The device.
+        measurements: What was done; only its numbers of rows, starting conductances, polarities,
+            times, targets and temperatures are used. Not modified.
+        generator: Source of devices, pulses and reads.
+
+    Returns:
+        Tables of the same kinds and lengths, rows in the same order, without file notes. A write
+        without a target keeps its measured conductance, unless the simulated device is stuck.
+    """
+    tables = [table for kind in KINDS for table in getattr(measurements, kind)]
+    last = max((int(np.max(table.device, initial=0)) for table in tables), default=0)
+    count = max(last + 1, len(measurements.devices))
+    devices = model.manufacture((1, count), generator=generator)
+    bench = _Bench(model, devices, generator)
+    return Measurements(
+        pulses=tuple(_pulses(bench, table) for table in measurements.pulses),
+        cycles=tuple(_cycles(bench, table) for table in measurements.cycles),
+        reads=tuple(_reads(bench, table) for table in measurements.reads),
+        retention=tuple(_retention(bench, table) for table in measurements.retention),
+        written=tuple(_written(bench, table) for table in measurements.written),
+        steps=tuple(_step_table(bench, table) for table in measurements.steps),
+        devices=measurements.devices,
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class _Bench:
+    """Simulated devices, shape (1, devices), and what reads them."""
+
+    model: DeviceModel
+    devices: DeviceState
+    generator: torch.Generator
+
+    @property
+    def slow_times(self) -> list[float]:
+        """Time constants of the slow fluctuation, seconds; only a `Pulsed` device has it."""
+        if not isinstance(self.model, Pulsed):
+            return []
+        return physics.relaxation_times(
+            self.model.slow_shortest_seconds, self.model.slow_longest_seconds
+        )
+
+    def runs(self, device: Ints, g_siemens: Floats) -> DeviceState:
+        """Healthy devices, one per run, at a conductance and long after their last pulse.
+
+        A device that is measured in several runs brings the same traits to each.
+        """
+        fresh = self.model.manufacture((1, len(device)), generator=self.generator)
+        where = torch.from_numpy(device)
+        traits = {k: v[:, where] for k, v in self.devices.traits.items() if k != "stuck"}
+        g = torch.from_numpy(g_siemens).to(fresh.g.dtype)[None]
+        return DeviceState(g, traits, fresh.dynamics)
+
+    def settled(self, state: DeviceState) -> DeviceState:
+        """The state whose conductance now, with its slow parts, is `state.g`."""
+        wanted, now = state.g, state
+        for _ in range(5):
+            g = now.g + wanted - self.model.conductance(now)
+            least = 0.01 * float(wanted.min())
+            now = now._replace(g=g.clamp(min=least).to(wanted.dtype))
+        return now
+
+    def read(self, g: Tensor) -> Floats:
+        """One noisy read each, siemens, shape (n,); above 0 as in the tables."""
+        sigma = self.model.read_sigma_siemens(g)
+        if sigma is not None:
+            g = g + sigma * torch.randn(g.shape, generator=self.generator, dtype=g.dtype)
+        least = max(0.01 * self.model.g_min_siemens, 1e-15)
+        return g.clamp(min=least).flatten().double().numpy()
+
+
+def _pulses(bench: _Bench, table: Pulses) -> Pulses:
+    """Runs of pulses, free-running from their first measured conductance."""
+    order = np.lexsort((table.index, table.ramp, table.device))
+    sorted_table = table.take(order)
+    run, start, place = _runs_of(sorted_table)
+    state = bench.runs(sorted_table.device[start], sorted_table.g_before_siemens[start])
+    if "g_low" in state.traits:  # or the first pulse would carry it there
+        low, high = state.traits["g_low"], state.traits["g_high"]
+        state = state._replace(g=torch.minimum(torch.maximum(state.g, low), high))
+    state = bench.settled(state)
+    polarity = torch.from_numpy(sorted_table.polarity[start])[None]
+    last = np.append(start[1:], len(run)) - 1
+    length = torch.from_numpy(place[last] + 1)[None]
+    everywhere = torch.ones_like(polarity, dtype=torch.bool)
+    before, after = (torch.empty(len(table), dtype=state.g.dtype) for _ in range(2))
+    for k, rows in enumerate(_by_place(place)):
+        where = torch.from_numpy(run[rows])
+        before[rows] = bench.model.conductance(state)[0, where].to(before.dtype)
+        counts = torch.where(length > k, polarity, 0)
+        state = bench.model.program(state, counts, everywhere, generator=bench.generator).state
+        after[rows] = bench.model.conductance(state)[0, where].to(after.dtype)
+    g_before, g_after = bench.read(before), bench.read(after)
+    same = np.flatnonzero(_shares_reading(sorted_table, run))
+    g_before[same] = g_after[same - 1]
+    back = np.argsort(order)
+    return replace(table, g_before_siemens=g_before[back], g_after_siemens=g_after[back])
+
+
+def _runs_of(table: Pulses) -> tuple[Ints, Index, Ints]:
+    """Run of each row, first row of each run, and place of each row in its run, from 0."""
+    _, ramp_start, ramp = _groups(table.device, table.ramp)
+    part = (table.index - table.index[ramp_start][ramp]) // LONGEST_RUN
+    _, start, run = _groups(ramp, part)
+    return run, start, table.index - table.index[start][run]
+
+
+def _groups(*keys: Ints) -> tuple[int, Index, Ints]:
+    """How many runs of equal neighbours there are, their first rows, and the run of each row."""
+    new = np.zeros(len(keys[0]), bool)
+    new[:1] = True
+    for key in keys:
+        new[1:] |= key[1:] != key[:-1]
+    return int(new.sum()), np.flatnonzero(new), np.cumsum(new) - 1
+
+
+def _by_place(place: Ints) -> Iterator[Index]:
+    """The rows at place 0, those at place 1, ..., up to the last place."""
+    order = np.argsort(place, kind="stable")
+    yield from np.split(order, np.cumsum(np.bincount(place, minlength=1))[:-1])
+
+
+def _shares_reading(table: Pulses, run: Ints) -> NDArray[np.bool_]:
+    """Where one reading is both after a pulse and before the next one."""
+    same = np.zeros(len(table), bool)
+    same[1:] = (np.diff(run) == 0) & (np.diff(table.index) == 1)
+    same[1:] &= table.g_before_siemens[1:] == table.g_after_siemens[:-1]
+    return same
+
+
+def _step_table(bench: _Bench, table: StepTable) -> StepTable:
+    """Quantiles of the step, from pulses of one device at each conductance.
+
+    A device that brings the tables of a measured one is pulsed at the same places of its own range,
+    and not read: its steps were differences of readings and hold their noise.
+    """
+    bins = len(table.g_siemens)
+    draws = max(20, TABLE_DRAWS // bins)
+    g, traits = table.g_siemens, bench.devices.traits
+    if measured := "table" in traits:
+        low, high = (traits[n][0, table.device].item() for n in ("g_low", "g_high"))
+        g = low + (high - low) * (g - g[0]) / (g[-1] - g[0])
+    start = np.repeat(g, draws)
+    state = bench.runs(np.full(len(start), table.device), start)
+    first = bench.model.conductance(state)
+    counts = torch.full_like(state.g, table.polarity, dtype=torch.int64)
+    everywhere = torch.ones_like(counts, dtype=torch.bool)
+    state = bench.model.program(state, counts, everywhere, generator=bench.generator).state
+    last = bench.model.conductance(state)
+    before, after = (x.flatten().numpy() if measured else bench.read(x) for x in (first, last))
+    step = (after - before).reshape(bins, draws)
+    return replace(table, g_siemens=g, dg_siemens=np.quantile(step, table.levels, axis=1))
+
+
+def _cycles(bench: _Bench, table: Cycles) -> Cycles:
+    """Open-loop levels after a full SET and a full RESET, of devices that keep their traits.
+
+    A level is a reading already: it was fitted to readings and holds their noise.
+    """
+    shape = (1, len(table))
+    model, found = bench.model, list[Floats]()
+    where = torch.from_numpy(table.device)
+    traits = {name: trait[:, where] for name, trait in bench.devices.traits.items()}
+    for sign in (1, -1):
+        if isinstance(model, Pulsed):
+            g = open_loop.full_level(model, sign, shape, traits, generator=bench.generator)
+        else:
+            g = torch.full(shape, model.g_max_siemens if sign > 0 else model.g_min_siemens)
+        found.append(_or_stuck(bench, where, g).flatten().double().numpy())
+    return replace(table, lrs_siemens=found[0], hrs_siemens=found[1])
+
+
+def _or_stuck(bench: _Bench, where: Tensor, g: Tensor) -> Tensor:
+    """Conductances of some devices, with that of the stuck ones."""
+    if "stuck" not in bench.devices.traits:
+        return g
+    stuck = bench.devices.traits["stuck"][:, where]
+    return torch.where(stuck >= 0.0, stuck, g)  # negative: healthy
+
+
+def _written(bench: _Bench, table: Written) -> Written:
+    """Writes with verification that leave the model's spread; stuck devices stay where they are."""
+    known = np.isfinite(table.target_siemens)
+    g = torch.from_numpy(np.where(known, table.target_siemens, table.g_siemens)).float()[None]
+    if isinstance(bench.model, Pulsed):
+        sigma = bench.model.verified_sigma_siemens(g)
+        z = torch.randn(g.shape, generator=bench.generator)
+        g = torch.where(torch.from_numpy(known), g + sigma * z, g)
+    where = torch.from_numpy(table.device)
+    g = _or_stuck(bench, where, g.clamp(min=0.01 * bench.model.g_min_siemens + 1e-15))
+    stuck = np.zeros(len(table), np.int64)
+    if "stuck" in bench.devices.traits and isinstance(bench.model, Pulsed):
+        level = bench.devices.traits["stuck"][0, where].numpy()
+        middle = (bench.model.stuck_high_siemens + bench.model.stuck_low_siemens) / 2
+        stuck = np.where(level >= 0.0, np.where(level > middle, 1, -1), 0)
+    read = np.where(known | (stuck != 0), bench.read(g), table.g_siemens)
+    return replace(table, g_siemens=read, stuck=stuck)
+
+
+def _reads(bench: _Bench, table: Reads) -> Reads:
+    """Reads of devices whose mean is the measured median of the series."""
+    count, start, series = _groups(table.series)
+    parts = np.split(table.g_siemens, start[1:])
+    level = np.array([np.median(part) for part in parts[:count]])
+    dt = table.dt_seconds
+    dt = np.where(np.isfinite(dt) & (dt > 0.0), dt, UNKNOWN_INTERVAL_SECONDS)
+    state = bench.runs(table.device, level[series])
+    if "slow" in state.dynamics:
+        place = np.arange(len(table)) - start[series]
+        state.dynamics["slow"] = _slow(bench, series, place, dt, even=True)
+    return replace(table, g_siemens=bench.read(bench.model.conductance(state)))
+
+
+def _retention(bench: _Bench, table: Retention) -> Retention:
+    """Writes left alone, read at the same times; the first reading is the starting point."""
+    order = np.lexsort((table.time_seconds, table.initial_siemens, table.device))
+    rows = table.take(order)
+    _, start, write = _groups(rows.device, rows.initial_siemens.view(np.int64))
+    # The first row is the starting point itself where it repeats its reading.
+    first = rows.g_siemens[start] == rows.initial_siemens[start]
+    began = np.where(first, rows.time_seconds[start], 0.0)
+    kelvin = rows.temperature_kelvin[start]
+    state = bench.runs(rows.device[start], rows.initial_siemens[start])
+    state = bench.settled(_aged(bench, state, began, kelvin))
+    initial = bench.read(bench.model.conductance(state))
+    many = torch.from_numpy(write)
+    later = DeviceState(
+        state.g[:, many],
+        {name: trait[:, many] for name, trait in state.traits.items()},
+        {name: part[..., many] for name, part in state.dynamics.items()},
+    )
+    later = _aged(bench, later, rows.time_seconds, rows.temperature_kelvin)
+    if "slow" in later.dynamics:
+        dt = np.diff(rows.time_seconds, prepend=0.0)
+        dt[start] = rows.time_seconds[start] - began
+        place = np.arange(len(rows)) - start[write]
+        slow = _slow(bench, write, place, dt, first=state.dynamics["slow"][:, 0])
+        later.dynamics["slow"] = slow
+    g = bench.read(bench.model.conductance(later))
+    g[start[first]] = initial[first]
+    back = np.argsort(order)
+    return replace(table, g_siemens=g[back], initial_siemens=initial[write][back])
+
+
+def _aged(bench: _Bench, state: DeviceState, seconds: Floats, kelvin: Floats) -> DeviceState:
+    """Devices some time after their write, each at its temperature, slow parts untouched."""
+    model = bench.model
+    if "since_seconds" not in state.dynamics or not isinstance(model, Pulsed):
+        return state
+    kelvin = np.where(np.isfinite(kelvin), kelvin, model.reference_kelvin)
+    levels, which = np.unique(kelvin, return_inverse=True)
+    speed = [
+        physics.acceleration(t, model.reference_kelvin, model.relax_activation_ev) for t in levels
+    ]
+    since = torch.from_numpy(seconds * np.array(speed)[which])[None]
+    since = since.to(state.dynamics["since_seconds"].dtype)
+    kick = state.dynamics["kick"]
+    if not kick.any():  # newly made: every write draws its own
+        tail = model.relax_tail_sigma
+        kick = physics.draw_kicks(kick.shape, tail, generator=bench.generator)
+    return state._replace(dynamics=state.dynamics | {"since_seconds": since, "kick": kick})
+
+
+def _slow(
+    bench: _Bench,
+    run: Ints,
+    place: Ints,
+    dt: Floats,
+    *,
+    first: Tensor | None = None,
+    even: bool = False,
+) -> Tensor:
+    """Paths of the slow fluctuation, the law of `physics.step_fluctuation`, for many runs at once.
+
+    Args:
+        bench: Its model has slow noise.
+        run: Run of each row; rows are sorted by run.
+        place: Place of each row in its run, from 0.
+        dt: Seconds since the row before, shape (rows,).
+        first: Fluctuation `dt` before the first row of each run, shape (components, runs); drawn
+            if None.
+        even: `dt` is the same in all rows of a run.
+
+    Returns:
+        Shape (components, 1, rows), unit variance.
+    """
+    times = bench.slow_times
+    z = torch.randn((len(times), len(run)), generator=bench.generator).double().numpy()
+    rho = np.exp(-dt / np.array(times)[:, None])
+    if first is None:
+        rho[:, place == 0] = 0.0
+    x = np.sqrt(1.0 - rho**2) * z
+    if first is not None:
+        x[:, place == 0] += (rho * first.double().numpy()[:, run])[:, place == 0]
+    if even and int(place.max(initial=0)) >= LONG_SERIES:
+        _filter(x, run, rho)
+    else:
+        for k, rows in enumerate(_by_place(place)):
+            if k:
+                x[:, rows] += rho[:, rows] * x[:, rows - 1]
+    return torch.from_numpy(x).float()[:, None]
+
+
+def _filter(x: Floats, run: Ints, rho: Floats) -> None:
+    """x[k] += rho x[k - 1] along each run of constant rho, in place."""
+    _, start, _ = _groups(run)
+    for begin, end in zip(start, [*start[1:], len(run)], strict=True):
+        for component in range(len(x)):
+            poles = [1.0, -rho[component, end - 1]]
+            x[component, begin:end] = lfilter([1.0], poles, x[component, begin:end])

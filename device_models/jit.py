@@ -1,0 +1,113 @@
+"""How kernels are compiled: once per machine and version of their sources, kept in a user's cache.
+
+Numba looks only at the file of a kernel itself to tell whether what it kept is still true. A kernel
+takes the code and the constants of others along when it is compiled, so a change in another file
+would meet stale code. The folder of compiled kernels is therefore named by the content of all
+sources. Reading them (10 ms) is the one exception to the rule that importing a module reads no file.
+"""
+
+import functools
+import hashlib
+import os
+import re
+import shutil
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numba
+
+KERNEL = re.compile(rb"\bimport jit\b|\bjit import\b")  # stands in every file of kernels
+PACKAGES = ("crossbar", "device_models")  # they lie side by side, installed or not
+KEPT = 2  # versions of the compiled kernels that stay: this one and the one before it
+
+
+def sources(root: Path) -> dict[str, bytes]:
+    """Path and content of the files of `PACKAGES` that kernels are made from, sorted.
+
+    They are this file, those that import `jit`, and all of a folder `kernels`. A constant that a
+    kernel takes from elsewhere is not seen: it belongs into one of these.
+
+    Args:
+        root: Folder that holds the packages.
+    """
+    paths = sorted(path for package in PACKAGES for path in (root / package).rglob("*.py"))
+    contents = {path: path.read_bytes() for path in paths}
+    return {
+        path.relative_to(root).as_posix(): content
+        for path, content in contents.items()
+        if path.parent.name == "kernels" or path.name == "jit.py" or KERNEL.search(content)
+    }
+
+
+def digest(contents: Mapping[str, bytes], version: str) -> str:
+    """Sixteen hexadecimal digits that name the content of some files and a version of numba."""
+    found = hashlib.sha256(version.encode())
+    for name, content in contents.items():
+        found.update(f"\n{name} {len(content)}\n".encode() + content)
+    return found.hexdigest()[:16]
+
+
+@functools.cache
+def own_digest() -> str:
+    """The digest of the sources as they were when the first kernel of this process was made."""
+    return digest(sources(Path(__file__).parents[1]), numba.__version__)
+
+
+def base_folder() -> Path:
+    """`$NUMBA_CACHE_DIR`, else `xbar/kernels` in the user's cache."""
+    given = os.environ.get("NUMBA_CACHE_DIR")
+    base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    return Path(given) if given else base / "xbar" / "kernels"
+
+
+def cache_folder() -> Path:
+    """Folder of the kernels compiled from these very sources, inside `base_folder`."""
+    return base_folder() / own_digest()
+
+
+def forget_old(base: Path, keep: int) -> None:
+    """Delete all but the newest `keep` versions in `base`; nothing else in it is touched."""
+    if not base.is_dir():
+        return
+    versions = [p for p in base.iterdir() if re.fullmatch("[0-9a-f]{16}", p.name) and p.is_dir()]
+    versions.sort(key=lambda path: path.stat().st_mtime)
+    for path in versions[: max(0, len(versions) - keep)]:
+        shutil.rmtree(path, ignore_errors=True)  # another process may be deleting it too
+
+
+def _compile(function: Callable[..., Any], *, inline: bool) -> Callable[..., Any]:
+    """What `jit` and `inlined` share."""
+    folder = cache_folder()
+    if not folder.is_dir():
+        forget_old(folder.parent, KEPT - 1)
+    numba.config.CACHE_DIR = str(folder)  # type: ignore[attr-defined]  # made at run time
+    fast = {"nsz", "arcp", "contract", "afn", "reassoc"}
+    compiled: Callable[..., Any] = numba.njit(
+        nogil=True, cache=True, fastmath=fast, error_model="numpy", forceinline=inline
+    )(function)
+    return compiled
+
+
+def jit(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Compile for the machine: releases the interpreter lock, reorders sums, keeps nan and inf.
+
+    Sums are reordered by the compiler only (SIMD lanes), never by threads, so results do not depend
+    on the number of threads. `nnan` and `ninf` stay off: a comparison with nan must remain false.
+    """
+    return _compile(function, inline=False)
+
+
+def inlined(function: Callable[..., Any]) -> Callable[..., Any]:
+    """`jit` for the inside of a loop: its code becomes that of every kernel that calls it.
+
+    A kernel is optimised before it meets its callers, and is then too large for the compiler to put
+    it in place; a call spills every register.
+    """
+    return _compile(function, inline=True)
+
+
+def is_compiled(stem: str) -> bool:
+    """Whether kernels of the file `stem`.py, or of a folder `stem`, were compiled here before."""
+    folder = cache_folder()
+    return any(folder.rglob(f"{stem}.*.nbi")) or any(folder.glob(f"{stem}_*/*.nbi"))

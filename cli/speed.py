@@ -77,11 +77,11 @@ def case(network: "Network", data: "Data", threads: int, *, learns: bool) -> Cal
 
     from crossbar.snn.engines.events import Engine
     from crossbar.snn.network import initial_weights
-    from crossbar.synapses.synapses import Effective
+    from crossbar.synapses.synapses import EffectiveWeights
 
     weights = initial_weights(network, generator=np.random.default_rng(0))
     quiet = np.zeros((0, 0), np.float32)
-    layers = [Effective(w, quiet, np.zeros(len(w))) for w in weights]
+    layers = [EffectiveWeights(w, quiet, np.zeros(len(w))) for w in weights]
     engine = Engine(network, tile_rows=128, threads=threads)
     chosen = np.arange(SAMPLES)
 

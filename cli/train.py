@@ -64,7 +64,7 @@ def label(name: str) -> str:
 @click.option(
     "--mapping",
     metavar="NAME",
-    help="one_sided, pair, dale, reference_column or sliced.  [default: one_sided]",
+    help="one_sided, pair, dale, reference_column or bit_sliced.  [default: one_sided]",
 )
 @click.option("--hidden", metavar="N[,N]", help="Neurons of each hidden layer.  [default: 100]")
 @click.option("--recurrent", flag_value="true", help="Hidden layers also drive themselves.")

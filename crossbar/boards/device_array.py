@@ -9,7 +9,7 @@ from device_models.model import DeviceModel, DeviceState, check_shapes
 from ..array.faults import Broken
 from . import pulse_kernels
 from .device_kernels import Arrays, arrays_of, look, traits_of
-from .protocol import Sent
+from .protocol import PulseBatch
 
 
 class Devices:
@@ -98,7 +98,7 @@ class Devices:
         g = self._model.conductance(state, where)
         return g if self._broken is None else self._broken.conductance(g, where)
 
-    def pulse(self, sent: Sent, pulsed: Tensor, generator: torch.Generator) -> float:
+    def pulse(self, sent: PulseBatch, pulsed: Tensor, generator: torch.Generator) -> float:
         """Give devices that react their pulses, in place; joules. Only where `is_in_place`.
 
         Args:

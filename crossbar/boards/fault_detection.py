@@ -6,13 +6,13 @@ import torch
 
 from ..array.faults import FaultMap, healthy
 from ..array.tile import Tiling
-from .simulated import EmulatedBoard
+from .simulated import SimulatedBoard
 
 _MOST_PULSES = 2**30  # of a device whose pulses have a width of |count| units
 
 
 def find_faults(
-    board: EmulatedBoard, tiling: Tiling, selected: torch.Tensor, *, reads: int = 4
+    board: SimulatedBoard, tiling: Tiling, selected: torch.Tensor, *, reads: int = 4
 ) -> FaultMap:
     """Drive every selected device to both ends of its window; what hardly moves is stuck.
 

@@ -35,7 +35,7 @@ class BoardInfo:
     is_emulator: bool
 
 
-class Sent(NamedTuple):
+class PulseBatch(NamedTuple):
     """Signed pulses for some devices of an array, each named once.
 
     Attributes:

@@ -16,7 +16,7 @@ from device_models.model import DeviceModel
 from device_models.pulsed import Pulsed
 
 from .device_kernels import Arrays, Laws, fluctuate, laws_of, look, put, relax, some, step
-from .protocol import Sent
+from .protocol import PulseBatch
 
 
 class InPlace(NamedTuple):
@@ -26,7 +26,7 @@ class InPlace(NamedTuple):
     laws: Laws
 
 
-class Tally(NamedTuple):
+class PulseCounts(NamedTuple):
     """What a programming operation sends: SET and RESET pulses, and to how many devices."""
 
     sets: int
@@ -34,13 +34,13 @@ class Tally(NamedTuple):
     devices: int
 
 
-def tally(model: DeviceModel, sent: Sent) -> Tally:
+def count_pulses(model: DeviceModel, sent: PulseBatch) -> PulseCounts:
     """Count pulses; of `FineSteps` a count is the width of one."""
     rising, falling = _tally(sent.counts)
     if isinstance(model, FineSteps):
-        return Tally(rising, falling, rising + falling)
+        return PulseCounts(rising, falling, rising + falling)
     sets, resets = _sums(sent.counts)
-    return Tally(sets, resets, rising + falling)
+    return PulseCounts(sets, resets, rising + falling)
 
 
 def own(model: DeviceModel, counts: Tensor) -> Tensor:
@@ -79,7 +79,7 @@ def in_place(model: DeviceModel) -> InPlace | Ideal | None:
     return model if isinstance(model, Ideal) else None
 
 
-def ordered(sent: Sent) -> Sent:
+def ordered(sent: PulseBatch) -> PulseBatch:
     """The same pulses by rising places, without the devices that get none."""
     where, counts = sent
     if not counts.all():
@@ -87,11 +87,11 @@ def ordered(sent: Sent) -> Sent:
     if (where[1:] < where[:-1]).any():
         order = np.argsort(where, kind="stable")
         where, counts = where[order], counts[order]
-    return Sent(where, counts)
+    return PulseBatch(where, counts)
 
 
 def pulse(
-    kind: InPlace, arrays: Arrays, sent: Sent, pulsed: Tensor, generator: torch.Generator
+    kind: InPlace, arrays: Arrays, sent: PulseBatch, pulsed: Tensor, generator: torch.Generator
 ) -> float:
     """`Pulsed.program` in place, and what reads then see of these devices; the energy in joules.
 
@@ -197,7 +197,7 @@ def advance(
     look(arrays, laws)
 
 
-def move(model: Ideal, g: Tensor, sent: Sent, pulsed: Tensor) -> None:
+def move(model: Ideal, g: Tensor, sent: PulseBatch, pulsed: Tensor) -> None:
     """`Ideal.program` in place: `g` changes, and `pulsed`, the pulses of every device so far."""
     numbers = model.window_siemens / model.states, model.g_min_siemens, model.g_max_siemens
     _move(*(a.view(-1).numpy() for a in (g, pulsed)), *sent, np.array(numbers, np.float32))

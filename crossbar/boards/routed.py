@@ -13,11 +13,11 @@ from ..array.faults import Broken
 from ..array.periphery import FrontEnd
 from ..array.placement import Placement
 from ..wires.array import WiredArray
-from .protocol import Axis, Sent, check_line, counts_of_line, counts_of_one
-from .simulated import Algorithm, EmulatedBoard
+from .protocol import Axis, PulseBatch, check_line, counts_of_line, counts_of_one
+from .simulated import Algorithm, SimulatedBoard
 
 
-class PlacedBoard:
+class RoutedBoard:
     """The board of a layer, (rows, columns), on an array of (rows, copies columns).
 
     A read is the mean of the averaged copies, a pulse goes to each of them, and each is verified on
@@ -26,7 +26,7 @@ class PlacedBoard:
     are those of the array.
     """
 
-    def __init__(self, board: EmulatedBoard, placement: Placement) -> None:
+    def __init__(self, board: SimulatedBoard, placement: Placement) -> None:
         """Put a layer on a board."""
         self.board, self.placement = board, placement
         shape = len(placement.order), placement.averaged.shape[1]
@@ -43,7 +43,7 @@ class PlacedBoard:
 
     @property
     def model(self) -> DeviceModel:
-        """See `EmulatedBoard`."""
+        """See `SimulatedBoard`."""
         return self.board.model
 
     @property
@@ -87,23 +87,23 @@ class PlacedBoard:
         return self.board.pulsed
 
     def pulses_per_device(self) -> Tensor:
-        """See `EmulatedBoard.pulses_per_device`."""
+        """See `SimulatedBoard.pulses_per_device`."""
         return self.board.pulses_per_device()
 
     def restore(self, state: DeviceState, pulsed: Tensor | None = None) -> None:
-        """See `EmulatedBoard.restore`."""
+        """See `SimulatedBoard.restore`."""
         self.board.restore(state, pulsed)
 
     def reseed(self, epoch: int) -> None:
-        """See `EmulatedBoard.reseed`."""
+        """See `SimulatedBoard.reseed`."""
         self.board.reseed(epoch)
 
     def settle(self) -> None:
-        """See `EmulatedBoard.settle`."""
+        """See `SimulatedBoard.settle`."""
         self.board.settle()
 
     def wait(self, seconds: float, *, temperature_kelvin: float | None = None) -> None:
-        """See `EmulatedBoard.wait`."""
+        """See `SimulatedBoard.wait`."""
         self.board.wait(seconds, temperature_kelvin=temperature_kelvin)
 
     def read_all(self) -> Tensor:
@@ -143,7 +143,7 @@ class PlacedBoard:
     def count_vmm(
         self, activations: int, tile_steps: int, siemens: float, clipped: int = 0
     ) -> None:
-        """See `EmulatedBoard.count_vmm`; `siemens` are those of the mean."""
+        """See `SimulatedBoard.count_vmm`; `siemens` are those of the mean."""
         self.board.count_vmm(activations, tile_steps, siemens * self.placement.count, clipped)
 
     def pulse_one(self, word_line: int, bit_line: int, count: int) -> None:
@@ -163,8 +163,8 @@ class PlacedBoard:
             )
         self.board.pulse_array(self.placement.sent(counts))
 
-    def pulse_devices(self, sent: Sent) -> None:
-        """See `EmulatedBoard.pulse_devices`."""
+    def pulse_devices(self, sent: PulseBatch) -> None:
+        """See `SimulatedBoard.pulse_devices`."""
         self.pulse_array(sent.array(self.info.shape))
 
     def program(
@@ -173,7 +173,7 @@ class PlacedBoard:
         only: Tensor | None = None,
         algorithm: Algorithm | None = None,
     ) -> Tensor:
-        """See `EmulatedBoard.program`; every copy is verified on its own."""
+        """See `SimulatedBoard.program`; every copy is verified on its own."""
         place = self.placement
         chosen = None if only is None else place.sent(only)
         return place.mean(self.board.program(place.copied(targets_siemens), chosen, algorithm))

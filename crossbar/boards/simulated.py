@@ -21,14 +21,14 @@ from ..array.tile import Tiling, read
 from ..wires.array import WiredArray
 from . import pulse_kernels
 from .device_array import Devices
-from .protocol import BoardInfo, Sent, check_line, counts_of_line, counts_of_one
+from .protocol import BoardInfo, PulseBatch, check_line, counts_of_line, counts_of_one
 
 _VERIFY_PASSES = 20
 _UP = torch.ones(())
 _ALL = (slice(None), slice(None))
 
 
-class EmulatedBoard:
+class SimulatedBoard:
     """The emulator behind the `Board` protocol, and the truths only an emulator can tell.
 
     The variance of a read is kept per device and renewed where a pulse went: no work per read that
@@ -239,15 +239,18 @@ class EmulatedBoard:
     def pulse_array(self, counts: Tensor) -> None:
         """See `Board.pulse_array`; pulses that a fault swallows are counted and paid for too."""
         self._devices.check(counts, self._selected)
-        self.pulse_devices(Sent.of(counts))
+        self.pulse_devices(PulseBatch.of(counts))
 
-    def pulse_devices(self, sent: Sent) -> None:
+    def pulse_devices(self, sent: PulseBatch) -> None:
         """Send some devices their signed numbers of pulses: see `pulse_array`."""
-        done = pulse_kernels.tally(self.model, sent)
+        done = pulse_kernels.count_pulses(self.model, sent)
         reaching, chosen, lost, joules = sent, self._selected, 0, 0.0
         if self.broken is not None:
             counts = sent.array(self.info.shape)
-            reaching, chosen = Sent.of(self.broken.reaching(counts)), chosen & ~self.broken.dead
+            reaching, chosen = (
+                PulseBatch.of(self.broken.reaching(counts)),
+                chosen & ~self.broken.dead,
+            )
             joules = self.broken.joules(self.model, counts)
             lost = self.broken.lost(self.model, counts)
         if not self._devices.is_in_place:
@@ -313,14 +316,14 @@ class EmulatedBoard:
     def close(self) -> None:
         """Nothing to let go of."""
 
-    def _pulse_any(self, reaching: Sent, chosen: Tensor, sent: Sent) -> float:
+    def _pulse_any(self, reaching: PulseBatch, chosen: Tensor, sent: PulseBatch) -> float:
         """Pulse any kind of device in any array by the functions of its model; joules."""
         counts = reaching.array(self.info.shape)
         self.pulsed += pulse_kernels.own(self.model, counts)
         joules = self._devices.program(counts, chosen, self._pulse_noise)
         return joules if self._half is None else joules + self._disturb(sent, *self._half)
 
-    def _disturb(self, sent: Sent, model: Pulsed, half: HalfSelect) -> float:
+    def _disturb(self, sent: PulseBatch, model: Pulsed, half: HalfSelect) -> float:
         """Do to the devices what pulses do to those that they half select; joules."""
         state, counts = self._devices.state, sent.array(self.info.shape)
         seen = self._devices.conductance(state)
@@ -363,4 +366,4 @@ class EmulatedBoard:
 
 
 # Writes the chosen devices of a board: (board, targets, chosen) -> what the last reads found.
-Algorithm = Callable[[EmulatedBoard, Tensor, Tensor], Tensor]
+Algorithm = Callable[[SimulatedBoard, Tensor, Tensor], Tensor]

@@ -104,7 +104,7 @@ def find(
 
 
 def _in_named_folder(folder: Path, named_by: str, files: FileSet) -> Found:
-    """Way 1: a user who names a folder never gets data from elsewhere."""
+    """UpdatePath 1: a user who names a folder never gets data from elsewhere."""
     try:
         return Found(read_set(folder, files), str(folder))
     except NotHereError as reason:
@@ -115,7 +115,7 @@ def _in_named_folder(folder: Path, named_by: str, files: FileSet) -> Found:
 
 
 def _in_cache(files: FileSet, around: Surroundings, notice: Notice) -> Found:
-    """Way 2; a wrong file is an error, because it will be wrong every time."""
+    """UpdatePath 2; a wrong file is an error, because it will be wrong every time."""
     cache = around.cache(files)
     try:
         return Found(read_set(cache, files), str(cache))
@@ -124,7 +124,7 @@ def _in_cache(files: FileSet, around: Surroundings, notice: Notice) -> Found:
 
 
 def _in_debian_folder(files: FileSet, around: Surroundings, notice: Notice) -> Found:
-    """Way 3; other content means another version of the package: go on."""
+    """UpdatePath 3; other content means another version of the package: go on."""
     folder = around.root / files.debian_folder
     try:
         return Found(read_set(folder, files), str(folder))
@@ -133,13 +133,13 @@ def _in_debian_folder(files: FileSet, around: Surroundings, notice: Notice) -> F
 
 
 def _from_publisher(files: FileSet, around: Surroundings, notice: Notice) -> Found:
-    """Way 4."""
+    """UpdatePath 4."""
     contents = download(files, open_url=around.open_url, notice=notice)
     return _kept(contents, files.url, files, around, notice)
 
 
 def _from_debian(files: FileSet, around: Surroundings, notice: Notice) -> Found:
-    """Way 5."""
+    """UpdatePath 5."""
     contents = from_debian(files, run=around.run, is_root=around.is_root, notice=notice)
     return _kept(contents, f"Debian package {files.debian_package}", files, around, notice)
 

@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 from device_models.errors import ConfigError
 
-from .interval import Span
+from .interval import Interval
 
 # Node, nm -> a, c (uW) and k (W ohm) of NeuroSim's low-power SAR converter, and its exponent.
 NEUROSIM_LSTP = {
@@ -94,7 +94,7 @@ def isaac_joules(bits: int, node_nm: float) -> float:
     return _isaac(ISAAC_PICOJOULES, bits) * 1e-12 * node_nm / ISAAC_NM
 
 
-def adc_energy(bits: int, node_nm: float) -> Span:
+def adc_energy(bits: int, node_nm: float) -> Interval:
     """Energy of one conversion as the sources span it, joules.
 
     Low is NeuroSim's law, typical ISAAC's converter, high the larger of the regression and three
@@ -105,16 +105,16 @@ def adc_energy(bits: int, node_nm: float) -> Span:
         ConfigError: More bits, or another node, than the sources know.
     """
     low, typical = neurosim_sar_joules(bits, node_nm), isaac_joules(bits, node_nm)
-    return Span(low, typical, max(regression_joules(bits, node_nm), SPREAD * typical))
+    return Interval(low, typical, max(regression_joules(bits, node_nm), SPREAD * typical))
 
 
-def adc_area(bits: int, node_nm: float) -> Span:
+def adc_area(bits: int, node_nm: float) -> Interval:
     """Area of one converter, m2: ISAAC's by bits, in proportion to the node; see `isaac_joules`."""
     typical = _isaac(ISAAC_UM2, bits) * 1e-12 * node_nm / ISAAC_NM
-    return Span(typical, typical, typical)
+    return Interval(typical, typical, typical)
 
 
-LAWS: dict[str, Callable[[int, float], Span]] = {"adc_energy": adc_energy, "adc_area": adc_area}
+LAWS: dict[str, Callable[[int, float], Interval]] = {"adc_energy": adc_energy, "adc_area": adc_area}
 
 
 def check_node(node_nm: float) -> None:

@@ -7,7 +7,7 @@ from typing import Literal
 from device_models.errors import ConfigError
 from device_models.record import Record, did_you_mean, quantity
 
-from .interval import Span
+from .interval import Interval
 from .presets import find
 
 Unit = Literal["J", "F", "s", "W/m2", "m2", "F2", "1"]
@@ -90,9 +90,9 @@ class Cost(Record):
             raise ConfigError("Cost.scales = digital needs volts, the supply of the value")
 
     @property
-    def span(self) -> Span:
+    def span(self) -> Interval:
         """The three values."""
-        return Span(self.low, self.typical, self.high)
+        return Interval(self.low, self.typical, self.high)
 
 
 @dataclass(frozen=True, kw_only=True)

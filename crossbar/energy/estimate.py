@@ -11,13 +11,13 @@ from .chip import Chip
 from .costs import Costs
 from .counts import LayerCounts, RunCounts, active_steps, count
 from .inference_cost import Floats, Line, Price, Reading, inference_lines
-from .interval import Span
+from .interval import Interval
 from .latency import inference_seconds
 from .results import COMPONENTS, AreaItem, Estimate, Item, UsedCost
 from .scaling import at_chip
 from .training_cost import training_lines, training_seconds
 
-__all__ = ["COMPONENTS", "AreaItem", "Estimate", "Item", "Span", "UsedCost", "estimate"]
+__all__ = ["COMPONENTS", "AreaItem", "Estimate", "Interval", "Item", "UsedCost", "estimate"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -139,7 +139,7 @@ def case_of(run: RunCounts, chip: Chip) -> Case:
         seconds=run.t_read_seconds if chip.t_read_seconds is None else chip.t_read_seconds,
         inferences=run.activity.inferences,
         steps=run.activity.steps,
-        sliced=run.mapping == "sliced",
+        sliced=run.mapping == "bit_sliced",
     )
     return Case(run, chip, counts, active, reading)
 
@@ -176,7 +176,7 @@ def account(case: Case, price: Price) -> Account:
     )
 
 
-def lifetime_days(run: RunCounts, chip: Chip) -> Span | None:
+def lifetime_days(run: RunCounts, chip: Chip) -> Interval | None:
     """Days until devices reach their endurance by training alone; the first array counts.
 
     Typical and high are those of the mean device, low that of the one that got most pulses.
@@ -193,12 +193,12 @@ def lifetime_days(run: RunCounts, chip: Chip) -> Span | None:
         return None
     first = min(endurance / most for endurance, most, _ in worn) / chip.trainings_per_day
     mean = min(endurance / usual for endurance, _, usual in worn) / chip.trainings_per_day
-    return Span(first, mean, mean)
+    return Interval(first, mean, mean)
 
 
-def _span(values: Floats) -> Span:
+def _span(values: Floats) -> Interval:
     """Low, typical and high of an array of three."""
-    return Span(*(float(value) for value in values))
+    return Interval(*(float(value) for value in values))
 
 
 def _item(line: Line) -> Item:

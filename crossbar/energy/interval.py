@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class Span:
+class Interval:
     """Low, typical and high value of one quantity, in that order.
 
     Sums add low to low and high to high, as if all constants erred the same way; what is likely
@@ -15,23 +15,23 @@ class Span:
     typical: float
     high: float
 
-    def __add__(self, other: "Span") -> "Span":
+    def __add__(self, other: "Interval") -> "Interval":
         """The sum, value by value."""
-        return Span(self.low + other.low, self.typical + other.typical, self.high + other.high)
+        return Interval(self.low + other.low, self.typical + other.typical, self.high + other.high)
 
-    def __mul__(self, factor: "float | Span") -> "Span":
+    def __mul__(self, factor: "float | Interval") -> "Interval":
         """The product with a number, or value by value with a span; nothing is negative."""
-        by = factor if isinstance(factor, Span) else Span(factor, factor, factor)
-        return Span(self.low * by.low, self.typical * by.typical, self.high * by.high)
+        by = factor if isinstance(factor, Interval) else Interval(factor, factor, factor)
+        return Interval(self.low * by.low, self.typical * by.typical, self.high * by.high)
 
     __rmul__ = __mul__
 
 
-def exactly(value: float) -> Span:
+def exactly(value: float) -> Interval:
     """A number without doubt."""
-    return Span(value, value, value)
+    return Interval(value, value, value)
 
 
-def total(spans: "list[Span]") -> Span:
+def total(spans: "list[Interval]") -> Interval:
     """The sum of any number of spans."""
-    return sum(spans, Span(0.0, 0.0, 0.0))
+    return sum(spans, Interval(0.0, 0.0, 0.0))

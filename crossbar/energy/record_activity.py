@@ -7,12 +7,12 @@ from torch import Tensor
 from device_models.model import DeviceModel
 from device_models.pulsed import Pulsed
 
-from ..boards.routed import PlacedBoard
+from ..boards.routed import RoutedBoard
 from ..experiment.config import Training
 from ..experiment.run import Run, wilson_interval
 from ..experiment.trainer import Trainer
-from ..snn.engines.events import Pass
-from ..synapses.synapses import CrossbarLayer
+from ..snn.engines.events import BatchResult
+from ..synapses.synapses import Synapses
 from .activity import About, Array, packed, write_activity
 
 
@@ -40,7 +40,7 @@ def recorded(config: Training, model: DeviceModel, trainer: Trainer) -> dict[str
     )
 
 
-def about(config: Training, model: DeviceModel, trainer: Trainer, done: Pass) -> About:
+def about(config: Training, model: DeviceModel, trainer: Trainer, done: BatchResult) -> About:
     """What the file says of the run; `done` is the test."""
     accuracy = float((done.predictions == trainer.data.test_labels).mean())
     width, endurance = 0.0, None  # of a device without pulses of its own
@@ -66,20 +66,20 @@ def about(config: Training, model: DeviceModel, trainer: Trainer, done: Pass) ->
     )
 
 
-def siemens(layer: CrossbarLayer) -> np.ndarray:
+def siemens(layer: Synapses) -> np.ndarray:
     """What a noiseless read of a layer sees, (rows, columns of all copies) float32, siemens.
 
     Copies that are not averaged are not driven: 0.
     """
     board = layer.board
-    if not isinstance(board, PlacedBoard):
+    if not isinstance(board, RoutedBoard):
         return np.asarray(board.g.float().numpy())
     place = board.placement
     g = torch.where(place.averaged.view(1, -1), board.board.g[place.order], 0.0)
     return np.asarray(g.float().numpy())
 
 
-def fan_out(layer: CrossbarLayer) -> np.ndarray:
+def fan_out(layer: Synapses) -> np.ndarray:
     """Synapses of each row with a device that pulses move, (rows,) int64.
 
     A device that is stuck or on an open line is not one; with copies, one good device is enough.
@@ -89,7 +89,7 @@ def fan_out(layer: CrossbarLayer) -> np.ndarray:
     if board.broken is None:
         return np.full(rows, outputs, np.int64)
     alive: Tensor = (~board.broken.dead).float()
-    if isinstance(board, PlacedBoard):
+    if isinstance(board, RoutedBoard):
         alive = board.placement.mean(alive)
     # The spread of a weight comes from its own devices alone: without a good one it has none.
     mapping = layer.mapping
@@ -98,6 +98,6 @@ def fan_out(layer: CrossbarLayer) -> np.ndarray:
     return np.asarray(torch.count_nonzero(weighs, dim=1).numpy())
 
 
-def nonzero(layer: CrossbarLayer) -> np.ndarray:
+def nonzero(layer: Synapses) -> np.ndarray:
     """Weights of each row that are not exactly zero, (rows,) int64."""
     return np.asarray(np.count_nonzero(layer.effective().weights, axis=1), np.int64)

@@ -5,7 +5,7 @@ from typing import Any
 
 from .chip import Chip
 from .counts import LayerCounts, RunCounts
-from .interval import Span, total
+from .interval import Interval, total
 
 COMPONENT_NAMES = {
     "array": "array",
@@ -70,9 +70,9 @@ class Item:
     count: float
     count_dense: float
     cost: str
-    unit_joules: Span
-    joules: Span
-    joules_dense: Span
+    unit_joules: Interval
+    joules: Interval
+    joules_dense: Interval
 
 
 @dataclass(frozen=True)
@@ -90,8 +90,8 @@ class AreaItem:
     component: str
     count: float
     cost: str
-    unit_m2: Span
-    m2: Span
+    unit_m2: Interval
+    m2: Interval
 
 
 @dataclass(frozen=True)
@@ -110,9 +110,9 @@ class UsedCost:
         scaled: The value was carried over from another node.
     """
 
-    value: Span
+    value: Interval
     unit: str
-    original: Span
+    original: Interval
     node_nm: float | None
     volts: float | None
     law: str | None
@@ -146,36 +146,36 @@ class Estimate:
     counts: tuple[LayerCounts, ...]
     items: tuple[Item, ...]
     area: tuple[AreaItem, ...]
-    seconds_per_inference: Span
-    seconds_dense: Span
+    seconds_per_inference: Interval
+    seconds_dense: Interval
     seconds_real: float
-    leakage_watts: Span
+    leakage_watts: Interval
     training: tuple[Item, ...]
-    training_seconds: Span
-    lifetime_days: Span | None
+    training_seconds: Interval
+    lifetime_days: Interval | None
     used: dict[str, UsedCost]
 
     @property
-    def joules(self) -> Span:
+    def joules(self) -> Interval:
         """Energy of one inference, spike-gated."""
         return total([item.joules for item in self.items])
 
     @property
-    def joules_dense(self) -> Span:
+    def joules_dense(self) -> Interval:
         """Energy of one inference if everything were active in every step."""
         return total([item.joules_dense for item in self.items])
 
     @property
-    def training_joules(self) -> Span:
+    def training_joules(self) -> Interval:
         """Energy of the whole training."""
         return total([item.joules for item in self.training])
 
     @property
-    def m2(self) -> Span:
+    def m2(self) -> Interval:
         """Area of the chip."""
         return total([item.m2 for item in self.area])
 
-    def joules_by(self, component: str) -> Span:
+    def joules_by(self, component: str) -> Interval:
         """Energy of one inference in one component."""
         return total([item.joules for item in self.items if item.component == component])
 
@@ -234,9 +234,9 @@ class Estimate:
         return f"1 b inputs x analog weights, {out}"
 
 
-def _tera_per_joule(operations: float, joules: Span) -> Span | None:
+def _tera_per_joule(operations: float, joules: Interval) -> Interval | None:
     """10^12 operations per joule, the same as TOPS/W; little energy is the high end."""
     if not operations or not joules.low:
         return None
     tera = operations * 1e-12
-    return Span(tera / joules.high, tera / joules.typical, tera / joules.low)
+    return Interval(tera / joules.high, tera / joules.typical, tera / joules.low)

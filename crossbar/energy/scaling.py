@@ -16,7 +16,7 @@ from device_models.record import did_you_mean
 from .adc_models import LAWS, check_node
 from .chip import Chip
 from .costs import Cost, Costs
-from .interval import Span
+from .interval import Interval
 from .results import UsedCost
 
 
@@ -42,7 +42,7 @@ def at_chip(costs: Costs, name: str, chip: Chip) -> UsedCost:
     )
 
 
-def _by_law(name: str, cost: Cost, chip: Chip) -> Span:
+def _by_law(name: str, cost: Cost, chip: Chip) -> Interval:
     """What the law of a constant gives, times its own factors."""
     if cost.law not in LAWS:
         near = did_you_mean(cost.law, LAWS) or f"; known: {', '.join(LAWS)}"

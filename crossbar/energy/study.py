@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from .interval import Span
+from .interval import Interval
 from .results import Estimate
 from .uncertainty import Bar
 
@@ -21,7 +21,7 @@ class Studied:
 
     name: str
     estimate: Estimate
-    certain: Mapping[str, Span]
+    certain: Mapping[str, Interval]
 
 
 @dataclass(frozen=True, eq=False)

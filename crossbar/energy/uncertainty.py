@@ -12,7 +12,7 @@ from .costs import Costs
 from .counts import LayerCounts, RunCounts
 from .estimate import Account, Case, Used, account, case_of
 from .inference_cost import Floats, Line
-from .interval import Span
+from .interval import Interval
 from .results import COMPONENTS
 
 Z_95 = 1.6448536269514722  # 95 % quantile of the standard normal
@@ -44,7 +44,7 @@ class Bar:
 
 def monte_carlo(
     run: RunCounts, chip: Chip, costs: Costs, *, draws: int, generator: np.random.Generator
-) -> dict[str, Span]:
+) -> dict[str, Interval]:
     """5, 50 and 95 % of everything, over all constants at once.
 
     Each constant is log-normal, with its own spread on either side of its typical value, so that
@@ -80,7 +80,7 @@ def monte_carlo(
         found[f"joules.{component}"] = _sum(lines, draws)
     found["joules.leakage"] = done.watts * done.leaking_seconds
     return {
-        name: Span(*(float(p) for p in np.percentile(samples, [5, 50, 95])))
+        name: Interval(*(float(p) for p in np.percentile(samples, [5, 50, 95])))
         for name, samples in found.items()
     }
 
@@ -104,14 +104,14 @@ def tornado(run: RunCounts, chip: Chip, costs: Costs) -> list[Bar]:
     return sorted((bar for bar in bars if bar.reach), key=lambda bar: -bar.reach)
 
 
-def _spans(case: Case, costs: Costs) -> dict[str, Span]:
+def _spans(case: Case, costs: Costs) -> dict[str, Interval]:
     """The constants that a case uses, at its chip."""
     used = Used(costs, case.chip)
     account(case, used)
     return {name: cost.value for name, cost in used.found.items()}
 
 
-def _log_normal(span: Span, z: Floats) -> Floats:
+def _log_normal(span: Interval, z: Floats) -> Floats:
     """Draws whose 5, 50 and 95 % are low, typical and high; a zero stays zero."""
     if not span.typical:
         return np.zeros_like(z)
@@ -147,7 +147,7 @@ def _constant_bars(case: Case, costs: Costs) -> list[Bar]:
     ]
 
 
-def _ends(costs: Costs, name: str, span: Span) -> tuple[str, str]:
+def _ends(costs: Costs, name: str, span: Interval) -> tuple[str, str]:
     """Low and high of a constant with its unit."""
     unit = costs.entry(name).unit.removeprefix("1")
     return f"{span.low:.3g} {unit}".rstrip(), f"{span.high:.3g} {unit}".rstrip()

@@ -21,7 +21,7 @@ from ..snn.engines.adc import (
 )
 from ..snn.engines.dense import DenseEngine
 from ..snn.engines.events import Engine
-from ..synapses.synapses import CrossbarLayer, Effective
+from ..synapses.synapses import EffectiveWeights, Synapses
 from .config import Training
 
 Fronts = Sequence[FrontEnd | None]
@@ -32,11 +32,11 @@ CLIPPED_IS_MUCH = 0.01  # of the conversions, by a range that the user fixed
 class View(NamedTuple):
     """The layers as the engine takes them; `columns` is empty where nothing is converted."""
 
-    layers: list[Effective]
+    layers: list[EffectiveWeights]
     columns: list[kernels.Columns]
 
 
-def view(layers: Sequence[CrossbarLayer], fronts: Fronts) -> View:
+def view(layers: Sequence[Synapses], fronts: Fronts) -> View:
     """The layers as they are now, seen through some front ends.
 
     Raises:
@@ -52,7 +52,7 @@ def view(layers: Sequence[CrossbarLayer], fronts: Fronts) -> View:
 
 def calibrated(
     engine: Engine | DenseEngine,
-    layers: Sequence[CrossbarLayer],
+    layers: Sequence[Synapses],
     fronts: Fronts,
     events: Events,
     chosen: np.ndarray,

@@ -15,14 +15,14 @@ from device_models.streams import stream
 from ..array.faults import FaultMap
 from ..array.periphery import FrontEnd, Periphery, make_converters, make_neurons
 from ..array.tile import Tiling
-from ..boards.routed import PlacedBoard
-from ..boards.simulated import EmulatedBoard
+from ..boards.routed import RoutedBoard
+from ..boards.simulated import SimulatedBoard
 from ..mappings import MAPPINGS, Mapping
 from ..snn.engines.adc import combination
 from ..snn.engines.dense import DenseEngine
 from ..snn.engines.events import Engine
 from ..snn.network import signs
-from ..synapses.synapses import CrossbarLayer
+from ..synapses.synapses import Synapses
 from ..wires.array import WiredArray
 from .config import Training
 from .fault_aware import fault_map, first_weights, placed
@@ -36,7 +36,7 @@ def build(
     *,
     weights: Sequence[np.ndarray] | None = None,
     importance: Sequence[np.ndarray | None] | None = None,
-) -> list[CrossbarLayer]:
+) -> list[Synapses]:
     """The layers, manufactured and not yet programmed.
 
     Args:
@@ -67,7 +67,7 @@ def build(
         wanted = (weights or first_weights(config))[place]
         placement = placed(config, mapping, faults, tiling, wanted, important[place])
         chosen = mapping.selected()
-        board = EmulatedBoard(
+        board = SimulatedBoard(
             with_update_noise(model, config, unit),
             tiling,
             chosen if placement is None else placement.sent(chosen),
@@ -81,7 +81,7 @@ def build(
             front_end=front_end(config, config.periphery, mapping, place),
         )
         layers.append(
-            CrossbarLayer(mapping, board if placement is None else PlacedBoard(board, placement))
+            Synapses(mapping, board if placement is None else RoutedBoard(board, placement))
         )
     return layers
 

@@ -12,8 +12,8 @@ from device_models.errors import RunError
 from device_models.model import DeviceState
 
 from ..array.counters import Counters
-from ..boards.routed import PlacedBoard
-from ..boards.simulated import EmulatedBoard
+from ..boards.routed import RoutedBoard
+from ..boards.simulated import SimulatedBoard
 from .trainer import Trainer
 
 
@@ -75,7 +75,7 @@ def restore(trainer: Trainer, content: bytes) -> list[np.ndarray]:
 
 
 def _restore_board(
-    board: EmulatedBoard | PlacedBoard,
+    board: SimulatedBoard | RoutedBoard,
     place: int,
     arrays: dict[str, np.ndarray],
     counters: Counters,

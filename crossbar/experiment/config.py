@@ -59,7 +59,7 @@ class Training(Record):
     sign_threshold: float = quantity("of the largest change", 0.0, 0.999, default=0.5)
     tiki_taka: TikiOptions = field(default_factory=TikiOptions)
     backward: Literal["readback", "true", "sign"] = "readback"
-    mapping: Literal["one_sided", "pair", "dale", "reference_column", "sliced"] = "one_sided"
+    mapping: Literal["one_sided", "pair", "dale", "reference_column", "bit_sliced"] = "one_sided"
     mapping_options: MappingOptions = field(default_factory=MappingOptions)
     hidden_w_max: float | None = quantity("weight", 1e-6, 1e3, default=None)
     readout_w_max: float | None = quantity("weight", 1e-6, 1e3, default=None)

@@ -8,16 +8,16 @@ from torch import Tensor
 
 from device_models.pulsed import Pulsed
 
-from ..boards.routed import PlacedBoard
-from ..boards.simulated import EmulatedBoard
+from ..boards.routed import RoutedBoard
+from ..boards.simulated import SimulatedBoard
 from ..synapses.optimizers import Optimizer
 from ..synapses.policies.policy import Policy
-from ..synapses.synapses import CrossbarLayer
+from ..synapses.synapses import Synapses
 
 READ_BACK_BYTES = 4.0  # the weight as last read back; its steps follow from it
 
 
-def wear(layers: Sequence[CrossbarLayer], policies: Sequence[Policy]) -> dict[str, Any]:
+def wear(layers: Sequence[Synapses], policies: Sequence[Policy]) -> dict[str, Any]:
     """Pulses per device since manufacture, against the endurance of its kind.
 
     Of the devices that are ever programmed; `fast_array` are those that the policies own.
@@ -34,7 +34,7 @@ def wear(layers: Sequence[CrossbarLayer], policies: Sequence[Policy]) -> dict[st
     return found
 
 
-def spread_of(board: EmulatedBoard | PlacedBoard) -> dict[str, float]:
+def spread_of(board: SimulatedBoard | RoutedBoard) -> dict[str, float]:
     """Pulses per device of one array since manufacture."""
     return spread([board.pulses_per_device()])
 

@@ -16,7 +16,7 @@ from ..array.tile import Tiling
 from ..mappings import Mapping
 from ..snn.encodings.latency import Events
 from ..snn.network import Network, initial_weights
-from ..synapses.synapses import CrossbarLayer
+from ..synapses.synapses import Synapses
 from .config import Training
 
 
@@ -60,7 +60,7 @@ def placed(
         return None
     averaged = config.averaged or config.copies
     wanted = torch.from_numpy(weights)
-    targets = mapping.targets(mapping.lawful(wanted))
+    targets = mapping.targets(mapping.clip(wanted))
     return place(
         healthy(tiling) if faults is None else faults,
         targets.clamp_(mapping.g_min_siemens, mapping.g_max_siemens),
@@ -89,7 +89,7 @@ def row_activity(events: Events, network: Network) -> list[np.ndarray | None]:
     return [first, *[None] * len(network.hidden)]
 
 
-def faulty(layers: Sequence[CrossbarLayer], lost_pulses: int) -> dict[str, Any]:
+def faulty(layers: Sequence[Synapses], lost_pulses: int) -> dict[str, Any]:
     """What a row of metrics says of faults; nothing without them."""
     broken = [layer.board.broken for layer in layers]
     found = [one.faults.as_dict() for one in broken if one is not None]

@@ -13,17 +13,17 @@ from device_models.streams import stream, stream_key, torch_stream
 
 from ..array.counters import Counters
 from ..array.periphery import FrontEnd, Periphery
-from ..boards.routed import PlacedBoard
-from ..boards.simulated import Algorithm, EmulatedBoard
+from ..boards.routed import RoutedBoard
+from ..boards.simulated import Algorithm, SimulatedBoard
 from ..datasets.encode import Data
 from ..snn.encodings.latency import Events
-from ..snn.engines.events import Pass
+from ..snn.engines.events import BatchResult
 from ..synapses.backward_weights import backward_weights
-from ..synapses.estimate import Known
+from ..synapses.estimate import WeightEstimate
 from ..synapses.optimizers import OPTIMIZERS
 from ..synapses.policies import POLICIES
 from ..synapses.policies.compatibility import check_serving, policy_of
-from ..synapses.synapses import CrossbarLayer
+from ..synapses.synapses import Synapses
 from .adc_calibration import calibrated, complaint, report, view
 from .builder import build, engine, front_end
 from .config import Training
@@ -116,7 +116,7 @@ class Trainer:
         self._clipped = rows[0].get("mapping", {}).get("clipped_share")
 
     @property
-    def boards(self) -> list[EmulatedBoard | PlacedBoard]:
+    def boards(self) -> list[SimulatedBoard | RoutedBoard]:
         """All arrays: those of the layers, then those that policies own."""
         own = [board for policy in self.policies for board in policy.boards]
         return [*(layer.board for layer in self.layers), *own]
@@ -142,7 +142,7 @@ class Trainer:
         for batch in range(batches):
             chosen = order[batch * size : (batch + 1) * size]
             if batch % self._config.readback_every == 0:
-                known = [layer.known(layer.read_back()) for layer in self.layers]
+                known = [layer.estimate(layer.read_back()) for layer in self.layers]
             done = self._learn(chosen, known, key, batch * size, rounding)
             if (batch + 1) % self._config.clock_every == 0:
                 self._wait(self._config.clock_every * size)
@@ -156,11 +156,11 @@ class Trainer:
     def _learn(
         self,
         chosen: np.ndarray,
-        known: list[Known],
+        known: list[WeightEstimate],
         key: int,
         first: int,
         rounding: torch.Generator,
-    ) -> Pass:
+    ) -> BatchResult:
         """Forward, backward and programming of one batch."""
         config = self._config
         if first // config.batch_size % config.periphery.adc_calibrate_every == 0:
@@ -190,7 +190,7 @@ class Trainer:
         for board in self.boards:
             board.wait(images * self._config.network.seconds)
 
-    def evaluate(self, *, noise_key: int | None = None) -> Pass:
+    def evaluate(self, *, noise_key: int | None = None) -> BatchResult:
         """Run the test images; reads are counted like any other, wires are exact.
 
         Args:
@@ -201,7 +201,7 @@ class Trainer:
         self._count(done)
         return done
 
-    def recorded(self) -> tuple[Pass, list[Events]]:
+    def recorded(self) -> tuple[BatchResult, list[Events]]:
         """This epoch's test once more, to the last bit, with every spike of each hidden layer.
 
         Nothing is counted.
@@ -215,7 +215,7 @@ class Trainer:
             board.settle()
         self._calibrate(self._first_images())
 
-    def evaluate_with(self, periphery: Periphery, *, noise_key: int | None = None) -> Pass:
+    def evaluate_with(self, periphery: Periphery, *, noise_key: int | None = None) -> BatchResult:
         """Run the test images behind another periphery; the trainer and its boards do not change.
 
         Its converters are manufactured from the seed of the run and calibrated as `evaluate` does
@@ -266,7 +266,7 @@ class Trainer:
         for layer, front in zip(self.layers, found, strict=True):
             layer.board.front_end = front
 
-    def _count(self, done: Pass) -> None:
+    def _count(self, done: BatchResult) -> None:
         """Tell each board what the kernels read from it."""
         for place, layer in enumerate(self.layers):
             layer.board.count_vmm(
@@ -345,7 +345,7 @@ def costs(counters: Counters) -> dict[str, Any]:
     }
 
 
-def through_wires(layers: list[CrossbarLayer]) -> dict[str, Any]:
+def through_wires(layers: list[Synapses]) -> dict[str, Any]:
     """How exact the wires were in this epoch; nothing without them."""
     arrays = [layer.board.wired for layer in layers if layer.board.wired is not None]
     if not arrays:
@@ -359,7 +359,7 @@ def through_wires(layers: list[CrossbarLayer]) -> dict[str, Any]:
     }
 
 
-def activity(done: Pass, config: Training) -> dict[str, Any]:
+def activity(done: BatchResult, config: Training) -> dict[str, Any]:
     """Hidden spikes per image, of all layers and of each, and the mean rate of a hidden neuron."""
     samples, network = len(done.predictions), config.network
     layers = [spikes / samples for spikes in done.spikes]

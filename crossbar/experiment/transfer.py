@@ -15,14 +15,14 @@ from device_models.errors import ConfigError
 from device_models.model import DeviceModel
 from device_models.streams import stream_key
 
-from ..boards.simulated import Algorithm, EmulatedBoard
+from ..boards.simulated import Algorithm, SimulatedBoard
 from ..boards.write_verify import WriteVerify, Written, write_verify
 from ..datasets.encode import Data, encode
 from ..datasets.fashion_mnist import FashionMnist
 from ..snn.network import Network
-from ..synapses.estimate import Known
+from ..synapses.estimate import WeightEstimate
 from ..synapses.policies.policy import Policy
-from ..synapses.synapses import CrossbarLayer, Effective
+from ..synapses.synapses import EffectiveWeights, Synapses
 from .builder import build, engine
 from .config import Training
 from .fault_study import trained_weights
@@ -36,12 +36,12 @@ Weights = tuple[np.ndarray, ...]
 class Frozen(Policy):
     """Sends no pulse: the layer stays as it is."""
 
-    def __init__(self, shape: tuple[int, int], boards: Sequence[EmulatedBoard] = ()) -> None:
+    def __init__(self, shape: tuple[int, int], boards: Sequence[SimulatedBoard] = ()) -> None:
         """Keep the arrays of the policy whose place it takes."""
         self.shape, self.boards = shape, boards
 
     def update(
-        self, layer: CrossbarLayer, wanted: Tensor, known: Known, *, generator: torch.Generator
+        self, layer: Synapses, wanted: Tensor, known: WeightEstimate, *, generator: torch.Generator
     ) -> None:
         """See `Policy.update`."""
 
@@ -117,7 +117,7 @@ def chip_config(
     """
     unit = build(replace(config, hidden_w_max=1.0, readout_w_max=1.0), model, weights=weights)
     *hidden, readout = (
-        min(max(float(np.abs(w).max()) / layer.mapping.reach, 1e-6), 1e3)
+        min(max(float(np.abs(w).max()) / layer.mapping.w_max, 1e-6), 1e3)
         for w, layer in zip(weights, unit, strict=True)
     )
     return replace(
@@ -132,7 +132,7 @@ def chip_config(
 def exact_accuracy(config: Training, weights: Weights, data: Data, threads: int | None) -> float:
     """Test accuracy of the weights themselves, read without noise, as floating-point numbers."""
     none = np.zeros((0, 0), np.float32)
-    layers = [Effective(w, none, np.zeros(len(w))) for w in weights]
+    layers = [EffectiveWeights(w, none, np.zeros(len(w))) for w in weights]
     labels = data.test_labels
     done = engine(config, threads, None)(
         layers, data.test_events, labels, np.arange(len(labels)), noise_key=1, first=0
@@ -189,7 +189,7 @@ def write_chip(
 def recorded(parts: list[Part], p: WriteVerify) -> Algorithm:
     """`write_verify` as boards take it; what it does is added to `parts`."""
 
-    def run(board: EmulatedBoard, targets: Tensor, chosen: Tensor) -> Tensor:
+    def run(board: SimulatedBoard, targets: Tensor, chosen: Tensor) -> Tensor:
         done = write_verify(board, board.model, targets, chosen, p)
         parts.append(Part(done, board.g.clone()))
         return done.siemens

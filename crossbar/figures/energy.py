@@ -9,7 +9,7 @@ from matplotlib.patches import Patch
 
 from device_models.units import prefix, shown
 
-from ..energy.interval import Span, total
+from ..energy.interval import Interval, total
 from ..energy.results import AREA_COMPONENTS, COMPONENT_NAMES, COMPONENTS, Estimate, Item
 from ..energy.study import Explored, Studied, Study, settings_name
 from ..energy.uncertainty import Bar
@@ -49,7 +49,7 @@ def bars(estimate: Estimate) -> Figure:
 
 
 def _panel(
-    axes: Axes, groups: Sequence[Sequence[Item]], title: str, joules: Callable[[Item], Span]
+    axes: Axes, groups: Sequence[Sequence[Item]], title: str, joules: Callable[[Item], Interval]
 ) -> None:
     """One stacked bar for each group, and its sum behind it."""
     sums = [sum(joules(item).typical for item in items) for items in groups]
@@ -112,7 +112,7 @@ def tornado(found: Sequence[Bar], typical_joules: float) -> Figure:
     return figure
 
 
-def certainty(certain: Mapping[str, Span]) -> Figure:
+def certainty(certain: Mapping[str, Interval]) -> Figure:
     """Median and 5 to 95 % of each component and of their sum over the draws.
 
     Args:

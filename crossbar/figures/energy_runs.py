@@ -10,7 +10,7 @@ from matplotlib.ticker import LogLocator
 
 from device_models.units import prefix
 
-from ..energy.interval import Span
+from ..energy.interval import Interval
 from . import style
 
 _WIDE = 8  # ratio of values beyond which an axis becomes logarithmic
@@ -33,8 +33,8 @@ class Place:
     name: str
     accuracy: float
     interval: tuple[float, float]
-    joules: Span
-    m2: Span
+    joules: Interval
+    m2: Interval
     best: bool = False
 
 

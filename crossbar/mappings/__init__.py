@@ -1,18 +1,18 @@
 """How signed weights stand for positive conductances, one file each."""
 
+from .bit_sliced import BitSliced
 from .dale import Dale
 from .mapping import Mapping, MappingOptions, Route
 from .one_sided import OneSided
 from .pair import Pair
 from .reference_column import ReferenceColumn
-from .sliced import Sliced
 
 MAPPINGS: dict[str, type[Mapping]] = {
     "one_sided": OneSided,
     "pair": Pair,
     "dale": Dale,
     "reference_column": ReferenceColumn,
-    "sliced": Sliced,
+    "bit_sliced": BitSliced,
 }
 
 __all__ = ["MAPPINGS", "Mapping", "MappingOptions", "Route"]

@@ -34,7 +34,7 @@ class Dale(Mapping):
         if bool((self.signs == 0).any()):
             raise ConfigError(
                 "the mapping dale needs rows of one sign each, and ei none has none; rows without "
-                "a sign need two devices a synapse (one_sided, pair, sliced) or a reference_column"
+                "a sign need two devices a synapse (one_sided, pair, bit_sliced) or a reference_column"
             )
 
     @property
@@ -43,8 +43,8 @@ class Dale(Mapping):
         return self.outputs
 
     @property
-    def reach(self) -> float:
-        """See `Mapping.reach`: the full window."""
+    def w_max(self) -> float:
+        """See `Mapping.w_max`: the full window."""
         return (self.g_max_siemens - self.g_min_siemens) / self.g_unit_siemens
 
     def weights(self, g: Tensor) -> Tensor:

@@ -12,11 +12,11 @@ from device_models.record import Record, quantity
 
 @dataclass(frozen=True, kw_only=True)
 class MappingOptions(Record):
-    """What `pair` and `sliced` leave open; the other mappings have no parameter.
+    """What `pair` and `bit_sliced` leave open; the other mappings have no parameter.
 
     `refresh_share` is the share of the window beyond which a pair is refreshed (`pair`), or the
-    finest slice hands over to the coarser ones (`sliced`); above 0.5, because the latter may stand
-    at half of the window after a carry. `slices` pairs hold a weight of `sliced`, each `base` times
+    finest slice hands over to the coarser ones (`bit_sliced`); above 0.5, because the latter may stand
+    at half of the window after a carry. `slices` pairs hold a weight of `bit_sliced`, each `base` times
     finer than the one before.
     """
 
@@ -42,7 +42,7 @@ class Mapping(ABC):
     inhibitory one no positive weights.
 
     Where both directions lie within reach of the devices (a pair that is only ever SET, a device
-    beside a reference), physics does not stop a weight at zero: `room` then tells how far it
+    beside a reference), physics does not stop a weight at zero: `headroom` then tells how far it
     is, and no pulse is sent beyond the one that crosses. A weight so crosses zero by less than one
     expected pulse, the error of the read-back and the spread of pulses aside.
 
@@ -81,7 +81,7 @@ class Mapping(ABC):
 
     @property
     @abstractmethod
-    def reach(self) -> float:
+    def w_max(self) -> float:
         """The largest weight, of either sign, that the window holds."""
 
     @property
@@ -132,7 +132,7 @@ class Mapping(ABC):
             g: Conductances as far as the trainer knows them, siemens, (rows, columns).
         """
 
-    def worn(self, g: Tensor) -> Tensor | None:
+    def needs_refresh(self, g: Tensor) -> Tensor | None:
         """Synapses to be programmed anew, bool (rows, outputs); None if that is never needed.
 
         Args:
@@ -144,18 +144,18 @@ class Mapping(ABC):
         """The lowest and the highest weight of each row, both (rows, 1)."""
         sign = self.signs[:, None]
         zero = torch.zeros((), dtype=torch.float64)
-        return torch.where(sign > 0, zero, -self.reach), torch.where(sign < 0, zero, self.reach)
+        return torch.where(sign > 0, zero, -self.w_max), torch.where(sign < 0, zero, self.w_max)
 
-    def lawful(self, weights: Tensor) -> Tensor:
+    def clip(self, weights: Tensor) -> Tensor:
         """The nearest weights that the mapping can hold."""
         low, high = (bound.to(weights.dtype) for bound in self.limits())
         return torch.clamp(weights, low, high)
 
     def clipped(self, weights: Tensor) -> float:
         """Share of wanted weights that the mapping cannot hold, by size or by sign."""
-        return float((weights != self.lawful(weights)).double().mean())
+        return float((weights != self.clip(weights)).double().mean())
 
-    def room(self, g: Tensor) -> Tensor | None:
+    def headroom(self, g: Tensor) -> Tensor | None:
         """How far each weight may move towards zero, (rows, outputs); None where physics stops it.
 
         Args:
@@ -164,7 +164,7 @@ class Mapping(ABC):
         return None
 
     def to_zero(self, g: Tensor) -> Tensor | None:
-        """The `room` of weights bound to a sign: their distance; None without signs."""
+        """The `headroom` of weights bound to a sign: their distance; None without signs."""
         sign = self.signs[:, None]
         if not bool(sign.any()):
             return None

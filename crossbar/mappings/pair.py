@@ -32,12 +32,12 @@ class Pair(pairs.Paired):
         polarity = torch.ones(up.shape, dtype=torch.int8)
         return Route(column, polarity, g.gather(1, column))
 
-    def room(self, g: Tensor) -> Tensor | None:
-        """See `Mapping.room`."""
+    def headroom(self, g: Tensor) -> Tensor | None:
+        """See `Mapping.headroom`."""
         return self.to_zero(g)
 
-    def worn(self, g: Tensor) -> Tensor:
-        """See `Mapping.worn`: pairs of which both devices are beyond `refresh_share`."""
+    def needs_refresh(self, g: Tensor) -> Tensor:
+        """See `Mapping.needs_refresh`: pairs of which both devices are beyond `refresh_share`."""
         window = self.g_max_siemens - self.g_min_siemens
         top = self.g_min_siemens + self.options.refresh_share * window
         plus, minus = g.chunk(2, dim=1)

@@ -53,8 +53,8 @@ class Paired(Mapping):
         return 2 * self.outputs
 
     @property
-    def reach(self) -> float:
-        """See `Mapping.reach`: the full window."""
+    def w_max(self) -> float:
+        """See `Mapping.w_max`: the full window."""
         return (self.g_max_siemens - self.g_min_siemens) / self.g_unit_siemens
 
     def weights(self, g: Tensor) -> Tensor:

@@ -52,8 +52,8 @@ class ReferenceColumn(Mapping):
         return len(weights) + len(references)
 
     @property
-    def reach(self) -> float:
-        """See `Mapping.reach`: half of the window."""
+    def w_max(self) -> float:
+        """See `Mapping.w_max`: half of the window."""
         return (self.g_max_siemens - self.g_min_siemens) / 2 / self.g_unit_siemens
 
     @property
@@ -93,6 +93,6 @@ class ReferenceColumn(Mapping):
         polarity, column = torch.where(up, 1, -1).to(torch.int8), self._places[0]
         return Route(column.expand(up.shape), polarity, g[:, column])
 
-    def room(self, g: Tensor) -> Tensor | None:
-        """See `Mapping.room`."""
+    def headroom(self, g: Tensor) -> Tensor | None:
+        """See `Mapping.headroom`."""
         return self.to_zero(g)

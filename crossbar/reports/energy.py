@@ -6,7 +6,7 @@ from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
-from ..energy.interval import Span
+from ..energy.interval import Interval
 from ..energy.results import Estimate, Item
 from ..energy.study import Explored, Studied, Study
 from .energy_limits import LEFT_OUT, MARGIN_POINTS, MARGIN_SOURCE
@@ -139,7 +139,8 @@ def _results(e: Estimate) -> dict[str, Any]:
     """The headline; low, typical and high where constants enter."""
     told = e.headline() | {"seconds_per_inference_dense": e.seconds_dense}
     return {
-        name: asdict(value) if isinstance(value, Span) else value for name, value in told.items()
+        name: asdict(value) if isinstance(value, Interval) else value
+        for name, value in told.items()
     }
 
 

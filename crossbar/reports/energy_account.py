@@ -6,7 +6,7 @@ from functools import partial
 
 from device_models.units import many, shown
 
-from ..energy.interval import Span
+from ..energy.interval import Interval
 from ..energy.results import COMPONENT_NAMES, COMPONENTS, TRAINING_COMPONENTS, Estimate, UsedCost
 from .energy_numbers import MM2, by_component, cells
 from .page import Block, Picture, Table, Text
@@ -175,7 +175,7 @@ def _constant(name: str, used: UsedCost) -> list[str]:
     return [name, typical, f"{low} to {high}", come, mark, used.source]
 
 
-def value_cells(span: Span, unit: str) -> list[str]:
+def value_cells(span: Interval, unit: str) -> list[str]:
     """Low, typical and high of a constant."""
     if unit in ("J", "F", "s"):
         return cells(span, unit, short)

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
-from ..energy.interval import Span, total
+from ..energy.interval import Interval, total
 from ..energy.results import Estimate, Item
 
 MM2 = "mm\N{SUPERSCRIPT TWO}"
@@ -21,8 +21,8 @@ class Quantity(NamedTuple):
     """
 
     name: str
-    value: Span | None
-    dense: Span | None
+    value: Interval | None
+    dense: Interval | None
     unit: str
 
 
@@ -69,7 +69,9 @@ def untested(e: Estimate) -> str:
     )
 
 
-def by_component(items: Iterable[Item], names: Iterable[str]) -> list[tuple[str, Span, Span]]:
+def by_component(
+    items: Iterable[Item], names: Iterable[str]
+) -> list[tuple[str, Interval, Interval]]:
     """(component, spike-gated, dense) sums in joules of all components that cost anything."""
     found = []
     own = list(items)
@@ -90,7 +92,7 @@ def state(e: Estimate) -> str:
 Shown = Callable[[float, str], str]
 
 
-def cells(span: Span | None, unit: str, show: Shown) -> list[str]:
+def cells(span: Interval | None, unit: str, show: Shown) -> list[str]:
     """Low, typical and high as text; square millimetres, TOPS/W and days know no prefix."""
     if span is None:
         return ["-"] * 3

@@ -89,7 +89,7 @@ class Network(Record):
 
     @property
     def inputs_of(self) -> tuple[int, ...]:
-        """Lines that come into each crossbar from the layer before; the readout's is the last."""
+        """EventSlice that come into each crossbar from the layer before; the readout's is the last."""
         return (self.inputs, *self.hidden)
 
     @property

@@ -118,7 +118,7 @@ def scored(
     readout: Tensor,
     labels: Tensor,
 ) -> Outcome:
-    """Scores, losses and predictions of the traces."""
+    """OutputTrace, losses and predictions of the traces."""
     scores = readout.max(dim=1).values  # passes its gradient to the first maximum alone; amax not
     losses = torch.nn.functional.cross_entropy(scores, labels, reduction="none")
     both = tuple(spikes), tuple(membranes)

@@ -5,12 +5,14 @@ from typing import Literal
 
 import numpy as np
 
-from .estimate import Known
-from .synapses import Effective
+from .estimate import WeightEstimate
+from .synapses import EffectiveWeights
 
 
 def backward_weights(
-    kind: Literal["readback", "true", "sign"], known: Sequence[Known], seen: Sequence[Effective]
+    kind: Literal["readback", "true", "sign"],
+    known: Sequence[WeightEstimate],
+    seen: Sequence[EffectiveWeights],
 ) -> list[np.ndarray]:
     """One array (rows, outputs) float32 per crossbar.
 

@@ -12,7 +12,7 @@ from ..mappings import Mapping
 from ..mappings.pairs import Paired
 
 
-class Seen(NamedTuple):
+class WeightMoments(NamedTuple):
     """A layer as a read sees it.
 
     Attributes:
@@ -26,7 +26,7 @@ class Seen(NamedTuple):
     siemens: Tensor
 
 
-def seen(mapping: Mapping, g: Tensor, sigma: Tensor | None) -> Seen:
+def effective_weights(mapping: Mapping, g: Tensor, sigma: Tensor | None) -> WeightMoments:
     """What some conductances come to.
 
     Args:
@@ -36,10 +36,10 @@ def seen(mapping: Mapping, g: Tensor, sigma: Tensor | None) -> Seen:
     """
     if not isinstance(mapping, Paired) or g.dtype != torch.float32:
         noise = torch.zeros(0, 0) if sigma is None else mapping.variance(sigma)
-        return Seen(mapping.weights(g), noise, g.sum(1, dtype=torch.float64))
+        return WeightMoments(mapping.weights(g), noise, g.sum(1, dtype=torch.float64))
     shape = len(g), mapping.outputs
     noise = torch.empty((0, 0) if sigma is None else shape)
-    found = Seen(torch.empty(shape), noise, torch.empty(len(g), dtype=torch.float64))
+    found = WeightMoments(torch.empty(shape), noise, torch.empty(len(g), dtype=torch.float64))
     spread = g if sigma is None else sigma
     arrays = (a.contiguous().numpy() for a in (g, spread, *found))
     _pairs(*arrays, 1.0 / mapping.g_unit_siemens)
@@ -55,7 +55,7 @@ def _pairs(
     siemens: np.ndarray,
     per_siemens: float,
 ) -> None:
-    """See `seen`; `per_siemens`: weight units."""
+    """See `effective_weights`; `per_siemens`: weight units."""
     outputs, factor, square = weights.shape[1], np.float32(per_siemens), per_siemens * per_siemens
     scale = np.float32(square)
     for row in range(weights.shape[0]):

@@ -9,13 +9,13 @@ from torch import Tensor
 
 from device_models.jit import jit
 
-from ..boards.protocol import Sent
+from ..boards.protocol import PulseBatch
 
 BLOCK = 16  # rows whose pulses are sent together: they stay in the nearest cache
 FEW = 4  # one weight of so many, or fewer, gets pulses: then a branch costs least
 
 
-class Way(NamedTuple):
+class UpdatePath(NamedTuple):
     """One direction that weights can move in; all (rows, outputs).
 
     Attributes:
@@ -29,56 +29,58 @@ class Way(NamedTuple):
     step: Tensor
 
 
-class WayArrays(NamedTuple):
-    """A `Way` as kernels take it."""
+class UpdatePathBuffers(NamedTuple):
+    """A `UpdatePath` as kernels take it."""
 
     device: np.ndarray
     polarity: np.ndarray
     step: np.ndarray
 
 
-class Arrays(NamedTuple):
-    """What kernels take of a `Known`, and room for the pulses that they send.
+class EstimateBuffers(NamedTuple):
+    """What kernels take of a `WeightEstimate`, and headroom for the pulses that they send.
 
     Attributes:
-        weights: As in `Known`, like the next five.
-        up: See `Known`.
+        weights: As in `WeightEstimate`, like the next five.
+        up: See `WeightEstimate`.
         down: Likewise.
         limits: Likewise.
         signs: Likewise.
-        room: Likewise.
+        headroom: Likewise.
         pulses: Signed pulses of the weights of a block of rows, int32 (BLOCK, outputs).
-        where: As in `Sent`, for all weights.
+        where: As in `PulseBatch`, for all weights.
         counts: Likewise.
     """
 
     weights: np.ndarray
-    up: WayArrays
-    down: WayArrays
+    up: UpdatePathBuffers
+    down: UpdatePathBuffers
     limits: np.ndarray
     signs: np.ndarray
-    room: np.ndarray
+    headroom: np.ndarray
     pulses: np.ndarray
     where: np.ndarray
     counts: np.ndarray
 
     @classmethod
-    def of(cls, known: "Known") -> Self:
+    def of(cls, known: "WeightEstimate") -> Self:
         """Views of what is known."""
-        up, down = (WayArrays(*(part.numpy() for part in way)) for way in (known.up, known.down))
+        up, down = (
+            UpdatePathBuffers(*(part.numpy() for part in way)) for way in (known.up, known.down)
+        )
         weights = known.weights.numpy()
-        parts = (part.numpy() for part in (known.limits, known.signs, known.room))
+        parts = (part.numpy() for part in (known.limits, known.signs, known.headroom))
         block, size = (BLOCK, weights.shape[1]), weights.size
         own = (np.empty(shape, np.int32) for shape in (block, size, size))
         return cls(weights, up, down, *parts, *own)
 
-    def sent(self, found: int) -> Sent:
+    def sent(self, found: int) -> PulseBatch:
         """What `send_rows` has put down; it stays until more is sent."""
-        return Sent(self.where[:found], self.counts[:found])
+        return PulseBatch(self.where[:found], self.counts[:found])
 
 
 @dataclass(frozen=True, eq=False)
-class Known:
+class WeightEstimate:
     """A layer as last read back. Only `weights` go on: by the expected steps of what is sent.
 
     That is digital dead reckoning; devices, steps and rooms stay those of the read-back.
@@ -90,28 +92,28 @@ class Known:
         down: How they fall.
         limits: Where physics stops a weight of each row, (rows, 2) float32.
         signs: (rows,) int8, as in `Mapping`.
-        room: `Mapping.room`, float32; (0, 0) where it is physics that stops a weight at zero.
+        headroom: `Mapping.headroom`, float32; (0, 0) where it is physics that stops a weight at zero.
     """
 
     g: Tensor
     weights: Tensor
-    up: Way
-    down: Way
+    up: UpdatePath
+    down: UpdatePath
     limits: Tensor
     signs: Tensor
-    room: Tensor
+    headroom: Tensor
 
     @cached_property
-    def arrays(self) -> Arrays:
+    def arrays(self) -> EstimateBuffers:
         """The same for kernels."""
-        return Arrays.of(self)
+        return EstimateBuffers.of(self)
 
 
-def send(pulses: Tensor, known: Known) -> Sent:
+def send(pulses: Tensor, known: WeightEstimate) -> PulseBatch:
     """Signed counts per device from signed pulses per weight; `known.weights` follow them.
 
-    A weight gets no pulse beyond the one that ends its room. What is sent towards zero uses the
-    room up; what was sent away from zero gives back no more than that, for a device may be at its
+    A weight gets no pulse beyond the one that ends its headroom. What is sent towards zero uses the
+    headroom up; what was sent away from zero gives back no more than that, for a device may be at its
     bound.
 
     Args:
@@ -122,7 +124,7 @@ def send(pulses: Tensor, known: Known) -> Sent:
 
 
 @jit
-def _send(pulses: np.ndarray, known: Arrays) -> int:
+def _send(pulses: np.ndarray, known: EstimateBuffers) -> int:
     """See `send`; to how many devices."""
     found = 0
     for first in range(0, pulses.shape[0], BLOCK):
@@ -134,18 +136,18 @@ def _send(pulses: np.ndarray, known: Arrays) -> int:
 
 
 @jit
-def send_rows(first: int, known: Arrays, found: int) -> int:
+def send_rows(first: int, known: EstimateBuffers, found: int) -> int:
     """Send `known.pulses` to the weights of `BLOCK` rows; they are consumed. See `send`.
 
     Whole rows are computed, both ways of each weight, so that no choice is a branch: signs are
     mixed. A row is put down after what was `found` before; if it has few pulses, without the zeros.
     """
-    weights, up, down, limits, signs, room, block, where, counts = known
+    weights, up, down, limits, signs, headroom, block, where, counts = known
     up_device, up_polarity, rise = up
     down_device, down_polarity, fall = down
     outputs = weights.shape[1]
-    if room.shape[0]:
-        _hold_back(first, block, weights, rise, fall, signs, room)
+    if headroom.shape[0]:
+        _hold_back(first, block, weights, rise, fall, signs, headroom)
     for row in range(first, min(first + BLOCK, weights.shape[0])):
         low, high, some, own = limits[row, 0], limits[row, 1], 0, np.uint32(row - first)
         for output in range(outputs):
@@ -182,14 +184,14 @@ def _hold_back(
     rise: np.ndarray,
     fall: np.ndarray,
     signs: np.ndarray,
-    room: np.ndarray,
+    headroom: np.ndarray,
 ) -> None:
-    """Leave out the pulses beyond the one that ends the room of a weight."""
+    """Leave out the pulses beyond the one that ends the headroom of a weight."""
     for row in range(first, min(first + BLOCK, weights.shape[0])):
         for output in range(weights.shape[1]):
             wanted = pulses[row - first, output]
             if wanted * signs[row] < 0:
                 step = rise[row, output] if wanted > 0 else fall[row, output]
-                left = max(min(room[row, output], signs[row] * weights[row, output]), 0.0)
+                left = max(min(headroom[row, output], signs[row] * weights[row, output]), 0.0)
                 most = min(np.ceil(left / step), np.float32(abs(wanted)))
                 pulses[row - first, output] = np.int32(most if wanted > 0 else -most)

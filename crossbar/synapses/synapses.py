@@ -6,18 +6,18 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..boards.protocol import Sent
-from ..boards.routed import PlacedBoard
-from ..boards.simulated import Algorithm, EmulatedBoard
+from ..boards.protocol import PulseBatch
+from ..boards.routed import RoutedBoard
+from ..boards.simulated import Algorithm, SimulatedBoard
 from ..mappings import Mapping
-from .effective import seen
-from .estimate import Known, Way, send
+from .effective import effective_weights
+from .estimate import UpdatePath, WeightEstimate, send
 from .step_estimates import Steps
 
 LEAST_SHARE = 0.05  # of the mean step of the device; ours
 
 
-class Effective(NamedTuple):
+class EffectiveWeights(NamedTuple):
     """What the emulator knows of a layer between two programming operations.
 
     Attributes:
@@ -32,7 +32,7 @@ class Effective(NamedTuple):
 
 
 class _Path(NamedTuple):
-    """A direction that weights can move in, without its steps; see `Way`.
+    """A direction that weights can move in, without its steps; see `UpdatePath`.
 
     `law` gives the steps where the path never changes, and `constant` is it where they do not
     change either.
@@ -41,10 +41,10 @@ class _Path(NamedTuple):
     device: Tensor
     polarity: Tensor
     law: Steps | None = None
-    constant: Way | None = None
+    constant: UpdatePath | None = None
 
 
-class CrossbarLayer:
+class Synapses:
     """A mapping and a board. The trainer's only ways to a weight are `pulse` and `give`.
 
     Attributes:
@@ -53,12 +53,12 @@ class CrossbarLayer:
         refreshed: Synapses that `read_back` found worn and programmed anew.
     """
 
-    def __init__(self, mapping: Mapping, board: EmulatedBoard | PlacedBoard) -> None:
+    def __init__(self, mapping: Mapping, board: SimulatedBoard | RoutedBoard) -> None:
         """Join them."""
         self.mapping, self.board, self.refreshed = mapping, board, 0
         self._least_siemens = LEAST_SHARE * self.mean_step * mapping.update_unit_siemens
         self._fixed: list[_Path] = []
-        reach = torch.full((mapping.shape[0], 1), mapping.reach)
+        reach = torch.full((mapping.shape[0], 1), mapping.w_max)
         self._reach = torch.cat((-reach, reach), 1).float()
         self._limits = torch.cat(mapping.limits(), 1).float()
 
@@ -68,13 +68,13 @@ class CrossbarLayer:
         model = self.board.model
         return model.window_siemens / model.pulses_across / self.mapping.update_unit_siemens
 
-    def effective(self, factor: float = 1.0) -> Effective:
+    def effective(self, factor: float = 1.0) -> EffectiveWeights:
         """The emulator's truth, for the kernels; `factor` is `Periphery.factor`."""
         g, sigma = self.board.g, self.board.read_sigma
-        weights, noise, siemens = seen(self.mapping, g, sigma)
+        weights, noise, siemens = effective_weights(self.mapping, g, sigma)
         if factor != 1.0:
             weights, noise = weights * factor, noise * factor**2
-        return Effective(weights.numpy(), noise.numpy(), siemens.numpy())
+        return EffectiveWeights(weights.numpy(), noise.numpy(), siemens.numpy())
 
     def program(
         self,
@@ -110,22 +110,22 @@ class CrossbarLayer:
             Conductances as far as the trainer knows them now, siemens, shape of the board.
         """
         g = self.board.read_all()
-        worn = self.mapping.worn(g)
+        worn = self.mapping.needs_refresh(g)
         if worn is None or not bool(worn.any()):
             return g
         self.refreshed += int(torch.count_nonzero(worn))
-        found = self.program(self.mapping.lawful(self.mapping.weights(g)), worn)
+        found = self.program(self.mapping.clip(self.mapping.weights(g)), worn)
         return torch.where(self.mapping.devices_of(worn), found, g)
 
-    def known(self, g: Tensor) -> Known:
+    def estimate(self, g: Tensor) -> WeightEstimate:
         """What follows from a read-back: all that policies need until the next one.
 
         Args:
             g: As `read_back` returns it.
         """
         up, down = self._ways(g)
-        room = self.mapping.room(g)
-        return Known(
+        room = self.mapping.headroom(g)
+        return WeightEstimate(
             g,
             self.weights(g),
             up,
@@ -137,9 +137,9 @@ class CrossbarLayer:
 
     def weights(self, g: Tensor) -> Tensor:
         """Weights of conductances as read, (rows, outputs) float32."""
-        return seen(self.mapping, g, None)[0].float()
+        return effective_weights(self.mapping, g, None)[0].float()
 
-    def _ways(self, g: Tensor) -> list[Way]:
+    def _ways(self, g: Tensor) -> list[UpdatePath]:
         """How weights rise and fall: devices and their expected steps."""
         paths = self._fixed or [self._path(is_up, g) for is_up in (True, False)]
         if self.mapping.is_fixed and not self._fixed:
@@ -160,7 +160,7 @@ class CrossbarLayer:
             down = down._replace(constant=down.constant._replace(step=up.constant.step))
         return [up, down]
 
-    def _way(self, path: _Path, g: Tensor) -> Way:
+    def _way(self, path: _Path, g: Tensor) -> UpdatePath:
         """A path with the expected steps of its devices at conductances `g`.
 
         Steps below `LEAST_SHARE` of the mean one count as that: a device that hardly moves, or
@@ -170,13 +170,13 @@ class CrossbarLayer:
         if path.law is not None:
             steps = path.law.of_rows(g, path.device, least, unit)
             if steps is not None:
-                return Way(path.device, path.polarity, steps)
+                return UpdatePath(path.device, path.polarity, steps)
         own = g.reshape(-1).index_select(0, path.device.view(-1)).view(path.device.shape)
         if path.law is not None:
             siemens = path.law(own)
         else:
             siemens = self.board.model.step_siemens(own, path.polarity)
-        return Way(path.device, path.polarity, siemens.clamp_(min=least).div_(unit).float())
+        return UpdatePath(path.device, path.polarity, siemens.clamp_(min=least).div_(unit).float())
 
     def _path(self, is_up: bool, g: Tensor) -> _Path:
         """The devices that move all weights in one direction."""
@@ -185,10 +185,10 @@ class CrossbarLayer:
         device = torch.arange(rows)[:, None] * columns + route.column
         return _Path(device.int(), route.polarity.contiguous())
 
-    def pulse(self, pulses: Tensor, known: Known) -> None:
+    def pulse(self, pulses: Tensor, known: WeightEstimate) -> None:
         """Send signed pulses (rows, outputs), up where positive; see `send`."""
         self.give(send(pulses, known))
 
-    def give(self, sent: Sent) -> None:
+    def give(self, sent: PulseBatch) -> None:
         """Give devices what a kernel made of signed pulses; what is known has followed it."""
         self.board.pulse_devices(sent)

@@ -16,7 +16,7 @@ PROBE_TOLERANCE = 0.01  # of the bound: how well a probe's true currents are kno
 CHECK_TOLERANCE = 1e-9
 
 
-class Seen(NamedTuple):
+class WeightMoments(NamedTuple):
     """An array through its wires, each (rows, columns).
 
     Attributes:
@@ -98,7 +98,7 @@ class WiredArray:
                 self._solve(tile, g)
         self.solved = 0
 
-    def checkpoint(self, g: Floats) -> Seen:
+    def checkpoint(self, g: Floats) -> WeightMoments:
         """Solve every tile that is not exact, and measure how far each was off, and is."""
         parts, errors = [], []
         for tile in self._tiles:
@@ -111,7 +111,7 @@ class WiredArray:
         self.checkpoint_error = max(errors)
         return self._assembled(g, parts)
 
-    def look(self, g: Floats) -> Seen:
+    def look(self, g: Floats) -> WeightMoments:
         """What the amplifiers see of conductances (rows, columns), siemens."""
         parts = []
         for tile in self._tiles:
@@ -124,7 +124,7 @@ class WiredArray:
             self._probe_next(g, parts)
         return self._assembled(g, parts)
 
-    def _probe_next(self, g: Floats, parts: list[Seen]) -> None:
+    def _probe_next(self, g: Floats, parts: list[WeightMoments]) -> None:
         """Probe the next tile in turn; solve it if it is beyond the bound."""
         turn = self._next % len(self._tiles)
         self._next += 1
@@ -134,7 +134,7 @@ class WiredArray:
         if error > self._bound:
             parts[turn] = self._solve(tile, g)
 
-    def _probe(self, tile: _Tile, g: Floats, part: Seen, tolerance: float) -> float:
+    def _probe(self, tile: _Tile, g: Floats, part: WeightMoments, tolerance: float) -> float:
         """Error of the currents for a random half of the rows driven, relative to the largest."""
         driven = (self._probes.random((1, len(part.siemens))) < 0.5).astype(np.float64)
         now = np.asarray(g[tile.place], np.float64)
@@ -145,24 +145,24 @@ class WiredArray:
         off = np.abs(driven @ part.siemens - true).max()
         return float(off / max(float(np.abs(true).max()), 1e-300))
 
-    def _solve(self, tile: _Tile, g: Floats) -> Seen:
+    def _solve(self, tile: _Tile, g: Floats) -> WeightMoments:
         """The exact matrix of a tile; what its ladders leave out is kept."""
         tile.g = np.array(g[tile.place], np.float64)
         share = shares(tile.g, tile.wires)
         exact = transfer_matrix(tile.g, tile.wires).T
         tile.rest = exact - tile.g * share
         self.solved += 1
-        return Seen(exact, share)
+        return WeightMoments(exact, share)
 
-    def _corrected(self, tile: _Tile, g: Floats) -> Seen:
+    def _corrected(self, tile: _Tile, g: Floats) -> WeightMoments:
         """The matrix of a tile as its ladders follow the conductances."""
         now = np.asarray(g[tile.place], np.float64)
         share = shares(now, tile.wires)
-        return Seen(now * share + tile.rest, share)
+        return WeightMoments(now * share + tile.rest, share)
 
-    def _assembled(self, g: Floats, parts: list[Seen]) -> Seen:
+    def _assembled(self, g: Floats, parts: list[WeightMoments]) -> WeightMoments:
         """The tiles side by side."""
-        whole = Seen(np.empty(g.shape), np.empty(g.shape))
+        whole = WeightMoments(np.empty(g.shape), np.empty(g.shape))
         for tile, part in zip(self._tiles, parts, strict=True):
             for array, values in zip(whole, part, strict=True):
                 array[tile.place] = values

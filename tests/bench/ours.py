@@ -11,8 +11,8 @@ from data import BATCH, Workload, batches
 
 from crossbar.experiment.config import Training
 from crossbar.experiment.trainer import Progress, Trainer
-from crossbar.snn.engines.events import Engine, Pass
-from crossbar.synapses.synapses import Effective
+from crossbar.snn.engines.events import BatchResult, Engine
+from crossbar.synapses.synapses import EffectiveWeights
 from device_models.model import DeviceModel
 from device_models.presets import load_device
 
@@ -97,13 +97,15 @@ def inferring(
     return unit
 
 
-def exact(weights: Sequence[np.ndarray]) -> list[Effective]:
+def exact(weights: Sequence[np.ndarray]) -> list[EffectiveWeights]:
     """Layers that are their weights, without noise."""
     none = np.zeros((0, 0), np.float32)
-    return [Effective(w, none, np.zeros(len(w))) for w in weights]
+    return [EffectiveWeights(w, none, np.zeros(len(w))) for w in weights]
 
 
-def learn(engine: Engine, work: Workload, layers: Sequence[Effective], chosen: np.ndarray) -> Pass:
+def learn(
+    engine: Engine, work: Workload, layers: Sequence[EffectiveWeights], chosen: np.ndarray
+) -> BatchResult:
     """Forward and backward pass of some training samples."""
     data = work.data
     return engine(

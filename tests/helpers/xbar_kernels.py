@@ -20,7 +20,7 @@ from crossbar.snn.engines.buffers import (
 )
 from crossbar.snn.kernels import counter_rng
 from crossbar.snn.network import Network
-from crossbar.synapses.synapses import Effective
+from crossbar.synapses.synapses import EffectiveWeights
 
 
 class Case(NamedTuple):
@@ -39,7 +39,7 @@ class Case(NamedTuple):
 class Run(NamedTuple):
     """What the kernel made of some samples; tally and gradients are as wide as the padding."""
 
-    tally: kernels.Tally
+    tally: kernels.BatchStats
     gradients: tuple[np.ndarray, ...]
 
 
@@ -48,7 +48,7 @@ def synapses_of(network, weights, kind, *, tile_rows=64, siemens=None, variances
     none = [None] * len(weights)
     parts = zip(weights, siemens or none, variances or none, strict=True)
     layers = [
-        Effective(
+        EffectiveWeights(
             w.astype(kind),
             np.zeros((0, 0), kind) if variance is None else variance.astype(kind),
             np.ones(len(w)) if of_row is None else of_row,

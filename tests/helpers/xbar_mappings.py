@@ -3,9 +3,9 @@
 import torch
 
 from crossbar.array.tile import Tiling
-from crossbar.boards.simulated import EmulatedBoard
+from crossbar.boards.simulated import SimulatedBoard
 from crossbar.mappings import MAPPINGS, MappingOptions
-from crossbar.synapses.synapses import CrossbarLayer
+from crossbar.synapses.synapses import Synapses
 from crossbar.wires.array import WiredArray
 
 G_MIN, G_MAX, W_MAX = 1e-6, 1e-3, 2.0
@@ -39,8 +39,8 @@ def some_weights(mapping, *, share=1.0, kind=torch.float64, seed=0):
 def layer_on(model, mapping, *, wires=None, seed=0):
     """The mapping on a fresh board of such devices; all at their floor."""
     shape, tile = (len(mapping.signs), mapping.columns), (128, mapping.tile_columns)
-    board = EmulatedBoard(
+    board = SimulatedBoard(
         model, Tiling(*shape, *tile), mapping.selected(), v_read_volts=0.2, t_read_seconds=1e-7,
         seed=seed, place=0, wired=None if wires is None else WiredArray(shape, tile, wires),
     )  # fmt: skip
-    return CrossbarLayer(mapping, board)
+    return Synapses(mapping, board)

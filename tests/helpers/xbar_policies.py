@@ -31,7 +31,7 @@ def policy_of(name, layer, **settings):
 
 def known_of(layer):
     """The layer, read without noise."""
-    return layer.known(layer.board.state.g)
+    return layer.estimate(layer.board.state.g)
 
 
 def wanted_changes(layer, sizes, seed=1):
@@ -44,7 +44,7 @@ def step_of(known, wanted):
     return torch.where(wanted > 0, known.up.step, known.down.step)
 
 
-class Sent:
+class PulseRecorder:
     """Stands in a layer's place: notes the pulses and sends none, so that nothing saturates."""
 
     def __init__(self, layer):
@@ -63,7 +63,7 @@ class Sent:
 def sent(name, layer, wanted, *, repeats, **settings):
     """Pulses per weight of each of many equal updates, (repeats, rows, outputs)."""
     told, policy, known, numbers = (
-        Sent(layer),
+        PulseRecorder(layer),
         policy_of(name, layer, **settings),
         known_of(layer),
         gen(2),

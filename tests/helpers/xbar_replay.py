@@ -16,7 +16,7 @@ import torch
 from xbar_training import fashion, synthetic, trainer_of
 
 from cli.train import settings
-from crossbar.boards.simulated import EmulatedBoard
+from crossbar.boards.simulated import SimulatedBoard
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "replay.json"
 SMALL = {"hidden": "20", "sigma_init": "0.02", "batch_size": "32", "epochs": "2"}
@@ -28,7 +28,7 @@ CASES = {  # name -> settings as they are typed; those of `SMALL` come first
     "pair": {"mapping": "pair"} | ACCUMULATE,
     "dale": {"mapping": "dale"} | ACCUMULATE,
     "reference_column": {"mapping": "reference_column", "ei": "none"} | ACCUMULATE,
-    "sliced": {"mapping": "sliced"} | ACCUMULATE,
+    "bit_sliced": {"mapping": "bit_sliced"} | ACCUMULATE,
     "recurrent": {"recurrent": "true", "optimizer": "adam"},
     "two_layers": {"hidden": "20,16", "optimizer": "adam", "schedule": "cosine"},
     "adc": {"adc_bits": "5", "periphery.adc_noise_lsb": "0.5"},
@@ -58,7 +58,7 @@ def machine() -> dict[str, str]:
 def replay(name):
     """What one run did: a digest of all pulses of each array, losses, digest of predictions."""
     pulses = {}
-    send = EmulatedBoard.pulse_devices
+    send = SimulatedBoard.pulse_devices
 
     def noted(board, sent):
         sums, count = pulses.setdefault(board._place, (hashlib.sha256(), [0]))
@@ -69,11 +69,11 @@ def replay(name):
         count[0] += 1
         return send(board, sent)
 
-    EmulatedBoard.pulse_devices = noted
+    SimulatedBoard.pulse_devices = noted
     try:
         trainer = run(settings(SMALL | CASES[name], None), name)
     finally:
-        EmulatedBoard.pulse_devices = send
+        SimulatedBoard.pulse_devices = send
     predictions = trainer.recorded()[0].predictions.astype(np.int64)
     return {
         "pulses": [[count[0], sums.hexdigest()] for _, (sums, count) in sorted(pulses.items())],

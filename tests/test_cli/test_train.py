@@ -153,7 +153,7 @@ def test_an_impossible_ratio_is_refused(here, ratio):
         (
             "--mapping",
             "pairs",
-            "--mapping must be one of one_sided, pair, dale, reference_column, sliced, not 'pairs'; "
+            "--mapping must be one of one_sided, pair, dale, reference_column, bit_sliced, not 'pairs'; "
             "did you mean 'pair'?",
         ),
         (
@@ -214,7 +214,7 @@ def test_update_noise_needs_its_device(here, data):
 def test_one_device_a_synapse_needs_rows_with_a_sign(here, data):
     message = (
         "the mapping dale needs rows of one sign each, and ei none has none; rows without a sign "
-        "need two devices a synapse (one_sided, pair, sliced) or a reference_column; "
+        "need two devices a synapse (one_sided, pair, bit_sliced) or a reference_column; "
         "nothing was written"
     )
     refused(here, message, "--mapping", "dale", "--ei", "none", *data)

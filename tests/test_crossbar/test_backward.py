@@ -25,7 +25,7 @@ def trainer(request):
 
 def told(trainer):
     """Kind -> backward weights of all layers, from one read-back and one look at the layers."""
-    known = [layer.known(layer.read_back()) for layer in trainer.layers]
+    known = [layer.estimate(layer.read_back()) for layer in trainer.layers]
     seen = [layer.effective() for layer in trainer.layers]
     return {kind: backward_weights(kind, known, seen) for kind in KINDS}, known, seen
 

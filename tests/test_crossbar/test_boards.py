@@ -13,7 +13,7 @@ from xbar_stats import z_of_mean, z_of_sigma
 
 from crossbar.array.counters import Counters
 from crossbar.array.tile import Tiling
-from crossbar.boards.simulated import EmulatedBoard
+from crossbar.boards.simulated import SimulatedBoard
 from device_models.errors import LimitError, ShapeError
 from device_models.presets import load_device
 
@@ -28,7 +28,7 @@ each_device = pytest.mark.parametrize("model", [IDEAL, OXRAM], ids=["ideal", "ox
 def board_of(model, *, shape=(ROWS, COLUMNS), tile=(128, 128), selected=None, seed=3, x=None):
     """A board; its devices stand at fractions `x` of the window, by default all over it."""
     chosen = torch.ones(shape, dtype=torch.bool) if selected is None else selected
-    board = EmulatedBoard(
+    board = SimulatedBoard(
         model, Tiling(*shape, *tile), chosen, v_read_volts=V_READ, t_read_seconds=T_READ,
         seed=seed, place=0,
     )  # fmt: skip
@@ -365,7 +365,7 @@ def test_a_line_that_does_not_exist_is_refused_before_anything_is_counted(call, 
 def test_after_pulses_to_some_devices_all_are_seen_as_a_new_look_sees_them(name):
     """Relaxation and slow noise included: the others did not change, whatever time has passed."""
     model = load_device(name)
-    board = EmulatedBoard(
+    board = SimulatedBoard(
         model, Tiling(40, 50, 128, 128), torch.ones(40, 50, dtype=torch.bool),
         v_read_volts=V_READ, t_read_seconds=T_READ, seed=3, place=0,
     )  # fmt: skip

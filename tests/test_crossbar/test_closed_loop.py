@@ -9,12 +9,12 @@ from xbar_devices import gen
 from xbar_training import finish, same_bits, small, synthetic, trained, trainer_of
 
 from crossbar.array.tile import Tiling
-from crossbar.boards.simulated import EmulatedBoard
+from crossbar.boards.simulated import SimulatedBoard
 from crossbar.experiment import checkpoint
 from crossbar.mappings import MAPPINGS
 from crossbar.synapses.policies import POLICIES, closed_loop
 from crossbar.synapses.policies.accumulate import AccumulateOptions
-from crossbar.synapses.synapses import CrossbarLayer
+from crossbar.synapses.synapses import Synapses
 from device_models.errors import ConfigError
 from device_models.presets import load_device
 
@@ -37,12 +37,12 @@ def layer_of(model, x=0.5):
         torch.ones(SHAPE[0], dtype=torch.int8), SHAPE[1], model.window_siemens,
         model.g_min_siemens, model.g_max_siemens,
     )  # fmt: skip
-    board = EmulatedBoard(
+    board = SimulatedBoard(
         model, Tiling(SHAPE[0], mapping.columns, 128, 128), mapping.selected(),
         v_read_volts=0.2, t_read_seconds=1e-7, seed=0, place=0,
     )  # fmt: skip
     board.restore(board.state._replace(g=mapping.targets(torch.full(SHAPE, x))))
-    return CrossbarLayer(mapping, board)
+    return Synapses(mapping, board)
 
 
 def driven(name, layer, changes, **options):
@@ -50,7 +50,7 @@ def driven(name, layer, changes, **options):
     policy = POLICIES[name](SHAPE, AccumulateOptions(**options))
     start = torch.from_numpy(layer.effective().weights)
     for change in changes:
-        policy.update(layer, change, layer.known(layer.read_back()), generator=gen())
+        policy.update(layer, change, layer.estimate(layer.read_back()), generator=gen())
     after = torch.from_numpy(layer.effective().weights)
     return after - (start + torch.stack(list(changes)).sum(0))
 
@@ -106,7 +106,7 @@ def test_noise_of_an_operation_is_waited_out(name):
     """Six sigma of 0.01: a change of 0.05 is kept, and sent whole with the next."""
     layer = layer_of(noisy(0.01, "programmed"))
     policy = POLICIES[name](SHAPE, AccumulateOptions(threshold_sigmas=6.0))
-    change, known = torch.full(SHAPE, 0.05), layer.known(layer.read_back())
+    change, known = torch.full(SHAPE, 0.05), layer.estimate(layer.read_back())
     policy.update(layer, change, known, generator=gen())
     assert layer.board.counters.programming_operations == 0
     policy.update(layer, change, known, generator=gen())
@@ -118,7 +118,7 @@ def test_noise_of_an_operation_is_waited_out(name):
 @each_policy
 def test_single_pulses_wait_for_a_threshold_of_three(name):
     layer = layer_of(OXRAM)
-    known = layer.known(layer.read_back())
+    known = layer.estimate(layer.read_back())
     policy = POLICIES[name](SHAPE, AccumulateOptions(threshold_pulses=3))
     for _ in range(2):
         policy.update(layer, 1.1 * known.up.step, known, generator=gen())

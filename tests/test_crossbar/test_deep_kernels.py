@@ -128,7 +128,7 @@ def test_kernel_equals_the_reference_on_small_networks(case):
 @each_shape
 @pytest.mark.parametrize("tile_rows", [1, 7, 16, 1000])
 def test_tallies_equal_a_slow_count_over_dense_tensors(hidden, recurrent, tile_rows):
-    """Lines of a recurrent layer are what comes in and its own spikes; 7 divides neither."""
+    """EventSlice of a recurrent layer are what comes in and its own spikes; 7 divides neither."""
     case = random_case(hidden, recurrent)
     generator = np.random.default_rng(3)
     siemens = [generator.uniform(0, 1e-3, rows) for rows, _ in case.network.crossbars]

@@ -10,7 +10,7 @@ from crossbar.energy.adc_models import adc_area, adc_energy, isaac_joules, loglo
 from crossbar.energy.chip import Chip, chip_names, load_chip
 from crossbar.energy.costs import ENTRIES, load_costs
 from crossbar.energy.estimate import estimate
-from crossbar.energy.interval import Span
+from crossbar.energy.interval import Interval
 from crossbar.energy.presets import shipped
 from crossbar.energy.scaling import at_chip
 from device_models.errors import ConfigError
@@ -49,7 +49,7 @@ def test_a_later_table_overrides_an_earlier_one(tmp_path):
     mine = written(tmp_path, ENTRY)
     costs = load_costs(["default", str(mine)])
     assert costs.name == "default + mine"
-    assert costs.entries["router_hop"].span == Span(1e-12, 2e-12, 4e-12)
+    assert costs.entries["router_hop"].span == Interval(1e-12, 2e-12, 4e-12)
     assert costs.entries["driver_row"] == load_costs(["default"]).entries["driver_row"]
     assert load_costs([str(mine), "default"]).entries["router_hop"].mark == "D"
 
@@ -136,7 +136,7 @@ def at(cost, **chip):
 def test_digital_energy_goes_with_the_square_of_the_supply_and_the_node():
     cost = toy_cost("router_hop", 8.0, node_nm=40.0, volts=1.0, scales="digital")
     found = at(cost, node_nm=20.0, supply_volts=0.5)
-    assert found.value == Span(8 / 16, 8 / 8, 8 / 4)  # half as long, a quarter of V^2
+    assert found.value == Interval(8 / 16, 8 / 8, 8 / 4)  # half as long, a quarter of V^2
     assert found.original == cost.span
     assert found.scaled
     assert (found.node_nm, found.volts, found.mark) == (40.0, 1.0, "P")
@@ -183,7 +183,7 @@ def test_a_law_follows_bits_and_node_and_its_factors_multiply():
     plain = adc_energy(6, 22.0)
     chip = toy_chip(adc_bits=6, node_nm=22.0)
     found = at_chip(toy_costs(adc_conversion=cost), "adc_conversion", chip)
-    assert found.value == Span(plain.low / 2, plain.typical, plain.high * 2)
+    assert found.value == Interval(plain.low / 2, plain.typical, plain.high * 2)
     assert found.scaled
     assert found.law == "adc_energy"
 

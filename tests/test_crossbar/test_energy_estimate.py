@@ -9,7 +9,7 @@ from xbar_energy import MS, SILENT, toy_activity, toy_chip, toy_costs, toy_run
 from crossbar.energy.chip import chip_names, load_chip
 from crossbar.energy.costs import load_costs
 from crossbar.energy.estimate import estimate
-from crossbar.energy.interval import Span
+from crossbar.energy.interval import Interval
 from crossbar.energy.results import AREA_COMPONENTS, COMPONENTS, TRAINING_COMPONENTS
 from device_models.errors import ConfigError
 
@@ -88,7 +88,7 @@ def test_time_of_the_toy_chip_by_hand(toy):
 def test_low_and_high_of_the_toy_chip_by_hand(toy):
     # All constants halve or double; time has a part that does not: the read and the idle steps.
     low_ms, high_ms = (3 * 2 + 5) / 2 + (2 * 2 + 6) / 2, (3 * 5 + 5) / 2 + (2 * 5 + 6) / 2
-    assert toy.seconds_per_inference == Span(low_ms * MS, 13 * MS, high_ms * MS)
+    assert toy.seconds_per_inference == Interval(low_ms * MS, 13 * MS, high_ms * MS)
     assert toy.joules.low == 161 / 2 + 25 * 512 * low_ms * MS
     assert toy.joules.high == 161 * 2 + 100 * 2048 * high_ms * MS
 
@@ -134,7 +134,7 @@ def test_more_converters_than_columns_take_one_turn():
 
 
 def test_a_sliced_mapping_adds_conversions_even_on_one_tile():
-    sliced = estimate(toy_run(mapping="sliced"), toy_chip(), toy_costs())
+    sliced = estimate(toy_run(mapping="bit_sliced"), toy_chip(), toy_costs())
     assert by_component(sliced.items)["shift_add"] == (3 * 2 + 2 * 2) / 2 * 3
 
 
@@ -196,8 +196,8 @@ def test_training_of_the_toy_chip_by_hand(toy):
 
 def test_a_network_that_was_never_trained_has_no_training():
     never = estimate(toy_run(training=(), training_images=0), toy_chip(), toy_costs())
-    assert never.training_joules == Span(0, 0, 0)
-    assert never.training_seconds == Span(0, 0, 0)
+    assert never.training_joules == Interval(0, 0, 0)
+    assert never.training_seconds == Interval(0, 0, 0)
     assert never.lifetime_days is None
     assert never.joules.typical == 811
 
@@ -213,7 +213,7 @@ def test_lifetime_is_endurance_over_the_pulses_of_a_day(toy):
     assert toy.lifetime_days is None  # no endurance in the device file
     worn = (dataclasses.replace(toy_run().training[0], endurance_pulses=1000.0),)
     lasting = estimate(toy_run(training=worn), toy_chip(trainings_per_day=5.0), toy_costs())
-    assert lasting.lifetime_days == Span(1000 / 4 / 5, 1000 / 2 / 5, 1000 / 2 / 5)
+    assert lasting.lifetime_days == Interval(1000 / 4 / 5, 1000 / 2 / 5, 1000 / 2 / 5)
     never = estimate(toy_run(training=worn), toy_chip(trainings_per_day=0.0), toy_costs())
     assert never.lifetime_days is None
 

@@ -16,7 +16,7 @@ from crossbar.snn import reference
 from crossbar.snn.engines.dense import Crossbar, DenseEngine
 from crossbar.snn.engines.events import Engine
 from crossbar.snn.network import Network
-from crossbar.synapses.synapses import Effective
+from crossbar.synapses.synapses import EffectiveWeights
 from device_models.errors import ConfigError
 
 SAMPLES, TILE_ROWS = 37, 16  # no multiple of the chunks
@@ -48,7 +48,7 @@ def layers_of(network, *, noise=0.0):
         weights = 3.0 * generator.standard_normal((rows, outputs)) / np.sqrt(rows)
         variance = np.full((rows, outputs) if noise else (0, 0), noise**2, np.float32)
         siemens = generator.uniform(0.0, 1e-3, rows)
-        found.append(Effective(weights.astype(np.float32), variance, siemens))
+        found.append(EffectiveWeights(weights.astype(np.float32), variance, siemens))
     return found
 
 

@@ -30,7 +30,7 @@ from crossbar.array.faults import (
 from crossbar.array.half_select import HalfSelect
 from crossbar.array.tile import Tiling
 from crossbar.boards.fault_detection import find_faults
-from crossbar.boards.simulated import EmulatedBoard
+from crossbar.boards.simulated import SimulatedBoard
 from crossbar.experiment import checkpoint
 from crossbar.wires import nodal
 from crossbar.wires.array import WiredArray
@@ -69,7 +69,7 @@ def board_of(model, faults=None, *, tiling=TILING, wires=None, half=None, seed=3
         each = wires if faults is None else faults.tile_wires(wires)
         tile = tiling.tile_rows, tiling.tile_columns
         wired = WiredArray((tiling.rows, tiling.columns), tile, each, refresh="every")
-    board = EmulatedBoard(
+    board = SimulatedBoard(
         model, tiling, torch.ones((tiling.rows, tiling.columns), dtype=torch.bool),
         v_read_volts=V_READ, t_read_seconds=T_READ, seed=seed, place=0,
         wired=wired, faults=faults, half=half,

@@ -313,7 +313,7 @@ STEPS = 20
 
 
 def run(noisy, samples, *, seed=SEED):
-    """Tally and gradients of a chunk."""
+    """BatchStats and gradients of a chunk."""
     weights, variances = noisy
     network = network_of(STEPS, len(weights[0]) > LINES)
     return run_samples(

@@ -34,7 +34,7 @@ from crossbar.experiment.config import Training
 from crossbar.experiment.run import summary
 from crossbar.mappings import MAPPINGS
 from crossbar.mappings.mapping import Route
-from crossbar.synapses.effective import seen
+from crossbar.synapses.effective import effective_weights
 from crossbar.synapses.estimate import send
 from crossbar.wires.wires import Wires
 from device_models.errors import ConfigError
@@ -64,7 +64,7 @@ def test_weights_of_the_targets_of_weights_are_the_weights(name, signs, kind, at
     mapping = mapping_of(name, signs)
     weights = some_weights(mapping, kind=kind)
     assert_close(held(mapping, weights), weights, rtol=0.0, atol=atol)
-    assert float(weights.abs().max()) > 0.5 * mapping.reach
+    assert float(weights.abs().max()) > 0.5 * mapping.w_max
 
 
 @every_case
@@ -85,7 +85,7 @@ def test_the_kernels_see_what_the_mapping_says(name, signs, noisy):
     draw = torch.Generator().manual_seed(3)
     shape = mapping.shape[0], mapping.columns
     g, sigma = (torch.rand(shape, generator=draw) * size for size in (1e-4, 1e-6))
-    found = seen(mapping, g, sigma if noisy else None)
+    found = effective_weights(mapping, g, sigma if noisy else None)
     assert torch.equal(found.weights, mapping.weights(g))
     expected = mapping.variance(sigma) if noisy else torch.zeros(0, 0)
     assert_close(found.variance, expected, rtol=1e-6, atol=0.0)
@@ -98,7 +98,7 @@ def test_the_settings_name_every_mapping():
 
 def test_devices_per_weight():
     found = {name: mapping_of(name, tile_columns=128).devices / (6 * OUTPUTS) for name in MAPPINGS}
-    expected = {"one_sided": 2, "pair": 2, "dale": 1, "reference_column": 1.25, "sliced": 4}
+    expected = {"one_sided": 2, "pair": 2, "dale": 1, "reference_column": 1.25, "bit_sliced": 4}
     assert found == expected
 
 
@@ -110,12 +110,12 @@ def test_arguments_are_left_alone(name, signs):
     copies = weights.clone(), g.clone()
     for call in (mapping.weights, mapping.variance, mapping.worn):
         call(g)
-    for call in (mapping.targets, mapping.clipped, mapping.lawful):
+    for call in (mapping.targets, mapping.clipped, mapping.clip):
         call(weights)
     for stage in range(1, len(mapping.stages)):
         mapping.retargeted(weights, g, stage)
     mapping.route(weights > 0, g)
-    mapping.room(g)
+    mapping.headroom(g)
     assert torch.equal(weights, copies[0])
     assert torch.equal(g, copies[1])
 
@@ -127,7 +127,7 @@ def test_arguments_are_left_alone(name, signs):
 def test_the_clipped_share_is_that_of_brute_force(name, signs):
     """Counted one by one: beyond what the devices hold, or against the sign of the row."""
     mapping = mapping_of(name, signs)
-    weights = 1.2 * mapping.reach * torch.randn((6, OUTPUTS), generator=gen(3)).double()
+    weights = 1.2 * mapping.w_max * torch.randn((6, OUTPUTS), generator=gen(3)).double()
     lost, there = 0, held(mapping, weights)
     for i, sign in enumerate(mapping.signs.tolist()):
         for j in range(OUTPUTS):
@@ -135,7 +135,7 @@ def test_the_clipped_share_is_that_of_brute_force(name, signs):
             lost += abs(float(there[i, j]) - w) > 1e-9 or sign * w < 0
     assert 0 < lost < 24
     assert mapping.clipped(weights) == pytest.approx(lost / 24)
-    assert mapping.clipped(mapping.lawful(weights)) == 0.0
+    assert mapping.clipped(mapping.clip(weights)) == 0.0
     assert mapping.clipped(some_weights(mapping, kind=torch.float32)) == 0.0
 
 
@@ -198,7 +198,7 @@ def test_pulses_move_an_ideal_weight_in_the_wanted_direction(case, seed, most):
     up = torch.rand(mapping.shape, generator=gen(seed)) > 0.5
     pulses = torch.randint(1, most + 1, up.shape, generator=gen(seed + 1), dtype=torch.int32)
     before = mapping.weights(g)
-    known = layer.known(g)
+    known = layer.estimate(g)
     layer.pulse(torch.where(up, pulses, -pulses), known)
     moved = (mapping.weights(layer.board.g) - before) * torch.where(up, 1, -1)
     step = torch.where(up, known.up.step, known.down.step)
@@ -215,7 +215,7 @@ def test_pulses_go_to_one_selected_device_of_a_synapse(name, signs):
     g = mapping.targets(some_weights(mapping))
     up = torch.rand(mapping.shape, generator=gen(1)) > 0.5
     pulses = torch.randint(1, 9, up.shape, generator=gen(2), dtype=torch.int32)
-    known = layer_on(STEPPED, mapping).known(g)
+    known = layer_on(STEPPED, mapping).estimate(g)
     room = torch.zeros(0, 0)
     sent = send(torch.where(up, pulses, -pulses), dataclasses.replace(known, room=room))
     counts = sent.array(g.shape)
@@ -234,7 +234,7 @@ def updates(layer, number, *, most=6, bounded=True, every=1):
     generator = gen(7)
     for done in range(number):
         if done % every == 0:
-            known = layer.known(layer.read_back())
+            known = layer.estimate(layer.read_back())
         if not bounded:
             known = dataclasses.replace(known, room=torch.zeros(0, 0))
         up = torch.rand(layer.mapping.shape, generator=generator) > 0.5
@@ -259,7 +259,7 @@ def test_dales_law_holds_after_50_random_updates(name, every):
     assert worst_crossing(name, every=every) <= allowed.get(name, STEP / 4) + 1e-5
 
 
-@pytest.mark.parametrize("name", ["pair", "reference_column", "sliced"])
+@pytest.mark.parametrize("name", ["pair", "reference_column", "bit_sliced"])
 @pytest.mark.parametrize(("every", "least"), [(1, 3 * STEP / 4), (10, 0.7 * STEP)])
 def test_the_test_above_would_notice_a_forgotten_room(name, every, least):
     assert worst_crossing(name, bounded=False, every=every) > least
@@ -271,14 +271,14 @@ def test_between_read_backs_the_known_weights_are_those_of_an_ideal_layer(name, 
     mapping = mapping_of(name, signs)
     layer = layer_on(STEPPED, mapping)
     sign = torch.where(mapping.signs == 0, 1, mapping.signs)[:, None]
-    layer.program((sign * 0.25 * mapping.reach).expand(mapping.shape).float())
-    known = layer.known(layer.read_back())
+    layer.program((sign * 0.25 * mapping.w_max).expand(mapping.shape).float())
+    known = layer.estimate(layer.read_back())
     for seed in range(5):
         pulses = torch.randint(-2, 3, mapping.shape, generator=gen(seed), dtype=torch.int32)
         layer.pulse(pulses, known)
         now = mapping.weights(layer.board.g)
         assert_close(known.weights, now.float(), rtol=0.0, atol=1e-5)
-    assert not torch.equal(known.weights, layer.known(known.g).weights)
+    assert not torch.equal(known.weights, layer.estimate(known.g).weights)
 
 
 @every_case
@@ -325,7 +325,7 @@ def test_one_sided_routes_are_those_of_the_table(situation, way, company):
     route = mapping.route(torch.tensor([[up], [True]]), g)
     assert (bool(route.column[0, 0]), int(route.polarity[0, 0])) == way
     assert float(route.g[0, 0]) == float(g[0, int(way[0])])
-    assert mapping.room(g) is None
+    assert mapping.headroom(g) is None
 
 
 def test_one_sided_rows_select_the_devices_of_their_sign():
@@ -373,7 +373,7 @@ def test_a_refresh_keeps_the_weight_within_a_step_and_lowers_both_devices():
     assert torch.equal(after[3:], before[3:])
     plus, minus = ((after - G_MIN) / (G_MAX - G_MIN)).chunk(2, dim=1)
     assert float(torch.minimum(plus, minus)[:3].max()) < 0.01
-    assert not layer.mapping.worn(after).any()
+    assert not layer.mapping.needs_refresh(after).any()
 
 
 def test_a_refresh_reads_and_pulses_the_worn_devices_alone_and_counts_them():
@@ -413,7 +413,9 @@ def test_slices_reach_base_to_the_slices_less_one_finer_weights(slices, base, si
         return float((mapping.weights(layer.board.g) - weights).abs().max())
 
     half_step = W_MAX / 50 / 2
-    assert worst(mapping_of("sliced", signs, slices=slices, base=base)) <= half_step / finer + 1e-6
+    assert (
+        worst(mapping_of("bit_sliced", signs, slices=slices, base=base)) <= half_step / finer + 1e-6
+    )
     assert worst(mapping_of("one_sided", signs)) > 3 * half_step / 4
 
 
@@ -428,12 +430,12 @@ def test_slices_make_up_for_each_other_on_devices_with_spread():
         layer.program(weights.float())
         return float((mapping.weights(layer.board.g) - weights).abs().median())
 
-    assert spread("sliced") < 0.5 * spread("one_sided")
+    assert spread("bit_sliced") < 0.5 * spread("one_sided")
 
 
 @pytest.mark.parametrize("signs", ["bound", "free"])
 def test_a_full_finest_slice_carries_and_the_weight_stays(signs):
-    mapping = mapping_of("sliced", signs)
+    mapping = mapping_of("bit_sliced", signs)
     layer = layer_on(STEPPED, mapping)
     layer.program(some_weights(mapping, share=0.3, kind=torch.float32))
     before = layer.board.g.clone()
@@ -441,27 +443,27 @@ def test_a_full_finest_slice_carries_and_the_weight_stays(signs):
     for _ in range(10):  # 10 x 30 steps of 200, down first and then up: full wherever it started
         g = layer.board.g
         pulses = torch.full(mapping.shape, 30, dtype=torch.int32)
-        layer.pulse(torch.where(up, pulses, -pulses), layer.known(g))
+        layer.pulse(torch.where(up, pulses, -pulses), layer.estimate(g))
     weights = mapping.weights(layer.board.g)
-    worn = mapping.worn(layer.board.g)
+    worn = mapping.needs_refresh(layer.board.g)
     assert worn.all()
     layer.read_back()
     assert float((mapping.weights(layer.board.g) - weights).abs().max()) <= STEP / 4
     coarse, fine = mapping.stages
     assert (layer.board.g[:, coarse] != before[:, coarse]).any()
     assert float(layer.board.g[:, fine].max()) < G_MIN + 0.6 * (G_MAX - G_MIN)
-    assert not mapping.worn(layer.board.g).any()
+    assert not mapping.needs_refresh(layer.board.g).any()
 
 
 def test_one_slice_is_a_one_sided_pair():
-    one, other = mapping_of("sliced", "mixed", slices=1), mapping_of("one_sided", "mixed")
+    one, other = mapping_of("bit_sliced", "mixed", slices=1), mapping_of("one_sided", "mixed")
     g = other.targets(some_weights(other))
     up = torch.rand(other.shape, generator=gen(1)) > 0.5
     assert torch.equal(one.selected(), other.selected())
     assert torch.equal(one.weights(g), other.weights(g))
     for a, b in zip(one.route(up, g)[:3], other.route(up, g)[:3], strict=True):
         assert torch.equal(a, b)
-    assert one.worn(g) is None
+    assert one.needs_refresh(g) is None
 
 
 # Through wires
@@ -482,10 +484,10 @@ def test_a_layer_is_programmed_and_pulsed_through_wires(name):
     layer.board.settle()
     seen = torch.from_numpy(layer.effective().weights).double()
     own = mapping.weights(layer.board.state.g).double()
-    close = 0.015 if name in ("reference_column", "sliced") else 0.0005
+    close = 0.015 if name in ("reference_column", "bit_sliced") else 0.0005
     assert float((seen - weights).abs().max()) < close * W_MAX
     assert float((own - seen).abs().max()) > 0.005 * W_MAX  # the wires matter
-    known = layer.known(layer.read_back())
+    known = layer.estimate(layer.read_back())
     layer.pulse(torch.full(mapping.shape, 40, dtype=torch.int32), known)
     moved = torch.from_numpy(layer.effective().weights).double() - seen
     assert (moved > 0).all()
@@ -514,7 +516,7 @@ def test_a_run_resumed_after_each_epoch_is_the_uninterrupted_one(name):
         finish(pieces, epoch)
     same_bits(pieces, whole)
     refreshed = summary(whole.rows, config)["mapping"]["refreshed"]
-    assert (refreshed > 0) == (name in ("pair", "sliced"))
+    assert (refreshed > 0) == (name in ("pair", "bit_sliced"))
 
 
 @every_mapping

@@ -21,7 +21,7 @@ from crossbar.array.periphery import (
     make_neurons,
 )
 from crossbar.array.tile import Tiling
-from crossbar.boards.simulated import EmulatedBoard
+from crossbar.boards.simulated import SimulatedBoard
 from crossbar.experiment import checkpoint
 from crossbar.snn.engines import adc as fronts
 from device_models.errors import ConfigError
@@ -260,7 +260,7 @@ def board_of(periphery, *, range_amperes=None, rows=20, columns=12):
     converters = make_converters(p, 3, columns, 5, generator=np.random.default_rng(5))
     neurons = make_neurons(p, columns, generator=np.random.default_rng(6))
     front = FrontEnd(p, converters, neurons, p.factor(0.2, 1e-7), 0.2, range_amperes)
-    board = EmulatedBoard(
+    board = SimulatedBoard(
         IDEAL, tiling, torch.ones(rows, columns, dtype=torch.bool),
         v_read_volts=0.2, t_read_seconds=1e-7, seed=3, place=0, front_end=front,
     )  # fmt: skip
@@ -451,7 +451,7 @@ def test_dale_is_refused_before_anything_is_programmed(kind):
         trainer_of(small(mapping="dale", periphery=Periphery(kind=kind)), synthetic())
 
 
-@pytest.mark.parametrize("mapping", ["one_sided", "pair", "reference_column", "sliced"])
+@pytest.mark.parametrize("mapping", ["one_sided", "pair", "reference_column", "bit_sliced"])
 def test_combined_columns_are_the_weights_of_a_mapping(mapping):
     layer = trainer_of(small(mapping=mapping), synthetic()).layers[0]
     terms = fronts.combination(layer.mapping)

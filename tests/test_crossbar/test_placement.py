@@ -15,8 +15,8 @@ from crossbar.array.faults import Faults, draw, healthy
 from crossbar.array.periphery import Periphery
 from crossbar.array.placement import Placement, assign, choose, error, held, place, plain, row_costs
 from crossbar.array.tile import Tiling
-from crossbar.boards.routed import PlacedBoard
-from crossbar.boards.simulated import EmulatedBoard
+from crossbar.boards.routed import RoutedBoard
+from crossbar.boards.simulated import SimulatedBoard
 from crossbar.experiment import fault_study
 from crossbar.experiment.run import Run
 from crossbar.mappings import MAPPINGS
@@ -184,11 +184,11 @@ def placed_board(model=QUIET, *, copies=3, faults=None, seed=4):
         averaged[z.integers(0, copies, COLUMNS), np.arange(COLUMNS)] = False
     where = Placement(torch.from_numpy(order), torch.from_numpy(averaged))
     tiling = Tiling(ROWS, copies * COLUMNS, 8, 8)
-    array = EmulatedBoard(
+    array = SimulatedBoard(
         model, tiling, where.sent(torch.ones(ROWS, COLUMNS, dtype=torch.bool)),
         v_read_volts=0.2, t_read_seconds=1e-7, seed=seed, place=0, faults=faults,
     )  # fmt: skip
-    return PlacedBoard(array, where)
+    return RoutedBoard(array, where)
 
 
 def test_a_layer_reads_back_what_was_programmed():
@@ -285,7 +285,7 @@ def test_training_through_a_permutation_is_training():
             plain(rows, columns, 1), order=torch.from_numpy(z.permutation(rows))
         )
         layer.board._selected = where.sent(layer.board._selected)
-        layer.board = PlacedBoard(layer.board, where)
+        layer.board = RoutedBoard(layer.board, where)
     moved.start()
     for _ in moved.run_epoch():
         pass

@@ -12,7 +12,7 @@ from torch.testing import assert_close
 from xbar_devices import PULSED, gen, quiet, registered
 from xbar_policies import (
     SHAPE,
-    Sent,
+    PulseBatch,
     known_of,
     layer_of,
     policy_of,
@@ -76,7 +76,7 @@ def test_pulses_move_an_ideal_layer_by_what_was_wanted(name, sign):
 def test_accumulated_changes_are_pulses_and_a_rest_below_one_step(sign, sizes):
     """20 updates: sent + kept = wanted, to the rounding of 32 bits; the kept part is below 1."""
     layer = layer_of(OXRAM, sign=sign)
-    told, policy, known = Sent(layer), policy_of("accumulate", layer), known_of(layer)
+    told, policy, known = PulseBatch(layer), policy_of("accumulate", layer), known_of(layer)
     wanted = [wanted_changes(layer, sizes, seed) for seed in range(20)]
     for change in wanted:
         policy.update(told, change, known, generator=gen())
@@ -212,7 +212,10 @@ def test_a_restored_policy_goes_on_to_the_bit(name):
 def test_bytes_per_synapse_are_those_of_the_state(name):
     policy = policy_of(name, layer_of(OXRAM))
     policy.update(
-        Sent(layer := layer_of(OXRAM)), wanted_changes(layer, 1.0), known_of(layer), generator=gen()
+        PulseBatch(layer := layer_of(OXRAM)),
+        wanted_changes(layer, 1.0),
+        known_of(layer),
+        generator=gen(),
     )
     least = {"stochastic": 0, "sign": 0, "accumulate": 4, "closed_loop": 4, "tiki_taka": 8}[name]
     assert least <= policy.bytes_per_synapse < least + 0.1
@@ -230,7 +233,7 @@ def asked(name, model, mapping, **options):
 
 @each_policy
 def test_a_device_without_reset_is_refused_where_reset_is_needed(name):
-    for mapping in ("one_sided", "dale", "reference_column", "sliced"):
+    for mapping in ("one_sided", "dale", "reference_column", "bit_sliced"):
         with pytest.raises(
             ConfigError, match=r"needs RESET, which .* --mapping pair and mapping_op"
         ):

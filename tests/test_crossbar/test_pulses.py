@@ -15,8 +15,8 @@ from crossbar.array.tile import Tiling
 from crossbar.boards import pulse_kernels
 from crossbar.boards.device_array import Devices
 from crossbar.boards.fast_math import exp, log
-from crossbar.boards.protocol import Sent
-from crossbar.boards.simulated import EmulatedBoard
+from crossbar.boards.protocol import PulseBatch
+from crossbar.boards.simulated import SimulatedBoard
 from device_models import physics
 
 DEVICES = all_devices()
@@ -75,7 +75,7 @@ def test_pulses_in_place_do_what_the_pure_function_says(kind, seed, seconds, is_
     expected = model.program(state, counts, everywhere(counts), generator=gen(seed))
     own = devices_of(kind, state)
     arrays, pulsed = own.state, torch.zeros(shape, dtype=torch.int32)
-    joules = own.pulse(Sent.of(counts), pulsed, gen(seed))
+    joules = own.pulse(PulseBatch.of(counts), pulsed, gen(seed))
     assert torch.equal(pulsed, counts.abs())
     assert not torch.equal(own.state.g, arrays.g)
     own = own.state
@@ -96,7 +96,7 @@ def devices_of(kind, state):
 def board(model):
     shape = (13, 9)
     every = torch.ones(shape, dtype=torch.bool)
-    return EmulatedBoard(
+    return SimulatedBoard(
         model, Tiling(*shape, 8, 8), every, v_read_volts=0.2, t_read_seconds=1e-7, seed=1, place=0
     )
 
@@ -132,7 +132,7 @@ def test_a_board_sees_after_pulses_what_its_state_says(model):
 @pytest.mark.parametrize("name", ["ideal", "oxram"])
 def test_a_tally_is_that_of_the_model(name):
     model, counts = DEVICES[name], some_counts((13, 9))
-    found = pulse_kernels.tally(model, Sent.of(counts))
+    found = pulse_kernels.count_pulses(model, PulseBatch.of(counts))
     assert (found.sets, found.resets) == model.pulses(counts)
     assert found.devices == int(torch.count_nonzero(counts))
     each = counts.sign() if name == "ideal" else counts
@@ -145,7 +145,7 @@ def test_the_order_of_a_list_changes_nothing_and_zeros_neither(name):
     counts, boards = some_counts((13, 9)), [board(DEVICES[name]) for _ in range(2)]
     where = torch.randperm(counts.numel(), generator=gen()).int()
     boards[0].pulse_array(counts)
-    boards[1].pulse_devices(Sent(where.numpy(), counts.flatten()[where].numpy()))
+    boards[1].pulse_devices(PulseBatch(where.numpy(), counts.flatten()[where].numpy()))
     one, other = (made.state for made in boards)
     assert torch.equal(one.g, other.g)
     assert all(torch.equal(d, other.dynamics[n]) for n, d in one.dynamics.items())

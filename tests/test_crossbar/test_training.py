@@ -60,7 +60,7 @@ each_kind_and_policy = pytest.mark.parametrize(("kind", "policy"), SERVED.values
 @each_learner
 @pytest.mark.parametrize("device", ["ideal.yaml", "oxram.yaml"])
 def test_the_synthetic_set_is_learned(device, policy):
-    """Chance is 10 %; the standard error of 200 test images is 3.5 %. Seen: 64 to 98 %."""
+    """Chance is 10 %; the standard error of 200 test images is 3.5 %. WeightMoments: 64 to 98 %."""
     network = {"hidden": 50, "sigma_init": 0.005}
     config = small(device=device, policy=policy, epochs=2, network=network)
     trainer = trained(config, synthetic(1280, 200), threads=None)
@@ -71,7 +71,7 @@ def test_the_synthetic_set_is_learned(device, policy):
 
 @pytest.mark.parametrize("policy", ["sign", "tiki_taka"])
 def test_other_policies_learn_the_synthetic_set_too(policy):
-    """80 updates. Chance is 10 %; the standard error of 200 images is 3.5 %. Seen: 77 to 100 %."""
+    """80 updates. Chance is 10 %; the standard error of 200 images is 3.5 %. WeightMoments: 77 to 100 %."""
     network = {"hidden": 50, "sigma_init": 0.005}
     config = small(device="oxram.yaml", policy=policy, epochs=2, network=network)
     trainer = trained(config, synthetic(1280, 200), threads=None)
@@ -80,7 +80,7 @@ def test_other_policies_learn_the_synthetic_set_too(policy):
 
 @each_learner
 def test_the_first_images_of_fashion_mnist_are_learned(policy):
-    """Chance is 10 %; the standard error of 1000 test images is 1.6 %. Seen: 46 and 62 %."""
+    """Chance is 10 %; the standard error of 1000 test images is 1.6 %. WeightMoments: 46 and 62 %."""
     network = {"hidden": 100, "sigma_init": None}
     config = small(device="oxram.yaml", policy=policy, epochs=2, network=network)
     trainer = trained(config, fashion(2560, 1000), threads=None)

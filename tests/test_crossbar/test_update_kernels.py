@@ -10,7 +10,7 @@ from torch.testing import assert_close
 from xbar_devices import gen
 
 from crossbar.snn.kernels.reduction import mean_of_chunks
-from crossbar.synapses.estimate import Known, Way, send
+from crossbar.synapses.estimate import UpdatePath, WeightEstimate, send
 from crossbar.synapses.policies.kernels import give_way, lead, take_whole_steps
 
 SHAPE = (37, 19)
@@ -27,11 +27,11 @@ def free_layer(up, down, weights=None):
     """A layer without limits: device and weight have the same place, SET is up."""
     place, way = torch.arange(up.numel(), dtype=torch.int32).view(SHAPE), torch.ones(SHAPE)
     limits = torch.tensor([[-1e9, 1e9]]).expand(SHAPE[0], 2).contiguous()
-    return Known(
+    return WeightEstimate(
         torch.zeros(SHAPE),
         torch.zeros(SHAPE) if weights is None else weights.clone(),
-        Way(place, way.to(torch.int8), up),
-        Way(place, -way.to(torch.int8), down),
+        UpdatePath(place, way.to(torch.int8), up),
+        UpdatePath(place, -way.to(torch.int8), down),
         limits,
         torch.zeros(SHAPE[0], dtype=torch.int8),
         torch.zeros(0, 0),
@@ -129,8 +129,8 @@ def known_layer(room=None):
     rows, outputs = SHAPE
     first = torch.arange(rows)[:, None] * 3 * outputs + torch.arange(outputs)
     polarity = torch.where(torch.rand(SHAPE, generator=gen(5)) > 0.5, 1, -1).to(torch.int8)
-    up = Way(first.int(), polarity, some(6).exp())
-    down = Way((first + outputs).int(), -polarity, some(7).exp())
+    up = UpdatePath(first.int(), polarity, some(6).exp())
+    down = UpdatePath((first + outputs).int(), -polarity, some(7).exp())
     signs = torch.tensor([1, -1, 0], dtype=torch.int8)[torch.arange(rows) % 3]
     least = -5.0 if room is not None else 0.0
     sign = signs[:, None]
@@ -140,7 +140,7 @@ def known_layer(room=None):
     limits[:, 1].clamp_(min=-least)
     g = torch.zeros(rows, 3 * outputs)
     room = torch.zeros(0, 0) if room is None else room
-    return Known(g, weights, up, down, limits, signs, room)
+    return WeightEstimate(g, weights, up, down, limits, signs, room)
 
 
 def some_pulses(most=4):
@@ -190,9 +190,9 @@ def test_no_pulse_is_sent_beyond_the_one_that_ends_the_room():
 def test_a_room_is_used_up_between_read_backs():
     """Three pulses towards zero at a time from 5.5 steps away: 3, 3, none; back: 3 and 3 again."""
     one = torch.ones(1, 1)
-    way = Way(one.int() * 0, one.to(torch.int8), one)
+    way = UpdatePath(one.int() * 0, one.to(torch.int8), one)
     limits, down = torch.tensor([[-100.0, 100.0]]), way._replace(polarity=-way.polarity)
-    known = Known(one, 5.5 * one, way, down, limits, one[0].to(torch.int8), 5.5 * one)
+    known = WeightEstimate(one, 5.5 * one, way, down, limits, one[0].to(torch.int8), 5.5 * one)
     sent = [int(send((n * one).int(), known).array((1, 1))) for n in (-3, -3, -3, 3, 3, 3, -9)]
     assert sent == [-3, -3, 0, 3, 3, 3, -6]
 

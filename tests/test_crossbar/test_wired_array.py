@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from crossbar.array.tile import Tiling
-from crossbar.boards.simulated import EmulatedBoard
+from crossbar.boards.simulated import SimulatedBoard
 from crossbar.wires.array import WiredArray
 from crossbar.wires.transfer import transfer_matrix
 from crossbar.wires.wires import Wires
@@ -123,7 +123,7 @@ def test_bridged_lines_are_probed_too():
 
 def board(wires, refresh="every"):
     wired = WiredArray((40, 20), (32, 16), wires, refresh=refresh)
-    return EmulatedBoard(
+    return SimulatedBoard(
         load_device("oxram_literature"), Tiling(40, 20, 32, 16), torch.ones(40, 20, dtype=torch.bool),
         v_read_volts=0.2, t_read_seconds=1e-7, seed=0, place=0, wired=wired,
     )  # fmt: skip

@@ -12,8 +12,8 @@ from xbar_devices import gen
 from xbar_training import small, synthetic
 
 from crossbar.array.tile import Tiling
-from crossbar.boards.routed import PlacedBoard
-from crossbar.boards.simulated import EmulatedBoard
+from crossbar.boards.routed import RoutedBoard
+from crossbar.boards.simulated import SimulatedBoard
 from crossbar.boards.write_verify import WriteVerify, counted, unreadable, write_verify
 from crossbar.experiment import transfer
 from crossbar.experiment.trainer import Trainer
@@ -31,7 +31,7 @@ P = WriteVerify()
 
 def board_of(model, *, seed=1, selected=None):
     chosen = torch.ones(SHAPE, dtype=torch.bool) if selected is None else selected
-    return EmulatedBoard(
+    return SimulatedBoard(
         model, Tiling(*SHAPE, 128, 128), chosen, v_read_volts=0.2, t_read_seconds=1e-7,
         seed=seed, place=0,
     )  # fmt: skip
@@ -261,7 +261,7 @@ def chip(p=P, **settings):
     return transfer.write_chip(base, OXRAM, synthetic(), weights, p, threads=1), base, weights
 
 
-@pytest.mark.parametrize("mapping", ["one_sided", "reference_column", "sliced"])
+@pytest.mark.parametrize("mapping", ["one_sided", "reference_column", "bit_sliced"])
 def test_every_mapping_is_written_stage_by_stage(mapping):
     written, base, weights = chip(mapping=mapping)
     told = written.told
@@ -282,7 +282,7 @@ def test_copies_are_each_verified_on_their_own():
     written, base, weights = chip(copies=2)
     assert base.copies == 2
     trainer = Trainer(base, OXRAM, synthetic(), threads=1, weights=weights)
-    assert all(isinstance(layer.board, PlacedBoard) for layer in trainer.layers)
+    assert all(isinstance(layer.board, RoutedBoard) for layer in trainer.layers)
     single, _, _ = chip()
     assert written.told["all"]["devices"] == 2 * single.told["all"]["devices"]
 

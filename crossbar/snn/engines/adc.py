@@ -11,7 +11,7 @@ from device_models.errors import ConfigError
 from ...array.periphery import FrontEnd
 from ...mappings.dale import Dale
 from ...mappings.mapping import Mapping
-from ...synapses.synapses import CrossbarLayer
+from ...synapses.synapses import Synapses
 from .. import kernels
 from ..encodings.latency import Events
 
@@ -62,7 +62,7 @@ def runs_of(terms: Combination) -> tuple[np.ndarray, np.ndarray]:
 
 
 def behind(
-    layer: CrossbarLayer, front: FrontEnd, dtype: type[np.floating] = np.float32
+    layer: Synapses, front: FrontEnd, dtype: type[np.floating] = np.float32
 ) -> kernels.Columns:
     """The columns of a layer as they are now, behind a front end.
 
@@ -101,9 +101,7 @@ def behind(
     )
 
 
-def measured_range(
-    layer: CrossbarLayer, front: FrontEnd, lines: csr_array, tile_rows: int
-) -> float:
+def measured_range(layer: Synapses, front: FrontEnd, lines: csr_array, tile_rows: int) -> float:
     """Range that leaves `adc_clip_share` of the column currents of driven tiles above itself.
 
     Read noise and errors of converters are left out. A layer that no event reaches gets the largest
@@ -142,5 +140,5 @@ def lines_of_events(events: Events, chosen: np.ndarray, steps: int, rows: int) -
 
 
 def driven_lines(into: csr_array, own: csr_array | None) -> csr_array:
-    """Lines of a crossbar: those that come in and, of a recurrent layer, its own neurons."""
+    """EventSlice of a crossbar: those that come in and, of a recurrent layer, its own neurons."""
     return into if own is None else csr_array(hstack([into, own]))

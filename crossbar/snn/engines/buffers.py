@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ...synapses.synapses import Effective
+from ...synapses.synapses import EffectiveWeights
 from .. import kernels
 from ..encodings.latency import Events
 from ..kernels.simd import LANES
@@ -42,7 +42,7 @@ def scratch(
     """What the kernels overwrite with every sample, for crossbars of these (padded) widths."""
     *hidden, readout = widths
     courses = tuple(
-        kernels.Course(
+        kernels.LayerTrace(
             aligned((steps + 1, 2 * width), dtype),
             aligned((steps + 1, width), dtype),
             aligned((steps + 1, width), dtype),
@@ -55,7 +55,7 @@ def scratch(
         )
         for width in hidden
     )
-    scores = kernels.Scores(
+    scores = kernels.OutputTrace(
         aligned((steps + 1, 2 * readout), dtype),
         aligned((steps + 1, readout), dtype),
         aligned((readout,), dtype),
@@ -66,7 +66,7 @@ def scratch(
         readout,
     )
     volleys = tuple(
-        kernels.Volleys(
+        kernels.TimeBins(
             np.zeros(steps + 1, np.int64),
             np.zeros(steps + 2, np.int64),
             np.zeros(steps + 1, np.int64),
@@ -81,11 +81,13 @@ def words_of(width: int) -> int:
     return -(-width // 64)
 
 
-def empty_tally(network: Network, samples: int, width: int, *, keep: bool = False) -> kernels.Tally:
+def empty_tally(
+    network: Network, samples: int, width: int, *, keep: bool = False
+) -> kernels.BatchStats:
     """A tally of nothing yet; `width` is that of the widest layer; `keep` makes room for spikes."""
     layers = len(network.hidden)
     room = (layers, samples * network.steps * max(network.hidden)) if keep else (0, 0)
-    return kernels.Tally(
+    return kernels.BatchStats(
         np.zeros((layers, width), np.int64),
         np.zeros(samples, np.int64),
         np.zeros(samples),
@@ -100,14 +102,14 @@ def empty_tally(network: Network, samples: int, width: int, *, keep: bool = Fals
     )
 
 
-def trimmed(tally: kernels.Tally) -> kernels.Tally:
+def trimmed(tally: kernels.BatchStats) -> kernels.BatchStats:
     """A tally that lets go of the room that no spike took."""
     most = int(tally.kept_ends.max(initial=0))
     rows, times = tally.kept_rows[:, :most].copy(), tally.kept_times[:, :most].copy()
     return tally._replace(kept_rows=rows, kept_times=times)
 
 
-def kept(tallies: Sequence[kernels.Tally], layer: int) -> Events:
+def kept(tallies: Sequence[kernels.BatchStats], layer: int) -> Events:
     """The spikes of one hidden layer that the tallies of chunks kept, in their order."""
     ends = [t.kept_ends[layer] for t in tallies]
     counts = np.concatenate([[0], *(np.diff(own) for own in ends)])
@@ -133,8 +135,8 @@ def widths_of(network: Network) -> list[int]:
 
 
 def synapses(
-    layer: Effective, width: int, inputs: int, tile_of: np.ndarray, matrix: np.ndarray
-) -> kernels.Synapses:
+    layer: EffectiveWeights, width: int, inputs: int, tile_of: np.ndarray, matrix: np.ndarray
+) -> kernels.CrossbarRows:
     """One crossbar as the kernels read it, padded to a width with neurons that nothing drives.
 
     Its weights and, with read noise, their variances to their right are written into `matrix`,
@@ -143,7 +145,7 @@ def synapses(
     parts = [part for part in (layer.weights, layer.variance) if part.size]
     for i, part in enumerate(parts):
         matrix[:, i * width : i * width + part.shape[1]] = part
-    return kernels.Synapses(
+    return kernels.CrossbarRows(
         matrix, layer.siemens, inputs, tile_of, layer.weights.shape[1], width, matrix.shape[1]
     )
 

@@ -13,11 +13,11 @@ from torch import Tensor
 
 from device_models.errors import ConfigError
 
-from ...synapses.synapses import Effective
+from ...synapses.synapses import EffectiveWeights
 from ..encodings.latency import Events
 from ..network import Network
 from ..reference import dense, hidden_layer, readout_layer, scored
-from .events import Pass
+from .events import BatchResult
 
 Part = tuple[np.ndarray, int]  # (sample, step, neuron) of each spike; samples of the part
 AT_A_TIME = 256  # samples: some 100 MB of spikes for 784 lines and 100 steps
@@ -41,7 +41,7 @@ class DenseEngine:
 
     def __call__(
         self,
-        layers: Sequence[Effective],
+        layers: Sequence[EffectiveWeights],
         events: Events,
         labels: np.ndarray,
         chosen: np.ndarray,
@@ -50,13 +50,13 @@ class DenseEngine:
         first: int,
         backward_weights: Sequence[np.ndarray] | None = None,
         columns: Sequence[Any] = (),
-    ) -> Pass:
+    ) -> BatchResult:
         """Run some samples; see `Engine`. There are no `columns`."""
         return self._pass(layers, events, labels, chosen, noise_key + first, backward_weights)[0]
 
     def recorded(
         self,
-        layers: Sequence[Effective],
+        layers: Sequence[EffectiveWeights],
         events: Events,
         labels: np.ndarray,
         chosen: np.ndarray,
@@ -64,20 +64,20 @@ class DenseEngine:
         noise_key: int,
         first: int = 0,
         columns: Sequence[Any] = (),
-    ) -> tuple[Pass, list[Events]]:
+    ) -> tuple[BatchResult, list[Events]]:
         """A pass without gradients, and every spike of each hidden layer in it; see `Engine`."""
         done, fired = self._pass(layers, events, labels, chosen, noise_key + first, None)
         return done, [listed(spikes) for spikes in zip(*fired, strict=True)]
 
     def _pass(
         self,
-        layers: Sequence[Effective],
+        layers: Sequence[EffectiveWeights],
         events: Events,
         labels: np.ndarray,
         chosen: np.ndarray,
         key: int,
         backward_weights: Sequence[np.ndarray] | None,
-    ) -> tuple[Pass, list[list[Part]]]:
+    ) -> tuple[BatchResult, list[list[Part]]]:
         """A pass; of each part of it and each hidden layer (sample, step, neuron) of the spikes."""
         noise = torch.Generator(self._device).manual_seed(key % 2**63)
         crossbars = [Crossbar(layer, self._device, noise) for layer in layers]
@@ -91,7 +91,7 @@ class DenseEngine:
 
     def _run(
         self, crossbars: Sequence["Crossbar"], events: Events, labels: np.ndarray, part: np.ndarray
-    ) -> tuple[Pass, list[Part]]:
+    ) -> tuple[BatchResult, list[Part]]:
         """A part of the samples; leaves its gradient in the crossbars."""
         network, lines = self._network, dense(events, part, self._network, torch.float32)
         lines = lines.to(self._device)
@@ -119,7 +119,7 @@ class DenseEngine:
             for x, c in zip(driven, crossbars, strict=True)
         ]
         fired = [(s.detach().nonzero().cpu().numpy(), len(part)) for s in spikes]
-        done = Pass(
+        done = BatchResult(
             found.predictions.cpu().numpy(),
             found.losses.detach().double().cpu().numpy(),
             tuple(s.detach().sum((0, 1)).long().cpu().numpy() for s in spikes),
@@ -143,7 +143,9 @@ def listed(parts: Sequence[Part]) -> Events:
 class Crossbar:
     """One layer of synapses on a device of torch; called with lines, it gives what they drive."""
 
-    def __init__(self, layer: Effective, device: torch.device, noise: torch.Generator) -> None:
+    def __init__(
+        self, layer: EffectiveWeights, device: torch.device, noise: torch.Generator
+    ) -> None:
         """Copy it there."""
         self._weights = torch.from_numpy(layer.weights).to(device)
         self._variance = torch.from_numpy(layer.variance).to(device)
@@ -205,13 +207,13 @@ def named_device(name: str) -> torch.device:
 
 
 def tiles(lines: Tensor, rows: int) -> Sequence[Tensor]:
-    """Lines (B, steps, lines) of each row of tiles."""
+    """EventSlice (B, steps, lines) of each row of tiles."""
     return torch.split(lines, rows, dim=2)
 
 
-def joined(parts: Sequence[Pass]) -> Pass:
+def joined(parts: Sequence[BatchResult]) -> BatchResult:
     """The parts of a batch as one; without gradients."""
-    return Pass(
+    return BatchResult(
         np.concatenate([p.predictions for p in parts]),
         np.concatenate([p.losses for p in parts]),
         tuple(np.sum(layer, axis=0) for layer in zip(*(p.spikes for p in parts), strict=True)),

@@ -9,7 +9,7 @@ from typing import NamedTuple, TypeVar
 
 import numpy as np
 
-from ...synapses.synapses import Effective
+from ...synapses.synapses import EffectiveWeights
 from .. import kernels
 from ..encodings.latency import Events
 from ..kernels.reduction import mean_of_chunks
@@ -33,7 +33,7 @@ SMALL = 200_000  # weights: a second thread would take longer to begin than to h
 _ROOM = 1 << 26  # spikes of a layer that there is room for at a time, 3 bytes each
 
 
-class Pass(NamedTuple):
+class BatchResult(NamedTuple):
     """One pass of a batch; what is said per crossbar has the readout's last.
 
     Attributes:
@@ -84,7 +84,7 @@ class Engine:
 
     def __call__(
         self,
-        layers: Sequence[Effective],
+        layers: Sequence[EffectiveWeights],
         events: Events,
         labels: np.ndarray,
         chosen: np.ndarray,
@@ -93,7 +93,7 @@ class Engine:
         first: int,
         backward_weights: Sequence[np.ndarray] | None = None,
         columns: Sequence[kernels.Columns] = (),
-    ) -> Pass:
+    ) -> BatchResult:
         """Run some samples.
 
         Args:
@@ -117,7 +117,7 @@ class Engine:
 
     def recorded(
         self,
-        layers: Sequence[Effective],
+        layers: Sequence[EffectiveWeights],
         events: Events,
         labels: np.ndarray,
         chosen: np.ndarray,
@@ -125,7 +125,7 @@ class Engine:
         noise_key: int,
         first: int = 0,
         columns: Sequence[kernels.Columns] = (),
-    ) -> tuple[Pass, list[Events]]:
+    ) -> tuple[BatchResult, list[Events]]:
         """A pass without gradients, and every spike of each hidden layer in it.
 
         Args:
@@ -133,7 +133,7 @@ class Engine:
         """
         network = self._network
         most = max(1, _ROOM // (network.steps * max(network.hidden)))
-        tallies: list[kernels.Tally] = []
+        tallies: list[kernels.BatchStats] = []
         for low in range(0, len(chosen), most):
             part = chosen[low : low + most]
             tallies += self._run(
@@ -143,7 +143,7 @@ class Engine:
 
     def _run(
         self,
-        layers: Sequence[Effective],
+        layers: Sequence[EffectiveWeights],
         events: Events,
         labels: np.ndarray,
         chosen: np.ndarray,
@@ -153,12 +153,12 @@ class Engine:
         backward_weights: Sequence[np.ndarray] | None,
         *,
         keep: bool = False,
-    ) -> list[kernels.Tally]:
+    ) -> list[kernels.BatchStats]:
         """The tallies of all chunks; see `__call__`. Gradients are left in the scratch memory."""
-        made: dict[int, tuple[tuple[kernels.Synapses, ...], tuple[np.ndarray, ...]]] = {}
+        made: dict[int, tuple[tuple[kernels.CrossbarRows, ...], tuple[np.ndarray, ...]]] = {}
         bounds = [len(chosen) * chunk // CHUNKS for chunk in range(CHUNKS + 1)]
 
-        def run(chunk: int) -> kernels.Tally:
+        def run(chunk: int) -> kernels.BatchStats:
             me = threading.get_ident()
             if me not in made:  # each thread its own copy, or lines come one by one from the other
                 made[me] = self._synapses(layers), self._back(backward_weights)
@@ -217,7 +217,7 @@ class Engine:
         found: kernels.Scratch = self._mine.scratch
         return found
 
-    def _synapses(self, layers: Sequence[Effective]) -> tuple[kernels.Synapses, ...]:
+    def _synapses(self, layers: Sequence[EffectiveWeights]) -> tuple[kernels.CrossbarRows, ...]:
         """The crossbars as the kernels read them, in arrays that the next pass overwrites."""
         rest = self._widths, self._network.inputs_of, self._tile_of
         matrices = [
@@ -270,14 +270,14 @@ class Engine:
         self._share(some, parts, parts)
 
 
-def join(tallies: Sequence[kernels.Tally], network: Network) -> Pass:
+def join(tallies: Sequence[kernels.BatchStats], network: Network) -> BatchResult:
     """Add up the tallies of chunks, in their order; padding is left out."""
 
     def added(name: str) -> np.ndarray:
         first, *others = (getattr(tally, name) for tally in tallies)
         return np.asarray(sum(others, first))
 
-    return Pass(
+    return BatchResult(
         np.concatenate([t.predictions for t in tallies]),
         np.concatenate([t.losses for t in tallies]),
         tuple(row[:n] for row, n in zip(added("spikes"), network.hidden, strict=True)),

@@ -7,29 +7,29 @@ network. Neurons go in blocks of sixteen (`lanes`). Nothing here depends on thre
 
 from .bptt import run_chunk, run_converted
 from .records import (
+    BatchStats,
     Columns,
     Constants,
-    Course,
-    Lines,
+    CrossbarRows,
+    EventSlice,
+    LayerTrace,
+    OutputTrace,
     Samples,
-    Scores,
     Scratch,
-    Synapses,
-    Tally,
-    Volleys,
+    TimeBins,
 )
 
 __all__ = [
+    "BatchStats",
     "Columns",
     "Constants",
-    "Course",
-    "Lines",
+    "CrossbarRows",
+    "EventSlice",
+    "LayerTrace",
+    "OutputTrace",
     "Samples",
-    "Scores",
     "Scratch",
-    "Synapses",
-    "Tally",
-    "Volleys",
+    "TimeBins",
     "run_chunk",
     "run_converted",
 ]

@@ -12,7 +12,7 @@ from .counter_rng import add_noise, draw_normals
 from .forward import count_reads, first_step
 from .neurons import any_fires, end_of_step, leaky_step, lif_step, list_fired
 from .pointers import increase
-from .records import Lines
+from .records import EventSlice
 from .recurrent import count_own_reads
 from .simd import borrowed
 
@@ -186,7 +186,7 @@ def hidden_converted(lines, synapses, layer, c, key, course, work, tally, place,
         increase(tally.spikes, place * tally.width + course.rows[event], 1)
     count_reads(lines, synapses, tally, place)
     if recurrent is not None:
-        own = Lines(borrowed(course.rows), borrowed(course.times), 0, count)
+        own = EventSlice(borrowed(course.rows), borrowed(course.times), 0, count)
         count_own_reads(lines, own, synapses, tally, place)
     return count
 

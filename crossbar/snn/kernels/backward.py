@@ -40,7 +40,7 @@ def loss(scores, label, classes):
 
 
 @jit
-def restraint(fired, c):
+def spike_count_penalty(fired, c):
     """What the penalty on too many or too few spikes adds to the error of each one of a layer."""
     if c.spikes_most > c.one - c.one and fired > c.spikes_most:
         return c.spikes_penalty * (fired / c.spikes_most - c.one)
@@ -50,35 +50,35 @@ def restraint(fired, c):
 
 
 @jit
-def tell(scores, c, back, neurons):
+def inject_loss(scores, c, back, neurons):
     """What the loss injects into the last hidden layer; returns the latest step that it does so in.
 
-    A row of `told` is the error of all classes whose maximum lies in one step, carried back by
+    A row of `class_error` is the error of all classes whose maximum lies in one step, carried back by
     their weights; row 0 is zero, for the steps without any.
 
     Args:
-        scores: `error` and `when` are read; `told` and its slots are overwritten.
+        scores: `error` and `when` are read; `class_error` and its slots are overwritten.
         c: Constants.
         back: (classes, neurons): the weights that carry the error back, turned over.
         neurons: Of the last hidden layer, padding included.
     """
     for t in range(c.steps + 1):
-        write(scores.told_slots, t, 0)
+        write(scores.class_error_slots, t, 0)
     count, last = 0, 0
     for k in range(c.classes):
         step = int(scores.when[k])
         if step == 0:
             continue
-        row, last = scores.told_slots[step], max(last, step)
+        row, last = scores.class_error_slots[step], max(last, step)
         amount, kept = splat(scores.error[k]), splat(c.one if row > 0 else c.one - c.one)
         if row == 0:
             count += 1
             row = count
-            write(scores.told_slots, step, row)
+            write(scores.class_error_slots, step, row)
         for column in range(0, neurons, LANES):
             at = row * neurons + column
             own = amount * load(back, k * neurons + column)
-            store(scores.told, at, kept * load(scores.told, at) + own)
+            store(scores.class_error, at, kept * load(scores.class_error, at) + own)
     return last
 
 
@@ -122,8 +122,8 @@ def spread_errors(c, start, last, scores, hold, neurons, course):
     Args:
         c: Constants.
         start, last: Steps where the sweep ends and begins.
-        scores: See `tell`.
-        hold: See `restraint`.
+        scores: See `inject_loss`.
+        hold: See `spike_count_penalty`.
         neurons: Those that are no padding.
         course: Its errors of the steps from `start` to `last` are overwritten.
     """
@@ -133,7 +133,7 @@ def spread_errors(c, start, last, scores, hold, neurons, course):
         b = a
         for t in range(last, start - 1, -1):
             store(course.errors, t * width + column, a)
-            told = load(scores.told, scores.told_slots[t] * width + column)
+            told = load(scores.class_error, scores.class_error_slots[t] * width + column)
             a, b = b + c.alpha * a, c.beta * b + told
     for t in range(start, min(last + 1, c.steps)):
         for j in range(neurons):
@@ -172,13 +172,13 @@ def sweep_block(c, start, last, course, scores, is_given, column):
         if is_given:
             error = load(course.errors, at)
         else:
-            told = load(scores.told, scores.told_slots[t] * width + column)
+            told = load(scores.class_error, scores.class_error_slots[t] * width + column)
             a, b = b + c.alpha * a, c.beta * b + told
         g_current, g_membrane = through_neurons(membrane, error, g_current, g_membrane, c)
 
 
 @inlined
-def along(matrix, row, numbers, at, width):
+def row_dot(matrix, row, numbers, at, width):
     """A row of a matrix times the numbers from a place on."""
     each = load(matrix, row * width) * load(numbers, at)
     for column in range(LANES, width, LANES):
@@ -187,7 +187,7 @@ def along(matrix, row, numbers, at, width):
 
 
 @jit
-def carry_back(back, inputs, c, start, last, course, below, hold):
+def backprop_input(back, inputs, c, start, last, course, below, hold):
     """Errors of the spikes before a layer, from the derivatives by its currents.
 
     Args:
@@ -196,15 +196,15 @@ def carry_back(back, inputs, c, start, last, course, below, hold):
         c: Constants.
         start, last: Steps where the sweep ends and begins.
         course: Its trace holds the derivatives.
-        below: Course of the layer below; its errors of these steps are overwritten.
-        hold: `restraint` of the layer below.
+        below: LayerTrace of the layer below; its errors of these steps are overwritten.
+        hold: `spike_count_penalty` of the layer below.
     """
     for t in range(start, last + 1):
         to = t * below.width
         for i in range(below.width):
             write(below.errors, to + i, c.one - c.one)
         for i in range(inputs):
-            own = along(back, i, course.trace, t * course.width, course.width)
+            own = row_dot(back, i, course.trace, t * course.width, course.width)
             write(below.errors, to + i, own + (hold if t < c.steps else c.one - c.one))
 
 
@@ -218,7 +218,7 @@ def hidden_back(lines, volleys, found, c, start, last, course, scores, is_given,
         start, last: Steps where the sweep ends and begins.
         course: Membranes, in whose place the derivatives come, and (with `is_given`) errors from
             `start` to `last`.
-        scores: What the loss injects, see `tell`; read unless `is_given`.
+        scores: What the loss injects, see `inject_loss`; read unless `is_given`.
         is_given: Whether the errors stand in the course; else they come from the readout.
         gradient: (rows, neurons), added to.
     """

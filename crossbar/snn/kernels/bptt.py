@@ -9,20 +9,20 @@ from device_models.jit import jit
 
 from .adc import hidden_converted, readout_converted
 from .backward import (
-    carry_back,
+    backprop_input,
     hidden_back,
+    inject_loss,
     loss,
     readout_back,
-    restraint,
+    spike_count_penalty,
     spread_errors,
-    tell,
     volleys_until,
 )
 from .counter_rng import sample_key
 from .forward import find_volleys, first_step, hidden_layer, readout_layer
 from .gather_scatter import scatter
 from .pointers import borrow_course, borrow_scores, borrow_synapses, borrow_tally, borrow_volleys
-from .records import Lines
+from .records import EventSlice
 from .recurrent import recurrent_back, recurrent_layer
 from .simd import borrowed
 
@@ -31,10 +31,10 @@ from .simd import borrowed
 def lines_into(layer, samples, i, courses, counts):
     """What comes into a crossbar in sample i of a chunk."""
     if layer > 0:
-        return Lines(courses[layer - 1].rows, courses[layer - 1].times, 0, counts[layer - 1])
+        return EventSlice(courses[layer - 1].rows, courses[layer - 1].times, 0, counts[layer - 1])
     chosen = samples.chosen[i]
     first, last = samples.offsets[chosen], samples.offsets[chosen + 1]
-    return Lines(borrowed(samples.rows), borrowed(samples.times), first, last)
+    return EventSlice(borrowed(samples.rows), borrowed(samples.times), first, last)
 
 
 @jit
@@ -53,7 +53,7 @@ def is_penalised(counts, c):
     """Whether a hidden layer sent too many or too few spikes."""
     penalised = False
     for layer in range(counts.shape[0]):
-        penalised |= restraint(counts[layer], c) != c.one - c.one
+        penalised |= spike_count_penalty(counts[layer], c) != c.one - c.one
     return penalised
 
 
@@ -62,14 +62,14 @@ def sweep_back(samples, i, volleys, found, network, counts, courses, scores, gra
     """The gradient of sample i, once its loss is known."""
     layers, back, c = network
     top, start = len(courses) - 1, first_step(lines_into(0, samples, i, courses, counts), c)
-    last = tell(scores, c, borrowed(back[top + 1]), courses[top].width)
+    last = inject_loss(scores, c, borrowed(back[top + 1]), courses[top].width)
     lines = lines_into(top + 1, samples, i, courses, counts)
     gradient = borrowed(gradients[top + 1])
     readout_back(lines, volleys[top + 1], found[top + 1], c, start, last, scores, gradient)
     is_held = is_penalised(counts, c)
     last = max(last, c.steps - 1) if is_held else last
     if recurrent is not None or is_held:
-        hold, neurons = restraint(counts[top], c), layers[top].neurons
+        hold, neurons = spike_count_penalty(counts[top], c), layers[top].neurons
         spread_errors(c, start, last, scores, hold, neurons, courses[top])
     for layer in range(top, -1, -1):
         lines, own = lines_into(layer, samples, i, courses, counts), borrowed(back[layer])
@@ -92,8 +92,8 @@ def sweep_back(samples, i, volleys, found, network, counts, courses, scores, gra
                 layers[layer].inputs, gradient,
             )  # fmt: skip
         if layer > 0:
-            hold, below = restraint(counts[layer - 1], c), courses[layer - 1]
-            carry_back(own, layers[layer].inputs, c, start, last, course, below, hold)
+            hold, below = spike_count_penalty(counts[layer - 1], c), courses[layer - 1]
+            backprop_input(own, layers[layer].inputs, c, start, last, course, below, hold)
 
 
 @jit
@@ -121,7 +121,7 @@ def run_chunk(samples, layers, back, c, seed, scratch, tally, gradients, learn, 
             (rows, neurons), of the readout (classes, neurons).
         c: Constants.
         seed: 64-bit seed of the read noise of this pass over the data.
-        scratch: A `Course` per hidden layer, `Scores`, `Volleys` per crossbar.
+        scratch: A `LayerTrace` per hidden layer, `OutputTrace`, `TimeBins` per crossbar.
         tally: Added to.
         gradients: One array per crossbar, added to; not touched without `learn`.
         learn: Whether to sweep back.

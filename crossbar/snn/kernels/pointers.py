@@ -2,7 +2,7 @@
 
 from device_models.jit import inlined, jit
 
-from .records import Course, Scores, Synapses, Tally, Volleys
+from .records import BatchStats, CrossbarRows, LayerTrace, OutputTrace, TimeBins
 from .simd import borrowed, write
 
 
@@ -14,8 +14,8 @@ def increase(numbers, at, amount):
 
 @jit
 def borrow_synapses(layer):
-    """`Synapses`; rows of `stride` numbers."""
-    return Synapses(
+    """`CrossbarRows`; rows of `stride` numbers."""
+    return CrossbarRows(
         borrowed(layer.matrix), borrowed(layer.siemens), layer.inputs, borrowed(layer.tile_of),
         layer.neurons, layer.width, layer.stride,
     )  # fmt: skip
@@ -23,8 +23,8 @@ def borrow_synapses(layer):
 
 @jit
 def borrow_course(course):
-    """`Course`; rows of `width` numbers."""
-    return Course(
+    """`LayerTrace`; rows of `width` numbers."""
+    return LayerTrace(
         borrowed(course.drive), borrowed(course.trace), borrowed(course.errors),
         borrowed(course.fired), borrowed(course.rows), borrowed(course.times),
         borrowed(course.work), course.width, course.words,
@@ -33,24 +33,24 @@ def borrow_course(course):
 
 @jit
 def borrow_scores(scores):
-    """`Scores`; rows of `width` numbers."""
-    return Scores(
+    """`OutputTrace`; rows of `width` numbers."""
+    return OutputTrace(
         borrowed(scores.drive), borrowed(scores.trace), borrowed(scores.best),
-        borrowed(scores.when), borrowed(scores.error), borrowed(scores.told),
-        borrowed(scores.told_slots), scores.width,
+        borrowed(scores.when), borrowed(scores.error), borrowed(scores.class_error),
+        borrowed(scores.class_error_slots), scores.width,
     )  # fmt: skip
 
 
 @jit
 def borrow_volleys(volleys):
-    """`Volleys`."""
-    return Volleys(borrowed(volleys.steps), borrowed(volleys.ends), borrowed(volleys.slots))
+    """`TimeBins`."""
+    return TimeBins(borrowed(volleys.steps), borrowed(volleys.ends), borrowed(volleys.slots))
 
 
 @jit
 def borrow_tally(tally):
-    """`Tally`; rows of `width` numbers, those of kept spikes and their ends as they are wide."""
-    return Tally(
+    """`BatchStats`; rows of `width` numbers, those of kept spikes and their ends as they are wide."""
+    return BatchStats(
         borrowed(tally.spikes), borrowed(tally.predictions), borrowed(tally.losses),
         borrowed(tally.activations), borrowed(tally.tile_steps), borrowed(tally.siemens),
         borrowed(tally.clipped), borrowed(tally.kept_rows), borrowed(tally.kept_times),

@@ -25,7 +25,7 @@ class Constants(NamedTuple):
     classes: int  # without padding
 
 
-class Synapses(NamedTuple):
+class CrossbarRows(NamedTuple):
     """One crossbar as the kernels read it.
 
     The rows of a recurrent layer are the lines that come in, then its own neurons. Beside the
@@ -53,7 +53,7 @@ class Samples(NamedTuple):
     first_key: int  # number of the chunk's first sample in the noise stream
 
 
-class Lines(NamedTuple):
+class EventSlice(NamedTuple):
     """Events of one sample that come into a layer: `first:last` of the arrays, by time, by line."""
 
     rows: np.ndarray  # (events,) uint16
@@ -62,7 +62,7 @@ class Lines(NamedTuple):
     last: int
 
 
-class Volleys(NamedTuple):
+class TimeBins(NamedTuple):
     """The steps of one sample in which lines spike; scratch that every sample overwrites.
 
     Volley i is the events `ends[i]:ends[i + 1]`, in step `steps[i]`; behind the last step stands -1.
@@ -74,7 +74,7 @@ class Volleys(NamedTuple):
     slots: np.ndarray  # (steps + 1,) int64: number of the volley of each step, from 1; 0 for none
 
 
-class Tally(NamedTuple):
+class BatchStats(NamedTuple):
     """What a chunk of samples did; arrays are added to, except the two per sample.
 
     The last crossbar is that of the readout.
@@ -121,7 +121,7 @@ class Columns(NamedTuple):
     converts: bool  # False: neurons integrate the currents themselves
 
 
-class Course(NamedTuple):
+class LayerTrace(NamedTuple):
     """The time course of one layer in one sample; scratch that every sample overwrites.
 
     `trace` is the membrane of each step, and then the derivative of the loss by what the step
@@ -139,22 +139,22 @@ class Course(NamedTuple):
     words: int  # of 64 neurons each that `fired` holds of a step
 
 
-class Scores(NamedTuple):
+class OutputTrace(NamedTuple):
     """The readout in one sample; scratch that every sample overwrites. All (classes,) and more."""
 
-    drive: np.ndarray  # (steps + 1, 2 classes): see `Course`
+    drive: np.ndarray  # (steps + 1, 2 classes): see `LayerTrace`
     trace: np.ndarray  # (steps + 1, classes)
     best: np.ndarray  # maximum of every class over time
     when: np.ndarray  # first step that reaches it, 0 if none does; as floats, for the lanes' sake
     error: np.ndarray  # derivative of the loss by `best`
-    told: np.ndarray  # (classes + 1, neurons of the last hidden layer): see `backward.tell`
-    told_slots: np.ndarray  # (steps + 1,) int64: row of `told` that each step takes in
+    class_error: np.ndarray  # (classes + 1, neurons of the last hidden layer): see `backward.inject_loss`
+    class_error_slots: np.ndarray  # (steps + 1,) int64: row of `class_error` that each step takes in
     width: int  # classes, padding included
 
 
 class Scratch(NamedTuple):
     """What every sample overwrites; of one thread."""
 
-    courses: tuple[Course, ...]  # of the hidden layers
-    scores: Scores
-    volleys: tuple[Volleys, ...]  # of what comes into each crossbar
+    courses: tuple[LayerTrace, ...]  # of the hidden layers
+    scores: OutputTrace
+    volleys: tuple[TimeBins, ...]  # of what comes into each crossbar

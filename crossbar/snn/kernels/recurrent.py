@@ -6,13 +6,13 @@ All records are borrowed ones.
 
 from device_models.jit import jit
 
-from .backward import along, through_neurons, volleys_until
+from .backward import row_dot, through_neurons, volleys_until
 from .counter_rng import BLOCK, normals_at, places
 from .forward import count_reads, list_word
 from .gather_scatter import scatter, with_rows
 from .neurons import driven_siemens, tiles_entered, tiles_shared
 from .pointers import increase
-from .records import Lines
+from .records import EventSlice
 from .simd import LANES, bits, load, root, select, splat, store, store_panel, write
 
 
@@ -88,7 +88,7 @@ def recurrent_layer(lines, volleys, layer, c, start, key, course, tally, place):
     for event in range(count):
         increase(tally.spikes, place * tally.width + course.rows[event], 1)
     count_reads(lines, layer, tally, place)
-    count_own_reads(lines, Lines(course.rows, course.times, 0, count), layer, tally, place)
+    count_own_reads(lines, EventSlice(course.rows, course.times, 0, count), layer, tally, place)
     return count
 
 
@@ -125,7 +125,7 @@ def recurrent_back(lines, volleys, found, layer, back, c, start, last, course, g
         write(course.work, j, c.one - c.one)
     for t in range(last, start - 1, -1):
         for j in range(layer.neurons):
-            increase(course.errors, t * width + j, along(back, inputs + j, course.work, 0, width))
+            increase(course.errors, t * width + j, row_dot(back, inputs + j, course.work, 0, width))
         step_back(course, c, t)
     number = volleys_until(volleys, found, last)
     scatter(lines, volleys, number, course.trace, width, 0, gradient)

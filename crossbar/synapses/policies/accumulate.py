@@ -10,8 +10,8 @@ from torch import Tensor
 from device_models.linear import GaussianUpdate
 from device_models.record import Record, quantity
 
-from ..estimate import Known
-from ..synapses import CrossbarLayer
+from ..estimate import WeightEstimate
+from ..synapses import Synapses
 from .kernels import take_whole_steps
 from .policy import Policy
 
@@ -55,12 +55,12 @@ class Accumulate(Policy):
         self.waited = torch.zeros(1, dtype=torch.int64)
 
     @classmethod
-    def build(cls, layer: CrossbarLayer, config: "Training", place: int) -> Self:
+    def build(cls, layer: Synapses, config: "Training", place: int) -> Self:
         """See `Policy.build`."""
         return cls(layer.mapping.shape, config.accumulate)
 
     def update(
-        self, layer: CrossbarLayer, wanted: Tensor, known: Known, *, generator: torch.Generator
+        self, layer: Synapses, wanted: Tensor, known: WeightEstimate, *, generator: torch.Generator
     ) -> None:
         """See `Policy.update`; draws no random number."""
         if is_due(self.waited, self._options):
@@ -94,13 +94,13 @@ def waiting(waited: Tensor, options: AccumulateOptions) -> dict[str, Tensor]:
     return {"waited": waited} if options.program_every > 1 else {}
 
 
-def thresholds(layer: CrossbarLayer, options: AccumulateOptions) -> tuple[np.float32, np.float32]:
+def thresholds(layer: Synapses, options: AccumulateOptions) -> tuple[np.float32, np.float32]:
     """What is worth a pulse: so many pulses, and a change of at least that."""
     least = options.threshold_sigmas * operation_noise(layer) if options.threshold_sigmas else 0.0
     return np.float32(options.threshold_pulses), np.float32(least)
 
 
-def operation_noise(layer: CrossbarLayer) -> float:
+def operation_noise(layer: Synapses) -> float:
     """Spread that one programming operation adds to a device whatever its pulses, weight units."""
     model = layer.board.model
     if not isinstance(model, GaussianUpdate):

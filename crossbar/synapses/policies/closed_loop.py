@@ -6,8 +6,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..estimate import Known
-from ..synapses import CrossbarLayer
+from ..estimate import WeightEstimate
+from ..synapses import Synapses
 from .accumulate import AccumulateOptions, is_due, operation_noise, thresholds, waiting
 from .kernels import give_way, lead
 from .policy import Policy
@@ -42,10 +42,10 @@ class ClosedLoop(Policy):
         self.shape, self._options = shape, options or AccumulateOptions()
         self.target = torch.zeros(0, 0)
         self.waited = torch.zeros(1, dtype=torch.int64)
-        self._known: Known | None = None
+        self._known: WeightEstimate | None = None
 
     @classmethod
-    def build(cls, layer: CrossbarLayer, config: "Training", place: int) -> Self:
+    def build(cls, layer: Synapses, config: "Training", place: int) -> Self:
         """See `Policy.build`."""
         return cls(layer.mapping.shape, config.accumulate)
 
@@ -54,7 +54,7 @@ class ClosedLoop(Policy):
         self._known = None
 
     def update(
-        self, layer: CrossbarLayer, wanted: Tensor, known: Known, *, generator: torch.Generator
+        self, layer: Synapses, wanted: Tensor, known: WeightEstimate, *, generator: torch.Generator
     ) -> None:
         """See `Policy.update`; draws no random number."""
         if not self.target.numel():
@@ -79,7 +79,7 @@ class ClosedLoop(Policy):
         self.waited = state.get("waited", self.waited)
 
 
-def release(target: Tensor, before: Known, now: Known, layer: CrossbarLayer) -> None:
+def release(target: Tensor, before: WeightEstimate, now: WeightEstimate, layer: Synapses) -> None:
     """After a read-back, let go of half of what a weight lacks that hardly moved; in place.
 
     Args:

@@ -4,7 +4,7 @@ import numpy as np
 
 from device_models.jit import inlined, jit
 
-from ..estimate import BLOCK, Arrays, send_rows
+from ..estimate import BLOCK, EstimateBuffers, send_rows
 
 
 @inlined
@@ -30,13 +30,13 @@ def whole_steps(
 def take_whole_steps(
     chi: np.ndarray,
     wanted: np.ndarray,
-    known: Arrays,
+    known: EstimateBuffers,
     threshold: np.float32,
     least: np.float32,
 ) -> int:
     """chi += wanted; pulses = chi / step in whole ones; chi -= pulses step; the pulses are sent.
 
-    Sent are `threshold` pulses or more, for a chi of at least `least`.
+    PulseBatch are `threshold` pulses or more, for a chi of at least `least`.
 
     Args:
         chi: The accumulator, float32 (rows, outputs). Changed.
@@ -65,7 +65,7 @@ def take_whole_steps(
 def lead(
     target: np.ndarray,
     wanted: np.ndarray,
-    known: Arrays,
+    known: EstimateBuffers,
     threshold: np.float32,
     least: np.float32,
 ) -> int:

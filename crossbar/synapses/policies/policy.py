@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, ClassVar, Self
 import torch
 from torch import Tensor
 
-from ...boards.simulated import EmulatedBoard
-from ..estimate import Known
-from ..synapses import CrossbarLayer
+from ...boards.simulated import SimulatedBoard
+from ..estimate import WeightEstimate
+from ..synapses import Synapses
 
 if TYPE_CHECKING:
     from ...experiment.config import Training
@@ -29,10 +29,10 @@ class Policy(ABC):
     is_unbiased: ClassVar[bool] = False
     needs_symmetry_point: ClassVar[bool] = False
     shape: tuple[int, int]
-    boards: Sequence[EmulatedBoard] = ()
+    boards: Sequence[SimulatedBoard] = ()
 
     @classmethod
-    def build(cls, layer: CrossbarLayer, config: "Training", place: int) -> Self:
+    def build(cls, layer: Synapses, config: "Training", place: int) -> Self:
         """For a layer of a run.
 
         Args:
@@ -48,7 +48,7 @@ class Policy(ABC):
 
     @abstractmethod
     def update(
-        self, layer: CrossbarLayer, wanted: Tensor, known: Known, *, generator: torch.Generator
+        self, layer: Synapses, wanted: Tensor, known: WeightEstimate, *, generator: torch.Generator
     ) -> None:
         """Send the pulses that a wanted change is worth.
 

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Self
 import torch
 from torch import Tensor
 
-from ..estimate import Known
-from ..synapses import CrossbarLayer
+from ..estimate import WeightEstimate
+from ..synapses import Synapses
 from .policy import Policy
 
 if TYPE_CHECKING:
@@ -30,12 +30,12 @@ class Sign(Policy):
         self.shape, self._threshold = shape, threshold
 
     @classmethod
-    def build(cls, layer: CrossbarLayer, config: "Training", place: int) -> Self:
+    def build(cls, layer: Synapses, config: "Training", place: int) -> Self:
         """See `Policy.build`."""
         return cls(layer.mapping.shape, config.sign_threshold)
 
     def update(
-        self, layer: CrossbarLayer, wanted: Tensor, known: Known, *, generator: torch.Generator
+        self, layer: Synapses, wanted: Tensor, known: WeightEstimate, *, generator: torch.Generator
     ) -> None:
         """See `Policy.update`; draws no random number."""
         sizes = wanted.abs()

@@ -3,8 +3,8 @@
 import torch
 from torch import Tensor
 
-from ..estimate import Known
-from ..synapses import CrossbarLayer
+from ..estimate import WeightEstimate
+from ..synapses import Synapses
 from .policy import Policy
 
 
@@ -26,7 +26,7 @@ class Stochastic(Policy):
         self.shape = shape
 
     def update(
-        self, layer: CrossbarLayer, wanted: Tensor, known: Known, *, generator: torch.Generator
+        self, layer: Synapses, wanted: Tensor, known: WeightEstimate, *, generator: torch.Generator
     ) -> None:
         """See `Policy.update`."""
         steps = wanted.abs() / torch.where(wanted > 0, known.up.step, known.down.step)

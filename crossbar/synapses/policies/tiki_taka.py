@@ -11,9 +11,9 @@ from device_models.model import DeviceModel
 from device_models.record import Record, quantity
 
 from ...array.tile import Tiling
-from ...boards.simulated import EmulatedBoard
-from ..estimate import Known
-from ..synapses import CrossbarLayer
+from ...boards.simulated import SimulatedBoard
+from ..estimate import WeightEstimate
+from ..synapses import Synapses
 from .policy import Policy
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ class TikiTaka(Policy):
 
     needs_symmetry_point = True
 
-    def __init__(self, shape: tuple[int, int], fast: EmulatedBoard, options: TikiOptions) -> None:
+    def __init__(self, shape: tuple[int, int], fast: SimulatedBoard, options: TikiOptions) -> None:
         """Bring `fast`, a board of `shape`, to where it starts; the buffer is empty.
 
         Without chopper that must be the symmetry point of every device, else that of the kind.
@@ -97,10 +97,10 @@ class TikiTaka(Policy):
         self.line = torch.zeros(1, dtype=torch.int64)
 
     @classmethod
-    def build(cls, layer: CrossbarLayer, config: "Training", place: int) -> Self:
+    def build(cls, layer: Synapses, config: "Training", place: int) -> Self:
         """See `Policy.build`; the fast array is manufactured from its own stream."""
         rows, outputs = layer.mapping.shape
-        fast = EmulatedBoard(
+        fast = SimulatedBoard(
             layer.board.model,
             Tiling(rows, outputs, config.tile_rows, config.tile_columns),
             torch.ones((rows, outputs), dtype=torch.bool),
@@ -112,7 +112,7 @@ class TikiTaka(Policy):
         return cls(layer.mapping.shape, fast, config.tiki_taka)
 
     def update(
-        self, layer: CrossbarLayer, wanted: Tensor, known: Known, *, generator: torch.Generator
+        self, layer: Synapses, wanted: Tensor, known: WeightEstimate, *, generator: torch.Generator
     ) -> None:
         """See `Policy.update`."""
         self.largest = torch.maximum(_MEMORY * self.largest, wanted.abs().mean())
@@ -134,7 +134,7 @@ class TikiTaka(Policy):
         self.reference[:, lines[flips]] = read[:, flips]
         self.line = (self.line + self._lines) % outputs
 
-    def _transfer(self, lines: Tensor, read: Tensor, unit: float, known: Known) -> Tensor:
+    def _transfer(self, lines: Tensor, read: Tensor, unit: float, known: WeightEstimate) -> Tensor:
         """Take what bit lines of A read (rows, lines) into the buffer; the pulses that C is due."""
         scale = self._share * unit / self._step * self.chopper[lines]
         held = self.buffer[:, lines] + scale * (read - self.reference[:, lines])
@@ -214,7 +214,7 @@ def _excess(model: DeviceModel, g_siemens: float) -> float:
     return set_step - reset_step
 
 
-def find_symmetry_points(board: EmulatedBoard) -> Tensor:
+def find_symmetry_points(board: SimulatedBoard) -> Tensor:
     """What the devices of a board read at their symmetry points, siemens, shape of the board.
 
     From the middle of the window, SET and RESET take turns. Then the board is read several times:

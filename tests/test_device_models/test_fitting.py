@@ -1,4 +1,4 @@
-"""Known truth comes back: experiments simulated with the models, fitted, compared."""
+"""WeightEstimate truth comes back: experiments simulated with the models, fitted, compared."""
 
 import dataclasses
 

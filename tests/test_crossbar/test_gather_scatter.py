@@ -8,7 +8,7 @@ from crossbar.snn.engines.buffers import aligned
 from crossbar.snn.kernels.forward import find_volleys
 from crossbar.snn.kernels.gather_scatter import gather, scatter
 from crossbar.snn.kernels.pointers import borrow_volleys
-from crossbar.snn.kernels.records import Lines, Synapses, Volleys
+from crossbar.snn.kernels.records import CrossbarRows, EventSlice, TimeBins
 from crossbar.snn.kernels.simd import LANES, borrowed
 from device_models.jit import jit
 
@@ -18,22 +18,25 @@ each_kind = pytest.mark.parametrize("kind", [np.float32, np.float64])
 
 def empty_volleys():
     """Room for the volleys of a sample, filled with what a former one could have left."""
-    return Volleys(*(np.full(STEPS + 2, 55, np.int64) for _ in Volleys._fields))
+    return TimeBins(*(np.full(STEPS + 2, 55, np.int64) for _ in TimeBins._fields))
 
 
 @jit
 def volleys_of(rows, times, first, last, volleys, steps):
     """`find_volleys` of arrays that are not borrowed yet."""
-    lines = Lines(borrowed(rows), borrowed(times), first, last)
+    lines = EventSlice(borrowed(rows), borrowed(times), first, last)
     return find_volleys(lines, borrow_volleys(volleys), steps)
 
 
 @jit
 def gathered(rows, times, span, volleys, layer, drive):
     """`gather` of arrays that are not borrowed yet."""
-    lines, own = Lines(borrowed(rows), borrowed(times), span[0], span[1]), borrow_volleys(volleys)
+    lines, own = (
+        EventSlice(borrowed(rows), borrowed(times), span[0], span[1]),
+        borrow_volleys(volleys),
+    )
     found = find_volleys(lines, own, drive.shape[0] - 1)
-    crossbar = Synapses(
+    crossbar = CrossbarRows(
         borrowed(layer.matrix), borrowed(layer.siemens), layer.inputs, borrowed(layer.tile_of),
         layer.neurons, layer.width, layer.stride,
     )  # fmt: skip
@@ -44,7 +47,10 @@ def gathered(rows, times, span, volleys, layer, drive):
 @jit
 def scattered(rows, times, span, volleys, number, changes, offset, gradient):
     """`scatter` of arrays that are not borrowed yet."""
-    lines, own = Lines(borrowed(rows), borrowed(times), span[0], span[1]), borrow_volleys(volleys)
+    lines, own = (
+        EventSlice(borrowed(rows), borrowed(times), span[0], span[1]),
+        borrow_volleys(volleys),
+    )
     find_volleys(lines, own, changes.shape[0])
     width = changes.shape[1]
     scatter(lines, own, number, borrowed(changes), width, offset, borrowed(gradient))
@@ -90,7 +96,7 @@ def test_volleys_drive_the_sums_of_their_rows(kind, blocks):
     matrix = aligned((ROWS, width), kind)
     matrix[:] = np.random.default_rng(1).standard_normal(matrix.shape)
     none = np.zeros(ROWS)
-    layer = Synapses(matrix, none, ROWS, np.zeros(ROWS, np.int32), width, width, width)
+    layer = CrossbarRows(matrix, none, ROWS, np.zeros(ROWS, np.int32), width, width, width)
     drive = aligned((STEPS + 1, width), kind)
     volleys = empty_volleys()
     found = gathered(rows, times, span, volleys, layer, drive)

@@ -22,7 +22,7 @@ from xbar_training import margins
 
 from crossbar.array.periphery import FrontEnd, Periphery, make_converters, make_neurons
 from crossbar.array.tile import Tiling
-from crossbar.boards.simulated import EmulatedBoard
+from crossbar.boards.simulated import SimulatedBoard
 from crossbar.mappings import MAPPINGS
 from crossbar.snn import kernels, reference
 from crossbar.snn.adc_reference import Array, simulate_converted
@@ -30,7 +30,7 @@ from crossbar.snn.engines.adc import Combination, behind, combination, runs_of
 from crossbar.snn.engines.buffers import constants, scratch
 from crossbar.snn.kernels.adc import combine, read_out, take_in
 from crossbar.snn.network import Network
-from crossbar.synapses.synapses import CrossbarLayer
+from crossbar.synapses.synapses import Synapses
 from device_models.presets import load_device
 
 IDEAL = load_device("ideal")
@@ -76,14 +76,14 @@ def layers_of(p, mapping, seed, *, network=NETWORK, **front):
         signs = torch.zeros(rows, dtype=torch.int8)
         kind = MAPPINGS[mapping]
         own = kind(signs, outputs, UNIT, IDEAL.g_min_siemens, IDEAL.g_max_siemens, TILE_COLUMNS)
-        board = EmulatedBoard(
+        board = SimulatedBoard(
             IDEAL, Tiling(rows, own.columns, TILE_ROWS, TILE_COLUMNS), own.selected(),
             v_read_volts=0.2, t_read_seconds=1e-7, seed=0, place=place,
             front_end=front_of(p, own, rows, seed + place, **front),
         )  # fmt: skip
         g = np.random.default_rng([seed, place]).uniform(1e-6, 5e-4, (rows, own.columns))
         board.restore(board.state._replace(g=torch.from_numpy(g).to(board.state.g.dtype)))
-        found.append(CrossbarLayer(own, board))
+        found.append(Synapses(own, board))
     return found
 
 
@@ -144,13 +144,13 @@ def run_reference(layers, x, labels, *, network=NETWORK):
 
 
 @pytest.mark.parametrize("seed", range(3))
-@pytest.mark.parametrize("mapping", ["one_sided", "reference_column", "sliced"])
+@pytest.mark.parametrize("mapping", ["one_sided", "reference_column", "bit_sliced"])
 @pytest.mark.parametrize("fields", PERIPHERIES.values(), ids=PERIPHERIES)
 def test_kernel_equals_the_reference(fields, mapping, seed):
     compare(fields, mapping, seed, NETWORK)
 
 
-@pytest.mark.parametrize("mapping", ["one_sided", "sliced"])
+@pytest.mark.parametrize("mapping", ["one_sided", "bit_sliced"])
 @pytest.mark.parametrize("network", NETWORKS.values(), ids=NETWORKS)
 @pytest.mark.parametrize("fields", PERIPHERIES.values(), ids=PERIPHERIES)
 def test_kernel_equals_the_reference_with_layers_and_recurrence(fields, network, mapping):
@@ -284,7 +284,7 @@ def test_runs_combine_as_their_terms(terms):
     assert_close(found, expected, rtol=1e-12, atol=1e-14)
 
 
-@pytest.mark.parametrize(("mapping", "count"), [("one_sided", 2), ("sliced", 4)])
+@pytest.mark.parametrize(("mapping", "count"), [("one_sided", 2), ("bit_sliced", 4)])
 def test_a_mapping_has_few_runs(mapping, count):
     layer = layers_of(Periphery(kind="adc"), mapping, 0)[0]
     assert len(runs_of(combination(layer.mapping))[0]) == count

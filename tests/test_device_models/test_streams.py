@@ -8,7 +8,7 @@ import torch
 from xbar_devices import quiet
 
 from crossbar.array.tile import Tiling
-from crossbar.boards.simulated import EmulatedBoard
+from crossbar.boards.simulated import SimulatedBoard
 from device_models.presets import load_device
 from device_models.streams import stream, stream_key, torch_stream
 
@@ -70,7 +70,7 @@ def test_drawing_from_one_stream_moves_no_other_and_no_global_one():
 def board(model, *, seed=3, place=0):
     tiling = Tiling(6, 8, 128, 128)
     selected = torch.ones((6, 8), dtype=torch.bool)
-    return EmulatedBoard(
+    return SimulatedBoard(
         model, tiling, selected, v_read_volts=0.2, t_read_seconds=1e-7, seed=seed, place=place
     )
 

@@ -1,4 +1,4 @@
-"""Known step laws come back: trains of pulses simulated with the models, fitted, compared."""
+"""WeightEstimate step laws come back: trains of pulses simulated with the models, fitted, compared."""
 
 import dataclasses
 

@@ -7,7 +7,7 @@ from . import pairs
 from .mapping import Mapping, Route
 
 
-class Sliced(Mapping):
+class BitSliced(Mapping):
     """w = sum over s of base^-s (G+_s - G-_s) / g_unit, s = 0 ... slices - 1.
 
     The columns are those of the pairs of slice 0, then of slice 1, and so on; the shift and the sum
@@ -33,8 +33,8 @@ class Sliced(Mapping):
         return 2 * self.outputs * self.options.slices
 
     @property
-    def reach(self) -> float:
-        """See `Mapping.reach`: the full windows of all slices."""
+    def w_max(self) -> float:
+        """See `Mapping.w_max`: the full windows of all slices."""
         return sum((self.g_max_siemens - self.g_min_siemens) / unit for unit in self._units)
 
     @property
@@ -111,18 +111,18 @@ class Sliced(Mapping):
         route = pairs.one_sided(signs, up, g[:, finest])
         return route._replace(column=route.column + finest.start)
 
-    def room(self, g: Tensor) -> Tensor | None:
-        """See `Mapping.room`."""
+    def headroom(self, g: Tensor) -> Tensor | None:
+        """See `Mapping.headroom`."""
         return self.to_zero(g)
 
-    def worn(self, g: Tensor) -> Tensor | None:
-        """See `Mapping.worn`: the finest slice is full, and a coarser one can take over."""
+    def needs_refresh(self, g: Tensor) -> Tensor | None:
+        """See `Mapping.needs_refresh`: the finest slice is full, and a coarser one can take over."""
         if self.options.slices == 1:
             return None
         window = self.g_max_siemens - self.g_min_siemens
         top = self.g_min_siemens + self.options.refresh_share * window
         full = torch.maximum(*g[:, self.stages[-1]].chunk(2, dim=1)) > top
         coarse = slice(0, self.stages[-1].start)
-        wanted = self.targets(self.lawful(self.weights(g)))[:, coarse]
+        wanted = self.targets(self.clip(self.weights(g)))[:, coarse]
         other = (wanted - g[:, coarse]).abs() > window / self.options.base / 2
         return full & other.view(len(g), -1, self.outputs).any(1)

@@ -12,7 +12,7 @@ from torch.testing import assert_close
 from xbar_devices import PULSED, gen, quiet, registered
 from xbar_policies import (
     SHAPE,
-    PulseBatch,
+    PulseRecorder,
     known_of,
     layer_of,
     policy_of,
@@ -76,7 +76,7 @@ def test_pulses_move_an_ideal_layer_by_what_was_wanted(name, sign):
 def test_accumulated_changes_are_pulses_and_a_rest_below_one_step(sign, sizes):
     """20 updates: sent + kept = wanted, to the rounding of 32 bits; the kept part is below 1."""
     layer = layer_of(OXRAM, sign=sign)
-    told, policy, known = PulseBatch(layer), policy_of("accumulate", layer), known_of(layer)
+    told, policy, known = PulseRecorder(layer), policy_of("accumulate", layer), known_of(layer)
     wanted = [wanted_changes(layer, sizes, seed) for seed in range(20)]
     for change in wanted:
         policy.update(told, change, known, generator=gen())
@@ -212,7 +212,7 @@ def test_a_restored_policy_goes_on_to_the_bit(name):
 def test_bytes_per_synapse_are_those_of_the_state(name):
     policy = policy_of(name, layer_of(OXRAM))
     policy.update(
-        PulseBatch(layer := layer_of(OXRAM)),
+        PulseRecorder(layer := layer_of(OXRAM)),
         wanted_changes(layer, 1.0),
         known_of(layer),
         generator=gen(),

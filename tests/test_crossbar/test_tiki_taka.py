@@ -4,7 +4,15 @@ import pytest
 import torch
 from torch.testing import assert_close
 from xbar_devices import PULSED, gen, quiet
-from xbar_policies import SHAPE, PulseBatch, known_of, layer_of, policy_of, step_of, wanted_changes
+from xbar_policies import (
+    SHAPE,
+    PulseRecorder,
+    known_of,
+    layer_of,
+    policy_of,
+    step_of,
+    wanted_changes,
+)
 
 from crossbar.synapses.policies.tiki_taka import (
     TikiOptions,
@@ -24,7 +32,7 @@ SOFT = quiet(SoftBounds(**PULSED, set_fraction=0.03, reset_fraction=0.02))
 
 def arrived(policy, layer, changes):
     """What C was sent and the buffer gained, (rows, outputs); nothing moves C."""
-    told, known, numbers = PulseBatch(layer), known_of(layer), gen(3)
+    told, known, numbers = PulseRecorder(layer), known_of(layer), gen(3)
     before = policy.buffer.clone()
     for wanted in changes:
         policy.update(told, wanted, known, generator=numbers)

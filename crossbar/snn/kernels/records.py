@@ -147,8 +147,12 @@ class OutputTrace(NamedTuple):
     best: np.ndarray  # maximum of every class over time
     when: np.ndarray  # first step that reaches it, 0 if none does; as floats, for the lanes' sake
     error: np.ndarray  # derivative of the loss by `best`
-    class_error: np.ndarray  # (classes + 1, neurons of the last hidden layer): see `backward.inject_loss`
-    class_error_slots: np.ndarray  # (steps + 1,) int64: row of `class_error` that each step takes in
+    class_error: (
+        np.ndarray
+    )  # (classes + 1, neurons of the last hidden layer): see `backward.inject_loss`
+    class_error_slots: (
+        np.ndarray
+    )  # (steps + 1,) int64: row of `class_error` that each step takes in
     width: int  # classes, padding included
 
 

@@ -108,7 +108,7 @@ def test_arguments_are_left_alone(name, signs):
     weights = some_weights(mapping, share=0.9)
     g = mapping.targets(weights)
     copies = weights.clone(), g.clone()
-    for call in (mapping.weights, mapping.variance, mapping.worn):
+    for call in (mapping.weights, mapping.variance, mapping.needs_refresh):
         call(g)
     for call in (mapping.targets, mapping.clipped, mapping.clip):
         call(weights)

@@ -2,8 +2,9 @@
 
 Files are read from `yaml.compose`, whose nodes have places and whose scalars are text, never with
 `safe_load`: that one reads `80:20` as 4820, `1e-6` as text, `no` as false and keeps the last of two
-equal keys. The declarations (`Record`, `quantity`) live in `device_models.record` and are
-re-exported here, the one place to import them from.
+equal keys. The declarations (`Record`, `quantity`, `choice`, `tagged`) live in
+`device_models.record`, `override` in `device_models.overrides`; they are re-exported here, the one
+place to import them from.
 """
 
 import dataclasses
@@ -17,32 +18,38 @@ from typing import Any, TypeVar, cast, get_args, get_origin
 import yaml
 
 from .errors import ConfigError
+from .overrides import override
 from .record import (
     NULLS,
     Range,
     Record,
+    Tagged,
+    choice,
     declared,
     describe,
     did_you_mean,
     kind,
-    override,
     parse,
     problem,
     quantity,
     raise_all,
     shown,
+    tagged,
+    variants,
     without_none,
 )
 
 __all__ = [
     "Range",
     "Record",
+    "choice",
     "describe",
     "dump",
     "load",
     "load_tagged",
     "override",
     "quantity",
+    "tagged",
 ]
 
 T = TypeVar("T")
@@ -80,7 +87,8 @@ def load_tagged(path: str | PathLike[str], tag: str, classes: Mapping[str, type[
     Raises:
         ConfigError: As for `load`; also for a missing or unknown tag.
     """
-    return _read(path, lambda reader, root: reader.tagged(root, tag, classes))
+    spec = Tagged(classes, tag)
+    return cast(T, _read(path, lambda reader, root: reader.tagged(root, spec, "")))
 
 
 def dump(record: Any, tag: tuple[str, str] | None = None) -> str:
@@ -90,7 +98,7 @@ def dump(record: Any, tag: tuple[str, str] | None = None) -> str:
         record: Any record; numpy scalars are written as the numbers they are, in full precision.
         tag: Key and value to write first, for `load_tagged`.
     """
-    tree = dict([tag] if tag else []) | _tree(type(record), record)
+    tree = dict([tag] if tag else []) | _record_tree(record)
     return yaml.dump(tree, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=math.inf)
 
 
@@ -105,18 +113,27 @@ class _Dumper(yaml.SafeDumper):
 _Dumper.add_representer(str, _Dumper.represent_text)
 
 
-def _tree(hint: Any, value: Any) -> Any:
+def _record_tree(record: Any) -> dict[str, Any]:
+    """A record in the plain types that YAML writes."""
+    return {
+        name: _tree(field, hint, getattr(record, name))
+        for name, (field, hint) in declared(type(record)).items()
+    }
+
+
+def _tree(field: Field[Any], hint: Any, value: Any) -> Any:
     """A value of a record in the plain types that YAML writes."""
     hint, _ = without_none(hint)
     if value is None:
         return None
+    if spec := variants(field, hint):
+        return {spec.key: spec.name_of(value)} | _record_tree(value)
     if dataclasses.is_dataclass(hint):
-        fields = declared(hint)  # type: ignore[arg-type]  # a field's type is a class
-        return {name: _tree(inner, getattr(value, name)) for name, (_, inner) in fields.items()}
+        return _record_tree(value)
     if get_origin(hint) is tuple:
-        return [_tree(get_args(hint)[0], item) for item in value]
+        return [_tree(field, get_args(hint)[0], item) for item in value]
     if get_origin(hint) is dict:
-        return {str(key): _tree(get_args(hint)[1], item) for key, item in value.items()}
+        return {str(key): _tree(field, get_args(hint)[1], item) for key, item in value.items()}
     return hint(value) if hint in (int, float, str) else value  # numpy scalars become Python's
 
 
@@ -167,20 +184,24 @@ class _Reader:
         """Note one problem at a place, counted from 1."""
         self.problems.append((mark.line + 1, mark.column + 1, text))
 
-    def tagged(self, node: Any, tag: str, classes: Mapping[str, type[T]]) -> T | None:
-        """A record of the class that the key `tag` names, or None after saying why not."""
-        known = ", ".join(classes)
+    def tagged(self, node: Any, spec: Tagged, at: str) -> Any:
+        """A record of the class that a key of the mapping names, or None after saying why not."""
+        classes, name = spec.classes(), _join(at, spec.key)
         if not isinstance(node, yaml.MappingNode):
-            self.say(node, f"the file must be a mapping with the key {tag!r}, not {_found(node)}")
+            what = f"a mapping with the key {spec.key!r}"
+            self.say(node, f"{_bare(at) or 'the file'} must be {what}, not {_found(node)}")
             return None
-        named = [child for key, child in node.value if _is_key(key, tag)]
+        named = [child for key, child in node.value if _is_key(key, spec.key)]
         if not named:
-            self.say(node, f"missing key {tag!r}: one of {known}")
+            self.say(node, f"missing key {shown(name)}: one of {', '.join(classes)}")
         elif not isinstance(named[0], yaml.ScalarNode) or named[0].value not in classes:
             near = did_you_mean(named[0].value, classes)
-            self.say(named[0], f"{tag} must be one of {known}, not {_found(named[0])}{near}")
+            known = ", ".join(classes)
+            self.say(
+                named[0], f"{_bare(name)} must be one of {known}, not {_found(named[0])}{near}"
+            )
         else:
-            return self.record(node, classes[named[0].value], "", tag=tag)
+            return self.record(node, classes[named[0].value], at, tag=spec.key)
         return None
 
     def record(self, node: Any, cls: type[T], at: str, *, tag: str | None = None) -> T | None:
@@ -190,14 +211,14 @@ class _Reader:
         if children is None:
             return None
         for name, (key, child) in children.items():
-            if name in fields and name != tag:
+            if name in fields:
                 values[name] = self.value(child, *fields[name], _join(at, name))
             elif name != tag:
                 near = did_you_mean(name, fields) or f"; known: {', '.join(fields)}"
                 self.say(key, f"unknown key {shown(_join(at, name))}{near}")
         for name, (field, _) in fields.items():
             required = field.default is field.default_factory is dataclasses.MISSING
-            if required and (name not in children or name == tag):
+            if required and name not in children:
                 self.say(node, f"missing key {shown(_join(at, name))}")
         try:
             return cls(**values) if len(self.problems) == before else None
@@ -229,7 +250,10 @@ class _Reader:
         bare = isinstance(node, yaml.ScalarNode) and node.style is None
         if optional and bare and node.value in NULLS:
             return None
-        if dataclasses.is_dataclass(plain):
+        if spec := variants(field, plain):
+            if isinstance(node, yaml.MappingNode):
+                return self.tagged(node, spec, name)
+        elif dataclasses.is_dataclass(plain):
             return self.record(node, plain, name)  # type: ignore[arg-type]  # it is a class
         wanted = kind(field, plain, optional=optional)
         if origin is tuple and isinstance(node, yaml.SequenceNode):
@@ -243,7 +267,7 @@ class _Reader:
         if not isinstance(node, yaml.ScalarNode) or (bare and not node.value):
             self.say(node, f"{_bare(name)} must be {wanted}, not {_found(node)}")
             return None
-        value = parse(plain, node.value)
+        value = parse(field, plain, node.value)
         if text := problem(_bare(name), field, hint, value):
             self.say(node, text)
         return value

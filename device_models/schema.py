@@ -29,6 +29,8 @@ from .record import (
     describe,
     did_you_mean,
     kind,
+    missing,
+    nearest,
     parse,
     problem,
     quantity,
@@ -53,6 +55,7 @@ __all__ = [
 ]
 
 T = TypeVar("T")
+KEY, VALUE, MISSING = range(3)  # what a problem is about: the order in which problems are told
 RARE_BREAKS = "\x85\u2028\u2029"
 
 
@@ -68,7 +71,8 @@ def load(path: str | PathLike[str], cls: type[T]) -> T:
 
     Raises:
         ConfigError: The file cannot be read (one line), or does not fit: one line
-            `file:line:column: text` for every problem in it.
+            `file:line:column: text` for every problem in it, causes first: unknown and doubled
+            keys, then wrong values, then all that one mapping lacks on one line.
     """
     return _read(path, lambda reader, root: reader.record(root, cls, ""))
 
@@ -146,16 +150,16 @@ def _read(path: str | PathLike[str], build: "Callable[[_Reader, Any], T | None]"
     except yaml.MarkedYAMLError as e:
         place = e.problem_mark or e.context_mark
         before = f"{e.context} " if str(e.problem).startswith("but ") else ""
-        reader.note(place, f"not YAML: {before}{e.problem}")
+        reader.note(place, VALUE, f"not YAML: {before}{e.problem}")
     except yaml.reader.ReaderError as e:
         line = text.count("\n", 0, e.position) + 1
         column = e.position - text.rfind("\n", 0, e.position)
-        found = f"not YAML: character {chr(int(e.character))!r} is not allowed"
-        reader.problems.append((line, column, found))
+        what = f"not YAML: character {chr(int(e.character))!r} is not allowed"
+        reader.problems.append((VALUE, line, column, what))
     except (RecursionError, ValueError) as e:  # the latter: an escape such as \U7fffffff
         reason = "nested too deeply" if isinstance(e, RecursionError) else str(e)
         raise ConfigError(f"{path}: not YAML: {reason}") from e
-    raise_all(f"{path}:{line}:{col}: {what}" for line, col, what in sorted(reader.problems))
+    raise_all(f"{path}:{line}:{col}: {what}" for _, line, col, what in sorted(reader.problems))
     return cast(T, record)  # None comes only with a problem
 
 
@@ -174,15 +178,15 @@ class _Reader:
     """Walks the nodes of one file; keeps every problem instead of stopping at the first."""
 
     def __init__(self) -> None:
-        self.problems: list[tuple[int, int, str]] = []
+        self.problems: list[tuple[int, int, int, str]] = []
 
-    def say(self, node: Any, text: str) -> None:
+    def say(self, node: Any, text: str, about: int = VALUE) -> None:
         """Note one problem at the start of a node, in one line."""
-        self.note(node.start_mark, text)
+        self.note(node.start_mark, about, text)
 
-    def note(self, mark: Any, text: str) -> None:
+    def note(self, mark: Any, about: int, text: str) -> None:
         """Note one problem at a place, counted from 1."""
-        self.problems.append((mark.line + 1, mark.column + 1, text))
+        self.problems.append((about, mark.line + 1, mark.column + 1, text))
 
     def tagged(self, node: Any, spec: Tagged, at: str) -> Any:
         """A record of the class that a key of the mapping names, or None after saying why not."""
@@ -193,7 +197,7 @@ class _Reader:
             return None
         named = [child for key, child in node.value if _is_key(key, spec.key)]
         if not named:
-            self.say(node, f"missing key {shown(name)}: one of {', '.join(classes)}")
+            self.no_tag(node, spec, at)
         elif not isinstance(named[0], yaml.ScalarNode) or named[0].value not in classes:
             near = did_you_mean(named[0].value, classes)
             known = ", ".join(classes)
@@ -204,22 +208,36 @@ class _Reader:
             return self.record(node, classes[named[0].value], at, tag=spec.key)
         return None
 
+    def no_tag(self, node: Any, spec: Tagged, at: str) -> None:
+        """Say that the key which names the class is missing, or misspelt."""
+        fields = {name for cls in spec.classes().values() for name in declared(cls)}
+        texts = [key for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
+        strangers = [key for key in texts if key.value not in fields]
+        if typo := next((key for key in strangers if nearest(key.value, [spec.key])), None):
+            name = shown(_join(at, typo.value))
+            self.say(typo, f"unknown key {name}; did you mean {spec.key!r}?", KEY)
+        else:
+            names = ", ".join(spec.classes())
+            self.say(node, f"missing key {_bare(_join(at, spec.key))}: one of {names}", MISSING)
+
     def record(self, node: Any, cls: type[T], at: str, *, tag: str | None = None) -> T | None:
         """A `cls`, or None after saying why not; the key `tag` is none of its fields."""
         fields, values, before = declared(cls), dict[str, Any](), len(self.problems)
         children = self.mapping(node, at, f"a mapping of {', '.join(fields)}")
         if children is None:
             return None
+        meant = set()
         for name, (key, child) in children.items():
             if name in fields:
                 values[name] = self.value(child, *fields[name], _join(at, name))
             elif name != tag:
-                near = did_you_mean(name, fields) or f"; known: {', '.join(fields)}"
-                self.say(key, f"unknown key {shown(_join(at, name))}{near}")
-        for name, (field, _) in fields.items():
-            required = field.default is field.default_factory is dataclasses.MISSING
-            if required and name not in children:
-                self.say(node, f"missing key {shown(_join(at, name))}")
+                meant.add(near := nearest(name, fields))
+                hint = f"did you mean {near!r}?" if near else f"known: {', '.join(fields)}"
+                self.say(key, f"unknown key {shown(_join(at, name))}; {hint}", KEY)
+        # What a misspelt key stands for is not missing as well.
+        if absent := [_bare(_join(at, n)) for n in missing(cls, {*children, *meant})]:
+            what = "missing key" if len(absent) == 1 else "missing keys"
+            self.say(node, f"{what} {', '.join(absent)}", MISSING)
         try:
             return cls(**values) if len(self.problems) == before else None
         except ConfigError as e:  # a rule between two fields, checked by the record itself
@@ -234,10 +252,12 @@ class _Reader:
         children: dict[str, tuple[Any, Any]] = {}
         for key, child in node.value:
             if not isinstance(key, yaml.ScalarNode):
-                self.say(key, f"a key of {_bare(at) or 'the file'} must be text, not {_found(key)}")
+                self.say(
+                    key, f"a key of {_bare(at) or 'the file'} must be text, not {_found(key)}", KEY
+                )
             elif key.value in children:
                 first = f"(first on line {children[key.value][0].start_mark.line + 1})"
-                self.say(key, f"{_bare(_join(at, key.value))} is given twice {first}")
+                self.say(key, f"{_bare(_join(at, key.value))} is given twice {first}", KEY)
             else:
                 children[key.value] = (key, child)
         return children

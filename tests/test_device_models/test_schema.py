@@ -57,11 +57,19 @@ def test_all_problems_of_a_file_come_in_one_error_by_line(refusal):
         "read:\n  # volts\n  v_read_volts: 0.9\n  adc_bits: 8.5\n  adc_bits: 8\n"
     )
     assert refusal(text, Tile) == [
-        "tile.yaml:2:3: missing key 'array.cols'",
         "tile.yaml:3:3: unknown key 'array.colls'; did you mean 'cols'?",
+        "tile.yaml:8:3: read.adc_bits is given twice (first on line 7)",
         "tile.yaml:6:17: read.v_read_volts = 0.9 is outside [0.001, 0.5] V: more disturbs the state",
         "tile.yaml:7:13: read.adc_bits must be a whole number in [1, 16] bit, not '8.5'",
-        "tile.yaml:8:3: read.adc_bits is given twice (first on line 7)",
+    ]
+
+
+def test_what_a_mapping_lacks_is_one_line_and_comes_last(refusal):
+    assert refusal("array: {zzz: 4}\nread: {adc_bits: 99}\n", Tile) == [
+        "tile.yaml:1:9: unknown key 'array.zzz'; known: rows, cols",
+        "tile.yaml:2:18: read.adc_bits = 99 is outside [1, 16] bit",
+        "tile.yaml:1:8: missing keys array.rows, array.cols",
+        "tile.yaml:2:7: missing key read.v_read_volts",
     ]
 
 
@@ -118,7 +126,8 @@ def test_a_rule_between_fields_is_reported_at_its_mapping(refusal):
             "neuron: []\n",
             "1:9: neuron must be one of lif, adaptive, or a mapping with the key kind, n",
         ),
-        ("neuron: {}\n", "1:9: missing key 'neuron.kind': one of lif, adaptive"),
+        ("neuron: {}\n", "1:9: missing key neuron.kind: one of lif, adaptive"),
+        ("neuron: {knid: lif}\n", "1:10: unknown key 'neuron.knid'; did you mean 'kind'?"),
         ("neuron: {kind: [lif]}\n", "1:16: neuron.kind must be one of lif, adaptive, not a list"),
         (
             "neuron: {kind: fil}\n",
@@ -259,8 +268,7 @@ def test_an_empty_file_is_the_record_of_all_defaults(read_as, text):
 
 def test_an_empty_file_lacks_every_required_key(refusal):
     assert refusal("", Tile) == [
-        "tile.yaml:1:1: missing key 'array'",
-        "tile.yaml:1:1: missing key 'read'",
+        "tile.yaml:1:1: missing keys array, read",
     ]
 
 
@@ -364,8 +372,8 @@ def test_the_tag_selects_the_class_and_is_not_passed_on(tmp_path):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("step_fraction: 1\n", "1:1: missing key 'model': one of read, linear"),
-        ("", "1:1: missing key 'model': one of read, linear"),
+        ("step_fraction: 1\n", "1:1: missing key model: one of read, linear"),
+        ("", "1:1: missing key model: one of read, linear"),
         (
             "step_fraction: 1\nmodel: linaer\n",
             "2:8: model must be one of read, linear, not 'linaer'; did you mean 'linear'?",
@@ -377,7 +385,8 @@ def test_the_tag_selects_the_class_and_is_not_passed_on(tmp_path):
             "model: linear\nmodel: read\nstep_fraction: 0\n",
             "2:1: model is given twice (first on line 1)",
         ),
-        ("model: linear\n", "1:1: missing key 'step_fraction'"),
+        ("model: linear\n", "1:1: missing key step_fraction"),
+        ("modle: linear\n", "1:1: unknown key 'modle'; did you mean 'model'?"),
     ],
 )
 def test_a_wrong_tag_is_named_with_its_place(tagged_refusal, text, message):

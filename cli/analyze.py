@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from device_models.errors import ConfigError, XbarError
-from device_models.record import Record, override, quantity
+from device_models.overrides import override
+from device_models.record import Record, quantity
 
 from .sweeps import SWEEPS, parsed
 from .text import said, si

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from device_models.errors import ConfigError, XbarError
-from device_models.record import Record, describe, override, printed, quantity
+from device_models.overrides import override
+from device_models.record import Record, describe, printed, quantity
 
 from .text import said, si
 

@@ -14,7 +14,8 @@ import click
 
 from crossbar.experiment.sweep_axes import whole
 from device_models.errors import ConfigError, XbarError
-from device_models.record import Record, override, quantity
+from device_models.overrides import override
+from device_models.record import Record, quantity
 
 from .analyze import encoded
 from .sweeps import values_of

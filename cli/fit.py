@@ -113,7 +113,7 @@ def free(path: Path, *, force: bool) -> Path:
 def options(reading: Mapping[str, Any]) -> "Options":
     """What the user says about the files."""
     from device_models.fitting.options import Options
-    from device_models.record import override
+    from device_models.overrides import override
 
     texts = {n: (reading[n], label) for n, label in READING.items() if reading[n] is not None}
     if reading["window"] is not None:

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any, Literal
 import click
 
 from device_models.errors import ConfigError, RunError, XbarError
-from device_models.record import Record, override, quantity
+from device_models.overrides import override
+from device_models.record import Record, quantity
 
 from .text import said, si
 

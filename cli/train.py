@@ -1,6 +1,5 @@
 """`xbar train`: train a network by pulses, see it happen, keep the run."""
 
-import dataclasses
 import json as json_text
 import sys
 from collections.abc import Mapping
@@ -168,17 +167,8 @@ def settings(given: Mapping[str, str], config: str | None) -> "Training":
     base = load(Path(config), Training) if config else Training()
     if "adc_bits" in given:
         given = {"periphery.kind": "adc", **given}
-    named: dict[str, dict[str, tuple[str, str]]] = {"": {}}
-    for name, text in given.items():
-        for field in FIELDS.get(name, (name,)):
-            part, _, leaf = field.rpartition(".")
-            named.setdefault(part, {})[leaf] = (text, label(name))
-    changed = override(base, named.pop(""))
-    for part, texts in named.items():
-        if not dataclasses.is_dataclass(getattr(changed, part, None)):
-            raise ConfigError(f"--set {part}.{next(iter(texts))} names no part of the settings")
-        changed = dataclasses.replace(changed, **{part: override(getattr(changed, part), texts)})
-    return changed
+    fields = {field: name for name in given for field in FIELDS.get(name, (name,))}
+    return override(base, {field: (given[name], label(name)) for field, name in fields.items()})
 
 
 def fresh(given: Mapping[str, str], config: str | None, out: str | None) -> "Run":

@@ -1,8 +1,10 @@
-"""One declared range per field: it checks, it explains itself, it feeds the tests.
+"""One declaration per field: it checks, it explains itself, it feeds the tests.
 
-A parameter dataclass derives from `Record`; each number is declared with `quantity`. A field holds
-an int, float, bool, str or Literal, one of those or None, a nested record, a `tuple[X, ...]` or a
-`dict[str, X]`. Files are read and written by `device_models.schema`; this module knows no format.
+A parameter dataclass derives from `Record`. A number is declared with `quantity`, a name out of a
+table with `choice`, a record whose class a name selects with `tagged`. A field holds an int, float,
+bool, str, Literal or record, one of those or None, a `tuple[X, ...]` or a `dict[str, X]`. Files are
+read and written by `device_models.schema`, texts of the command line by `device_models.overrides`;
+this module knows no format.
 """
 
 import dataclasses
@@ -11,13 +13,13 @@ import math
 import numbers
 import re
 import types
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import MISSING, Field, dataclass
-from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from .errors import ConfigError
 
-T = TypeVar("T")
+Table = Mapping[str, Any] | Callable[[], Mapping[str, Any]]
 
 TYPES: dict[Any, Any] = {int: numbers.Integral, float: numbers.Real}  # numpy scalars are welcome
 KINDS = {int: "a whole number", float: "a number", bool: "true or false", str: "text"}
@@ -59,10 +61,101 @@ def quantity(unit: str, low: float, high: float, *, why: str = "", default: Any 
         why: What sets the limits; ends the message when they are passed.
         default: The value of a field that is not given; without it the field is required.
     """
-    metadata = {"range": Range(unit, low, high, why)}
+    return _field({"range": Range(unit, low, high, why)}, default)
+
+
+def _field(metadata: Mapping[str, Any], default: Any) -> Any:
+    """A dataclass field with its declaration."""
     if isinstance(default, dict):  # every record gets its own copy
         return dataclasses.field(default_factory=default.copy, metadata=metadata)
     return dataclasses.field(default=default, metadata=metadata)
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The keys of a table, as they are at each use: what was registered later counts too."""
+
+    table: Table
+
+    def entries(self) -> Mapping[str, Any]:
+        """The table."""
+        return self.table() if callable(self.table) else self.table
+
+
+def choice(table: Table, *, default: Any = MISSING) -> Any:
+    """A dataclass field of type `str` that only holds names out of a table.
+
+    Args:
+        table: The table whose keys are allowed, or a function that returns it, for a module that
+            cannot be imported yet.
+        default: The value of a field that is not given; without it the field is required.
+    """
+    return _field({"choice": Choice(table)}, default)
+
+
+@dataclass(frozen=True)
+class Tagged(Choice):
+    """A table of record classes, and the key of a file that names the class.
+
+    An entry is a record class, or a class whose attribute `Options` is one.
+    """
+
+    key: str = "kind"
+
+    def classes(self) -> dict[str, type[Any]]:
+        """Name -> record class.
+
+        Raises:
+            TypeError: Two names share a class, or a class has a field named as the key.
+        """
+        classes = {n: getattr(entry, "Options", entry) for n, entry in self.entries().items()}
+        if len(set(classes.values())) < len(classes):
+            raise TypeError(f"two of {', '.join(classes)} share a record class; give each its own")
+        for cls in classes.values():
+            if self.key in cls.__dataclass_fields__:
+                raise TypeError(f"{cls.__name__} has a field {self.key}, the key that names it")
+        return classes
+
+    def name_of(self, record: Any) -> str:
+        """The name of the class of a record that came out of the table."""
+        return next(name for name, cls in self.classes().items() if cls is type(record))
+
+    def short(self, name: str) -> Any:
+        """The record of all defaults of a name; the name itself where there is none."""
+        cls = self.classes().get(name)
+        return name if cls is None or missing(cls, ()) else cls()
+
+    def refusal(self, name: str, value: Any, words: str) -> str:
+        """Why `value` is no such record, as a sentence about `name`; `words` are what is allowed."""
+        cls = self.classes().get(value) if isinstance(value, str) else None
+        if cls is None:
+            near = did_you_mean(value, self.entries())
+            return f"{name} must be {words}, not {shown(value)}{near}"
+        keys = "".join(f", {field}: ..." for field in missing(cls, ()))
+        return f"{name} must be a mapping {{{self.key}: {value}{keys}}}, not {shown(value)}"
+
+    def __str__(self) -> str:
+        """What is allowed, in words."""
+        return f"one of {', '.join(self.entries())}, or a mapping with the key {self.key}"
+
+
+def tagged(table: Table, *, key: str = "kind", default: Any = MISSING) -> Any:
+    """A dataclass field that holds a record whose class is chosen by name out of a table.
+
+    The type of the field is a common base of the classes (`Record` will do), that or None, or a
+    tuple of it. A file says `{kind: NAME, ...}`, or `NAME` alone where no field is required.
+
+    Args:
+        table: Name -> record class, or name -> class whose attribute `Options` is one; or a function
+            that returns that.
+        key: Of the file that holds the name; no field of the records.
+        default: The value of a field that is not given, a record or a name; without it the field is
+            required.
+    """
+    spec = Tagged(table, key)
+    if not isinstance(default, str):
+        return _field({"tagged": spec}, default)
+    return dataclasses.field(default_factory=lambda: spec.short(default), metadata={"tagged": spec})
 
 
 class Record:
@@ -79,17 +172,26 @@ class Record:
             ConfigError: One line for each field that is outside its declaration.
         """
         owner = type(self).__name__
-        found = (
+        problems = (
             problem(f"{owner}.{name}", field, hint, getattr(self, name))
             for name, (field, hint) in declared(type(self)).items()
         )
-        raise_all(filter(None, found))
+        raise_all(filter(None, problems))
 
 
 def declared(cls: type) -> Mapping[str, tuple[Field[Any], Any]]:
     """The fields of a record class with their types, in order."""
     hints = get_type_hints(cls)
     return {field.name: (field, hints[field.name]) for field in dataclasses.fields(cls)}
+
+
+def missing(cls: type, given: Iterable[str]) -> list[str]:
+    """The fields of a record class that must be given and are not."""
+    return [
+        field.name
+        for field in dataclasses.fields(cls)
+        if field.default is field.default_factory is MISSING and field.name not in given
+    ]
 
 
 def problem(name: str, field: Field[Any], hint: Any, value: Any) -> str:
@@ -99,11 +201,14 @@ def problem(name: str, field: Field[Any], hint: Any, value: Any) -> str:
         return ""
     parts = members(name, hint, value)
     if parts is not None:
-        inner = get_args(hint)[-1] if get_origin(hint) is dict else get_args(hint)[0]
+        inner = item_hint(hint)
         return next(filter(None, (problem(at, field, inner, v) for at, v in parts)), "")
-    if not fits(hint, value):
-        refused = f"{name} must be {kind(field, hint, optional=optional)}, not {shown(value)}"
-        return refused + did_you_mean(value, get_args(hint) if get_origin(hint) is Literal else ())
+    if not fits(field, hint, value):
+        words = kind(field, hint, optional=optional)
+        if spec := variants(field, hint):
+            return spec.refusal(name, value, words)
+        near = did_you_mean(value, names(field, hint) or ())
+        return f"{name} must be {words}, not {shown(value)}{near}"
     allowed: Range | None = field.metadata.get("range")
     if allowed and value not in allowed:
         reason = f": {allowed.why}" if allowed.why else ""
@@ -111,6 +216,24 @@ def problem(name: str, field: Field[Any], hint: Any, value: Any) -> str:
     if hint is float and not math.isfinite(value):
         return f"{name} must be a finite number, not {shown(value)}"
     return ""
+
+
+def item_hint(hint: Any) -> Any:
+    """The type of the items of a list or mapping."""
+    return get_args(hint)[-1 if get_origin(hint) is dict else 0]
+
+
+def names(field: Field[Any], hint: Any) -> tuple[Any, ...] | None:
+    """The values that a field of a few names may hold; None for any other field."""
+    if get_origin(hint) is Literal:
+        return get_args(hint)
+    spec: Choice | None = field.metadata.get("choice")
+    return tuple(spec.entries()) if spec and hint is str else None
+
+
+def variants(field: Field[Any], hint: Any) -> Tagged | None:
+    """The table of a field that holds a record out of one; None for any other, and for a list."""
+    return None if get_origin(hint) in (tuple, dict) else field.metadata.get("tagged")
 
 
 def without_none(hint: Any) -> tuple[Any, bool]:
@@ -137,25 +260,28 @@ def is_text(key: Any) -> bool:
     return isinstance(key, str)
 
 
-def fits(hint: Any, value: Any) -> bool:
-    """Whether `value`, which is no list and no mapping, is of the type `hint`."""
-    origin, args = get_origin(hint), get_args(hint)
+def fits(field: Field[Any], hint: Any, value: Any) -> bool:
+    """Whether `value`, which is no list and no mapping, is of the type of a field."""
+    if spec := variants(field, hint):
+        return type(value) in spec.classes().values()
     if isinstance(value, bool) and hint is not bool:
         return False  # True would pass for the number 1
-    if origin is Literal:
-        return isinstance(value, str | int) and value in args
-    return origin is None and isinstance(value, TYPES.get(hint, hint))
+    if (allowed := names(field, hint)) is not None:
+        return isinstance(value, str | int) and value in allowed
+    return get_origin(hint) is None and isinstance(value, TYPES.get(hint, hint))
 
 
 def kind(field: Field[Any], hint: Any, *, optional: bool = False) -> str:
     """What a field of this type takes, in words: `a number in [0, 1] V`."""
     origin, args, allowed = get_origin(hint), get_args(hint), field.metadata.get("range")
-    if origin is Literal:
-        words = f"one of {', '.join(map(str, args))}"
+    if (values := names(field, hint)) is not None:
+        words = f"one of {', '.join(map(str, values))}"
     elif origin is tuple and args[1:] == (...,):
         words = f"a list, each item {kind(field, args[0])}"
     elif origin is dict and args[0] is str:
         words = f"a mapping of text to {kind(field, args[1])}"
+    elif spec := variants(field, hint):
+        words = str(spec)
     elif dataclasses.is_dataclass(hint):
         words = f"a mapping of {', '.join(declared(hint))}"  # type: ignore[arg-type]  # is a class
     elif hint in KINDS:
@@ -165,8 +291,8 @@ def kind(field: Field[Any], hint: Any, *, optional: bool = False) -> str:
     return words + (" or null" if optional else "")
 
 
-def parse(hint: Any, text: str) -> Any:
-    """`text` as a `hint`; where it is none, `text` itself, for `problem` to refuse."""
+def parse(field: Field[Any], hint: Any, text: str) -> Any:
+    """`text` as what a field of type `hint` holds; where it is none, itself, for `problem`."""
     hint, optional = without_none(hint)
     if optional and text in NULLS:
         return None
@@ -175,68 +301,49 @@ def parse(hint: Any, text: str) -> Any:
             return hint(text) if NUMBERS[hint].fullmatch(text) else text
         except ValueError:  # Python refuses whole numbers of more than 4300 digits
             return text
-    if get_origin(hint) is Literal:
-        return {str(choice): choice for choice in get_args(hint)}.get(text, text)
+    if spec := variants(field, hint):
+        return spec.short(text)
+    if (values := names(field, hint)) is not None:
+        return {str(value): value for value in values}.get(text, text)
     return TRUTH.get(text, text) if hint is bool else text
 
 
-def parse_option(hint: Any, text: str) -> Any:
-    """`parse` for the command line, where a list is written with commas."""
-    plain, optional = without_none(hint)
-    if get_origin(plain) is not tuple or (optional and text in NULLS):
-        return parse(hint, text)
-    items = text.split(",") if text.strip() else []
-    return tuple(parse(get_args(plain)[0], item.strip()) for item in items)
-
-
-def override(record: T, texts: Mapping[str, tuple[str, str]]) -> T:
-    """A copy of `record` in which some fields hold what the user typed.
-
-    Args:
-        record: The record to start from. Not modified.
-        texts: Field name -> (text, label as the user typed it, for example `--epochs`). A list is
-            typed with commas: `--layers 100,10`.
-
-    Returns:
-        The changed record.
-
-    Raises:
-        ConfigError: One line per wrong value, with its label; also where the values break a rule
-            between fields.
-    """
-    fields, values, found = declared(type(record)), dict[str, Any](), list[str]()
-    for name, (text, label) in texts.items():
-        if name not in fields:
-            found.append(f"{label} sets an unknown field {name!r}" + did_you_mean(name, fields))
-            continue
-        field, hint = fields[name]
-        values[name] = parse_option(hint, text)
-        found += filter(None, [problem(label, field, hint, values[name])])
-    raise_all(found)
-    return dataclasses.replace(record, **values)  # type: ignore[type-var]  # as in `declared`
+def default_of(field: Field[Any]) -> Any:
+    """What a field holds that is not given; None where it must be."""
+    if field.default_factory is not MISSING:
+        return field.default_factory()
+    return None if field.default is MISSING else field.default
 
 
 def describe(record: Any, prefix: str = "") -> list[tuple[str, str, str, str]]:
     """Every setting of a record as (name, value, unit, allowed), for printing.
 
     Args:
-        record: The record; nested ones become rows with dotted names.
+        record: The record; nested ones become rows with dotted names, as `override` takes them.
         prefix: Put before every name.
     """
     rows = []
     for name, (field, hint) in declared(type(record)).items():
-        value = getattr(record, name)
-        if dataclasses.is_dataclass(value):
-            rows += describe(value, f"{prefix}{name}.")
-            continue
-        plain, optional = without_none(hint)
-        allowed = field.metadata.get("range")
-        unit = allowed.unit if allowed else ""
-        words = kind(field, plain, optional=optional).removeprefix("one of ")
-        if allowed and plain in NUMBERS:
-            words = str(dataclasses.replace(allowed, unit="")) + (" or null" if optional else "")
-        rows.append((prefix + name, printed(value), unit, words))
+        rows += _rows(prefix + name, field, hint, getattr(record, name))
     return rows
+
+
+def _rows(name: str, field: Field[Any], hint: Any, value: Any) -> list[tuple[str, str, str, str]]:
+    """`describe` of one field."""
+    plain, optional = without_none(hint)
+    if dataclasses.is_dataclass(value):
+        spec, own = variants(field, plain), describe(value, f"{name}.")
+        if spec is None:
+            return own
+        return [(f"{name}.{spec.key}", spec.name_of(value), "", ", ".join(spec.entries())), *own]
+    if isinstance(value, tuple) and any(map(dataclasses.is_dataclass, value)):
+        items = (_rows(f"{name}.{i}", field, get_args(plain)[0], v) for i, v in enumerate(value))
+        return [row for rows in items for row in rows]
+    allowed = field.metadata.get("range")
+    words = kind(field, plain, optional=optional).removeprefix("one of ")
+    if allowed and plain in NUMBERS:
+        words = str(dataclasses.replace(allowed, unit="")) + (" or null" if optional else "")
+    return [(name, printed(value), allowed.unit if allowed else "", words)]
 
 
 def printed(value: Any) -> str:
@@ -268,13 +375,19 @@ def shown(value: Any) -> str:
     return text if len(text) <= LONGEST_SHOWN else f"{text[: LONGEST_SHOWN - 3]}..."
 
 
+def nearest(value: Any, known: Iterable[Any]) -> str:
+    """The nearest of some names to what was written; empty if none is near."""
+    near = difflib.get_close_matches(value, map(str, known), n=1) if isinstance(value, str) else []
+    return near[0] if near else ""
+
+
 def did_you_mean(value: Any, known: Iterable[Any]) -> str:
     """The nearest of some names, as the end of a message; empty if none is near."""
-    near = difflib.get_close_matches(value, map(str, known), n=1) if isinstance(value, str) else []
-    return f"; did you mean {near[0]!r}?" if near else ""
+    near = nearest(value, known)
+    return f"; did you mean {near!r}?" if near else ""
 
 
-def raise_all(found: Iterable[str] | Iterator[str]) -> None:
+def raise_all(problems: Iterable[str]) -> None:
     """Raise one ConfigError of all problems, one a line; do nothing if there is none."""
-    if text := "\n".join(found):
+    if text := "\n".join(problems):
         raise ConfigError(text)

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from device_models.errors import ConfigError
-from device_models.schema import Record, quantity
+from device_models.schema import Record, choice, quantity, tagged
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,6 +26,48 @@ class Tile(Record):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Lif(Record):
+    beta: float = quantity("", 0.0, 1.0, default=0.9)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Adaptive(Record):
+    beta: float = quantity("", 0.0, 1.0, default=0.8)
+    rise: float = quantity("", 0.0, 2.0, default=0.1)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.rise > self.beta:
+            raise ConfigError(f"rise = {self.rise:g} must not exceed beta = {self.beta:g}")
+
+
+NEURONS = {"lif": Lif, "adaptive": Adaptive}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Layer(Record):
+    """Base of the kinds of layers."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Dense(Layer):
+    neurons: int = quantity("", 1, 4096)
+    neuron: Record = tagged(NEURONS, default="lif")
+
+
+class MaxPool:
+    """A kind whose settings are not itself."""
+
+    @dataclass(frozen=True, kw_only=True)
+    class Options(Layer):
+        size: int = quantity("", 1, 8, default=2)
+
+
+LAYERS = {"dense": Dense, "max_pool": MaxPool}
+COLOURS = {"red": 1, "green": 2}
+
+
+@dataclass(frozen=True, kw_only=True)
 class Everything(Record):
     name: str = "tile"
     ei: str = "80:20"
@@ -44,6 +86,11 @@ class Everything(Record):
     joules: dict[str, float] = quantity("J", 0.0, 1.0, default={})
     read: Read = Read(v_read_volts=0.2)
     reads: tuple[Read, ...] = ()
+    colour: str = choice(lambda: COLOURS, default="red")
+    colours: tuple[str, ...] | None = choice(COLOURS, default=None)
+    neuron: Record = tagged(lambda: NEURONS, default=Adaptive(rise=0.5))
+    other: Record | None = tagged(NEURONS, default=None)
+    stack: tuple[Layer, ...] = tagged(LAYERS, default=())
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -59,8 +59,8 @@ def test_a_later_table_overrides_an_earlier_one(tmp_path):
     [
         ("unit: J", "unit: pJ", "mine.yaml:7:11: entries.router_hop.unit must be one of J, F, s, "),
         ("low: 1.0e-12", "low: -1.0", "mine.yaml:4:10: entries.router_hop.low = -1 is outside"),
-        ("    low: 1.0e-12\n", "", "missing key 'entries.router_hop.low'"),
-        ("    source: a bench\n", "", "missing key 'entries.router_hop.source'"),
+        ("    low: 1.0e-12\n", "", "missing key entries.router_hop.low"),
+        ("    source: a bench\n", "", "missing key entries.router_hop.source"),
         ("unit: J", "unit: s", "entries.router_hop.unit must be J, not 's'"),
         (
             "router_hop",

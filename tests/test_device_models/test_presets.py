@@ -87,6 +87,20 @@ def test_a_directory_is_no_device(tmp_path):
     assert str(error.value) == f"{tmp_path}: Is a directory; nothing was read"
 
 
+def test_the_cause_comes_before_what_follows_from_it(tmp_path):
+    path = tmp_path / "mine.yaml"
+    path.write_text("model: soft_bounds\nstatus: invented\nset_fractoin: 0.1\nc2c_sigma: 9\n")
+    with pytest.raises(ConfigError) as error:
+        load_device(str(path))
+    assert str(error.value).replace(str(path), "mine.yaml").split("\n") == [
+        "mine.yaml:3:1: unknown key 'set_fractoin'; did you mean 'set_fraction'?",
+        "mine.yaml:4:12: c2c_sigma = 9 is outside [0, 5]",
+        "mine.yaml:1:1: missing keys sources, g_min_siemens, g_max_siemens, d2d_step_sigma, "
+        "d2d_bound_sigma, set_volts, reset_volts, width_seconds, read_floor, read_fraction, "
+        "read_knee_ohms, read_exponent, read_cap, reset_fraction",
+    ]
+
+
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [

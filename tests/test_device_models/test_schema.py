@@ -5,7 +5,18 @@ import numpy as np
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
-from xbar_records import Array, Everything, Linear, Read, Tile
+from xbar_records import (
+    NEURONS,
+    Adaptive,
+    Array,
+    Dense,
+    Everything,
+    Lif,
+    Linear,
+    MaxPool,
+    Read,
+    Tile,
+)  # fmt: skip
 
 from device_models.errors import ConfigError
 from device_models.schema import dump, load, load_tagged
@@ -46,11 +57,19 @@ def test_all_problems_of_a_file_come_in_one_error_by_line(refusal):
         "read:\n  # volts\n  v_read_volts: 0.9\n  adc_bits: 8.5\n  adc_bits: 8\n"
     )
     assert refusal(text, Tile) == [
-        "tile.yaml:2:3: missing key 'array.cols'",
         "tile.yaml:3:3: unknown key 'array.colls'; did you mean 'cols'?",
+        "tile.yaml:8:3: read.adc_bits is given twice (first on line 7)",
         "tile.yaml:6:17: read.v_read_volts = 0.9 is outside [0.001, 0.5] V: more disturbs the state",
         "tile.yaml:7:13: read.adc_bits must be a whole number in [1, 16] bit, not '8.5'",
-        "tile.yaml:8:3: read.adc_bits is given twice (first on line 7)",
+    ]
+
+
+def test_what_a_mapping_lacks_is_one_line_and_comes_last(refusal):
+    assert refusal("array: {zzz: 4}\nread: {adc_bits: 99}\n", Tile) == [
+        "tile.yaml:1:9: unknown key 'array.zzz'; known: rows, cols",
+        "tile.yaml:2:18: read.adc_bits = 99 is outside [1, 16] bit",
+        "tile.yaml:1:8: missing keys array.rows, array.cols",
+        "tile.yaml:2:7: missing key read.v_read_volts",
     ]
 
 
@@ -96,6 +115,49 @@ def test_a_rule_between_fields_is_reported_at_its_mapping(refusal):
         ("<<: {lr: 1}\n", "1:1: unknown key '<<'; known:"),
         ('"a\\nb": 1\n', "1:1: unknown key 'a\\nb'; known:"),
         ("scheme: Dale\n", "1:9: scheme must be one of pair, one_sided, dale, not 'Dale'; did you"),
+        ("colour: blue\n", "1:9: colour must be one of red, green, not 'blue'"),
+        ("colours: [red, gren]\n", "1:16: colours[1] must be one of red, green, not 'gren'; did"),
+        (
+            "neuron: adaptiv\n",
+            "1:9: neuron must be one of lif, adaptive, or a mapping with the key kind, not 'adaptiv'; "
+            "did you mean 'adaptive'?",
+        ),
+        (
+            "neuron: []\n",
+            "1:9: neuron must be one of lif, adaptive, or a mapping with the key kind, n",
+        ),
+        ("neuron: {}\n", "1:9: missing key neuron.kind: one of lif, adaptive"),
+        ("neuron: {knid: lif}\n", "1:10: unknown key 'neuron.knid'; did you mean 'kind'?"),
+        ("neuron: {kind: [lif]}\n", "1:16: neuron.kind must be one of lif, adaptive, not a list"),
+        (
+            "neuron: {kind: fil}\n",
+            "1:16: neuron.kind must be one of lif, adaptive, not 'fil'",
+        ),
+        ("neuron: {kind: lif, rise: 1}\n", "1:21: unknown key 'neuron.rise'; known: beta"),
+        ("neuron: {kind: lif, beta: 2}\n", "1:27: neuron.beta = 2 is outside [0, 1]"),
+        ("neuron: {kind: lif, kind: lif}\n", "1:21: neuron.kind is given twice (first on line 1)"),
+        ("neuron: {kind: adaptive, rise: 1}\n", "1:9: neuron: rise = 1 must not exceed beta = 0.8"),
+        (
+            "neuron: null\n",
+            "1:9: neuron must be one of lif, adaptive, or a mapping with the key kind, n",
+        ),
+        (
+            "other: 1\n",
+            "1:8: other must be one of lif, adaptive, or a mapping with the key kind or nu",
+        ),
+        (
+            "stack: {kind: dense}\n",
+            "1:8: stack must be a list, each item one of dense, max_pool, or a",
+        ),
+        ("stack: dense\n", "1:8: stack must be a mapping {kind: dense, neurons: ...}, not 'dense'"),
+        (
+            "stack:\n  - max_pool\n  - {kind: dense, neurons: 0}\n",
+            "3:28: stack[1].neurons = 0 is outside [1, 4096]",
+        ),
+        (
+            "stack: [{kind: dense, neurons: 1, neuron: {kind: lif, bet: 0}}]\n",
+            "1:55: unknown key 'stack[0].neuron.bet'; did you mean 'beta'?",
+        ),
         (
             "lr: 1\n---\nlr: 2\n",
             "2:1: not YAML: expected a single document in the stream but found",
@@ -179,6 +241,18 @@ def test_only_null_is_null(refusal, text):
         ("read: {v_read_volts: 0.1}", "read", Read(v_read_volts=0.1)),
         ("reads: [{v_read_volts: 0.1}]", "reads", (Read(v_read_volts=0.1),)),
         ("\ufefflr: 2", "lr", 2.0),
+        ("colour: green", "colour", "green"),
+        ("colours: red", "colours", ("red",)),
+        ("neuron: lif", "neuron", Lif()),
+        ("neuron: {beta: 0.5, kind: lif}", "neuron", Lif(beta=0.5)),
+        ("other: null", "other", None),
+        ("other: lif", "other", Lif()),
+        ("stack: max_pool", "stack", (MaxPool.Options(),)),
+        (
+            "stack: [{kind: dense, neurons: 3, neuron: {kind: adaptive, rise: 0}}, max_pool]",
+            "stack",
+            (Dense(neurons=3, neuron=Adaptive(rise=0.0)), MaxPool.Options()),
+        ),
     ],
 )
 def test_a_scalar_means_what_it_says(read_as, text, name, value):
@@ -194,8 +268,7 @@ def test_an_empty_file_is_the_record_of_all_defaults(read_as, text):
 
 def test_an_empty_file_lacks_every_required_key(refusal):
     assert refusal("", Tile) == [
-        "tile.yaml:1:1: missing key 'array'",
-        "tile.yaml:1:1: missing key 'read'",
+        "tile.yaml:1:1: missing keys array, read",
     ]
 
 
@@ -246,7 +319,15 @@ def test_any_bytes_give_a_record_or_a_config_error(tmp_path_factory, data):
 @given(
     data=st.lists(
         st.sampled_from(
-            [*"-?:,[]{}#&*!|>'\"%@` \n\t~", *Everything.__dataclass_fields__, "0.5", ": ", "\n  "]
+            [
+                *"-?:,[]{}#&*!|>'\"%@` \n\t~",
+                *Everything.__dataclass_fields__,
+                *NEURONS,
+                "kind: ",
+                "0.5",
+                ": ",
+                "\n  ",
+            ]
         )
     )
 )
@@ -291,8 +372,8 @@ def test_the_tag_selects_the_class_and_is_not_passed_on(tmp_path):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("step_fraction: 1\n", "1:1: missing key 'model': one of read, linear"),
-        ("", "1:1: missing key 'model': one of read, linear"),
+        ("step_fraction: 1\n", "1:1: missing key model: one of read, linear"),
+        ("", "1:1: missing key model: one of read, linear"),
         (
             "step_fraction: 1\nmodel: linaer\n",
             "2:8: model must be one of read, linear, not 'linaer'; did you mean 'linear'?",
@@ -304,7 +385,8 @@ def test_the_tag_selects_the_class_and_is_not_passed_on(tmp_path):
             "model: linear\nmodel: read\nstep_fraction: 0\n",
             "2:1: model is given twice (first on line 1)",
         ),
-        ("model: linear\n", "1:1: missing key 'step_fraction'"),
+        ("model: linear\n", "1:1: missing key step_fraction"),
+        ("modle: linear\n", "1:1: unknown key 'modle'; did you mean 'model'?"),
     ],
 )
 def test_a_wrong_tag_is_named_with_its_place(tagged_refusal, text, message):
@@ -330,6 +412,12 @@ texts = st.text(st.characters(codec="utf-8"), max_size=20) | st.sampled_from(
         "<<",
     ]
 )
+neurons = st.builds(Lif, beta=st.floats(0.0, 1.0)) | st.builds(
+    Adaptive, beta=st.floats(0.5, 1.0), rise=st.floats(0.0, 0.5)
+)
+layers = st.builds(Dense, neurons=st.integers(1, 4096), neuron=neurons) | st.builds(
+    MaxPool.Options, size=st.integers(1, 8)
+)
 reads = st.builds(Read, v_read_volts=st.floats(1e-3, 0.5), adc_bits=st.integers(1, 16))
 records = st.builds(
     Everything,
@@ -350,6 +438,10 @@ records = st.builds(
     joules=st.dictionaries(texts, st.floats(0.0, 1.0), max_size=3),
     read=reads,
     reads=st.lists(reads, max_size=2).map(tuple),
+    colours=st.none() | st.lists(st.sampled_from(["red", "green"]), max_size=2).map(tuple),
+    neuron=neurons,
+    other=st.none() | neurons,
+    stack=st.lists(layers, max_size=2).map(tuple),
 )
 
 
@@ -365,6 +457,11 @@ def test_a_dumped_tag_selects_the_class(tmp_path):
     path.write_text(dump(record, ("model", "linear")))
     assert path.read_text() == "model: linear\nstep_fraction: 1.0e-17\n"
     assert load_tagged(path, "model", MODELS) == record
+
+
+def test_a_record_out_of_a_table_is_dumped_with_its_name(tmp_path):
+    text = dump(Dense(neurons=3, neuron=Adaptive()))
+    assert text == "neurons: 3\nneuron:\n  kind: adaptive\n  beta: 0.8\n  rise: 0.1\n"
 
 
 def test_numpy_scalars_are_dumped_in_full(tmp_path):

@@ -253,6 +253,7 @@ def sweep_report(
     import numpy as np
 
     from crossbar.figures import style, tile
+    from crossbar.metrics.statistics import student_interval
 
     sweep = SWEEPS[name]
     chips = [sweep.changed(base, value) for value in values]
@@ -265,7 +266,7 @@ def sweep_report(
     drawn = tile.sweep(sweep.title, sweep.unit, values, {run.folder.name: accuracy}, baseline)
     style.save(drawn, folder / f"sweep_{name}.png")
     write_csv(folder / f"sweep_{name}.csv", name, values, accuracy)
-    middle, half = tile.mean_interval(accuracy)
+    middle, half = student_interval(accuracy)
     return {
         "values": values,
         "accuracy": accuracy.tolist(),

@@ -291,11 +291,9 @@ def summary(
 
 def interval(values: Sequence[float]) -> dict[str, float]:
     """Mean over the chips and half of its 95 % interval."""
-    import numpy as np
+    from crossbar.metrics.statistics import student_interval
 
-    from crossbar.figures.tile import mean_interval
-
-    middle, half = mean_interval(np.array(values))
+    middle, half = student_interval(values)
     return {"mean": float(middle), "half_of_95_percent_interval": float(half)}
 
 

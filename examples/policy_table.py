@@ -8,19 +8,18 @@ with its 95 % interval by Student's t; what was sent is the mean over the seeds,
 
 import argparse
 import dataclasses
-import math
 import statistics
 from pathlib import Path
 from typing import Any
 
 import torch
-from scipy.stats import t as student
 
 from crossbar.datasets import fashion_mnist
 from crossbar.datasets.encode import encode
 from crossbar.experiment.config import Training
 from crossbar.experiment.run import summary
 from crossbar.experiment.trainer import Trainer
+from crossbar.metrics.statistics import student_interval
 from crossbar.synapses.policies.compatibility import policy_of
 from device_models.presets import load_device
 from device_models.schema import load
@@ -54,12 +53,8 @@ def trained(config: Training, images: fashion_mnist.FashionMnist) -> dict[str, A
 
 def interval(accuracies: list[float]) -> str:
     """Mean and half the width of its 95 % interval, in percent; one seed has none."""
-    mean = f"{statistics.mean(accuracies):.2%}"
-    n = len(accuracies)
-    if n == 1:
-        return mean
-    half = student.ppf(0.975, n - 1) * statistics.stdev(accuracies) / math.sqrt(n)
-    return f"{mean} +- {100.0 * half:.2f}"
+    mean, half = student_interval(accuracies)
+    return f"{mean:.2%}" + (f" +- {100.0 * half:.2f}" if len(accuracies) > 1 else "")
 
 
 def row(config: Training, found: list[dict[str, Any]]) -> tuple[str, ...]:

@@ -9,8 +9,9 @@ from device_models.pulsed import Pulsed
 
 from ..boards.routed import RoutedBoard
 from ..experiment.config import Training
-from ..experiment.run import Run, wilson_interval
+from ..experiment.run import Run
 from ..experiment.trainer import Trainer
+from ..metrics.statistics import wilson_interval
 from ..snn.engines.events import BatchResult
 from ..synapses.synapses import Synapses
 from .activity import About, Array, packed, write_activity

@@ -6,7 +6,6 @@ replaced whole, so a run killed at any moment is a run up to the last epoch that
 
 import io
 import json
-import math
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -23,6 +22,7 @@ from device_models.model import DeviceModel
 from device_models.registry import MODELS, name_of
 from device_models.schema import dump, load, load_tagged
 
+from ..metrics.statistics import wilson_interval
 from ..synapses.policies.compatibility import policy_of
 from . import checkpoint
 from .config import Training
@@ -228,15 +228,3 @@ def periphery(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     conversions = sum(row["reads"]["column_conversions"] for row in rows)
     share = clipped / max(1, conversions)
     return {"periphery": told[-1] | {"clipped_conversions": clipped, "clipped_share": share}}
-
-
-def wilson_interval(share: float, n: int) -> tuple[float, float]:
-    """95 % interval of a share of `n` independent trials.
-
-    Source:
-        E. B. Wilson, J. Am. Stat. Assoc. 22(158), 209-212, 1927.
-    """
-    z = 1.959964
-    middle = (share + z * z / (2 * n)) / (1 + z * z / n)
-    half = z * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n)) / (1 + z * z / n)
-    return max(0.0, middle - half), min(1.0, middle + half)

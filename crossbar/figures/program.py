@@ -8,8 +8,8 @@ from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from ..metrics.statistics import student_interval
 from . import style
-from .tile import mean_interval
 
 Floats = NDArray[np.float64]
 
@@ -70,7 +70,7 @@ def _pulses(axes: Axes, pulses: Floats) -> None:
 
 def _aging(axes: Axes, times: Sequence[float], accuracy: Floats, source: float) -> None:
     """Mean accuracy and its 95 % interval against device time; the first place is right after."""
-    middle, half = mean_interval(accuracy)
+    middle, half = student_interval(accuracy)
     places = range(len(times))
     axes.axhline(100.0 * source, color=style.FAINT, lw=1.2)
     axes.errorbar(

@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from device_models.units import prefix
 
 from ..array.tile import CrossbarTile
+from ..metrics.statistics import student_interval
 from ..wires.wires import Floats
 from . import style
 
@@ -127,7 +128,7 @@ def sweep(
     colours = (style.INHIBITORY, style.EXCITATORY, style.SET, style.RESET)
     lowest = baseline
     for (curve, found), colour in zip(curves.items(), colours, strict=False):
-        middle, half = mean_interval(found)
+        middle, half = student_interval(found)
         percent, error = 100.0 * middle, 100.0 * half
         axes.errorbar(
             values, percent, error, color=colour, lw=style.LINE_POINTS, marker="o", ms=4, capsize=3
@@ -141,14 +142,3 @@ def sweep(
     )
     style.name_lines(axes, labels)
     return figure
-
-
-def mean_interval(found: Floats) -> tuple[Floats, Floats]:
-    """Mean over the last axis and half of its 95 % interval: Student's t; 0 of one repeat."""
-    from scipy.stats import t as student
-
-    n = found.shape[-1]
-    middle = np.asarray(found.mean(-1))
-    if n < 2:
-        return middle, np.zeros(middle.shape)
-    return middle, np.asarray(found.std(-1, ddof=1) * student.ppf(0.975, n - 1) / np.sqrt(n))

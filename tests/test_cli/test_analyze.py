@@ -11,7 +11,6 @@ from xbar_training import fashion_images
 from cli import analyze
 from cli.main import main
 from crossbar.array.tile import CrossbarTile
-from crossbar.figures import tile as drawn
 from crossbar.wires.wires import Wires
 from device_models.errors import ConfigError
 
@@ -153,10 +152,3 @@ def test_a_tile_of_a_run_is_named_and_one_beyond_it_refused(trained, here):
     ended = run(trained, "--tile", 99, "--out", "b")
     assert ended.exit_code == 2
     assert "--tile = 99: layer 0 has 0 to 6; nothing was drawn" in ended.stderr
-
-
-def test_the_interval_of_a_mean_is_students():
-    middle, half = drawn.mean_interval(np.array([[1.0, 2.0, 3.0], [4.0, 4.0, 4.0]]))
-    np.testing.assert_allclose(middle, [2.0, 4.0], rtol=1e-12)
-    np.testing.assert_allclose(half, [4.302653 / np.sqrt(3.0), 0.0], rtol=1e-6)
-    assert drawn.mean_interval(np.array([[5.0]]))[1] == [0.0]

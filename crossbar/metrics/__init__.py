@@ -1,0 +1,1 @@
+"""Measures of results: confidence intervals."""

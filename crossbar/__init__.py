@@ -1,1 +1,49 @@
-"""Arrays of memristive devices, and everything that runs on them."""
+"""Arrays of memristive devices, and everything that runs on them.
+
+    import crossbar as xb
+
+    run = xb.train(xb.Training(device="oxram.yaml", epochs=2))
+    run.summary["test_accuracy"]
+
+Every name is imported on its first use: `import crossbar` alone costs nothing.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from device_models.presets import load_device as load_device
+
+    from .api.training import load_run as load_run
+    from .api.training import train as train
+    from .array.tile import CrossbarTile as CrossbarTile
+    from .experiment.config import Training as Training
+    from .experiment.run import Run as Run
+    from .snn.network import Network as Network
+    from .wires.wires import Wires as Wires
+
+_HOMES = {
+    "CrossbarTile": "crossbar.array.tile",
+    "Network": "crossbar.snn.network",
+    "Run": "crossbar.experiment.run",
+    "Training": "crossbar.experiment.config",
+    "Wires": "crossbar.wires.wires",
+    "load_device": "device_models.presets",
+    "load_run": "crossbar.api.training",
+    "train": "crossbar.api.training",
+}
+__all__ = [*_HOMES]  # noqa: PLE0604  # names, every one of them
+
+
+def __getattr__(name: str) -> Any:
+    """The public name, imported from its home."""
+    from importlib import import_module
+
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = globals()[name] = getattr(import_module(_HOMES[name]), name)
+    return value
+
+
+def __dir__() -> list[str]:
+    """The public names."""
+    return sorted(_HOMES)

@@ -4,6 +4,9 @@ An error takes one argument, the message: what was found, where, what is allowed
 happen. (A second argument would break unpickling, and with it every pool of processes.)
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 
 class XbarError(Exception):
     """Base class; the CLI turns it into one message and this exit code, never a traceback."""
@@ -39,3 +42,21 @@ class HardwareError(XbarError):
     """Cable, instrument or board: look at it and try again."""
 
     exit_code = 3
+
+
+@contextmanager
+def consequence(nothing: str) -> Iterator[None]:
+    """Let every error inside end in what did not happen, unless it says so already.
+
+    Args:
+        nothing: For example `nothing was written`.
+
+    Raises:
+        XbarError: That of the block, of its class.
+    """
+    try:
+        yield
+    except XbarError as e:
+        if "nothing was" in str(e):
+            raise
+        raise type(e)(f"{e}; {nothing}") from e

@@ -20,15 +20,15 @@ from device_models.record import did_you_mean
 from device_models.schema import dump
 
 from ..datasets.encode import Data
-from ..experiment.config import Training
+from ..experiment import sweep_axes
 from ..experiment.reevaluate import rebuilt
 from ..experiment.run import Run
-from ..experiment.sweep_axes import AXES
 from .activity import FILE, UNREADABLE, read_arrays, save, unpacked
 from .counts import RunCounts, counts_of_run, run_counts
 from .record_activity import recorded
 
 FOLDER = "explore"
+AXES = {name: axis for name, axis in sweep_axes.AXES.items() if not axis.rewrites}
 MOST = 10_000  # points
 SHARED = ("0.rows", "0.times", "0.offsets")  # input events: those of the run, not kept again
 
@@ -74,18 +74,18 @@ def explore(
     """
     run = Run.open(folder)
     settings = combined(axes)
-    configs = [changed(run.config, each) for each in settings]
+    chips = [on_chip(run, each) for each in settings]
     base = counts_of_run(folder)
     shared = read_arrays(folder / FILE, "", SHARED)
     state = hashlib.sha256(run.checkpoint() + dump(run.model).encode()).hexdigest()
     found: list[Point] = []
     images: list[Data] = []
-    for each, config in zip(settings, configs, strict=True):
-        place = folder / FOLDER / key_of(config, state)
+    for each, chip in zip(settings, chips, strict=True):
+        place = folder / FOLDER / key_of(chip, state)
         point = kept(place, each, base, shared)
         if point is None:
             images = images or [data()]
-            tested(run, images[0], config, each, place, threads)
+            tested(chip, images[0], each, place, threads)
             point = kept(place, each, base, shared)
         if point is None:
             raise RunError(f"{place}.json was written and cannot be read back")
@@ -115,30 +115,29 @@ def combined(axes: Mapping[str, Sequence[float]]) -> list[dict[str, float]]:
     return [dict(zip(axes, point, strict=True)) for point in itertools.product(*axes.values())]
 
 
-def changed(config: Training, settings: Mapping[str, float]) -> Training:
-    """The settings of a run with some values changed.
+def on_chip(run: Run, settings: Mapping[str, float]) -> Run:
+    """The run on the chip of a point.
 
     Raises:
-        ConfigError: One is out of range.
+        ConfigError: A value is out of range.
     """
     for name, value in settings.items():
         try:
-            config = AXES[name](config, value)
+            run = run.on_chip(AXES[name].changes(value))
         except ConfigError as e:
             raise ConfigError(f"{name} = {value:g}: {e}; nothing was tested") from e
-    return config
+    return run
 
 
-def key_of(config: Training, state: str) -> str:
+def key_of(chip: Run, state: str) -> str:
     """Sixteen digits that name a point: its settings, the devices and the version of the code."""
-    text = f"{version('xbar-hil')}\n{state}\n{dump(config)}"
+    text = f"{version('xbar-hil')}\n{state}\n{dump(chip.config)}"
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def tested(
-    run: Run,
+    chip: Run,
     data: Data,
-    config: Training,
     settings: Mapping[str, float],
     place: Path,
     threads: int | None,
@@ -150,11 +149,11 @@ def tested(
         RunError: Such a chip has other devices, or the point cannot be written.
     """
     try:
-        trainer = rebuilt(run, data, config, threads)
+        trainer = rebuilt(chip, data, threads)
     except (ConfigError, RunError) as e:
-        chip = ", ".join(f"{name} = {value:g}" for name, value in settings.items())
-        raise type(e)(f"{chip}: the run cannot be tested there: {e}") from e
-    arrays = recorded(config, run.model, trainer)
+        point = ", ".join(f"{name} = {value:g}" for name, value in settings.items())
+        raise type(e)(f"{point}: the run cannot be tested there: {e}") from e
+    arrays = recorded(trainer)
     try:
         place.parent.mkdir(exist_ok=True)
         save(place.with_suffix(".npz"), {n: a for n, a in arrays.items() if n not in SHARED})

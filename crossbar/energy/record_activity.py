@@ -4,11 +4,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from device_models.model import DeviceModel
 from device_models.pulsed import Pulsed
 
 from ..boards.routed import RoutedBoard
-from ..experiment.config import Training
 from ..experiment.run import Run
 from ..experiment.trainer import Trainer
 from ..metrics.statistics import wilson_interval
@@ -27,43 +25,44 @@ def keep(run: Run, trainer: Trainer) -> None:
     Raises:
         OSError: It cannot be written; what was there is untouched.
     """
-    write_activity(run.folder, recorded(run.config, run.model, trainer))
+    write_activity(run.folder, recorded(trainer))
 
 
-def recorded(config: Training, model: DeviceModel, trainer: Trainer) -> dict[str, np.ndarray]:
+def recorded(trainer: Trainer) -> dict[str, np.ndarray]:
     """The arrays of an activity file, of the trainer's last test."""
     done, hidden = trainer.recorded()
     return packed(
-        config.network,
-        about(config, model, trainer, done),
+        trainer.setup.network,
+        about(trainer, done),
         [trainer.data.test_events, *hidden],
         [Array(siemens(layer), fan_out(layer), nonzero(layer)) for layer in trainer.layers],
     )
 
 
-def about(config: Training, model: DeviceModel, trainer: Trainer, done: BatchResult) -> About:
+def about(trainer: Trainer, done: BatchResult) -> About:
     """What the file says of the run; `done` is the test."""
+    setup, model = trainer.setup, trainer.setup.model
     accuracy = float((done.predictions == trainer.data.test_labels).mean())
     width, endurance = 0.0, None  # of a device without pulses of its own
     if isinstance(model, Pulsed):
         width, endurance = model.width_seconds, model.endurance_pulses or None
     return About(
         epochs=trainer.epoch,
-        training_images=trainer.epoch * trainer.batches * config.batch_size,
+        training_images=trainer.epoch * trainer.batches * trainer.batch_size,
         accuracy=accuracy,
         accuracy_interval=wilson_interval(accuracy, len(done.predictions)),
-        ei=config.network.ei,
-        mapping=config.mapping,
-        device=config.device,
-        seed=config.seed,
-        v_read_volts=config.v_read_volts,
-        t_read_seconds=config.t_read_seconds,
+        ei=setup.network.ei,
+        mapping=setup.mapping,
+        device=setup.device,
+        seed=setup.seed,
+        v_read_volts=setup.reads.v_read_volts,
+        t_read_seconds=setup.reads.t_read_seconds,
         pulse_seconds=width,
         endurance_pulses=endurance,
-        tile_rows=config.tile_rows,
-        tile_columns=config.tile_columns,
-        adc_bits=config.periphery.adc_bits if config.periphery.kind == "adc" else None,
-        is_analog=config.periphery.kind == "analog",
+        tile_rows=setup.tiles.tile_rows,
+        tile_columns=setup.tiles.tile_columns,
+        adc_bits=setup.periphery.adc_bits if setup.periphery.kind == "adc" else None,
+        is_analog=setup.periphery.kind == "analog",
     )
 
 

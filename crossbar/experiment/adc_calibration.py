@@ -9,7 +9,7 @@ import numpy as np
 from device_models.errors import ConfigError
 
 from ..array.counters import Counters
-from ..array.periphery import FrontEnd
+from ..array.periphery import FrontEnd, Periphery
 from ..snn import kernels
 from ..snn.encodings.latency import Events
 from ..snn.engines.adc import (
@@ -21,8 +21,8 @@ from ..snn.engines.adc import (
 )
 from ..snn.engines.dense import DenseEngine
 from ..snn.engines.events import Engine
+from ..snn.network import Network
 from ..synapses.synapses import EffectiveWeights, Synapses
-from .config import Training
 
 Fronts = Sequence[FrontEnd | None]
 
@@ -56,7 +56,8 @@ def calibrated(
     fronts: Fronts,
     events: Events,
     chosen: np.ndarray,
-    config: Training,
+    network: Network,
+    tile_rows: int,
 ) -> list[FrontEnd | None]:
     """Front ends with a range for what the layers are now; a fixed range stays.
 
@@ -69,7 +70,6 @@ def calibrated(
     if isinstance(engine, DenseEngine):
         raise ConfigError("the range of converters is measured by the kernels, not by dense torch")
     chosen = chosen[:CALIBRATION_IMAGES]
-    network = config.network
     none = np.zeros((0, 0), np.float32)
     ideal = [
         layer.effective(front.factor if front else 1.0)._replace(variance=none)
@@ -88,35 +88,40 @@ def calibrated(
     return [
         front
         and dataclasses.replace(
-            front, range_amperes=measured_range(layer, front, driven, config.tile_rows)
+            front, range_amperes=measured_range(layer, front, driven, tile_rows)
         )
         for layer, front, driven in zip(layers, fronts, lines, strict=True)
     ]
 
 
-def report(fronts: Fronts, counters: Counters, config: Training) -> dict[str, Any]:
+def report(fronts: Fronts, counters: Counters, t_read_seconds: float) -> dict[str, Any]:
     """What an epoch's row says of the periphery; nothing where it is ideal."""
     first = fronts[0]
     if first is None:
         return {}
-    told: dict[str, Any] = {
+    entry: dict[str, Any] = {
         "kind": first.periphery.kind,
-        "tile_seconds": first.periphery.tile_seconds(config.t_read_seconds),
+        "tile_seconds": first.periphery.tile_seconds(t_read_seconds),
     }
     if first.periphery.kind == "adc":
         conversions = counters.column_conversions
-        told |= {
+        entry |= {
             "bits": first.periphery.adc_bits,
             "range_amperes": [front.range_amperes for front in fronts if front],
             "clipped_conversions": counters.clipped_conversions,
             "clipped_share": counters.clipped_conversions / max(1, conversions),
         }
-    return {"periphery": told}
+    return {"periphery": entry}
 
 
-def complaint(told: dict[str, Any], config: Training) -> str:
-    """What a person must know of a fixed range that is too small; empty if it is not."""
-    fixed, share = config.periphery.adc_range_amperes, told.get("clipped_share", 0.0)
+def complaint(entry: dict[str, Any], periphery: Periphery) -> str:
+    """What a person must know of a fixed range that is too small; empty if it is not.
+
+    Args:
+        entry: What `report` says of the epoch.
+        periphery: Of the chip.
+    """
+    fixed, share = periphery.adc_range_amperes, entry.get("clipped_share", 0.0)
     if fixed is None or share <= CLIPPED_IS_MUCH:
         return ""
     return (

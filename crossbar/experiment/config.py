@@ -1,114 +1,111 @@
-"""Every setting of a training run, with its range."""
+"""Every setting of a training run: the records of its rooms."""
 
-import math
-from dataclasses import dataclass, field
-from typing import Literal
+from dataclasses import dataclass, field, replace
 
 from device_models.errors import ConfigError
-from device_models.record import Record, quantity
+from device_models.record import Record, quantity, tagged
 
 from ..array.faults import Faults
 from ..array.half_select import HalfSelect
 from ..array.periphery import Periphery
-from ..mappings import MappingOptions
+from ..array.tiles import Tiles
+from ..mappings import MAPPINGS
+from ..snn.engines import ENGINES
 from ..snn.network import Network
-from ..synapses.optimizers import OPTIMIZERS
-from ..synapses.policies.accumulate import AccumulateOptions
-from ..synapses.policies.tiki_taka import TikiOptions
+from ..synapses.optimizers import OPTIMIZERS, OptimizerOptions
+from ..synapses.policies import POLICIES
+from ..synapses.reads import Reads
 from ..wires.wires import Wires
 
-PolicyName = Literal["accumulate", "closed_loop", "stochastic", "sign", "tiki_taka"]
+BASELINE_DEVICE = "ideal.yaml"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Training(Record):
-    """A training run. Together with the device file it determines every pulse.
+    """A training run. Together with the device file and the versions it determines every pulse.
 
-    The batch is that of the seed paper, and so is the `optimizer` sgd with its rate of 0.01; a
-    `learning_rate` left open is that of the optimizer. In the `rate_unit` pulses it counts mean
-    steps of the device, of each layer its own: 0.5 with adam is half a pulse an update. The `schedule` lets it fall to zero over the
-    epochs of the run along a half cosine, so a run continued to more epochs goes on at a higher
-    rate. `hidden_w_max` and
-    `readout_w_max` are the weights that the full conductance window stands for; left open, they
-    follow from the levels of the device (`w_max_of`). `update_noise` is
-    the paper's sigma_noise / sigma_init and only means something to a `gaussian_update` device;
-    both layers get the same noise in weight units. Device time passes at one inference time per
-    image and is told to the devices every `clock_every` updates. Between updates the wires of a
-    tile are followed to first order and solved anew as `wires_refresh` says (`WiredArray`).
     A `policy` left open is closed_loop where pulses miss what they are sent for, and accumulate, as
     in the seed paper, where devices take exact steps.
-    What carries the error back is `backward`: the weights as last `readback` and moved on by the
-    pulses sent since, their `sign` alone times the mean size of the layer's weights, or the `true`
-    ones, which only an emulator knows.
-    `init_from` says where the first weights came from, if they were not drawn; a run keeps them.
-    Training knows nothing of `faults` unless `placement` is `remap` or fewer than all `copies` of a
-    layer are `averaged` (None: all): both look at the fault map (`crossbar.array.placement`).
+
+    Attributes:
+        device: File or preset.
+        update_noise: The paper's sigma_noise / sigma_init, for a `gaussian_update` device alone;
+            all layers get the same noise in weight units.
+        init_from: Where the first weights came from, if they were not drawn; a run keeps them.
+        seed: Of everything random.
+        epochs: Passes over the training samples.
+        batch_size: Samples of an update; that of the seed paper.
+        network: Layers and neurons.
+        mapping: How weights stand for conductances, one of MAPPINGS.
+        policy: How wanted changes become pulses, one of POLICIES; None: as the device asks for.
+        optimizer: How gradients become wanted changes, one of OPTIMIZERS.
+        reads: How and when conductances are read.
+        tiles: The arrays.
+        wires: Their lines.
+        half_select: How arrays without transistors are biased.
+        faults: What is broken.
+        periphery: Drivers, converters and neurons of the chip.
+        engine: What computes the passes, one of ENGINES.
+        versions: Of what wrote a run, by name; noted by the run, and no setting.
     """
 
     device: str = "oxram.yaml"
+    update_noise: float = quantity("", 0.0, 1000.0, default=0.0)
     init_from: str | None = None
     seed: int = quantity("", 0, 2**31 - 1, default=0)
     epochs: int = quantity("epochs", 0, 100_000, default=3)
     batch_size: int = quantity("images", 1, 60_000, default=256)
-    optimizer: Literal["sgd", "momentum", "adam"] = "sgd"
-    learning_rate: float | None = quantity("", 0.0, 100.0, default=None)
-    rate_unit: Literal["weight", "pulses"] = "weight"
-    schedule: Literal["constant", "cosine"] = "constant"
-    policy: PolicyName | None = None
-    accumulate: AccumulateOptions = field(default_factory=AccumulateOptions)
-    sign_threshold: float = quantity("of the largest change", 0.0, 0.999, default=0.5)
-    tiki_taka: TikiOptions = field(default_factory=TikiOptions)
-    backward: Literal["readback", "true", "sign"] = "readback"
-    mapping: Literal["one_sided", "pair", "dale", "reference_column", "bit_sliced"] = "one_sided"
-    mapping_options: MappingOptions = field(default_factory=MappingOptions)
-    hidden_w_max: float | None = quantity("weight", 1e-6, 1e3, default=None)
-    readout_w_max: float | None = quantity("weight", 1e-6, 1e3, default=None)
-    update_noise: float = quantity("", 0.0, 1000.0, default=0.0)
-    readback_every: int = quantity("updates", 1, 1_000_000, default=4)
-    clock_every: int = quantity("updates", 1, 1_000_000, default=16)
-    v_read_volts: float = quantity("V", 1e-3, 0.5, why="more disturbs the state", default=0.2)
-    t_read_seconds: float = quantity("s", 1e-10, 1.0, default=100e-9)
-    tile_rows: int = quantity("lines", 1, 65_536, default=128)
-    tile_columns: int = quantity("lines", 1, 65_536, default=128)
+    network: Network = field(default_factory=Network)
+    mapping: Record = tagged(MAPPINGS, default="one_sided")
+    policy: Record | None = tagged(POLICIES, default=None)
+    optimizer: OptimizerOptions = tagged(OPTIMIZERS, default="sgd")
+    reads: Reads = field(default_factory=Reads)
+    tiles: Tiles = field(default_factory=Tiles)
     wires: Wires = field(default_factory=Wires)
-    wires_refresh: Literal["every", "epoch", "adaptive"] = "adaptive"
-    wires_bound: float = quantity("", 1e-9, 1.0, default=1e-2)
-    array_kind: Literal["1T1R", "1R"] = "1T1R"
     half_select: HalfSelect = field(default_factory=HalfSelect)
     faults: Faults = field(default_factory=Faults)
-    placement: Literal["none", "remap"] = "none"
-    copies: int = quantity("copies", 1, 64, default=1)
-    averaged: int | None = quantity("copies", 1, 64, default=None)
     periphery: Periphery = field(default_factory=Periphery)
-    network: Network = field(default_factory=Network)
+    engine: Record = tagged(ENGINES, default="events")
+    versions: dict[str, str] = field(default_factory=dict, compare=False)
 
     def __post_init__(self) -> None:
         """Check the fields and the rules between them.
 
         Raises:
-            ConfigError: A field is outside its range, a rate in pulses is missing, more copies are
-                averaged than there are, or copies are read through a periphery.
+            ConfigError: A field is outside its range, or copies are read through a periphery.
         """
         super().__post_init__()
-        if self.averaged is not None and self.averaged > self.copies:
-            raise ConfigError(
-                f"averaged = {self.averaged} exceeds the {self.copies} copies of a layer"
-            )
-        if self.rate_unit == "pulses" and self.learning_rate is None:
-            raise ConfigError("rate_unit = pulses needs a learning_rate in pulses; none is given")
-        if self.copies > 1 and self.periphery != Periphery():
+        if self.tiles.copies > 1 and self.periphery != Periphery():
             raise ConfigError("copies of a layer are read without periphery; leave copies at 1")
 
-    @property
-    def first_rate(self) -> float:
-        """Learning rate of the first update."""
-        if self.learning_rate is not None:
-            return self.learning_rate
-        return OPTIMIZERS[self.optimizer].default_rate
+    def float_baseline(self) -> "Training":
+        """The same network and optimizer on weights that lose nothing.
 
-    def rate(self, epochs: float) -> float:
-        """Learning rate of an update that comes after so many epochs, whole or not."""
-        if self.schedule == "constant":
-            return self.first_rate
-        share = min(1.0, epochs / max(1, self.epochs))
-        return self.first_rate * 0.5 * (1.0 + math.cos(math.pi * share))
+        Seed, data order, initial weights, network, batches, epochs and optimizer stay. The weights
+        are ideal devices, pulsed in steps of 2^-24 of a window that no weight leaves (`w_max_of`)
+        and read exactly: gradient descent on 32-bit numbers, under Dale's law where the run is.
+        There are no wires, periphery, faults or copies.
+
+        Raises:
+            ConfigError: The rate counts pulses, which the baseline has none of.
+        """
+        if self.optimizer.rate_unit == "pulses":
+            raise ConfigError(
+                "a float baseline has no pulses to count: give the rate with "
+                "optimizer.rate_unit=weight"
+            )
+        return Training(
+            device=BASELINE_DEVICE,
+            init_from=self.init_from,
+            seed=self.seed,
+            epochs=self.epochs,
+            batch_size=self.batch_size,
+            network=self.network,
+            policy=POLICIES["accumulate"].Options(),
+            optimizer=self.optimizer,
+            engine=self.engine,
+        )
+
+    def with_policy(self, policy: Record) -> "Training":
+        """The same with a policy that is named."""
+        return replace(self, policy=policy)

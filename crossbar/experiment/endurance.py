@@ -25,13 +25,13 @@ def wear(layers: Sequence[Synapses], policies: Sequence[Policy]) -> dict[str, An
     """
     model = layers[0].board.model
     given = model.endurance_pulses if isinstance(model, Pulsed) else 0.0
-    found = {
+    entry = {
         "pulses_per_device": spread([layer.board.pulses_per_device() for layer in layers]),
         "endurance_pulses": given or None,
     }
     if fast := [board.pulses_per_device() for policy in policies for board in policy.boards]:
-        found["fast_array"] = spread(fast)
-    return found
+        entry["fast_array"] = spread(fast)
+    return entry
 
 
 def spread_of(board: SimulatedBoard | RoutedBoard) -> dict[str, float]:
@@ -56,9 +56,9 @@ def spread(parts: Sequence[Tensor]) -> dict[str, float]:
 def memory(policies: Sequence[Policy], optimizer: Optimizer) -> dict[str, float]:
     """Digital bytes per synapse, mean over all synapses."""
     synapses = sum(policy.synapses for policy in policies)
-    kept = sum(policy.bytes_per_synapse * policy.synapses for policy in policies) / synapses
+    held = sum(policy.bytes_per_synapse * policy.synapses for policy in policies) / synapses
     parts = {
-        "policy": kept,
+        "policy": held,
         "optimizer": float(optimizer.bytes_per_weight),
         "read_back": READ_BACK_BYTES,
     }

@@ -9,33 +9,32 @@ from torch import Tensor
 from device_models.model import DeviceModel
 from device_models.pulsed import Pulsed
 
-from .config import Training
 from .endurance import spread
 from .trainer import Trainer
 
 UPDATES = 16  # of the dry run; ours
 
 
-def worn_out(config: Training, model: DeviceModel, made: Callable[[], Trainer]) -> str:
+def worn_out(epochs: int, model: DeviceModel, new_trainer: Callable[[], Trainer]) -> str:
     """Why the devices will not last a training, as one line; empty if they will, or never wear.
 
     The first updates are made on a chip of their own, and their pulses are taken as the rate of all
     updates. Later ones are rarely larger.
 
     Args:
-        config: Settings of the training.
+        epochs: Of the training.
         model: Kind of device.
-        made: Makes a trainer of these.
+        new_trainer: Makes a trainer of the run.
     """
     endurance = model.endurance_pulses if isinstance(model, Pulsed) else 0.0
-    if not endurance or not config.epochs:
+    if not endurance or not epochs:
         return ""
-    trainer = made()
-    expected = spread([expected_pulses(trainer, config.epochs)])
+    trainer = new_trainer()
+    expected = spread([expected_pulses(trainer, epochs)])
     if expected["max"] <= endurance:
         return ""
     return (
-        f"warning: {config.epochs} epochs will send a device about {expected['mean']:,.0f} pulses "
+        f"warning: {epochs} epochs will send a device about {expected['mean']:,.0f} pulses "
         f"in the mean and {expected['max']:,.0f} at most, and it lasts {endurance:,.0f} "
         f"(a dry run of {UPDATES} updates; --epochs or another --policy sends fewer)"
     )
@@ -50,6 +49,6 @@ def expected_pulses(trainer: Trainer, epochs: int) -> Tensor:
     """
     trainer.start()
     first = torch.cat([board.pulses_per_device() for board in trainer.boards]).double()
-    made = len(list(islice(trainer.run_epoch(), UPDATES)))
+    updates = len(list(islice(trainer.run_epoch(), UPDATES)))
     after = torch.cat([board.pulses_per_device() for board in trainer.boards]).double()
-    return first + (after - first) * (trainer.batches * epochs / max(1, made))
+    return first + (after - first) * (trainer.batches * epochs / max(1, updates))

@@ -10,36 +10,46 @@ import torch
 from device_models.model import DeviceModel
 from device_models.streams import stream
 
-from ..array.faults import FaultMap, check_bridges, draw, healthy, load
+from ..array.faults import FaultMap, Faults, check_bridges, draw, healthy, load
 from ..array.placement import Placement, place
 from ..array.tile import Tiling
+from ..array.tiles import Tiles
 from ..mappings import Mapping
 from ..snn.encodings.latency import Events
 from ..snn.network import Network, initial_weights
 from ..synapses.synapses import Synapses
-from .config import Training
+from ..wires.wires import Wires
 
 
-def fault_map(config: Training, model: DeviceModel, tiling: Tiling, number: int) -> FaultMap | None:
-    """The faults of layer `number`; None for a perfect array.
+def fault_map(
+    faults: Faults, wires: Wires, model: DeviceModel, tiling: Tiling, *, seed: int, index: int
+) -> FaultMap | None:
+    """The faults of one layer; None for a perfect array.
+
+    Args:
+        faults: Their rates or map.
+        wires: Of the array.
+        model: Kind of device.
+        tiling: The array, with all copies.
+        seed: Of the run.
+        index: Of the layer.
 
     Raises:
         ConfigError: The map cannot be read or does not fit, or lines are bridged that have no
             resistance.
     """
-    if config.faults.none:
+    if faults.none:
         return None
-    if config.faults.map is not None:
-        found = load(Path(config.faults.map), number, tiling)
+    if faults.map is not None:
+        broken = load(Path(faults.map), index, tiling)
     else:
-        numbers = stream("faults", config.seed, number)
-        found = draw(config.faults, tiling, model, generator=numbers)
-    check_bridges(found, config.wires)
-    return found
+        broken = draw(faults, tiling, model, generator=stream("faults", seed, index))
+    check_bridges(broken, wires)
+    return broken
 
 
 def placed(
-    config: Training,
+    tiles: Tiles,
     mapping: Mapping,
     faults: FaultMap | None,
     tiling: Tiling,
@@ -49,32 +59,31 @@ def placed(
     """Where a layer lies; None where it fills its array row by row.
 
     Args:
-        config: Copies, and whether rows may change places.
+        tiles: Copies, and whether rows may change places.
         mapping: Of the layer.
         faults: Of its array; None for a perfect one.
         tiling: The array, with all copies.
         weights: To be stored, (rows, outputs).
         importance: (rows,); None: all rows count the same.
     """
-    if config.copies == 1 and (config.placement == "none" or faults is None):
+    if tiles.copies == 1 and (tiles.placement == "none" or faults is None):
         return None
-    averaged = config.averaged or config.copies
     wanted = torch.from_numpy(weights)
     targets = mapping.targets(mapping.clip(wanted))
     return place(
         healthy(tiling) if faults is None else faults,
         targets.clamp_(mapping.g_min_siemens, mapping.g_max_siemens),
         mapping.weights,
-        copies=config.copies,
-        averaged=averaged,
-        remap=config.placement == "remap",
+        copies=tiles.copies,
+        averaged=tiles.averaged_copies,
+        remap=tiles.placement == "remap",
         importance=importance,
     )
 
 
-def first_weights(config: Training) -> tuple[np.ndarray, ...]:
+def first_weights(network: Network, seed: int) -> tuple[np.ndarray, ...]:
     """The initial weights of a run."""
-    return initial_weights(config.network, generator=stream("initial weights", config.seed))
+    return initial_weights(network, generator=stream("initial weights", seed))
 
 
 def row_activity(events: Events, network: Network) -> list[np.ndarray | None]:
@@ -92,5 +101,5 @@ def row_activity(events: Events, network: Network) -> list[np.ndarray | None]:
 def faulty(layers: Sequence[Synapses], lost_pulses: int) -> dict[str, Any]:
     """What a row of metrics says of faults; nothing without them."""
     broken = [layer.board.broken for layer in layers]
-    found = [one.faults.as_dict() for one in broken if one is not None]
-    return {"faults": {"layers": found, "lost_pulses": lost_pulses}} if found else {}
+    layer_faults = [each.faults.as_dict() for each in broken if each is not None]
+    return {"faults": {"layers": layer_faults, "lost_pulses": lost_pulses}} if layer_faults else {}

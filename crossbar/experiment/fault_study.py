@@ -8,9 +8,9 @@ import numpy as np
 
 from ..array.faults import Faults
 from ..datasets.encode import Data
-from . import checkpoint
+from . import builder
+from .reevaluate import rebuilt
 from .run import Run
-from .trainer import Trainer
 
 
 class Tested(NamedTuple):
@@ -30,8 +30,7 @@ class Tested(NamedTuple):
 
 def trained_weights(run: Run, data: Data) -> tuple[np.ndarray, ...]:
     """The weights that a run's chip holds for a reader without noise, one array a layer."""
-    trainer = Trainer(run.config, run.model, data, threads=1, weights=run.weights)
-    checkpoint.restore(trainer, run.checkpoint())
+    trainer = rebuilt(run, data, threads=1)
     for layer in trainer.layers:
         layer.board.settle()
     return tuple(layer.effective().weights for layer in trainer.layers)
@@ -56,22 +55,21 @@ def evaluate_with_faults(
         data: Encoded images; the training images only tell how busy the input lines are.
         weights: Of both layers, as `trained_weights` gives them.
         faults: Their rates or map.
-        placement: As in `Training`.
-        copies: As in `Training`.
-        averaged: As in `Training`.
+        placement: As in `Tiles`.
+        copies: As in `Tiles`.
+        averaged: As in `Tiles`.
         seed: Of the chip: devices, faults and noise. Equal seeds and growing rates add faults to
             those of the lower rate.
         threads: How many samples run at a time; by default one per processor.
     """
-    config = replace(
-        run.config, faults=faults, placement=placement, copies=copies, averaged=averaged, seed=seed
-    )
-    trainer = Trainer(config, run.model, data, threads=threads, weights=weights)
+    tiles = replace(run.config.tiles, placement=placement, copies=copies, averaged=averaged)
+    config = replace(run.config, faults=faults, tiles=tiles, seed=seed)
+    trainer = builder.trainer(config, run.model, data, threads=threads, weights=weights)
     trainer.start()
     held = [layer.effective().weights for layer in trainer.layers]
     off = [
-        float(np.abs(found - wanted).mean() / max(float(np.abs(wanted).mean()), 1e-300))
-        for found, wanted in zip(held, weights, strict=True)
+        float(np.abs(read - wanted).mean() / max(float(np.abs(wanted).mean()), 1e-300))
+        for read, wanted in zip(held, weights, strict=True)
     ]
     row = trainer.rows[0]
     return Tested(row["test_accuracy"], tuple(off), row)

@@ -7,6 +7,7 @@ replaced whole, so a run killed at any moment is a run up to the last epoch that
 import io
 import json
 import os
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from importlib.metadata import version
@@ -20,13 +21,20 @@ from device_models import atomic
 from device_models.errors import RunError
 from device_models.model import DeviceModel
 from device_models.registry import MODELS, name_of
-from device_models.schema import dump, load, load_tagged
+from device_models.schema import dump, load, load_tagged, override
 
 from ..metrics.statistics import wilson_interval
-from ..synapses.policies.compatibility import policy_of
+from ..synapses.policies.compatibility import policy_name, policy_of
 from . import checkpoint
 from .config import Training
 from .trainer import Trainer
+
+DISTRIBUTION = "xbar-hil"
+LIBRARIES = ("torch", "numpy", "numba")
+THEN = ", then "  # between the versions that went on with a run
+ADDED = (  # over the epochs
+    "pulses", "programming_operations", "programmed_devices", "reads", "energy_joules", "seconds"
+)  # fmt: skip
 
 
 class Run:
@@ -37,7 +45,10 @@ class Run:
         config: `config.yaml`, the policy named.
         model: `device.yaml`.
         weights: `weights.npz`, written at the start of a run with `init_from`; None without.
+        trainer: Where the last epoch left it, after a training in this process; else None.
     """
+
+    trainer: Trainer | None = None
 
     def __init__(
         self,
@@ -48,34 +59,24 @@ class Run:
     ) -> None:
         """Describe a run; nothing is written before `save`."""
         self.folder, self.model = folder, model
-        self.config = replace(config, policy=policy_of(config, model))
+        self.config = replace(config, policy=policy_of(config.policy, model))
         self.weights = weights
 
     @classmethod
-    def new(cls, folder: Path, config: Training, model: DeviceModel) -> "Run":
-        """A run that does not exist yet.
+    def new(
+        cls,
+        folder: Path,
+        config: Training,
+        model: DeviceModel,
+        weights: Sequence[np.ndarray] | None = None,
+    ) -> "Run":
+        """A run that does not exist yet, by the versions that are installed.
 
         Raises:
             RunError: The folder exists and is not empty, or cannot be made.
         """
-        if folder.is_dir() and not any(folder.iterdir()):
-            return cls(folder, config, model)
-        if (folder / "checkpoint.npz").exists():
-            raise RunError(
-                f"{folder} is a run already; continue it with --resume {folder} or choose "
-                "another --out; nothing was written"
-            )
-        if folder.exists():
-            raise RunError(
-                f"{folder} exists and is not a run; choose another --out; nothing was written"
-            )
-        above = next(parent for parent in folder.absolute().parents if parent.exists())
-        if not (above.is_dir() and os.access(above, os.W_OK)):
-            raise RunError(
-                f"{folder} cannot be made, because {above} is no folder that can be written; "
-                "nothing was written"
-            )
-        return cls(folder, config, model)
+        check_new(folder)
+        return cls(folder, replace(config, versions=installed_versions()), model, weights)
 
     @classmethod
     def open(cls, folder: Path) -> "Run":
@@ -88,9 +89,59 @@ class Run:
         for name in ("config.yaml", "device.yaml", "checkpoint.npz"):
             if not (folder / name).is_file():
                 raise RunError(f"{folder} is not a run that can be continued: it has no {name}")
+        if not re.search("^versions:", (folder / "config.yaml").read_text("utf-8"), re.MULTILINE):
+            raise RunError(
+                f"{folder} is a run of the first edition of xbar, whose settings had other names: "
+                "go on with the version that its summary.json names, or train anew"
+            )
         config = load(folder / "config.yaml", Training)
         model = load_tagged(folder / "device.yaml", "model", MODELS)
         return cls(folder, config, model, first_weights(folder) if config.init_from else None)
+
+    def on_chip(self, changes: Mapping[str, str]) -> "Run":
+        """The same devices and weights on another chip; not to be saved.
+
+        Args:
+            changes: Settings by their dotted names, as `override` takes them.
+
+        Raises:
+            ConfigError: A value is outside its range.
+        """
+        return Run(self.folder, override(self.config, changes), self.model, self.weights)
+
+    @property
+    def rows(self) -> list[dict[str, Any]]:
+        """The epochs of `metrics.jsonl`, the first of before training."""
+        lines = (self.folder / "metrics.jsonl").read_text("utf-8").splitlines()
+        return [json.loads(line) for line in lines]
+
+    @property
+    def summary(self) -> dict[str, Any]:
+        """What `summary.json` says.
+
+        Raises:
+            RunError: The run was never finished.
+        """
+        path = self.folder / "summary.json"
+        if not path.is_file():
+            raise RunError(f"{self.folder} has no summary.json: its training was never finished")
+        return dict(json.loads(path.read_text("utf-8")))
+
+    def note_versions(self) -> list[str]:
+        """Take note of the versions that go on with the run; one line for each that differs.
+
+        The same seed may give other pulses there.
+        """
+        lines = []
+        for name, installed in installed_versions().items():
+            began = self.config.versions.get(name, "an unknown version")
+            if began.rpartition(THEN)[2] != installed:
+                lines.append(
+                    f"note: {self.folder} was trained with {name} {began}, this is {installed}; "
+                    "equal seeds may give other pulses"
+                )
+                self.config.versions[name] = f"{began}{THEN}{installed}"
+        return lines
 
     def save(self, trainer: Trainer, before: list[np.ndarray]) -> None:
         """Write the state after an epoch.
@@ -127,21 +178,58 @@ class Run:
     def write_summary(
         self,
         rows: Sequence[Mapping[str, Any]],
-        twin_rows: Sequence[Mapping[str, Any]] | None = None,
+        baseline_rows: Sequence[Mapping[str, Any]] | None = None,
     ) -> dict[str, Any]:
         """Write `summary.json` and return it.
 
         Args:
             rows: Epochs of the run.
-            twin_rows: Those of its float twin, if it has one; the gap is what the run lacks.
+            baseline_rows: Those of its float baseline, if it has one; the gap is what the run
+                lacks.
         """
-        found = summary(rows, self.config)
-        if twin_rows is not None:
-            accuracy = twin_rows[-1]["test_accuracy"]
-            gap = accuracy - found["test_accuracy"]
-            found["float_twin"] = {"test_accuracy": accuracy, "gap": gap}
-        atomic.write(self.folder / "summary.json", (json.dumps(found, indent=2) + "\n").encode())
-        return found
+        content = summary(rows) | {
+            "seed": self.config.seed,
+            "device": self.config.device,
+            "ei": self.config.network.ei,
+            "policy": policy_name(policy_of(self.config.policy, self.model)),
+            "version": version(DISTRIBUTION),
+        }
+        if baseline_rows is not None:
+            accuracy = baseline_rows[-1]["test_accuracy"]
+            gap = accuracy - content["test_accuracy"]
+            content["float_baseline"] = {"test_accuracy": accuracy, "gap": gap}
+        atomic.write(self.folder / "summary.json", (json.dumps(content, indent=2) + "\n").encode())
+        return content
+
+
+def check_new(folder: Path) -> None:
+    """Refuse a folder that no run can be written to.
+
+    Raises:
+        RunError: It exists and is not empty, or cannot be made.
+    """
+    if folder.is_dir() and not any(folder.iterdir()):
+        return
+    if (folder / "checkpoint.npz").exists():
+        raise RunError(
+            f"{folder} is a run already; continue it with --resume {folder} or choose "
+            "another --out; nothing was written"
+        )
+    if folder.exists():
+        raise RunError(
+            f"{folder} exists and is not a run; choose another --out; nothing was written"
+        )
+    above = next(parent for parent in folder.absolute().parents if parent.exists())
+    if not (above.is_dir() and os.access(above, os.W_OK)):
+        raise RunError(
+            f"{folder} cannot be made, because {above} is no folder that can be written; "
+            "nothing was written"
+        )
+
+
+def installed_versions() -> dict[str, str]:
+    """What the pulses of a run depend on besides its settings."""
+    return {"xbar": version(DISTRIBUTION), **{name: version(name) for name in LIBRARIES}}
 
 
 def first_weights(folder: Path) -> tuple[np.ndarray, ...]:
@@ -157,15 +245,9 @@ def first_weights(folder: Path) -> tuple[np.ndarray, ...]:
         raise RunError(f"{folder} cannot be continued: weights.npz cannot be read ({e})") from e
 
 
-def summary(rows: Sequence[Mapping[str, Any]], config: Training) -> dict[str, Any]:
-    """What a run came to, from its epochs."""
+def summary(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """The results of a run, from its epochs."""
     first, last = rows[0], rows[-1]
-
-    def total(name: str) -> Any:
-        if isinstance(first[name], Mapping):
-            return {part: sum(row[name][part] for row in rows) for part in first[name]}
-        return sum(row[name] for row in rows)
-
     return {
         "test_accuracy": last["test_accuracy"],
         "test_accuracy_interval": wilson_interval(last["test_accuracy"], last["test_images"]),
@@ -173,58 +255,44 @@ def summary(rows: Sequence[Mapping[str, Any]], config: Training) -> dict[str, An
         "spikes_per_inference": last["spikes_per_inference"],
         "spikes_per_inference_initial": first["spikes_per_inference"],
         "rate_hz": {"initial": first["rate_hz"], "final": last["rate_hz"]},
-        "pulses": total("pulses"),
-        "programming_operations": total("programming_operations"),
-        "programmed_devices": total("programmed_devices"),
-        "reads": total("reads"),
-        "energy_joules": total("energy_joules"),
-        **by_array(rows),
-        "seconds": total("seconds"),
-        "seed": config.seed,
-        "device": config.device,
-        "ei": config.network.ei,
-        "policy": config.policy,
+        **{name: total([row[name] for row in rows]) for name in ADDED},
+        "layers": by_array(rows),
         **mapping(rows),
         **periphery(rows),
-        **{name: last[name] for name in ("wear", "digital_bytes_per_synapse") if name in last},
-        "version": version("xbar-hil"),
+        "wear": last["wear"],
+        "digital_bytes_per_synapse": last["digital_bytes_per_synapse"],
     }
 
 
-def by_array(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """What every array was sent and read for, added up; nothing if an epoch does not say."""
-    if not all("layers" in row for row in rows):
-        return {}
+def total(values: Sequence[Any]) -> Any:
+    """The sum of numbers, or of mappings of numbers by name."""
+    if isinstance(values[0], Mapping):
+        return {name: total([value[name] for value in values]) for name in values[0]}
+    return sum(values)
 
-    def added(parts: Sequence[Any]) -> Any:
-        if isinstance(parts[0], Mapping):
-            return {name: added([part[name] for part in parts]) for name in parts[0]}
-        return sum(parts)
 
-    last = {"name", "pulses_per_device"}
+def by_array(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """What every array was sent and read for, added up."""
+    lasting = {"name", "pulses_per_device"}
     arrays = zip(*(row["layers"] for row in rows), strict=True)
-    return {
-        "layers": [
-            {n: own[-1][n] if n in last else added([part[n] for part in own]) for n in own[-1]}
-            for own in arrays
-        ]
-    }
+    return [
+        {n: parts[-1][n] if n in lasting else total([part[n] for part in parts]) for n in parts[-1]}
+        for parts in arrays
+    ]
 
 
 def mapping(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """The mapping of a run, its refreshes added up; nothing for epochs that do not say."""
-    told = [row["mapping"] for row in rows if "mapping" in row]
-    if not told:
-        return {}
-    return {"mapping": told[0] | {"refreshed": sum(entry["refreshed"] for entry in told)}}
+    """The mapping of a run, its refreshes added up."""
+    refreshed = sum(row["mapping"]["refreshed"] for row in rows)
+    return {"mapping": rows[0]["mapping"] | {"refreshed": refreshed}}
 
 
 def periphery(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """The periphery of a run, clipped conversions added up; nothing where it was ideal."""
-    told = [row["periphery"] for row in rows if "periphery" in row]
-    if not told or "clipped_conversions" not in told[-1]:
-        return {"periphery": told[-1]} if told else {}
-    clipped = sum(entry["clipped_conversions"] for entry in told)
+    entries = [row["periphery"] for row in rows if "periphery" in row]
+    if not entries or "clipped_conversions" not in entries[-1]:
+        return {"periphery": entries[-1]} if entries else {}
+    clipped = sum(entry["clipped_conversions"] for entry in entries)
     conversions = sum(row["reads"]["column_conversions"] for row in rows)
     share = clipped / max(1, conversions)
-    return {"periphery": told[-1] | {"clipped_conversions": clipped, "clipped_share": share}}
+    return {"periphery": entries[-1] | {"clipped_conversions": clipped, "clipped_share": share}}

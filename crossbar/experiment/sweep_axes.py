@@ -1,50 +1,99 @@
-"""What of a chip can change while its conductances stay: settings with one value changed."""
+"""What of a chip a sweep can change, and the values that it takes."""
 
-import dataclasses
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
 
-if TYPE_CHECKING:  # torch comes with it; the names of the axes alone must cost nothing
-    from .config import Training
-
-
-def wires(config: "Training", ohms: float) -> "Training":
-    """Segments of word and bit lines of `ohms`."""
-    changed = dataclasses.replace(config.wires, word_ohms=ohms, bit_ohms=ohms)
-    return dataclasses.replace(config, wires=changed)
+from device_models.errors import ConfigError
 
 
-def tile(config: "Training", lines: float) -> "Training":
-    """Square tiles."""
-    return dataclasses.replace(config, tile_rows=whole(lines), tile_columns=whole(lines))
+@dataclass(frozen=True)
+class Axis:
+    """One property of a chip.
+
+    Attributes:
+        title: Of the axis of a figure.
+        unit: Of the values.
+        changes: Value -> settings by their dotted names, as `override` takes them.
+        rewrites: The weights are written to a new chip for each test; else the conductances stay.
+    """
+
+    title: str
+    unit: str
+    changes: Callable[[float], dict[str, str]]
+    rewrites: bool = False
 
 
-def tile_rows(config: "Training", lines: float) -> "Training":
-    """Tiles of so many word lines."""
-    return dataclasses.replace(config, tile_rows=whole(lines))
+def both(*names: str, fraction: float = 1.0) -> Callable[[float], dict[str, str]]:
+    """Changes that give every name the same fraction of the value."""
+    return lambda value: dict.fromkeys(names, text(value * fraction))
 
 
-def tile_columns(config: "Training", lines: float) -> "Training":
-    """Tiles of so many bit lines."""
-    return dataclasses.replace(config, tile_columns=whole(lines))
-
-
-def adc_bits(config: "Training", bits: float) -> "Training":
+def converters(bits: float) -> dict[str, str]:
     """Columns converted with so many bits."""
-    converter = dataclasses.replace(config.periphery, kind="adc", adc_bits=whole(bits))
-    return dataclasses.replace(config, periphery=converter)
+    return {"periphery.kind": "adc", "periphery.adc_bits": text(bits)}
 
 
-def v_read_volts(config: "Training", volts: float) -> "Training":
-    """Another read voltage."""
-    return dataclasses.replace(config, v_read_volts=volts)
+def text(value: float) -> str:
+    """A value as it is typed; a whole number without a point."""
+    return str(int(value) if value == value // 1 and abs(value) < 1e18 else value)
 
 
-def whole(value: float) -> Any:
-    """A whole number as an int; any other as it is, for the record to refuse."""
-    return int(value) if value == value // 1 and abs(value) < 1e18 else value
-
-
-AXES: dict[str, Callable[["Training", float], "Training"]] = {
-    axis.__name__: axis for axis in (adc_bits, tile, tile_rows, tile_columns, v_read_volts, wires)
+AXES = {
+    "wires": Axis(
+        "segment of a word or bit line", "ohm", both("wires.word_ohms", "wires.bit_ohms")
+    ),
+    "tile": Axis(
+        "rows and columns of a tile", "lines", both("tiles.tile_rows", "tiles.tile_columns")
+    ),
+    "tile_rows": Axis("rows of a tile", "lines", both("tiles.tile_rows")),
+    "tile_columns": Axis("columns of a tile", "lines", both("tiles.tile_columns")),
+    "v_read_volts": Axis("read voltage", "V", both("reads.v_read_volts")),
+    "adc_bits": Axis("resolution of the converters", "bits", converters),
+    "stuck": Axis(
+        "share of stuck devices, half high and half low",
+        "",
+        both("faults.stuck_low_share", "faults.stuck_high_share", fraction=0.5),
+        rewrites=True,
+    ),
+    "stuck_low": Axis(
+        "share of devices stuck low", "", both("faults.stuck_low_share"), rewrites=True
+    ),
 }
+
+
+def parse_axis(typed: str) -> tuple[str, list[float]]:
+    """`NAME=1,2,5` or `NAME=LOW:HIGH[:STEP]` as a name and its values, rising.
+
+    Raises:
+        ConfigError: Another form, or a property that cannot be swept.
+    """
+    name, _, values = typed.partition("=")
+    if name not in AXES:
+        raise ConfigError(f"--sweep {name!r} is unknown; known: {', '.join(AXES)}")
+    return name, parse_values(name, values)
+
+
+def parse_values(name: str, values: str) -> list[float]:
+    """`1,2,5` or `LOW:HIGH[:STEP]` as values, rising, each once.
+
+    Args:
+        name: Of what is swept, for the message.
+        values: The text.
+
+    Raises:
+        ConfigError: Another form, or too many values.
+    """
+    try:
+        if ":" in values:
+            low, high, *step = (float(part) for part in values.split(":"))
+            by = step[0] if step else 1.0
+            points = [low + i * by for i in range(int((high - low) / by + 1e-9) + 1)]
+        else:
+            points = [float(part) for part in values.split(",")]
+    except (ValueError, ZeroDivisionError, OverflowError) as e:
+        raise ConfigError(
+            f"--sweep {name} takes values such as 1,2,5 or 3:10 or 0:0.2:0.05, not {values!r}"
+        ) from e
+    if not 0 < len(points) <= 1000:
+        raise ConfigError(f"--sweep {name} has {len(points)} values; 1 to 1000 are possible")
+    return sorted(set(points))

@@ -3,12 +3,11 @@
 import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import numpy as np
 import torch
 
-from device_models.model import DeviceModel
 from device_models.streams import stream, stream_key, torch_stream
 
 from ..array.counters import Counters
@@ -18,17 +17,16 @@ from ..boards.simulated import Algorithm, SimulatedBoard
 from ..datasets.encode import Data
 from ..snn.encodings.latency import Events
 from ..snn.engines.events import BatchResult
+from ..snn.network import Network
 from ..synapses.backward_weights import backward_weights
 from ..synapses.estimate import WeightEstimate
-from ..synapses.optimizers import OPTIMIZERS
-from ..synapses.policies import POLICIES
-from ..synapses.policies.compatibility import check_serving, policy_of
 from ..synapses.synapses import Synapses
 from .adc_calibration import calibrated, complaint, report, view
-from .builder import build, engine, front_end
-from .config import Training
 from .endurance import memory, spread_of, wear
-from .fault_aware import faulty, first_weights, row_activity
+from .fault_aware import faulty
+
+if TYPE_CHECKING:
+    from .builder import Setup
 
 T = TypeVar("T")
 
@@ -49,7 +47,10 @@ class Trainer:
     epoch goes on exactly as one that was never stopped.
 
     Attributes:
+        setup: What it was built with.
         data: The encoded images.
+        epochs: Of the run.
+        batch_size: Images of an update.
         layers: The layers of synapses, that of the readout last.
         policies: What turns a wanted change into pulses, one per layer.
         optimizers: What turns a gradient into a wanted change, one per layer.
@@ -59,36 +60,25 @@ class Trainer:
 
     def __init__(
         self,
-        config: Training,
-        model: DeviceModel,
+        setup: "Setup",
         data: Data,
         *,
-        threads: int | None = None,
-        accelerator: str | None = None,
-        weights: Sequence[np.ndarray] | None = None,
+        epochs: int,
+        batch_size: int,
         notice: Callable[[str], object] = warnings.warn,
     ) -> None:
-        """Build the chip; `start` or `restore` comes next.
+        """Take what was built; `start` or `resume` comes next.
 
         Args:
-            config: Settings.
-            model: Kind of device.
+            setup: Layers, policies, optimizers and engine, made by `crossbar.experiment.builder`.
             data: The encoded images.
-            threads: How many samples run at a time; by default one per processor.
-            accelerator: Device of torch that runs the passes densely; None for the kernels.
-            weights: What `start` writes, of every layer; by default the initial weights.
+            epochs: Of the run; they set the pace of the learning rate.
+            batch_size: Images of an update.
             notice: Told once where a fixed range of converters is too small.
         """
-        self._config, self.data = config, data
-        self._engine = engine(config, threads, accelerator)
-        self._weights = weights or first_weights(config)
-        busy = row_activity(data.train_events, config.network)
-        self.layers = build(config, model, weights=self._weights, importance=busy)
-        check_serving(config, model, self.layers[-1].mapping)
-        policy = POLICIES[policy_of(config, model)]
-        self.policies = [policy.build(layer, config, i) for i, layer in enumerate(self.layers)]
-        rule = OPTIMIZERS[config.optimizer]
-        self.optimizers = [rule(layer.mapping.shape) for layer in self.layers]
+        self.setup, self.data, self.epochs, self.batch_size = setup, data, epochs, batch_size
+        self.layers, self.policies = setup.layers, setup.policies
+        self.optimizers = setup.optimizers
         self.epoch = 0
         self.rows: list[dict[str, Any]] = []
         self._reported = [Counters() for _ in self.boards]
@@ -102,7 +92,7 @@ class Trainer:
             algorithm: How they are written; None for the simple loop of the boards.
         """
         began = time.perf_counter()
-        weights, clipped = self._weights, 0.0
+        weights, clipped = self.setup.weights, 0.0
         for layer, w in zip(self.layers, weights, strict=True):
             layer.program(torch.from_numpy(w), algorithm=algorithm)
             clipped += layer.mapping.clipped(torch.from_numpy(w)) * w.size
@@ -113,39 +103,40 @@ class Trainer:
         """Go on from the end of an epoch, once layers and policies are restored."""
         self.epoch, self.rows = epoch, rows
         self._reported = [board.counters for board in self.boards]
-        self._clipped = rows[0].get("mapping", {}).get("clipped_share")
+        self._clipped = rows[0]["mapping"]["clipped_share"]
 
     @property
     def boards(self) -> list[SimulatedBoard | RoutedBoard]:
         """All arrays: those of the layers, then those that policies own."""
-        own = [board for policy in self.policies for board in policy.boards]
-        return [*(layer.board for layer in self.layers), *own]
+        fast = [board for policy in self.policies for board in policy.boards]
+        return [*(layer.board for layer in self.layers), *fast]
 
     @property
     def batches(self) -> int:
         """Updates of an epoch; a last batch that is not full is left out."""
-        return len(self.data.train_labels) // self._config.batch_size
+        return len(self.data.train_labels) // self.batch_size
 
     def run_epoch(self) -> Iterator[Progress]:
         """Train one epoch, batch by batch, and evaluate."""
         began = time.perf_counter()
-        epoch, size = self.epoch + 1, self._config.batch_size
+        epoch, size, seed = self.epoch + 1, self.batch_size, self.setup.seed
+        reads = self.setup.reads
         for board in self.boards:
             board.reseed(epoch)
         for policy in self.policies:
             policy.begin_epoch()
-        order = stream("shuffle", self._config.seed, epoch).permutation(len(self.data.train_labels))
-        rounding = torch_stream("policy", self._config.seed, epoch)
-        key = stream_key("read noise", self._config.seed, epoch, 0)
+        order = stream("shuffle", seed, epoch).permutation(len(self.data.train_labels))
+        rounding = torch_stream("policy", seed, epoch)
+        key = stream_key("read noise", seed, epoch, 0)
         batches = self.batches
         right, loss = 0, 0.0
         for batch in range(batches):
             chosen = order[batch * size : (batch + 1) * size]
-            if batch % self._config.readback_every == 0:
+            if batch % reads.readback_every == 0:
                 known = [layer.estimate(layer.read_back()) for layer in self.layers]
             done = self._learn(chosen, known, key, batch * size, rounding)
-            if (batch + 1) % self._config.clock_every == 0:
-                self._wait(self._config.clock_every * size)
+            if (batch + 1) % reads.clock_every == 0:
+                self._wait(reads.clock_every * size)
             right += int((done.predictions == self.data.train_labels[chosen]).sum())
             loss += float(done.losses.sum())
             yield Progress(epoch, batch + 1, batches, right / ((batch + 1) * size))
@@ -162,33 +153,33 @@ class Trainer:
         rounding: torch.Generator,
     ) -> BatchResult:
         """Forward, backward and programming of one batch."""
-        config = self._config
-        if first // config.batch_size % config.periphery.adc_calibrate_every == 0:
+        setup, batch = self.setup, first // self.batch_size
+        if batch % setup.periphery.adc_calibrate_every == 0:
             self._calibrate(chosen)
         seen = view(self.layers, self._fronts())
-        done = self._engine(
+        done = setup.engine(
             seen.layers,
             self.data.train_events,
             self.data.train_labels,
             chosen,
             noise_key=key,
             first=first,
-            backward_weights=backward_weights(config.backward, known, seen.layers),
+            backward_weights=backward_weights(setup.reads.backward, known, seen.layers),
             columns=seen.columns,
         )
         self._count(done)
-        rate = config.rate(self.epoch + first // config.batch_size / self.batches)
+        rate = setup.rate.rate(self.epoch + batch / self.batches, self.epochs)
         for layer, policy, rule, gradient, now in zip(
             self.layers, self.policies, self.optimizers, done.gradients, known, strict=True
         ):
-            unit = layer.mean_step if config.rate_unit == "pulses" else 1.0
+            unit = layer.mean_step if setup.rate.rate_unit == "pulses" else 1.0
             policy.update(layer, rule.wanted(gradient, rate * unit), now, generator=rounding)
         return done
 
     def _wait(self, images: int) -> None:
         """Let the device time of some inferences pass."""
         for board in self.boards:
-            board.wait(images * self._config.network.seconds)
+            board.wait(images * self.setup.network.seconds)
 
     def evaluate(self, *, noise_key: int | None = None) -> BatchResult:
         """Run the test images; reads are counted like any other, wires are exact.
@@ -197,7 +188,7 @@ class Trainer:
             noise_key: Names the read noise; by default that of this epoch's test.
         """
         self._settle()
-        done = self._test(self._engine, self._fronts(), noise_key)
+        done = self._test(self.setup.engine, self._fronts(), noise_key)
         self._count(done)
         return done
 
@@ -207,7 +198,7 @@ class Trainer:
         Nothing is counted.
         """
         self._settle()
-        return self._test(self._engine.recorded, self._fronts(), None)
+        return self._test(self.setup.engine.recorded, self._fronts(), None)
 
     def _settle(self) -> None:
         """Bring boards and converters to where a test finds them."""
@@ -225,22 +216,15 @@ class Trainer:
             periphery: The other periphery.
             noise_key: See `evaluate`.
         """
-        fronts = [
-            front_end(self._config, periphery, layer.mapping, place)
-            for place, layer in enumerate(self.layers)
-        ]
-        images = self._first_images()
-        fronts = calibrated(
-            self._engine, self.layers, fronts, self.data.train_events, images, self._config
-        )
-        return self._test(self._engine, fronts, noise_key)
+        fronts = self._calibrated(self.setup.front_ends(periphery), self._first_images())
+        return self._test(self.setup.engine, fronts, noise_key)
 
     def _test(
         self, run: Callable[..., T], fronts: list[FrontEnd | None], noise_key: int | None
     ) -> T:
         """Let a call of the engine `run` the test images behind some front ends."""
         seen = view(self.layers, fronts)
-        key = stream_key("read noise", self._config.seed, self.epoch, 1)
+        key = stream_key("read noise", self.setup.seed, self.epoch, 1)
         return run(
             seen.layers,
             self.data.test_events,
@@ -253,7 +237,7 @@ class Trainer:
 
     def _first_images(self) -> np.ndarray:
         """The training images that ranges for a test are measured on."""
-        return np.arange(min(self._config.batch_size, len(self.data.train_labels)))
+        return np.arange(min(self.batch_size, len(self.data.train_labels)))
 
     def _fronts(self) -> list[FrontEnd | None]:
         """The front ends of the boards."""
@@ -261,10 +245,18 @@ class Trainer:
 
     def _calibrate(self, chosen: np.ndarray) -> None:
         """Measure the ranges of the boards' converters on some training images."""
-        events = self.data.train_events
-        found = calibrated(self._engine, self.layers, self._fronts(), events, chosen, self._config)
-        for layer, front in zip(self.layers, found, strict=True):
+        fronts = self._calibrated(self._fronts(), chosen)
+        for layer, front in zip(self.layers, fronts, strict=True):
             layer.board.front_end = front
+
+    def _calibrated(
+        self, fronts: list[FrontEnd | None], chosen: np.ndarray
+    ) -> list[FrontEnd | None]:
+        """Front ends with their ranges measured on some training images."""
+        return calibrated(
+            self.setup.engine, self.layers, fronts, self.data.train_events, chosen,
+            self.setup.network, self.setup.tiles.tile_rows,
+        )  # fmt: skip
 
     def _count(self, done: BatchResult) -> None:
         """Tell each board what the kernels read from it."""
@@ -290,12 +282,12 @@ class Trainer:
             "test_accuracy": float((done.predictions == self.data.test_labels).mean()),
             "test_loss": float(done.losses.mean()),
             "test_images": len(done.predictions),
-            **activity(done, self._config),
+            **activity(done, self.setup.network),
             **costs(total),
             "layers": self._by_array(spent),
             **through_wires(self.layers),
             **faulty(self.layers, total.lost_pulses),
-            **report(self._fronts(), total, self._config),
+            **report(self._fronts(), total, self.setup.reads.t_read_seconds),
             "mapping": self._mapping(),
             "wear": wear(self.layers, self.policies),
             "digital_bytes_per_synapse": memory(self.policies, self.optimizers[0]),
@@ -303,14 +295,14 @@ class Trainer:
         }
         self._reported = counters
         self.rows.append(row)
-        text = complaint(row.get("periphery", {}), self._config)
+        text = complaint(row.get("periphery", {}), self.setup.periphery)
         if text and self._notice is not None:
             self._notice(text)
             self._notice = None
 
     def _by_array(self, spent: Sequence[Counters]) -> list[dict[str, Any]]:
         """What an epoch's row says of each array, in the order of `boards`."""
-        names = self._config.network.names
+        names = self.setup.network.names
         fast = [f"{n}, fast array" for n, p in zip(names, self.policies, strict=True) if p.boards]
         return [
             {"name": name, **costs(counters), "pulses_per_device": spread_of(board)}
@@ -323,8 +315,9 @@ class Trainer:
         for layer in self.layers:
             layer.refreshed = 0
         return {
-            "name": self._config.mapping,
-            "devices": sum(layer.mapping.devices for layer in self.layers) * self._config.copies,
+            "name": self.setup.mapping,
+            "devices": sum(layer.mapping.devices for layer in self.layers)
+            * self.setup.tiles.copies,
             "clipped_share": self._clipped,
             "refreshed": refreshed,
         }
@@ -359,9 +352,9 @@ def through_wires(layers: list[Synapses]) -> dict[str, Any]:
     }
 
 
-def activity(done: BatchResult, config: Training) -> dict[str, Any]:
+def activity(done: BatchResult, network: Network) -> dict[str, Any]:
     """Hidden spikes per image, of all layers and of each, and the mean rate of a hidden neuron."""
-    samples, network = len(done.predictions), config.network
+    samples = len(done.predictions)
     layers = [spikes / samples for spikes in done.spikes]
     each = [float(per_image.sum()) for per_image in layers]
     split: dict[str, float | None] = {"excitatory": None, "inhibitory": None}

@@ -3,7 +3,6 @@
 import math
 import zipfile
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -19,12 +18,12 @@ from ..boards.simulated import Algorithm, SimulatedBoard
 from ..boards.write_verify import WriteVerify, Written, write_verify
 from ..datasets.encode import Data, encode
 from ..datasets.fashion_mnist import FashionMnist
+from ..snn.engines.dense import DenseEngine
+from ..snn.engines.events import Engine
 from ..snn.network import Network
 from ..synapses.estimate import WeightEstimate
 from ..synapses.policies.policy import Policy
 from ..synapses.synapses import EffectiveWeights, Synapses
-from .builder import build, engine
-from .config import Training
 from .fault_study import trained_weights
 from .run import Run
 from .trainer import Trainer
@@ -53,23 +52,23 @@ class Frozen(Policy):
         """See `Policy.restore`."""
 
 
-class Part(NamedTuple):
+class WrittenArray(NamedTuple):
     """One call of the closed loop, and what the emulator knows of its outcome."""
 
     written: Written
     true_siemens: Tensor
 
 
-class Chip(NamedTuple):
+class ProgrammedChip(NamedTuple):
     """One chip that was written.
 
     Attributes:
-        told: What `summary.json` says of it.
-        layers: The parts of each layer.
+        report: What `summary.json` says of it.
+        layers: The arrays of each layer, in the order in which they were written.
     """
 
-    told: dict[str, Any]
-    layers: list[list[Part]]
+    report: dict[str, Any]
+    layers: list[list[WrittenArray]]
 
 
 def weights_of(source: Path, network: Network, images: FashionMnist) -> Weights:
@@ -80,18 +79,18 @@ def weights_of(source: Path, network: Network, images: FashionMnist) -> Weights:
         RunError: There is neither a file nor a run.
     """
     if source.suffix == ".npz" and source.is_file():
-        found = _arrays(source)
+        arrays = _arrays(source)
     else:
         run = Run.open(source)
-        held = trained_weights(run, encode(images, run.config.network))
-        found = {f"w{place}": array for place, array in enumerate(held)}
-    shapes = {f"w{place}": shape for place, shape in enumerate(network.crossbars)}
-    named = {name.replace("arr_", "w"): array for name, array in found.items()}
+        trained = trained_weights(run, encode(images, run.config.network))
+        arrays = {f"w{index}": weights for index, weights in enumerate(trained)}
+    shapes = {f"w{index}": shape for index, shape in enumerate(network.crossbars)}
+    named = {name.replace("arr_", "w"): array for name, array in arrays.items()}
     if {name: array.shape for name, array in named.items()} != shapes:
-        has = ", ".join(f"{n} {a.shape}" for n, a in found.items()) or "no array"
+        has = ", ".join(f"{n} {a.shape}" for n, a in arrays.items()) or "no array"
         needs = ", ".join(f"{n} {s}" for n, s in shapes.items())
         raise ConfigError(f"{source} holds {has}; the network needs {needs}")
-    for name, array in found.items():
+    for name, array in arrays.items():
         if array.dtype.kind not in "fiu" or not np.isfinite(array).all():
             raise ConfigError(f"{source}: {name} holds what is no finite number")
     return tuple(np.ascontiguousarray(named[name], dtype=np.float32) for name in shapes)
@@ -106,108 +105,75 @@ def _arrays(path: Path) -> dict[str, np.ndarray]:
         raise ConfigError(f"{path} is no npz file of arrays: {e}") from e
 
 
-def chip_config(
-    config: Training, model: DeviceModel, weights: Weights, *, device: str, source: Path
-) -> Training:
-    """Settings of a chip for some weights.
-
-    The most that the mapping reaches in the window stands for the largest weight of the hidden
-    crossbars and for that of the readout, unless the settings fix it: nothing is clipped, and no
-    conductance is left unused.
-    """
-    unit = build(replace(config, hidden_w_max=1.0, readout_w_max=1.0), model, weights=weights)
-    *hidden, readout = (
-        min(max(float(np.abs(w).max()) / layer.mapping.w_max, 1e-6), 1e3)
-        for w, layer in zip(weights, unit, strict=True)
-    )
-    return replace(
-        config,
-        device=device,
-        init_from=str(source),
-        hidden_w_max=config.hidden_w_max or max(hidden),
-        readout_w_max=config.readout_w_max or readout,
-    )
-
-
-def exact_accuracy(config: Training, weights: Weights, data: Data, threads: int | None) -> float:
+def exact_accuracy(engine: Engine | DenseEngine, weights: Weights, data: Data) -> float:
     """Test accuracy of the weights themselves, read without noise, as floating-point numbers."""
     none = np.zeros((0, 0), np.float32)
     layers = [EffectiveWeights(w, none, np.zeros(len(w))) for w in weights]
     labels = data.test_labels
-    done = engine(config, threads, None)(
-        layers, data.test_events, labels, np.arange(len(labels)), noise_key=1, first=0
-    )
+    done = engine(layers, data.test_events, labels, np.arange(len(labels)), noise_key=1, first=0)
     return float((done.predictions == labels).mean())
 
 
 def write_chip(
-    config: Training,
-    model: DeviceModel,
-    data: Data,
-    weights: Weights,
+    trainer: Trainer,
     p: WriteVerify,
     *,
     retention: Sequence[float] = (),
     retune_epochs: int = 0,
-    threads: int | None = None,
     keep: Callable[[Trainer], object] | None = None,
-) -> Chip:
-    """Make a chip, write weights into it by a closed loop, and test it as it ages.
+) -> ProgrammedChip:
+    """Write the first weights of a trainer into its chip by a closed loop, test it as it ages.
 
     Args:
-        config: Settings; the seed is that of the chip.
-        model: Kind of device.
-        data: Encoded images; training images are used by `retune_epochs` alone.
-        weights: Of every crossbar.
+        trainer: Not started. Its training images are used by `retune_epochs` alone.
         p: Settings of the loop.
         retention: Device times after the writing, seconds, rising.
         retune_epochs: Epochs in which the readout alone is trained by pulses, at the end.
-        threads: How many samples run at a time; by default one per processor.
         keep: Called with the trainer right after the writing, before time passes.
     """
-    trainer = Trainer(config, model, data, threads=threads, weights=weights)
-    parts: list[Part] = []
-    trainer.start(recorded(parts, p))
+    arrays: list[WrittenArray] = []
+    trainer.start(recorded(arrays, p))
     if keep is not None:
         keep(trainer)
     stages = [len(layer.mapping.stages) for layer in trainer.layers]
     ends = np.cumsum(stages)
-    layers = [parts[end - n : end] for n, end in zip(stages, ends, strict=True)]
-    told = {
-        "seed": config.seed,
+    layers = [arrays[end - n : end] for n, end in zip(stages, ends, strict=True)]
+    model = trainer.setup.model
+    report = {
+        "seed": trainer.setup.seed,
         "layers": [statistics(mine, model, p) for mine in layers],
-        "all": statistics(parts, model, p),
+        "all": statistics(arrays, model, p),
         "clipped_share": trainer.rows[0]["mapping"]["clipped_share"],
         "programmed_accuracy": trainer.rows[0]["test_accuracy"],
-        "retention_accuracy": aged(trainer, config, retention),
+        "retention_accuracy": aged(trainer, retention),
     }
     if retune_epochs:
-        told["retuned"] = retuned(trainer, retune_epochs)
-    return Chip(told, layers)
+        report["retuned"] = retuned(trainer, retune_epochs)
+    return ProgrammedChip(report, layers)
 
 
-def recorded(parts: list[Part], p: WriteVerify) -> Algorithm:
-    """`write_verify` as boards take it; what it does is added to `parts`."""
+def recorded(arrays: list[WrittenArray], p: WriteVerify) -> Algorithm:
+    """`write_verify` as boards take it; what it does is added to `arrays`."""
 
     def run(board: SimulatedBoard, targets: Tensor, chosen: Tensor) -> Tensor:
         done = write_verify(board, board.model, targets, chosen, p)
-        parts.append(Part(done, board.g.clone()))
+        arrays.append(WrittenArray(done, board.g.clone()))
         return done.siemens
 
     return run
 
 
-def aged(trainer: Trainer, config: Training, retention: Sequence[float]) -> list[float]:
+def aged(trainer: Trainer, retention: Sequence[float]) -> list[float]:
     """Test accuracy after each device time, which passes."""
-    found, now = [], 0.0
+    accuracies, now = [], 0.0
     for number, seconds in enumerate(retention):
         for layer in trainer.layers:
             layer.board.wait(seconds - now)
         now = seconds
-        key = stream_key("read noise", config.seed, trainer.epoch, 2 + number)
+        key = stream_key("read noise", trainer.setup.seed, trainer.epoch, 2 + number)
         done = trainer.evaluate(noise_key=key)
-        found.append(float((done.predictions == trainer.data.test_labels).mean()))
-    return found
+        accuracies.append(float((done.predictions == trainer.data.test_labels).mean()))
+    return accuracies
 
 
 def retuned(trainer: Trainer, epochs: int) -> dict[str, Any]:
@@ -224,20 +190,22 @@ def retuned(trainer: Trainer, epochs: int) -> dict[str, Any]:
     }
 
 
-def statistics(parts: Sequence[Part], model: DeviceModel, p: WriteVerify) -> dict[str, Any]:
+def statistics(
+    arrays: Sequence[WrittenArray], model: DeviceModel, p: WriteVerify
+) -> dict[str, Any]:
     """What writing some devices took and came to.
 
     Shares are of the devices that were written. `accepted_share` and `read_within_band_share` are
     what the verifying reads say, the `true_` ones what only an emulator knows.
     """
-    done = [part.written for part in parts]
+    done = [array.written for array in arrays]
 
-    def flat(arrays: Sequence[Tensor]) -> Tensor:
-        return torch.cat([a[w.chosen] for a, w in zip(arrays, done, strict=True)])
+    def flat(tensors: Sequence[Tensor]) -> Tensor:
+        return torch.cat([t[w.chosen] for t, w in zip(tensors, done, strict=True)])
 
     window = model.window_siemens
     read = flat([(w.siemens - w.targets).abs() for w in done])
-    true = flat([(part.true_siemens - part.written.targets).abs() for part in parts])
+    true = flat([(each.true_siemens - each.written.targets).abs() for each in arrays])
     return {
         "devices": len(read),
         "pulses": {

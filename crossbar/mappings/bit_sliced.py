@@ -1,7 +1,11 @@
 """Several pairs a synapse, each finer than the one before."""
 
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor
+
+from device_models.record import Record, quantity
 
 from . import pairs
 from .mapping import Mapping, Route
@@ -26,6 +30,18 @@ class BitSliced(Mapping):
         I. Boybat et al., Nat. Commun. 9, 2514, 2018 (several devices a synapse); A. Shafiee et al.,
         ISCA 2016, 14-26 (slices of one base, shifted and added). Split and carry are ours.
     """
+
+    @dataclass(frozen=True, kw_only=True)
+    class Options(Record):
+        """How a weight is split, and when the finest slice hands over to the coarser ones.
+
+        `slices` pairs hold a weight, each `base` times finer than the one before. `refresh_share`
+        of the window is above 0.5, where the finest slice may stand after a carry.
+        """
+
+        refresh_share: float = quantity("", 0.55, 1.0, default=0.7)
+        slices: int = quantity("pairs", 1, 8, default=2)
+        base: int = quantity("", 2, 64, default=4)
 
     @property
     def columns(self) -> int:

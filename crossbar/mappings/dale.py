@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from device_models.errors import ConfigError
+from device_models.record import Record
 
 from .mapping import Mapping, Route
 
@@ -25,12 +26,17 @@ class Dale(Mapping):
     and so does, with the opposite sign, what wires take from the current of G_min.
     """
 
+    @dataclass(frozen=True, kw_only=True)
+    class Options(Record):
+        """Nothing is left open."""
+
     def __post_init__(self) -> None:
         """Check the signs.
 
         Raises:
             ConfigError: A row has none.
         """
+        super().__post_init__()
         if bool((self.signs == 0).any()):
             raise ConfigError(
                 "the mapping dale needs rows of one sign each, and ei none has none; rows without "

@@ -1,28 +1,13 @@
 """What every mapping answers: how signed weights stand for positive conductances."""
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass, field
-from typing import NamedTuple
+from dataclasses import dataclass
+from typing import Any, ClassVar, NamedTuple
 
 import torch
 from torch import Tensor
 
-from device_models.record import Record, quantity
-
-
-@dataclass(frozen=True, kw_only=True)
-class MappingOptions(Record):
-    """What `pair` and `bit_sliced` leave open; the other mappings have no parameter.
-
-    `refresh_share` is the share of the window beyond which a pair is refreshed (`pair`), or the
-    finest slice hands over to the coarser ones (`bit_sliced`); above 0.5, because the latter may stand
-    at half of the window after a carry. `slices` pairs hold a weight of `bit_sliced`, each `base` times
-    finer than the one before.
-    """
-
-    refresh_share: float = quantity("", 0.55, 1.0, default=0.7)
-    slices: int = quantity("pairs", 1, 8, default=2)
-    base: int = quantity("", 2, 64, default=4)
+from device_models.record import Record
 
 
 class Route(NamedTuple):
@@ -53,16 +38,23 @@ class Mapping(ABC):
         g_min_siemens: The floor of the window.
         g_max_siemens: Its top.
         tile_columns: Bit lines of a tile.
-        options: Parameters of the mappings that have some.
+        options: An `Options` of the class; by default one of all defaults.
+        Options: The settings of the mapping, a record class.
     """
 
+    Options: ClassVar[type[Record]]
     signs: Tensor
     outputs: int
     g_unit_siemens: float
     g_min_siemens: float
     g_max_siemens: float
     tile_columns: int = 128
-    options: MappingOptions = field(default_factory=MappingOptions)
+    options: Any = None
+
+    def __post_init__(self) -> None:
+        """Take the default options where none are given."""
+        if self.options is None:
+            object.__setattr__(self, "options", self.Options())
 
     @property
     def shape(self) -> tuple[int, int]:

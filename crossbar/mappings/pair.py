@@ -1,7 +1,11 @@
 """Two devices a synapse, both only ever SET until they are refreshed."""
 
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor
+
+from device_models.record import Record, quantity
 
 from . import pairs
 from .mapping import Route
@@ -21,6 +25,12 @@ class Pair(pairs.Paired):
         and a refresh); G. W. Burr et al., IEEE Trans. Electron Devices 62(11), 3498-3507, 2015.
         That a pair is due when both are beyond a share of the window is ours.
     """
+
+    @dataclass(frozen=True, kw_only=True)
+    class Options(Record):
+        """The share of the window beyond which both devices of a pair ask for a refresh."""
+
+        refresh_share: float = quantity("", 0.55, 1.0, default=0.7)
 
     def selected(self) -> Tensor:
         """See `Mapping.selected`: all."""

@@ -1,11 +1,13 @@
 """One device a synapse, beside a column of references in every tile."""
 
+from dataclasses import dataclass
 from functools import cached_property
 
 import torch
 from torch import Tensor
 
 from device_models.errors import ConfigError
+from device_models.record import Record
 
 from .mapping import Mapping, Route
 
@@ -23,6 +25,10 @@ class ReferenceColumn(Mapping):
     right variance, that of its device and of its reference, and the correlation is left out.
     Rows with a sign stop at zero as `Mapping` says.
     """
+
+    @dataclass(frozen=True, kw_only=True)
+    class Options(Record):
+        """Nothing is left open."""
 
     @cached_property
     def _places(self) -> tuple[Tensor, Tensor, Tensor]:

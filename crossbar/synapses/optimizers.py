@@ -2,28 +2,77 @@
 
 import math
 from abc import ABC, abstractmethod
-from typing import ClassVar
+from dataclasses import dataclass
+from typing import ClassVar, Literal
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from device_models.errors import ConfigError
 from device_models.jit import jit
+from device_models.record import Record, quantity
 
 MOMENTUM = 0.9  # also the decay of Adam's first moment
 SECOND = 0.999  # decay of Adam's second moment
 TINY = 1e-8  # keeps Adam's quotient finite
 
 
+@dataclass(frozen=True, kw_only=True)
+class OptimizerOptions(Record):
+    """What all optimizers leave open: their rate.
+
+    Attributes:
+        learning_rate: Of the first update; None: the `default_rate` of the optimizer, in weights.
+        rate_unit: In `pulses` the rate counts mean steps of the device, of each layer its own: 0.5
+            with adam is half a pulse an update.
+        schedule: `cosine` lets the rate fall to zero over the epochs of the run along a half
+            cosine, so that a run continued to more epochs goes on at a higher rate.
+        default_rate: Where none is given.
+    """
+
+    default_rate: ClassVar[float]
+    learning_rate: float | None = quantity("", 0.0, 100.0, default=None)
+    rate_unit: Literal["weight", "pulses"] = "weight"
+    schedule: Literal["constant", "cosine"] = "constant"
+
+    def __post_init__(self) -> None:
+        """Check the fields.
+
+        Raises:
+            ConfigError: A field is outside its range, or a rate in pulses is missing.
+        """
+        super().__post_init__()
+        if self.rate_unit == "pulses" and self.learning_rate is None:
+            raise ConfigError("rate_unit = pulses needs a learning_rate in pulses; none is given")
+
+    @property
+    def first_rate(self) -> float:
+        """Learning rate of the first update."""
+        return self.default_rate if self.learning_rate is None else self.learning_rate
+
+    def rate(self, epochs: float, total: int) -> float:
+        """Learning rate of an update.
+
+        Args:
+            epochs: That came before it, whole or not.
+            total: Epochs of the run.
+        """
+        if self.schedule == "constant":
+            return self.first_rate
+        fraction = min(1.0, epochs / max(1, total))
+        return self.first_rate * 0.5 * (1.0 + math.cos(math.pi * fraction))
+
+
 class Optimizer(ABC):
     """Turns the gradients of one layer, update by update, into wanted weight changes.
 
     Attributes:
-        default_rate: Learning rate where the configuration names none.
+        Options: The settings of the optimizer.
         bytes_per_weight: Digital memory between updates.
     """
 
-    default_rate: ClassVar[float]
+    Options: ClassVar[type[OptimizerOptions]]
     bytes_per_weight: ClassVar[int]
 
     @abstractmethod
@@ -55,7 +104,12 @@ class Optimizer(ABC):
 class Sgd(Optimizer):
     """wanted = -rate gradient: stochastic gradient descent, as in the seed paper."""
 
-    default_rate = 0.01
+    @dataclass(frozen=True, kw_only=True)
+    class Options(OptimizerOptions):
+        """The rate of the seed paper by default."""
+
+        default_rate = 0.01
+
     bytes_per_weight = 0
 
     def __init__(self, shape: tuple[int, int]) -> None:
@@ -80,7 +134,12 @@ class Momentum(Optimizer):
         B. T. Polyak, USSR Comput. Math. Math. Phys. 4(5), 1-17, 1964, in the form of torch.
     """
 
-    default_rate = 0.002
+    @dataclass(frozen=True, kw_only=True)
+    class Options(OptimizerOptions):
+        """See `OptimizerOptions`."""
+
+        default_rate = 0.002
+
     bytes_per_weight = 4
 
     def __init__(self, shape: tuple[int, int]) -> None:
@@ -114,7 +173,12 @@ class Adam(Optimizer):
         D. P. Kingma and J. Ba, ICLR 2015, arXiv:1412.6980.
     """
 
-    default_rate = 2e-4
+    @dataclass(frozen=True, kw_only=True)
+    class Options(OptimizerOptions):
+        """See `OptimizerOptions`."""
+
+        default_rate = 2e-4
+
     bytes_per_weight = 8
 
     def __init__(self, shape: tuple[int, int]) -> None:

@@ -2,16 +2,15 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from . import iterative, nodal
 from .ladders import shares
 from .transfer import transfer_matrix
-from .wires import Floats, Wires
+from .wires import Floats, Refresh, Wires
 
-Refresh = Literal["every", "epoch", "adaptive"]
 PROBE_TOLERANCE = 0.01  # of the bound: how well a probe's true currents are known
 CHECK_TOLERANCE = 1e-9
 

@@ -1,6 +1,7 @@
 """What the lines of a tile are made of, and which of them are broken."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,6 +10,8 @@ from device_models.errors import LimitError, ShapeError
 from device_models.record import Record, quantity
 
 Floats = NDArray[np.float64]
+
+Refresh = Literal["every", "epoch", "adaptive"]
 
 _BYTES = 8
 
@@ -33,6 +36,8 @@ class Wires(Record):
         bridged_words: Word line i is shorted to i + 1 at column 0, for each i named.
         bridged_bits: Bit line j is shorted to j + 1 at the last row, for each j named.
         bridge_ohms: Resistance of such a short.
+        refresh: When a tile whose devices moved is solved anew; see `WiredArray`.
+        bound: Relative error of the currents that `adaptive` lets pass until then.
     """
 
     word_ohms: float = quantity("ohm", 0.0, 1e9, default=0.0)
@@ -46,6 +51,8 @@ class Wires(Record):
     bridged_words: tuple[int, ...] = quantity("", 0, 1_000_000, default=())
     bridged_bits: tuple[int, ...] = quantity("", 0, 1_000_000, default=())
     bridge_ohms: float = quantity("ohm", 1e-6, 1e12, default=1.0)
+    refresh: Refresh = "adaptive"
+    bound: float = quantity("", 1e-9, 1.0, default=1e-2)
 
     @property
     def ideal(self) -> bool:

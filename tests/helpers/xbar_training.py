@@ -9,8 +9,8 @@ import torch
 from crossbar.datasets import fashion_mnist
 from crossbar.datasets.encode import Data
 from crossbar.datasets.locate import Surroundings
+from crossbar.experiment import builder
 from crossbar.experiment.config import Training
-from crossbar.experiment.trainer import Trainer
 from crossbar.snn import reference
 from crossbar.snn.encodings.latency import latency_code
 from device_models.errors import DataError
@@ -78,7 +78,7 @@ def synthetic(train=192, test=64):
 def trainer_of(config, data, *, model=None, threads=1):
     """A trainer that has not started."""
     torch.set_num_threads(1)  # as the command does: the arrays are small
-    return Trainer(config, model or load_device(config.device), data, threads=threads)
+    return builder.trainer(config, model or load_device(config.device), data, threads=threads)
 
 
 def trained(config, data, **kind):

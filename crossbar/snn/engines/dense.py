@@ -5,6 +5,7 @@ time course of a batch is kept for the way back; a processor alone is better ser
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ import torch
 from torch import Tensor
 
 from device_models.errors import ConfigError
+from device_models.record import Record
 
 from ...synapses.synapses import EffectiveWeights
 from ..encodings.latency import Events
@@ -25,6 +27,12 @@ AT_A_TIME = 256  # samples: some 100 MB of spikes for 784 lines and 100 steps
 
 class DenseEngine:
     """Same calls and results as `Engine`, with read noise of its own; no periphery."""
+
+    @dataclass(frozen=True, kw_only=True)
+    class Options(Record):
+        """The device that it runs on, as torch names it: cuda, cuda:1, mps, cpu."""
+
+        device: str = "cpu"
 
     def __init__(self, network: Network, *, tile_rows: int, device: str) -> None:
         """Set up for one network.

@@ -5,9 +5,12 @@ import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
+from dataclasses import dataclass
 from typing import NamedTuple, TypeVar
 
 import numpy as np
+
+from device_models.record import Record
 
 from ...synapses.synapses import EffectiveWeights
 from .. import kernels
@@ -59,6 +62,10 @@ class BatchResult(NamedTuple):
 
 class Engine:
     """A pool of threads and the scratch memory of the gradients."""
+
+    @dataclass(frozen=True, kw_only=True)
+    class Options(Record):
+        """Nothing is left open."""
 
     def __init__(self, network: Network, *, tile_rows: int, threads: int | None = None) -> None:
         """Set up for one network.

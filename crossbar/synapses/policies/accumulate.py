@@ -1,7 +1,8 @@
 """Mixed precision: a digital accumulator per weight, pulses when they are worth it."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Self
+from typing import Any, Self
 
 import numpy as np
 import torch
@@ -10,13 +11,11 @@ from torch import Tensor
 from device_models.linear import GaussianUpdate
 from device_models.record import Record, quantity
 
+from ...boards.simulated import SimulatedBoard
 from ..estimate import WeightEstimate
 from ..synapses import Synapses
 from .kernels import take_whole_steps
 from .policy import Policy
-
-if TYPE_CHECKING:
-    from ...experiment.config import Training
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,6 +47,8 @@ class Accumulate(Policy):
         state-dependent (ours).
     """
 
+    Options = AccumulateOptions
+
     def __init__(self, shape: tuple[int, int], options: AccumulateOptions | None = None) -> None:
         """Start with an empty accumulator."""
         self.shape, self._options = shape, options or AccumulateOptions()
@@ -55,9 +56,9 @@ class Accumulate(Policy):
         self.waited = torch.zeros(1, dtype=torch.int64)
 
     @classmethod
-    def build(cls, layer: Synapses, config: "Training", place: int) -> Self:
+    def build(cls, layer: Synapses, options: Any, fast_array: Callable[[], SimulatedBoard]) -> Self:
         """See `Policy.build`."""
-        return cls(layer.mapping.shape, config.accumulate)
+        return cls(layer.mapping.shape, options)
 
     def update(
         self, layer: Synapses, wanted: Tensor, known: WeightEstimate, *, generator: torch.Generator

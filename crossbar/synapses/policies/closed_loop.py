@@ -1,19 +1,19 @@
 """Mixed precision with the weight itself in digital memory: read-backs mend what pulses missed."""
 
-from typing import TYPE_CHECKING, Self
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Self
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from ...boards.simulated import SimulatedBoard
 from ..estimate import WeightEstimate
 from ..synapses import Synapses
 from .accumulate import AccumulateOptions, is_due, operation_noise, thresholds, waiting
 from .kernels import give_way, lead
 from .policy import Policy
-
-if TYPE_CHECKING:
-    from ...experiment.config import Training
 
 WORTH_PULSES = 3.0  # that must have been sent before a device is blamed; ours, as the next two
 FOLLOWED = 0.25  # share of what was sent
@@ -37,6 +37,10 @@ class ClosedLoop(Policy):
         Ours; the digital target is the real-valued weight of M. Courbariaux et al., NIPS 2015.
     """
 
+    @dataclass(frozen=True, kw_only=True)
+    class Options(AccumulateOptions):
+        """Those of `accumulate`."""
+
     def __init__(self, shape: tuple[int, int], options: AccumulateOptions | None = None) -> None:
         """Start without a target: the first read-back is it."""
         self.shape, self._options = shape, options or AccumulateOptions()
@@ -45,9 +49,9 @@ class ClosedLoop(Policy):
         self._known: WeightEstimate | None = None
 
     @classmethod
-    def build(cls, layer: Synapses, config: "Training", place: int) -> Self:
+    def build(cls, layer: Synapses, options: Any, fast_array: Callable[[], SimulatedBoard]) -> Self:
         """See `Policy.build`."""
-        return cls(layer.mapping.shape, config.accumulate)
+        return cls(layer.mapping.shape, options)
 
     def begin_epoch(self) -> None:
         """See `Policy.begin_epoch`: what was sent in the last one is forgotten."""

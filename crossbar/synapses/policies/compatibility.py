@@ -1,54 +1,59 @@
 """Which policy and mapping a device can serve; asked before anything is built."""
 
-from typing import TYPE_CHECKING
-
 import torch
 
 from device_models.errors import ConfigError
 from device_models.model import DeviceModel
 from device_models.pulsed import Pulsed
+from device_models.record import Record, Tagged
 
-from ...mappings import Mapping
+from ...mappings import MAPPINGS, Mapping
 from ..synapses import LEAST_SHARE
 from . import POLICIES
 from .tiki_taka import has_symmetry_point
 
-if TYPE_CHECKING:
-    from ...experiment.config import PolicyName, Training
-
 MOST_LEVELS = 100_000  # for single pulses to teach anything in some thousand updates; ours
 
 
-def policy_of(config: "Training", model: DeviceModel) -> "PolicyName":
-    """The policy of the settings; where it is left open, the one that suits the device."""
-    return config.policy or ("closed_loop" if isinstance(model, Pulsed) else "accumulate")
+def policy_of(policy: Record | None, model: DeviceModel) -> Record:
+    """The options of a policy; where it is left open, of the one that suits the device."""
+    default = "closed_loop" if isinstance(model, Pulsed) else "accumulate"
+    return policy or POLICIES[default].Options()
 
 
-def check_serving(config: "Training", model: DeviceModel, mapping: Mapping) -> None:
+def policy_name(options: Record) -> str:
+    """The name of the policy that some options belong to."""
+    return Tagged(POLICIES).name_of(options)
+
+
+def check_serving(name: str, model: DeviceModel, options: Record, mapping: Mapping) -> None:
     """Refuse a device that has not the pulses that policy and mapping send.
 
     Args:
-        config: Names them.
+        name: Of the device, for messages.
         model: Kind of device.
+        options: Of the policy.
         mapping: Of any layer.
 
     Raises:
         ConfigError: It says which policy or mapping the device can serve.
     """
-    name, plain = config.device, [p for p in POLICIES if not POLICIES[p].needs_symmetry_point]
-    policy = policy_of(config, model)
+    policy, plain = (
+        policy_name(options),
+        [p for p in POLICIES if not POLICIES[p].needs_symmetry_point],
+    )
     needs_point = POLICIES[policy].needs_symmetry_point
     others = f"{', '.join(plain[:-1])} and {plain[-1]}"
     if not can_reset(model):
         alone = (
             f"needs RESET, which {name} has not; by SET alone work the policies {others} with "
-            "--mapping pair and mapping_options.refresh_share=1; nothing was written"
+            "--mapping pair and mapping.refresh_share=1; nothing was written"
         )
         if needs_point:
             raise ConfigError(f"--policy {policy} {alone}")
         if sends_reset(mapping):
-            raise ConfigError(f"--mapping {config.mapping} {alone}")
-        if config.mapping_options.refresh_share < 1.0:
+            raise ConfigError(f"--mapping {Tagged(MAPPINGS).name_of(mapping.options)} {alone}")
+        if getattr(mapping.options, "refresh_share", 1.0) < 1.0:
             raise ConfigError(f"the refresh of --mapping pair {alone}")
     if policy == "sign" and model.pulses_across > MOST_LEVELS:
         raise ConfigError(

@@ -1,24 +1,24 @@
 """What every policy answers."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, ClassVar, Self
+from collections.abc import Callable, Sequence
+from typing import Any, ClassVar, Self
 
 import torch
 from torch import Tensor
 
+from device_models.record import Record
+
 from ...boards.simulated import SimulatedBoard
 from ..estimate import WeightEstimate
 from ..synapses import Synapses
-
-if TYPE_CHECKING:
-    from ...experiment.config import Training
 
 
 class Policy(ABC):
     """Turns wanted weight changes of one layer into pulses on its board.
 
     Attributes:
+        Options: The settings of the policy, a record class.
         is_unbiased: Whether the expected change by the pulses of one update is the wanted one.
         needs_symmetry_point: Whether it works on devices alone whose SET and RESET steps are equal
             somewhere, so that alternating pulses lead there.
@@ -26,19 +26,21 @@ class Policy(ABC):
         boards: Arrays that the policy owns besides that of the layer.
     """
 
+    Options: ClassVar[type[Record]]
     is_unbiased: ClassVar[bool] = False
     needs_symmetry_point: ClassVar[bool] = False
     shape: tuple[int, int]
     boards: Sequence[SimulatedBoard] = ()
 
     @classmethod
-    def build(cls, layer: Synapses, config: "Training", place: int) -> Self:
+    def build(cls, layer: Synapses, options: Any, fast_array: Callable[[], SimulatedBoard]) -> Self:
         """For a layer of a run.
 
         Args:
             layer: Built, perhaps not programmed.
-            config: Settings of the run.
-            place: Number of the layer; names random streams.
+            options: An `Options` of the policy.
+            fast_array: Makes a perfect array of the layer's shape and kind of device, for a policy
+                that needs one of its own.
         """
         return cls(layer.mapping.shape)
 

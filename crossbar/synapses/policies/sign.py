@@ -1,16 +1,18 @@
 """The Manhattan rule: one pulse in the right direction, whatever the size of the change."""
 
-from typing import TYPE_CHECKING, Self
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Self
 
 import torch
 from torch import Tensor
 
+from device_models.record import Record, quantity
+
+from ...boards.simulated import SimulatedBoard
 from ..estimate import WeightEstimate
 from ..synapses import Synapses
 from .policy import Policy
-
-if TYPE_CHECKING:
-    from ...experiment.config import Training
 
 
 class Sign(Policy):
@@ -25,14 +27,20 @@ class Sign(Policy):
         E. Zamanidoost, F. M. Bayat, D. Strukov, I. Kataeva, IEEE WISP 2015. The threshold is ours.
     """
 
+    @dataclass(frozen=True, kw_only=True)
+    class Options(Record):
+        """The share of the largest change above which a change is worth a pulse."""
+
+        threshold: float = quantity("of the largest change", 0.0, 0.999, default=0.5)
+
     def __init__(self, shape: tuple[int, int], threshold: float = 0.5) -> None:
         """Nothing to keep; `threshold` is a share of the largest change."""
         self.shape, self._threshold = shape, threshold
 
     @classmethod
-    def build(cls, layer: Synapses, config: "Training", place: int) -> Self:
+    def build(cls, layer: Synapses, options: Any, fast_array: Callable[[], SimulatedBoard]) -> Self:
         """See `Policy.build`."""
-        return cls(layer.mapping.shape, config.sign_threshold)
+        return cls(layer.mapping.shape, options.threshold)
 
     def update(
         self, layer: Synapses, wanted: Tensor, known: WeightEstimate, *, generator: torch.Generator

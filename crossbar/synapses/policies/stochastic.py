@@ -1,7 +1,11 @@
 """No digital memory: pulses whose expected effect is the wanted change."""
 
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor
+
+from device_models.record import Record
 
 from ..estimate import WeightEstimate
 from ..synapses import Synapses
@@ -20,6 +24,10 @@ class Stochastic(Policy):
     """
 
     is_unbiased = True
+
+    @dataclass(frozen=True, kw_only=True)
+    class Options(Record):
+        """Nothing is left open."""
 
     def __init__(self, shape: tuple[int, int]) -> None:
         """Nothing to keep."""

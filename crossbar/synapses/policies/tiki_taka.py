@@ -1,8 +1,9 @@
 """Gradients on a fast array around its symmetry point, carried over line by line."""
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Self
+from typing import Any, Self
 
 import torch
 from torch import Tensor
@@ -10,14 +11,10 @@ from torch import Tensor
 from device_models.model import DeviceModel
 from device_models.record import Record, quantity
 
-from ...array.tile import Tiling
 from ...boards.simulated import SimulatedBoard
 from ..estimate import WeightEstimate
 from ..synapses import Synapses
 from .policy import Policy
-
-if TYPE_CHECKING:
-    from ...experiment.config import Training
 
 _PAIRS = 200  # of alternating pulses that lead to the symmetry point
 _READS = 32  # that the reference is the mean of
@@ -74,6 +71,7 @@ class TikiTaka(Policy):
     """
 
     needs_symmetry_point = True
+    Options = TikiOptions
 
     def __init__(self, shape: tuple[int, int], fast: SimulatedBoard, options: TikiOptions) -> None:
         """Bring `fast`, a board of `shape`, to where it starts; the buffer is empty.
@@ -97,19 +95,9 @@ class TikiTaka(Policy):
         self.line = torch.zeros(1, dtype=torch.int64)
 
     @classmethod
-    def build(cls, layer: Synapses, config: "Training", place: int) -> Self:
-        """See `Policy.build`; the fast array is manufactured from its own stream."""
-        rows, outputs = layer.mapping.shape
-        fast = SimulatedBoard(
-            layer.board.model,
-            Tiling(rows, outputs, config.tile_rows, config.tile_columns),
-            torch.ones((rows, outputs), dtype=torch.bool),
-            v_read_volts=config.v_read_volts,
-            t_read_seconds=config.t_read_seconds,
-            seed=config.seed,
-            place=len(config.network.crossbars) + place,
-        )
-        return cls(layer.mapping.shape, fast, config.tiki_taka)
+    def build(cls, layer: Synapses, options: Any, fast_array: Callable[[], SimulatedBoard]) -> Self:
+        """See `Policy.build`."""
+        return cls(layer.mapping.shape, fast_array(), options)
 
     def update(
         self, layer: Synapses, wanted: Tensor, known: WeightEstimate, *, generator: torch.Generator

@@ -1,0 +1,104 @@
+"""Train a network, or look at one that was trained."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from os import PathLike
+from pathlib import Path
+
+import torch
+
+from device_models.model import DeviceModel
+
+from ..energy import record_activity
+from ..experiment.config import Training
+from ..experiment.run import Run
+from ..experiment.train import Notice, ProgressBar, no_progress_bar, open_session, train_loop
+
+Folder = str | PathLike[str]
+
+
+def train(
+    config: Training | None = None,
+    *,
+    model: DeviceModel | None = None,
+    out: Folder | None = None,
+    resume: Folder | None = None,
+    epochs: int | None = None,
+    float_baseline: bool = False,
+    figures: bool = False,
+    threads: int | None = None,
+    data_dir: Folder | None = None,
+    notice: Notice = print,
+    progress: ProgressBar = no_progress_bar,
+) -> Run:
+    """Train a network whose only weights are conductances, or go on with a run.
+
+        run = crossbar.train(crossbar.Training(device="oxram.yaml", epochs=2))
+        run.summary["test_accuracy"], run.folder
+
+    The run is kept in a folder, whole after every epoch, so that a process may be stopped at any
+    moment; `resume` then goes on to the same bits as a run that was never stopped.
+
+    Args:
+        config: Settings; by default all defaults. None for a run that is resumed.
+        model: Kind of device, in place of the file that `config.device` names.
+        out: Folder of the run, new or empty; by default `runs/DEVICE_EI_seedN` below the working
+            folder, with a number after it if that exists.
+        resume: Folder of a run to go on with.
+        epochs: In place of those of the settings.
+        float_baseline: Train the same on exact weights too, in a folder of the run.
+        figures: Draw the run into its folder.
+        threads: How many samples run at a time; by default one per processor.
+        data_dir: Folder of the data set; by default it is looked for, then fetched.
+        notice: Told what goes on, line by line.
+        progress: Shows an epoch: it takes the batches, their number and a label, and yields the
+            batches. `lambda steps, total, label: tqdm(steps, label, total)` will do.
+
+    Returns:
+        The run, finished; `trainer` is where its last epoch left it.
+
+    Raises:
+        XbarError: Something is wrong; nothing was written.
+        TrainingInterrupted: Ctrl-C came, a KeyboardInterrupt; the last whole epoch is kept.
+    """
+    with one_torch_thread():
+        session = open_session(
+            config, model=model, out=path(out), resume=path(resume), epochs=epochs,
+            float_baseline=float_baseline, threads=threads, data_dir=path(data_dir), notice=notice,
+        )  # fmt: skip
+        train_loop(session, notice=notice, progress=progress)
+        run, trainer, baseline = session.run, session.trainer, session.baseline
+        run.write_summary(trainer.rows, None if baseline is None else baseline.trainer.rows)
+        record_activity.keep(run, trainer)
+        if figures:
+            from ..figures.run import draw_run
+
+            draw_run(run, trainer, session.before, session.images)
+        run.trainer = trainer
+    return run
+
+
+def load_run(folder: Folder) -> Run:
+    """A run that was trained, finished or not.
+
+    Raises:
+        RunError: There is no run, or one of the first edition.
+        ConfigError: Its settings were edited and are wrong now.
+    """
+    return Run.open(Path(folder))
+
+
+def path(folder: Folder | None) -> Path | None:
+    """A folder as a path."""
+    return None if folder is None else Path(folder)
+
+
+@contextmanager
+def one_torch_thread() -> Iterator[None]:
+    """Let torch use one thread: the arrays are small, and more threads only wait for each other."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)

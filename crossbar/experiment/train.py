@@ -1,0 +1,201 @@
+"""A training run from its settings to its last epoch: new or resumed, kept after every epoch."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from device_models.errors import ConfigError, consequence
+from device_models.jit import is_compiled
+from device_models.model import DeviceModel
+from device_models.overrides import override
+from device_models.presets import load_device
+
+from ..datasets.encode import Data, encode
+from ..datasets.fashion_mnist import FashionMnist, load
+from . import builder
+from .config import Training
+from .endurance_check import worn_out
+from .float_baseline import baseline_of, has_baseline
+from .run import Run
+from .trainer import Progress, Trainer
+from .transfer import weights_of
+
+Notice = Callable[[str], object]
+ProgressBar = Callable[[Iterator[Progress], int, str], Iterable[Progress]]
+
+
+class TrainingInterrupted(KeyboardInterrupt):
+    """Ctrl-C came during the training.
+
+    Attributes:
+        folder: Of the run, which `resume` goes on with.
+        epoch: The last one that is kept.
+    """
+
+    def __init__(self, folder: Path, epoch: int) -> None:
+        """Say what is kept."""
+        super().__init__(f"epoch {epoch} is kept; go on with resume={str(folder)!r}")
+        self.folder, self.epoch = folder, epoch
+
+
+@dataclass(frozen=True)
+class Session:
+    """A run at the end of an epoch, and what goes on with it.
+
+    Attributes:
+        run: The run, saved.
+        trainer: At its last epoch.
+        before: Conductances of each layer before training.
+        images: The test half of the data set.
+        baseline: The session of the float baseline, if the run has one.
+    """
+
+    run: Run
+    trainer: Trainer
+    before: list[np.ndarray]
+    images: FashionMnist
+    baseline: "Session | None" = None
+
+
+def open_session(
+    config: Training | None = None,
+    *,
+    model: DeviceModel | None = None,
+    out: Path | None = None,
+    resume: Path | None = None,
+    epochs: int | None = None,
+    float_baseline: bool = False,
+    threads: int | None = None,
+    data_dir: Path | None = None,
+    notice: Notice = print,
+) -> Session:
+    """Begin a run, or take up one where it stopped; arguments as `crossbar.train`.
+
+    Raises:
+        XbarError: Something is wrong; nothing was written.
+    """
+    with consequence("nothing was written"):
+        if resume is None:
+            run = new_run(config or Training(), model, out, epochs)
+        else:
+            run = resume_run(resume, config, out, epochs)
+        images = load(data_dir, notice=notice)
+        if run.config.init_from and resume is None:
+            run.weights = weights_of(Path(run.config.init_from), run.config.network, images)
+        for line in run.note_versions():
+            notice(line)
+        data, test = encode(images, run.config.network), images.test_half()
+        trainer, before = prepare(run, data, threads, notice, resumed=resume is not None)
+        begun = has_baseline(run)
+        if not (float_baseline or begun):
+            return Session(run, trainer, before, test)
+        other = baseline_of(run)
+        baseline = Session(other, *prepare(other, data, threads, notice, resumed=begun), test)
+        return Session(run, trainer, before, test, baseline)
+
+
+def new_run(
+    config: Training, model: DeviceModel | None, out: Path | None, epochs: int | None
+) -> Run:
+    """A run that does not exist yet; nothing is written."""
+    settings = with_epochs(config, epochs)
+    folder = default_folder(settings.device, settings.network.ei, settings.seed)
+    return Run.new(out or folder, settings, model or load_device(settings.device))
+
+
+def resume_run(folder: Path, config: Training | None, out: Path | None, epochs: int | None) -> Run:
+    """The run to continue, perhaps to a later epoch.
+
+    Raises:
+        ConfigError: Something else is to change.
+        RunError: There is no such run.
+    """
+    if config is not None or out is not None:
+        raise ConfigError("a resumed run keeps its settings and its folder; only epochs may change")
+    run = Run.open(folder)
+    run.config = with_epochs(run.config, epochs)
+    return run
+
+
+def with_epochs(config: Training, epochs: int | None) -> Training:
+    """The settings with another number of epochs, where one is given."""
+    changes: Mapping[str, str] = {} if epochs is None else {"epochs": str(epochs)}
+    return override(config, changes)
+
+
+def default_folder(device: str, ei: str, seed: int) -> Path:
+    """`runs/DEVICE_EI_seedN`, with a number after it if that exists."""
+    return free_folder(Path("runs") / f"{Path(device).stem}_{ei.replace(':', '-')}_seed{seed}")
+
+
+def free_folder(wanted: Path) -> Path:
+    """The path, with a number after it if that exists."""
+    number, folder = 1, wanted
+    while folder.exists():
+        number += 1
+        folder = wanted.with_name(f"{wanted.name}_{number}")
+    return folder
+
+
+def prepare(
+    run: Run, data: Data, threads: int | None, notice: Notice, *, resumed: bool
+) -> tuple[Trainer, list[np.ndarray]]:
+    """A trainer, new and programmed or (for a resumed run) in the state of the last epoch.
+
+    Returns:
+        It, and the conductances of each layer before training.
+    """
+
+    def new_trainer(warn: Notice = lambda text: None) -> Trainer:
+        return builder.trainer(
+            run.config, run.model, data, threads=threads, weights=run.weights, notice=warn
+        )
+
+    trainer = new_trainer(notice)
+    if builder.uses_kernels(trainer) and not is_compiled("kernels"):
+        notice("compiling the kernels for this machine, once (about 15 s) ...")
+    if resumed:
+        return trainer, run.restore(trainer)
+    if warning := worn_out(run.config.epochs, run.model, new_trainer):
+        notice(warning)
+    trainer.start()
+    before = [layer.board.state.g.numpy() for layer in trainer.layers]
+    run.save(trainer, before)
+    return trainer, before
+
+
+def no_progress_bar(steps: Iterator[Progress], total: int, label: str) -> Iterable[Progress]:
+    """Shows nothing."""
+    return steps
+
+
+def train_loop(
+    session: Session, *, notice: Notice = print, progress: ProgressBar = no_progress_bar
+) -> None:
+    """Train to the last epoch and keep every epoch; then the same with the float baseline.
+
+    Raises:
+        TrainingInterrupted: Ctrl-C came; the run is kept up to the last whole epoch.
+    """
+    trainer = session.trainer
+    try:
+        train_epochs(session, notice, progress)
+        if session.baseline is not None:
+            train_epochs(session.baseline, notice, progress)
+    except KeyboardInterrupt:
+        raise TrainingInterrupted(session.run.folder, trainer.rows[-1]["epoch"]) from None
+
+
+def train_epochs(session: Session, notice: Notice, progress: ProgressBar) -> None:
+    """Train one run to its last epoch and keep every epoch."""
+    run, trainer, last = session.run, session.trainer, session.trainer.epochs
+    notice(f"{run.folder}: untrained {trainer.rows[0]['test_accuracy']:.1%}")
+    while trainer.epoch < last:
+        label = f"epoch {trainer.epoch + 1}/{last}"
+        for _ in progress(trainer.run_epoch(), trainer.batches, label):
+            pass
+        run.save(trainer, session.before)
+        row = trainer.rows[-1]
+        notice(f"{label}  test {row['test_accuracy']:.2%}  {row['seconds']:.1f} s")

@@ -12,14 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from crossbar.experiment.sweep_axes import whole
-from device_models.errors import ConfigError, XbarError
+from crossbar.experiment.sweep_axes import parse_values
+from device_models.errors import ConfigError, consequence
 from device_models.overrides import override
 from device_models.record import Record, quantity
 
-from .analyze import encoded
-from .sweeps import values_of
-from .text import said, si
+from .text import si
 
 if TYPE_CHECKING:
     from crossbar.datasets.encode import Data
@@ -29,7 +27,6 @@ if TYPE_CHECKING:
     from crossbar.energy.results import Estimate
     from crossbar.energy.study import Explored, Studied, Study
 
-NOTHING = "nothing was written"
 CHIP = "proposal_28nm"
 
 
@@ -89,16 +86,14 @@ def estimate(
       xbar estimate --network net.yaml --rates 4,5 --out assumed
     """
     given = {n: (text, "--" + n) for n, text in typed.items() if text is not None}
-    try:
+    with consequence("nothing was written"):
         settings = override(Estimating(), given)
         folders, axes = split(runs, sweeps)
         check_use(folders, network, rates, axes, out, pareto=pareto)
         target = folder_of(folders, out)
-        found = studied(folders, network, rates, chips, costs, axes, data_dir, settings)
-        pages = written(found, target, figures=not no_figures)
-    except XbarError as e:
-        raise type(e)(said(str(e), NOTHING)) from e
-    click.echo(as_text(found) if as_json else page(found, pages, pareto=pareto))
+        study = studied(folders, network, rates, chips, costs, axes, data_dir, settings)
+        pages = written(study, target, figures=not no_figures)
+    click.echo(as_text(study) if as_json else page(study, pages, pareto=pareto))
 
 
 def split(runs: Sequence[str], sweeps: Sequence[str]) -> tuple[list[Path], dict[str, list[float]]]:
@@ -111,7 +106,7 @@ def split(runs: Sequence[str], sweeps: Sequence[str]) -> tuple[list[Path], dict[
             raise ConfigError(f"--sweep takes AXIS=VALUES such as adc_bits=3:8, not {text!r}")
         if name in axes:
             raise ConfigError(f"--sweep {name} is given twice")
-        axes[name] = [whole(v) for v in values_of(name, values)]
+        axes[name] = parse_values(name, values)
     return [Path(text) for text in runs if text not in more], axes
 
 
@@ -182,7 +177,7 @@ def studied(
     names = zip(short_names(runs), runs, strict=True)
     return Study(
         runs=tuple(
-            told(name, run, chip, costs, settings, alone=len(chips) == 1)
+            estimate_run(name, run, chip, costs, settings, alone=len(chips) == 1)
             for name, run in names
             for chip in chips
         ),
@@ -195,7 +190,7 @@ def studied(
     )
 
 
-def told(
+def estimate_run(
     name: str, run: "RunCounts", chip: "Chip", costs: "Costs", settings: Estimating, *, alone: bool
 ) -> "Studied":
     """One run on one chip; each draws the same constants."""
@@ -205,9 +200,9 @@ def told(
     from device_models.streams import stream
 
     generator, draws = stream("costs", settings.seed), settings.draws
-    found = estimated(run, chip, costs)
+    result = estimated(run, chip, costs)
     certain = monte_carlo(run, chip, costs, draws=draws, generator=generator) if draws else {}
-    return Studied(name if alone else f"{name} on {chip.name}", found, certain)
+    return Studied(name if alone else f"{name} on {chip.name}", result, certain)
 
 
 def hertz(text: str) -> list[float]:
@@ -238,6 +233,8 @@ def explored(
     """The run on every chip of a sweep, with the Pareto front of accuracy, energy and area."""
     import numpy as np
 
+    from crossbar.datasets.encode import encode
+    from crossbar.datasets.fashion_mnist import load
     from crossbar.energy.design_space import explore, front
     from crossbar.energy.estimate import estimate as estimated
     from crossbar.energy.study import Explored
@@ -252,20 +249,27 @@ def explored(
         def data() -> "Data":
             """The images; the axes are valid by now, and something has to be tested."""
             end.enter_context(bar)
-            return encoded(run, data_dir)
+            images = load(Path(data_dir) if data_dir else None, notice=notice)
+            return encode(images, run.config.network)
 
         points = explore(
             folder, axes, data=data, progress=lambda done, _: bar.update(done - bar.pos)
         )
-    found = [estimated(p.counts, changed(chip, p.settings), costs) for p in points]
+    estimates = [estimated(p.counts, changed(chip, p.settings), costs) for p in points]
     costs_of = [
-        [-p.accuracy, e.joules.typical, e.m2.typical] for p, e in zip(points, found, strict=True)
+        [-p.accuracy, e.joules.typical, e.m2.typical]
+        for p, e in zip(points, estimates, strict=True)
     ]
     best = set(front(np.array(costs_of)))
     return tuple(
         Explored(p.settings, p.accuracy, e, i in best)
-        for i, (p, e) in enumerate(zip(points, found, strict=True))
+        for i, (p, e) in enumerate(zip(points, estimates, strict=True))
     )
+
+
+def notice(line: str) -> None:
+    """A line for the person who waits."""
+    click.echo(line, err=True)
 
 
 def changed(chip: "Chip", settings: Mapping[str, float]) -> "Chip":
@@ -273,9 +277,9 @@ def changed(chip: "Chip", settings: Mapping[str, float]) -> "Chip":
     values = dict(settings)
     if "tile" in values:
         values["tile_rows"] = values["tile_columns"] = values.pop("tile")
-    own = {field.name for field in dataclasses.fields(chip)}
-    kept: dict[str, Any] = {name: value for name, value in values.items() if name in own}
-    return dataclasses.replace(chip, **kept)
+    names = {field.name for field in dataclasses.fields(chip)}
+    changes: dict[str, Any] = {name: value for name, value in values.items() if name in names}
+    return dataclasses.replace(chip, **changes)
 
 
 def written(study: "Study", folder: Path, *, figures: bool) -> list[Path]:
@@ -310,26 +314,26 @@ def headline(e: "Estimate") -> list[str]:
 
     lines = [f"{'':<26}{'low':>14}{'typical':>14}{'high':>14}{'dense, typical':>18}"]
     for q in quantities(e):
-        own = "".join(f"{plain(text):>14}" for text in cells(q.value, q.unit, si))
+        cells_text = "".join(f"{plain(text):>14}" for text in cells(q.value, q.unit, si))
         dense = plain(cells(q.dense, q.unit, si)[1]) if q.dense else ""
-        lines.append(f"{q.name:<26}{own}{dense:>18}")
-    told = e.headline()
-    sop, dense_sop = (told[f"synaptic_operations_per_inference{of}"] for of in ("", "_dense"))
+        lines.append(f"{q.name:<26}{cells_text}{dense:>18}")
+    head = e.headline()
+    sop, dense_sop = (head[f"synaptic_operations_per_inference{of}"] for of in ("", "_dense"))
     lines += [
         f"{'SOP of an inference':<26}{sop:,.0f} of {dense_sop:,.0f} dense",
-        f"{'spikes of an inference':<26}{told['spikes_per_inference']:.1f} sent "
-        f"({told['spikes_per_neuron']:.3f} a neuron), "
-        f"{told['input_spikes_per_inference']:.1f} come in",
-        f"{'TOPS/W at':<26}{told['precision']}; {told['utilisation']:.0%} of {told['tiles']} tiles",
+        f"{'spikes of an inference':<26}{head['spikes_per_inference']:.1f} sent "
+        f"({head['spikes_per_neuron']:.3f} a neuron), "
+        f"{head['input_spikes_per_inference']:.1f} come in",
+        f"{'TOPS/W at':<26}{head['precision']}; {head['utilisation']:.0%} of {head['tiles']} tiles",
         f"{'network time':<26}{si(e.seconds_real, 's')} an inference",
     ]
     if e.lifetime_days is None:
         lines.append(f"{'lifetime':<26}unknown: the device file gives no endurance")
-    if told["assumed"]:
+    if head["assumed"]:
         return [*lines, f"{'assumed':<26}spikes at the given rates; this network was never run"]
-    low, high = told["accuracy_interval"]
+    low, high = head["accuracy_interval"]
     lines.append(
-        f"{'simulated accuracy':<26}{told['accuracy']:.2%} ({low:.2%} to {high:.2%}); a chip may "
+        f"{'simulated accuracy':<26}{head['accuracy']:.2%} ({low:.2%} to {high:.2%}); a chip may "
         f"score {MARGIN_POINTS} points less"
     )
     return [*lines, *([f"{'note':<26}{untested(e)}"] if untested(e) else [])]
@@ -361,12 +365,12 @@ def compared(study: "Study") -> list[str]:
     return lines
 
 
-def chips(found: "Sequence[Explored]", *, pareto: bool) -> list[str]:
+def chips(points: "Sequence[Explored]", *, pareto: bool) -> list[str]:
     """One line per chip of a sweep."""
     from crossbar.energy.study import settings_name
 
     lines = [f"{'chip':<34}{'accuracy':>10}{'energy':>12}{'area':>14}  front"]
-    for each in found:
+    for each in points:
         if each.best or not pareto:
             e = each.estimate
             lines.append(

@@ -9,6 +9,11 @@ import click
 PREFIXES = {-15: "f", -12: "p", -9: "n", -6: "u", -3: "m", 0: "", 3: "k", 6: "M", 9: "G"}
 
 
+def said(message: str, nothing: str) -> str:
+    """The message, ending in what did not happen unless it says so already."""
+    return message if "nothing was" in message else f"{message}; {nothing}"
+
+
 class TableOption(click.Option):
     """An option that takes a name out of a table; its help lists them.
 

@@ -1,6 +1,6 @@
 """Every setting of a training run: the records of its rooms."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields
 
 from device_models.errors import ConfigError
 from device_models.record import Record, quantity, tagged
@@ -69,11 +69,15 @@ class Training(Record):
     versions: dict[str, str] = field(default_factory=dict, compare=False)
 
     def __post_init__(self) -> None:
-        """Check the fields and the rules between them.
+        """Take names of tables for records of all defaults; check the fields and their rules.
 
         Raises:
             ConfigError: A field is outside its range, or copies are read through a periphery.
         """
+        for setting in fields(self):
+            value, spec = getattr(self, setting.name), setting.metadata.get("tagged")
+            if spec and isinstance(value, str):
+                object.__setattr__(self, setting.name, spec.short(value))
         super().__post_init__()
         if self.tiles.copies > 1 and self.periphery != Periphery():
             raise ConfigError("copies of a layer are read without periphery; leave copies at 1")
@@ -105,7 +109,3 @@ class Training(Record):
             optimizer=self.optimizer,
             engine=self.engine,
         )
-
-    def with_policy(self, policy: Record) -> "Training":
-        """The same with a policy that is named."""
-        return replace(self, policy=policy)

@@ -35,7 +35,12 @@ def converters(bits: float) -> dict[str, str]:
 
 def text(value: float) -> str:
     """A value as it is typed; a whole number without a point."""
-    return str(int(value) if value == value // 1 and abs(value) < 1e18 else value)
+    return str(whole(value))
+
+
+def whole(value: float) -> float:
+    """A whole number as an int, any other as it is."""
+    return int(value) if value == value // 1 and abs(value) < 1e18 else value
 
 
 AXES = {
@@ -96,4 +101,4 @@ def parse_values(name: str, values: str) -> list[float]:
         ) from e
     if not 0 < len(points) <= 1000:
         raise ConfigError(f"--sweep {name} has {len(points)} values; 1 to 1000 are possible")
-    return sorted(set(points))
+    return sorted({whole(point) for point in points})

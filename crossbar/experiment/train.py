@@ -22,7 +22,7 @@ from .run import Run
 from .trainer import Progress, Trainer
 from .transfer import weights_of
 
-Notice = Callable[[str], object]
+Notice = Callable[[str], None]
 ProgressBar = Callable[[Iterator[Progress], int, str], Iterable[Progress]]
 
 

@@ -46,7 +46,8 @@ class BitSliced(Mapping):
     @property
     def columns(self) -> int:
         """See `Mapping.columns`."""
-        return 2 * self.outputs * self.options.slices
+        slices: int = self.options.slices
+        return 2 * self.outputs * slices
 
     @property
     def w_max(self) -> float:
@@ -136,7 +137,7 @@ class BitSliced(Mapping):
         if self.options.slices == 1:
             return None
         window = self.g_max_siemens - self.g_min_siemens
-        top = self.g_min_siemens + self.options.refresh_share * window
+        top: float = self.g_min_siemens + self.options.refresh_share * window
         full = torch.maximum(*g[:, self.stages[-1]].chunk(2, dim=1)) > top
         coarse = slice(0, self.stages[-1].start)
         wanted = self.targets(self.clip(self.weights(g)))[:, coarse]

@@ -49,6 +49,6 @@ class Pair(pairs.Paired):
     def needs_refresh(self, g: Tensor) -> Tensor:
         """See `Mapping.needs_refresh`: pairs of which both devices are beyond `refresh_share`."""
         window = self.g_max_siemens - self.g_min_siemens
-        top = self.g_min_siemens + self.options.refresh_share * window
+        top: float = self.g_min_siemens + self.options.refresh_share * window
         plus, minus = g.chunk(2, dim=1)
         return torch.minimum(plus, minus) > top

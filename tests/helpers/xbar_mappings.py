@@ -4,7 +4,7 @@ import torch
 
 from crossbar.array.tile import Tiling
 from crossbar.boards.simulated import SimulatedBoard
-from crossbar.mappings import MAPPINGS, MappingOptions
+from crossbar.mappings import MAPPINGS
 from crossbar.synapses.synapses import Synapses
 from crossbar.wires.array import WiredArray
 
@@ -24,9 +24,8 @@ def mapping_of(name, signs="bound", *, outputs=OUTPUTS, w_max=W_MAX, tile_column
     """A mapping by name, for rows of some signs."""
     rows = SIGNS[signs] if isinstance(signs, str) else signs
     unit = (G_MAX - G_MIN) / w_max
-    return MAPPINGS[name](
-        rows, outputs, unit, G_MIN, G_MAX, tile_columns, MappingOptions(**options)
-    )
+    kind = MAPPINGS[name]
+    return kind(rows, outputs, unit, G_MIN, G_MAX, tile_columns, kind.Options(**options))
 
 
 def some_weights(mapping, *, share=1.0, kind=torch.float64, seed=0):

@@ -4,6 +4,7 @@ import torch
 from xbar_devices import gen
 from xbar_mappings import layer_on
 
+from crossbar.experiment import builder
 from crossbar.experiment.config import Training
 from crossbar.mappings import MAPPINGS
 from crossbar.synapses.policies import POLICIES
@@ -24,9 +25,10 @@ def layer_of(model, *, sign=1, x=0.5, mapping="one_sided", seed=0):
     return layer
 
 
-def policy_of(name, layer, **settings):
+def policy_of(name, layer, **options):
     """The policy as a run builds it."""
-    return POLICIES[name].build(layer, Training(policy=name, **settings), 0)
+    config = Training(policy=POLICIES[name].Options(**options))
+    return builder.policy(config, config.policy, layer, 0)
 
 
 def known_of(layer):

@@ -1,5 +1,6 @@
 """Small problems to train on, and the dense sums that training is compared with."""
 
+import dataclasses
 import functools
 
 import numpy as np
@@ -13,6 +14,8 @@ from crossbar.experiment import builder
 from crossbar.experiment.config import Training
 from crossbar.snn import reference
 from crossbar.snn.encodings.latency import latency_code
+from crossbar.snn.network import Network
+from crossbar.synapses.optimizers import OPTIMIZERS
 from device_models.errors import DataError
 from device_models.presets import load_device
 
@@ -97,11 +100,25 @@ def finish(trainer, epochs):
 
 
 def small(**settings):
-    """A configuration for `synthetic`; sigma_init makes its hidden neurons fire."""
-    from crossbar.snn.network import Network
+    """A configuration for `synthetic`; sigma_init makes its hidden neurons fire.
 
+    Settings of the rooms `tiles`, `reads` and `optimizer` are given by their own names.
+    """
     network = {"hidden": 20, "sigma_init": 0.02} | settings.pop("network", {})
-    return Training(**{"batch_size": 32, "epochs": 2} | settings, network=Network(**network))
+    return changed(Training(batch_size=32, epochs=2, network=Network(**network)), **settings)
+
+
+def changed(config, **settings):
+    """Other settings, given as for `small`."""
+    if "optimizer" in settings:
+        kind = OPTIMIZERS[settings.pop("optimizer")].Options
+        config = dataclasses.replace(config, optimizer=kind())
+    for room in ("tiles", "reads", "optimizer"):
+        record = getattr(config, room)
+        names = [field.name for field in dataclasses.fields(record) if field.name in settings]
+        inside = {name: settings.pop(name) for name in names}
+        config = dataclasses.replace(config, **{room: dataclasses.replace(record, **inside)})
+    return dataclasses.replace(config, **settings)
 
 
 def without_seconds(rows):

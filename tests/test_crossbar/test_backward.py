@@ -138,7 +138,7 @@ def test_a_summary_tells_wear_and_digital_memory(settings, policy, optimizer):
     trainer = trainer_of(small(epochs=1, **settings), synthetic())
     trainer.start()
     finish(trainer, 1)
-    found = summary(trainer.rows, small(**settings))
+    found = summary(trainer.rows)
     kept = found["digital_bytes_per_synapse"]
     assert kept["policy"] == pytest.approx(policy, abs=0.1)
     assert kept["optimizer"] == pytest.approx(optimizer, abs=0.1)

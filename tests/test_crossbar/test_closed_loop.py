@@ -148,8 +148,8 @@ def test_a_threshold_below_one_pulse_is_refused():
 @pytest.mark.parametrize("program_every", [1, 4])
 def test_a_run_resumed_after_each_epoch_is_the_uninterrupted_one(name, program_every):
     """An epoch of six updates leaves some that wait."""
-    options = AccumulateOptions(program_every=program_every)
-    config = small(policy=name, accumulate=options, epochs=3)
+    options = POLICIES[name].Options(program_every=program_every)
+    config = small(policy=options, epochs=3)
     whole, pieces = trained(config, synthetic()), trainer_of(config, synthetic())
     pieces.start()
     before = [layer.board.state.g.numpy() for layer in pieces.layers]

@@ -1,11 +1,9 @@
 """Training of two recurrent hidden layers: it learns, goes on after a stop, and keeps Dale's law."""
 
-import dataclasses
-
 import numpy as np
 import pytest
 import torch
-from xbar_training import finish, same_bits, small, synthetic, trained, trainer_of
+from xbar_training import changed, finish, same_bits, small, synthetic, trained, trainer_of
 
 from crossbar.array.faults import Faults
 from crossbar.array.periphery import Periphery
@@ -120,7 +118,7 @@ def test_every_layer_has_a_range_of_its_own_crossbar():
         for (rows, _), spread in zip(config.network.crossbars, spreads, strict=True)
     ]
     assert w_max_of(config, oxram) == pytest.approx(expected, rel=1e-12)
-    fixed = dataclasses.replace(config, hidden_w_max=0.7, readout_w_max=0.4)
+    fixed = changed(config, hidden_w_max=0.7, readout_w_max=0.4)
     assert w_max_of(fixed, model) == (0.7, 0.7, 0.4)
 
 

@@ -37,12 +37,11 @@ def test_the_expected_pulses_are_near_those_that_are_sent():
 @pytest.mark.parametrize(("endurance", "warns"), [(0.0, False), (20.0, True), (1e9, False)])
 def test_it_warns_where_the_devices_do_not_last(endurance, warns):
     config, model = busy(), mortal(endurance)
-    text = worn_out(config, model, partial(trainer_of, config, synthetic(), model=model))
+    text = worn_out(EPOCHS, model, partial(trainer_of, config, synthetic(), model=model))
     assert text.startswith("warning: 3 epochs will send a device about") == warns
     assert bool(text) == warns
     assert "it lasts 20 (a dry run of 16 updates" in text or not warns
 
 
 def test_without_epochs_nothing_is_run():
-    config, model = small(epochs=0), mortal(1.0)
-    assert worn_out(config, model, lambda: pytest.fail("a trainer was made")) == ""
+    assert worn_out(0, mortal(1.0), lambda: pytest.fail("a trainer was made")) == ""

@@ -1,6 +1,5 @@
 """Other chips for a trained run: tested as if trained there, kept, and the Pareto front."""
 
-import dataclasses
 import json
 import os
 import signal
@@ -14,15 +13,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from numpy.testing import assert_allclose
-from xbar_training import small, synthetic, trained
+from xbar_training import changed, small, synthetic, trained
 
 from crossbar.array.periphery import Periphery
 from crossbar.energy.counts import count, counts_of_run
-from crossbar.energy.design_space import explore, front
+from crossbar.energy.design_space import AXES, explore, front
 from crossbar.energy.record_activity import keep
 from crossbar.experiment import reevaluate
 from crossbar.experiment.run import Run
-from crossbar.experiment.sweep_axes import AXES
 from device_models.errors import ConfigError, RunError
 
 CONFIG = small(tile_rows=64, tile_columns=32, network={"hidden": (20, 12)})
@@ -76,11 +74,11 @@ def test_points_are_those_of_the_same_devices_on_another_chip(run):
     ]  # fmt: skip
     for point in found:
         bits, tile = point.settings["adc_bits"], point.settings["tile"]
-        config = dataclasses.replace(
+        run.config = changed(
             run.config, tile_rows=tile, tile_columns=tile, v_read_volts=0.1,
             periphery=Periphery(kind="adc", adc_bits=bits),
         )  # fmt: skip
-        trainer = reevaluate.rebuilt(run, synthetic(), config)
+        trainer = reevaluate.rebuilt(run, synthetic())
         told = trainer.evaluate()
         accuracy = float((told.predictions == synthetic().test_labels).mean())
         assert point.accuracy == point.counts.accuracy == accuracy
@@ -133,7 +131,7 @@ def test_a_damaged_point_is_tested_anew(run, suffix, content):
 
 def test_another_checkpoint_is_another_point(run):
     explore(run.folder, {"adc_bits": [4]}, data=synthetic)
-    made(run.folder, dataclasses.replace(CONFIG, seed=1))
+    made(run.folder, changed(CONFIG, seed=1))
     with pytest.raises(AssertionError, match="the images were loaded"):
         explore(run.folder, {"adc_bits": [4]}, data=never)
 
@@ -170,15 +168,18 @@ def test_a_killed_exploration_goes_on(run):
     ("axes", "text"),
     [
         ({"adc_bit": [3]}, "there is no axis 'adc_bit' to explore; did you mean 'adc_bits'?"),
-        ({"colour": [3]}, "there is no axis 'colour' to explore; known: adc_bits, tile, tile_rows"),
+        ({"colour": [3]}, "there is no axis 'colour' to explore; known: wires, tile, tile_rows"),
         ({"adc_bits": []}, "the axis adc_bits has no value"),
-        ({"adc_bits": [0]}, "adc_bits = 0: Periphery.adc_bits = 0 is outside [1, 16] bit"),
-        ({"adc_bits": [3.5]}, "Periphery.adc_bits must be a whole number in [1, 16] bit, not 3.5"),
-        ({"adc_bits": [8, 17]}, "adc_bits = 17: Periphery.adc_bits = 17 is outside [1, 16] bit"),
-        ({"tile": [0]}, "tile = 0: Training.tile_rows = 0 is outside [1, 65536] lines"),
+        ({"adc_bits": [0]}, "adc_bits = 0: periphery.adc_bits = 0 is outside [1, 16] bit"),
+        (
+            {"adc_bits": [3.5]},
+            "periphery.adc_bits must be a whole number in [1, 16] bit, not '3.5'",
+        ),
+        ({"adc_bits": [8, 17]}, "adc_bits = 17: periphery.adc_bits = 17 is outside [1, 16] bit"),
+        ({"tile": [0]}, "tile = 0: tiles.tile_rows = 0 is outside [1, 65536] lines"),
         ({"tile": [float("nan")]}, "tile = nan: "),
         ({"tile": [float("inf")]}, "tile = inf: "),
-        ({"v_read_volts": [0.6]}, "Training.v_read_volts = 0.6 is outside [0.001, 0.5] V"),
+        ({"v_read_volts": [0.6]}, "reads.v_read_volts = 0.6 is outside [0.001, 0.5] V"),
         ({"tile": [64], "tile_rows": [64]}, "tile sets the rows and columns of a tile"),
         ({"adc_bits": [8] * 200, "tile": [8] * 200}, "40000 points; at most 10000 are possible"),
     ],
@@ -219,14 +220,14 @@ def test_a_full_disk_is_one_line(run, monkeypatch):
 
 def test_devices_that_depend_on_the_tile_cannot_move_to_another(tmp_path):
     """Each tile of a reference column holds references of its own."""
-    config = dataclasses.replace(CONFIG, mapping="reference_column", tile_columns=16, epochs=0)
+    config = changed(CONFIG, mapping="reference_column", tile_columns=16, epochs=0)
     run = made(tmp_path / "run", config)
     with pytest.raises(RunError, match=r"^tile = 8: .* other devices"):
         explore(run.folder, {"tile": [8]}, data=synthetic)
 
 
 def test_a_mapping_that_no_converter_reads_is_refused(tmp_path):
-    run = made(tmp_path / "run", dataclasses.replace(CONFIG, mapping="dale", epochs=0))
+    run = made(tmp_path / "run", changed(CONFIG, mapping="dale", epochs=0))
     with pytest.raises(ConfigError, match=r"^adc_bits = 8: .* the dale mapping reads the rows"):
         explore(run.folder, {"adc_bits": [8]}, data=synthetic)
 

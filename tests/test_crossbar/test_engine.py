@@ -1,6 +1,5 @@
 """The engine: threads change no bit, several layers equal the reference, spikes without noise."""
 
-import dataclasses
 import functools
 
 import numpy as np
@@ -10,6 +9,7 @@ from torch.testing import assert_close
 from xbar_kernels import FLOAT32, driven_lines, events_of, near, some
 from xbar_training import MARGIN, margins
 
+from crossbar.array.periphery import Periphery
 from crossbar.experiment.builder import engine as engine_for
 from crossbar.experiment.config import Training
 from crossbar.snn import reference
@@ -262,12 +262,9 @@ def test_a_device_that_torch_does_not_have_is_refused():
 
 
 def test_a_periphery_is_refused_before_anything_is_built():
-    config = Training()
-    config = dataclasses.replace(
-        config, periphery=dataclasses.replace(config.periphery, kind="adc")
-    )
+    config = Training(engine="dense", periphery=Periphery(kind="adc"))
     with pytest.raises(
-        ConfigError, match=r"periphery\.kind = adc is emulated by the kernels alone"
+        ConfigError, match=r"periphery\.kind = adc is emulated by the engine events alone"
     ):
-        engine_for(config, None, "cpu")
-    assert isinstance(engine_for(Training(), 1, None), Engine)
+        engine_for(config, None)
+    assert isinstance(engine_for(Training(), 1), Engine)

@@ -6,11 +6,10 @@ import pytest
 import torch
 from torch.testing import assert_close
 from xbar_devices import gen
-from xbar_training import finish, same_bits, small, synthetic, trained, trainer_of
+from xbar_training import changed, finish, same_bits, small, synthetic, trained, trainer_of
 
 from crossbar.experiment import checkpoint
 from crossbar.experiment.config import Training
-from crossbar.experiment.float_baseline import twin_settings
 from crossbar.experiment.transfer import Frozen
 from crossbar.synapses.optimizers import OPTIMIZERS
 from device_models.errors import ConfigError, RunError
@@ -96,23 +95,24 @@ def test_a_checkpoint_without_moments_is_refused():
     config = small(optimizer="sgd", epochs=0)
     source = trained(config, synthetic())
     content = checkpoint.save(source, [layer.board.state.g.numpy() for layer in source.layers])
-    other = trainer_of(dataclasses.replace(config, optimizer="adam"), synthetic())
+    other = trainer_of(changed(config, optimizer="adam"), synthetic())
     with pytest.raises(RunError, match="the checkpoint cannot be read"):
         checkpoint.restore(other, content)
 
 
 @each_optimizer
 def test_a_rate_left_open_is_that_of_the_optimizer(name):
-    assert Training(optimizer=name).first_rate == OPTIMIZERS[name].default_rate
-    assert Training(optimizer=name, learning_rate=0.5).first_rate == 0.5
+    kind = OPTIMIZERS[name].Options
+    assert kind().first_rate == kind.default_rate > 0.0
+    assert kind(learning_rate=0.5).first_rate == 0.5
 
 
 def test_a_cosine_falls_to_zero_over_the_epochs():
-    config = Training(learning_rate=2.0, epochs=8, schedule="cosine")
-    found = [config.rate(epochs) for epochs in (0, 4, 8, 9)]
-    assert found == pytest.approx([2.0, 1.0, 0.0, 0.0])
-    steady = dataclasses.replace(config, schedule="constant")
-    assert [steady.rate(e) for e in (0, 5.5, 9)] == [2.0] * 3
+    falling = OPTIMIZERS["sgd"].Options(learning_rate=2.0, schedule="cosine")
+    rates = [falling.rate(epochs, 8) for epochs in (0, 4, 8, 9)]
+    assert rates == pytest.approx([2.0, 1.0, 0.0, 0.0])
+    steady = dataclasses.replace(falling, schedule="constant")
+    assert [steady.rate(e, 8) for e in (0, 5.5, 9)] == [2.0] * 3
 
 
 def test_an_unknown_optimizer_names_those_there_are():
@@ -146,8 +146,8 @@ def test_a_rate_in_pulses_counts_mean_steps_of_each_layer():
         assert plain.any()
 
 
-def test_a_rate_in_pulses_is_given_and_has_no_twin():
+def test_a_rate_in_pulses_is_given_and_has_no_baseline():
     with pytest.raises(ConfigError, match="rate_unit = pulses needs a learning_rate"):
         small(rate_unit="pulses")
     with pytest.raises(ConfigError, match="no pulses to count"):
-        twin_settings(small(rate_unit="pulses", learning_rate=0.5))
+        small(rate_unit="pulses", learning_rate=0.5).float_baseline()

@@ -9,7 +9,7 @@ import torch
 from torch.testing import assert_close
 from xbar_devices import gen, quiet, registered
 from xbar_stats import z_of_mean, z_of_sigma
-from xbar_training import small, synthetic, trained, trainer_of
+from xbar_training import changed, small, synthetic, trained, trainer_of
 
 from crossbar.array.faults import Faults, draw, healthy
 from crossbar.array.periphery import Periphery
@@ -313,7 +313,7 @@ def test_copies_are_trained_whatever_the_mapping(name):
 
 def test_one_ideal_copy_more_changes_no_weight():
     config, data = small(device="ideal.yaml", epochs=1), synthetic()
-    one, two = trained(config, data), trained(dataclasses.replace(config, copies=2), data)
+    one, two = trained(config, data), trained(changed(config, copies=2), data)
     for a, b in zip(one.layers, two.layers, strict=True):
         assert_close(a.board.g, b.board.g, rtol=0.0, atol=1e-9)
     assert two.rows[-1]["pulses"]["set"] == 2 * one.rows[-1]["pulses"]["set"]

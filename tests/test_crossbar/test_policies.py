@@ -4,8 +4,6 @@ Where a policy claims that its pulses are the wanted change in the mean (`is_unb
 tested in standard errors; of the others, that the sum of many updates leads the right way.
 """
 
-import dataclasses
-
 import pytest
 import torch
 from torch.testing import assert_close
@@ -23,7 +21,7 @@ from xbar_policies import (
 from xbar_stats import z_of_mean
 from xbar_training import finish, small, synthetic, trainer_of
 
-from crossbar.mappings import MappingOptions
+from crossbar.mappings import MAPPINGS
 from crossbar.synapses.policies import POLICIES
 from crossbar.synapses.policies.compatibility import can_reset, check_serving
 from crossbar.synapses.policies.tiki_taka import has_symmetry_point
@@ -226,17 +224,15 @@ def test_bytes_per_synapse_are_those_of_the_state(name):
 
 def asked(name, model, mapping, **options):
     """What a run is told before it begins."""
-    config = small(policy=name, mapping=mapping, mapping_options=MappingOptions(**options))
-    (*_, layer) = trainer_of(dataclasses.replace(config, policy="sign"), synthetic()).layers
-    check_serving(config, model, layer.mapping)
+    config = small(policy="sign", mapping=MAPPINGS[mapping].Options(**options))
+    (*_, layer) = trainer_of(config, synthetic()).layers
+    check_serving(config.device, model, POLICIES[name].Options(), layer.mapping)
 
 
 @each_policy
 def test_a_device_without_reset_is_refused_where_reset_is_needed(name):
     for mapping in ("one_sided", "dale", "reference_column", "bit_sliced"):
-        with pytest.raises(
-            ConfigError, match=r"needs RESET, which .* --mapping pair and mapping_op"
-        ):
+        with pytest.raises(ConfigError, match=r"needs RESET, which .* --mapping pair and mapping"):
             asked(name, SET_ONLY, mapping)
     with pytest.raises(ConfigError, match=r"needs RESET, which .*refresh_share=1"):
         asked(name, SET_ONLY, "pair")
@@ -244,10 +240,8 @@ def test_a_device_without_reset_is_refused_where_reset_is_needed(name):
 
 @pytest.mark.parametrize("name", PLAIN)
 def test_what_the_refusal_advises_trains_by_set_alone(name):
-    options = MappingOptions(refresh_share=1.0)
-    config = small(
-        policy=name, mapping="pair", mapping_options=options, epochs=1, learning_rate=1.0
-    )
+    options = MAPPINGS["pair"].Options(refresh_share=1.0)
+    config = small(policy=name, mapping=options, epochs=1, learning_rate=1.0)
     trainer = trainer_of(config, synthetic(), model=SET_ONLY)
     trainer.start()
     finish(trainer, 1)

@@ -15,7 +15,6 @@ from xbar_policies import (
 )
 
 from crossbar.synapses.policies.tiki_taka import (
-    TikiOptions,
     default_pulses,
     find_symmetry_points,
     forgetting,
@@ -42,7 +41,7 @@ def arrived(policy, layer, changes):
 def gain(model, wanted, noise, updates=300, **options):
     """Share of `wanted` that arrives, in the mean, with normal changes of mean zero on top."""
     layer = layer_of(model)
-    policy = policy_of("tiki_taka", layer, tiki_taka=TikiOptions(**options))
+    policy = policy_of("tiki_taka", layer, **options)
     changes = [wanted + noise * torch.randn(SHAPE, generator=gen(i)) for i in range(updates)]
     total = torch.stack(changes).sum(0)
     return float((arrived(policy, layer, changes) * total).sum() / total.square().sum())
@@ -65,7 +64,7 @@ def test_alternating_pulses_find_the_symmetry_point():
 
 def test_a_device_loses_by_pulses_of_either_sign_what_it_is_told_to_forget():
     layer = layer_of(SOFT)
-    (fast,) = policy_of("tiki_taka", layer, tiki_taka=TikiOptions(chop=0.0)).boards
+    (fast,) = policy_of("tiki_taka", layer, chop=0.0).boards
     rest = fast.read_all().clone()
     fast.restore(fast.state._replace(g=rest + 0.01 * SOFT.window_siemens))
     for _ in range(10):
@@ -129,7 +128,7 @@ def test_a_wrong_reference_cancels_where_the_chopper_is_on():
     moved = {}
     for chop in (0.0, 1.0):
         layer = layer_of(SILENT)
-        policy = policy_of("tiki_taka", layer, tiki_taka=TikiOptions(chop=chop, pulses=1.0))
+        policy = policy_of("tiki_taka", layer, chop=chop, pulses=1.0)
         policy.reference -= 3 * policy._step
         changes = [wanted_changes(layer, 0.1, seed) for seed in range(400)]
         more = arrived(policy, layer, changes) - sum(changes)

@@ -13,6 +13,7 @@ import torch
 from torch.testing import assert_close
 from xbar_training import (
     MARGIN,
+    changed,
     dense_run,
     fashion,
     finish,
@@ -162,7 +163,7 @@ def test_an_ideal_device_descends_the_gradient(data):
 
 def test_the_test_above_would_notice_1_percent_of_the_learning_rate():
     config, expected = first_comparable(synthetic(), BATCHES, **FINE)
-    _, after = ended(dataclasses.replace(config, learning_rate=0.0101), synthetic(), BATCHES)
+    _, after = ended(changed(config, learning_rate=0.0101), synthetic(), BATCHES)
     for new, wanted, atol in zip(after, expected, TOLERANCES, strict=True):
         assert float((torch.from_numpy(new) - wanted).abs().max()) > 2 * atol
 

@@ -9,14 +9,13 @@ import pytest
 import torch
 from torch.testing import assert_close
 from xbar_devices import gen
-from xbar_training import small, synthetic
+from xbar_training import small, synthetic, trainer_of
 
 from crossbar.array.tile import Tiling
 from crossbar.boards.routed import RoutedBoard
 from crossbar.boards.simulated import SimulatedBoard
 from crossbar.boards.write_verify import WriteVerify, counted, unreadable, write_verify
-from crossbar.experiment import transfer
-from crossbar.experiment.trainer import Trainer
+from crossbar.experiment import builder, transfer
 from device_models.errors import ConfigError
 from device_models.presets import load_device
 
@@ -256,16 +255,20 @@ def test_a_board_takes_the_loop_as_its_algorithm_for_what_is_selected():
 
 def chip(p=P, **settings):
     config = small(device="oxram", **settings)
-    weights = Trainer(config, OXRAM, synthetic(), threads=1)._weights
-    base = transfer.chip_config(config, OXRAM, weights, device="oxram", source="w.npz")
-    return transfer.write_chip(base, OXRAM, synthetic(), weights, p, threads=1), base, weights
+    weights = trainer_of(config, synthetic(), model=OXRAM).setup.weights
+    base = builder.filling_window(config, OXRAM, weights)
+    return transfer.write_chip(trainer_for(base, weights), p), base, weights
+
+
+def trainer_for(config, weights):
+    return builder.trainer(config, OXRAM, synthetic(), threads=1, weights=weights)
 
 
 @pytest.mark.parametrize("mapping", ["one_sided", "reference_column", "bit_sliced"])
 def test_every_mapping_is_written_stage_by_stage(mapping):
     written, base, weights = chip(mapping=mapping)
-    told = written.told
-    layers = Trainer(base, OXRAM, synthetic(), threads=1).layers
+    told = written.report
+    layers = trainer_for(base, weights).layers
     for layer, w in zip(layers, weights, strict=True):
         assert layer.mapping.reach == pytest.approx(abs(w).max(), rel=1e-6)
     assert told["clipped_share"] < 0.01
@@ -280,31 +283,28 @@ def test_every_mapping_is_written_stage_by_stage(mapping):
 
 def test_copies_are_each_verified_on_their_own():
     written, base, weights = chip(copies=2)
-    assert base.copies == 2
-    trainer = Trainer(base, OXRAM, synthetic(), threads=1, weights=weights)
+    assert base.tiles.copies == 2
+    trainer = trainer_for(base, weights)
     assert all(isinstance(layer.board, RoutedBoard) for layer in trainer.layers)
     single, _, _ = chip()
-    assert written.told["all"]["devices"] == 2 * single.told["all"]["devices"]
+    assert written.report["all"]["devices"] == 2 * single.report["all"]["devices"]
 
 
 def test_time_passes_and_only_the_readout_is_trained_again():
     config = small(device="oxram", batch_size=32)
-    data = synthetic()
-    weights = Trainer(config, OXRAM, data, threads=1)._weights
     kept = []
 
     def keep(trainer):
         kept.append((trainer, [layer.board.counters for layer in trainer.layers]))
 
     written = transfer.write_chip(
-        config, OXRAM, data, weights, P, retention=(1.0, 100.0), retune_epochs=2, threads=1,
-        keep=keep,
-    )  # fmt: skip
+        trainer_for(config, None), P, retention=(1.0, 100.0), retune_epochs=2, keep=keep
+    )
     ((trainer, before),) = kept
     spent = [layer.board.counters - b for layer, b in zip(trainer.layers, before, strict=True)]
-    assert len(written.told["retention_accuracy"]) == 2
-    assert len(written.told["retuned"]["accuracy"]) == 2
+    assert len(written.report["retention_accuracy"]) == 2
+    assert len(written.report["retuned"]["accuracy"]) == 2
     assert (spent[0].set_pulses, spent[0].reset_pulses) == (0, 0)
-    assert spent[1].set_pulses + spent[1].reset_pulses == written.told["retuned"]["pulses"] > 0
+    assert spent[1].set_pulses + spent[1].reset_pulses == written.report["retuned"]["pulses"] > 0
     since = trainer.layers[0].board.state.dynamics["since_seconds"]
     assert since.max() >= 101.0

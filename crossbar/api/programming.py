@@ -1,0 +1,234 @@
+"""Write a trained network into emulated chips by write-verify, and let them age."""
+
+import dataclasses
+import json
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from device_models import atomic
+from device_models.errors import ConfigError, RunError, consequence
+from device_models.model import DeviceModel
+from device_models.presets import load_device
+from device_models.record import Record, quantity
+
+from ..boards.write_verify import WriteVerify, unreadable
+from ..datasets import fashion_mnist
+from ..datasets.encode import Data, encode
+from ..energy import record_activity
+from ..experiment import builder
+from ..experiment.config import Training
+from ..experiment.run import Run
+from ..experiment.train import Notice, free_folder
+from ..experiment.trainer import Trainer
+from ..experiment.transfer import ProgrammedChip, Weights, exact_accuracy, weights_of, write_chip
+from ..figures import style
+from ..figures.program import programmed as figure
+from ..metrics.statistics import student_interval
+from .training import Folder, one_torch_thread, path
+
+DAY = 86_400.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Programming(Record):
+    """Settings of the programming of chips besides those of the loop.
+
+    Attributes:
+        algorithm: How a chip is written.
+        seed: Of the first chip; the others follow.
+        seeds: Chips.
+        retune_epochs: Epochs in which the readout is trained by pulses, at the end.
+    """
+
+    algorithm: Literal["write_verify"] = "write_verify"
+    seed: int = quantity("", 0, 2**30, default=0)
+    seeds: int = quantity("chips", 1, 1000, default=3)
+    retune_epochs: int = quantity("epochs", 0, 10_000, default=0)
+
+
+def program(
+    source: Folder,
+    *,
+    config: Training | None = None,
+    device: str | None = None,
+    settings: Programming | None = None,
+    loop: WriteVerify | None = None,
+    retention: Sequence[float] = (1.0, 3600.0, DAY, 3652.5 * DAY),
+    out: Folder | None = None,
+    threads: int | None = None,
+    data_dir: Folder | None = None,
+    notice: Notice = print,
+) -> dict[str, Any]:
+    """Write trained weights into new chips, by pulses and noisy reads in a closed loop.
+
+    Args:
+        source: A run folder, or an npz file of arrays w0, w1, ...
+        config: Settings of the chips; by default those of the run, or all defaults.
+        device: File or preset, in place of that of the settings.
+        settings: How many chips, and what is done with them.
+        loop: Settings of the closed loop.
+        retention: Device times after the writing at which chips are tested again, seconds, rising.
+        out: Folder, new or empty; by default `runs/program_DEVICE_seedN`. Every chip is kept there
+            as a run that training goes on with.
+        threads: How many samples run at a time; by default one per processor.
+        data_dir: Folder of the data set; by default it is looked for, then fetched.
+        notice: Told what goes on, line by line.
+
+    Returns:
+        What `summary.json` says.
+
+    Raises:
+        XbarError: Something is wrong; nothing was written.
+    """
+    settings, loop, source = settings or Programming(), loop or WriteVerify(), Path(source)
+    with consequence("nothing was written"), one_torch_thread():
+        base, model = chip_of(source, device, config)
+        name = f"program_{Path(base.device).stem}_seed{settings.seed}"
+        folder = path(out) or free_folder(Path("runs") / name)
+        check_new(folder)
+        images = fashion_mnist.load(path(data_dir), notice=notice)
+        weights = weights_of(source, base.network, images)
+        base = builder.filling_window(base, model, weights)
+        base = dataclasses.replace(base, init_from=str(source))
+        data = encode(images, base.network)
+        exact = exact_accuracy(builder.engine(base, threads), weights, data)
+        chips = Chips(base, model, data, weights, loop, settings, retention, threads)
+        return program_chips(chips, folder, exact, notice)
+
+
+def chip_of(
+    source: Path, device: str | None, config: Training | None
+) -> tuple[Training, DeviceModel]:
+    """Settings and device of the chips; those of the run, where the arguments leave them open.
+
+    Raises:
+        ConfigError: A file is wrong, or an npz file is not there.
+        RunError: There is no such run.
+    """
+    run = None
+    if source.suffix == ".npz":
+        if not source.is_file():
+            raise ConfigError(f"there is no file {source}")
+    else:
+        run = Run.open(source)
+    base = config or (run.config if run else Training())
+    if device is None and run is not None and config is None:
+        return base, run.model
+    chosen = device or base.device
+    return dataclasses.replace(base, device=chosen), load_device(chosen)
+
+
+def check_new(folder: Path) -> None:
+    """Raise RunError where the folder exists and is not empty, or cannot be made."""
+    if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
+        raise RunError(f"{folder} exists; choose another --out")
+    above = next(parent for parent in folder.absolute().parents if parent.exists())
+    if not above.is_dir():
+        raise RunError(f"{folder} cannot be made, because {above} is no folder")
+
+
+@dataclass(frozen=True)
+class Chips:
+    """What chips are made of, and what is done with them; see `program`."""
+
+    config: Training
+    model: DeviceModel
+    data: Data
+    weights: Weights
+    loop: WriteVerify
+    settings: Programming
+    retention: Sequence[float]
+    threads: int | None
+
+
+def program_chips(chips: Chips, folder: Path, exact: float, notice: Notice) -> dict[str, Any]:
+    """Write the chips into a folder beside `folder`, which takes its name when it is complete."""
+    partial = folder.with_name(f".{folder.name}.part")
+    shutil.rmtree(partial, ignore_errors=True)  # of a process that was killed
+    try:
+        partial.mkdir(parents=True)
+        programmed = []
+        for number in range(chips.settings.seeds):
+            notice(f"chip {number + 1} of {chips.settings.seeds}: {chips.config.device} ...")
+            programmed.append(program_one(chips, partial, chips.settings.seed + number))
+        content = summary(chips, [chip.report for chip in programmed], exact)
+        content["folder"] = str(folder)
+        draw(programmed, content, partial / "program.png")
+        atomic.write(partial / "summary.json", (json.dumps(content, indent=2) + "\n").encode())
+        partial.replace(folder)
+    except OSError as e:
+        raise RunError(f"{folder} cannot be written: {e.strerror or e}") from e
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+    return content
+
+
+def program_one(chips: Chips, folder: Path, seed: int) -> ProgrammedChip:
+    """Write one chip and keep it as a run, as it is before time passes."""
+    config, weights = dataclasses.replace(chips.config, seed=seed), chips.weights
+    run = Run.new(folder / f"chip_seed{seed}", config, chips.model, weights)
+
+    def keep(trainer: Trainer) -> None:
+        run.save(trainer, [layer.board.state.g.numpy() for layer in trainer.layers])
+        record_activity.keep(run, trainer)
+
+    trainer = builder.trainer(
+        run.config, chips.model, chips.data, threads=chips.threads, weights=weights
+    )
+    return write_chip(
+        trainer, chips.loop, retention=chips.retention,
+        retune_epochs=chips.settings.retune_epochs, keep=keep,
+    )  # fmt: skip
+
+
+def summary(chips: Chips, reports: list[dict[str, Any]], exact: float) -> dict[str, Any]:
+    """What `summary.json` says: every chip, and the accuracy of all."""
+    noisy = unreadable(chips.model, chips.loop)
+    content = {
+        "source": chips.config.init_from,
+        "device": chips.config.device,
+        "settings": dataclasses.asdict(chips.settings) | dataclasses.asdict(chips.loop),
+        "max_pulses_per_pass": chips.loop.most(chips.model),
+        "unreadable_siemens": [float(noisy.min()), float(noisy.max())] if len(noisy) else None,
+        "retention_seconds": list(chips.retention),
+        "source_accuracy": exact,
+        "programmed_accuracy": interval([chip["programmed_accuracy"] for chip in reports]),
+        "retention_accuracy": [
+            interval([chip["retention_accuracy"][i] for chip in reports])
+            for i in range(len(chips.retention))
+        ],
+        "chips": reports,
+    }
+    if chips.settings.retune_epochs:
+        last = [chip["retuned"]["accuracy"][-1] for chip in reports]
+        content["retuned_accuracy"] = interval(last)
+    return content
+
+
+def interval(values: Sequence[float]) -> dict[str, float]:
+    """Mean over the chips and half of its 95 % interval."""
+    mean, half = student_interval(values)
+    return {"mean": float(mean), "half_of_95_percent_interval": float(half)}
+
+
+def draw(chips: list[ProgrammedChip], content: dict[str, Any], file: Path) -> None:
+    """The picture: devices of the first chip, accuracy of all."""
+    arrays = [array for layer in chips[0].layers for array in layer]
+
+    def all_of(name: str) -> np.ndarray:
+        parts = [getattr(a.written, name)[a.written.chosen].numpy() for a in arrays]
+        return np.concatenate(parts).astype(float)
+
+    true = [a.true_siemens[a.written.chosen].numpy() for a in arrays]
+    reports = [chip.report for chip in chips]
+    accuracy = np.array([[r["programmed_accuracy"], *r["retention_accuracy"]] for r in reports]).T
+    picture = figure(
+        all_of("targets"), np.concatenate(true).astype(float), all_of("pulses"),
+        [0.0, *content["retention_seconds"]], accuracy, content["source_accuracy"],
+    )  # fmt: skip
+    style.save(picture, file)

@@ -23,7 +23,7 @@ from click.testing import CliRunner
 from xbar_training import fashion_images, offline, without_seconds
 
 from cli.main import main
-from cli.train import settings
+from cli.train import read_settings
 from crossbar.datasets import fashion_mnist
 from crossbar.datasets.locate import Surroundings
 from crossbar.energy.counts import counts_of_run
@@ -35,7 +35,7 @@ from device_models.record import declared
 
 SMALL = """\
 batch_size: 6000
-learning_rate: 0.1
+optimizer: {kind: sgd, learning_rate: 0.1}
 network: {ei: 80:20, hidden: 20, steps: 60}
 """
 OWN = "model: ideal\nstatus: invented\ng_min_siemens: 1e-6\ng_max_siemens: 1e-3\nstates: 64\n"
@@ -127,7 +127,7 @@ PRESETS = f"presets: {', '.join(preset_names())}"
 
 @pytest.mark.parametrize("ratio", ["80:30", "-1", "4820", "", "80:20:0"])
 def test_an_impossible_ratio_is_refused(here, ratio):
-    refused(here, RATIO.format(ratio), "--ei", ratio)
+    refused(here, f"network: {RATIO.format(ratio)}", "--ei", ratio)
 
 
 @pytest.mark.parametrize(
@@ -180,10 +180,10 @@ def test_a_wrong_option_is_refused_by_its_name_range_and_unit(here, option, valu
         ("seed: 1\nepochs: 2\nseed: 3\n", ":3:1: seed is given twice (first on line 1)"),
         ("batch_size: 70000\n", ":1:13: batch_size = 70000 is outside [1, 60000] images"),
         (
-            "v_read_volts: 0.9\n",
-            ":1:15: v_read_volts = 0.9 is outside [0.001, 0.5] V: more disturbs the state",
+            "reads: {v_read_volts: 0.9}\n",
+            ":1:23: reads.v_read_volts = 0.9 is outside [0.001, 0.5] V: more disturbs the state",
         ),
-        ("tile_rows: 8.5\n", ":1:12: tile_rows must be a whole number in [1, 65536] lines, not "
+        ("tiles: {tile_rows: 8.5}\n", ":1:20: tiles.tile_rows must be a whole number in [1, 65536] lines, not "
                              "'8.5'"),
         ("network: {ei: 80:30}\n", ":1:10: network: " + RATIO.format("80:30").removesuffix(
             "; nothing was written")),
@@ -234,25 +234,25 @@ def test_a_network_that_does_not_fit_the_images_is_refused(here, data):
 
 def test_numbers_of_a_settings_file_are_what_a_person_means():
     Path("my.yaml").write_text(
-        "learning_rate: 1e-6\nt_read_seconds: 5e-8\nnetwork: {ei: 80:20, sigma_init: .5e-2}\n",
+        "optimizer: {kind: adam, learning_rate: 1e-6}\nreads: {t_read_seconds: 5e-8}\nnetwork: {ei: 80:20, sigma_init: .5e-2}\n",
         "utf-8",
     )
-    found = settings({}, "my.yaml")
-    assert (found.learning_rate, found.t_read_seconds) == (1e-6, 5e-8)
+    found = read_settings({}, "my.yaml")
+    assert (found.optimizer.learning_rate, found.reads.t_read_seconds) == (1e-6, 5e-8)
     assert (found.network.ei, found.network.sigma_init) == ("80:20", 5e-3)
     assert found.network.excitatory == (80,)
 
 
 def test_options_override_the_settings_file():
     Path("my.yaml").write_text("seed: 4\nepochs: 7\nnetwork: {ei: 80:20, hidden: 30}\n", "utf-8")
-    found = settings({"seed": "5", "ei": "95:5"}, "my.yaml")
+    found = read_settings({"seed": "5", "ei": "95:5"}, "my.yaml")
     assert (found.seed, found.epochs) == (5, 7)
     assert (found.network.ei, found.network.hidden) == ("95:5", (30,))
 
 
 def test_every_wrong_option_is_named_at_once():
     with pytest.raises(ConfigError) as error:
-        settings({"seed": "x", "epochs": "-1"}, None)
+        read_settings({"seed": "x", "epochs": "-1"}, None)
     assert {line.split()[0] for line in str(error.value).splitlines()} == {"--seed", "--epochs"}
 
 
@@ -442,7 +442,7 @@ def test_a_run_keeps_its_settings_its_device_and_nothing_half_written(finished):
         "metrics.jsonl",
         "summary.json",
     }
-    assert settings({}, str(run / "config.yaml")).network.hidden == (20,)
+    assert read_settings({}, str(run / "config.yaml")).network.hidden == (20,)
     assert (run / "device.yaml").read_text("utf-8").startswith("model: oxram\n")
 
 

@@ -14,9 +14,9 @@ from matplotlib.image import imread
 from xbar_training import fashion_images, without_seconds
 
 from cli.main import main
-from cli.train import settings
+from cli.train import read_settings
 
-SMALL = "batch_size: 6000\nlearning_rate: 0.1\nnetwork: {ei: 80:20, steps: 60}\n"
+SMALL = "batch_size: 6000\noptimizer: {kind: sgd, learning_rate: 0.1}\nnetwork: {ei: 80:20, steps: 60}\n"
 FIGURES = ["accuracy.png", "conductances.png", "pulses.png", "raster.png", "spikes.png"]
 
 
@@ -54,7 +54,7 @@ def finished(data, tmp_path_factory):
 
 def test_layers_are_kept_in_the_settings_of_the_run(finished):
     run, _ = finished
-    network = settings({}, str(run / "config.yaml")).network
+    network = read_settings({}, str(run / "config.yaml")).network
     assert (network.hidden, network.recurrent, network.ei) == ((30, 20), True, "80:20")
 
 
@@ -98,18 +98,3 @@ def test_a_resumed_run_is_the_run_in_one_piece(finished, data, tmp_path):
         assert len(names) == 6
         for name in names:
             assert one[name].tobytes() == other[name].tobytes()
-
-
-def test_a_run_of_before_there_were_several_layers_goes_on(data, tmp_path):
-    """Its settings say `hidden: 20` and nothing of recurrence."""
-    config, run = tmp_path / "small.yaml", tmp_path / "run"
-    config.write_text(SMALL.replace("steps: 60", "steps: 60, hidden: 20"), "utf-8")
-    train("--config", config, "--epochs", 0, "--out", run, "--no-figures", *data)
-    text = (run / "config.yaml").read_text("utf-8")
-    old = text.replace("hidden:\n  - 20\n", "hidden: 20\n").replace("  recurrent: false\n", "")
-    assert old != text
-    assert "recurrent" not in old
-    (run / "config.yaml").write_text(old, "utf-8")
-    train("--resume", run, "--epochs", 1, "--no-figures", *data)
-    assert [row["epoch"] for row in epochs_of(run)] == [0, 1]
-    assert settings({}, str(run / "config.yaml")).network.hidden == (20,)

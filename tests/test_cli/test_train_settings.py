@@ -2,8 +2,9 @@
 
 import pytest
 
-from cli.train import assignments, settings
+from cli.train import assignments, read_settings
 from crossbar.experiment.config import Training
+from crossbar.mappings import MAPPINGS
 from crossbar.snn.network import Network
 from crossbar.wires.wires import Wires
 from device_models.errors import ConfigError
@@ -11,7 +12,7 @@ from device_models.schema import dump
 
 
 def typed(*sets, **options):
-    return settings(options | assignments(sets), None)
+    return read_settings(options | assignments(sets), None)
 
 
 def test_nothing_typed_is_the_default():
@@ -21,8 +22,8 @@ def test_nothing_typed_is_the_default():
 def test_wires_are_both_lines_and_a_part_may_be_set_alone():
     assert typed(wires="2").wires == Wires(2.0, 2.0)
     assert typed("wires.bit_ohms=3", wires="2").wires == Wires(2.0, 3.0)
-    found = typed("wires.drive_both_ends=true", "tile_rows=64", "wires_refresh=epoch")
-    assert (found.wires.drive_both_ends, found.tile_rows, found.wires_refresh) == (
+    found = typed("wires.drive_both_ends=true", "tiles.tile_rows=64", "wires.refresh=epoch")
+    assert (found.wires.drive_both_ends, found.tiles.tile_rows, found.wires.refresh) == (
         True,
         64,
         "epoch",
@@ -42,7 +43,7 @@ def test_network_and_training_options_meet_their_settings():
         (30,),
         50,
     )
-    assert (found.learning_rate, found.mapping) == (0.02, "dale")
+    assert (found.optimizer.learning_rate, found.mapping) == (0.02, MAPPINGS["dale"].Options())
 
 
 def test_layers_are_typed_with_commas():
@@ -62,17 +63,17 @@ def test_a_file_names_one_layer_or_several(tmp_path, line, hidden):
     """A number alone, as in files of before there were several layers, is one layer."""
     path = tmp_path / "my.yaml"
     path.write_text(f"seed: 1\nnetwork:\n  ei: 80:20\n  hidden: {line}\n", "utf-8")
-    found = settings({}, str(path))
+    found = read_settings({}, str(path))
     assert found == Training(seed=1, network=Network(hidden=hidden))
     path.write_text(dump(found), "utf-8")
-    assert settings({}, str(path)) == found
+    assert read_settings({}, str(path)) == found
 
 
 def test_recurrence_is_written_and_read_back(tmp_path):
     path, config = tmp_path / "my.yaml", Training(network=Network(hidden=(3, 2), recurrent=True))
     path.write_text(dump(config), "utf-8")
     assert "\n  hidden:\n  - 3\n  - 2\n  recurrent: true\n" in path.read_text("utf-8")
-    assert settings({}, str(path)) == config
+    assert read_settings({}, str(path)) == config
 
 
 @pytest.mark.parametrize(
@@ -82,7 +83,7 @@ def test_what_names_no_layers_is_refused_by_line(tmp_path, line):
     path = tmp_path / "my.yaml"
     path.write_text(f"network:\n  hidden: {line}\n", "utf-8")
     with pytest.raises(ConfigError, match="hidden"):
-        settings({}, str(path))
+        read_settings({}, str(path))
 
 
 @pytest.mark.parametrize(

@@ -50,7 +50,7 @@ def test_signs_have_the_mean_size_and_the_sign_of_what_was_read(trainer):
 
 def gradients(trainer, backward):
     """Of one batch, per layer, as the engine gives them for some backward weights."""
-    return trainer._engine(
+    return trainer.setup.engine(
         [layer.effective() for layer in trainer.layers],
         trainer.data.train_events,
         trainer.data.train_labels,

@@ -73,7 +73,7 @@ def test_kept_spikes_are_those_of_the_test_that_the_metrics_report(name, saved):
     assert float((told.predictions == trainer.data.test_labels).mean()) == row["test_accuracy"]
     found = read_activity(saved(trainer, config).folder)
     assert (found.inferences, found.steps, found.assumed) == (64, 100, False)
-    counts = count(found, config.tile_rows, config.tile_columns)
+    counts = count(found, config.tiles.tile_rows, config.tiles.tile_columns)
     for place, (layer, own, board) in enumerate(zip(found.layers, counts, boards, strict=True)):
         assert own.row_activations == told.activations[place] > 0
         assert sum(own.active_steps) == told.tile_steps[place]

@@ -40,7 +40,7 @@ def mapping_of(name, signs, outputs=4):
 def wanted(mapping, seed=0):
     """Weights that a mapping can hold."""
     w = 0.2 * torch.randn(mapping.shape, generator=gen(seed))
-    return mapping.lawful(w)
+    return mapping.clip(w)
 
 
 def faults_of(rows, columns, *, seed=1, tile=(8, 6), **rates):

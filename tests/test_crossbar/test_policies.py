@@ -274,7 +274,7 @@ def test_sign_sends_one_pulse_to_whatever_exceeds_its_share_of_the_largest_chang
     layer = layer_of(OXRAM)
     wanted = wanted_changes(layer, 0.01)
     for share in (0.0, 0.5, 0.9):
-        (pulses,) = sent("sign", layer, wanted, repeats=1, sign_threshold=share)
+        (pulses,) = sent("sign", layer, wanted, repeats=1, threshold=share)
         worth = wanted.abs() > share * wanted.abs().max()
         assert torch.equal(pulses, (wanted.sign() * worth).int())
         assert worth.any()

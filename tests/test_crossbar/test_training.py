@@ -114,7 +114,7 @@ def descend(config, data, batches):
             return None
         gradients = torch.autograd.grad(outcome.loss, leaves)
         for place, (gradient, sign) in enumerate(zip(gradients, bounds, strict=True)):
-            moved = weights[place] - config.first_rate * gradient
+            moved = weights[place] - config.optimizer.first_rate * gradient
             weights[place] = torch.where(moved * sign >= 0, moved, 0.0).detach()
     return weights
 
@@ -322,12 +322,12 @@ class Counted:
         self.activations = self.conversions = 0
         self.joules, self.correct = 0.0, int((outcome.predictions.numpy() == labels).sum())
         for spikes, g in zip((x, fired), siemens, strict=True):
-            across = -(-g.shape[1] // config.tile_columns)
+            across = -(-g.shape[1] // config.tiles.tile_columns)
             self.activations += int(spikes.sum()) * across
-            self.conversions += tile_steps(spikes, config.tile_rows) * g.shape[1]
-            volts_squared = config.v_read_volts**2
+            self.conversions += tile_steps(spikes, config.tiles.tile_rows) * g.shape[1]
+            volts_squared = config.reads.v_read_volts**2
             self.joules += (
-                float((spikes @ g.double()).sum()) * volts_squared * config.t_read_seconds
+                float((spikes @ g.double()).sum()) * volts_squared * config.reads.t_read_seconds
             )
 
 

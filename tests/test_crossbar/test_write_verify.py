@@ -270,7 +270,7 @@ def test_every_mapping_is_written_stage_by_stage(mapping):
     told = written.report
     layers = trainer_for(base, weights).layers
     for layer, w in zip(layers, weights, strict=True):
-        assert layer.mapping.reach == pytest.approx(abs(w).max(), rel=1e-6)
+        assert layer.mapping.w_max == pytest.approx(abs(w).max(), rel=1e-6)
     assert told["clipped_share"] < 0.01
     assert told["all"]["devices"] == sum(layer["devices"] for layer in told["layers"])
     pulses = sum(int(p.written.pulses.sum()) for layer in written.layers for p in layer)

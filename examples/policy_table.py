@@ -7,7 +7,6 @@ with its 95 % interval by Student's t; what was sent is the mean over the seeds,
 """
 
 import argparse
-import dataclasses
 import statistics
 from pathlib import Path
 from typing import Any
@@ -16,14 +15,21 @@ import torch
 
 from crossbar.datasets import fashion_mnist
 from crossbar.datasets.encode import encode
+from crossbar.experiment import builder
 from crossbar.experiment.config import Training
 from crossbar.experiment.run import summary
-from crossbar.experiment.trainer import Trainer
 from crossbar.metrics.statistics import student_interval
-from crossbar.synapses.policies.compatibility import policy_of
+from crossbar.synapses.optimizers import OPTIMIZERS
+from crossbar.synapses.policies.compatibility import policy_name, policy_of
 from device_models.presets import load_device
-from device_models.schema import load
+from device_models.record import Tagged
+from device_models.schema import load, override
 
+FIELDS = {  # option -> setting; others are named like their setting
+    "learning_rate": "optimizer.learning_rate",
+    "schedule": "optimizer.schedule",
+    "readback_every": "reads.readback_every",
+}
 HEAD = ("policy", "device", "test accuracy", "pulses / weight", "write energy", "bytes / synapse")
 
 
@@ -31,24 +37,22 @@ def typed() -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--config", type=Path, help="settings as YAML")
-    for name in ("device", "policy", "optimizer", "schedule"):
+    for name in ("device", "policy", "optimizer", "schedule", "update-noise", "learning-rate",
+                 "readback-every", "epochs"):  # fmt: skip
         parser.add_argument(f"--{name}")
-    for name in ("update-noise", "learning-rate"):
-        parser.add_argument(f"--{name}", type=float)
-    for name in ("readback-every", "epochs"):
-        parser.add_argument(f"--{name}", type=int)
     parser.add_argument("--seeds", type=int, default=3, help="how many, from 0 on")
     return parser.parse_args()
 
 
 def trained(config: Training, images: fashion_mnist.FashionMnist) -> dict[str, Any]:
     """The summary of a run of one seed, which is written nowhere."""
-    trainer = Trainer(config, load_device(config.device), encode(images, config.network), threads=1)
+    data = encode(images, config.network)
+    trainer = builder.trainer(config, load_device(config.device), data, threads=1)
     trainer.start()
     while trainer.epoch < config.epochs:
         for _ in trainer.run_epoch():
             pass
-    return summary(trainer.rows, config)
+    return summary(trainer.rows)
 
 
 def interval(accuracies: list[float]) -> str:
@@ -57,19 +61,20 @@ def interval(accuracies: list[float]) -> str:
     return f"{mean:.2%}" + (f" +- {100.0 * half:.2f}" if len(accuracies) > 1 else "")
 
 
-def row(config: Training, found: list[dict[str, Any]]) -> tuple[str, ...]:
+def row(config: Training, summaries: list[dict[str, Any]]) -> tuple[str, ...]:
     """What the runs of all seeds say under `HEAD`."""
+    policy = policy_name(policy_of(config.policy, load_device(config.device)))
     weights = sum(rows * outputs for rows, outputs in config.network.crossbars)
     noise = f", noise {config.update_noise:g}" if config.update_noise else ""
-    pulses = statistics.mean(sum(one["pulses"].values()) for one in found) / weights
-    joules = statistics.mean(one["energy_joules"]["write"] for one in found)
+    pulses = statistics.mean(sum(each["pulses"].values()) for each in summaries) / weights
+    joules = statistics.mean(each["energy_joules"]["write"] for each in summaries)
     return (
-        f"{config.policy} ({config.optimizer})",
+        f"{policy} ({Tagged(OPTIMIZERS).name_of(config.optimizer)})",
         Path(config.device).stem + noise,
-        interval([one["test_accuracy"] for one in found]),
+        interval([each["test_accuracy"] for each in summaries]),
         f"{pulses:.1f}",
         f"{joules:.3g} J",
-        f"{found[0]['digital_bytes_per_synapse']['total']:.3g}",
+        f"{summaries[0]['digital_bytes_per_synapse']['total']:.3g}",
     )
 
 
@@ -78,15 +83,14 @@ def main() -> None:
     given = vars(typed())
     path, seeds = given.pop("config"), given.pop("seeds")
     base = load(path, Training) if path else Training()
-    changes = {name: value for name, value in given.items() if value is not None}
-    config = dataclasses.replace(base, **changes)
-    config = dataclasses.replace(config, policy=policy_of(config, load_device(config.device)))
+    texts = {FIELDS.get(name, name): text for name, text in given.items() if text is not None}
+    config = override(base, texts)
     torch.set_num_threads(1)
-    images, found = fashion_mnist.load(notice=print), []
+    images, summaries = fashion_mnist.load(notice=print), []
     for seed in range(seeds):
-        found.append(trained(dataclasses.replace(config, seed=seed), images))
-        print(f"seed {seed}: {found[-1]['test_accuracy']:.2%}", flush=True)
-    for cells in (HEAD, ("---",) * len(HEAD), row(config, found)):
+        summaries.append(trained(override(config, {"seed": str(seed)}), images))
+        print(f"seed {seed}: {summaries[-1]['test_accuracy']:.2%}", flush=True)
+    for cells in (HEAD, ("---",) * len(HEAD), row(config, summaries)):
         print(f"| {' | '.join(cells)} |")
 
 

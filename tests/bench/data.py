@@ -12,10 +12,11 @@ import torch
 
 from crossbar.datasets import fashion_mnist
 from crossbar.datasets.encode import Data
+from crossbar.experiment import builder
 from crossbar.experiment.config import Training
-from crossbar.experiment.trainer import Trainer
 from crossbar.snn.encodings.latency import Events, latency_code
 from crossbar.snn.network import Network
+from crossbar.synapses.optimizers import Sgd
 from device_models.errors import DataError
 from device_models.presets import load_device
 
@@ -139,8 +140,8 @@ def settled(work: Workload, batches: int = 60) -> tuple[np.ndarray, ...]:
     data = work.data._replace(
         train_labels=work.data.train_labels[:few], test_labels=work.data.test_labels[:BATCH]
     )
-    config = Training(network=work.network, learning_rate=work.rate)
-    trainer = Trainer(config, load_device("ideal"), data)
+    config = Training(network=work.network, optimizer=Sgd.Options(learning_rate=work.rate))
+    trainer = builder.trainer(config, load_device("ideal"), data)
     trainer.start()
     for _ in trainer.run_epoch():
         pass

@@ -9,9 +9,11 @@ from collections.abc import Callable, Iterator, Sequence
 import numpy as np
 from data import BATCH, Workload, batches
 
+from crossbar.experiment import builder
 from crossbar.experiment.config import Training
 from crossbar.experiment.trainer import Progress, Trainer
 from crossbar.snn.engines.events import BatchResult, Engine
+from crossbar.synapses.optimizers import Sgd
 from crossbar.synapses.synapses import EffectiveWeights
 from device_models.model import DeviceModel
 from device_models.presets import load_device
@@ -33,9 +35,12 @@ def trainer(
     **settings: object,
 ) -> Trainer:
     """A trainer of the work, started with some weights."""
-    config = Training(network=work.network, learning_rate=work.rate, **settings)
+    rate = Sgd.Options(learning_rate=work.rate)
+    config = Training(network=work.network, optimizer=rate, **settings)
     few = work.data._replace(test_labels=work.data.test_labels[:TEST])
-    made = Trainer(config, device, few, threads=threads, weights=weights, notice=lambda text: None)
+    made = builder.trainer(
+        config, device, few, threads=threads, weights=weights, notice=lambda text: None
+    )
     made.start()
     return made
 

@@ -5,8 +5,10 @@ from typing import Literal
 
 from device_models.errors import ConfigError
 from device_models.record import Record, did_you_mean, quantity
+from device_models.schema import load
+from device_models.shipped import Presets
 
-from .presets import find, shipped
+CHIPS = Presets("chip", "crossbar.energy", "chips/*.yaml")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,9 +98,9 @@ def load_chip(name_or_path: str) -> Chip:
     Raises:
         ConfigError: There is neither, or the file is no valid chip; names line and key.
     """
-    return find(name_or_path, Chip, "chips", "chip")
+    return load(CHIPS.find(name_or_path), Chip)
 
 
 def chip_names() -> list[str]:
     """Names of the shipped chips."""
-    return shipped("chips")
+    return CHIPS.names()

@@ -8,10 +8,9 @@ from xbar_energy import TOY_PRICES, toy_chip, toy_cost, toy_costs, toy_run
 
 from crossbar.energy.adc_models import adc_area, adc_energy, isaac_joules, loglog, regression_joules
 from crossbar.energy.chip import Chip, chip_names, load_chip
-from crossbar.energy.costs import ENTRIES, load_costs
+from crossbar.energy.costs import ENTRIES, TABLES, load_costs
 from crossbar.energy.estimate import estimate
 from crossbar.energy.interval import Interval
-from crossbar.energy.presets import shipped
 from crossbar.energy.scaling import at_chip
 from device_models.errors import ConfigError
 
@@ -40,7 +39,7 @@ def test_the_default_table_prices_everything():
     assert all(len(cost.source) > 20 for cost in costs.entries.values())
 
 
-@pytest.mark.parametrize("name", shipped("tables"))
+@pytest.mark.parametrize("name", TABLES.names())
 def test_every_shipped_table_loads_over_the_default(name):
     assert set(load_costs(["default", name]).entries) >= set(ENTRIES)
 
@@ -102,7 +101,7 @@ def test_unknown_tables_and_chips_are_named_with_those_there_are():
     with pytest.raises(ConfigError, match=r"^no cost table file and no preset 'defalt'; did you m"):
         load_costs(["defalt"])
     with pytest.raises(
-        ConfigError, match=r"^no chip file and no preset 'x'; presets: analog_28nm,"
+        ConfigError, match=r"^no chip file and no preset 'x'; presets: analog_28nm.yaml,"
     ):
         load_chip("x")
     with pytest.raises(ConfigError, match=r"^no cost table is named"):

@@ -49,10 +49,13 @@ CASES = {  # name -> settings as they are typed; those of `SMALL` come first
 
 def machine() -> dict[str, str]:
     """What the bits depend on."""
-    flags = Path("/proc/cpuinfo").read_text().partition("flags")[2].splitlines()[0]
-    vectors = " ".join(name for name in ("avx2", "avx512f", "fma") if f" {name} " in f"{flags} ")
+    lines = Path("/proc/cpuinfo").read_text().splitlines()
+    facts = dict(line.split(":", 1) for line in lines if ":" in line)
+    named = {name.strip(): value.strip() for name, value in facts.items()}
+    processor = " ".join(named.get(name, "") for name in ("model name", "cpu family", "model"))
+    digest = hashlib.sha256(named.get("flags", "").encode()).hexdigest()[:8]
     versions = {"torch": torch.__version__, "numba": numba.__version__, "numpy": np.__version__}
-    return {"machine": platform.machine(), "vectors": vectors} | versions
+    return {"machine": platform.machine(), "processor": processor, "flags": digest} | versions
 
 
 def replay(name):

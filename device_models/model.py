@@ -9,6 +9,7 @@ from torch import Tensor
 
 from .errors import ConfigError, ShapeError
 from .record import Record, quantity
+from .step_law import StepLaw, step_siemens
 
 
 class DeviceState(NamedTuple):
@@ -37,19 +38,6 @@ class Programmed(NamedTuple):
     state: DeviceState
     energy_joules: float
     where: Tensor | None = None
-
-
-class StepLaw(NamedTuple):
-    """Expected step of one polarity: (level + slope x + scale exp(rate x)) W, for fast code.
-
-    W is the width of the window and x = (g - g_min) / W. What comes out below
-    `physics.LEAST_STEP_SIEMENS` counts as that. `DeviceModel.step_siemens` is the slow reference.
-    """
-
-    level: float = 0.0
-    slope: float = 0.0
-    scale: float = 0.0
-    rate: float = 0.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -124,18 +112,24 @@ class DeviceModel(Record, ABC):
             ShapeError: `counts` or `selected` does not have the shape of `state.g`.
         """
 
-    @abstractmethod
     def step_siemens(self, g: Tensor, counts: Tensor) -> Tensor:
         """Expected size of the next pulse at conductance `g`, SET where `counts` > 0, else RESET.
 
-        What the data sheet of the type tells a trainer: it knows no device-to-device spread.
+        What the data sheet of the type tells a trainer: it knows no device-to-device spread. A
+        model without a `step_law` gives its own.
 
         Args:
             g: Conductance, siemens, any shape.
             counts: Only the sign is used; broadcasts against `g`.
         Returns:
-            Positive siemens.
+            Siemens, at least `physics.LEAST_STEP_SIEMENS`.
         """
+        up, down = self.step_law(1), self.step_law(-1)
+        if up is None or down is None:
+            raise NotImplementedError(
+                f"{type(self).__name__} gives neither step_law nor step_siemens"
+            )
+        return step_siemens(g, counts, up, down, self.g_min_siemens, self.window_siemens)
 
     def step_law(self, polarity: int) -> StepLaw | None:
         """`step_siemens` of SET (polarity > 0) or RESET as numbers; None if it has no such form."""

@@ -18,7 +18,7 @@ from .record import quantity
 class Pulsed(DeviceModel, ABC):
     """A device whose every pulse moves it by its step law times its own random factor.
 
-    A subclass gives `step_siemens`. What is left at its default is switched off.
+    A subclass gives `step_law`, or `step_siemens`. What is left at its default is switched off.
 
     Pulse. One pulse moves g by a step Normal(1, c2c_sigma) (cycle to cycle) and clips to the
     device's own bounds. a is log-normal of unit median and spread d2d_step_sigma, per polarity; the

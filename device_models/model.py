@@ -8,8 +8,10 @@ import torch
 from torch import Tensor
 
 from .errors import ConfigError, ShapeError
-from .record import Record, quantity
+from .record import Record, choice, quantity
 from .step_law import StepLaw, step_siemens
+
+STATUSES = ("measured", "digitised", "literature", "invented")
 
 
 class DeviceState(NamedTuple):
@@ -48,17 +50,17 @@ class DeviceModel(Record, ABC):
     function never changes its arguments. A model is abstract or never subclassed.
     """
 
-    status: str
+    status: str = choice(STATUSES)
     sources: dict[str, str]
     g_min_siemens: float = quantity("S", 0.0, 1.0)
     g_max_siemens: float = quantity("S", 1e-9, 1.0)
 
     def __post_init__(self) -> None:
-        """Check the fields, the window, the status and the sources.
+        """Check the fields, the window and the sources.
 
         Raises:
-            ConfigError: A field is outside its range, the window is empty, the status is unknown,
-                or a source is given for a parameter that does not exist.
+            ConfigError: A field is outside its range, the window is empty, or a source is given for
+                a parameter that does not exist.
         """
         super().__post_init__()
         if not self.g_min_siemens < self.g_max_siemens:
@@ -66,9 +68,6 @@ class DeviceModel(Record, ABC):
                 f"the window is empty: g_min_siemens = {self.g_min_siemens:g} must be below "
                 f"g_max_siemens = {self.g_max_siemens:g}"
             )
-        if self.status not in STATUSES:
-            allowed = ", ".join(STATUSES)
-            raise ConfigError(f"status must be one of {allowed}, not {self.status!r}")
         strangers = set(self.sources) - set(self.__dataclass_fields__)
         if strangers:
             raise ConfigError(f"sources names unknown parameters: {', '.join(sorted(strangers))}")
@@ -169,9 +168,6 @@ class DeviceModel(Record, ABC):
     @abstractmethod
     def pulses(self, counts: Tensor) -> tuple[int, int]:
         """How many SET and RESET pulses a board sends for these counts."""
-
-
-STATUSES = ("measured", "digitised", "literature", "invented")
 
 
 def check_shapes(state: DeviceState, counts: Tensor, selected: Tensor) -> None:

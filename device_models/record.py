@@ -126,7 +126,7 @@ class Tagged(Choice):
         return name if cls is None or missing(cls, ()) else cls()
 
     def refusal(self, name: str, value: Any, words: str) -> str:
-        """Why `value` is no such record, as a sentence about `name`; `words` are what is allowed."""
+        """Why `value` is no such record, as a sentence about `name`; `words`: what is allowed."""
         cls = self.classes().get(value) if isinstance(value, str) else None
         if cls is None:
             near = did_you_mean(value, self.entries())
@@ -146,8 +146,8 @@ def tagged(table: Table, *, key: str = "kind", default: Any = MISSING) -> Any:
     tuple of it. A file says `{kind: NAME, ...}`, or `NAME` alone where no field is required.
 
     Args:
-        table: Name -> record class, or name -> class whose attribute `Options` is one; or a function
-            that returns that.
+        table: Name -> record class, or name -> class whose attribute `Options` is one; or a
+            function that returns that.
         key: Of the file that holds the name; no field of the records.
         default: The value of a field that is not given, a record or a name; without it the field is
             required.

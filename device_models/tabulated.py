@@ -130,7 +130,7 @@ class Tabulated(Pulsed):
         return steps.view_as(g)
 
     def changes(self) -> Tensor:
-        """Measured changes upward, shares of a range, float64, (tables, polarities, bins, levels)."""
+        """Measured changes upward, shares of a range: float64, (tables, signs, bins, levels)."""
         both = torch.tensor((self.set_steps, self.reset_steps), dtype=torch.float64)
         return both.view(2, self.tables, len(self.bins), len(self.levels)).transpose(0, 1)
 

@@ -1,4 +1,4 @@
-"""YAML files as nodes, which have places and whose scalars are text; and files that start from others.
+"""YAML files as nodes, which have marks and whose scalars are text; files that start from others.
 
 Never `safe_load`: that one reads `80:20` as 4820, `1e-6` as text, `no` as false and keeps the last
 of two equal keys.
@@ -114,7 +114,9 @@ def _check_tags(roots: Sequence[Any], tag: str) -> None:
     for near, far in pairwise(node for node in tags if isinstance(node, yaml.ScalarNode)):
         if near.value != far.value:
             other = f"{tag} is {shown(near.value)}, but {shown(far.value)} in the {BASE}"
-            raise _error(near, f"{other}, {place(far.start_mark)}; a file keeps that of its {BASE}")
+            raise _error(
+                near, f"{other}, {location(far.start_mark)}; a file keeps that of its {BASE}"
+            )
 
 
 def _over(near: Any, far: Any) -> Any:
@@ -159,11 +161,11 @@ def in_words(node: Any) -> str:
     return "a list" if isinstance(node, yaml.SequenceNode) else "a mapping"
 
 
-def place(mark: Any) -> str:
+def location(mark: Any) -> str:
     """A place in a file as messages print it, counted from 1."""
     return f"{mark.name}:{mark.line + 1}:{mark.column + 1}"
 
 
 def _error(node: Any, text: str) -> ConfigError:
     """An error at the start of a node."""
-    return ConfigError(f"{place(node.start_mark)}: {text}")
+    return ConfigError(f"{location(node.start_mark)}: {text}")

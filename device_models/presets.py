@@ -39,11 +39,11 @@ def _with_marks(model: DeviceModel, origin: Origin) -> DeviceModel:
     numbers = [name for name in declared(type(model)) if name not in ("status", "sources")]
     changed = {name: given[name] for name in numbers if given.get(name, last) < last}
     unsaid = {
-        name: f"assumed: set in {origin.files[place].name}, which gives no source"
-        for name, place in changed.items()
-        if given.get(f"sources.{name}", last + 1) > place
+        name: f"assumed: set in {origin.files[index].name}, which gives no source"
+        for name, index in changed.items()
+        if given.get(f"sources.{name}", last + 1) > index
     }
-    stale = any(place < given["status"] for place in changed.values())
+    stale = any(index < given["status"] for index in changed.values())
     return dataclasses.replace(
         model,
         status="invented" if stale else model.status,

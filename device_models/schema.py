@@ -1,8 +1,8 @@
 """Reading and writing YAML files of parameters, with every mistake named by its line.
 
-Files are read as nodes: see `device_models.nodes`. The declarations (`Record`, `quantity`, `choice`,
-`tagged`) live in `device_models.record`, `override` in `device_models.overrides`; they are
-re-exported here, the one place to import them from.
+Files are read as nodes: see `device_models.nodes`. The declarations (`Record`, `quantity`,
+`choice`, `tagged`) live in `device_models.record`, `override` in `device_models.overrides`; they
+are re-exported here, the one place to import them from.
 """
 
 import dataclasses
@@ -16,7 +16,7 @@ from typing import Any, TypeVar, cast, get_args, get_origin
 import yaml
 
 from .errors import ConfigError
-from .nodes import TOO_DEEP, Origin, compose, compose_chain, in_words, is_key, place
+from .nodes import TOO_DEEP, Origin, compose, compose_chain, in_words, is_key, location
 from .overrides import dotted, override
 from .record import (
     NULLS,
@@ -195,7 +195,7 @@ class _Reader:
         """Note one problem at the start of a node, in one line."""
         mark = node.start_mark
         order = about, self.files.index(mark.name), mark.line, mark.column
-        self.problems.append((*order, f"{place(mark)}: {text}"))
+        self.problems.append((*order, f"{location(mark)}: {text}"))
 
     def tagged(self, node: Any, spec: Tagged, at: str) -> Any:
         """A record of the class that a key of the mapping names, or None after saying why not."""

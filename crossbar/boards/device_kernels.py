@@ -27,7 +27,7 @@ TRAITS = "g_low", "g_high", "set_gain", "reset_gain"  # see `Pulsed.manufacture`
 
 
 class Bend(NamedTuple):
-    """`StepLaw` of one polarity."""
+    """`StepTerms` of one polarity."""
 
     level: Number
     slope: Number
@@ -72,8 +72,8 @@ def laws_of(p: Pulsed) -> Laws | None:
         return None
     knee = p.read_knee_ohms
     return Laws(
-        up=Bend(*map(Number, up)),
-        down=Bend(*map(Number, down)),
+        up=Bend(*map(Number, up.terms)),
+        down=Bend(*map(Number, down.terms)),
         floor=Number(p.g_min_siemens),
         width=Number(p.window_siemens),
         least_step=Number(physics.LEAST_STEP_SIEMENS),

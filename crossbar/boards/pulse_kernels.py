@@ -113,7 +113,7 @@ def pulse(
         factors.fill_(1.0)
     kicks = torch.empty(0)
     if model.relaxes:
-        kicks = physics.draw_kicks(
+        kicks = physics.draw_relaxation(
             torch.Size(where.shape), model.relax_tail_sigma, generator=generator
         )
     drawn = factors.numpy(), kicks.numpy()

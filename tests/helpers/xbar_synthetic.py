@@ -13,7 +13,7 @@ from device_models.fitting.events import reads_table
 from device_models.fitting.measurements import Cycles, Measurements, Pulses, Retention, Written
 from device_models.model import DeviceState
 from device_models.open_loop import full_level
-from device_models.physics import draw_kicks
+from device_models.physics import draw_relaxation
 from device_models.presets import load_device
 
 COLD = {"read_floor": 0.0, "read_fraction": 0.0}
@@ -70,7 +70,7 @@ def placed(model, generator, levels, each):
     made = model.manufacture(tuple(g.shape), generator=generator)
     dynamics = dict(made.dynamics)
     if "kick" in dynamics:
-        dynamics["kick"] = draw_kicks(g.shape, model.relax_tail_sigma, generator=generator)
+        dynamics["kick"] = draw_relaxation(g.shape, model.relax_tail_sigma, generator=generator)
     return DeviceState(g, made.traits, dynamics)
 
 

@@ -52,7 +52,7 @@ def test_the_devices_of_all_step_laws_are_served_and_the_others_are_not():
 def test_a_step_law_is_the_expected_step(name, polarity, x):
     model = DEVICES[name]
     x = torch.tensor(x, dtype=torch.float64)
-    law = model.step_law(polarity)
+    law = model.step_law(polarity).terms
     step = law.level + law.slope * x + law.scale * torch.exp(law.rate * x)
     expected = model.step_siemens(
         model.g_min_siemens + model.window_siemens * x, torch.tensor(polarity)

@@ -227,7 +227,7 @@ def test_what_is_written_of_a_device_needs_no_base(folder):
         ("base: other.yaml\nstates: 3\nstates: 4\n", ["3:1: states is given twice (first on line 2)"]),
         (
             "base: other.yaml\nstatus: guessed\n",
-            ["1:1: status must be one of measured, digitised, literature, invented, not 'guessed'"],
+            ["2:9: status must be one of measured, digitised, literature, invented, not 'guessed'"],
         ),
     ],
 )  # fmt: skip

@@ -273,7 +273,7 @@ def merge(parts: Sequence[Measurements], *, same_devices: bool = False) -> Measu
     return Measurements(
         devices=tuple(name for _, name in numbers),
         notes=tuple(note for part in parts for note in part.notes),
-        **{name: tuple(found) for name, found in tables.items()},
+        **{name: tuple(merged) for name, merged in tables.items()},
     )
 
 

@@ -28,7 +28,7 @@ from . import (
 from .reader import Reader, first_row
 
 FORMATS: dict[str, Reader] = {
-    "neutral": generic.READER,
+    "generic": generic.READER,
     "arc-one": arc_one.READER,
     "arc-two": arc_two.READER,
     "arc-two-csv": arc_two_csv.READER,
@@ -40,6 +40,7 @@ FORMATS: dict[str, Reader] = {
     "cycles": cycles.READER,
     "written": write_verify.READER,
 }
+FORMER_NAMES = {"neutral": "generic"}  # still taken by `--format`
 
 
 def read(
@@ -49,7 +50,8 @@ def read(
 
     Args:
         paths: The files; plain or gzipped, whatever their names.
-        format_name: A key of `FORMATS` that all of them have; None: each is recognised by its header.
+        format_name: A key of `FORMATS` that all of them have; None: each is recognised by
+            its header.
         options: What the files do not say.
 
     Returns:
@@ -60,6 +62,7 @@ def read(
         DataError: A file is damaged, in other units, or of no known format.
         CalibrationError: A file does not say enough, for example no read voltage.
     """
+    format_name = FORMER_NAMES.get(format_name or "", format_name)
     if format_name is not None and format_name not in FORMATS:
         hint = did_you_mean(format_name, FORMATS) or f"; known: {', '.join(FORMATS)}"
         raise ConfigError(f"--format {shown(format_name)} is unknown{hint}; nothing was read")

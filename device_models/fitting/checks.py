@@ -34,7 +34,7 @@ def inside(table: FileTable, column: str, unit: Unit, values: Floats | None = No
         table: Where the column is.
         column: Its name.
         unit: What is allowed; nan always is.
-        values: Instead of the column's own.
+        values: Checked instead of those of the column.
 
     Raises:
         DataError: Names the first value outside.

@@ -149,7 +149,7 @@ def _read_voltage(table: FileTable, options: Options, read: Bools) -> tuple[floa
 def _signed(
     table: FileTable, column: str, values: Floats, options: Options, why: NDArray[np.int8]
 ) -> Floats:
-    """Values without negative ones: those are refused, or dropped if the user says so."""
+    """Values without negative ones: those are refused, or dropped with `Options.drop_negative`."""
     negative = values < 0.0
     if not negative.any():
         return values

@@ -1,4 +1,4 @@
-"""A history of pulses and readings, taken apart into experiments.
+"""A history of pulses and readings, divided into experiments.
 
 A device's history is cut at everything that changes it (a pulse, a write, a forming step): a
 *segment* is such an event and the readings until the next one. The first reading of a segment is
@@ -64,7 +64,7 @@ class Experiments:
 def experiments(
     events: DeviceEvents, readings: Readings, source: str, kelvin: float = math.nan
 ) -> Experiments:
-    """Take a history apart.
+    """Divide a history into experiments.
 
     Args:
         events: In the order of the file; devices may be interleaved.
@@ -130,7 +130,7 @@ class _Segments:
         read = np.flatnonzero(np.isfinite(e.g_siemens) & (e.kind != OTHER))
         first = np.full(len(start), -1)
         last = np.full(len(start), -1)
-        last[of_row[read]] = read  # the last one written stays
+        last[of_row[read]] = read  # of several rows the last assignment wins
         first[of_row[read[::-1]]] = read[::-1]
         return cls(of_row, start, first, last, ~new_device[start])
 
@@ -167,7 +167,7 @@ def _pulses(e: DeviceEvents, cut: _Segments, source: str) -> tuple[Pulses, Bools
 
 
 def _ramps(device: Ints, polarity: Ints) -> tuple[Ints, Ints]:
-    """Number of the ramp (from 0 on each device) and place in it, of pulses sorted by device."""
+    """Number of the ramp (from 0 on each device) and index in it, of pulses sorted by device."""
     n = np.arange(len(device))
     new_device = np.diff(device, prepend=-1) != 0
     new_ramp = new_device | (np.diff(polarity, prepend=0) != 0)

@@ -49,7 +49,7 @@ def chunks(path: Path) -> Iterator[tuple[int, list[str]]]:
 
     Raises:
         DataError: The file cannot be read, its gzip data are truncated or damaged, or a row is not
-            UTF-8. Rows before that place have been given out.
+            UTF-8. The rows before have been yielded.
     """
     row, remainder = 1, b""
     with opened(path) as stream:
@@ -65,7 +65,7 @@ def chunks(path: Path) -> Iterator[tuple[int, list[str]]]:
 
 @contextmanager
 def opened(path: Path) -> Iterator[IO[bytes]]:
-    """The uncompressed bytes of a file; gzip is told by content, not by name.
+    """The uncompressed bytes of a file; gzip is recognised by content, not by name.
 
     Raises:
         DataError: The file cannot be opened.

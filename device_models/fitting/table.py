@@ -1,9 +1,9 @@
 """Tables of text with a header row: the columns that a reader asks for, as numpy arrays.
 
-Cells are separated by commas, semicolons or tabs (the header tells), in a file without a header
-also by blanks; blank cells and `nan`, `na`, `n/a`, `null`, `none`, `-` are nan; rows that begin with
-`#` are comments, and `# name = value` above the header is a setting. Ragged rows and cells that are
-no numbers are refused with their place.
+Cells are separated by commas, semicolons or tabs (by the header), in a file without a header also
+by blanks; blank cells and `nan`, `na`, `n/a`, `null`, `none`, `-` are nan; rows that begin with `#`
+are comments, and `# name = value` above the header is a setting. Ragged rows and cells that are no
+numbers are refused with row and column.
 """
 
 import csv
@@ -67,12 +67,12 @@ class FileTable:
         raise DataError(f"{self.path}: row {self.rows[index]}, column {column!r}: {text}")
 
     def need(self, column: str, takes: str) -> Floats:
-        """A column of numbers that the format cannot do without; `takes` says what it has."""
+        """A column of numbers that the format cannot do without; `takes` lists what it has."""
         self.demand(column, takes)
         return self.numbers[column]
 
     def demand(self, column: str, takes: str) -> None:
-        """Raise DataError if the file lacks a column; `takes` says what its format has."""
+        """Raise DataError if the file lacks a column; `takes` lists what its format has."""
         if column in self.header:
             return
         near = did_you_mean(column, self.ignored).replace("did you mean", "is it")
@@ -133,7 +133,7 @@ def read_table(
 
 
 def _header_index(block: Sequence[str], skip: int, settings: dict[str, str]) -> int:
-    """Index of the header among the first rows; settings above it are kept."""
+    """Index of the header among the first rows; settings above it are collected."""
     for i, line in enumerate(block):
         if line.lstrip().startswith("#"):
             settings.update(SETTING.findall(line))
@@ -260,7 +260,7 @@ class _Parser:
         return np.array([self._float(cell, name, rows[i]) for i, cell in indexed], np.float64)
 
     def _float(self, cell: str, name: str, row: int) -> float:
-        """One cell as a number, or an error with its place."""
+        """One cell as a number, or an error with row and column."""
         text = cell.strip()
         if text.lower() in NO_NUMBER:
             return math.nan
@@ -276,7 +276,7 @@ class _Parser:
             raise DataError(f"{where} is not a number; nothing was read") from None
 
     def table(self, settings: dict[str, str]) -> FileTable:
-        """What was found."""
+        """The columns of all rows."""
         if not self.rows:
             row = f"row {self.header_row}, the header, is the last one"
             raise DataError(f"{self.path}: {row}: there are no values; nothing was read")

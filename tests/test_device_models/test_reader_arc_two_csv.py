@@ -1,4 +1,4 @@
-"""Time series of ArC TWO as text: the same table as HDF5, told by its first row, and its faults."""
+"""Time series of ArC TWO as text: the same table as HDF5, recognised by its first row."""
 
 import gzip
 

@@ -60,7 +60,7 @@ def read(
     Raises:
         ConfigError: No such format.
         DataError: A file is damaged, in other units, or of no known format.
-        CalibrationError: A file does not say enough, for example no read voltage.
+        CalibrationError: A file does not state enough, for example no read voltage.
     """
     format_name = FORMER_NAMES.get(format_name or "", format_name)
     if format_name is not None and format_name not in FORMATS:
@@ -85,7 +85,7 @@ def sniffed(path: Path) -> str:
     for name, reader in FORMATS.items():
         if reader.sniff(start):
             return name
-    next(chunks(path), None)  # refuses a header that is not UTF-8, with the place
+    next(chunks(path), None)  # refuses a header that is not UTF-8, with row and column
     names = ", ".join(split_header(row)[1])
     raise DataError(
         f"{path}: row {start.lines.index(row) + 1}: {shown(names)} are the columns of no known "

@@ -73,7 +73,7 @@ def _kinds(table: FileTable, pulsed: Ints) -> Ints:
 
 
 def _renamed(table: FileTable) -> FileTable:
-    """The table with the generic names of its columns (`generic`)."""
+    """The table with the column names of `generic`."""
 
     def generic(name: str) -> str:
         return NAMES.get(name, name)

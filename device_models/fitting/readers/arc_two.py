@@ -83,7 +83,7 @@ def _op_types(table: FileTable) -> Ints:
 
 
 def _generic(table: FileTable, is_read: NDArray[np.bool_]) -> FileTable:
-    """The table with the generic names of its columns (`generic`); current and read voltage of readings alone, unsigned."""
+    """The table with the column names of `generic`; currents of readings alone, unsigned."""
     numbers = {
         "i_amperes": np.where(is_read, np.abs(table.numbers["current"]), np.nan),
         "v_read_volts": np.where(is_read, np.abs(table.numbers["read_voltage"]), np.nan),

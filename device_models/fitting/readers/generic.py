@@ -28,7 +28,7 @@ OPS = {
     "read": (READ, 0),
     "set": (PULSE, 1),
     "reset": (PULSE, -1),
-    "pulse": (PULSE, 0),  # the sign of its voltage tells
+    "pulse": (PULSE, 0),  # polarity by the sign of its voltage
     "write": (WRITE, 0),  # with verification, to target_siemens
     "relax": (RELAX, 0),  # a reading after a wait
     "form": (OTHER, 0),

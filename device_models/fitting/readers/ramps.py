@@ -1,8 +1,9 @@
 """Currents at a read voltage, one column per ramp of equal pulses, one row per pulse.
 
 Columns are called `rmp1`, `ramp 2`, `cycle_3`, ...; short ones end in blanks. A file of one column
-may hold all ramps one after the other (`Options.ramp_pulses`). The trend of a ramp tells SET from
-RESET, so both kinds may be in one file or in two. The layout is that of CrossSim's examples.
+may hold all ramps one after the other (`Options.ramp_pulses`). The trend of a ramp distinguishes
+SET from RESET, so both kinds may be in one file or in two. The layout is that of CrossSim's
+examples.
 """
 
 import re
@@ -72,7 +73,7 @@ def _ramps(table: FileTable, v_read: float, options: Options) -> Iterator[tuple[
 
 
 def _polarity(g: Floats, options: Options) -> int:
-    """+1 for a ramp that ends higher than it begins, by the means of its quarters; 0 for neither."""
+    """+1 for a ramp that ends higher than it begins, by the means of its quarters; else -1 or 0."""
     if options.polarity:
         return 1 if options.polarity == "set" else -1
     g = g[np.isfinite(g)]

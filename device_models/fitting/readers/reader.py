@@ -1,4 +1,4 @@
-"""What a reader is, and what the readers share."""
+"""What a reader is, and functions that several readers use."""
 
 import math
 import re
@@ -26,7 +26,7 @@ class Reader(NamedTuple):
         describes: What its files hold, for `--help` and for messages.
         sniff: Whether a file that begins so is one.
         read: Reads one file. Raises DataError for a damaged or wrong file, CalibrationError for
-            one that does not say enough.
+            one that does not state enough.
     """
 
     describes: str

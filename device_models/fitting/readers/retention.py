@@ -74,7 +74,7 @@ def read(path: Path, options: Options) -> Measurements:
 
 
 def _doubt(retention: Retention) -> tuple[str, ...]:
-    """What to say of a table that looks like repeated reads: many readings, evenly spaced."""
+    """A remark on a table that resembles repeated reads: many readings, evenly spaced."""
     rows = len(retention) / max(1, len(np.unique(retention.device)))
     order = np.lexsort((retention.time_seconds, retention.device))
     steps = np.diff(retention.time_seconds[order])[np.diff(retention.device[order]) == 0]

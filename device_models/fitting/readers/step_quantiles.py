@@ -2,7 +2,7 @@
 
 After a line that names them, the first row holds the conductances (the columns), the second the
 cumulative probabilities (the rows), and each further row the steps of one pulse, all in siemens and
-separated by commas or blanks. The sign of the median step tells SET from RESET. The layout is that
+separated by commas or blanks. The sign of the median step is the polarity. The layout is that
 of CrossSim's lookup tables.
 """
 

@@ -2,8 +2,8 @@
 
 The columns are called `up_siemens,down_siemens`, or `up,down`, or nothing at all. Without the unit
 in the name the values are normalised, and only the user knows the window: the smallest value of the
-file is `Options.g_min_siemens`, the largest `Options.g_max_siemens`, linear in between (ours). The
-layout is that of the aihwkit example of Gong et al., Nat. Commun. 9, 2102, 2018.
+file is `Options.g_min_siemens`, the largest `Options.g_max_siemens`, linear in between. The layout
+is that of the aihwkit example of Gong et al., Nat. Commun. 9, 2102, 2018.
 """
 
 from pathlib import Path

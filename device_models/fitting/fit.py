@@ -67,7 +67,7 @@ def fit(
     if unknown := [name for name in keep if name not in declared(type(start))]:
         raise ConfigError(f"--keep {unknown[0]} is no parameter of {name_of(start)}")
     pulses = Pulses.join([*measurements.pulses, from_quantiles(measurements.steps)])
-    device, parameter_sets, warned = _all_estimates(
+    device, parameter_sets, warned = _run_all(
         measurements, pulses, start, generator, bootstrap, keep
     )
     if not parameter_sets:
@@ -79,12 +79,9 @@ def fit(
     warnings = [w for parameters in parameter_sets for w in parameters.warnings] + warned
     warnings += _missing(pulses, device, parameter_sets) + _voltages(measurements)
     warnings += _better(candidates, name_of(device))
-    measured = [e for e in estimates if e.status == "measured"]
-    is_measured = any(word in e.name for e in measured for word in MAKES_MEASURED)
-    is_measured |= any(parameters.tables for parameters in parameter_sets)
     final = dataclasses.replace(
         device,
-        status="measured" if is_measured else preset.status,
+        status="measured" if _is_measured(estimates, parameter_sets) else preset.status,
         sources={e.name: e.source for e in estimates} | _of_tables(device, start, parameter_sets),
     )
     return Fit(
@@ -97,7 +94,16 @@ def fit(
     )
 
 
-def _all_estimates(
+def _is_measured(
+    estimates: tuple[ParameterEstimate, ...], parameter_sets: list[ParameterSet]
+) -> bool:
+    """Whether any step, read or cycle number of the device was measured."""
+    measured = [e.name for e in estimates if e.status == "measured"]
+    by_number = any(word in name for name in measured for word in MAKES_MEASURED)
+    return by_number or any(parameters.tables for parameters in parameter_sets)
+
+
+def _run_all(
     measurements: Measurements,
     pulses: Pulses,
     start: Pulsed,
@@ -128,12 +134,7 @@ def _all_estimates(
         run(reads.estimate, series)
         read_known = READ
     if len(pulses):
-        estimate_steps: Callable[..., ParameterSet] = steps.estimate
-        if isinstance(device, Tabulated):
-            quantiles = () if measurements.pulses else measurements.steps
-            estimate_steps = functools.partial(tables.estimate, quantiles=quantiles)
-        with_reads = functools.partial(estimate_steps, read_measured=bool(read_known))
-        run(with_reads, pulses, read_known)
+        run(_step_estimator(device, measurements, bool(read_known)), pulses, read_known)
     for estimate, table in (
         (retention.estimate, Retention.join(measurements.retention)),
         (write_verify.estimate, Written.join(measurements.written)),
@@ -142,6 +143,16 @@ def _all_estimates(
             known = {name for parameters in parameter_sets for name in parameters.values}
             run(estimate, table, tuple(known.intersection(READ)))
     return device, parameter_sets, warned
+
+
+def _step_estimator(
+    device: Pulsed, measurements: Measurements, read_measured: bool
+) -> Callable[..., ParameterSet]:
+    """The estimator of single pulses for the step law of a device."""
+    if not isinstance(device, Tabulated):
+        return functools.partial(steps.estimate, read_measured=read_measured)
+    quantiles = () if measurements.pulses else measurements.steps
+    return functools.partial(tables.estimate, read_measured=read_measured, quantiles=quantiles)
 
 
 def _without(parameters: ParameterSet, names: tuple[str, ...]) -> ParameterSet:
@@ -187,35 +198,32 @@ def _estimates(
         parameters = by_name.get(name)
         if parameters is None:
             status, source = preset_source(preset.sources.get(name, ""))
+            ends: dict[str, Any] = {"value": value, "low": value, "high": value}
             estimates.append(
-                ParameterEstimate(
-                    name=name,
-                    value=value,
-                    low=value,
-                    high=value,
-                    unit=unit,
-                    status=status,
-                    source=source,
-                )
+                ParameterEstimate(name=name, unit=unit, status=status, source=source, **ends)
             )
-            continue
-        low, high = (
-            float(np.clip(x, allowed.low, allowed.high)) for x in parameters.intervals[name]
-        )
-        estimates.append(
-            ParameterEstimate(
-                name=name,
-                value=value,
-                low=min(low, value),
-                high=max(high, value),
-                unit=unit,
-                status="measured",
-                source=_measured(parameters, name, f"95 % interval {low:.4g} to {high:.4g} {unit}"),
-                devices=parameters.devices,
-                rows=parameters.rows,
-            )
-        )
+        else:
+            estimates.append(_measured_estimate(parameters, name, value, allowed))
     return tuple(estimates)
+
+
+def _measured_estimate(
+    parameters: ParameterSet, name: str, value: float, allowed: Range
+) -> ParameterEstimate:
+    """One parameter with its interval, clipped to the range of its field."""
+    low, high = (float(np.clip(x, allowed.low, allowed.high)) for x in parameters.intervals[name])
+    interval = f"95 % interval {low:.4g} to {high:.4g} {allowed.unit}"
+    return ParameterEstimate(
+        name=name,
+        value=value,
+        low=min(low, value),
+        high=max(high, value),
+        unit=allowed.unit,
+        status="measured",
+        source=_measured(parameters, name, interval),
+        devices=parameters.devices,
+        rows=parameters.rows,
+    )
 
 
 def _of_tables(

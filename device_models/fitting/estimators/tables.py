@@ -9,7 +9,7 @@ from dataclasses import replace
 import numpy as np
 
 from ...tabulated import Tabulated
-from ..measurements import Floats, Pulses, StepTable
+from ..measurements import Floats, Ints, Pulses, StepTable
 from . import bootstrap, steps
 from .laws import LEVELS, MOST_BINS, as_model
 from .parameters import ParameterSet
@@ -68,10 +68,10 @@ def of_quantiles(
     """Tables from measured quantiles: those of every device, at equal positions in its range.
 
     The range of a device is that of its conductances before the pulses. Devices differ in their
-    range, in their gains and in the shape of their steps, and not by a law of few
-    parameters: the model holds them all and draws among them. A polarity that was not measured of a
-    device is the median of the others. The draws are resamples of the devices. The levels are
-    those measured, unless `levels` names others.
+    range, in their gains and in the shape of their steps, and not by a law of few parameters: the
+    model holds them all and draws among them. A polarity that was not measured of a device is the
+    median of the others. The draws are resamples of the devices. The levels are those measured,
+    unless `levels` names others.
     """
     positions = np.linspace(0.0, 1.0, bins)
     at = np.array(levels) if levels else np.unique([t.levels for t in measured])
@@ -82,38 +82,44 @@ def of_quantiles(
         k = int(np.searchsorted(names, t.device))
         whole[NAMES[t.polarity]][k] = _at(t, positions, at, *ends[k])
     whole = {name: _filled(table, model, name, positions, at) for name, table in whole.items()}
-    g_min, g_max = np.median(ends, axis=0)
-    parameters = ParameterSet(
-        values={"g_min_siemens": float(g_min), "g_max_siemens": float(g_max)},
-        remarks=dict.fromkeys(
-            ("g_min_siemens", "g_max_siemens"), "median of the ranges of devices"
-        ),
-        devices=len(names),
-        rows=len(measured),
-        files=tuple(dict.fromkeys(t.source for t in measured)),
-        warnings=bootstrap.few_devices_warnings(len(names), "step tables"),
-    )
-    if len(names) > 1:
-        held = dict.fromkeys(("d2d_step_sigma", "d2d_bound_sigma"), 0.0)
-        words = dict.fromkeys(held, "held by the tables and bounds of single devices")
-        parameters = replace(
-            parameters, values=parameters.values | held, remarks=parameters.remarks | words
-        )
     drawn = bootstrap.picks(len(names), resamples, generator)
-    medians = np.median(ends[drawn], axis=1).T
-    between = zip(("g_min_siemens", "g_max_siemens"), medians, strict=True)
-    intervals = {n: (v, v) for n, v in parameters.values.items()}
-    intervals |= {n: bootstrap.interval(m, len(names)) for n, m in between}
+    parameters = _median_window(measured, ends, drawn)
     fields = whole | {"low_siemens": ends[:, 0], "high_siemens": ends[:, 1]}
     tables = {"bins": tuple(positions.tolist()), "levels": tuple(at.tolist())}
     tables |= {name: tuple(values.ravel().tolist()) for name, values in fields.items()}
     return replace(
         parameters,
-        intervals=intervals,
         tables=tables,
         draws={n: v[drawn[1:]].reshape(resamples, -1) for n, v in fields.items() if resamples},
         remarks=parameters.remarks | dict.fromkeys(tables, "quantiles of the steps of each device"),
     )
+
+
+def _median_window(measured: tuple[StepTable, ...], ends: Floats, drawn: Ints) -> ParameterSet:
+    """The median window of the devices; of several no spread but that of their tables and bounds.
+
+    Args:
+        measured: The tables.
+        ends: Range of each device, siemens, shape (devices, 2).
+        drawn: From `bootstrap.picks`.
+    """
+    medians = np.median(ends[drawn], axis=1).T
+    ends_by_name = dict(zip(("g_min_siemens", "g_max_siemens"), medians, strict=True))
+    parameters = ParameterSet(
+        devices=len(ends),
+        rows=len(measured),
+        files=tuple(dict.fromkeys(t.source for t in measured)),
+        warnings=bootstrap.few_devices_warnings(len(ends), "step tables"),
+    ).extended(
+        {n: float(m[0]) for n, m in ends_by_name.items()},
+        {n: bootstrap.interval(m, len(ends)) for n, m in ends_by_name.items()},
+        "median of the ranges of devices",
+    )
+    if len(ends) == 1:
+        return parameters
+    spreads = dict.fromkeys(("d2d_step_sigma", "d2d_bound_sigma"), 0.0)
+    words = "held by the tables and bounds of single devices"
+    return parameters.extended(spreads, dict.fromkeys(spreads, (0.0, 0.0)), words)
 
 
 def _range(measured: tuple[StepTable, ...], device: int) -> tuple[float, float]:

@@ -1,6 +1,7 @@
 """Spread that a write with verification leaves, and stuck devices."""
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import stats
 
 from ...pulsed import Pulsed
@@ -30,7 +31,20 @@ def estimate(
         warnings=bootstrap.few_devices_warnings(devices, "written devices"),
     )
     parameters = _add_stuck(parameters, table, stuck)
-    rows = (stuck == 0) & np.isfinite(table.target_siemens) & (table.target_siemens > 0.0)
+    resamples = min(resamples, 200)
+    return _add_spread(parameters, table, stuck == 0, model, resamples, generator)
+
+
+def _add_spread(
+    parameters: ParameterSet,
+    table: Written,
+    healthy: NDArray[np.bool_],
+    model: Pulsed,
+    resamples: int,
+    generator: np.random.Generator,
+) -> ParameterSet:
+    """Fraction and exponent of the spread around the medians of the targets."""
+    rows = healthy & np.isfinite(table.target_siemens) & (table.target_siemens > 0.0)
     target, g = table.target_siemens[rows], table.g_siemens[rows]
     levels, level_index, count = np.unique(target, return_inverse=True, return_counts=True)
     enough = (count >= GROUP)[level_index]
@@ -43,7 +57,7 @@ def estimate(
     ohms = 1.0 / target[enough]
     free = bool(ohms.max() / ohms.min() >= FACTOR)
     unit = np.unique(table.device[rows][enough], return_inverse=True)[1]
-    drawn = bootstrap.weights(int(unit.max()) + 1, min(resamples, 200), generator)
+    drawn = bootstrap.weights(int(unit.max()) + 1, resamples, generator)
     law = noise_law.fit(
         drawn[:, unit],
         y,

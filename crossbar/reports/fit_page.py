@@ -6,7 +6,7 @@ from html import escape
 
 from device_models.fitting.measurements import FileNotes
 from device_models.fitting.predictive_checks import MOST_BINS, MOST_ROWS, VAGUE, Check
-from device_models.fitting.result import Estimate, Fit
+from device_models.fitting.result import Fit, ParameterEstimate
 from device_models.fitting.simulate import LONGEST_RUN
 from device_models.registry import name_of
 from device_models.units import shown
@@ -107,7 +107,7 @@ def _read(notes: Sequence[FileNotes]) -> str:
     return table(head, rows)
 
 
-def _parameters(estimates: Sequence[Estimate]) -> str:
+def _parameters(estimates: Sequence[ParameterEstimate]) -> str:
     """Every number of the device with its interval, status and source."""
     rows = []
     for e in estimates:

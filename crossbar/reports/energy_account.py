@@ -9,7 +9,7 @@ from device_models.units import many, shown
 from ..energy.interval import Interval
 from ..energy.results import COMPONENT_NAMES, COMPONENTS, TRAINING_COMPONENTS, Estimate, UsedCost
 from .energy_numbers import MM2, by_component, cells
-from .page import Block, Picture, Table, Text
+from .page import Block, Picture, ReportTable, Text
 
 LOW_TO_HIGH = (">low", ">typical", ">high")
 UM2 = "\N{MICRO SIGN}m\N{SUPERSCRIPT TWO}"
@@ -38,9 +38,9 @@ def breakdown(e: Estimate) -> list[Block]:
     ]  # fmt: skip
     head = ["layer", "component", "event", ">count", ">dense", ">each", ">energy", ">dense"]
     return [
-        Table(["component", *LOW_TO_HIGH, ">share", ">dense, typical", ">share"], rows),
+        ReportTable(["component", *LOW_TO_HIGH, ">share", ">dense, typical", ">share"], rows),
         Text("Every event of an inference, and what it costs with typical constants:"),
-        Table(head, items),
+        ReportTable(head, items),
     ]
 
 
@@ -54,7 +54,7 @@ def area(e: Estimate) -> list[Block]:
     rows.append(["all", "", "", "", "", *cells(1e6 * e.m2, MM2, short)])
     head = ["component", ">count", ">each, low", ">typical", ">high", ">all, low", ">typical",
             ">high"]  # fmt: skip
-    return [Table(head, rows), Picture("area", AREA)]
+    return [ReportTable(head, rows), Picture("area", AREA)]
 
 
 def mapping(e: Estimate) -> list[Block]:
@@ -76,7 +76,7 @@ def mapping(e: Estimate) -> list[Block]:
         f"{tiles} tiles, {there}. Mapping {e.run.mapping}: how the signs of the weights lie on "
         f"devices; E:I {e.run.ei}. Lines and conversions are those of an inference."
     )
-    return [Text(text), Table(head, rows)]
+    return [Text(text), ReportTable(head, rows)]
 
 
 def spikes(e: Estimate, metrics: Mapping[str, object]) -> list[Block]:
@@ -92,9 +92,9 @@ def spikes(e: Estimate, metrics: Mapping[str, object]) -> list[Block]:
     named = [[name, _metric(value)] for name, value in flat(metrics).items()]
     return [
         Text("Of an inference:"),
-        Table(head, rows),
+        ReportTable(head, rows),
         Text("The same run in the terms of NeuroBench:"),
-        Table(["metric", ">value"], named),
+        ReportTable(["metric", ">value"], named),
     ]
 
 
@@ -138,9 +138,9 @@ def training(e: Estimate) -> list[Block]:
     )
     return [
         Text(text),
-        Table(["component", *LOW_TO_HIGH, ">share"], rows),
+        ReportTable(["component", *LOW_TO_HIGH, ">share"], rows),
         Text("What the arrays saw:"),
-        Table(head, writes),
+        ReportTable(head, writes),
         Text(f"Lifetime: {lifetime(e)}."),
     ]
 
@@ -158,7 +158,7 @@ def constants(e: Estimate, tables: Sequence[str]) -> list[Block]:
     rows = [_constant(name, used) for name, used in sorted(e.used.items())]
     head = ["constant", ">typical", ">low to high", "as published", "mark", "source"]
     text = f"Cost tables: {', '.join(tables)}. Values are those at the node of the chip. {MARKS}"
-    return [Text(text), Table(head, rows)]
+    return [Text(text), ReportTable(head, rows)]
 
 
 def _constant(name: str, used: UsedCost) -> list[str]:

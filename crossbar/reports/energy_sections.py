@@ -11,7 +11,7 @@ from . import energy_account as account
 from .energy_account import LOW_TO_HIGH, UM2, short
 from .energy_limits import CHIPS, FLATTERS, LEFT_OUT, MARGIN_POINTS
 from .energy_numbers import MM2, cells, quantities, state, untested
-from .page import Block, Bullets, Picture, Section, Table, Text
+from .page import Block, Bullets, Callout, Picture, ReportTable, Section, Text
 
 CAPTIONS = {
     "energy": "Energy of an inference by component, all and each layer. Left: what the spikes of the "
@@ -94,10 +94,10 @@ def _summary(e: Estimate) -> list[Block]:
     ]  # fmt: skip
     return [
         Text(_about(e)),
-        *([Text(ASSUMED, warns=True)] if e.run.activity.assumed else []),
-        *([Text(f"{untested(e)}.", warns=True)] if untested(e) else []),
-        Table(["quantity", *LOW_TO_HIGH, ">dense, typical"], rows),
-        Table(["quantity", "value"], plain),
+        *([Callout([Text(ASSUMED)])] if e.run.activity.assumed else []),
+        *([Callout([Text(f"{untested(e)}.")])] if untested(e) else []),
+        ReportTable(["quantity", *LOW_TO_HIGH, ">dense, typical"], rows),
+        ReportTable(["quantity", "value"], plain),
         Text(TERMS),
         Picture("energy", CAPTIONS["energy"]),
     ]
@@ -135,7 +135,7 @@ def _tornado(study: Study) -> list[Block]:
         "One quantity at a time goes to its low and to its high end; the others stay typical. "
         f"{len(study.bars) - len(rows)} more move the energy by less than {LEAST:.1%}."
     )
-    table = Table(["quantity", ">low", ">high", ">energy at low", ">at high"], rows)
+    table = ReportTable(["quantity", ">low", ">high", ">energy at low", ">at high"], rows)
     return [Text(text), Picture("tornado", CAPTIONS["tornado"]), table]
 
 
@@ -169,7 +169,7 @@ def _certainty(study: Study) -> list[Block]:
         "from a log-normal whose 5 and 95 % are its low and high. That all are low or all high at "
         "once, as in the summary, is far less likely."
     )
-    table = Table(["quantity", ">5 %", ">median", ">95 %"], rows)
+    table = ReportTable(["quantity", ">5 %", ">median", ">95 %"], rows)
     return [Text(text), Picture("certainty", CAPTIONS["certainty"]), table]
 
 
@@ -206,7 +206,7 @@ def _runs(study: Study) -> list[Block]:
         "The same constants for all. Only runs of the same task compare, and their "
         f"accuracies are simulated: a chip may score {MARGIN_POINTS} points less."
     )
-    return [Text(text), Picture("runs", CAPTIONS["runs"]), Table(head, rows)]
+    return [Text(text), Picture("runs", CAPTIONS["runs"]), ReportTable(head, rows)]
 
 
 def _explored(study: Study) -> list[Block]:
@@ -221,7 +221,7 @@ def _explored(study: Study) -> list[Block]:
     )
     rows = [_explored_row(each) for each in study.explored]
     head = ["chip", ">accuracy", ">95 %", ">energy", ">dense", ">time", ">area", "front"]
-    return [Text(text), Picture("front", CAPTIONS["front"]), Table(head, rows)]
+    return [Text(text), Picture("front", CAPTIONS["front"]), ReportTable(head, rows)]
 
 
 def _explored_row(each: Explored) -> list[str]:
@@ -240,7 +240,7 @@ def _flatters(e: Estimate) -> list[Block]:
     about = "simulated; without what is left out"
     rows = [["this estimate", f"{e.chip.node_nm:g}", f"{own}/SOP", about], *map(list, CHIPS)]
     return [
-        Text(f"Accuracy: {accuracy(e)}.", warns=True),
+        Callout([Text(f"Accuracy: {accuracy(e)}.")]),
         Bullets(FLATTERS),
-        Table(["chip", ">node (nm)", ">energy", "what it is"], rows),
+        ReportTable(["chip", ">node (nm)", ">energy", "what it is"], rows),
     ]

@@ -25,8 +25,9 @@ from device_models.fitting.result import Fit
 from device_models.registry import name_of
 
 from ..figures.fit_pictures import draw
-from .fit_page import page
+from .fit_sections import sections, summary
 from .folder import as_json, plain, prepare, write
+from .page import html
 
 COLUMNS = ("quantity", "unit", "label", "rows", "measured", "predicted", "low", "high")
 FORMAT = "xbar fit report 1"
@@ -61,7 +62,9 @@ def write_report(
     numbers = content(fit, found, silent, seed=seed, simulations=simulations)
     files = {f"{name}.png": data for name, data in pictures.items()}
     files["quantiles.csv"] = quantiles_csv(found).encode()
-    files["report.html"] = page(fit, found, silent, pictures, simulations).encode()
+    title = f"Fit of a device: {name_of(fit.model)}"
+    parts = sections(fit, found, silent, pictures, simulations)
+    files["report.html"] = html(title, parts, pictures, lead=summary(fit, found)).encode()
     # Last: it marks the folder as a report, and a whole one.
     files["report.json"] = as_json(numbers)
     written = write(folder, files, [f"{name}.png" for name in PICTURES])

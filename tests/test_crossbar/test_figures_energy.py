@@ -9,11 +9,11 @@ import math
 import re
 import shutil
 import subprocess
-from html.parser import HTMLParser
 
 import numpy as np
 import pytest
 from xbar_energy import SILENT, toy_activity, toy_chip, toy_costs, toy_run
+from xbar_page import Page
 
 from crossbar.energy.estimate import estimate
 from crossbar.energy.metrics import metrics
@@ -24,7 +24,17 @@ from crossbar.figures import energy, energy_runs, style
 from crossbar.reports.energy import PICTURES, check_folder, content, write_report
 from crossbar.reports.energy_limits import LEFT_OUT
 from crossbar.reports.energy_numbers import untested
-from crossbar.reports.page import Bullets, Picture, Section, Table, Text, html, markdown
+from crossbar.reports.page import (
+    Bullets,
+    Callout,
+    Cell,
+    Picture,
+    ReportTable,
+    Section,
+    Text,
+    html,
+    markdown,
+)
 from device_models.errors import RunError
 from device_models.units import many, shown
 
@@ -68,31 +78,6 @@ def compared():
     return dataclasses.replace(
         first, runs=(*first.runs, second), metrics=first.metrics * 2, explored=explored
     )
-
-
-class Page(HTMLParser):
-    """Every tag closed in order; collects text and what the page refers to."""
-
-    VOID = frozenset({"meta", "img", "br"})
-
-    def __init__(self, text):
-        super().__init__()
-        self.open, self.text, self.references = [], [], []
-        self.feed(text)
-        self.close()
-        assert self.open == []
-
-    def handle_starttag(self, tag, attrs):
-        assert tag not in {"script", "link", "iframe", "object", "embed"}
-        self.references += [v for name, v in attrs if name in {"src", "href", "srcset", "data"}]
-        if tag not in self.VOID:
-            self.open.append(tag)
-
-    def handle_endtag(self, tag):
-        assert self.open.pop() == tag
-
-    def handle_data(self, data):
-        self.text.append(data)
 
 
 @pytest.fixture(scope="module")
@@ -245,7 +230,7 @@ def _page(study):
 
 
 def test_blocks_are_written_as_html_and_markdown():
-    blocks = [Text("a < b", warns=True), Bullets(["c", "d"]), Table(["x", ">y"], [["p|q", "<1>"]]),
+    blocks = [Callout([Text("a < b")]), Bullets(["c", "d"]), ReportTable(["x", ">y"], [["p|q", "<1>"]]),
               Picture("seen", "drawn"), Picture("unseen", "not drawn")]  # fmt: skip
     parts = [Section("k", "T & U", blocks)]
     page = html("<t>", parts, {"seen": b"png"})
@@ -258,6 +243,34 @@ def test_blocks_are_written_as_html_and_markdown():
         "# t\n\n## T & U\n\n> a < b\n\n- c\n- d\n\n| x | y |\n| --- | ---: |\n| p\\|q | <1> |\n\n"
         "![drawn](seen.png)\n\n*drawn*\n"
     )
+
+
+@pytest.mark.parametrize(
+    ("cell", "as_html", "as_text"),
+    [
+        (Cell("a<b", "code"), '<td class="n"><code>a&lt;b</code></td>', "a<b"),
+        (Cell("assumed", "assumed"), '<td class="n"><span class="assumed">assumed</span></td>',
+         "assumed"),
+        (Cell("7", "out", below="1 to <2"),
+         '<td class="n out">7<br><span class="in">1 to &lt;2</span></td>', "7 (1 to <2)"),
+        (Cell("7", below="1 to 9", wide=True),
+         '<td class="n">7<br><span class="in">1 to 9 <i>wide</i></span></td>', "7 (1 to 9, wide)"),
+    ],
+)  # fmt: skip
+def test_a_cell_shows_its_mark_and_its_second_line(cell, as_html, as_text):
+    parts = [Section("k", "T", [ReportTable([">x"], [[cell]])])]
+    assert as_html in html("t", parts, {})
+    assert f"| {as_text} |" in markdown("t", parts, {})
+
+
+def test_a_lead_stands_before_the_links_and_leads_to_a_section():
+    lead = [Text("a & b:", link=("k", "see")), Callout([Bullets(["careful"])])]
+    page = html("t", [Section("k", "T", [])], {}, lead=lead)
+    before, _, after = page.partition("<nav>")
+    assert '<p>a &amp; b: <a href="#k">see</a>.</p>' in before
+    assert '<div class="box"><ul><li>careful</li></ul>' in before
+    assert Page(page).references == ["#k", "#k"]
+    assert 'id="k"' in after
 
 
 @pytest.mark.parametrize(

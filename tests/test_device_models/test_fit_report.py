@@ -3,12 +3,12 @@ import dataclasses
 import json
 import re
 from dataclasses import replace
-from html.parser import HTMLParser
 
 import numpy as np
 import pytest
 import torch
 from xbar_measured import crosssim_ramps, nirram_cycles, relaxation, relaxation_reads
+from xbar_page import Page
 
 from crossbar.figures import fit as pictures
 from crossbar.figures import fit_noise
@@ -134,31 +134,6 @@ def fit_of(model, measured, **statuses):
         model=model, estimates=estimates, candidates=candidates, measurements=measured,
         warnings=("few devices < 50",),
     )  # fmt: skip
-
-
-class Page(HTMLParser):
-    """Every tag closed in order; collects text, sources and references."""
-
-    VOID = frozenset({"meta", "img", "br"})
-
-    def __init__(self, text):
-        super().__init__()
-        self.open, self.text, self.references = [], [], []
-        self.feed(text)
-        self.close()
-        assert self.open == []
-
-    def handle_starttag(self, tag, attrs):
-        assert tag not in {"script", "link", "iframe"}
-        self.references += [value for name, value in attrs if name in {"src", "href"}]
-        if tag not in self.VOID:
-            self.open.append(tag)
-
-    def handle_endtag(self, tag):
-        assert self.open.pop() == tag
-
-    def handle_data(self, data):
-        self.text.append(data)
 
 
 @pytest.fixture(scope="module")

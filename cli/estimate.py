@@ -19,7 +19,7 @@ from device_models.record import Record, quantity
 
 from .analyze import encoded
 from .sweeps import values_of
-from .text import said, si
+from .text import ascii_units, said, si
 
 if TYPE_CHECKING:
     from crossbar.datasets.encode import Data
@@ -310,8 +310,8 @@ def headline(e: "Estimate") -> list[str]:
 
     lines = [f"{'':<26}{'low':>14}{'typical':>14}{'high':>14}{'dense, typical':>18}"]
     for q in quantities(e):
-        own = "".join(f"{plain(text):>14}" for text in cells(q.value, q.unit, si))
-        dense = plain(cells(q.dense, q.unit, si)[1]) if q.dense else ""
+        own = "".join(f"{ascii_units(text):>14}" for text in cells(q.value, q.unit, si))
+        dense = ascii_units(cells(q.dense, q.unit, si)[1]) if q.dense else ""
         lines.append(f"{q.name:<26}{own}{dense:>18}")
     told = e.headline()
     sop, dense_sop = (told[f"synaptic_operations_per_inference{of}"] for of in ("", "_dense"))
@@ -375,8 +375,3 @@ def chips(found: "Sequence[Explored]", *, pareto: bool) -> list[str]:
                 f"{'  *' if each.best else ''}"
             )
     return lines
-
-
-def plain(text: str) -> str:
-    """A unit as a terminal without superscripts shows it."""
-    return text.replace("\N{SUPERSCRIPT TWO}", "2")

@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from device_models.model import DeviceModel
 from device_models.registry import name_of
 from device_models.streams import torch_stream
+from device_models.units import KILOHMS, MICROSIEMENS
 
 from . import style
 
@@ -94,7 +95,7 @@ def _draw_response(axes: Axes, model: DeviceModel, seed: int) -> None:
     axes.set(xlim=(0, 2 * PULSES * each), ylim=(-0.03 * top, 1.12 * top))
     meaning = f" (1 pulse = {units:,} units)" if units > each else ""
     title = f"{DEVICES} simulated devices, mean, 5-95 % band"
-    y = f"conductance ({style.MICROSIEMENS})"
+    y = f"conductance ({MICROSIEMENS})"
     style.dress(axes, x=f"pulse number{meaning}", y=y, title=title)
 
 
@@ -116,7 +117,7 @@ def _draw_steps(axes: Axes, model: DeviceModel) -> None:
     labels = [style.EndLabel(float(downs[-1]), "RESET", style.RESET)]
     labels.append(style.EndLabel(float(ups[-1]), "SET", style.SET))
     style.name_lines(axes, labels, least_gap=0.13)
-    unit = style.MICROSIEMENS
+    unit = MICROSIEMENS
     style.dress(
         axes, x=f"conductance ({unit})", y=f"step ({unit} per pulse)", title="Expected step"
     )
@@ -140,7 +141,7 @@ def _draw_reads(axes: Axes, model: DeviceModel) -> None:
         percent = (sigma / g).double().numpy() * 100.0
         axes.plot(ohms / 1e3, percent, color=style.INK, lw=style.LINE_POINTS, label="read noise")
     style.dress(
-        axes, x=f"resistance ({style.KILOHMS})", y="read spread (%)", title="Read noise (1 sigma)"
+        axes, x=f"resistance ({KILOHMS})", y="read spread (%)", title="Read noise (1 sigma)"
     )
 
 

@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
-from device_models.units import prefix, shown
+from device_models.units import MM2, format_si, si_prefix
 
 from ..energy.interval import Interval, total
 from ..energy.results import AREA_COMPONENTS, COMPONENT_NAMES, COMPONENTS, Estimate, Item
@@ -53,7 +53,7 @@ def _panel(
 ) -> None:
     """One stacked bar for each group, and its sum behind it."""
     sums = [sum(joules(item).typical for item in items) for items in groups]
-    factor, letter = prefix(max(sums))
+    factor, letter = si_prefix(max(sums))
     for place, items in enumerate(groups):
         left = 0.0
         for component in COMPONENTS:
@@ -62,7 +62,7 @@ def _panel(
             axes.barh(place, width, 0.62, left, color=COLOURS[component])
             left += width
         axes.annotate(
-            shown(sums[place], "J", digits=3), (left, place), xytext=(6, 0),
+            format_si(sums[place], "J", digits=3), (left, place), xytext=(6, 0),
             textcoords="offset points", va="center", fontsize=style.SMALL_POINTS, color=style.INK,
         )  # fmt: skip
     axes.set_xlim(0.0, 1.2 * factor * max(sums) or 1.0)  # room for the numbers behind the bars
@@ -87,7 +87,7 @@ def tornado(found: Sequence[Bar], typical_joules: float) -> Figure:
     axes = figure.subplots()
     ends = [joules for bar in drawn for joules in (bar.low_joules, bar.high_joules)]
     low, high = min([*ends, typical_joules]), max([*ends, typical_joules])
-    factor, letter = prefix(high)
+    factor, letter = si_prefix(high)
     for place, bar in enumerate(drawn):
         for joules, colour in (
             (bar.low_joules, style.INHIBITORY),
@@ -97,7 +97,7 @@ def tornado(found: Sequence[Bar], typical_joules: float) -> Figure:
             axes.barh(place, width, 0.6, factor * typical_joules, color=colour)
             below = joules < typical_joules
             axes.annotate(
-                shown(joules, "J", digits=3), (factor * joules, place),
+                format_si(joules, "J", digits=3), (factor * joules, place),
                 xytext=(-4 if below else 4, 0), textcoords="offset points", va="center",
                 ha="right" if below else "left", fontsize=style.SMALL_POINTS, color=style.INK,
             )  # fmt: skip
@@ -122,7 +122,7 @@ def certainty(certain: Mapping[str, Interval]) -> Figure:
     spans = {"all": certain["joules"]} | {n: span for n, span in spans.items() if span.low > 0.0}
     figure = style.sheet(10.0, 1.2 + 0.36 * len(spans))
     axes = figure.subplots()
-    factor, letter = prefix(certain["joules"].typical)
+    factor, letter = si_prefix(certain["joules"].typical)
     for place, (name, span) in enumerate(spans.items()):
         colour = COLOURS.get(name, style.INK)
         ends = [factor * span.low, factor * span.high]
@@ -155,14 +155,14 @@ def area(estimate: Estimate) -> Figure:
         axes.plot(ends, [place, place], color=style.INK, lw=1.0, marker="|", ms=6)
         share = m2.typical / estimate.m2.typical
         axes.annotate(
-            f"{1e6 * m2.typical:.3g} mm\N{SUPERSCRIPT TWO}, {100 * share:.2g} %", (ends[1], place),
+            f"{1e6 * m2.typical:.3g} {MM2}, {100 * share:.2g} %", (ends[1], place),
             xytext=(6, 0), textcoords="offset points", va="center",
             fontsize=style.SMALL_POINTS, color=style.INK,
         )  # fmt: skip
     axes.set_yticks(range(len(drawn)), [COMPONENT_NAMES[name] for name, _ in drawn])
     axes.invert_yaxis()
     axes.set_xlim(0.0, 1.25 * 1e6 * max(m2.high for _, m2 in drawn))
-    style.dress(axes, x="area (mm\N{SUPERSCRIPT TWO}); line: low to high constants")
+    style.dress(axes, x=f"area ({MM2}); line: low to high constants")
     axes.grid(visible=False, axis="y")
     axes.tick_params(axis="y", length=0)
     return figure

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
 from matplotlib.ticker import LogLocator
 
-from device_models.units import prefix
+from device_models.units import MM2, si_prefix
 
 from ..energy.interval import Interval
 from . import style
@@ -42,7 +42,7 @@ def runs(places: Sequence[Place]) -> Figure:
     """Accuracy of each run and its 95 % interval against the energy of an inference."""
     figure = style.sheet(10.0, 4.2)
     axes = figure.subplots()
-    factor, letter = prefix(max(place.joules.high for place in places))
+    factor, letter = si_prefix(max(place.joules.high for place in places))
     _spread(axes, [v * factor for p in places for v in (p.joules.low, p.joules.high)])
     for place in places:
         x, y = factor * place.joules.typical, 100.0 * place.accuracy
@@ -61,11 +61,11 @@ def front(places: Sequence[Place]) -> Figure:
     """Accuracy against energy and against area, with the Pareto front of all three."""
     figure = style.sheet(12.0, 4.6)
     left, right = figure.subplots(1, 2, sharey=True)
-    factor, letter = prefix(max(place.joules.typical for place in places))
+    factor, letter = si_prefix(max(place.joules.typical for place in places))
     _front(left, places, [factor * place.joules.typical for place in places])
     _front(right, places, [1e6 * place.m2.typical for place in places])
     style.dress(left, x=f"energy of an inference ({letter}J)", y="simulated accuracy (%)")
-    style.dress(right, x="area (mm\N{SUPERSCRIPT TWO})")
+    style.dress(right, x=f"area ({MM2})")
     return figure
 
 

@@ -17,6 +17,7 @@ from device_models.fitting.measurements import Cycles, Floats, Measurements, Pul
 from device_models.fitting.predictive_checks import band
 from device_models.fitting.quantities import FEWEST, read_levels, steps_of
 from device_models.model import DeviceModel
+from device_models.units import MICROSIEMENS
 
 from . import style
 
@@ -55,7 +56,7 @@ def steps(model: DeviceModel, measured: Measurements, simulated: Several) -> Fig
         _limit(axes, dg, low, high)
         key(axes, ["measured 5, 50, 95 %", "simulated, 95 % band of each", "mean step of the law"],
              [MEASURED, WRITTEN, colour])  # fmt: skip
-        unit = style.MICROSIEMENS
+        unit = MICROSIEMENS
         title = f"{name}: {len(g):,} steps"
         style.dress(axes, x=f"conductance ({unit})", y=f"step ({unit} per pulse)", title=title)
     return figure
@@ -96,7 +97,7 @@ def residuals(model: DeviceModel, measured: Measurements, simulated: Several) ->
         axes.plot(middle, worlds[0], color=MEASURED, lw=1.6, marker=".", ms=5)
         _limit(axes, share, low, high)
         key(axes, ["measured median", "simulated, 95 % band of it"], [MEASURED, WRITTEN])
-        x = f"conductance ({style.MICROSIEMENS})"
+        x = f"conductance ({MICROSIEMENS})"
         style.dress(axes, x=x, y="(step - mean) / mean", title=f"{name}: residuals of the law")
     return figure
 
@@ -140,7 +141,7 @@ def quantiles(measured: Measurements, simulated: Several) -> Figure | None:
 
 def _qq_panels() -> list[tuple[str, str, Callable[[Measurements], Floats]]]:
     """(title, unit, values) of each quantile-quantile plot."""
-    unit = f" ({style.MICROSIEMENS})"
+    unit = f" ({MICROSIEMENS})"
     return [
         ("SET step", unit, lambda m: steps_of(m, 1)[1] * 1e6),
         ("RESET step", unit, lambda m: steps_of(m, -1)[1] * 1e6),
@@ -180,7 +181,7 @@ def cycles(measured: Measurements, simulated: Several) -> Figure | None:
     style.plain_ticks(axes.xaxis)
     key(axes, ["measured", "simulated, 95 % band"], [MEASURED, WRITTEN])
     title = f"{len(table):,} cycles of {len(np.unique(table.device)):,} devices"
-    x = f"conductance ({style.MICROSIEMENS})"
+    x = f"conductance ({MICROSIEMENS})"
     style.dress(axes, x=x, y="devices and cycles below (%)", title=title)
     return figure
 
@@ -197,7 +198,7 @@ def traces(measured: Measurements, simulated: Several) -> Figure | None:
         for axes, name, world in worlds:
             (_draw_runs if kind == "pulses" else _draw_reads)(axes, world)
             x = "pulse of the ramp" if kind == "pulses" else "read"
-            y = f"conductance ({style.MICROSIEMENS})" if name == "measured" else ""
+            y = f"conductance ({MICROSIEMENS})" if name == "measured" else ""
             style.dress(axes, x=x, y=y, title=f"{name} {kind}")
     return figure
 

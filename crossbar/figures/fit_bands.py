@@ -14,12 +14,13 @@ from matplotlib.ticker import FixedLocator, MaxNLocator
 
 from device_models.fitting.measurements import Floats
 from device_models.fitting.predictive_checks import Check
+from device_models.units import MICROSIEMENS
 
 from . import style
 from .fit import MEASURED, SIMULATED, WRITTEN
 
 OUTSIDE = "#B42318"  # as in the report
-PLACE = re.compile(rf"(.*?) (?:at|to) ([\d.]+(?: to [\d.]+)? {style.MICROSIEMENS})(.*)")
+PLACE = re.compile(rf"(.*?) (?:at|to) ([\d.]+(?: to [\d.]+)? {MICROSIEMENS})(.*)")
 TIME = re.compile(r"change (\S+ s) after a write")
 COLUMN_INCHES = 5.0
 ROW_INCHES = 0.42
@@ -137,7 +138,7 @@ def _unit(panel: Panel) -> tuple[float, str]:
     """Factor and label of the axis."""
     name, check = panel[0][1].name, panel[0][1]
     if check.unit == "S":
-        return 1e6, style.MICROSIEMENS
+        return 1e6, MICROSIEMENS
     if name.endswith(("less 1", "change to the next")):
         return 100.0, "%"
     return 1.0, "ratio" if " over " in name else check.unit

@@ -8,6 +8,7 @@ from scipy.signal import welch
 from device_models.fitting.measurements import Floats, Measurements
 from device_models.fitting.predictive_checks import band
 from device_models.fitting.quantities import FEWEST, Level, autocorrelation, drifts, read_levels
+from device_models.units import MICROSIEMENS
 
 from . import style
 from .fit import MEASURED, SIMULATED, WRITTEN, Several, key
@@ -108,7 +109,7 @@ def relaxation(measured: Measurements, simulated: Several) -> Figure | None:
             axes.fill_between(seconds, low, high, color=SIMULATED, alpha=0.5, lw=0)
             axes.plot(seconds, middle, color=SIMULATED, lw=1.0)
             axes.plot(seconds, worlds[0][row, at], "o-", color=MEASURED, lw=1.2, ms=4)
-            y = f"{what} of the\nchange ({style.MICROSIEMENS})" if column == 0 else ""
+            y = f"{what} of the\nchange ({MICROSIEMENS})" if column == 0 else ""
             x = "time since the write (s)" if row else ""
             style.dress(axes, x=x, y=y, title="" if row else name)
     panels[0, 0].set_ylim(0.0, 1.25 * panels[0, 0].get_ylim()[1])

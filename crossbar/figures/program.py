@@ -8,6 +8,8 @@ from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from device_models.units import MICROSIEMENS
+
 from . import style
 from .tile import mean_interval
 
@@ -51,7 +53,7 @@ def _conductances(axes: Axes, wanted: Floats, written: Floats) -> None:
     shown = np.ma.masked_equal(many.T, 0)
     axes.pcolormesh(edges, edges, shown, norm=LogNorm(1, max(2.0, many.max())), cmap="Blues")
     axes.plot([0.0, top], [0.0, top], color=style.HIGHLIGHT, lw=style.HAIR_POINTS)
-    unit = style.MICROSIEMENS
+    unit = MICROSIEMENS
     style.dress(
         axes, x=f"wanted conductance ({unit})", y=f"written ({unit})", title="Devices of one chip"
     )

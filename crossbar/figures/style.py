@@ -39,9 +39,6 @@ HAIR_POINTS = 0.6
 DOTS_PER_INCH = 150
 MOST_MARKERS = 40  # points of a line beyond which they are no longer marked
 
-MICROSIEMENS = "\N{MICRO SIGN}S"
-KILOHMS = "k\N{GREEK CAPITAL LETTER OMEGA}"
-
 
 class EndLabel(NamedTuple):
     """A name to write at the right end of a line that ends at height `y` (data units)."""

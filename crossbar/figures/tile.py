@@ -7,14 +7,13 @@ from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm, Normalize
 from matplotlib.figure import Figure
 
-from device_models.units import prefix
+from device_models.units import MICROSIEMENS, OHMS, si_prefix
 
 from ..array.tile import CrossbarTile
 from ..wires.wires import Floats
 from . import style
 
 COLOURS = "cividis"  # even in lightness, and the same to colour-blind readers
-OHMS = "\N{GREEK CAPITAL LETTER OMEGA}"
 
 
 def maps(tile: CrossbarTile, v_volts: Floats, *, about: str) -> Figure:
@@ -37,7 +36,7 @@ def maps(tile: CrossbarTile, v_volts: Floats, *, about: str) -> Figure:
     g = tile.g_siemens * 1e6
     least = max(float(g[g > 0.0].min(initial=np.inf)), 1e-6 * float(g.max(initial=0.0)), 1e-9)
     norm = LogNorm(min(least, 0.99 * max(float(g.max()), 1e-8)), max(float(g.max()), 1e-8))
-    _map(figure, top["g"], g, norm, f"Conductance ({style.MICROSIEMENS})")
+    _map(figure, top["g"], g, norm, f"Conductance ({MICROSIEMENS})")
     _map(figure, top["word"], word, Normalize(0.0, drive), "Voltage on the word lines (mV)")
     driven = np.where(np.abs(v_volts) > 0.0, v_volts * 1e3, np.nan)[:, None]
     share = 100.0 * (word - bit) / driven
@@ -63,7 +62,7 @@ def _map(figure: Figure, axes: Axes, values: Floats, norm: Normalize, title: str
 
 def _columns(axes: Axes, ideal: Floats, real: Floats) -> None:
     """Currents of the columns, and the share that is lost."""
-    factor, letter = prefix(float(np.abs(ideal).max()))
+    factor, letter = si_prefix(float(np.abs(ideal).max()))
     number = np.arange(len(ideal))
     axes.plot(number, ideal * factor, color=style.QUIET, lw=style.LINE_POINTS)
     axes.plot(number, real * factor, color=style.HIGHLIGHT, lw=style.LINE_POINTS)

@@ -14,7 +14,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from device_models.errors import RunError
-from device_models.units import prefix
+from device_models.units import KILOHMS, MICROSIEMENS, si_prefix
 
 from . import style
 
@@ -101,7 +101,7 @@ def conductances(
     for i, axes in enumerate(panels):
         _histograms(axes, before[i], after[i], edges)
         title = f"{_layer_name(i, len(before))} ({np.size(after[i]):,} devices)"
-        x, y = f"conductance ({style.MICROSIEMENS})", "" if i else "devices"
+        x, y = f"conductance ({MICROSIEMENS})", "" if i else "devices"
         style.dress(axes, x=x, y=y, title=title)
         _ohms_on_top(axes)
     return figure
@@ -129,7 +129,7 @@ def _ohms_on_top(axes: Axes) -> None:
     top = axes.twiny()
     top.set(xscale="log", xlim=(1e3 / low, 1e3 / high))
     style.plain_ticks(top.xaxis)
-    style.dress(top, x=f"resistance ({style.KILOHMS})")
+    style.dress(top, x=f"resistance ({KILOHMS})")
     top.grid(visible=False, which="both")
     top.spines[["left", "bottom", "right"]].set_visible(False)
 
@@ -199,7 +199,7 @@ def _pair(axes: Axes, epochs: Sequence[Epoch], key: str, colours: Mapping[str, s
         The SI prefix of the y axis.
     """
     largest = max(max(row[key].values()) for row in epochs)
-    factor, letter = prefix(largest) if key == "energy_joules" or largest >= 1 else (1.0, "")
+    factor, letter = si_prefix(largest) if key == "energy_joules" or largest >= 1 else (1.0, "")
     columns = {kind: _column(epochs, _entry(key, kind), factor) for kind in colours}
     labels = [
         _curve(axes, epochs, columns[kind], kind.upper() if key == "pulses" else kind, colour)

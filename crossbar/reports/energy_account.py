@@ -4,21 +4,20 @@ import math
 from collections.abc import Mapping, Sequence
 from functools import partial
 
-from device_models.units import many, shown
+from device_models.units import MM2, UM2, format_count, format_si
 
 from ..energy.interval import Interval
 from ..energy.results import COMPONENT_NAMES, COMPONENTS, TRAINING_COMPONENTS, Estimate, UsedCost
-from .energy_numbers import MM2, by_component, cells
+from .energy_numbers import by_component, cells
 from .page import Block, Picture, ReportTable, Text
 
 LOW_TO_HIGH = (">low", ">typical", ">high")
-UM2 = "\N{MICRO SIGN}m\N{SUPERSCRIPT TWO}"
 MARKS = (
     "Mark: S seen in the source, S2 quoted by another, D derived from sources, M from memory, "
     "P our own choice. Scaled: carried over from another node by a rule, not measured there."
 )
 AREA = "Area by component with typical constants, its share, and the reach from low to high."
-short = partial(shown, digits=3)
+short = partial(format_si, digits=3)
 
 
 def breakdown(e: Estimate) -> list[Block]:
@@ -31,7 +30,7 @@ def breakdown(e: Estimate) -> list[Block]:
     ]  # fmt: skip
     rows.append(["all", *cells(e.joules, "J", short), "100 %", short(dense_whole, "J"), "100 %"])
     items = [
-        [item.layer, COMPONENT_NAMES[item.component], item.what, many(item.count), many(item.count_dense), short(item.unit_joules.typical, "J"),
+        [item.layer, COMPONENT_NAMES[item.component], item.what, format_count(item.count), format_count(item.count_dense), short(item.unit_joules.typical, "J"),
          short(item.joules.typical, "J"), short(item.joules_dense.typical, "J")]
         for item in e.items
         if item.joules_dense.high > 0.0
@@ -47,7 +46,7 @@ def breakdown(e: Estimate) -> list[Block]:
 def area(e: Estimate) -> list[Block]:
     """By component."""
     rows = [
-        [COMPONENT_NAMES[item.component], many(item.count), *cells(1e12 * item.unit_m2, UM2, _plain),
+        [COMPONENT_NAMES[item.component], format_count(item.count), *cells(1e12 * item.unit_m2, UM2, _plain),
          *cells(1e6 * item.m2, MM2, short)]
         for item in e.area
     ]  # fmt: skip
@@ -64,8 +63,8 @@ def mapping(e: Estimate) -> list[Block]:
         [layer.name, f"{layer.rows} x {layer.columns}", str(layer.outputs), f"{layer.columns / layer.outputs:.3g}",
          f"{layer.tiles_down} x {layer.tiles_across}",
          f"{layer.tile_rows} x {layer.tile_columns}", f"{layer.utilisation:.0%}".replace("%", " %"),
-         many(layer.row_activations / n), many(layer.conversions / n),
-         many(layer.conversions_dense / n)]
+         format_count(layer.row_activations / n), format_count(layer.conversions / n),
+         format_count(layer.conversions_dense / n)]
         for layer in e.counts
     ]  # fmt: skip
     head = ["layer", "devices", ">neurons", ">devices a synapse", ">tiles", ">tile", ">used", ">lines driven",
@@ -101,7 +100,7 @@ def spikes(e: Estimate, metrics: Mapping[str, object]) -> list[Block]:
 def _metric(value: object) -> str:
     """A metric with enough digits to compare it."""
     if isinstance(value, float) and not value.is_integer():
-        return f"{value:,.6g}" if math.isfinite(value) else many(value)
+        return f"{value:,.6g}" if math.isfinite(value) else format_count(value)
     return f"{int(value):,}" if isinstance(value, int | float) else str(value)
 
 
@@ -191,4 +190,4 @@ def _share(part: float, whole: float) -> str:
 
 def _plain(value: float, unit: str) -> str:
     """A number with a unit that takes no prefix."""
-    return f"{many(value)} {unit}".strip()
+    return f"{format_count(value)} {unit}".strip()

@@ -3,10 +3,10 @@
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
+from device_models.units import MM2
+
 from ..energy.interval import Interval, total
 from ..energy.results import Estimate, Item
-
-MM2 = "mm\N{SUPERSCRIPT TWO}"
 
 
 class Quantity(NamedTuple):

@@ -3,14 +3,14 @@
 import math
 from collections.abc import Sequence
 
-from device_models.units import many
+from device_models.units import MM2, UM2, format_count
 
 from ..energy.results import COMPONENT_NAMES, COMPONENTS, Estimate
 from ..energy.study import Explored, Study, settings_name
 from . import energy_account as account
-from .energy_account import LOW_TO_HIGH, UM2, short
+from .energy_account import LOW_TO_HIGH, short
 from .energy_limits import CHIPS, FLATTERS, LEFT_OUT, MARGIN_POINTS
-from .energy_numbers import MM2, cells, quantities, state, untested
+from .energy_numbers import cells, quantities, state, untested
 from .page import Block, Bullets, Callout, Picture, ReportTable, Section, Text
 
 CAPTIONS = {
@@ -143,7 +143,7 @@ def _end(text: str) -> str:
     """`9.92e-14 J` as `99.2 fJ`, `7e-12 m2` in square micrometres."""
     value, _, unit = text.partition(" ")
     if unit == "m2":
-        return f"{many(1e12 * float(value))} {UM2}"
+        return f"{format_count(1e12 * float(value))} {UM2}"
     return short(float(value), unit) if unit in ("J", "s", "V") else text
 
 

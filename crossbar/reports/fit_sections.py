@@ -8,7 +8,7 @@ from device_models.fitting.predictive_checks import MOST_BINS, MOST_ROWS, VAGUE,
 from device_models.fitting.result import Estimate, Fit
 from device_models.fitting.simulate import LONGEST_RUN
 from device_models.registry import name_of
-from device_models.units import shown
+from device_models.units import format_si
 
 from .page import Block, Bullets, Callout, Cell, Picture, ReportTable, Section, Text
 
@@ -97,10 +97,10 @@ def _parameters(estimates: Sequence[Estimate]) -> Block:
     """Every number of the device with its interval, status and source."""
     rows: list[list[str | Cell]] = []
     for e in estimates:
-        interval = f"{shown(e.low, e.unit)} to {shown(e.high, e.unit)}"
+        interval = f"{format_si(e.low, e.unit)} to {format_si(e.high, e.unit)}"
         known = e.status == "measured" and e.low < e.high
         rows.append([
-            Cell(e.name, "code"), shown(e.value, e.unit), interval if known else "none",
+            Cell(e.name, "code"), format_si(e.value, e.unit), interval if known else "none",
             Cell(e.status, e.status), f"{e.devices:,}" if e.devices else "",
             f"{e.rows:,}" if e.rows else "", e.source,
         ])  # fmt: skip
@@ -145,8 +145,8 @@ def _checks(checks: Sequence[Check], simulations: int) -> list[Block]:
 
 def _number(check: Check, i: int) -> Cell:
     """One measured number over its band."""
-    low, high = (shown(float(end[i]), check.unit) for end in (check.low, check.high))
-    measured = shown(float(check.measured[i]), check.unit)
+    low, high = (format_si(float(end[i]), check.unit) for end in (check.low, check.high))
+    measured = format_si(float(check.measured[i]), check.unit)
     band = f"{low} \N{HORIZONTAL ELLIPSIS} {high}"
     return Cell(measured, "" if check.inside[i] else "out", band, wide=bool(check.vague[i]))
 
@@ -172,8 +172,8 @@ def _failures(checks: Sequence[Check]) -> Block:
     failures = [(c, i) for c in checks for i in range(len(c.labels)) if not c.inside[i]]
     failures.sort(key=lambda failure: -_size(*failure))
     rows = [
-        [c.name, c.labels[i], shown(float(c.measured[i]), c.unit),
-         shown(float(c.predicted[i]), c.unit), _distance(c, i)]
+        [c.name, c.labels[i], format_si(float(c.measured[i]), c.unit),
+         format_si(float(c.predicted[i]), c.unit), _distance(c, i)]
         for c, i in failures
     ]  # fmt: skip
     head = ["quantity", "number", ">measured", ">predicted", ">off by"]

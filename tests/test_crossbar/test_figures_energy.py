@@ -36,7 +36,7 @@ from crossbar.reports.page import (
     markdown,
 )
 from device_models.errors import RunError
-from device_models.units import many, shown
+from device_models.units import format_count, format_si
 
 CHROMIUM = shutil.which("chromium")
 DRAWS = 200
@@ -174,8 +174,8 @@ def test_the_page_says_what_a_proposal_needs(report):
                    "a lower bound", "200 draws", *LEFT_OUT):  # fmt: skip
         assert wanted in text
     for value in vars(study.first.joules).values():
-        assert shown(value, "J", digits=3) in text
-    assert shown(study.first.joules_dense.typical, "J", digits=3) in text
+        assert format_si(value, "J", digits=3) in text
+    assert format_si(study.first.joules_dense.typical, "J", digits=3) in text
     assert "50.00% simulated (95 %: 40.00% to 60.00%); a chip may score 2.32 points less" in text
     for name in study.first.used:
         assert name in text
@@ -279,7 +279,7 @@ def test_a_lead_stands_before_the_links_and_leads_to_a_section():
      (999.6e-9, 4, "999.6 nJ"), (2e-18, 3, "0.002 fJ")],
 )  # fmt: skip
 def test_three_digits_and_a_prefix(value, digits, text):
-    assert shown(value, "J", digits=digits) == text
+    assert format_si(value, "J", digits=digits) == text
 
 
 @pytest.mark.parametrize(
@@ -287,7 +287,7 @@ def test_three_digits_and_a_prefix(value, digits, text):
     [(12_345.6, "12,346"), (999.4, "999"), (0.00123, "0.00123"), (math.inf, "\N{EM DASH}")],
 )
 def test_counts_have_no_prefix(value, text):
-    assert many(value) == text
+    assert format_count(value) == text
 
 
 # --- pictures ------------------------------------------------------------------------------------
@@ -329,10 +329,10 @@ def test_a_tornado_reaches_from_low_to_high_widest_first():
 
 
 def style_factor(study):
-    from device_models.units import prefix
+    from device_models.units import si_prefix
 
     drawn = study.bars[: energy.MOST_BARS]
-    return prefix(max(max(bar.low_joules, bar.high_joules) for bar in drawn))[0]
+    return si_prefix(max(max(bar.low_joules, bar.high_joules) for bar in drawn))[0]
 
 
 def test_the_front_is_dark_and_joined():

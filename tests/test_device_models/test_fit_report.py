@@ -40,7 +40,7 @@ from device_models.fitting.result import Candidate, Estimate, Fit
 from device_models.fitting.simulate import LONG_SERIES, LONGEST_RUN, simulate
 from device_models.presets import load_device
 from device_models.streams import torch_stream
-from device_models.units import shown
+from device_models.units import format_si
 
 DEVICES, PULSES = 40, 30
 SLOW = {"slow_fraction": 0.02, "slow_shortest_seconds": 0.01, "slow_longest_seconds": 1.0}
@@ -333,8 +333,10 @@ def test_the_page_says_what_was_read_and_what_was_found(report):
     text = "\n".join(page.text)
     for estimate in fit.estimates:
         assert estimate.name in text
-        assert shown(estimate.value, estimate.unit) in text
-        interval = f"{shown(estimate.low, estimate.unit)} to {shown(estimate.high, estimate.unit)}"
+        assert format_si(estimate.value, estimate.unit) in text
+        interval = (
+            f"{format_si(estimate.low, estimate.unit)} to {format_si(estimate.high, estimate.unit)}"
+        )
         assert (interval in text) or estimate.status != "measured" or estimate.value == 0.0
     for wanted in ("probe <station>.csv", "4,321", "12 without a reading; 3 negative reading",
                    "columns not used: operator", "few devices < 50", "-0.7500", "0.1250",
@@ -369,7 +371,7 @@ def test_the_page_needs_no_network_and_holds_its_pictures(report):
      (float("nan"), "S", "\N{EM DASH}")],
 )  # fmt: skip
 def test_numbers_are_shown_with_their_unit(value, unit, text):
-    assert shown(value, unit) == text
+    assert format_si(value, unit) == text
 
 
 def test_failures_are_listed_plainly(model, measured, tmp_path):

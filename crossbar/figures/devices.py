@@ -88,8 +88,8 @@ def _draw_response(axes: Axes, model: DeviceModel, seed: int) -> None:
     for name, colour, first in phases:
         part = slice(first, first + PULSES + 1)
         axes.plot(number[part], traces[part].mean(1), color=colour, lw=2.4, label=name)
-        place = (first + PULSES / 2) / (2 * PULSES)
-        style.write(axes, place, 0.99, f"{PULSES * each:,} {name} pulses", colour, to="top center")
+        x = (first + PULSES / 2) / (2 * PULSES)
+        style.write(axes, x, 0.99, f"{PULSES * each:,} {name} pulses", colour, to="top center")
     axes.axvline(PULSES * each, color=style.FAINT, lw=1.0, zorder=0)
     top = model.g_max_siemens * 1e6
     axes.set(xlim=(0, 2 * PULSES * each), ylim=(-0.03 * top, 1.12 * top))

@@ -19,8 +19,8 @@ COLOURS = "cividis"  # even in lightness, and the same to colour-blind readers
 def maps(tile: CrossbarTile, v_volts: Floats, *, about: str) -> Figure:
     """One read of a tile.
 
-    Above: the conductances, the voltage along the word lines, and the share of the drive that is
-    left across each device. Below: the currents of the columns, with and without wires.
+    Above: the conductances, the voltage along the word lines, and the fraction of the drive that
+    is left across each device. Below: the currents of the columns, with and without wires.
 
     Args:
         tile: The tile.
@@ -39,8 +39,8 @@ def maps(tile: CrossbarTile, v_volts: Floats, *, about: str) -> Figure:
     _map(figure, top["g"], g, norm, f"Conductance ({MICROSIEMENS})")
     _map(figure, top["word"], word, Normalize(0.0, drive), "Voltage on the word lines (mV)")
     driven = np.where(np.abs(v_volts) > 0.0, v_volts * 1e3, np.nan)[:, None]
-    share = 100.0 * (word - bit) / driven
-    _map(figure, top["left"], share, Normalize(0.0, 100.0), "Left across each device (%)")
+    percent = 100.0 * (word - bit) / driven
+    _map(figure, top["left"], percent, Normalize(0.0, 100.0), "Left across each device (%)")
     _columns(top["columns"], v_volts @ tile.g_siemens, solved.amperes[0])
     return figure
 
@@ -61,7 +61,7 @@ def _map(figure: Figure, axes: Axes, values: Floats, norm: Normalize, title: str
 
 
 def _columns(axes: Axes, ideal: Floats, real: Floats) -> None:
-    """Currents of the columns, and the share that is lost."""
+    """Currents of the columns, and the fraction that is lost."""
     factor, letter = si_prefix(float(np.abs(ideal).max()))
     number = np.arange(len(ideal))
     axes.plot(number, ideal * factor, color=style.QUIET, lw=style.LINE_POINTS)
@@ -82,7 +82,7 @@ def losses(sizes: Sequence[int], ohms: Sequence[float], lost: Floats, *, about: 
     Args:
         sizes: Rows and columns.
         ohms: Of one segment of either line.
-        lost: Share of the current of all columns that is lost, shape (ohms, sizes), 0 to 1.
+        lost: Fraction of the current of all columns that is lost, shape (ohms, sizes), 0 to 1.
         about: One line on the top.
     """
     figure = style.sheet(7.6, 4.6)

@@ -7,7 +7,13 @@ from functools import partial
 from device_models.units import MM2, UM2, format_count, format_si
 
 from ..energy.interval import Interval
-from ..energy.results import COMPONENT_NAMES, COMPONENTS, TRAINING_COMPONENTS, Estimate, UsedCost
+from ..energy.results import (
+    COMPONENT_NAMES,
+    COMPONENTS,
+    TRAINING_COMPONENTS,
+    ChipEstimate,
+    UsedCost,
+)
 from .energy_numbers import by_component, cells
 from .page import Block, Picture, ReportTable, Text
 
@@ -20,12 +26,12 @@ AREA = "Area by component with typical constants, its share, and the reach from 
 short = partial(format_si, digits=3)
 
 
-def breakdown(e: Estimate) -> list[Block]:
+def breakdown(e: ChipEstimate) -> list[Block]:
     """By component, then every item."""
     whole, dense_whole = e.joules.typical, e.joules_dense.typical
     rows = [
-        [COMPONENT_NAMES[name], *cells(gated, "J", short), _share(gated.typical, whole),
-         short(dense.typical, "J"), _share(dense.typical, dense_whole)]
+        [COMPONENT_NAMES[name], *cells(gated, "J", short), _percent(gated.typical, whole),
+         short(dense.typical, "J"), _percent(dense.typical, dense_whole)]
         for name, gated, dense in by_component(e.items, COMPONENTS)
     ]  # fmt: skip
     rows.append(["all", *cells(e.joules, "J", short), "100 %", short(dense_whole, "J"), "100 %"])
@@ -43,7 +49,7 @@ def breakdown(e: Estimate) -> list[Block]:
     ]
 
 
-def area(e: Estimate) -> list[Block]:
+def area(e: ChipEstimate) -> list[Block]:
     """By component."""
     rows = [
         [COMPONENT_NAMES[item.component], format_count(item.count), *cells(1e12 * item.unit_m2, UM2, _plain),
@@ -56,7 +62,7 @@ def area(e: Estimate) -> list[Block]:
     return [ReportTable(head, rows), Picture("area", AREA)]
 
 
-def mapping(e: Estimate) -> list[Block]:
+def mapping(e: ChipEstimate) -> list[Block]:
     """How the crossbars lie on tiles."""
     n = e.run.activity.inferences
     rows = [
@@ -78,7 +84,7 @@ def mapping(e: Estimate) -> list[Block]:
     return [Text(text), ReportTable(head, rows)]
 
 
-def spikes(e: Estimate, metrics: Mapping[str, object]) -> list[Block]:
+def spikes(e: ChipEstimate, metrics: Mapping[str, object]) -> list[Block]:
     """Spikes by layer, and NeuroBench's metrics."""
     n, last = e.run.activity.inferences, e.counts[-1]
     rows = [
@@ -112,13 +118,13 @@ def flat(tree: object, start: str = "") -> dict[str, object]:
     return {name: value for part in parts for name, value in part.items()}
 
 
-def training(e: Estimate) -> list[Block]:
+def training(e: ChipEstimate) -> list[Block]:
     """What training took."""
     if not e.training:
         return [Text("No training was counted.")]
     whole = e.training_joules.typical
     rows = [
-        [COMPONENT_NAMES[name], *cells(joules, "J", short), _share(joules.typical, whole)]
+        [COMPONENT_NAMES[name], *cells(joules, "J", short), _percent(joules.typical, whole)]
         for name, joules, _ in by_component(e.training, TRAINING_COMPONENTS)
     ]
     rows.append(["all", *cells(e.training_joules, "J", short), "100 %"])
@@ -144,7 +150,7 @@ def training(e: Estimate) -> list[Block]:
     ]
 
 
-def lifetime(e: Estimate) -> str:
+def lifetime(e: ChipEstimate) -> str:
     """Lifetime, or why there is none."""
     if e.lifetime_days is None:
         return "unknown: the device file gives no endurance, or nothing was pulsed"
@@ -152,7 +158,7 @@ def lifetime(e: Estimate) -> str:
     return f"{typical} days ({low} to {high}) at {e.chip.trainings_per_day:g} trainings a day"
 
 
-def constants(e: Estimate, tables: Sequence[str]) -> list[Block]:
+def constants(e: ChipEstimate, tables: Sequence[str]) -> list[Block]:
     """Every constant that entered."""
     rows = [_constant(name, used) for name, used in sorted(e.used.items())]
     head = ["constant", ">typical", ">low to high", "as published", "mark", "source"]
@@ -184,7 +190,7 @@ def value_cells(span: Interval, unit: str) -> list[str]:
     return cells(span, names[unit], _plain)
 
 
-def _share(part: float, whole: float) -> str:
+def _percent(part: float, whole: float) -> str:
     return f"{part / whole:.1%}".replace("%", " %") if whole else ""
 
 

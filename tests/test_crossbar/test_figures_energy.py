@@ -18,7 +18,7 @@ from xbar_page import Page
 from crossbar.energy.estimate import estimate
 from crossbar.energy.metrics import metrics
 from crossbar.energy.results import COMPONENTS
-from crossbar.energy.study import Explored, Studied, Study
+from crossbar.energy.study import DesignPoint, RunEstimate, Study
 from crossbar.energy.uncertainty import monte_carlo, tornado
 from crossbar.figures import energy, energy_runs, style
 from crossbar.reports.energy import PICTURES, check_folder, content, write_report
@@ -45,9 +45,9 @@ DRAWS = 200
 def studied(run=None, chip=None, **changes):
     """One run on one chip, told in full."""
     run, chip, costs = run or toy_run(), chip or toy_chip(), toy_costs()
-    certain = monte_carlo(run, chip, costs, draws=DRAWS, generator=np.random.default_rng(1))
+    percentiles = monte_carlo(run, chip, costs, draws=DRAWS, generator=np.random.default_rng(1))
     told = {
-        "runs": (Studied("toy <1>", estimate(run, chip, costs), certain),),
+        "runs": (RunEstimate("toy <1>", estimate(run, chip, costs), percentiles),),
         "costs": ("toy & co",),
         "draws": DRAWS,
         "seed": 1,
@@ -65,7 +65,7 @@ def compared():
     chips = [({"adc_bits": 2, "tile": 4}, 0.4, True), ({"adc_bits": 3, "tile": 4}, 0.3, False),
              ({"adc_bits": 5, "tile": 4}, 0.5, True)]  # fmt: skip
     explored = tuple(
-        Explored(settings, share, estimate(
+        DesignPoint(settings, share, estimate(
             toy_run(), toy_chip(adc_bits=settings["adc_bits"]), toy_costs(
                 adc_conversion=dataclasses.replace(
                     toy_costs().entries["adc_conversion"], low=settings["adc_bits"],
@@ -295,7 +295,7 @@ def test_counts_have_no_prefix(value, text):
 
 def test_bars_are_as_long_as_the_energy_of_each_component():
     e = studied().first
-    gated, dense = energy.bars(e).axes
+    gated, dense = energy.components(e).axes
     for axes, of in ((gated, "joules"), (dense, "joules_dense")):
         whole = {}
         for patch in axes.patches:
@@ -347,14 +347,14 @@ def test_the_front_is_dark_and_joined():
 
 
 def test_runs_far_apart_share_a_logarithmic_axis():
-    near = energy.place(studied().runs[0])
+    near = energy.run_point(studied().runs[0])
     far = dataclasses.replace(near, joules=near.joules * 100.0)
     assert energy_runs.runs([near, far]).axes[0].get_xscale() == "log"
 
 
 def test_without_draws_and_others_their_pictures_are_left_out():
     first = studied().runs[0]
-    alone = studied(runs=(dataclasses.replace(first, certain={}),), draws=0, bars=())
+    alone = studied(runs=(dataclasses.replace(first, percentiles={}),), draws=0, bars=())
     assert set(energy.draw(alone)) == {"energy", "area"}
     assert "How certain" not in _page(alone)
 

@@ -32,12 +32,11 @@ def pulse_response(model: DeviceModel, *, seed: int) -> Figure:
         model: The device.
         seed: Source of the devices and of their pulses.
     """
-    figure = style.sheet(10.0, 4.8)
+    about = f"{name_of(model)} (parameters: {model.status})"
+    figure = style.sheet(10.0, 4.8, about)
     response, steps, reads = figure.subplot_mosaic(
         [["response", "steps"], ["response", "reads"]], width_ratios=(1.55, 1)
     ).values()
-    about = f"{name_of(model)} (parameters: {model.status})"
-    figure.suptitle(about, x=0.01, ha="left", fontsize=style.TITLE_POINTS, color=style.QUIET)
     _draw_response(response, model, seed)
     _draw_steps(steps, model)
     _draw_reads(reads, model)

@@ -42,7 +42,8 @@ def components(estimate: ChipEstimate) -> Figure:
     times = estimate.joules_dense.typical / (estimate.joules.typical or math.nan)
     _panel(gated, list(groups.values()), "spike-gated", lambda item: item.joules)
     _panel(dense, list(groups.values()), f"dense: {times:.3g} x", lambda item: item.joules_dense)
-    gated.set_yticks(range(len(groups)), list(groups))
+    for axes in (gated, dense):
+        style.name_rows(axes, list(groups))
     gated.invert_yaxis()
     _legend(figure, [c for c in COMPONENTS if any(i.component == c for i in estimate.items)])
     return figure
@@ -70,8 +71,6 @@ def _panel(
         )  # fmt: skip
     axes.set_xlim(0.0, 1.2 * factor * max(sums) or 1.0)  # room for the numbers behind the bars
     style.dress(axes, x=f"energy of an inference ({letter}J), typical", title=title)
-    axes.grid(visible=False, axis="y")
-    axes.tick_params(axis="y", length=0)
 
 
 def _legend(figure: Figure, components: Sequence[str]) -> None:
@@ -105,13 +104,11 @@ def tornado(bars: Sequence[Bar], typical_joules: float) -> Figure:
                 ha="right" if below else "left", fontsize=style.SMALL_POINTS, color=style.INK,
             )  # fmt: skip
     axes.axvline(factor * typical_joules, color=style.INK, lw=1.0)
-    axes.set_yticks(range(len(drawn)), [bar.name for bar in drawn])
-    axes.invert_yaxis()
     margin = 0.13 * (high - low) or 0.1 * high
     axes.set_xlim(factor * (low - margin), factor * (high + margin))
     style.dress(axes, x=f"energy of an inference ({letter}J)")
-    axes.grid(visible=False, axis="y")
-    axes.tick_params(axis="y", length=0)
+    style.name_rows(axes, [bar.name for bar in drawn])
+    axes.invert_yaxis()
     return figure
 
 
@@ -164,12 +161,10 @@ def area(estimate: ChipEstimate) -> Figure:
             xytext=(6, 0), textcoords="offset points", va="center",
             fontsize=style.SMALL_POINTS, color=style.INK,
         )  # fmt: skip
-    axes.set_yticks(range(len(drawn)), [COMPONENT_NAMES[name] for name, _ in drawn])
-    axes.invert_yaxis()
     axes.set_xlim(0.0, 1.25 * 1e6 * max(m2.high for _, m2 in drawn))
     style.dress(axes, x=f"area ({MM2}); line: low to high constants")
-    axes.grid(visible=False, axis="y")
-    axes.tick_params(axis="y", length=0)
+    style.name_rows(axes, [COMPONENT_NAMES[name] for name, _ in drawn])
+    axes.invert_yaxis()
     return figure
 
 

@@ -128,9 +128,7 @@ def _draw(axes: Axes, name: str, panel: Panel) -> None:
             axes.plot(x, lanes[chosen], mark, color=colour, ms=3.4, mew=0, zorder=3)
     axes.set_ylim(len(panel) - 0.45, -0.55)
     style.dress(axes, x=unit, title=name)
-    axes.set_yticks(range(len(panel)), [row for row, _ in panel])
-    axes.grid(visible=False, axis="y")
-    axes.tick_params(axis="y", length=0)
+    style.name_rows(axes, [row for row, _ in panel])
     axes.spines["left"].set_visible(False)
 
 

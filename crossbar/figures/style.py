@@ -48,11 +48,13 @@ class EndLabel(NamedTuple):
     colour: str
 
 
-def sheet(width_inches: float, height_inches: float) -> Figure:
-    """An empty figure that arranges its axes so that no text is cut off."""
+def sheet(width_inches: float, height_inches: float, about: str = "") -> Figure:
+    """An empty figure that arranges its axes so that no text is cut off; `about` stands on top."""
     size = (width_inches, height_inches)
     figure = Figure(figsize=size, dpi=DOTS_PER_INCH, facecolor="white", layout="constrained")
     FigureCanvasAgg(figure)
+    if about:
+        figure.suptitle(about, x=0.01, ha="left", fontsize=TITLE_POINTS, color=QUIET)
     return figure
 
 
@@ -75,6 +77,13 @@ def dress(axes: Axes, *, x: str = "", y: str = "", title: str = "") -> None:
     axes.set_axisbelow(True)
     axes.spines[["top", "right"]].set_visible(False)
     axes.spines[["left", "bottom"]].set_color(FAINT)
+
+
+def name_rows(axes: Axes, names: Sequence[str]) -> None:
+    """Name rows 0, 1, 2, ... at the y axis, without ticks and grid lines; call `dress` before."""
+    axes.set_yticks(range(len(names)), names)
+    axes.grid(visible=False, axis="y")
+    axes.tick_params(axis="y", length=0)
 
 
 def plain_ticks(axis: Axis) -> None:

@@ -30,8 +30,7 @@ def maps(tile: CrossbarTile, v_volts: Floats, *, about: str) -> Figure:
     solved = tile.voltages(v_volts)
     word, bit = solved.word_volts[0] * 1e3, solved.bit_volts[0] * 1e3
     drive = 1e3 * float(np.abs(v_volts).max())
-    figure = style.sheet(11.0, 6.6)
-    figure.suptitle(about, x=0.01, ha="left", fontsize=style.TITLE_POINTS, color=style.QUIET)
+    figure = style.sheet(11.0, 6.6, about)
     top = figure.subplot_mosaic([["g", "word", "left"], ["columns"] * 3], height_ratios=(1.3, 1))
     g = tile.g_siemens * 1e6
     least = max(float(g[g > 0.0].min(initial=np.inf)), 1e-6 * float(g.max(initial=0.0)), 1e-9)
@@ -85,9 +84,8 @@ def losses(sizes: Sequence[int], ohms: Sequence[float], lost: Floats, *, about: 
         lost: Fraction of the current of all columns that is lost, shape (ohms, sizes), 0 to 1.
         about: One line on the top.
     """
-    figure = style.sheet(7.6, 4.6)
+    figure = style.sheet(7.6, 4.6, about)
     axes = figure.subplots()
-    figure.suptitle(about, x=0.01, ha="left", fontsize=style.TITLE_POINTS, color=style.QUIET)
     axes.set_xscale("log", base=2)
     shades = np.linspace(0.25, 1.0, len(ohms))
     labels = []

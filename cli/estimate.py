@@ -19,15 +19,15 @@ from device_models.record import Record, quantity
 
 from .analyze import encoded
 from .sweeps import values_of
-from .text import said, si
+from .text import ascii_units, said, si
 
 if TYPE_CHECKING:
     from crossbar.datasets.encode import Data
-    from crossbar.energy.chip import Chip
+    from crossbar.energy.chip import ChipSpec
     from crossbar.energy.costs import Costs
     from crossbar.energy.counts import RunCounts
-    from crossbar.energy.results import Estimate
-    from crossbar.energy.study import Explored, Studied, Study
+    from crossbar.energy.results import ChipEstimate
+    from crossbar.energy.study import DesignPoint, RunEstimate, Study
 
 NOTHING = "nothing was written"
 CHIP = "proposal_28nm"
@@ -94,11 +94,11 @@ def estimate(
         folders, axes = split(runs, sweeps)
         check_use(folders, network, rates, axes, out, pareto=pareto)
         target = folder_of(folders, out)
-        found = studied(folders, network, rates, chips, costs, axes, data_dir, settings)
-        pages = written(found, target, figures=not no_figures)
+        study = run_study(folders, network, rates, chips, costs, axes, data_dir, settings)
+        pages = write_pages(study, target, figures=not no_figures)
     except XbarError as e:
         raise type(e)(said(str(e), NOTHING)) from e
-    click.echo(as_text(found) if as_json else page(found, pages, pareto=pareto))
+    click.echo(json_of(study) if as_json else summary(study, pages, pareto=pareto))
 
 
 def split(runs: Sequence[str], sweeps: Sequence[str]) -> tuple[list[Path], dict[str, list[float]]]:
@@ -152,7 +152,7 @@ def folder_of(folders: Sequence[Path], out: str | None) -> Path:
     return target
 
 
-def studied(
+def run_study(
     folders: Sequence[Path],
     network: str | None,
     rates: str | None,
@@ -182,7 +182,7 @@ def studied(
     names = zip(short_names(runs), runs, strict=True)
     return Study(
         runs=tuple(
-            told(name, run, chip, costs, settings, alone=len(chips) == 1)
+            estimate_run(name, run, chip, costs, settings, alone=len(chips) == 1)
             for name, run in names
             for chip in chips
         ),
@@ -195,19 +195,25 @@ def studied(
     )
 
 
-def told(
-    name: str, run: "RunCounts", chip: "Chip", costs: "Costs", settings: Estimating, *, alone: bool
-) -> "Studied":
+def estimate_run(
+    name: str,
+    run: "RunCounts",
+    chip: "ChipSpec",
+    costs: "Costs",
+    settings: Estimating,
+    *,
+    alone: bool,
+) -> "RunEstimate":
     """One run on one chip; each draws the same constants."""
     from crossbar.energy.estimate import estimate as estimated
-    from crossbar.energy.study import Studied
+    from crossbar.energy.study import RunEstimate
     from crossbar.energy.uncertainty import monte_carlo
     from device_models.streams import stream
 
     generator, draws = stream("costs", settings.seed), settings.draws
-    found = estimated(run, chip, costs)
-    certain = monte_carlo(run, chip, costs, draws=draws, generator=generator) if draws else {}
-    return Studied(name if alone else f"{name} on {chip.name}", found, certain)
+    percentiles = monte_carlo(run, chip, costs, draws=draws, generator=generator) if draws else {}
+    full_name = name if alone else f"{name} on {chip.name}"
+    return RunEstimate(full_name, estimated(run, chip, costs), percentiles)
 
 
 def hertz(text: str) -> list[float]:
@@ -231,16 +237,16 @@ def short_names(runs: "Sequence[RunCounts]") -> list[str]:
 def explored(
     folder: Path,
     axes: Mapping[str, list[float]],
-    chip: "Chip",
+    chip: "ChipSpec",
     costs: "Costs",
     data_dir: str | None,
-) -> "tuple[Explored, ...]":
+) -> "tuple[DesignPoint, ...]":
     """The run on every chip of a sweep, with the Pareto front of accuracy, energy and area."""
     import numpy as np
 
-    from crossbar.energy.design_space import explore, front
+    from crossbar.energy.design_space import explore, pareto_front
     from crossbar.energy.estimate import estimate as estimated
-    from crossbar.energy.study import Explored
+    from crossbar.energy.study import DesignPoint
     from crossbar.experiment.run import Run
 
     if "adc_bits" in axes and chip.adc_kind == "none":
@@ -257,42 +263,43 @@ def explored(
         points = explore(
             folder, axes, data=data, progress=lambda done, _: bar.update(done - bar.pos)
         )
-    found = [estimated(p.counts, changed(chip, p.settings), costs) for p in points]
-    costs_of = [
-        [-p.accuracy, e.joules.typical, e.m2.typical] for p, e in zip(points, found, strict=True)
+    estimates = [estimated(p.counts, with_settings(chip, p.settings), costs) for p in points]
+    measures = [
+        [-p.accuracy, e.joules.typical, e.m2.typical]
+        for p, e in zip(points, estimates, strict=True)
     ]
-    best = set(front(np.array(costs_of)))
+    optimal = set(pareto_front(np.array(measures)))
     return tuple(
-        Explored(p.settings, p.accuracy, e, i in best)
-        for i, (p, e) in enumerate(zip(points, found, strict=True))
+        DesignPoint(p.settings, p.accuracy, e, i in optimal)
+        for i, (p, e) in enumerate(zip(points, estimates, strict=True))
     )
 
 
-def changed(chip: "Chip", settings: Mapping[str, float]) -> "Chip":
+def with_settings(chip: "ChipSpec", settings: Mapping[str, float]) -> "ChipSpec":
     """The chip with the settings of one point of a sweep; what is no part of it is left out."""
     values = dict(settings)
     if "tile" in values:
         values["tile_rows"] = values["tile_columns"] = values.pop("tile")
-    own = {field.name for field in dataclasses.fields(chip)}
-    kept: dict[str, Any] = {name: value for name, value in values.items() if name in own}
-    return dataclasses.replace(chip, **kept)
+    fields = {field.name for field in dataclasses.fields(chip)}
+    changes: dict[str, Any] = {name: value for name, value in values.items() if name in fields}
+    return dataclasses.replace(chip, **changes)
 
 
-def written(study: "Study", folder: Path, *, figures: bool) -> list[Path]:
+def write_pages(study: "Study", folder: Path, *, figures: bool) -> list[Path]:
     """The report, drawn by the figures."""
     from crossbar.reports.energy import write_report
 
     return write_report(study, folder, figures=figures)
 
 
-def as_text(study: "Study") -> str:
+def json_of(study: "Study") -> str:
     """Everything as JSON: what `estimate.json` holds."""
     from crossbar.reports.energy import content
 
     return json_text.dumps(content(study), indent=2, allow_nan=False)
 
 
-def page(study: "Study", pages: Sequence[Path], *, pareto: bool) -> str:
+def summary(study: "Study", pages: Sequence[Path], *, pareto: bool) -> str:
     """What a person reads: the first run in full, then the others and the sweep."""
     lines = [*headline(study.first), "", *components(study.first)]
     if len(study.runs) > 1:
@@ -303,39 +310,39 @@ def page(study: "Study", pages: Sequence[Path], *, pareto: bool) -> str:
     return "\n".join([*(line.rstrip() for line in lines), "", f"{'report':<26}{report}"])
 
 
-def headline(e: "Estimate") -> list[str]:
+def headline(e: "ChipEstimate") -> list[str]:
     """The numbers that a proposal quotes."""
     from crossbar.reports.energy_limits import MARGIN_POINTS
     from crossbar.reports.energy_numbers import cells, quantities, untested
 
     lines = [f"{'':<26}{'low':>14}{'typical':>14}{'high':>14}{'dense, typical':>18}"]
     for q in quantities(e):
-        own = "".join(f"{plain(text):>14}" for text in cells(q.value, q.unit, si))
-        dense = plain(cells(q.dense, q.unit, si)[1]) if q.dense else ""
-        lines.append(f"{q.name:<26}{own}{dense:>18}")
-    told = e.headline()
-    sop, dense_sop = (told[f"synaptic_operations_per_inference{of}"] for of in ("", "_dense"))
+        ends = "".join(f"{ascii_units(text):>14}" for text in cells(q.value, q.unit, si))
+        dense = ascii_units(cells(q.dense, q.unit, si)[1]) if q.dense else ""
+        lines.append(f"{q.name:<26}{ends}{dense:>18}")
+    numbers = e.headline()
+    sop, dense_sop = (numbers[f"synaptic_operations_per_inference{of}"] for of in ("", "_dense"))
     lines += [
         f"{'SOP of an inference':<26}{sop:,.0f} of {dense_sop:,.0f} dense",
-        f"{'spikes of an inference':<26}{told['spikes_per_inference']:.1f} sent "
-        f"({told['spikes_per_neuron']:.3f} a neuron), "
-        f"{told['input_spikes_per_inference']:.1f} come in",
-        f"{'TOPS/W at':<26}{told['precision']}; {told['utilisation']:.0%} of {told['tiles']} tiles",
+        f"{'spikes of an inference':<26}{numbers['spikes_per_inference']:.1f} sent "
+        f"({numbers['spikes_per_neuron']:.3f} a neuron), "
+        f"{numbers['input_spikes_per_inference']:.1f} come in",
+        f"{'TOPS/W at':<26}{numbers['precision']}; {numbers['utilisation']:.0%} of {numbers['tiles']} tiles",
         f"{'network time':<26}{si(e.seconds_real, 's')} an inference",
     ]
     if e.lifetime_days is None:
         lines.append(f"{'lifetime':<26}unknown: the device file gives no endurance")
-    if told["assumed"]:
+    if numbers["assumed"]:
         return [*lines, f"{'assumed':<26}spikes at the given rates; this network was never run"]
-    low, high = told["accuracy_interval"]
+    low, high = numbers["accuracy_interval"]
     lines.append(
-        f"{'simulated accuracy':<26}{told['accuracy']:.2%} ({low:.2%} to {high:.2%}); a chip may "
+        f"{'simulated accuracy':<26}{numbers['accuracy']:.2%} ({low:.2%} to {high:.2%}); a chip may "
         f"score {MARGIN_POINTS} points less"
     )
     return [*lines, *([f"{'note':<26}{untested(e)}"] if untested(e) else [])]
 
 
-def components(e: "Estimate") -> list[str]:
+def components(e: "ChipEstimate") -> list[str]:
     """Where the energy of an inference goes."""
     from crossbar.energy.results import COMPONENT_NAMES, COMPONENTS
     from crossbar.reports.energy_numbers import by_component
@@ -361,22 +368,17 @@ def compared(study: "Study") -> list[str]:
     return lines
 
 
-def chips(found: "Sequence[Explored]", *, pareto: bool) -> list[str]:
+def chips(explored: "Sequence[DesignPoint]", *, pareto: bool) -> list[str]:
     """One line per chip of a sweep."""
     from crossbar.energy.study import settings_name
 
     lines = [f"{'chip':<34}{'accuracy':>10}{'energy':>12}{'area':>14}  front"]
-    for each in found:
-        if each.best or not pareto:
+    for each in explored:
+        if each.pareto_optimal or not pareto:
             e = each.estimate
             lines.append(
                 f"{settings_name(each.settings):<34}{each.accuracy:>10.2%}"
                 f"{si(e.joules.typical, 'J'):>12}{1e6 * e.m2.typical:>10.3g} mm2"
-                f"{'  *' if each.best else ''}"
+                f"{'  *' if each.pareto_optimal else ''}"
             )
     return lines
-
-
-def plain(text: str) -> str:
-    """A unit as a terminal without superscripts shows it."""
-    return text.replace("\N{SUPERSCRIPT TWO}", "2")

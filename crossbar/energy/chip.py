@@ -12,7 +12,7 @@ CHIPS = Presets("chip", "crossbar.energy", "chips/*.yaml")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Chip(Record):
+class ChipSpec(Record):
     """A chip of crossbar tiles with neurons, buffers and a router.
 
     Attributes:
@@ -92,13 +92,13 @@ class Chip(Record):
         return 0 if self.adc_kind == "none" else -(-self.tile_columns // self.adc_share)
 
 
-def load_chip(name_or_path: str) -> Chip:
+def load_chip(name_or_path: str) -> ChipSpec:
     """The chip of a file, or of a shipped preset where no such file exists.
 
     Raises:
         ConfigError: There is neither, or the file is no valid chip; names line and key.
     """
-    return load(CHIPS.find(name_or_path), Chip)
+    return load(CHIPS.find(name_or_path), ChipSpec)
 
 
 def chip_names() -> list[str]:

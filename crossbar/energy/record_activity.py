@@ -1,4 +1,4 @@
-"""The activity of a trainer's last test, kept in the folder of its run."""
+"""The activity of a trainer's last test, stored in the folder of its run."""
 
 import numpy as np
 import torch
@@ -13,11 +13,11 @@ from ..experiment.run import Run, wilson_interval
 from ..experiment.trainer import Trainer
 from ..snn.engines.events import BatchResult
 from ..synapses.synapses import Synapses
-from .activity import About, Array, packed, write_activity
+from .activity import CrossbarSnapshot, RunMetadata, pack, write_activity
 
 
 def keep(run: Run, trainer: Trainer) -> None:
-    """Write `activity.npz` of a run: its last test once more, every spike kept.
+    """Write `activity.npz` of a run: its last test once more, every spike recorded.
 
     Args:
         run: Saved at the end of the trainer's epoch.
@@ -31,26 +31,29 @@ def keep(run: Run, trainer: Trainer) -> None:
 
 def recorded(config: Training, model: DeviceModel, trainer: Trainer) -> dict[str, np.ndarray]:
     """The arrays of an activity file, of the trainer's last test."""
-    done, hidden = trainer.recorded()
-    return packed(
+    test, hidden = trainer.recorded()
+    return pack(
         config.network,
-        about(config, model, trainer, done),
+        about(config, model, trainer, test),
         [trainer.data.test_events, *hidden],
-        [Array(siemens(layer), fan_out(layer), nonzero(layer)) for layer in trainer.layers],
+        [
+            CrossbarSnapshot(siemens(layer), fan_out(layer), nonzero(layer))
+            for layer in trainer.layers
+        ],
     )
 
 
-def about(config: Training, model: DeviceModel, trainer: Trainer, done: BatchResult) -> About:
-    """What the file says of the run; `done` is the test."""
-    accuracy = float((done.predictions == trainer.data.test_labels).mean())
+def about(config: Training, model: DeviceModel, trainer: Trainer, test: BatchResult) -> RunMetadata:
+    """What the file says of the run; `test` is its last test."""
+    accuracy = float((test.predictions == trainer.data.test_labels).mean())
     width, endurance = 0.0, None  # of a device without pulses of its own
     if isinstance(model, Pulsed):
         width, endurance = model.width_seconds, model.endurance_pulses or None
-    return About(
+    return RunMetadata(
         epochs=trainer.epoch,
         training_images=trainer.epoch * trainer.batches * config.batch_size,
         accuracy=accuracy,
-        accuracy_interval=wilson_interval(accuracy, len(done.predictions)),
+        accuracy_interval=wilson_interval(accuracy, len(test.predictions)),
         ei=config.network.ei,
         mapping=config.mapping,
         device=config.device,
@@ -74,8 +77,8 @@ def siemens(layer: Synapses) -> np.ndarray:
     board = layer.board
     if not isinstance(board, RoutedBoard):
         return np.asarray(board.g.float().numpy())
-    place = board.placement
-    g = torch.where(place.averaged.view(1, -1), board.board.g[place.order], 0.0)
+    placement = board.placement
+    g = torch.where(placement.averaged.view(1, -1), board.board.g[placement.order], 0.0)
     return np.asarray(g.float().numpy())
 
 
@@ -93,9 +96,9 @@ def fan_out(layer: Synapses) -> np.ndarray:
         alive = board.placement.mean(alive)
     # The spread of a weight comes from its own devices alone: without a good one it has none.
     mapping = layer.mapping
-    own = mapping.selected() & mapping.devices_of(torch.ones(mapping.shape, dtype=torch.bool))
-    weighs = mapping.variance(alive * own)
-    return np.asarray(torch.count_nonzero(weighs, dim=1).numpy())
+    weighing = mapping.selected() & mapping.devices_of(torch.ones(mapping.shape, dtype=torch.bool))
+    variance = mapping.variance(alive * weighing)
+    return np.asarray(torch.count_nonzero(variance, dim=1).numpy())
 
 
 def nonzero(layer: Synapses) -> np.ndarray:

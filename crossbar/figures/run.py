@@ -50,11 +50,11 @@ def first_image(run: Run, trainer: Trainer, images: FashionMnist) -> Figure:
     x = dense(events, np.array([0]), network, weights[0].dtype)
     label = torch.tensor([int(images.test_labels[0])])
     outcome = simulate(network, weights, x, label)
-    own = slice(events.offsets[0], events.offsets[1])
+    first = slice(events.offsets[0], events.offsets[1])
     return training.raster(
         images.test_images[0],
-        events.times[own],
-        events.rows[own],
+        events.times[first],
+        events.rows[first],
         outcome.spikes[-1][0].numpy() > 0,
         outcome.readout[0].numpy(),
         None if network.excitatory is None else network.excitatory[-1],

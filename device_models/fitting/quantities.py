@@ -9,11 +9,11 @@ from itertools import pairwise
 
 import numpy as np
 
+from ..units import MICROSIEMENS
 from .measurements import Cycles, Floats, Ints, Measurements, Retention, Written
 
 LEVELS = (0.05, 0.25, 0.5, 0.75, 0.95)
 QUANTILES = tuple(f"{100 * level:g} %" for level in LEVELS)
-MICROSIEMENS = "\N{MICRO SIGN}S"
 FEWEST = 20  # observations of which quantiles are taken
 MOST_LEVELS = 5  # groups of conductance of reads
 RANGES = 3  # of conductance, of steps and of retention

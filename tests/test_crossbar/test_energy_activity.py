@@ -231,7 +231,7 @@ def test_assumed_spikes_have_the_assumed_rates():
         error = np.sqrt(trials * p * (1.0 - p))
         assert abs(n - trials * p) < 5 * error < 0.2 * trials * p
     assert [layer.rows for layer in found.layers] == [240, 70, 30]
-    assert [layer.own for layer in found.layers] == [40, 30, 0]
+    assert [layer.recurrent_rows for layer in found.layers] == [40, 30, 0]
     for layer in found.layers:
         driven = np.bincount(layer.inputs.rows, minlength=layer.rows)
         assert (driven > 0).all()

@@ -7,7 +7,7 @@ import pytest
 from xbar_energy import TOY_PRICES, toy_chip, toy_cost, toy_costs, toy_run
 
 from crossbar.energy.adc_models import adc_area, adc_energy, isaac_joules, loglog, regression_joules
-from crossbar.energy.chip import Chip, chip_names, load_chip
+from crossbar.energy.chip import ChipSpec, chip_names, load_chip
 from crossbar.energy.costs import ENTRIES, TABLES, load_costs
 from crossbar.energy.estimate import estimate
 from crossbar.energy.interval import Interval
@@ -115,7 +115,7 @@ def test_every_value_of_a_shipped_chip_has_a_source(name):
     needless = {"name", "sources", "tiles", "v_read_volts", "t_read_seconds"}
     if chip.adc_kind == "none":
         needless |= {"adc_bits", "adc_share", "adc_gated"}
-    assert set(chip.sources) == {field.name for field in dataclasses.fields(Chip)} - needless
+    assert set(chip.sources) == {field.name for field in dataclasses.fields(ChipSpec)} - needless
 
 
 def test_converter_and_neurons_must_fit():

@@ -14,7 +14,7 @@ from numpy.testing import assert_allclose
 from xbar_training import fashion, finish, small, synthetic, trained, trainer_of
 
 from crossbar.array.periphery import Periphery
-from crossbar.energy.activity import Activity, Array, layers_of, unpacked
+from crossbar.energy.activity import Activity, CrossbarSnapshot, layers_of, unpack
 from crossbar.energy.counts import COUNTED, count, counts_of_run
 from crossbar.energy.record_activity import keep, recorded
 from crossbar.experiment.run import Run
@@ -62,7 +62,7 @@ def slow_counts(layer, after, steps, tile_rows, tile_columns):
                     siemens += float(layer.siemens[row].astype(float).sum())
                     found["synaptic_operations"] += int(layer.fan_out[row])
                     found["buffer_words"] += 1
-    hearers = len(right) if layer.own else 0
+    hearers = len(right) if layer.recurrent_rows else 0
     hearers += 0 if after is None else len(range(0, after.columns, tile_columns))
     found["hops"] = layer.fired * hearers
     tiles = len(down) * len(right)
@@ -99,7 +99,7 @@ def drawn(network, samples, chance, seed, copies=2):
         ends = np.concatenate([[0], np.cumsum(np.bincount(sample, minlength=samples))])
         spikes.append(Events(line.astype(np.uint16), step.astype(np.uint8), ends.astype(np.int64)))
     arrays = [
-        Array(
+        CrossbarSnapshot(
             generator.uniform(1e-6, 1e-4, (rows, outputs * copies)).astype(np.float32),
             generator.integers(0, outputs + 1, rows),
             generator.integers(0, outputs + 1, rows),
@@ -143,7 +143,7 @@ REAL = {
 def real(name):
     """The activity of a trained network."""
     trainer = trained(REAL[name], synthetic())
-    return unpacked(recorded(REAL[name], trainer.layers[0].board.model, trainer))[0]
+    return unpack(recorded(REAL[name], trainer.layers[0].board.model, trainer))[0]
 
 
 @pytest.mark.parametrize("tile", [(128, 128), (64, 16), (100, 7), (1024, 1024)])
@@ -169,7 +169,7 @@ def test_counts_of_fashion_mnist_equal_the_slow_count():
     """The default network on real images, all test images of them."""
     config = small(network={"hidden": 100}, batch_size=256, epochs=1)
     trainer = trained(config, fashion(2048, 100))
-    found, _ = unpacked(recorded(config, trainer.layers[0].board.model, trainer))
+    found, _ = unpack(recorded(config, trainer.layers[0].board.model, trainer))
     check(found, 128, 128)
 
 

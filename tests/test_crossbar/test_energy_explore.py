@@ -18,7 +18,7 @@ from xbar_training import small, synthetic, trained
 
 from crossbar.array.periphery import Periphery
 from crossbar.energy.counts import count, counts_of_run
-from crossbar.energy.design_space import explore, front
+from crossbar.energy.design_space import explore, pareto_front
 from crossbar.energy.record_activity import keep
 from crossbar.experiment import reevaluate
 from crossbar.experiment.run import Run
@@ -250,7 +250,7 @@ def brute_force(points):
 )
 @settings(deadline=None)
 def test_the_front_is_that_of_all_pairs(points):
-    found = front(points)
+    found = pareto_front(points)
     assert set(found.tolist()) == brute_force(points)
     assert len(set(found.tolist())) == len(found)
     assert (points[found[1:], 0] >= points[found[:-1], 0]).all()

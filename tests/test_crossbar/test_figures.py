@@ -9,10 +9,10 @@ from matplotlib.image import imread
 from crossbar.figures import devices, style, training
 from device_models.errors import ConfigError, RunError
 from device_models.presets import load_device, preset_names
-from device_models.units import prefix
+from device_models.units import si_prefix
 
 NAMES = ("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat")
-US, KOHM = style.MICROSIEMENS, style.KILOHMS
+US, KOHM = "\N{MICRO SIGN}S", "k\N{GREEK CAPITAL LETTER OMEGA}"
 
 
 def epoch(number, *, dale=True, pulses=(9_000_000, 8_000_000), joules=(2e-4, 1e-6)):
@@ -369,7 +369,7 @@ def test_spread_names_keep_their_order_and_their_distance(seed):
      (1e-3, "m"), (1e-20, "f"), (1e15, "G")],
 )  # fmt: skip
 def test_the_prefix_of_a_value(largest, letter):
-    assert prefix(largest)[1] == letter
+    assert si_prefix(largest)[1] == letter
 
 
 def test_a_saved_figure_is_a_whole_png_and_the_same_each_time(tmp_path, epochs):

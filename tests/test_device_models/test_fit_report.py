@@ -3,12 +3,12 @@ import dataclasses
 import json
 import re
 from dataclasses import replace
-from html.parser import HTMLParser
 
 import numpy as np
 import pytest
 import torch
 from xbar_measured import crosssim_ramps, nirram_cycles, relaxation, relaxation_reads
+from xbar_page import Page
 
 from crossbar.figures import fit as pictures
 from crossbar.figures import fit_noise
@@ -40,7 +40,7 @@ from device_models.fitting.result import Candidate, Fit, ParameterEstimate
 from device_models.fitting.simulate import LONG_SERIES, LONGEST_RUN, simulate
 from device_models.presets import load_device
 from device_models.streams import torch_stream
-from device_models.units import shown
+from device_models.units import format_si
 
 DEVICES, PULSES = 40, 30
 SLOW = {"slow_fraction": 0.02, "slow_shortest_seconds": 0.01, "slow_longest_seconds": 1.0}
@@ -134,31 +134,6 @@ def fit_of(model, measured, **statuses):
         model=model, estimates=estimates, candidates=candidates, measurements=measured,
         warnings=("few devices < 50",),
     )  # fmt: skip
-
-
-class Page(HTMLParser):
-    """Every tag closed in order; collects text, sources and references."""
-
-    VOID = frozenset({"meta", "img", "br"})
-
-    def __init__(self, text):
-        super().__init__()
-        self.open, self.text, self.references = [], [], []
-        self.feed(text)
-        self.close()
-        assert self.open == []
-
-    def handle_starttag(self, tag, attrs):
-        assert tag not in {"script", "link", "iframe"}
-        self.references += [value for name, value in attrs if name in {"src", "href"}]
-        if tag not in self.VOID:
-            self.open.append(tag)
-
-    def handle_endtag(self, tag):
-        assert self.open.pop() == tag
-
-    def handle_data(self, data):
-        self.text.append(data)
 
 
 @pytest.fixture(scope="module")
@@ -364,8 +339,10 @@ def test_the_page_says_what_was_read_and_what_was_found(report):
     text = "\n".join(page.text)
     for estimate in fit.estimates:
         assert estimate.name in text
-        assert shown(estimate.value, estimate.unit) in text
-        interval = f"{shown(estimate.low, estimate.unit)} to {shown(estimate.high, estimate.unit)}"
+        assert format_si(estimate.value, estimate.unit) in text
+        interval = (
+            f"{format_si(estimate.low, estimate.unit)} to {format_si(estimate.high, estimate.unit)}"
+        )
         assert (interval in text) or estimate.status != "measured" or estimate.value == 0.0
     for wanted in ("probe <station>.csv", "4,321", "12 without a reading; 3 negative reading",
                    "columns not used: operator", "few devices < 50", "-0.7500", "0.1250",
@@ -400,7 +377,7 @@ def test_the_page_needs_no_network_and_holds_its_pictures(report):
      (1e6, "pulses", "1e+06 pulses"), (float("nan"), "S", "\N{EM DASH}")],
 )  # fmt: skip
 def test_numbers_are_shown_with_their_unit(value, unit, text):
-    assert shown(value, unit) == text
+    assert format_si(value, unit) == text
 
 
 def test_failures_are_listed_plainly(model, measured, tmp_path):

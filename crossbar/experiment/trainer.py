@@ -20,7 +20,7 @@ from ..datasets.encode import Data
 from ..snn.encodings.latency import Events
 from ..snn.engines.events import BatchResult
 from ..synapses.backward_weights import backward_weights
-from ..synapses.effective import effective_weights
+from ..synapses.effective import EffectiveWeights, effective_weights
 from ..synapses.estimate import WeightEstimate
 from .adc_calibration import View, calibrated, complaint, report, view
 from .builder import BoardFactory, build, front_end
@@ -132,8 +132,12 @@ class Trainer:
         """Of each layer, (rows, outputs): as noiseless reads see them, or read if not emulated."""
         if not self.emulators:
             return [layer.weights(layer.board.read()).numpy() for layer in self.layers]
-        layers = zip(self.layers, self._arrays(), strict=True)
-        return [effective_weights(layer.mapping, array).weights for layer, array in layers]
+        return [layer.weights for layer in self.effective()]
+
+    def effective(self) -> list[EffectiveWeights]:
+        """The layers as reads of emulated boards see them; none where boards are not emulated."""
+        layers = zip(self.layers, self._arrays(), strict=False)
+        return [effective_weights(layer.mapping, array) for layer, array in layers]
 
     @property
     def _of_layers(self) -> list[Emulator]:

@@ -247,7 +247,7 @@ def one(
     run = Run(folder / f"chip_seed{config.seed}", config, model, weights)
 
     def keep(trainer: Trainer) -> None:
-        run.save(trainer, [layer.board.state.g.numpy() for layer in trainer.layers])
+        run.save(trainer, trainer.conductances())
         record_activity.keep(run, trainer)
 
     return write_chip(

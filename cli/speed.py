@@ -77,7 +77,7 @@ def case(network: "Network", data: "Data", threads: int, *, learns: bool) -> Cal
 
     from crossbar.snn.engines.events import Engine
     from crossbar.snn.network import initial_weights
-    from crossbar.synapses.synapses import EffectiveWeights
+    from crossbar.synapses.effective import EffectiveWeights
 
     weights = initial_weights(network, generator=np.random.default_rng(0))
     quiet = np.zeros((0, 0), np.float32)

@@ -253,7 +253,7 @@ def prepare(
     if text := worn_out(run.config, run.model, made):
         notice(text)
     trainer.start()
-    before = [layer.board.state.g.numpy() for layer in trainer.layers]
+    before = trainer.conductances()
     run.save(trainer, before)
     return trainer, before
 

@@ -169,9 +169,6 @@ def draw_relaxation(shape: torch.Size, tail_sigma: float, *, generator: torch.Ge
     return z
 
 
-draw_kicks = draw_relaxation  # the name that crossbar.fitting uses until it has moved
-
-
 def decades(since_seconds: Tensor, onset_seconds: float) -> Tensor:
     """log10(1 + t / onset): zero right after a pulse, logarithmic later."""
     return torch.log1p(since_seconds / onset_seconds) / math.log(10.0)

@@ -21,7 +21,7 @@ from crossbar.datasets.encode import encode
 from crossbar.experiment.config import Training
 from crossbar.experiment.run import summary
 from crossbar.experiment.trainer import Trainer
-from crossbar.synapses.policies.compatibility import policy_of
+from crossbar.synapses.policies.compatibility import default_policy
 from device_models.presets import load_device
 from device_models.schema import load
 
@@ -85,7 +85,8 @@ def main() -> None:
     base = load(path, Training) if path else Training()
     changes = {name: value for name, value in given.items() if value is not None}
     config = dataclasses.replace(base, **changes)
-    config = dataclasses.replace(config, policy=policy_of(config, load_device(config.device)))
+    policy = config.policy or default_policy(load_device(config.device))
+    config = dataclasses.replace(config, policy=policy)
     torch.set_num_threads(1)
     images, found = fashion_mnist.load(notice=print), []
     for seed in range(seeds):

@@ -19,9 +19,8 @@ def main() -> None:
             pass
         row = trainer.rows[-1]
         print(f"epoch {row['epoch']}: {row['test_accuracy']:.1%}, {row['pulses']} pulses")
-    hidden, readout = trainer.layers
-    print("mean conductance of the hidden layer, siemens:", float(hidden.board.state.g.mean()))
-    print("readout weights:", readout.effective().weights.shape)
+    print("mean conductance of the hidden layer, siemens:", float(trainer.conductances()[0].mean()))
+    print("readout weights:", trainer.weights()[-1].shape)
 
 
 if __name__ == "__main__":

@@ -2,12 +2,11 @@
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from device_models.model import DeviceModel
 from device_models.pulsed import Pulsed
 
-from ..boards.routed import RoutedBoard
+from ..boards.protocol import Emulator
 from ..experiment.config import Training
 from ..experiment.run import Run, wilson_interval
 from ..experiment.trainer import Trainer
@@ -17,7 +16,7 @@ from .activity import CrossbarSnapshot, RunMetadata, pack, write_activity
 
 
 def keep(run: Run, trainer: Trainer) -> None:
-    """Write `activity.npz` of a run: its last test once more, every spike recorded.
+    """Write `activity.npz` of a run on emulated boards: its last test once more, with every spike.
 
     Args:
         run: Saved at the end of the trainer's epoch.
@@ -26,6 +25,8 @@ def keep(run: Run, trainer: Trainer) -> None:
     Raises:
         OSError: It cannot be written; what was there is untouched.
     """
+    if not trainer.emulators:
+        return  # what boards drew is in their counters, not in arrays that anybody knows
     write_activity(run.folder, recorded(run.config, run.model, trainer))
 
 
@@ -37,8 +38,10 @@ def recorded(config: Training, model: DeviceModel, trainer: Trainer) -> dict[str
         about(config, model, trainer, test),
         [trainer.data.test_events, *hidden],
         [
-            CrossbarSnapshot(siemens(layer), fan_out(layer), nonzero(layer))
-            for layer in trainer.layers
+            CrossbarSnapshot(siemens(array), fan_out(layer, array), nonzero(weights))
+            for layer, array, weights in zip(
+                trainer.layers, trainer.emulators, trainer.weights(), strict=False
+            )
         ],
     )
 
@@ -69,38 +72,26 @@ def about(config: Training, model: DeviceModel, trainer: Trainer, test: BatchRes
     )
 
 
-def siemens(layer: Synapses) -> np.ndarray:
+def siemens(array: Emulator) -> np.ndarray:
     """What a noiseless read of a layer sees, (rows, columns of all copies) float32, siemens.
 
     Copies that are not averaged are not driven: 0.
     """
-    board = layer.board
-    if not isinstance(board, RoutedBoard):
-        return np.asarray(board.g.float().numpy())
-    placement = board.placement
-    g = torch.where(placement.averaged.view(1, -1), board.board.g[placement.order], 0.0)
-    return np.asarray(g.float().numpy())
+    return np.asarray(array.driven_siemens().float().numpy())
 
 
-def fan_out(layer: Synapses) -> np.ndarray:
+def fan_out(layer: Synapses, array: Emulator) -> np.ndarray:
     """Synapses of each row with a device that pulses move, (rows,) int64.
 
     A device that is stuck or on an open line is not one; with copies, one good device is enough.
     """
-    rows, outputs = layer.mapping.shape
-    board = layer.board
-    if board.broken is None:
-        return np.full(rows, outputs, np.int64)
-    alive: Tensor = (~board.broken.dead).float()
-    if isinstance(board, RoutedBoard):
-        alive = board.placement.mean(alive)
     # The spread of a weight comes from its own devices alone: without a good one it has none.
     mapping = layer.mapping
     weighing = mapping.selected() & mapping.devices_of(torch.ones(mapping.shape, dtype=torch.bool))
-    variance = mapping.variance(alive * weighing)
+    variance = mapping.variance(array.healthy() * weighing)
     return np.asarray(torch.count_nonzero(variance, dim=1).numpy())
 
 
-def nonzero(layer: Synapses) -> np.ndarray:
+def nonzero(weights: np.ndarray) -> np.ndarray:
     """Weights of each row that are not exactly zero, (rows,) int64."""
-    return np.asarray(np.count_nonzero(layer.effective().weights, axis=1), np.int64)
+    return np.asarray(np.count_nonzero(weights, axis=1), np.int64)

@@ -1,6 +1,5 @@
 """Every setting of a training run, with its range."""
 
-import math
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -10,14 +9,21 @@ from device_models.record import Record, quantity
 from ..array.faults import Faults
 from ..array.half_select import HalfSelect
 from ..array.periphery import Periphery
-from ..mappings import MappingOptions
 from ..snn.network import Network
-from ..synapses.optimizers import OPTIMIZERS
-from ..synapses.policies.accumulate import AccumulateOptions
-from ..synapses.policies.tiki_taka import TikiOptions
+from ..synapses.policies.accumulate import Accumulate
+from ..synapses.policies.tiki_taka import TikiTaka
 from ..wires.wires import Wires
 
 PolicyName = Literal["accumulate", "closed_loop", "stochastic", "sign", "tiki_taka"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class MappingOptions(Record):
+    """Options of `pair` and `bit_sliced`, where they are; the other mappings have none."""
+
+    refresh_share: float = quantity("", 0.55, 1.0, default=0.7)
+    slices: int = quantity("pairs", 1, 8, default=2)
+    base: int = quantity("", 2, 64, default=4)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,9 +61,9 @@ class Training(Record):
     rate_unit: Literal["weight", "pulses"] = "weight"
     schedule: Literal["constant", "cosine"] = "constant"
     policy: PolicyName | None = None
-    accumulate: AccumulateOptions = field(default_factory=AccumulateOptions)
+    accumulate: Accumulate.Options = field(default_factory=Accumulate.Options)
     sign_threshold: float = quantity("of the largest change", 0.0, 0.999, default=0.5)
-    tiki_taka: TikiOptions = field(default_factory=TikiOptions)
+    tiki_taka: TikiTaka.Options = field(default_factory=TikiTaka.Options)
     backward: Literal["readback", "true", "sign"] = "readback"
     mapping: Literal["one_sided", "pair", "dale", "reference_column", "bit_sliced"] = "one_sided"
     mapping_options: MappingOptions = field(default_factory=MappingOptions)
@@ -98,17 +104,3 @@ class Training(Record):
             raise ConfigError("rate_unit = pulses needs a learning_rate in pulses; none is given")
         if self.copies > 1 and self.periphery != Periphery():
             raise ConfigError("copies of a layer are read without periphery; leave copies at 1")
-
-    @property
-    def first_rate(self) -> float:
-        """Learning rate of the first update."""
-        if self.learning_rate is not None:
-            return self.learning_rate
-        return OPTIMIZERS[self.optimizer].default_rate
-
-    def rate(self, epochs: float) -> float:
-        """Learning rate of an update that comes after so many epochs, whole or not."""
-        if self.schedule == "constant":
-            return self.first_rate
-        share = min(1.0, epochs / max(1, self.epochs))
-        return self.first_rate * 0.5 * (1.0 + math.cos(math.pi * share))

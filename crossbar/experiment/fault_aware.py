@@ -13,10 +13,10 @@ from device_models.streams import stream
 from ..array.faults import FaultMap, check_bridges, draw, healthy, load
 from ..array.placement import Placement, place
 from ..array.tile import Tiling
+from ..boards.protocol import Emulator
 from ..mappings import Mapping
 from ..snn.encodings.latency import Events
 from ..snn.network import Network, initial_weights
-from ..synapses.synapses import Synapses
 from .config import Training
 
 
@@ -89,8 +89,7 @@ def row_activity(events: Events, network: Network) -> list[np.ndarray | None]:
     return [first, *[None] * len(network.hidden)]
 
 
-def faulty(layers: Sequence[Synapses], lost_pulses: int) -> dict[str, Any]:
+def faulty(arrays: Sequence[Emulator], lost_pulses: int) -> dict[str, Any]:
     """What a row of metrics says of faults; nothing without them."""
-    broken = [layer.board.broken for layer in layers]
-    found = [one.faults.as_dict() for one in broken if one is not None]
-    return {"faults": {"layers": found, "lost_pulses": lost_pulses}} if found else {}
+    maps = [array.faults.as_dict() for array in arrays if array.faults is not None]
+    return {"faults": {"layers": maps, "lost_pulses": lost_pulses}} if maps else {}

@@ -23,7 +23,7 @@ from device_models.model import DeviceModel
 from device_models.registry import MODELS, name_of
 from device_models.schema import dump, load, load_tagged
 
-from ..synapses.policies.compatibility import policy_of
+from ..synapses.policies.compatibility import default_policy
 from . import checkpoint
 from .config import Training
 from .trainer import Trainer
@@ -48,7 +48,8 @@ class Run:
     ) -> None:
         """Describe a run; nothing is written before `save`."""
         self.folder, self.model = folder, model
-        self.config = replace(config, policy=policy_of(config, model))
+        policy: Any = config.policy or default_policy(model)
+        self.config = replace(config, policy=policy)
         self.weights = weights
 
     @classmethod

@@ -8,26 +8,24 @@ from typing import Any, NamedTuple, TypeVar
 import numpy as np
 import torch
 
+from device_models.errors import ConfigError
 from device_models.model import DeviceModel
 from device_models.streams import stream, stream_key, torch_stream
 
 from ..array.counters import Counters
 from ..array.periphery import FrontEnd, Periphery
-from ..boards.routed import RoutedBoard
-from ..boards.simulated import Algorithm, SimulatedBoard
+from ..boards.protocol import Board, EffectiveArray, Emulator, ReadCounts
+from ..boards.write_verify import Algorithm, program
 from ..datasets.encode import Data
 from ..snn.encodings.latency import Events
 from ..snn.engines.events import BatchResult
 from ..synapses.backward_weights import backward_weights
+from ..synapses.effective import EffectiveWeights, effective_weights
 from ..synapses.estimate import WeightEstimate
-from ..synapses.optimizers import OPTIMIZERS
-from ..synapses.policies import POLICIES
-from ..synapses.policies.compatibility import check_serving, policy_of
-from ..synapses.synapses import Synapses
-from .adc_calibration import calibrated, complaint, report, view
-from .builder import build, engine, front_end
+from .adc_calibration import View, calibrated, complaint, report, view
+from .builder import BoardFactory, build, front_end
 from .config import Training
-from .endurance import memory, spread_of, wear
+from .endurance import memory, spread, wear
 from .fault_aware import faulty, first_weights, row_activity
 
 T = TypeVar("T")
@@ -53,6 +51,7 @@ class Trainer:
         layers: The layers of synapses, that of the readout last.
         policies: What turns a wanted change into pulses, one per layer.
         optimizers: What turns a gradient into a wanted change, one per layer.
+        emulators: See `builder.Setup`; what only they know is asked of them alone.
         epoch: Epochs done; 0 after `start`.
         rows: What `metrics.jsonl` says: one mapping per epoch, the first of before training.
     """
@@ -67,8 +66,9 @@ class Trainer:
         accelerator: str | None = None,
         weights: Sequence[np.ndarray] | None = None,
         notice: Callable[[str], object] = warnings.warn,
+        boards: BoardFactory | None = None,
     ) -> None:
-        """Build the chip; `start` or `restore` comes next.
+        """Build the setup; `start` or `restore` comes next.
 
         Args:
             config: Settings.
@@ -78,32 +78,33 @@ class Trainer:
             accelerator: Device of torch that runs the passes densely; None for the kernels.
             weights: What `start` writes, of every layer; by default the initial weights.
             notice: Told once where a fixed range of converters is too small.
+            boards: Finds the boards to train on; None for emulated ones.
         """
         self._config, self.data = config, data
-        self._engine = engine(config, threads, accelerator)
         self._weights = weights or first_weights(config)
-        busy = row_activity(data.train_events, config.network)
-        self.layers = build(config, model, weights=self._weights, importance=busy)
-        check_serving(config, model, self.layers[-1].mapping)
-        policy = POLICIES[policy_of(config, model)]
-        self.policies = [policy.build(layer, config, i) for i, layer in enumerate(self.layers)]
-        rule = OPTIMIZERS[config.optimizer]
-        self.optimizers = [rule(layer.mapping.shape) for layer in self.layers]
+        setup = build(
+            config, model, weights=self._weights,
+            importance=row_activity(data.train_events, config.network),
+            threads=threads, accelerator=accelerator, boards=boards,
+        )  # fmt: skip
+        self.layers, self.policies, self.optimizers = setup.layers, setup.policies, setup.optimizers
+        self._engine, self.emulators = setup.engine, setup.emulators
         self.epoch = 0
         self.rows: list[dict[str, Any]] = []
         self._reported = [Counters() for _ in self.boards]
         self._clipped: float | None = None
         self._notice: Callable[[str], object] | None = notice
 
-    def start(self, algorithm: Algorithm | None = None) -> None:
+    def start(self, algorithms: Sequence[Algorithm] | None = None) -> None:
         """Program the first weights and evaluate the untrained network.
 
         Args:
-            algorithm: How they are written; None for the simple loop of the boards.
+            algorithms: How each layer is written; None for `write_verify.program`.
         """
         began = time.perf_counter()
         weights, clipped = self._weights, 0.0
-        for layer, w in zip(self.layers, weights, strict=True):
+        each = [program] * len(weights) if algorithms is None else algorithms
+        for layer, w, algorithm in zip(self.layers, weights, each, strict=True):
             layer.program(torch.from_numpy(w), algorithm=algorithm)
             clipped += layer.mapping.clipped(torch.from_numpy(w)) * w.size
         self._clipped = clipped / sum(w.size for w in weights)
@@ -116,10 +117,36 @@ class Trainer:
         self._clipped = rows[0].get("mapping", {}).get("clipped_share")
 
     @property
-    def boards(self) -> list[SimulatedBoard | RoutedBoard]:
-        """All arrays: those of the layers, then those that policies own."""
-        own = [board for policy in self.policies for board in policy.boards]
-        return [*(layer.board for layer in self.layers), *own]
+    def boards(self) -> list[Board]:
+        """All boards: those of the layers, then those that policies own."""
+        fast = [board for policy in self.policies for board in policy.boards]
+        return [*(layer.board for layer in self.layers), *fast]
+
+    def conductances(self) -> list[np.ndarray]:
+        """Of each array of a layer, as pulses left them, siemens; read where it is no emulator's."""
+        if not self.emulators:
+            return [layer.board.read().numpy() for layer in self.layers]
+        return [emulator.state_dict()["g"].numpy() for emulator in self._of_layers]
+
+    def weights(self) -> list[np.ndarray]:
+        """Of each layer, (rows, outputs): as noiseless reads see them, or read if not emulated."""
+        if not self.emulators:
+            return [layer.weights(layer.board.read()).numpy() for layer in self.layers]
+        return [layer.weights for layer in self.effective()]
+
+    def effective(self) -> list[EffectiveWeights]:
+        """The layers as reads of emulated boards see them; none where boards are not emulated."""
+        layers = zip(self.layers, self._arrays(), strict=False)
+        return [effective_weights(layer.mapping, array) for layer, array in layers]
+
+    @property
+    def _of_layers(self) -> list[Emulator]:
+        """The emulators of the layers; none where boards are not emulated."""
+        return self.emulators[: len(self.layers)]
+
+    def _arrays(self) -> list[EffectiveArray]:
+        """The arrays of the layers as they are now; none likewise."""
+        return [emulator.effective() for emulator in self._of_layers]
 
     @property
     def batches(self) -> int:
@@ -130,8 +157,8 @@ class Trainer:
         """Train one epoch, batch by batch, and evaluate."""
         began = time.perf_counter()
         epoch, size = self.epoch + 1, self._config.batch_size
-        for board in self.boards:
-            board.reseed(epoch)
+        for emulator in self.emulators:
+            emulator.begin_epoch(epoch)
         for policy in self.policies:
             policy.begin_epoch()
         order = stream("shuffle", self._config.seed, epoch).permutation(len(self.data.train_labels))
@@ -142,8 +169,8 @@ class Trainer:
         for batch in range(batches):
             chosen = order[batch * size : (batch + 1) * size]
             if batch % self._config.readback_every == 0:
-                known = [layer.estimate(layer.read_back()) for layer in self.layers]
-            done = self._learn(chosen, known, key, batch * size, rounding)
+                estimates = [layer.read_back() for layer in self.layers]
+            done = self._learn(chosen, estimates, key, batch * size, rounding)
             if (batch + 1) % self._config.clock_every == 0:
                 self._wait(self._config.clock_every * size)
             right += int((done.predictions == self.data.train_labels[chosen]).sum())
@@ -156,7 +183,7 @@ class Trainer:
     def _learn(
         self,
         chosen: np.ndarray,
-        known: list[WeightEstimate],
+        estimates: list[WeightEstimate],
         key: int,
         first: int,
         rounding: torch.Generator,
@@ -165,25 +192,33 @@ class Trainer:
         config = self._config
         if first // config.batch_size % config.periphery.adc_calibrate_every == 0:
             self._calibrate(chosen)
-        seen = view(self.layers, self._fronts())
+        now = self._view(self._fronts())
         done = self._engine(
-            seen.layers,
+            now.layers,
             self.data.train_events,
             self.data.train_labels,
             chosen,
             noise_key=key,
             first=first,
-            backward_weights=backward_weights(config.backward, known, seen.layers),
-            columns=seen.columns,
+            backward_weights=backward_weights(config.backward, estimates, now.layers),
+            columns=now.columns,
         )
         self._count(done)
-        rate = config.rate(self.epoch + first // config.batch_size / self.batches)
-        for layer, policy, rule, gradient, now in zip(
-            self.layers, self.policies, self.optimizers, done.gradients, known, strict=True
+        fraction = self.epoch + first // config.batch_size / self.batches
+        fraction /= max(1, config.epochs)
+        for layer, policy, optimizer, gradient, estimate in zip(
+            self.layers, self.policies, self.optimizers, done.gradients, estimates, strict=True
         ):
-            unit = layer.mean_step if config.rate_unit == "pulses" else 1.0
-            policy.update(layer, rule.wanted(gradient, rate * unit), now, generator=rounding)
+            unit = layer.mean_step if optimizer.options.rate_unit == "pulses" else 1.0
+            wanted = optimizer.wanted(gradient, optimizer.options.rate(fraction) * unit)
+            pulses = policy.update(wanted, estimate, generator=rounding)
+            if pulses is not None:
+                layer.board.pulse(pulses)
         return done
+
+    def _view(self, fronts: list[FrontEnd | None]) -> View:
+        """The layers as the engine takes them, behind some front ends."""
+        return view(self.layers, self._arrays(), fronts)
 
     def _wait(self, images: int) -> None:
         """Let the device time of some inferences pass."""
@@ -196,7 +231,7 @@ class Trainer:
         Args:
             noise_key: Names the read noise; by default that of this epoch's test.
         """
-        self._settle()
+        self._refresh()
         done = self._test(self._engine, self._fronts(), noise_key)
         self._count(done)
         return done
@@ -206,13 +241,13 @@ class Trainer:
 
         Nothing is counted.
         """
-        self._settle()
+        self._refresh()
         return self._test(self._engine.recorded, self._fronts(), None)
 
-    def _settle(self) -> None:
-        """Bring boards and converters to where a test finds them."""
-        for board in self.boards:
-            board.settle()
+    def _refresh(self) -> None:
+        """Bring emulated arrays and converters to where a test finds them."""
+        for emulator in self.emulators:
+            emulator.refresh()
         self._calibrate(self._first_images())
 
     def evaluate_with(self, periphery: Periphery, *, noise_key: int | None = None) -> BatchResult:
@@ -224,31 +259,33 @@ class Trainer:
         Args:
             periphery: The other periphery.
             noise_key: See `evaluate`.
+
+        Raises:
+            ConfigError: The boards are not emulated.
         """
+        if not self.emulators:
+            raise ConfigError("another periphery needs emulated boards; nothing was read")
         fronts = [
             front_end(self._config, periphery, layer.mapping, place)
             for place, layer in enumerate(self.layers)
         ]
-        images = self._first_images()
-        fronts = calibrated(
-            self._engine, self.layers, fronts, self.data.train_events, images, self._config
-        )
+        fronts = self._calibrated(fronts, self._first_images())
         return self._test(self._engine, fronts, noise_key)
 
     def _test(
         self, run: Callable[..., T], fronts: list[FrontEnd | None], noise_key: int | None
     ) -> T:
         """Let a call of the engine `run` the test images behind some front ends."""
-        seen = view(self.layers, fronts)
+        now = self._view(fronts)
         key = stream_key("read noise", self._config.seed, self.epoch, 1)
         return run(
-            seen.layers,
+            now.layers,
             self.data.test_events,
             self.data.test_labels,
             np.arange(len(self.data.test_labels)),
             noise_key=noise_key or key,
             first=0,
-            columns=seen.columns,
+            columns=now.columns,
         )
 
     def _first_images(self) -> np.ndarray:
@@ -256,25 +293,28 @@ class Trainer:
         return np.arange(min(self._config.batch_size, len(self.data.train_labels)))
 
     def _fronts(self) -> list[FrontEnd | None]:
-        """The front ends of the boards."""
-        return [layer.board.front_end for layer in self.layers]
+        """The front ends of the layers' arrays."""
+        return [emulator.front_end for emulator in self._of_layers]
+
+    def _calibrated(
+        self, fronts: list[FrontEnd | None], chosen: np.ndarray
+    ) -> list[FrontEnd | None]:
+        """Front ends with ranges measured on some training images."""
+        arrays, events = self._arrays(), self.data.train_events
+        return calibrated(self._engine, self.layers, arrays, fronts, events, chosen, self._config)
 
     def _calibrate(self, chosen: np.ndarray) -> None:
-        """Measure the ranges of the boards' converters on some training images."""
-        events = self.data.train_events
-        found = calibrated(self._engine, self.layers, self._fronts(), events, chosen, self._config)
-        for layer, front in zip(self.layers, found, strict=True):
-            layer.board.front_end = front
+        """Measure the ranges of the arrays' converters on some training images."""
+        fronts = self._calibrated(self._fronts(), chosen)
+        for emulator, front in zip(self._of_layers, fronts, strict=True):
+            emulator.front_end = front
 
     def _count(self, done: BatchResult) -> None:
-        """Tell each board what the kernels read from it."""
-        for place, layer in enumerate(self.layers):
-            layer.board.count_vmm(
-                int(done.activations[place]),
-                int(done.tile_steps[place]),
-                float(done.siemens[place]),
-                int(done.clipped[place]),
-            )
+        """Tell each emulator what the engine read from it."""
+        for place, emulator in enumerate(self._of_layers):
+            reads = done.activations, done.tile_steps, done.siemens, done.clipped
+            activations, steps, siemens, clipped = (part[place].item() for part in reads)
+            emulator.count_vmm(ReadCounts(activations, steps, siemens, clipped))
 
     def _finish_epoch(self, training: dict[str, Any] | None, began: float) -> None:
         """Evaluate and write the epoch's row."""
@@ -293,11 +333,11 @@ class Trainer:
             **activity(done, self._config),
             **costs(total),
             "layers": self._by_array(spent),
-            **through_wires(self.layers),
-            **faulty(self.layers, total.lost_pulses),
+            **through_wires(self._of_layers),
+            **faulty(self._of_layers, total.lost_pulses),
             **report(self._fronts(), total, self._config),
             "mapping": self._mapping(),
-            "wear": wear(self.layers, self.policies),
+            **self._wear(),
             "digital_bytes_per_synapse": memory(self.policies, self.optimizers[0]),
             "seconds": time.perf_counter() - began,
         }
@@ -312,10 +352,20 @@ class Trainer:
         """What an epoch's row says of each array, in the order of `boards`."""
         names = self._config.network.names
         fast = [f"{n}, fast array" for n, p in zip(names, self.policies, strict=True) if p.boards]
-        return [
-            {"name": name, **costs(counters), "pulses_per_device": spread_of(board)}
-            for name, counters, board in zip([*names, *fast], spent, self.boards, strict=True)
+        rows: list[dict[str, Any]] = [
+            {"name": name, **costs(counters)}
+            for name, counters in zip([*names, *fast], spent, strict=True)
         ]
+        for row, emulator in zip(rows, self.emulators, strict=False):  # none if not emulated
+            row["pulses_per_device"] = spread([emulator.pulses_per_device()])
+        return rows
+
+    def _wear(self) -> dict[str, Any]:
+        """What an epoch's row says of wear; nothing where devices are not emulated."""
+        if not self.emulators:
+            return {}
+        fast = self.emulators[len(self.layers) :]
+        return {"wear": wear(self.layers[0].sheet, self._of_layers, fast)}
 
     def _mapping(self) -> dict[str, Any]:
         """What the mapping took and could not hold; `refreshed` counts anew in each epoch."""
@@ -345,9 +395,9 @@ def costs(counters: Counters) -> dict[str, Any]:
     }
 
 
-def through_wires(layers: list[Synapses]) -> dict[str, Any]:
+def through_wires(emulators: Sequence[Emulator]) -> dict[str, Any]:
     """How exact the wires were in this epoch; nothing without them."""
-    arrays = [layer.board.wired for layer in layers if layer.board.wired is not None]
+    arrays = [emulator.wired for emulator in emulators if emulator.wired is not None]
     if not arrays:
         return {}
     return {

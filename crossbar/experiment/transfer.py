@@ -15,15 +15,14 @@ from device_models.errors import ConfigError
 from device_models.model import DeviceModel
 from device_models.streams import stream_key
 
-from ..boards.simulated import Algorithm, SimulatedBoard
-from ..boards.write_verify import WriteVerify, Written, write_verify
+from ..boards.protocol import Board, Emulator
+from ..boards.write_verify import Algorithm, WriteVerify, WriteVerifyResult, write_verify
 from ..datasets.encode import Data, encode
 from ..datasets.fashion_mnist import FashionMnist
 from ..snn.network import Network
-from ..synapses.estimate import WeightEstimate
-from ..synapses.policies.policy import Policy
-from ..synapses.synapses import EffectiveWeights, Synapses
-from .builder import build, engine
+from ..synapses.effective import EffectiveWeights
+from ..synapses.policies.frozen import Frozen
+from .builder import engine, mappings_of
 from .config import Training
 from .fault_study import trained_weights
 from .run import Run
@@ -33,30 +32,10 @@ BAND = 0.05  # of the window: the band in which success is told, whatever the to
 Weights = tuple[np.ndarray, ...]
 
 
-class Frozen(Policy):
-    """Sends no pulse: the layer stays as it is."""
-
-    def __init__(self, shape: tuple[int, int], boards: Sequence[SimulatedBoard] = ()) -> None:
-        """Keep the arrays of the policy whose place it takes."""
-        self.shape, self.boards = shape, boards
-
-    def update(
-        self, layer: Synapses, wanted: Tensor, known: WeightEstimate, *, generator: torch.Generator
-    ) -> None:
-        """See `Policy.update`."""
-
-    def state(self) -> dict[str, Tensor]:
-        """Nothing."""
-        return {}
-
-    def restore(self, state: dict[str, Tensor]) -> None:
-        """See `Policy.restore`."""
-
-
 class Part(NamedTuple):
     """One call of the closed loop, and what the emulator knows of its outcome."""
 
-    written: Written
+    written: WriteVerifyResult
     true_siemens: Tensor
 
 
@@ -115,10 +94,10 @@ def chip_config(
     crossbars and for that of the readout, unless the settings fix it: nothing is clipped, and no
     conductance is left unused.
     """
-    unit = build(replace(config, hidden_w_max=1.0, readout_w_max=1.0), model, weights=weights)
+    unit = mappings_of(replace(config, hidden_w_max=1.0, readout_w_max=1.0), model)
     *hidden, readout = (
-        min(max(float(np.abs(w).max()) / layer.mapping.w_max, 1e-6), 1e3)
-        for w, layer in zip(weights, unit, strict=True)
+        min(max(float(np.abs(w).max()) / mapping.w_max, 1e-6), 1e3)
+        for w, mapping in zip(weights, unit, strict=True)
     )
     return replace(
         config,
@@ -167,7 +146,7 @@ def write_chip(
     """
     trainer = Trainer(config, model, data, threads=threads, weights=weights)
     parts: list[Part] = []
-    trainer.start(recorded(parts, p))
+    trainer.start([recorded(parts, p, emulator) for emulator in trainer.emulators])
     if keep is not None:
         keep(trainer)
     stages = [len(layer.mapping.stages) for layer in trainer.layers]
@@ -186,13 +165,16 @@ def write_chip(
     return Chip(told, layers)
 
 
-def recorded(parts: list[Part], p: WriteVerify) -> Algorithm:
-    """`write_verify` as boards take it; what it does is added to `parts`."""
+def recorded(parts: list[Part], p: WriteVerify, emulator: Emulator) -> Algorithm:
+    """`write_verify` for one layer; what it does, and the truth after it, is added to `parts`."""
 
-    def run(board: SimulatedBoard, targets: Tensor, chosen: Tensor) -> Tensor:
-        done = write_verify(board, board.model, targets, chosen, p)
-        parts.append(Part(done, board.g.clone()))
-        return done.siemens
+    def run(
+        board: Board, sheet: DeviceModel, targets: Tensor, selected: Tensor, only: Tensor | None
+    ) -> Tensor:
+        chosen = selected if only is None else only & selected
+        result = write_verify(board, sheet, targets, chosen, p)
+        parts.append(Part(result, emulator.array_siemens().clone()))
+        return result.siemens
 
     return run
 

@@ -29,7 +29,7 @@ def draw_run(
     """
     folder = run.folder / "figures"
     folder.mkdir(exist_ok=True)
-    after = [layer.board.state.g.numpy() for layer in trainer.layers]
+    after = trainer.conductances()
     window = run.model.g_min_siemens, run.model.g_max_siemens
     drawn = {
         "accuracy": training.accuracy(trainer.rows),
@@ -46,7 +46,7 @@ def draw_run(
 def first_image(run: Run, trainer: Trainer, images: FashionMnist) -> Figure:
     """The first test image through the network as trained, without read noise."""
     network, events = run.config.network, trainer.data.test_events
-    weights = [torch.from_numpy(layer.effective().weights) for layer in trainer.layers]
+    weights = [torch.from_numpy(layer) for layer in trainer.weights()]
     x = dense(events, np.array([0]), network, weights[0].dtype)
     label = torch.tensor([int(images.test_labels[0])])
     outcome = simulate(network, weights, x, label)

@@ -2,7 +2,7 @@
 
 from .bit_sliced import BitSliced
 from .dale import Dale
-from .mapping import Mapping, MappingOptions, Route
+from .mapping import Mapping, Route
 from .one_sided import OneSided
 from .pair import Pair
 from .reference_column import ReferenceColumn
@@ -15,4 +15,4 @@ MAPPINGS: dict[str, type[Mapping]] = {
     "bit_sliced": BitSliced,
 }
 
-__all__ = ["MAPPINGS", "Mapping", "MappingOptions", "Route"]
+__all__ = ["MAPPINGS", "Mapping", "Route"]

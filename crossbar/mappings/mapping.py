@@ -1,28 +1,18 @@
 """What every mapping answers: how signed weights stand for positive conductances."""
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass, field
-from typing import NamedTuple
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, ClassVar, NamedTuple
 
 import torch
 from torch import Tensor
 
-from device_models.record import Record, quantity
+from device_models.record import Record
 
-
-@dataclass(frozen=True, kw_only=True)
-class MappingOptions(Record):
-    """What `pair` and `bit_sliced` leave open; the other mappings have no parameter.
-
-    `refresh_share` is the share of the window beyond which a pair is refreshed (`pair`), or the
-    finest slice hands over to the coarser ones (`bit_sliced`); above 0.5, because the latter may stand
-    at half of the window after a carry. `slices` pairs hold a weight of `bit_sliced`, each `base` times
-    finer than the one before.
-    """
-
-    refresh_share: float = quantity("", 0.55, 1.0, default=0.7)
-    slices: int = quantity("pairs", 1, 8, default=2)
-    base: int = quantity("", 2, 64, default=4)
+Product = Callable[
+    [Tensor], Tensor
+]  # lines (vectors, rows) -> siemens they drive (vectors, columns)
 
 
 class Route(NamedTuple):
@@ -53,8 +43,10 @@ class Mapping(ABC):
         g_min_siemens: The floor of the window.
         g_max_siemens: Its top.
         tile_columns: Bit lines of a tile.
-        options: Parameters of the mappings that have some.
+        options: Of the class `Options` of the mapping; None for its defaults.
     """
+
+    Options: ClassVar[type[Record]]
 
     signs: Tensor
     outputs: int
@@ -62,7 +54,12 @@ class Mapping(ABC):
     g_min_siemens: float
     g_max_siemens: float
     tile_columns: int = 128
-    options: MappingOptions = field(default_factory=MappingOptions)
+    options: Any = None
+
+    def __post_init__(self) -> None:
+        """Fill in the default options."""
+        if self.options is None:
+            object.__setattr__(self, "options", self.Options())
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -97,6 +94,18 @@ class Mapping(ABC):
     def variance(self, sigma: Tensor) -> Tensor:
         """Variance of one read of each weight, from the spread of its devices in siemens."""
 
+    def product(self, lines: Tensor, siemens: Product) -> Tensor:
+        """lines @ weights from what lines drive on the columns, read as often as it takes.
+
+        Args:
+            lines: (vectors, rows).
+            siemens: Reads, see `Product`.
+
+        Returns:
+            (vectors, outputs), weight units.
+        """
+        return self.weights(siemens(lines))  # `weights` is linear and treats all rows alike
+
     @abstractmethod
     def targets(self, weights: Tensor) -> Tensor:
         """Conductances (rows, columns) that stand for `weights`; the window is not applied."""
@@ -106,8 +115,8 @@ class Mapping(ABC):
         """Columns that are programmed one group after the other."""
         return (slice(None),)
 
-    def retargeted(self, weights: Tensor, found: Tensor, stage: int) -> Tensor:
-        """`targets`, with the stages from `stage` on making up for what was `found` before them."""
+    def retargeted(self, weights: Tensor, written: Tensor, stage: int) -> Tensor:
+        """`targets`, the stages from `stage` on making up for what those before have `written`."""
         return self.targets(weights)
 
     @abstractmethod
@@ -131,6 +140,11 @@ class Mapping(ABC):
             up: Whether the weight shall rise, bool (rows, outputs).
             g: Conductances as far as the trainer knows them, siemens, (rows, columns).
         """
+
+    @property
+    def may_refresh(self) -> bool:
+        """Whether `needs_refresh` ever asks for a synapse."""
+        return False
 
     def needs_refresh(self, g: Tensor) -> Tensor | None:
         """Synapses to be programmed anew, bool (rows, outputs); None if that is never needed.

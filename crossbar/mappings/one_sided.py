@@ -1,6 +1,10 @@
 """Two devices a synapse, of which at most one is above the floor."""
 
+from dataclasses import dataclass
+
 from torch import Tensor
+
+from device_models.record import Record
 
 from . import pairs
 from .mapping import Route
@@ -14,6 +18,10 @@ class OneSided(pairs.Paired):
     inhibitory one on its negative devices; the others are parked at the floor and never selected.
     A row without a sign moves the opposing device down to the floor before it lifts its own.
     """
+
+    @dataclass(frozen=True, kw_only=True)
+    class Options(Record):
+        """None."""
 
     def selected(self) -> Tensor:
         """See `Mapping.selected`."""

@@ -1,7 +1,11 @@
 """Two devices a synapse, both only ever SET until they are refreshed."""
 
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor
+
+from device_models.record import Record, quantity
 
 from . import pairs
 from .mapping import Route
@@ -22,6 +26,12 @@ class Pair(pairs.Paired):
         That a pair is due when both are beyond a share of the window is ours.
     """
 
+    @dataclass(frozen=True, kw_only=True)
+    class Options(Record):
+        """`refresh_share` is the share of the window beyond which both devices are refreshed."""
+
+        refresh_share: float = quantity("", 0.55, 1.0, default=0.7)
+
     def selected(self) -> Tensor:
         """See `Mapping.selected`: all."""
         return torch.ones((len(self.signs), self.columns), dtype=torch.bool)
@@ -36,9 +46,14 @@ class Pair(pairs.Paired):
         """See `Mapping.headroom`."""
         return self.to_zero(g)
 
+    @property
+    def may_refresh(self) -> bool:
+        """See `Mapping.may_refresh`."""
+        return bool(self.options.refresh_share < 1.0)
+
     def needs_refresh(self, g: Tensor) -> Tensor:
         """See `Mapping.needs_refresh`: pairs of which both devices are beyond `refresh_share`."""
         window = self.g_max_siemens - self.g_min_siemens
-        top = self.g_min_siemens + self.options.refresh_share * window
+        top: float = self.g_min_siemens + self.options.refresh_share * window
         plus, minus = g.chunk(2, dim=1)
         return torch.minimum(plus, minus) > top

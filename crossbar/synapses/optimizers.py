@@ -2,33 +2,79 @@
 
 import math
 from abc import ABC, abstractmethod
-from typing import ClassVar
+from dataclasses import dataclass
+from typing import ClassVar, Literal
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from device_models.errors import ConfigError
 from device_models.jit import jit
+from device_models.record import Record, quantity
 
 MOMENTUM = 0.9  # also the decay of Adam's first moment
 SECOND = 0.999  # decay of Adam's second moment
 TINY = 1e-8  # keeps Adam's quotient finite
 
 
+@dataclass(frozen=True, kw_only=True)
+class Rates(Record):
+    """The learning rate of an optimizer over a training.
+
+    A `learning_rate` left open is `default_rate`. In the `rate_unit` pulses it counts mean steps of
+    the device, of each layer its own: 0.5 with adam is half a pulse an update. The `schedule` lets
+    it fall to zero over the training along a half cosine.
+    """
+
+    default_rate: ClassVar[float]
+
+    learning_rate: float | None = quantity("", 0.0, 100.0, default=None)
+    rate_unit: Literal["weight", "pulses"] = "weight"
+    schedule: Literal["constant", "cosine"] = "constant"
+
+    def __post_init__(self) -> None:
+        """Check the fields and the rule between them.
+
+        Raises:
+            ConfigError: A field is outside its range, or a rate in pulses is missing.
+        """
+        super().__post_init__()
+        if self.rate_unit == "pulses" and self.learning_rate is None:
+            raise ConfigError("rate_unit = pulses needs a learning_rate in pulses; none is given")
+
+    @property
+    def first_rate(self) -> float:
+        """Learning rate of the first update."""
+        return self.default_rate if self.learning_rate is None else self.learning_rate
+
+    def rate(self, fraction: float) -> float:
+        """Learning rate after this fraction of the training; the last one goes on after its end."""
+        if self.schedule == "constant":
+            return self.first_rate
+        return self.first_rate * 0.5 * (1.0 + math.cos(math.pi * min(1.0, fraction)))
+
+
 class Optimizer(ABC):
     """Turns the gradients of one layer, update by update, into wanted weight changes.
 
     Attributes:
-        default_rate: Learning rate where the configuration names none.
+        Options: Its settings.
         bytes_per_weight: Digital memory between updates.
+        options: Those in use.
     """
 
-    default_rate: ClassVar[float]
+    Options: ClassVar[type[Rates]]
     bytes_per_weight: ClassVar[int]
 
-    @abstractmethod
-    def __init__(self, shape: tuple[int, int]) -> None:
+    def __init__(self, shape: tuple[int, int], options: Rates | None = None) -> None:
         """Start for a layer of `shape` (rows, outputs)."""
+        self.options = options or self.Options()
+        self.begin(shape)
+
+    @abstractmethod
+    def begin(self, shape: tuple[int, int]) -> None:
+        """Start without a past."""
 
     @abstractmethod
     def wanted(self, gradient: np.ndarray, rate: float) -> Tensor:
@@ -55,10 +101,15 @@ class Optimizer(ABC):
 class Sgd(Optimizer):
     """wanted = -rate gradient: stochastic gradient descent, as in the seed paper."""
 
-    default_rate = 0.01
+    @dataclass(frozen=True, kw_only=True)
+    class Options(Rates):
+        """Its rate."""
+
+        default_rate = 0.01
+
     bytes_per_weight = 0
 
-    def __init__(self, shape: tuple[int, int]) -> None:
+    def begin(self, shape: tuple[int, int]) -> None:
         """Nothing to keep."""
 
     def wanted(self, gradient: np.ndarray, rate: float) -> Tensor:
@@ -80,10 +131,15 @@ class Momentum(Optimizer):
         B. T. Polyak, USSR Comput. Math. Math. Phys. 4(5), 1-17, 1964, in the form of torch.
     """
 
-    default_rate = 0.002
+    @dataclass(frozen=True, kw_only=True)
+    class Options(Rates):
+        """Its rate."""
+
+        default_rate = 0.002
+
     bytes_per_weight = 4
 
-    def __init__(self, shape: tuple[int, int]) -> None:
+    def begin(self, shape: tuple[int, int]) -> None:
         """Start at rest."""
         self.first = torch.zeros(shape)
 
@@ -114,10 +170,15 @@ class Adam(Optimizer):
         D. P. Kingma and J. Ba, ICLR 2015, arXiv:1412.6980.
     """
 
-    default_rate = 2e-4
+    @dataclass(frozen=True, kw_only=True)
+    class Options(Rates):
+        """Its rate."""
+
+        default_rate = 2e-4
+
     bytes_per_weight = 8
 
-    def __init__(self, shape: tuple[int, int]) -> None:
+    def begin(self, shape: tuple[int, int]) -> None:
         """Start without moments."""
         self.first, self.second = torch.zeros(shape), torch.zeros(shape)
         self.updates = torch.zeros(1, dtype=torch.int64)

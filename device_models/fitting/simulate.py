@@ -304,7 +304,7 @@ def _aged(bench: _Bench, state: DeviceState, seconds: Floats, kelvin: Floats) ->
     kick = state.dynamics["kick"]
     if not kick.any():  # newly made: every write draws its own
         tail = model.relax_tail_sigma
-        kick = physics.draw_kicks(kick.shape, tail, generator=bench.generator)
+        kick = physics.draw_relaxation(kick.shape, tail, generator=bench.generator)
     return state._replace(dynamics=state.dynamics | {"since_seconds": since, "kick": kick})
 
 

@@ -144,7 +144,7 @@ def settled(work: Workload, batches: int = 60) -> tuple[np.ndarray, ...]:
     trainer.start()
     for _ in trainer.run_epoch():
         pass
-    return tuple(layer.effective().weights for layer in trainer.layers)
+    return tuple(trainer.weights())
 
 
 def batches(samples: int, seed: int) -> Iterator[np.ndarray]:

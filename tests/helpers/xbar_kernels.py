@@ -20,7 +20,7 @@ from crossbar.snn.engines.buffers import (
 )
 from crossbar.snn.kernels import counter_rng
 from crossbar.snn.network import Network
-from crossbar.synapses.synapses import EffectiveWeights
+from crossbar.synapses.effective import EffectiveWeights
 
 
 class Case(NamedTuple):

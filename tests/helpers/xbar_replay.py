@@ -61,22 +61,22 @@ def machine() -> dict[str, str]:
 def replay(name):
     """What one run did: a digest of all pulses of each array, losses, digest of predictions."""
     pulses = {}
-    send = SimulatedBoard.pulse_devices
+    send = SimulatedBoard.pulse
 
-    def noted(board, sent):
+    def noted(board, batch, shape=None):
         sums, count = pulses.setdefault(board._place, (hashlib.sha256(), [0]))
-        order = np.argsort(sent.where, kind="stable")
-        where, counts = sent.where[order], sent.counts[order]
-        for array in (where[counts != 0], counts[counts != 0]):
+        order = np.argsort(batch.device, kind="stable")
+        device, counts = batch.device[order], batch.count[order]
+        for array in (device[counts != 0], counts[counts != 0]):
             sums.update(np.ascontiguousarray(array, np.int32).tobytes())
         count[0] += 1
-        return send(board, sent)
+        return send(board, batch, shape)
 
-    SimulatedBoard.pulse_devices = noted
+    SimulatedBoard.pulse = noted
     try:
         trainer = run(settings(SMALL | CASES[name], None), name)
     finally:
-        SimulatedBoard.pulse_devices = send
+        SimulatedBoard.pulse = send
     predictions = trainer.recorded()[0].predictions.astype(np.int64)
     return {
         "pulses": [[count[0], sums.hexdigest()] for _, (sums, count) in sorted(pulses.items())],

@@ -112,9 +112,9 @@ def without_seconds(rows):
 def same_bits(one, other):
     """Fail unless two trainers are in one state."""
     assert without_seconds(one.rows) == without_seconds(other.rows)
-    for a, b in zip(one.layers, other.layers, strict=True):
-        assert torch.equal(a.board.state.g, b.board.state.g)
-        assert a.board.counters == b.board.counters
+    for a, b in zip(one.emulators, other.emulators, strict=True):
+        assert torch.equal(a.state_dict()["g"], b.state_dict()["g"])
+        assert a.counters == b.counters
     for a, b in zip(one.policies, other.policies, strict=True):
         assert a.state().keys() == b.state().keys()
         for name, kept in a.state().items():

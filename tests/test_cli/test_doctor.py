@@ -11,7 +11,7 @@ from cli import speed
 from cli.main import main
 from crossbar.snn.engines.events import Engine
 from crossbar.snn.network import initial_weights
-from crossbar.synapses.synapses import EffectiveWeights
+from crossbar.synapses.effective import EffectiveWeights
 
 CHECKS = ["versions", "package", "threads", "kernels", "data", "disk"]
 

@@ -53,7 +53,7 @@ def test_a_run_taken_up_again_after_every_epoch_is_the_run_in_one_piece(policy):
     config = deep(policy=policy, epochs=2, device="oxram_literature.yaml")
     whole, pieces = trained(config, synthetic()), trainer_of(config, synthetic())
     pieces.start()
-    before = [layer.board.state.g.numpy() for layer in pieces.layers]
+    before = pieces.conductances()
     for epoch in (1, 2):
         content = checkpoint.save(pieces, before)
         pieces = trainer_of(config, synthetic())
@@ -78,10 +78,10 @@ def test_dales_law_holds_in_all_crossbars_throughout(ei, mapping):
     bounds = [sign[:, None] for sign in signs(config.network)]
     trainer = trainer_of(config, synthetic())
     trainer.start()
-    first = [layer.effective().weights for layer in trainer.layers]
+    first = trainer.weights()
     for _ in range(config.epochs):
         for _ in trainer.run_epoch():
-            weights = [layer.effective().weights for layer in trainer.layers]
+            weights = trainer.weights()
             assert all((w * sign >= 0).all() for w, sign in zip(weights, bounds, strict=True))
     for old, new, lines in zip(first, weights, config.network.inputs_of, strict=True):
         assert (old != new)[:lines].any()
@@ -103,7 +103,7 @@ def test_rows_name_the_spikes_of_each_layer():
 @pytest.mark.parametrize("other", [{"recurrent": False}, {"hidden": (20, 13)}, {"hidden": 20}])
 def test_a_checkpoint_of_another_network_is_refused(other):
     source = trained(deep(epochs=0, network=other), synthetic())
-    content = checkpoint.save(source, [layer.board.state.g.numpy() for layer in source.layers])
+    content = checkpoint.save(source, source.conductances())
     with pytest.raises(RunError, match=r"^the checkpoint cannot be read \(.*nothing was changed"):
         checkpoint.restore(trainer_of(deep(epochs=0), synthetic()), content)
 

@@ -143,7 +143,7 @@ REAL = {
 def real(name):
     """The activity of a trained network."""
     trainer = trained(REAL[name], synthetic())
-    return unpack(recorded(REAL[name], trainer.layers[0].board.model, trainer))[0]
+    return unpack(recorded(REAL[name], trainer.layers[0].sheet, trainer))[0]
 
 
 @pytest.mark.parametrize("tile", [(128, 128), (64, 16), (100, 7), (1024, 1024)])
@@ -169,7 +169,7 @@ def test_counts_of_fashion_mnist_equal_the_slow_count():
     """The default network on real images, all test images of them."""
     config = small(network={"hidden": 100}, batch_size=256, epochs=1)
     trainer = trained(config, fashion(2048, 100))
-    found, _ = unpack(recorded(config, trainer.layers[0].board.model, trainer))
+    found, _ = unpack(recorded(config, trainer.layers[0].sheet, trainer))
     check(found, 128, 128)
 
 
@@ -213,8 +213,8 @@ def test_a_tile_without_lines_is_refused(rows, columns):
 
 def saved(trainer, config, folder):
     """A trainer as a run with activity."""
-    run = Run(folder, config, trainer.layers[0].board.model)
-    run.save(trainer, [layer.board.state.g.numpy() for layer in trainer.layers])
+    run = Run(folder, config, trainer.layers[0].sheet)
+    run.save(trainer, trainer.conductances())
     keep(run, trainer)
     return run
 
@@ -234,7 +234,7 @@ def test_a_run_is_counted_from_its_files(tmp_path):
     )  # fmt: skip
     assert (found.v_read_volts, found.t_read_seconds) == (0.2, 100e-9)
     assert (found.tile_rows, found.tile_columns, found.adc_bits) == (64, 128, None)
-    assert found.pulse_seconds == trainer.layers[0].board.model.width_seconds
+    assert found.pulse_seconds == trainer.layers[0].sheet.width_seconds
     assert [each.name for each in found.training] == ["hidden 1", "hidden 2", "readout"]
     for each, layer in zip(found.training, trainer.layers, strict=True):
         assert {n: getattr(each, n) for n in COUNTED} == {
@@ -294,7 +294,7 @@ def test_activity_of_another_epoch_is_refused(tmp_path):
     trainer = trained(config, synthetic())
     run = saved(trainer, config, tmp_path / "run")
     finish(trainer, 2)
-    run.save(trainer, [layer.board.state.g.numpy() for layer in trainer.layers])
+    run.save(trainer, trainer.conductances())
     text = (
         f"{run.folder}: its activity.npz is of epoch 1, its checkpoint of epoch 2; finish it with: "
         f"xbar train --resume {run.folder}"

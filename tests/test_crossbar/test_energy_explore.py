@@ -31,8 +31,8 @@ CONFIG = small(tile_rows=64, tile_columns=32, network={"hidden": (20, 12)})
 def made(folder, config=CONFIG):
     """A trained run with its activity."""
     trainer = trained(config, synthetic())
-    run = Run(folder, config, trainer.layers[0].board.model)
-    run.save(trainer, [layer.board.state.g.numpy() for layer in trainer.layers])
+    run = Run(folder, config, trainer.layers[0].sheet)
+    run.save(trainer, trainer.conductances())
     keep(run, trainer)
     return run
 

@@ -16,7 +16,7 @@ from crossbar.snn import reference
 from crossbar.snn.engines.dense import Crossbar, DenseEngine
 from crossbar.snn.engines.events import Engine
 from crossbar.snn.network import Network
-from crossbar.synapses.synapses import EffectiveWeights
+from crossbar.synapses.effective import EffectiveWeights
 from device_models.errors import ConfigError
 
 SAMPLES, TILE_ROWS = 37, 16  # no multiple of the chunks

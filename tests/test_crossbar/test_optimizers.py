@@ -9,10 +9,11 @@ from xbar_devices import gen
 from xbar_training import finish, same_bits, small, synthetic, trained, trainer_of
 
 from crossbar.experiment import checkpoint
+from crossbar.experiment.builder import optimizer_options
 from crossbar.experiment.config import Training
 from crossbar.experiment.float_baseline import twin_settings
-from crossbar.experiment.transfer import Frozen
 from crossbar.synapses.optimizers import OPTIMIZERS
+from crossbar.synapses.policies.frozen import Frozen
 from device_models.errors import ConfigError, RunError
 
 SHAPE = (37, 19)
@@ -71,7 +72,7 @@ def test_a_run_resumed_after_each_epoch_is_the_uninterrupted_one(name, schedule)
     config = small(optimizer=name, schedule=schedule, epochs=3)
     whole, pieces = trained(config, synthetic()), trainer_of(config, synthetic())
     pieces.start()
-    before = [layer.board.state.g.numpy() for layer in pieces.layers]
+    before = pieces.conductances()
     for epoch in range(1, 4):
         content = checkpoint.save(pieces, before)
         pieces = trainer_of(config, synthetic())
@@ -95,7 +96,7 @@ def test_the_test_above_would_notice_forgotten_moments():
 def test_a_checkpoint_without_moments_is_refused():
     config = small(optimizer="sgd", epochs=0)
     source = trained(config, synthetic())
-    content = checkpoint.save(source, [layer.board.state.g.numpy() for layer in source.layers])
+    content = checkpoint.save(source, source.conductances())
     other = trainer_of(dataclasses.replace(config, optimizer="adam"), synthetic())
     with pytest.raises(RunError, match="the checkpoint cannot be read"):
         checkpoint.restore(other, content)
@@ -103,16 +104,20 @@ def test_a_checkpoint_without_moments_is_refused():
 
 @each_optimizer
 def test_a_rate_left_open_is_that_of_the_optimizer(name):
-    assert Training(optimizer=name).first_rate == OPTIMIZERS[name].default_rate
-    assert Training(optimizer=name, learning_rate=0.5).first_rate == 0.5
+    options = OPTIMIZERS[name].Options
+    assert options().first_rate == options.default_rate > 0.0
+    assert options(learning_rate=0.5).first_rate == 0.5
+    assert optimizer_options(Training(optimizer=name, learning_rate=0.5)) == options(
+        learning_rate=0.5
+    )
 
 
-def test_a_cosine_falls_to_zero_over_the_epochs():
-    config = Training(learning_rate=2.0, epochs=8, schedule="cosine")
-    found = [config.rate(epochs) for epochs in (0, 4, 8, 9)]
-    assert found == pytest.approx([2.0, 1.0, 0.0, 0.0])
-    steady = dataclasses.replace(config, schedule="constant")
-    assert [steady.rate(e) for e in (0, 5.5, 9)] == [2.0] * 3
+@each_optimizer
+def test_a_cosine_falls_to_zero_over_the_training(name):
+    options = OPTIMIZERS[name].Options(learning_rate=2.0, schedule="cosine")
+    assert [options.rate(x) for x in (0, 0.5, 1.0, 1.1)] == pytest.approx([2.0, 1.0, 0.0, 0.0])
+    steady = dataclasses.replace(options, schedule="constant")
+    assert [steady.rate(x) for x in (0, 0.7, 1.1)] == [2.0] * 3
 
 
 def test_an_unknown_optimizer_names_those_there_are():
@@ -123,7 +128,7 @@ def test_an_unknown_optimizer_names_those_there_are():
 class Asked(Frozen):
     """Keeps the wanted change, and sends nothing."""
 
-    def update(self, layer, wanted, known, *, generator):
+    def update(self, wanted, estimate, *, generator):
         self.wanted = wanted.clone()
 
 
@@ -139,7 +144,7 @@ def test_a_rate_in_pulses_counts_mean_steps_of_each_layer():
         finish(trainer, 1)
         asked[unit] = [spy.wanted for spy in spies]
     for layer, plain, counted in zip(trainer.layers, *asked.values(), strict=True):
-        model = layer.board.model
+        model = layer.sheet
         step = model.window_siemens / model.pulses_across / layer.mapping.update_unit_siemens
         assert layer.mean_step == pytest.approx(step, rel=1e-12)
         torch.testing.assert_close(counted, plain * step, rtol=1e-6, atol=0.0)

@@ -9,7 +9,7 @@ from typing import NamedTuple, TypeVar
 
 import numpy as np
 
-from ...synapses.synapses import EffectiveWeights
+from ...synapses.effective import EffectiveWeights
 from .. import kernels
 from ..encodings.latency import Events
 from ..kernels.reduction import mean_of_chunks

@@ -1,24 +1,26 @@
 """What every policy answers."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, ClassVar, Self
+from collections.abc import Callable, Sequence
+from typing import Any, ClassVar, Self
 
 import torch
 from torch import Tensor
 
-from ...boards.simulated import SimulatedBoard
+from device_models.record import Record
+
+from ...boards.protocol import Board, PulseBatch
 from ..estimate import WeightEstimate
 from ..synapses import Synapses
 
-if TYPE_CHECKING:
-    from ...experiment.config import Training
+MakeArray = Callable[[], Board]  # an array with a device for each weight of the layer
 
 
 class Policy(ABC):
-    """Turns wanted weight changes of one layer into pulses on its board.
+    """Turns wanted weight changes of one layer into pulses.
 
     Attributes:
+        Options: Its settings.
         is_unbiased: Whether the expected change by the pulses of one update is the wanted one.
         needs_symmetry_point: Whether it works on devices alone whose SET and RESET steps are equal
             somewhere, so that alternating pulses lead there.
@@ -26,36 +28,33 @@ class Policy(ABC):
         boards: Arrays that the policy owns besides that of the layer.
     """
 
+    Options: ClassVar[type[Record]]
     is_unbiased: ClassVar[bool] = False
     needs_symmetry_point: ClassVar[bool] = False
     shape: tuple[int, int]
-    boards: Sequence[SimulatedBoard] = ()
+    boards: Sequence[Board] = ()
 
     @classmethod
-    def build(cls, layer: Synapses, config: "Training", place: int) -> Self:
-        """For a layer of a run.
+    @abstractmethod
+    def build(cls, layer: Synapses, options: Any, make_array: MakeArray) -> Self:
+        """For one layer.
 
         Args:
             layer: Built, perhaps not programmed.
-            config: Settings of the run.
-            place: Number of the layer; names random streams.
+            options: Of the class `Options`.
+            make_array: Makes an array of the policy's own; called by those that need one.
         """
-        return cls(layer.mapping.shape)
-
-    @abstractmethod
-    def __init__(self, shape: tuple[int, int]) -> None:
-        """Start for a layer of `shape` (rows, outputs)."""
 
     @abstractmethod
     def update(
-        self, layer: Synapses, wanted: Tensor, known: WeightEstimate, *, generator: torch.Generator
-    ) -> None:
-        """Send the pulses that a wanted change is worth.
+        self, wanted: Tensor, estimate: WeightEstimate, *, generator: torch.Generator
+    ) -> PulseBatch | None:
+        """The pulses that a wanted change is worth; None where this update programs nothing.
 
         Args:
-            layer: Where they go.
             wanted: Weight changes (rows, outputs).
-            known: The layer as last read back.
+            estimate: The layer as last read back. It follows the pulses, as `pulse_router.route`
+                lets it.
             generator: Source of the policy's own randomness.
         """
 
@@ -78,5 +77,16 @@ class Policy(ABC):
     @property
     def bytes_per_synapse(self) -> float:
         """Digital memory of the state."""
-        kept = sum(array.numel() * array.element_size() for array in self.state().values())
-        return kept / self.synapses
+        size = sum(array.numel() * array.element_size() for array in self.state().values())
+        return size / self.synapses
+
+
+class Memoryless(Policy):
+    """A policy that keeps nothing between updates."""
+
+    def state(self) -> dict[str, Tensor]:
+        """Nothing."""
+        return {}
+
+    def restore(self, state: dict[str, Tensor]) -> None:
+        """See `Policy.restore`."""

@@ -11,7 +11,7 @@ from device_models.errors import ConfigError
 from ..array.counters import Counters
 from ..array.periphery import FrontEnd
 from ..snn import kernels
-from ..snn.encodings.latency import Events
+from ..snn.encodings.events import Events
 from ..snn.engines.adc import (
     CALIBRATION_IMAGES,
     behind,

@@ -14,7 +14,7 @@ from ..array.faults import FaultMap, check_bridges, draw, healthy, load
 from ..array.placement import Placement, place
 from ..array.tile import Tiling
 from ..mappings import Mapping
-from ..snn.encodings.latency import Events
+from ..snn.encodings.events import Events
 from ..snn.network import Network, initial_weights
 from ..synapses.synapses import Synapses
 from .config import Training

@@ -16,7 +16,7 @@ from ..array.periphery import FrontEnd, Periphery
 from ..boards.routed import RoutedBoard
 from ..boards.simulated import Algorithm, SimulatedBoard
 from ..datasets.encode import Data
-from ..snn.encodings.latency import Events
+from ..snn.encodings.events import Events
 from ..snn.engines.events import BatchResult
 from ..synapses.backward_weights import backward_weights
 from ..synapses.estimate import WeightEstimate
@@ -80,6 +80,7 @@ class Trainer:
             notice: Told once where a fixed range of converters is too small.
         """
         self._config, self.data = config, data
+        self._epoch_events = data.train_events
         self._engine = engine(config, threads, accelerator)
         self._weights = weights or first_weights(config)
         busy = row_activity(data.train_events, config.network)
@@ -134,6 +135,7 @@ class Trainer:
             board.reseed(epoch)
         for policy in self.policies:
             policy.begin_epoch()
+        self._epoch_events = self.data.epoch_events(epoch)
         order = stream("shuffle", self._config.seed, epoch).permutation(len(self.data.train_labels))
         rounding = torch_stream("policy", self._config.seed, epoch)
         key = stream_key("read noise", self._config.seed, epoch, 0)
@@ -164,11 +166,11 @@ class Trainer:
         """Forward, backward and programming of one batch."""
         config = self._config
         if first // config.batch_size % config.periphery.adc_calibrate_every == 0:
-            self._calibrate(chosen)
+            self._calibrate(self._epoch_events, chosen)
         seen = view(self.layers, self._fronts())
         done = self._engine(
             seen.layers,
-            self.data.train_events,
+            self._epoch_events,
             self.data.train_labels,
             chosen,
             noise_key=key,
@@ -213,7 +215,7 @@ class Trainer:
         """Bring boards and converters to where a test finds them."""
         for board in self.boards:
             board.settle()
-        self._calibrate(self._first_images())
+        self._calibrate(self.data.train_events, self._first_images())
 
     def evaluate_with(self, periphery: Periphery, *, noise_key: int | None = None) -> BatchResult:
         """Run the test images behind another periphery; the trainer and its boards do not change.
@@ -259,9 +261,8 @@ class Trainer:
         """The front ends of the boards."""
         return [layer.board.front_end for layer in self.layers]
 
-    def _calibrate(self, chosen: np.ndarray) -> None:
+    def _calibrate(self, events: Events, chosen: np.ndarray) -> None:
         """Measure the ranges of the boards' converters on some training images."""
-        events = self.data.train_events
         found = calibrated(self._engine, self.layers, self._fronts(), events, chosen, self._config)
         for layer, front in zip(self.layers, found, strict=True):
             layer.board.front_end = front

@@ -32,6 +32,11 @@ def test_idx_file_is_read_with_its_shape_whatever_its_name(tmp_path, pack):
         (LABELS[:6], "6 bytes, the header alone takes 8"),
         (LABELS[:-1], r"1 bytes after the header, which states 2 values \(2\)"),
         (IMAGES + b"\0", r"13 bytes after the header, which states 12 values \(2 x 2 x 3\)"),
+        (b"\0\0\x08\x41" + b"\0\0\0\1" * 65 + b"x", "states 1 values .* which is no array"),
+        (
+            b"\0\0\x08\4" + b"\0\0\0\0" + b"\xff\xff\xff\xff" * 3,
+            r"states 0 values \(0 x 4294967295 x .* which is no array",
+        ),
         (gzip.compress(IMAGES, mtime=0)[:-9], "cut short or damaged"),
         (gzip.compress(IMAGES, mtime=0)[:-3], "cut short or damaged"),
         (gzip.compress(IMAGES, mtime=0)[:5], "cut short or damaged"),

@@ -14,7 +14,7 @@ from .locate import Environment
 
 
 class Half(NamedTuple):
-    """The training half or the test half: (samples, ...) uint8, and (samples,) the class of each."""
+    """Training or test half: (samples, ...) uint8, and (samples,) uint8 the class of each."""
 
     samples: NDArray[np.uint8]
     labels: NDArray[np.uint8]
@@ -42,17 +42,17 @@ class LoadedDataset:
         """Check that labels belong to samples.
 
         Raises:
-            DataError: A half has no sample, or not as many labels; a label is no class; or samples of the
-                two halves differ in shape.
+            DataError: A half has no sample, or not as many labels; a label is no class; or samples
+                of the two halves differ in shape.
         """
         for name, (samples, labels) in (("training", self.train), ("test", self.test)):
             if not len(samples) or labels.shape != (len(samples),):
                 counts = f"{len(samples):,} samples and {labels.size:,} labels"
                 self._refuse(f"the {name} half has {counts}; each sample has one label")
             if labels.max() >= len(self.class_names):
-                found = f"label {labels.max()} at sample {labels.argmax()}"
+                label = f"label {labels.max()} at sample {labels.argmax()}"
                 allowed = f"there are {len(self.class_names)} classes, from 0 on"
-                self._refuse(f"the {name} half has {found}; {allowed}")
+                self._refuse(f"the {name} half has {label}; {allowed}")
         if self.test.samples.shape[1:] != self.sample_shape:
             shapes = (half.samples.shape[1:] for half in (self.train, self.test))
             train, test = (" x ".join(map(str, shape)) for shape in shapes)

@@ -84,8 +84,8 @@ def parse_idx(content: bytes, *, where: str) -> NDArray[np.uint8]:
             f"{where}: {len(content)} bytes, the header alone takes {start}; nothing was loaded"
         )
     shape = struct.unpack(f">{content[3]}I", content[4:start])
-    stated = f"{math.prod(shape)} values ({' x '.join(map(str, shape))})"
     if len(content) - start != math.prod(shape):
+        stated = f"{math.prod(shape)} values ({' x '.join(map(str, shape))})"
         raise DataError(
             f"{where}: {len(content) - start} bytes after the header, which states {stated}; "
             "nothing was loaded"
@@ -94,5 +94,6 @@ def parse_idx(content: bytes, *, where: str) -> NDArray[np.uint8]:
         return np.frombuffer(content, np.uint8, offset=start).reshape(shape).copy()
     except ValueError as error:  # more dimensions than numpy has, or an empty array of huge ones
         raise DataError(
-            f"{where}: the header states {stated}, which is no array ({error}); nothing was loaded"
+            f"{where}: the header states {math.prod(shape)} values in {len(shape)} dimensions, "
+            f"which is no array ({error}); nothing was loaded"
         ) from error

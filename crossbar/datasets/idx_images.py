@@ -1,4 +1,4 @@
-"""MNIST and its successors: images and labels of both halves in four IDX files of the same names."""
+"""MNIST and its successors: images and labels of both halves in four IDX files."""
 
 from dataclasses import dataclass
 from pathlib import Path

@@ -82,7 +82,7 @@ def test_the_test_above_would_notice_a_rate_that_is_3_percent_off(grey, peak):
 
 
 def z_of_pairs(spikes, share, lag):
-    """Distance of the share of spikes that another follows after `lag` steps from `share` squared."""
+    """Distance of the share of pairs of spikes `lag` steps apart from `share` squared."""
     both = spikes[:, :-lag] * spikes[:, lag:]
     return z_of_mean(both.double().mean(1), share**2)
 

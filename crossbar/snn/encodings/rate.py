@@ -47,10 +47,10 @@ def rate_code(
 ) -> Events:
     """Encode images by independent Bernoulli trials, one per pixel and step.
 
-    A pixel of grey value x spikes in a step with p = peak_spikes_per_step x / 255. Drawn are not the
-    trials but the steps from one spike to the next, which are geometric with that p: the work is
-    that of the spikes. floor(-E / ln(1 - p)) with E exponential of mean 1 is the number of silent
-    steps before a spike.
+    A pixel of grey value x spikes in a step with p = peak_spikes_per_step x / 255. Drawn are not
+    the trials but the steps from one spike to the next, which are geometric with that p: the work
+    is that of the spikes. floor(-E / ln(1 - p)) with E exponential of mean 1 is the number of
+    silent steps before a spike.
 
     Args:
         images: See `Encoding.encode`.

@@ -277,13 +277,11 @@ def sweep_report(
 
 def encoded(run: "Run", data_dir: str | None) -> "Data":
     """The images as spikes."""
-    from crossbar.datasets.encode import encode
-    from crossbar.datasets.fashion_mnist import load
+    from crossbar.datasets.encode import encode_for
 
-    images = load(
-        Path(data_dir) if data_dir else None, notice=lambda text: click.echo(text, err=True)
-    )
-    return encode(images, run.config.network)
+    from .train import pictures
+
+    return encode_for(pictures(data_dir), run.config.network)
 
 
 def kept(run: "Run", data: "Data") -> "Callable[[Training, int], float]":

@@ -134,9 +134,9 @@ def kernels() -> CheckResult:
 
 def images(data_dir: str | None) -> CheckResult:
     """Whether Fashion-MNIST is on this machine, whole; nothing is fetched."""
-    from crossbar.datasets.fashion_mnist import FILES
+    from crossbar.datasets.fashion_mnist import FASHION_MNIST
     from crossbar.datasets.files import NotHereError
-    from crossbar.datasets.locate import Surroundings, find
+    from crossbar.datasets.locate import Environment, locate
 
     class Elsewhere(NotHereError):
         """The set is on no folder of this machine."""
@@ -144,17 +144,17 @@ def images(data_dir: str | None) -> CheckResult:
     def refuse(*_: object) -> Any:
         raise Elsewhere("not asked")
 
-    around = Surroundings(open_url=refuse, run=refuse)
+    files, environment = FASHION_MNIST.files, Environment(open_url=refuse, run=refuse)
     try:
         folder = Path(data_dir) if data_dir else None
-        origin = find(FILES, folder, notice=lambda text: None, around=around).origin
+        origin = locate(files, folder, notice=lambda text: None, environment=environment).origin
     except DataError as e:
         named = data_dir or os.environ.get("XBAR_DATA")
         if not named and "was not found" in str(e):
-            line = f"{FILES.title} is not here; xbar train fetches it once (30 MB)"
+            line = f"{files.title} is not here; xbar train fetches it once (30 MB)"
             return CheckResult({"folder": None}, line)
-        return CheckResult({"folder": None}, f"{FILES.title} cannot be used", (str(e),))
-    return CheckResult({"folder": origin}, f"{FILES.title} in {origin}")
+        return CheckResult({"folder": None}, f"{files.title} cannot be used", (str(e),))
+    return CheckResult({"folder": origin}, f"{files.title} in {origin}")
 
 
 def disk() -> CheckResult:

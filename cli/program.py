@@ -107,7 +107,7 @@ def programmed(
     import torch
 
     from crossbar.boards.write_verify import WriteVerify
-    from crossbar.datasets.encode import encode
+    from crossbar.datasets.encode import encode_for
     from crossbar.experiment.transfer import chip_config, exact_accuracy, weights_of
 
     from .train import pictures
@@ -121,7 +121,7 @@ def programmed(
     images = pictures(data_dir)
     weights = weights_of(Path(source), base.network, images)
     base = chip_config(base, model, weights, device=base.device, source=Path(source))
-    data = encode(images, base.network)
+    data = encode_for(images, base.network)
     exact = exact_accuracy(base, weights, data, threads)
     return kept(folder, base, model, data, weights, loop, settings, retention, exact, threads)
 

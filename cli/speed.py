@@ -68,7 +68,8 @@ def images() -> "tuple[Network, Data]":
     grey = draw.integers(52, 256, (SAMPLES, 28, 28)) * (draw.random((SAMPLES, 28, 28)) < SPIKING)
     events = latency_code(grey.astype(np.uint8), steps=network.steps)
     labels = draw.integers(0, network.classes, SAMPLES)
-    return network, Data(events, labels, events, labels)
+    digits = tuple(map(str, range(network.classes)))
+    return network, Data(events, labels, events, labels, digits, (28, 28))
 
 
 def case(network: "Network", data: "Data", threads: int, *, learns: bool) -> Callable[[], None]:

@@ -16,8 +16,8 @@ from .text import said, si
 if TYPE_CHECKING:
     import numpy as np
 
+    from crossbar.datasets import LoadedDataset
     from crossbar.datasets.encode import Data
-    from crossbar.datasets.fashion_mnist import FashionMnist
     from crossbar.experiment.config import Training
     from crossbar.experiment.run import Run
     from crossbar.experiment.trainer import Trainer
@@ -119,9 +119,10 @@ def train(
         run = continued(resume, given, config, out) if resume else fresh(given, config, out)
         images = pictures(data_dir)
         begin(run, images, resumed=resume is not None)
-        from crossbar.datasets.encode import encode
+        from crossbar.datasets.encode import encode_for
 
-        data, images = encode(images, run.config.network), images.test_half()
+        data = encode_for(images, run.config.network)
+        del images  # their training half takes 47 MB
         trainer, before = prepare(run, data, threads, accelerator, resumed=resume is not None)
         twin = companion(run, data, threads, accelerator, wanted=float_twin)
     except XbarError as e:
@@ -144,7 +145,7 @@ def train(
     if not no_figures:
         from crossbar.figures.run import draw_run
 
-        draw_run(run, trainer, before, images)
+        draw_run(run, trainer, before)
     click.echo(json_text.dumps(found, indent=2) if as_json else table(found, run.folder))
 
 
@@ -210,14 +211,14 @@ def continued(
     return run
 
 
-def pictures(data_dir: str | None) -> "FashionMnist":
+def pictures(data_dir: str | None) -> "LoadedDataset":
     """Fashion-MNIST, from the first place that has it."""
-    from crossbar.datasets.fashion_mnist import load
+    from crossbar.datasets import load_dataset
 
-    return load(Path(data_dir) if data_dir else None, notice=notice)
+    return load_dataset("fashion_mnist", Path(data_dir) if data_dir else None, notice=notice)
 
 
-def begin(run: "Run", images: "FashionMnist", *, resumed: bool) -> None:
+def begin(run: "Run", images: "LoadedDataset", *, resumed: bool) -> None:
     """Read the weights that a new run starts from, if it is to start from some."""
     from crossbar.experiment.transfer import weights_of
 

@@ -16,8 +16,8 @@ from typing import Any
 import torch
 from scipy.stats import t as student
 
-from crossbar.datasets import fashion_mnist
-from crossbar.datasets.encode import encode
+from crossbar.datasets import LoadedDataset, load_dataset
+from crossbar.datasets.encode import encode_for
 from crossbar.experiment.config import Training
 from crossbar.experiment.run import summary
 from crossbar.experiment.trainer import Trainer
@@ -42,9 +42,10 @@ def typed() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def trained(config: Training, images: fashion_mnist.FashionMnist) -> dict[str, Any]:
+def trained(config: Training, images: LoadedDataset) -> dict[str, Any]:
     """The summary of a run of one seed, which is written nowhere."""
-    trainer = Trainer(config, load_device(config.device), encode(images, config.network), threads=1)
+    data = encode_for(images, config.network)
+    trainer = Trainer(config, load_device(config.device), data, threads=1)
     trainer.start()
     while trainer.epoch < config.epochs:
         for _ in trainer.run_epoch():
@@ -88,7 +89,7 @@ def main() -> None:
     policy = config.policy or default_policy(load_device(config.device))
     config = dataclasses.replace(config, policy=policy)
     torch.set_num_threads(1)
-    images, found = fashion_mnist.load(notice=print), []
+    images, found = load_dataset("fashion_mnist", notice=print), []
     for seed in range(seeds):
         found.append(trained(dataclasses.replace(config, seed=seed), images))
         print(f"seed {seed}: {found[-1]['test_accuracy']:.2%}", flush=True)

@@ -18,7 +18,7 @@ import numpy as np
 from device_models import atomic
 from device_models.errors import ConfigError, RunError
 
-from ..snn.encodings.latency import Events
+from ..snn.encodings.events import Events
 from ..snn.network import Network
 
 FILE = "activity.npz"

@@ -9,7 +9,7 @@ from device_models.errors import ConfigError
 from device_models.record import number
 from device_models.schema import load
 
-from ..snn.encodings.latency import Events
+from ..snn.encodings.events import Events
 from ..snn.network import Network
 from .activity import Activity, CrossbarSnapshot, layers_of
 from .counts import RunCounts

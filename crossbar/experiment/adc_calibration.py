@@ -12,7 +12,7 @@ from ..array.counters import Counters
 from ..array.periphery import FrontEnd
 from ..boards.protocol import EffectiveArray
 from ..snn import kernels
-from ..snn.encodings.latency import Events
+from ..snn.encodings.events import Events
 from ..snn.engines.adc import (
     CALIBRATION_IMAGES,
     behind,

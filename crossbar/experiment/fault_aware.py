@@ -15,7 +15,7 @@ from ..array.placement import Placement, place
 from ..array.tile import Tiling
 from ..boards.protocol import Emulator
 from ..mappings import Mapping
-from ..snn.encodings.latency import Events
+from ..snn.encodings.events import Events
 from ..snn.network import Network, initial_weights
 from .config import Training
 

@@ -17,7 +17,7 @@ from ..array.periphery import FrontEnd, Periphery
 from ..boards.protocol import Board, EffectiveArray, Emulator, ReadCounts
 from ..boards.write_verify import Algorithm, program
 from ..datasets.encode import Data
-from ..snn.encodings.latency import Events
+from ..snn.encodings.events import Events
 from ..snn.engines.events import BatchResult
 from ..synapses.backward_weights import backward_weights
 from ..synapses.effective import EffectiveWeights, effective_weights
@@ -81,6 +81,7 @@ class Trainer:
             boards: Finds the boards to train on; None for emulated ones.
         """
         self._config, self.data = config, data
+        self._epoch_events = data.train_events
         self._weights = weights or first_weights(config)
         setup = build(
             config, model, weights=self._weights,
@@ -161,6 +162,7 @@ class Trainer:
             emulator.begin_epoch(epoch)
         for policy in self.policies:
             policy.begin_epoch()
+        self._epoch_events = self.data.epoch_events(epoch)
         order = stream("shuffle", self._config.seed, epoch).permutation(len(self.data.train_labels))
         rounding = torch_stream("policy", self._config.seed, epoch)
         key = stream_key("read noise", self._config.seed, epoch, 0)
@@ -191,11 +193,11 @@ class Trainer:
         """Forward, backward and programming of one batch."""
         config = self._config
         if first // config.batch_size % config.periphery.adc_calibrate_every == 0:
-            self._calibrate(chosen)
+            self._calibrate(self._epoch_events, chosen)
         now = self._view(self._fronts())
         done = self._engine(
             now.layers,
-            self.data.train_events,
+            self._epoch_events,
             self.data.train_labels,
             chosen,
             noise_key=key,
@@ -248,7 +250,7 @@ class Trainer:
         """Bring emulated arrays and converters to where a test finds them."""
         for emulator in self.emulators:
             emulator.refresh()
-        self._calibrate(self._first_images())
+        self._calibrate(self.data.train_events, self._first_images())
 
     def evaluate_with(self, periphery: Periphery, *, noise_key: int | None = None) -> BatchResult:
         """Run the test images behind another periphery; the trainer and its boards do not change.
@@ -269,7 +271,7 @@ class Trainer:
             front_end(self._config, periphery, layer.mapping, place)
             for place, layer in enumerate(self.layers)
         ]
-        fronts = self._calibrated(fronts, self._first_images())
+        fronts = self._calibrated(fronts, self.data.train_events, self._first_images())
         return self._test(self._engine, fronts, noise_key)
 
     def _test(
@@ -297,15 +299,15 @@ class Trainer:
         return [emulator.front_end for emulator in self._of_layers]
 
     def _calibrated(
-        self, fronts: list[FrontEnd | None], chosen: np.ndarray
+        self, fronts: list[FrontEnd | None], events: Events, chosen: np.ndarray
     ) -> list[FrontEnd | None]:
         """Front ends with ranges measured on some training images."""
-        arrays, events = self._arrays(), self.data.train_events
+        arrays = self._arrays()
         return calibrated(self._engine, self.layers, arrays, fronts, events, chosen, self._config)
 
-    def _calibrate(self, chosen: np.ndarray) -> None:
+    def _calibrate(self, events: Events, chosen: np.ndarray) -> None:
         """Measure the ranges of the arrays' converters on some training images."""
-        fronts = self._calibrated(self._fronts(), chosen)
+        fronts = self._calibrated(self._fronts(), events, chosen)
         for emulator, front in zip(self._of_layers, fronts, strict=True):
             emulator.front_end = front
 

@@ -17,8 +17,8 @@ from device_models.streams import stream_key
 
 from ..boards.protocol import Board, Emulator
 from ..boards.write_verify import Algorithm, WriteVerify, WriteVerifyResult, write_verify
-from ..datasets.encode import Data, encode
-from ..datasets.fashion_mnist import FashionMnist
+from ..datasets import LoadedDataset
+from ..datasets.encode import Data, encode_for
 from ..snn.network import Network
 from ..synapses.effective import EffectiveWeights
 from ..synapses.policies.frozen import Frozen
@@ -51,7 +51,7 @@ class Chip(NamedTuple):
     layers: list[list[Part]]
 
 
-def weights_of(source: Path, network: Network, images: FashionMnist) -> Weights:
+def weights_of(source: Path, network: Network, images: LoadedDataset) -> Weights:
     """The weights of a run folder or of an npz file, one array (rows, outputs) a crossbar.
 
     Raises:
@@ -62,7 +62,7 @@ def weights_of(source: Path, network: Network, images: FashionMnist) -> Weights:
         found = _arrays(source)
     else:
         run = Run.open(source)
-        held = trained_weights(run, encode(images, run.config.network))
+        held = trained_weights(run, encode_for(images, run.config.network))
         found = {f"w{place}": array for place, array in enumerate(held)}
     shapes = {f"w{place}": shape for place, shape in enumerate(network.crossbars)}
     named = {name.replace("arr_", "w"): array for name, array in found.items()}

@@ -8,7 +8,7 @@ from crossbar.energy.activity import Activity, LayerActivity
 from crossbar.energy.chip import ChipSpec
 from crossbar.energy.costs import ENTRIES, Cost, Costs
 from crossbar.energy.counts import RunCounts, WriteCounts
-from crossbar.snn.encodings.latency import Events
+from crossbar.snn.encodings.events import Events
 
 MS = 2.0**-10  # seconds: a thousandth that is exact in binary
 

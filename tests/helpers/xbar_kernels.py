@@ -8,7 +8,7 @@ from torch.testing import assert_close
 from xbar_training import margins
 
 from crossbar.snn import kernels, reference
-from crossbar.snn.encodings.latency import Events
+from crossbar.snn.encodings.events import Events
 from crossbar.snn.engines.buffers import (
     aligned,
     constants,

@@ -1,14 +1,16 @@
 """Small problems to train on, and the dense sums that training is compared with."""
 
 import functools
+import os
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
-from crossbar.datasets import fashion_mnist
+from crossbar.datasets import load_dataset
 from crossbar.datasets.encode import Data
-from crossbar.datasets.locate import Surroundings
+from crossbar.datasets.locate import Environment
 from crossbar.experiment.config import Training
 from crossbar.experiment.trainer import Trainer
 from crossbar.snn import reference
@@ -19,6 +21,7 @@ from device_models.presets import load_device
 # A membrane this close to the threshold, or two steps that compete for a maximum so closely, may go
 # another way in float32: what hangs on it is no test of the arithmetic.
 MARGIN = 4e-6
+CHECKOUT = Path(__file__).resolve().parents[2]
 
 
 def offline(url):
@@ -31,14 +34,23 @@ def no_program(command, folder):
     raise FileNotFoundError(2, "not run by tests", command[0])
 
 
-@functools.cache
 def fashion_images():
     """Fashion-MNIST where this machine has it, else the reason why not."""
-    around = Surroundings(open_url=offline, run=no_program)
-    try:
-        return fashion_mnist.load(notice=lambda line: None, around=around)
-    except DataError as reason:
-        return str(reason)
+    return images_of("fashion_mnist")
+
+
+@functools.cache
+def images_of(name):
+    """A data set where this machine has it, or ../shared/data does, else the reason why not."""
+    environment = Environment(open_url=offline, run=no_program)
+    shared = Path(os.environ.get("XBAR_SHARED") or CHECKOUT.parent / "shared") / "data"
+    reasons = []
+    for folder in (None, shared):
+        try:
+            return load_dataset(name, folder, notice=lambda line: None, environment=environment)
+        except DataError as reason:
+            reasons.append(str(reason))
+    return reasons[0]
 
 
 def fashion(train, test):
@@ -47,8 +59,8 @@ def fashion(train, test):
     if isinstance(images, str):
         pytest.skip(images)
     return encoded(
-        images.train_images[:train], images.train_labels[:train],
-        images.test_images[:test], images.test_labels[:test],
+        images.train.samples[:train], images.train.labels[:train],
+        images.test.samples[:test], images.test.labels[:test],
     )  # fmt: skip
 
 
@@ -59,6 +71,9 @@ def encoded(train_images, train_labels, test_images, test_labels, steps=100):
         train_labels.astype(np.int64),
         latency_code(test_images, steps=steps),
         test_labels.astype(np.int64),
+        tuple("0123456789"),
+        train_images.shape[1:],
+        test_images,
     )
 
 

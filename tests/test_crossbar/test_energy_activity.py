@@ -18,7 +18,7 @@ from crossbar.energy.assumed import assumed_activity, assumed_run
 from crossbar.energy.counts import count
 from crossbar.energy.record_activity import fan_out, keep
 from crossbar.experiment.run import Run
-from crossbar.snn.encodings.latency import Events
+from crossbar.snn.encodings.events import Events
 from crossbar.snn.network import Network
 from crossbar.wires.wires import Wires
 from device_models.errors import ConfigError, RunError

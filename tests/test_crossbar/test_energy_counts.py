@@ -18,7 +18,7 @@ from crossbar.energy.activity import Activity, CrossbarSnapshot, layers_of, unpa
 from crossbar.energy.counts import COUNTED, count, counts_of_run
 from crossbar.energy.record_activity import keep, recorded
 from crossbar.experiment.run import Run
-from crossbar.snn.encodings.latency import Events
+from crossbar.snn.encodings.events import Events
 from crossbar.snn.network import Network
 from crossbar.synapses.policies.tiki_taka import TikiTaka
 from device_models.errors import ConfigError, RunError

@@ -11,7 +11,7 @@ from crossbar.energy import metrics
 from crossbar.energy.activity import Activity, CrossbarSnapshot, layers_of
 from crossbar.energy.assumed import assumed_run
 from crossbar.snn import reference
-from crossbar.snn.encodings.latency import Events
+from crossbar.snn.encodings.events import Events
 from crossbar.snn.network import Network
 
 SAMPLES, CUT = 9, 0.2  # images; share of the weights that are exactly zero

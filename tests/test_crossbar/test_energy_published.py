@@ -12,7 +12,7 @@ from crossbar.energy.chip import load_chip
 from crossbar.energy.costs import load_costs
 from crossbar.energy.estimate import estimate
 from crossbar.energy.scaling import at_chip
-from crossbar.snn.encodings.latency import Events
+from crossbar.snn.encodings.events import Events
 
 # NeuroSim's SAR converter, fJ per conversion at a column of 10 kohm: (bits, node in nm) -> energy.
 NEUROSIM = {

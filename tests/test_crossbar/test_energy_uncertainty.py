@@ -11,7 +11,7 @@ from crossbar.energy.costs import Costs, load_costs
 from crossbar.energy.estimate import estimate
 from crossbar.energy.results import COMPONENTS
 from crossbar.energy.uncertainty import monte_carlo, tornado
-from crossbar.snn.encodings.latency import Events
+from crossbar.snn.encodings.events import Events
 
 
 def sure(name, typical=None):

@@ -28,7 +28,7 @@ from xbar_training import (
 from crossbar.datasets.encode import Data
 from crossbar.experiment import checkpoint
 from crossbar.experiment.builder import optimizer_options, w_max_of
-from crossbar.snn.encodings.latency import Events
+from crossbar.snn.encodings.events import Events
 from crossbar.snn.network import initial_weights, signs
 from crossbar.synapses.policies import POLICIES
 from device_models.errors import ConfigError, RunError
@@ -349,11 +349,11 @@ def test_counters_of_a_row_are_those_of_dense_spikes():
     events, labels = comparable(network, w0, full.train_events, full.train_labels)
     train = subset(events, labels, np.arange(64))
     # The labels of the tested images move no weight, so they can be chosen when those are known.
-    first = trained(config, Data(*train, full.test_events, full.test_labels))
+    first = trained(config, full._replace(train_events=train[0], train_labels=train[1]))
     w1, g1 = state(first)
     test = comparable(network, w1, *comparable(network, w0, full.test_events, full.test_labels))
     assert len(test[1]) > 60
-    trainer = trained(config, Data(*train, *test))
+    trainer = trained(config, Data(*train, *test, full.class_names, full.sample_shape))
     assert all(torch.equal(a, b) for a, b in zip(state(trainer)[1], g1, strict=True))
 
     trained_on = Counted(config, w0, g0, *train)

@@ -14,7 +14,7 @@ from ...boards.protocol import EffectiveArray
 from ...mappings.dale import Dale
 from ...mappings.mapping import Mapping
 from .. import kernels
-from ..encodings.latency import Events
+from ..encodings.events import Events
 
 CALIBRATION_IMAGES = 64  # of a batch; some 10^6 column currents
 

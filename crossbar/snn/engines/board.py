@@ -15,7 +15,7 @@ from torch import Tensor
 
 from ...synapses.effective import EffectiveWeights
 from ...synapses.synapses import Synapses
-from ..encodings.latency import Events
+from ..encodings.events import Events
 from ..network import Network
 from ..reference import Outcome, dense, hidden_layer, readout_layer, scored
 from .dense import Part, joined, listed

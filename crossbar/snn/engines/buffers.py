@@ -8,7 +8,7 @@ import numpy as np
 
 from ...synapses.effective import EffectiveWeights
 from .. import kernels
-from ..encodings.latency import Events
+from ..encodings.events import Events
 from ..kernels.simd import LANES
 from ..network import Network
 

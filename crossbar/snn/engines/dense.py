@@ -14,7 +14,7 @@ from torch import Tensor
 from device_models.errors import ConfigError
 
 from ...synapses.effective import EffectiveWeights
-from ..encodings.latency import Events
+from ..encodings.events import Events
 from ..network import Network
 from ..reference import dense, hidden_layer, readout_layer, scored
 from .events import BatchResult

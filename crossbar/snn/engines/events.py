@@ -11,7 +11,7 @@ import numpy as np
 
 from ...synapses.effective import EffectiveWeights
 from .. import kernels
-from ..encodings.latency import Events
+from ..encodings.events import Events
 from ..kernels.reduction import mean_of_chunks
 from ..network import Network
 from .buffers import (

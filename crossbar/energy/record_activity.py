@@ -13,7 +13,7 @@ from ..experiment.run import Run, wilson_interval
 from ..experiment.trainer import Trainer
 from ..snn.engines.events import BatchResult
 from ..synapses.synapses import Synapses
-from .activity import CrossbarSnapshot, RunMetadata, pack, write_activity
+from .activity import RunMetadata, Snapshot, pack, write_activity
 
 
 def keep(run: Run, trainer: Trainer) -> None:
@@ -36,10 +36,7 @@ def recorded(config: Training, model: DeviceModel, trainer: Trainer) -> dict[str
         config.network,
         about(config, model, trainer, test),
         [trainer.data.test_events, *hidden],
-        [
-            CrossbarSnapshot(siemens(layer), fan_out(layer), nonzero(layer))
-            for layer in trainer.layers
-        ],
+        [Snapshot(siemens(layer), fan_out(layer), nonzero(layer)) for layer in trainer.layers],
     )
 
 

@@ -14,7 +14,7 @@ from numpy.testing import assert_allclose
 from xbar_training import fashion, finish, small, synthetic, trained, trainer_of
 
 from crossbar.array.periphery import Periphery
-from crossbar.energy.activity import Activity, CrossbarSnapshot, layers_of, unpack
+from crossbar.energy.activity import Activity, Snapshot, layers_of, unpack
 from crossbar.energy.counts import COUNTED, count, counts_of_run
 from crossbar.energy.record_activity import keep, recorded
 from crossbar.experiment.run import Run
@@ -99,7 +99,7 @@ def drawn(network, samples, chance, seed, copies=2):
         ends = np.concatenate([[0], np.cumsum(np.bincount(sample, minlength=samples))])
         spikes.append(Events(line.astype(np.uint16), step.astype(np.uint8), ends.astype(np.int64)))
     arrays = [
-        CrossbarSnapshot(
+        Snapshot(
             generator.uniform(1e-6, 1e-4, (rows, outputs * copies)).astype(np.float32),
             generator.integers(0, outputs + 1, rows),
             generator.integers(0, outputs + 1, rows),

@@ -8,7 +8,7 @@ import torch
 from numpy.testing import assert_allclose
 
 from crossbar.energy import metrics
-from crossbar.energy.activity import Activity, CrossbarSnapshot, layers_of
+from crossbar.energy.activity import Activity, Snapshot, layers_of
 from crossbar.energy.assumed import assumed_run
 from crossbar.snn import reference
 from crossbar.snn.encodings.latency import Events
@@ -49,9 +49,7 @@ def simulated(network, cut):
     spikes = [x, *(s.numpy() > 0 for s in outcome.spikes)]
     assert all(layer.any() for layer in spikes)
     arrays = [
-        CrossbarSnapshot(
-            np.zeros(w.shape, np.float32), np.full(len(w), w.shape[1]), (w != 0).sum(1)
-        )
+        Snapshot(np.zeros(w.shape, np.float32), np.full(len(w), w.shape[1]), (w != 0).sum(1))
         for w in weights
     ]
     layers = layers_of(network, [events_of(s) for s in spikes], arrays)

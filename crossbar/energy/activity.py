@@ -22,14 +22,7 @@ from ..snn.encodings.events import Events
 from ..snn.network import Network
 
 FILE = "activity.npz"
-SIZES = (
-    "inputs",
-    "hidden",
-    "recurrent",
-    "classes",
-    "steps",
-    "dt_seconds",
-)  # of a network, in the file
+SIZES = ("inputs", "hidden", "recurrent", "classes", "steps", "dt_seconds")  # in the file
 UNREADABLE = (
     OSError, ValueError, EOFError, KeyError, IndexError, TypeError, AttributeError, BadZipFile,
     zlib.error, NotImplementedError,
@@ -98,7 +91,7 @@ class Activity:
     assumed: bool
 
 
-class CrossbarSnapshot(NamedTuple):
+class Snapshot(NamedTuple):
     """What a `LayerActivity` says of a crossbar; see there."""
 
     siemens: np.ndarray
@@ -167,7 +160,7 @@ def driven(lines: Events, feedback: Events | None, inputs: int) -> Events:
 
 
 def layers_of(
-    network: Network, spikes: Sequence[Events], arrays: Sequence[CrossbarSnapshot]
+    network: Network, spikes: Sequence[Events], arrays: Sequence[Snapshot]
 ) -> tuple[LayerActivity, ...]:
     """The layers of a network.
 
@@ -211,10 +204,7 @@ def write_activity(folder: Path, arrays: Mapping[str, np.ndarray]) -> None:
 
 
 def pack(
-    network: Network,
-    about: RunMetadata,
-    spikes: Sequence[Events],
-    arrays: Sequence[CrossbarSnapshot],
+    network: Network, about: RunMetadata, spikes: Sequence[Events], arrays: Sequence[Snapshot]
 ) -> dict[str, np.ndarray]:
     """The arrays of an activity file.
 
@@ -324,15 +314,12 @@ def unpack(arrays: Mapping[str, np.ndarray]) -> tuple[Activity, RunMetadata]:
         ValueError, KeyError, TypeError, ConfigError: They are no such arrays.
     """
     header = json.loads(arrays["about"].tobytes())
-    network, about = (
-        Network(**from_json(header["network"])),
-        RunMetadata(**from_json(header["run"])),
-    )
+    network = Network(**from_json(header["network"]))
+    about = RunMetadata(**from_json(header["run"]))
     lines = network.inputs_of
     spikes = [events_of(arrays, f"{i}.", n, network.steps) for i, n in enumerate(lines)]
     crossbars = [
-        CrossbarSnapshot(*(arrays[f"{i}.{n}"] for n in CrossbarSnapshot._fields))
-        for i in range(len(lines))
+        Snapshot(*(arrays[f"{i}.{n}"] for n in Snapshot._fields)) for i in range(len(lines))
     ]
     check_layers(network, spikes, crossbars)
     layers = layers_of(network, spikes, crossbars)
@@ -344,9 +331,7 @@ def from_json(settings: Mapping[str, Any]) -> dict[str, Any]:
     return {n: tuple(v) if isinstance(v, list) else v for n, v in settings.items()}
 
 
-def check_layers(
-    network: Network, spikes: Sequence[Events], arrays: Sequence[CrossbarSnapshot]
-) -> None:
+def check_layers(network: Network, spikes: Sequence[Events], arrays: Sequence[Snapshot]) -> None:
     """Refuse what is no activity of such a network.
 
     Raises:

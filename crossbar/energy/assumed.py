@@ -11,7 +11,7 @@ from device_models.schema import load
 
 from ..snn.encodings.events import Events
 from ..snn.network import Network
-from .activity import Activity, CrossbarSnapshot, layers_of
+from .activity import Activity, Snapshot, layers_of
 from .counts import RunCounts
 
 INFERENCES = 100
@@ -47,7 +47,7 @@ def assumed_activity(
         for lines, rate in zip(network.inputs_of, rates_hz, strict=True)
     ]
     arrays = [
-        CrossbarSnapshot(
+        Snapshot(
             np.full((rows, outputs * devices_per_synapse), mean_siemens, np.float32),
             np.full(rows, outputs, np.int64),
             np.full(rows, outputs, np.int64),

@@ -12,7 +12,7 @@ from ..experiment.run import Run, wilson_interval
 from ..experiment.trainer import Trainer
 from ..snn.engines.events import BatchResult
 from ..synapses.synapses import Synapses
-from .activity import CrossbarSnapshot, RunMetadata, pack, write_activity
+from .activity import RunMetadata, Snapshot, pack, write_activity
 
 
 def keep(run: Run, trainer: Trainer) -> None:
@@ -38,7 +38,7 @@ def recorded(config: Training, model: DeviceModel, trainer: Trainer) -> dict[str
         about(config, model, trainer, test),
         [trainer.data.test_events, *hidden],
         [
-            CrossbarSnapshot(siemens(array), fan_out(layer, array), nonzero(weights))
+            Snapshot(siemens(array), fan_out(layer, array), nonzero(weights))
             for layer, array, weights in zip(
                 trainer.layers, trainer.emulators, trainer.weights(), strict=False
             )

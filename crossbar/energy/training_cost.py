@@ -5,6 +5,8 @@ forward pass of a training image is taken to be like that of a test image where 
 count of its own: neurons, buffers, router. The backward pass happens off the chip.
 """
 
+from dataclasses import replace
+
 import numpy as np
 
 from .chip import ChipSpec
@@ -35,13 +37,8 @@ def training_items(
     ]
     for item in inference:
         if item.component not in COUNTED:
-            count = item.count * run.training_images
-            what = f"{item.what}, as in a test"
-            items.append(
-                PricedItem(
-                    item.layer, item.component, what, count, count, item.cost, item.unit_joules
-                )
-            )
+            count, what = item.count * run.training_images, f"{item.what}, as in a test"
+            items.append(replace(item, what=what, count=count, count_dense=count))
     return items
 
 

@@ -134,11 +134,11 @@ def at(cost, **chip):
 
 def test_digital_energy_goes_with_the_square_of_the_supply_and_the_node():
     cost = toy_cost("router_hop", 8.0, node_nm=40.0, volts=1.0, scales="digital")
-    found = at(cost, node_nm=20.0, supply_volts=0.5)
-    assert found.value == Interval(8 / 16, 8 / 8, 8 / 4)  # half as long, a quarter of V^2
-    assert found.original == cost.span
-    assert found.scaled
-    assert (found.node_nm, found.volts, found.mark) == (40.0, 1.0, "P")
+    scaled = at(cost, node_nm=20.0, supply_volts=0.5)
+    assert scaled.value == Interval(8 / 16, 8 / 8, 8 / 4)  # half as long, a quarter of V^2
+    assert scaled.original == cost.span
+    assert scaled.scaled
+    assert (scaled.node_nm, scaled.volts, scaled.mark) == (40.0, 1.0, "P")
 
 
 def test_analog_energy_goes_with_the_node_and_never_with_its_square():
@@ -154,9 +154,9 @@ def test_digital_area_goes_with_the_square_of_the_node():
 
 
 def test_a_plain_constant_stays_and_is_not_scaled():
-    found = at(toy_cost("router_hop", 8.0, node_nm=40.0), node_nm=500.0)
-    assert found.value.typical == 8.0
-    assert not found.scaled
+    plain = at(toy_cost("router_hop", 8.0, node_nm=40.0), node_nm=500.0)
+    assert plain.value.typical == 8.0
+    assert not plain.scaled
 
 
 @pytest.mark.parametrize("node_nm", [180.0, 5.0])
@@ -181,10 +181,10 @@ def test_a_law_follows_bits_and_node_and_its_factors_multiply():
     cost = toy_cost("adc_conversion", 1.0, law="adc_energy", node_nm=32.0, scales="analog")
     plain = adc_energy(6, 22.0)
     chip = toy_chip(adc_bits=6, node_nm=22.0)
-    found = at_chip(toy_costs(adc_conversion=cost), "adc_conversion", chip)
-    assert found.value == Interval(plain.low / 2, plain.typical, plain.high * 2)
-    assert found.scaled
-    assert found.law == "adc_energy"
+    used = at_chip(toy_costs(adc_conversion=cost), "adc_conversion", chip)
+    assert used.value == Interval(plain.low / 2, plain.typical, plain.high * 2)
+    assert used.scaled
+    assert used.law == "adc_energy"
 
 
 @pytest.mark.parametrize("node_nm", [7.0, 22.0, 28.0, 32.0, 65.0, 130.0])
@@ -204,8 +204,8 @@ def test_laws_rise_with_bits_and_are_ordered(node_nm, bits):
 def test_more_bits_than_were_published_are_refused():
     with pytest.raises(ConfigError, match=r"^adc_bits = 11 is beyond the 10 bits of the published"):
         estimate(toy_run(), toy_chip(adc_bits=11), load_costs(["default"]))
-    own = {name: toy_cost(name) for name in ("adc_conversion", "adc_area")}
-    entries = load_costs(["default"]).entries | own
+    plain = {name: toy_cost(name) for name in ("adc_conversion", "adc_area")}
+    entries = load_costs(["default"]).entries | plain
     toy = toy_costs(**entries)
     assert estimate(toy_run(), toy_chip(adc_bits=11), toy).joules.typical > 100.0
 

@@ -43,10 +43,10 @@ DRAWS = 200
 
 
 def studied(run=None, chip=None, **changes):
-    """One run on one chip, told in full."""
+    """One run on one chip, parts in full."""
     run, chip, costs = run or toy_run(), chip or toy_chip(), toy_costs()
     percentiles = monte_carlo(run, chip, costs, draws=DRAWS, generator=np.random.default_rng(1))
-    told = {
+    parts = {
         "runs": (RunEstimate("toy <1>", estimate(run, chip, costs), percentiles),),
         "costs": ("toy & co",),
         "draws": DRAWS,
@@ -54,7 +54,7 @@ def studied(run=None, chip=None, **changes):
         "bars": tuple(tornado(run, chip, costs)),
         "metrics": (metrics(run),),
     }
-    return Study(**told | changes)
+    return Study(**parts | changes)
 
 
 def compared():
@@ -65,7 +65,7 @@ def compared():
     chips = [({"adc_bits": 2, "tile": 4}, 0.4, True), ({"adc_bits": 3, "tile": 4}, 0.3, False),
              ({"adc_bits": 5, "tile": 4}, 0.5, True)]  # fmt: skip
     explored = tuple(
-        DesignPoint(settings, share, estimate(
+        DesignPoint(settings, accuracy, estimate(
             toy_run(), toy_chip(adc_bits=settings["adc_bits"]), toy_costs(
                 adc_conversion=dataclasses.replace(
                     toy_costs().entries["adc_conversion"], low=settings["adc_bits"],
@@ -73,7 +73,7 @@ def compared():
                 )
             )
         ), best)
-        for settings, share, best in chips
+        for settings, accuracy, best in chips
     )  # fmt: skip
     return dataclasses.replace(
         first, runs=(*first.runs, second), metrics=first.metrics * 2, explored=explored
@@ -99,9 +99,9 @@ def test_everything_is_written_and_nothing_else(report):
 
 def test_the_sums_can_be_redone_from_the_json(report):
     study, _, files = report
-    told = json.loads(files["estimate.json"].read_bytes())
-    assert told["format"] == "xbar estimate 1"
-    for run, found in zip(told["runs"], study.runs, strict=True):
+    numbers = json.loads(files["estimate.json"].read_bytes())
+    assert numbers["format"] == "xbar estimate 1"
+    for run, run_estimate in zip(numbers["runs"], study.runs, strict=True):
         seconds = {
             "joules": run["results"]["seconds_per_inference"],
             "joules_dense": run["results"]["seconds_per_inference_dense"],
@@ -114,12 +114,14 @@ def test_the_sums_can_be_redone_from_the_json(report):
                     for item in run["items"]
                     if item["component"] != "leakage"
                 )
-                assert total == pytest.approx(getattr(getattr(found.estimate, of), end), rel=1e-12)
+                assert total == pytest.approx(
+                    getattr(getattr(run_estimate.estimate, of), end), rel=1e-12
+                )
         area = sum(item["count"] * item["unit_m2"]["typical"] for item in run["area"])
-        assert area == pytest.approx(found.estimate.m2.typical, rel=1e-12)
+        assert area == pytest.approx(run_estimate.estimate.m2.typical, rel=1e-12)
         results = run["results"]
-        assert results["joules_per_inference"] == dataclasses.asdict(found.estimate.joules)
-        assert results["synaptic_operations_per_inference"] * told["runs"][0]["run"][
+        assert results["joules_per_inference"] == dataclasses.asdict(run_estimate.estimate.joules)
+        assert results["synaptic_operations_per_inference"] * numbers["runs"][0]["run"][
             "inferences"
         ] == sum(layer["synaptic_operations"] for layer in run["counts"])
         assert {item["cost"] for item in run["items"]} <= set(run["constants"])
@@ -129,17 +131,17 @@ def test_every_constant_of_the_json_says_where_it_comes_from(report):
     study, _, files = report
     constants = json.loads(files["estimate.json"].read_bytes())["runs"][0]["constants"]
     assert set(constants) == set(study.first.used)
-    for name, told in constants.items():
-        assert told == dataclasses.asdict(study.first.used[name])
-        assert told["source"] == "toy"
-        assert told["mark"] == "P"
+    for name, constant in constants.items():
+        assert constant == dataclasses.asdict(study.first.used[name])
+        assert constant["source"] == "toy"
+        assert constant["mark"] == "P"
 
 
 def test_neurobench_metrics_are_told_under_their_names(report):
     study, _, files = report
-    told = json.loads(files["estimate.json"].read_bytes())["runs"][0]["neurobench"]
-    assert told == study.metrics[0]
-    assert {"Footprint", "ActivationSparsity", "SynapticOperations"} <= set(told)
+    neurobench = json.loads(files["estimate.json"].read_bytes())["runs"][0]["neurobench"]
+    assert neurobench == study.metrics[0]
+    assert {"Footprint", "ActivationSparsity", "SynapticOperations"} <= set(neurobench)
     assert "SynapticOperations, Effective_ACs" in " ".join(
         Page(files["report.html"].read_text()).text
     )
@@ -157,8 +159,8 @@ def test_rows_of_the_csv_are_products(report):
             assert float(row["count_dense"]) * unit == pytest.approx(
                 float(row[f"joules_dense_{end}"])
             )
-    own = [r for r in rows if (r["run"], r["of"]) == ("toy <1>", "inference")]
-    total = sum(float(row["joules_typical"]) for row in own)
+    inference = [r for r in rows if (r["run"], r["of"]) == ("toy <1>", "inference")]
+    total = sum(float(row["joules_typical"]) for row in inference)
     assert total == pytest.approx(study.first.joules.typical, rel=1e-12)
 
 
@@ -304,9 +306,9 @@ def test_bars_are_as_long_as_the_energy_of_each_component():
         factor = sum(whole.values()) / getattr(e, of).typical
         assert math.log10(factor) == pytest.approx(round(math.log10(factor)), abs=1e-9)
         for name in COMPONENTS:
-            own = sum(getattr(i, of).typical for i in e.items if i.component == name)
+            joules = sum(getattr(i, of).typical for i in e.items if i.component == name)
             drawn = whole[matplotlib_colour(energy.COLOURS[name])]
-            assert drawn == pytest.approx(factor * own, abs=1e-9 * factor)
+            assert drawn == pytest.approx(factor * joules, abs=1e-9 * factor)
 
 
 def matplotlib_colour(name):

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from device_models.errors import ConfigError, XbarError
+from device_models.errors import ConfigError, consequence
 from device_models.overrides import override
 from device_models.record import Record, describe, printed, quantity
 
-from .text import said, si
+from .text import si
 
 if TYPE_CHECKING:
     from device_models.model import DeviceModel
@@ -23,7 +23,7 @@ NO_SOURCE = "no source given"
 
 @dataclass(frozen=True, kw_only=True)
 class Drawing(Record):
-    """What may be said about the picture."""
+    """Settings of the picture."""
 
     seed: int = quantity("", 0, 2**63 - 1, default=0)
 
@@ -54,8 +54,8 @@ def devices(
         refuse_options(out=out, seed=seed, no_figure=no_figure)
         click.echo(as_text(listed()) if as_json else table(listed()))
         return
-    found, figure = show(file, out, seed, no_figure=no_figure)
-    click.echo(as_text(found | {"figure": figure}) if as_json else page(found))
+    device, figure = show(file, out, seed, no_figure=no_figure)
+    click.echo(as_text(device | {"figure": figure}) if as_json else page(device))
     if figure:
         click.echo(f"figure: {figure}", err=True)
 
@@ -77,12 +77,10 @@ def show(
 
     if no_figure and out is not None:
         raise ConfigError("--out and --no-figure exclude each other; nothing was drawn")
-    try:
+    with consequence("nothing was drawn"):
         typed = {} if seed is None else {"seed": (seed, "--seed")}
         drawing = override(Drawing(), typed)
         model = load_device(file)
-    except XbarError as e:
-        raise type(e)(said(str(e), "nothing was drawn")) from e
     target = None if no_figure else (f"{bare_name(file)}.png" if out is None else out)
     if target is not None:
         draw(model, target, drawing.seed)
@@ -142,26 +140,26 @@ def parameters(model: "DeviceModel") -> list[dict[str, Any]]:
     ]
 
 
-def as_text(found: Any) -> str:
+def as_text(content: Any) -> str:
     """JSON that every reader takes: no nan, no infinity."""
-    return json_text.dumps(found, indent=2, ensure_ascii=False, allow_nan=False)
+    return json_text.dumps(content, indent=2, ensure_ascii=False, allow_nan=False)
 
 
-def table(found: list[dict[str, Any]]) -> str:
+def table(listing: list[dict[str, Any]]) -> str:
     """The list of devices."""
-    widths = {key: max(len(row[key]) for row in found) for key in ("name", "model", "status")}
+    widths = {key: max(len(row[key]) for row in listing) for key in ("name", "model", "status")}
     lines = []
-    for row in found:
+    for row in listing:
         words = "  ".join(f"{row[key]:<{width}}" for key, width in widths.items())
         lines += [f"{words}  {window(row)}", textwrap.indent(row["description"], "    ")]
     return "\n".join([*lines, "", "xbar devices NAME shows one with its sources and its picture."])
 
 
-def page(found: dict[str, Any]) -> str:
+def page(device: dict[str, Any]) -> str:
     """One device."""
-    head = f"{found['name']}: model {found['model']}, parameters: {found['status']}"
-    lines = [head, found["description"], f"window {window(found)}", ""]
-    rows = found["parameters"]
+    head = f"{device['name']}: model {device['model']}, parameters: {device['status']}"
+    lines = [head, device["description"], f"window {window(device)}", ""]
+    rows = device["parameters"]
     widths = [max(len(cell(row[key])) for row in rows) for key in ("name", "value", "unit")]
     for row in rows:
         cells = (cell(row[key]) for key in ("name", "value", "unit"))

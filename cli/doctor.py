@@ -23,8 +23,8 @@ LEAST_FREE = 500_000_000  # bytes: the kernels, the images and some runs
 BROKEN = 2  # exit code
 
 
-class Found(NamedTuple):
-    """What a check found: facts, the line of them, and what is broken with the way to mend it."""
+class CheckResult(NamedTuple):
+    """Facts, one line that states them, and what is broken with the way to mend it."""
 
     facts: Mapping[str, Any]
     line: str
@@ -48,7 +48,7 @@ def doctor(data_dir: str | None, no_speed: bool, as_json: bool) -> None:
       xbar doctor --data-dir ~/fashion-mnist --no-speed
       xbar doctor --json
     """
-    checks: dict[str, Callable[[], Found]] = {
+    checks: dict[str, Callable[[], CheckResult]] = {
         "versions": versions,
         "package": package,
         "threads": threads,
@@ -58,14 +58,14 @@ def doctor(data_dir: str | None, no_speed: bool, as_json: bool) -> None:
     }
     if not no_speed:
         checks["speed"] = how_fast
-    found: dict[str, Found] = {}
+    results: dict[str, CheckResult] = {}
     for name, check in checks.items():
-        found[name] = check()
+        results[name] = check()
         if not as_json:
-            click.echo(f"{name:<10}" + found[name].line.replace("\n", "\n" + " " * 10))
-    broken = [text for each in found.values() for text in each.broken]
+            click.echo(f"{name:<10}" + results[name].line.replace("\n", "\n" + " " * 10))
+    broken = [text for each in results.values() for text in each.broken]
     if as_json:
-        facts = {name: dict(each.facts) for name, each in found.items()}
+        facts = {name: dict(each.facts) for name, each in results.items()}
         click.echo(json_text.dumps(facts | {"broken": broken}, indent=2, allow_nan=False))
     for text in broken:
         click.echo(f"broken: {text}", err=True)
@@ -73,7 +73,7 @@ def doctor(data_dir: str | None, no_speed: bool, as_json: bool) -> None:
         raise click.exceptions.Exit(BROKEN)
 
 
-def versions() -> Found:
+def versions() -> CheckResult:
     """Of Python, of this program and of what it needs."""
     facts: dict[str, str | None] = {"python": platform.python_version()}
     missing = []
@@ -84,11 +84,11 @@ def versions() -> Found:
             facts[name] = None
             missing.append(f"{name} is not installed; {sys.executable} -m pip install {name}")
     line = ", ".join(f"{name} {version or 'missing'}" for name, version in facts.items())
-    return Found(facts, line, tuple(missing))
+    return CheckResult(facts, line, tuple(missing))
 
 
-def package() -> Found:
-    """Whether the import packages are ours: others are distributed under the same names."""
+def package() -> CheckResult:
+    """Whether the import packages are those of xbar: others exist under the same names."""
     import crossbar
 
     owners = metadata.packages_distributions()
@@ -97,27 +97,27 @@ def package() -> Found:
         others |= set(owners.get(name, [])) - {"xbar-hil"}
     folder = str(Path(crossbar.__file__).parent)
     broken = tuple(
-        f"{other} installs packages of the same name as ours; pip uninstall {other}, then install "
-        "xbar-hil again"
+        f"{other} installs packages of the same names as xbar-hil; pip uninstall {other}, then "
+        "install xbar-hil again"
         for other in sorted(others)
     )
-    return Found({"folder": folder, "others": sorted(others)}, f"in {folder}", broken)
+    return CheckResult({"folder": folder, "others": sorted(others)}, f"in {folder}", broken)
 
 
-def threads() -> Found:
-    """Processors, and what the environment says of threads."""
+def threads() -> CheckResult:
+    """Processors, and the thread settings of the environment."""
     from crossbar.snn.engines.events import CHUNKS
 
     usable = speed.processors()
     facts: dict[str, Any] = {"processors": os.cpu_count(), "usable": usable}
     facts["kernels"] = min(CHUNKS, usable)
     facts |= {name: os.environ.get(name) for name in VARIABLES}
-    said = ", ".join(f"{name}={facts[name]}" for name in VARIABLES if facts[name] is not None)
+    settings = ", ".join(f"{name}={facts[name]}" for name in VARIABLES if facts[name] is not None)
     line = f"kernels run on {facts['kernels']} of {facts['processors']} processors"
-    return Found(facts, line + (f"; {said}" if said else ""))
+    return CheckResult(facts, line + (f"; {settings}" if settings else ""))
 
 
-def kernels() -> Found:
+def kernels() -> CheckResult:
     """The folder of compiled kernels: whether it can be written, its size, what is in it."""
     from device_models.jit import cache_folder, is_compiled
 
@@ -127,16 +127,16 @@ def kernels() -> Found:
     state = "compiled" if compiled else "not compiled yet (takes about 20 s, once)"
     line = f"{state}, {size / 1e6:.1f} MB in {folder}"
     if can_be_written(folder):
-        return Found(facts, line)
+        return CheckResult(facts, line)
     mend = "set NUMBA_CACHE_DIR or XDG_CACHE_HOME to a folder that can be"
-    return Found(facts, line, (f"{folder} cannot be written; {mend}",))
+    return CheckResult(facts, line, (f"{folder} cannot be written; {mend}",))
 
 
-def images(data_dir: str | None) -> Found:
+def images(data_dir: str | None) -> CheckResult:
     """Whether Fashion-MNIST is on this machine, whole; nothing is fetched."""
-    from crossbar.datasets.fashion_mnist import FILES
+    from crossbar.datasets.fashion_mnist import FASHION_MNIST
     from crossbar.datasets.files import NotHereError
-    from crossbar.datasets.locate import Surroundings, find
+    from crossbar.datasets.locate import Environment, locate
 
     class Elsewhere(NotHereError):
         """The set is on no folder of this machine."""
@@ -144,53 +144,53 @@ def images(data_dir: str | None) -> Found:
     def refuse(*_: object) -> Any:
         raise Elsewhere("not asked")
 
-    around = Surroundings(open_url=refuse, run=refuse)
+    files, environment = FASHION_MNIST.files, Environment(open_url=refuse, run=refuse)
     try:
-        place = Path(data_dir) if data_dir else None
-        origin = find(FILES, place, notice=lambda text: None, around=around).origin
+        folder = Path(data_dir) if data_dir else None
+        origin = locate(files, folder, notice=lambda text: None, environment=environment).origin
     except DataError as e:
         named = data_dir or os.environ.get("XBAR_DATA")
         if not named and "was not found" in str(e):
-            line = f"{FILES.title} is not here; xbar train fetches it once (30 MB)"
-            return Found({"folder": None}, line)
-        return Found({"folder": None}, f"{FILES.title} cannot be used", (str(e),))
-    return Found({"folder": origin}, f"{FILES.title} in {origin}")
+            line = f"{files.title} is not here; xbar train fetches it once (30 MB)"
+            return CheckResult({"folder": None}, line)
+        return CheckResult({"folder": None}, f"{files.title} cannot be used", (str(e),))
+    return CheckResult({"folder": origin}, f"{files.title} in {origin}")
 
 
-def disk() -> Found:
+def disk() -> CheckResult:
     """Free space where compiled kernels and runs go."""
     from device_models.jit import cache_folder
 
-    places = {"cache": existing(cache_folder()), "runs": existing(Path("runs").absolute())}
-    free = {name: shutil.disk_usage(place).free for name, place in places.items()}
-    line = ", ".join(f"{free[name] / 1e9:.1f} GB free for {name}" for name in places)
+    folders = {"cache": existing(cache_folder()), "runs": existing(Path("runs").absolute())}
+    free = {name: shutil.disk_usage(folder).free for name, folder in folders.items()}
+    line = ", ".join(f"{free[name] / 1e9:.1f} GB free for {name}" for name in folders)
     broken = tuple(
-        f"only {free[name] / 1e6:.0f} MB are free in {places[name]}; make room for "
+        f"only {free[name] / 1e6:.0f} MB are free in {folders[name]}; make room for "
         f"{LEAST_FREE / 1e6:.0f} MB"
-        for name in places
+        for name in folders
         if free[name] < LEAST_FREE
     )
-    return Found({f"{name}_free_bytes": free[name] for name in places}, line, broken)
+    return CheckResult({f"{name}_free_bytes": free[name] for name in folders}, line, broken)
 
 
-def how_fast() -> Found:
+def how_fast() -> CheckResult:
     """Forward and backward passes on one thread and on all, beside the table of the README."""
     counts = sorted({1, threads().facts["kernels"]})
-    found = speed.microseconds(counts)
+    times = speed.microseconds(counts)
     rows, lines = [], ["us a sample, 784-100-10 x 100 steps, ideal devices"]
-    for (what, count), time in found.items():
+    for (what, count), time in times.items():
         table = speed.REFERENCE.get((what, count))
         row = {"what": what, "threads": count, "microseconds": time, "reference": table}
         rows.append(row)
         words = f"{what}, {count} thread{'s' * (count > 1)}"
         lines.append(f"{words:<34}{time:7.1f}" + (f"   README {table:.1f}" if table else ""))
     lines.append(f"README: {speed.REFERENCE_MACHINE}")
-    return Found({"rows": rows, "reference": speed.REFERENCE_MACHINE}, "\n".join(lines))
+    return CheckResult({"rows": rows, "reference": speed.REFERENCE_MACHINE}, "\n".join(lines))
 
 
 def existing(path: Path) -> Path:
     """The path, or the nearest folder above it that exists."""
-    return next(place for place in (path, *path.parents) if place.exists())
+    return next(folder for folder in (path, *path.parents) if folder.exists())
 
 
 def can_be_written(folder: Path) -> bool:

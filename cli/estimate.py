@@ -1,12 +1,9 @@
 """`xbar estimate`: energy, time, area and spikes of a run on a chip that does not exist yet."""
 
 import contextlib
-import dataclasses
 import json as json_text
-import math
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,27 +12,14 @@ import click
 from crossbar.experiment.sweep_axes import parse_values
 from device_models.errors import ConfigError, consequence
 from device_models.overrides import override
-from device_models.record import Record, quantity
 
-from .text import si
+from .text import ascii_units, si
 
 if TYPE_CHECKING:
-    from crossbar.datasets.encode import Data
-    from crossbar.energy.chip import Chip
-    from crossbar.energy.costs import Costs
-    from crossbar.energy.counts import RunCounts
-    from crossbar.energy.results import Estimate
-    from crossbar.energy.study import Explored, Studied, Study
+    from crossbar.energy.results import ChipEstimate
+    from crossbar.energy.study import DesignPoint, Study
 
 CHIP = "proposal_28nm"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Estimating(Record):
-    """Settings of the command."""
-
-    seed: int = quantity("", 0, 2**31 - 1, default=0)
-    draws: int = quantity("draws", 0, 1_000_000, default=2000)
 
 
 @click.command()
@@ -86,14 +70,21 @@ def estimate(
       xbar estimate --network net.yaml --rates 4,5 --out assumed
     """
     given = {n: (text, "--" + n) for n, text in typed.items() if text is not None}
-    with consequence("nothing was written"):
+    from crossbar.api.estimation import Estimating
+    from crossbar.api.estimation import estimate as run_study
+
+    with consequence("nothing was written"), ProgressBar() as progress:
         settings = override(Estimating(), given)
         folders, axes = split(runs, sweeps)
         check_use(folders, network, rates, axes, out, pareto=pareto)
         target = folder_of(folders, out)
-        study = studied(folders, network, rates, chips, costs, axes, data_dir, settings)
-        pages = written(study, target, figures=not no_figures)
-    click.echo(as_text(study) if as_json else page(study, pages, pareto=pareto))
+        study = run_study(
+            folders, chips=chips, costs=costs, network=network, rates=hertz(rates), sweeps=axes,
+            settings=settings, data_dir=data_dir,
+            notice=lambda line: click.echo(line, err=True), progress=progress,
+        )  # fmt: skip
+        pages = write_pages(study, target, figures=not no_figures)
+    click.echo(json_of(study) if as_json else summary(study, pages, pareto=pareto))
 
 
 def split(runs: Sequence[str], sweeps: Sequence[str]) -> tuple[list[Path], dict[str, list[float]]]:
@@ -147,156 +138,57 @@ def folder_of(folders: Sequence[Path], out: str | None) -> Path:
     return target
 
 
-def studied(
-    folders: Sequence[Path],
-    network: str | None,
-    rates: str | None,
-    chip_names: Sequence[str],
-    cost_names: Sequence[str],
-    axes: Mapping[str, list[float]],
-    data_dir: str | None,
-    settings: Estimating,
-) -> "Study":
-    """Count, price, draw and explore."""
-    from crossbar.energy.assumed import assumed_run
-    from crossbar.energy.chip import load_chip
-    from crossbar.energy.costs import load_costs
-    from crossbar.energy.counts import counts_of_run
-    from crossbar.energy.metrics import metrics
-    from crossbar.energy.study import Study
-    from crossbar.energy.uncertainty import tornado
-    from device_models.streams import stream
-
-    chips = [load_chip(name) for name in chip_names]
-    costs = load_costs(("default", *cost_names))
-    if network is not None and rates is not None:
-        generator = stream("assumed", settings.seed)
-        runs = [assumed_run(Path(network), hertz(rates), generator=generator)]
-    else:
-        runs = [counts_of_run(folder) for folder in folders]
-    names = zip(short_names(runs), runs, strict=True)
-    return Study(
-        runs=tuple(
-            estimate_run(name, run, chip, costs, settings, alone=len(chips) == 1)
-            for name, run in names
-            for chip in chips
-        ),
-        costs=("default", *cost_names),
-        draws=settings.draws,
-        seed=settings.seed,
-        bars=tuple(tornado(runs[0], chips[0], costs)),
-        metrics=tuple(metrics(run) for run in runs for _ in chips),
-        explored=explored(folders[0], axes, chips[0], costs, data_dir) if axes else (),
-    )
-
-
-def estimate_run(
-    name: str, run: "RunCounts", chip: "Chip", costs: "Costs", settings: Estimating, *, alone: bool
-) -> "Studied":
-    """One run on one chip; each draws the same constants."""
-    from crossbar.energy.estimate import estimate as estimated
-    from crossbar.energy.study import Studied
-    from crossbar.energy.uncertainty import monte_carlo
-    from device_models.streams import stream
-
-    generator, draws = stream("costs", settings.seed), settings.draws
-    result = estimated(run, chip, costs)
-    certain = monte_carlo(run, chip, costs, draws=draws, generator=generator) if draws else {}
-    return Studied(name if alone else f"{name} on {chip.name}", result, certain)
-
-
-def hertz(text: str) -> list[float]:
-    """`4,5` as numbers.
+def hertz(text: str | None) -> list[float]:
+    """`4,5` as numbers; none where nothing was typed.
 
     Raises:
         ConfigError: They are none.
     """
     try:
-        return [float(part) for part in text.split(",")]
+        return [float(part) for part in text.split(",")] if text else []
     except ValueError:
         raise ConfigError(f"--rates takes numbers in Hz such as 4,5, not {text!r}") from None
 
 
-def short_names(runs: "Sequence[RunCounts]") -> list[str]:
-    """Names of the folders; their paths where two share a name."""
-    names = [Path(run.folder).name or run.folder for run in runs]
-    return names if len(set(names)) == len(names) else [run.folder for run in runs]
+class ProgressBar:
+    """A bar on the terminal that appears with the first chip that is tested."""
+
+    def __init__(self) -> None:
+        """Nothing is shown yet."""
+        self.end = contextlib.ExitStack()
+        self.bar: Any = None
+
+    def __enter__(self) -> "ProgressBar":
+        """Nothing is shown yet."""
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        """Leave the line of the bar."""
+        self.end.close()
+
+    def __call__(self, done: int, total: int) -> None:
+        """Show how many chips are tested."""
+        if self.bar is None:
+            bar = click.progressbar(length=total, label="chips tested", file=sys.stderr)
+            self.bar = self.end.enter_context(bar)
+        self.bar.update(done - self.bar.pos)
 
 
-def explored(
-    folder: Path,
-    axes: Mapping[str, list[float]],
-    chip: "Chip",
-    costs: "Costs",
-    data_dir: str | None,
-) -> "tuple[Explored, ...]":
-    """The run on every chip of a sweep, with the Pareto front of accuracy, energy and area."""
-    import numpy as np
-
-    from crossbar.datasets.encode import encode
-    from crossbar.datasets.fashion_mnist import load
-    from crossbar.energy.design_space import explore, front
-    from crossbar.energy.estimate import estimate as estimated
-    from crossbar.energy.study import Explored
-    from crossbar.experiment.run import Run
-
-    if "adc_bits" in axes and chip.adc_kind == "none":
-        raise ConfigError(f"the chip {chip.name!r} has no converters: adc_bits cannot be swept")
-    run, total = Run.open(folder), math.prod(map(len, axes.values()))
-    with contextlib.ExitStack() as end:
-        bar = click.progressbar(length=total, label="chips tested", file=sys.stderr)
-
-        def data() -> "Data":
-            """The images; the axes are valid by now, and something has to be tested."""
-            end.enter_context(bar)
-            images = load(Path(data_dir) if data_dir else None, notice=notice)
-            return encode(images, run.config.network)
-
-        points = explore(
-            folder, axes, data=data, progress=lambda done, _: bar.update(done - bar.pos)
-        )
-    estimates = [estimated(p.counts, changed(chip, p.settings), costs) for p in points]
-    costs_of = [
-        [-p.accuracy, e.joules.typical, e.m2.typical]
-        for p, e in zip(points, estimates, strict=True)
-    ]
-    best = set(front(np.array(costs_of)))
-    return tuple(
-        Explored(p.settings, p.accuracy, e, i in best)
-        for i, (p, e) in enumerate(zip(points, estimates, strict=True))
-    )
-
-
-def notice(line: str) -> None:
-    """A line for the person who waits."""
-    click.echo(line, err=True)
-
-
-def changed(chip: "Chip", settings: Mapping[str, float]) -> "Chip":
-    """The chip with the settings of one point of a sweep; what is no part of it is left out."""
-    values = dict(settings)
-    if "tile" in values:
-        values["tile_rows"] = values["tile_columns"] = values.pop("tile")
-    names = {field.name for field in dataclasses.fields(chip)}
-    changes: dict[str, Any] = {name: value for name, value in values.items() if name in names}
-    return dataclasses.replace(chip, **changes)
-
-
-def written(study: "Study", folder: Path, *, figures: bool) -> list[Path]:
+def write_pages(study: "Study", folder: Path, *, figures: bool) -> list[Path]:
     """The report, drawn by the figures."""
     from crossbar.reports.energy import write_report
 
     return write_report(study, folder, figures=figures)
 
 
-def as_text(study: "Study") -> str:
+def json_of(study: "Study") -> str:
     """Everything as JSON: what `estimate.json` holds."""
     from crossbar.reports.energy import content
 
     return json_text.dumps(content(study), indent=2, allow_nan=False)
 
 
-def page(study: "Study", pages: Sequence[Path], *, pareto: bool) -> str:
+def summary(study: "Study", pages: Sequence[Path], *, pareto: bool) -> str:
     """What a person reads: the first run in full, then the others and the sweep."""
     lines = [*headline(study.first), "", *components(study.first)]
     if len(study.runs) > 1:
@@ -307,39 +199,39 @@ def page(study: "Study", pages: Sequence[Path], *, pareto: bool) -> str:
     return "\n".join([*(line.rstrip() for line in lines), "", f"{'report':<26}{report}"])
 
 
-def headline(e: "Estimate") -> list[str]:
+def headline(e: "ChipEstimate") -> list[str]:
     """The numbers that a proposal quotes."""
     from crossbar.reports.energy_limits import MARGIN_POINTS
     from crossbar.reports.energy_numbers import cells, quantities, untested
 
     lines = [f"{'':<26}{'low':>14}{'typical':>14}{'high':>14}{'dense, typical':>18}"]
     for q in quantities(e):
-        cells_text = "".join(f"{plain(text):>14}" for text in cells(q.value, q.unit, si))
-        dense = plain(cells(q.dense, q.unit, si)[1]) if q.dense else ""
-        lines.append(f"{q.name:<26}{cells_text}{dense:>18}")
-    head = e.headline()
-    sop, dense_sop = (head[f"synaptic_operations_per_inference{of}"] for of in ("", "_dense"))
+        ends = "".join(f"{ascii_units(text):>14}" for text in cells(q.value, q.unit, si))
+        dense = ascii_units(cells(q.dense, q.unit, si)[1]) if q.dense else ""
+        lines.append(f"{q.name:<26}{ends}{dense:>18}")
+    numbers = e.headline()
+    sop, dense_sop = (numbers[f"synaptic_operations_per_inference{of}"] for of in ("", "_dense"))
     lines += [
         f"{'SOP of an inference':<26}{sop:,.0f} of {dense_sop:,.0f} dense",
-        f"{'spikes of an inference':<26}{head['spikes_per_inference']:.1f} sent "
-        f"({head['spikes_per_neuron']:.3f} a neuron), "
-        f"{head['input_spikes_per_inference']:.1f} come in",
-        f"{'TOPS/W at':<26}{head['precision']}; {head['utilisation']:.0%} of {head['tiles']} tiles",
+        f"{'spikes of an inference':<26}{numbers['spikes_per_inference']:.1f} sent "
+        f"({numbers['spikes_per_neuron']:.3f} a neuron), "
+        f"{numbers['input_spikes_per_inference']:.1f} come in",
+        f"{'TOPS/W at':<26}{numbers['precision']}; {numbers['utilisation']:.0%} of {numbers['tiles']} tiles",
         f"{'network time':<26}{si(e.seconds_real, 's')} an inference",
     ]
     if e.lifetime_days is None:
         lines.append(f"{'lifetime':<26}unknown: the device file gives no endurance")
-    if head["assumed"]:
+    if numbers["assumed"]:
         return [*lines, f"{'assumed':<26}spikes at the given rates; this network was never run"]
-    low, high = head["accuracy_interval"]
+    low, high = numbers["accuracy_interval"]
     lines.append(
-        f"{'simulated accuracy':<26}{head['accuracy']:.2%} ({low:.2%} to {high:.2%}); a chip may "
+        f"{'simulated accuracy':<26}{numbers['accuracy']:.2%} ({low:.2%} to {high:.2%}); a chip may "
         f"score {MARGIN_POINTS} points less"
     )
     return [*lines, *([f"{'note':<26}{untested(e)}"] if untested(e) else [])]
 
 
-def components(e: "Estimate") -> list[str]:
+def components(e: "ChipEstimate") -> list[str]:
     """Where the energy of an inference goes."""
     from crossbar.energy.results import COMPONENT_NAMES, COMPONENTS
     from crossbar.reports.energy_numbers import by_component
@@ -365,22 +257,17 @@ def compared(study: "Study") -> list[str]:
     return lines
 
 
-def chips(points: "Sequence[Explored]", *, pareto: bool) -> list[str]:
+def chips(explored: "Sequence[DesignPoint]", *, pareto: bool) -> list[str]:
     """One line per chip of a sweep."""
     from crossbar.energy.study import settings_name
 
     lines = [f"{'chip':<34}{'accuracy':>10}{'energy':>12}{'area':>14}  front"]
-    for each in points:
-        if each.best or not pareto:
+    for each in explored:
+        if each.pareto_optimal or not pareto:
             e = each.estimate
             lines.append(
                 f"{settings_name(each.settings):<34}{each.accuracy:>10.2%}"
                 f"{si(e.joules.typical, 'J'):>12}{1e6 * e.m2.typical:>10.3g} mm2"
-                f"{'  *' if each.best else ''}"
+                f"{'  *' if each.pareto_optimal else ''}"
             )
     return lines
-
-
-def plain(text: str) -> str:
-    """A unit as a terminal without superscripts shows it."""
-    return text.replace("\N{SUPERSCRIPT TWO}", "2")

@@ -11,8 +11,6 @@ import click
 
 from device_models.errors import ConfigError, DataError, XbarError
 
-from .text import said
-
 if TYPE_CHECKING:
     from device_models.fitting.measurements import Measurements
     from device_models.fitting.options import Options
@@ -84,13 +82,16 @@ def fit(
     try:
         count, number = whole("--bootstrap", bootstrap, 100_000), whole("--seed", seed, 2**32)
         target = free(Path(output), force=force)
-        kept = tuple(name.strip() for name in keep.split(",")) if keep else ()
-        found = fitted(files, format_name, preset, model, options(reading), count, number, kept)
-        write(found, target)
+        kept_fields = tuple(name.strip() for name in keep.split(",")) if keep else ()
+        result = fitted(
+            files, format_name, preset, model, options(reading), count, number, kept_fields
+        )
+        write(result, target)
     except XbarError as e:
-        raise type(e)(said(str(e).replace("nothing was read", NOTHING), NOTHING)) from e
-    pages = reported(found, report, number) if report else []
-    click.echo(as_text(found, target, pages) if as_json else table(found, target))
+        text = str(e).replace("nothing was read", NOTHING)
+        raise type(e)(text if "nothing was" in text else f"{text}; {NOTHING}") from e
+    pages = reported(result, report, number) if report else []
+    click.echo(as_text(result, target, pages) if as_json else table(result, target))
 
 
 def whole(label: str, text: str, most: int) -> int:
@@ -111,7 +112,7 @@ def free(path: Path, *, force: bool) -> Path:
 
 
 def options(reading: Mapping[str, Any]) -> "Options":
-    """What the user says about the files."""
+    """What the user states about the files."""
     from device_models.fitting.options import Options
     from device_models.overrides import override
 
@@ -168,26 +169,26 @@ def sizes(measurements: "Measurements") -> str:
     return f"{len(measurements.devices)} devices: {parts}"
 
 
-def write(found: "Fit", path: Path) -> None:
+def write(result: "Fit", path: Path) -> None:
     """Write the device file, whole or not at all."""
     from device_models.atomic import write as write_atomic
     from device_models.registry import name_of
     from device_models.schema import dump
 
     text = "# Fitted by `xbar fit`; every number carries its status and source.\n"
-    text += dump(found.model, ("model", name_of(found.model)))
+    text += dump(result.model, ("model", name_of(result.model)))
     try:
         write_atomic(path, text.encode())
     except PermissionError as e:
         raise DataError(f"{path}: {e.strerror}; {NOTHING}") from e
 
 
-def reported(found: "Fit", folder: str, seed: int) -> list[Path]:
+def reported(result: "Fit", folder: str, seed: int) -> list[Path]:
     """The report, drawn by the figures."""
     from crossbar.reports.fit import write_report
 
     notice(f"drawing the report in {folder} ...")
-    pages: list[Path] = write_report(found, Path(folder), seed=seed)
+    pages: list[Path] = write_report(result, Path(folder), seed=seed)
     return pages
 
 
@@ -196,31 +197,31 @@ def notice(text: str) -> None:
     click.echo(text, err=True)
 
 
-def as_text(found: "Fit", path: Path, pages: list[Path]) -> str:
+def as_text(result: "Fit", path: Path, pages: list[Path]) -> str:
     """Everything as JSON."""
     tree = {
         "device": str(path),
-        "status": found.model.status,
-        "estimates": [dataclasses.asdict(e) for e in found.estimates],
-        "candidates": [dataclasses.asdict(c) for c in found.candidates],
+        "status": result.model.status,
+        "estimates": [dataclasses.asdict(e) for e in result.estimates],
+        "candidates": [dataclasses.asdict(c) for c in result.candidates],
         "files": [
             {"path": n.path, "format": n.format, "used": n.used, "dropped": dict(n.dropped)}
-            for n in found.measurements.notes
+            for n in result.measurements.notes
         ],
-        "warnings": list(found.warnings),
+        "warnings": list(result.warnings),
         "report": [str(page) for page in pages],
     }
     return json_text.dumps(tree, indent=2, allow_nan=False)
 
 
-def table(found: "Fit", path: Path) -> str:
+def table(result: "Fit", path: Path) -> str:
     """Parameters with value, interval, status and source; then models and warnings.
 
     What nobody measured and the device leaves at its default, switched off, is not shown.
     """
     rows = [("parameter", "value", "95 % interval", "unit", "status", "source")]
-    defaults = {f.name: f.default for f in dataclasses.fields(found.model)}
-    shown = [e for e in found.estimates if e.status == "measured" or e.value != defaults[e.name]]
+    defaults = {f.name: f.default for f in dataclasses.fields(result.model)}
+    shown = [e for e in result.estimates if e.status == "measured" or e.value != defaults[e.name]]
     for e in shown:
         measured = e.status == "measured"
         span = f"{e.low:.4g} .. {e.high:.4g}" if measured else ""
@@ -234,12 +235,12 @@ def table(found: "Fit", path: Path) -> str:
     lines += [
         f"model {c.name}: {c.log_likelihood:.4f} per held-out pulse"
         + (f", {c.difference:.4f} +/- {c.standard_error:.4f}" if c.difference else ", best")
-        for c in found.candidates
+        for c in result.candidates
         if math.isfinite(c.log_likelihood)
     ]
-    if hidden := len(found.estimates) - len(shown):
+    if hidden := len(result.estimates) - len(shown):
         lines.append(f"{hidden} more parameters keep their default: --json lists them")
-    lines += [f"warning: {text}" for text in found.warnings]
+    lines += [f"warning: {text}" for text in result.warnings]
     return "\n".join([*(line.rstrip() for line in lines), f"device {path}"])
 
 

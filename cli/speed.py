@@ -1,4 +1,4 @@
-"""How fast this machine runs the kernels, and what the README says of another."""
+"""How fast this machine runs the kernels, and the times of the README's machine."""
 
 import os
 import time
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 SAMPLES = 1024
 ROUNDS = 7
-SPIKING = 0.42  # share of the pixels that spike, that of Fashion-MNIST
+SPIKING = 0.42  # fraction of the pixels that spike, that of Fashion-MNIST
 SIGMA = 1.8e-3  # of the weights: about 40 hidden spikes an image, as in a network under training
 
 # The table of the README, microseconds a sample by (what runs, threads), and where it was measured.
@@ -26,12 +26,12 @@ REFERENCE: Mapping[tuple[str, int], float] = {
 
 def processors() -> int:
     """How many processors this process may use."""
-    own = getattr(os, "sched_getaffinity", None)
-    return len(own(0)) if own else os.cpu_count() or 1
+    affinity = getattr(os, "sched_getaffinity", None)
+    return len(affinity(0)) if affinity else os.cpu_count() or 1
 
 
 def microseconds(threads: list[int]) -> dict[tuple[str, int], float]:
-    """Microseconds a sample, the least of some rounds in which every case has its turn.
+    """Microseconds a sample, the least of `ROUNDS` rounds over all cases.
 
     Runs synthetic latency-coded images through 784-100-10 with ideal devices.
     The least, because what else runs on the machine can only slow it down.
@@ -53,7 +53,7 @@ def microseconds(threads: list[int]) -> dict[tuple[str, int], float]:
             began = time.perf_counter()
             run()
             times[key].append(1e6 * (time.perf_counter() - began) / SAMPLES)
-    return {key: min(found) for key, found in times.items()}
+    return {key: min(durations) for key, durations in times.items()}
 
 
 def images() -> "tuple[Network, Data]":
@@ -68,7 +68,8 @@ def images() -> "tuple[Network, Data]":
     grey = draw.integers(52, 256, (SAMPLES, 28, 28)) * (draw.random((SAMPLES, 28, 28)) < SPIKING)
     events = latency_code(grey.astype(np.uint8), steps=network.steps)
     labels = draw.integers(0, network.classes, SAMPLES)
-    return network, Data(events, labels, events, labels)
+    digits = tuple(map(str, range(network.classes)))
+    return network, Data(events, labels, events, labels, digits, (28, 28))
 
 
 def case(network: "Network", data: "Data", threads: int, *, learns: bool) -> Callable[[], None]:
@@ -77,7 +78,7 @@ def case(network: "Network", data: "Data", threads: int, *, learns: bool) -> Cal
 
     from crossbar.snn.engines.events import Engine
     from crossbar.snn.network import initial_weights
-    from crossbar.synapses.synapses import EffectiveWeights
+    from crossbar.synapses.effective import EffectiveWeights
 
     weights = initial_weights(network, generator=np.random.default_rng(0))
     quiet = np.zeros((0, 0), np.float32)

@@ -1,17 +1,11 @@
 """Words and numbers as every command prints them."""
 
 import importlib
-import math
 from typing import Any
 
 import click
 
-PREFIXES = {-15: "f", -12: "p", -9: "n", -6: "u", -3: "m", 0: "", 3: "k", 6: "M", 9: "G"}
-
-
-def said(message: str, nothing: str) -> str:
-    """The message, ending in what did not happen unless it says so already."""
-    return message if "nothing was" in message else f"{message}; {nothing}"
+from device_models.units import MICRO, format_si
 
 
 class TableOption(click.Option):
@@ -33,11 +27,11 @@ class TableOption(click.Option):
         return super().get_help_record(ctx)
 
 
+def ascii_units(text: str) -> str:
+    """Units as a terminal without other letters shows them: `um2`."""
+    return text.replace(MICRO, "u").replace("\N{SUPERSCRIPT TWO}", "2")
+
+
 def si(value: float, unit: str) -> str:
     """Three digits and a metric prefix: `1.5 kohm`."""
-    if value == 0.0:
-        return f"0 {unit}"
-    # In two steps: 999.9 is printed as 1e+03 and belongs to the next prefix.
-    rounded = float(f"{value:.3g}")
-    exponent = min(max(3 * math.floor(math.log10(rounded) / 3 + 1e-12), -15), 9)
-    return f"{rounded / 10.0**exponent:.3g} {PREFIXES[exponent]}{unit}"
+    return ascii_units(format_si(value, unit, digits=3))

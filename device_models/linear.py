@@ -8,8 +8,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .model import DeviceModel, DeviceState, Programmed, StepLaw, check_shapes
+from .model import DeviceModel, DeviceState, Programmed, check_shapes
 from .record import quantity
+from .step_law import StepLaw
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,10 +25,6 @@ class FineSteps(DeviceModel, ABC):
     def manufacture(self, shape: tuple[int, int], *, generator: torch.Generator) -> DeviceState:
         """See `DeviceModel.manufacture`; every device is the same."""
         return DeviceState(torch.full(shape, self.g_min_siemens), {}, {})
-
-    def step_siemens(self, g: Tensor, counts: Tensor) -> Tensor:
-        """See `DeviceModel.step_siemens`: the same everywhere."""
-        return torch.full_like(g, self.window_siemens / self.states)
 
     def step_law(self, polarity: int) -> StepLaw:
         """See `DeviceModel.step_law`."""

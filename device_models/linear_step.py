@@ -2,12 +2,9 @@
 
 from dataclasses import dataclass
 
-from torch import Tensor
-
-from . import physics
-from .model import StepLaw
 from .pulsed import Pulsed
 from .record import quantity
+from .step_law import StepLaw
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,15 +29,8 @@ class LinearStep(Pulsed):
     reset_fraction: float = quantity("", 1e-6, 1.0)
     reset_slope: float = quantity("", -10.0, 1e3)
 
-    def step_siemens(self, g: Tensor, counts: Tensor) -> Tensor:
-        """See `DeviceModel.step_siemens`; at least `physics.LEAST_STEP_SIEMENS`."""
-        x = (g - self.g_min_siemens).div_(self.window_siemens)
-        slope = physics.by_sign(counts, self.set_slope, self.reset_slope, g.dtype)
-        scale = physics.by_sign(counts, self.set_fraction, self.reset_fraction, g.dtype)
-        return physics.at_least((slope * x + 1.0) * scale.mul_(self.window_siemens))
-
     def step_law(self, polarity: int) -> StepLaw:
         """See `DeviceModel.step_law`."""
         if polarity > 0:
-            return StepLaw(self.set_fraction, self.set_fraction * self.set_slope)
-        return StepLaw(self.reset_fraction, self.reset_fraction * self.reset_slope)
+            return StepLaw(self.set_fraction, level=1.0, slope=self.set_slope)
+        return StepLaw(self.reset_fraction, level=1.0, slope=self.reset_slope)

@@ -8,7 +8,10 @@ import torch
 from torch import Tensor
 
 from .errors import ConfigError, ShapeError
-from .record import Record, quantity
+from .record import Record, choice, quantity
+from .step_law import StepLaw, step_siemens
+
+STATUSES = ("measured", "digitised", "literature", "invented")
 
 
 class DeviceState(NamedTuple):
@@ -39,19 +42,6 @@ class Programmed(NamedTuple):
     where: Tensor | None = None
 
 
-class StepLaw(NamedTuple):
-    """Expected step of one polarity: (level + slope x + scale exp(rate x)) W, for fast code.
-
-    W is the width of the window and x = (g - g_min) / W. What comes out below
-    `physics.LEAST_STEP_SIEMENS` counts as that. `DeviceModel.step_siemens` is the slow reference.
-    """
-
-    level: float = 0.0
-    slope: float = 0.0
-    scale: float = 0.0
-    rate: float = 0.0
-
-
 @dataclass(frozen=True, kw_only=True)
 class DeviceModel(Record, ABC):
     """One kind of device: parameters, and pure functions of the state of an array of them.
@@ -60,17 +50,17 @@ class DeviceModel(Record, ABC):
     function never changes its arguments. A model is abstract or never subclassed.
     """
 
-    status: str
+    status: str = choice(STATUSES)
     sources: dict[str, str]
     g_min_siemens: float = quantity("S", 0.0, 1.0)
     g_max_siemens: float = quantity("S", 1e-9, 1.0)
 
     def __post_init__(self) -> None:
-        """Check the fields, the window, the status and the sources.
+        """Check the fields, the window and the sources.
 
         Raises:
-            ConfigError: A field is outside its range, the window is empty, the status is unknown,
-                or a source is given for a parameter that does not exist.
+            ConfigError: A field is outside its range, the window is empty, or a source is given for
+                a parameter that does not exist.
         """
         super().__post_init__()
         if not self.g_min_siemens < self.g_max_siemens:
@@ -78,9 +68,6 @@ class DeviceModel(Record, ABC):
                 f"the window is empty: g_min_siemens = {self.g_min_siemens:g} must be below "
                 f"g_max_siemens = {self.g_max_siemens:g}"
             )
-        if self.status not in STATUSES:
-            allowed = ", ".join(STATUSES)
-            raise ConfigError(f"status must be one of {allowed}, not {self.status!r}")
         strangers = set(self.sources) - set(self.__dataclass_fields__)
         if strangers:
             raise ConfigError(f"sources names unknown parameters: {', '.join(sorted(strangers))}")
@@ -124,18 +111,24 @@ class DeviceModel(Record, ABC):
             ShapeError: `counts` or `selected` does not have the shape of `state.g`.
         """
 
-    @abstractmethod
     def step_siemens(self, g: Tensor, counts: Tensor) -> Tensor:
         """Expected size of the next pulse at conductance `g`, SET where `counts` > 0, else RESET.
 
-        What the data sheet of the type tells a trainer: it knows no device-to-device spread.
+        What the data sheet of the type tells a trainer: it knows no device-to-device spread. A
+        model without a `step_law` gives its own.
 
         Args:
             g: Conductance, siemens, any shape.
             counts: Only the sign is used; broadcasts against `g`.
         Returns:
-            Positive siemens.
+            Siemens, at least `physics.LEAST_STEP_SIEMENS`.
         """
+        up, down = self.step_law(1), self.step_law(-1)
+        if up is None or down is None:
+            raise NotImplementedError(
+                f"{type(self).__name__} gives neither step_law nor step_siemens"
+            )
+        return step_siemens(g, counts, up, down, self.g_min_siemens, self.window_siemens)
 
     def step_law(self, polarity: int) -> StepLaw | None:
         """`step_siemens` of SET (polarity > 0) or RESET as numbers; None if it has no such form."""
@@ -175,9 +168,6 @@ class DeviceModel(Record, ABC):
     @abstractmethod
     def pulses(self, counts: Tensor) -> tuple[int, int]:
         """How many SET and RESET pulses a board sends for these counts."""
-
-
-STATUSES = ("measured", "digitised", "literature", "invented")
 
 
 def check_shapes(state: DeviceState, counts: Tensor, selected: Tensor) -> None:

@@ -52,9 +52,9 @@ class Levels(NamedTuple):
         if not self.quantiles_siemens:
             return self.median_siemens * torch.exp(self.sigma * score)
         table = torch.tensor((self.probabilities, self.quantiles_siemens), dtype=torch.float64)
-        place, part = physics.between(score.contiguous(), torch.special.ndtri(table[0]))
+        interval, part = physics.between(score.contiguous(), torch.special.ndtri(table[0]))
         logs = table[1].log().to(score.dtype)
-        return torch.lerp(logs[place], logs[place + 1], part).exp()
+        return torch.lerp(logs[interval], logs[interval + 1], part).exp()
 
 
 def levels(p: "Pulsed", sign: int) -> Levels:

@@ -74,7 +74,7 @@ class _Typed:
         if self.text is not None:
             yield at, self.label
         for name, node in self.below.items():
-            yield from node.leaves(_join(at, name))
+            yield from node.leaves(dotted(at, name))
 
     @property
     def labels(self) -> str:
@@ -101,13 +101,13 @@ class _Changes:
             if name in fields:
                 field, hint = fields[name]
                 value = default_of(field) if old is None else getattr(old, name)
-                values[name] = self.value(value, field, hint, _join(at, name), node)
+                values[name] = self.value(value, field, hint, dotted(at, name), node)
             elif name != key:
                 self.unknown(at, name, node, fields)
             for inner, below in node.below.items() if name == key else ():  # it has no fields
-                self.unknown(_join(at, name), inner, below, ())
+                self.unknown(dotted(at, name), inner, below, ())
         if old is None and (absent := missing(cls, values)):
-            keys = ", ".join(_join(at, name) for name in absent)
+            keys = ", ".join(dotted(at, name) for name in absent)
             self.problems.append(f"{typed.labels} needs {keys} too")
         if len(self.problems) > before:
             return None
@@ -141,7 +141,7 @@ class _Changes:
         for name, node in typed.below.items():
             if is_dict or name in items:
                 value = items.get(name)
-                items[name] = self.value(value, field, item_hint(hint), _join(at, name), node)
+                items[name] = self.value(value, field, item_hint(hint), dotted(at, name), node)
             else:
                 self.unknown(at, name, node, items)
         return items if is_dict else tuple(items.values())
@@ -158,7 +158,7 @@ class _Changes:
             words = f"one of {', '.join(classes)}" + " or null" * optional
             self.problems.append(spec.refusal(named[0].label, named[0].text, words))
         elif not named and old is None:
-            what = f"{_join(at, spec.key)}, one of {', '.join(classes)}"
+            what = f"{dotted(at, spec.key)}, one of {', '.join(classes)}"
             self.problems.append(f"{typed.labels} needs {what} too")
         else:
             cls = classes[str(named[0].text)] if named else cls
@@ -168,10 +168,10 @@ class _Changes:
 
     def unknown(self, at: str, name: str, typed: _Typed, known: Collection[str]) -> None:
         """Say that there is no such field, and which may be meant: one here, or one elsewhere."""
-        for full, label in typed.leaves(_join(at, name)):
-            rest = full.removeprefix(_join(at, name))
+        for full, label in typed.leaves(dotted(at, name)):
+            rest = full.removeprefix(dotted(at, name))
             if near := nearest(name, known):
-                meant = _join(at, near) + rest
+                meant = dotted(at, near) + rest
             else:
                 rows = (row[0] for row in describe(self.root))
                 leaf = full.rpartition(".")[2]
@@ -190,6 +190,6 @@ def _parse_list(field: Field[Any], hint: Any, text: str) -> Any:
     return tuple(parse(field, get_args(plain)[0], item.strip()) for item in items)
 
 
-def _join(at: str, name: str) -> str:
+def dotted(at: str, name: str) -> str:
     """The full name of a field."""
     return f"{at}.{name}" if at else name

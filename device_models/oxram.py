@@ -1,14 +1,10 @@
 """Oxide RRAM: gradual soft-bound SET and RESET with an exponential law."""
 
-import math
 from dataclasses import dataclass
 
-from torch import Tensor
-
-from . import physics
-from .model import StepLaw
 from .pulsed import Pulsed
 from .record import quantity
+from .step_law import StepLaw
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,18 +28,9 @@ class Oxram(Pulsed):
     reset_fraction: float = quantity("", 1e-6, 1.0)
     reset_beta: float = quantity("", -20.0, 20.0)
 
-    def step_siemens(self, g: Tensor, counts: Tensor) -> Tensor:
-        """See `DeviceModel.step_siemens`: the mean step of a device of median gain."""
-        x = (g - self.g_min_siemens).div_(self.window_siemens)
-        # One exponential: exp(-beta x) and exp(-beta (1 - x)) differ in offset and slope alone.
-        up = physics.rising(counts, g.dtype)
-        offset = physics.choose(up, 0.0, -self.reset_beta)
-        slope = physics.choose(up, -self.set_beta, self.reset_beta)
-        scale = physics.choose(up, self.set_fraction, self.reset_fraction)
-        return (slope * x).add_(offset).exp_().mul_(scale.mul_(self.window_siemens))
-
     def step_law(self, polarity: int) -> StepLaw:
         """See `DeviceModel.step_law`."""
         if polarity > 0:
-            return StepLaw(scale=self.set_fraction, rate=-self.set_beta)
-        return StepLaw(scale=self.reset_fraction * math.exp(-self.reset_beta), rate=self.reset_beta)
+            return StepLaw(self.set_fraction, bend=1.0, rate=-self.set_beta)
+        beta = self.reset_beta
+        return StepLaw(self.reset_fraction, bend=1.0, offset=-beta, rate=beta)

@@ -52,10 +52,10 @@ def at_least(step_siemens: Tensor) -> Tensor:
 def between(values: Tensor, knots: Tensor | tuple[float, ...]) -> tuple[Tensor, Tensor]:
     """The interval of rising knots each value is in, and how far along it (0..1, held outside)."""
     grid = torch.as_tensor(knots, dtype=values.dtype)
-    place = _interval(values.flatten(), grid)
-    low, high = grid.index_select(0, place), grid.index_select(0, place + 1)
+    interval = _interval(values.flatten(), grid)
+    low, high = grid.index_select(0, interval), grid.index_select(0, interval + 1)
     part = (values.flatten() - low).div_(high.sub_(low)).clamp_(0.0, 1.0)
-    return place.view_as(values), part.view_as(values)
+    return interval.view_as(values), part.view_as(values)
 
 
 def _interval(values: Tensor, grid: Tensor) -> Tensor:
@@ -75,8 +75,8 @@ def _interval(values: Tensor, grid: Tensor) -> Tensor:
     edges = first + width * (torch.arange(int(count) + 2, dtype=torch.float64) - 0.1)
     least = torch.bucketize(edges, grid[1:-1].double())
     cell = ((values - first) / width).clamp_(0.0, int(count) + 1.0).long()
-    place = least.index_select(0, cell)
-    return place.add_(values > grid.index_select(0, place + 1)).clamp_(max=len(grid) - 2)
+    interval = least.index_select(0, cell)
+    return interval.add_(values > grid.index_select(0, interval + 1)).clamp_(max=len(grid) - 2)
 
 
 def growing_fraction(
@@ -123,8 +123,8 @@ def step_fluctuation(
     Source:
         P. Dutta and P. M. Horn, Rev. Mod. Phys. 53, 497-516, 1981.
     """
-    kept, fresh = (part.to(slow.dtype)[:, None, None] for part in memory(seconds, times))
-    return kept * slow + fresh * torch.randn(slow.shape, generator=generator)
+    decay, innovation = (part.to(slow.dtype)[:, None, None] for part in memory(seconds, times))
+    return decay * slow + innovation * torch.randn(slow.shape, generator=generator)
 
 
 def memory(seconds: float, times: list[float]) -> tuple[Tensor, Tensor]:
@@ -152,7 +152,7 @@ def relaxation_siemens(
     return x.log().sub_(x).add_(1.0).mul_(sharpness).exp_().mul_(amount_siemens)
 
 
-def draw_kicks(shape: torch.Size, tail_sigma: float, *, generator: torch.Generator) -> Tensor:
+def draw_relaxation(shape: torch.Size, tail_sigma: float, *, generator: torch.Generator) -> Tensor:
     """Random factor z of the relaxation, one per pulse: symmetric, with tails if asked for.
 
     z is normal times a log-normal of median 1 and spread `tail_sigma`: a few devices relax much

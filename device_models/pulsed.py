@@ -9,8 +9,8 @@ from torch import Tensor
 
 from . import open_loop, physics
 from .errors import ConfigError
+from .indexing import at, most_first, put, reached
 from .model import DeviceModel, DeviceState, Programmed, check_shapes
-from .places import at, most_first, put, reached
 from .record import quantity
 
 
@@ -18,7 +18,7 @@ from .record import quantity
 class Pulsed(DeviceModel, ABC):
     """A device whose every pulse moves it by its step law times its own random factor.
 
-    A subclass gives `step_siemens`. What is left at its default is switched off.
+    A subclass gives `step_law`, or `step_siemens`. What is left at its default is switched off.
 
     Pulse. One pulse moves g by a step Normal(1, c2c_sigma) (cycle to cycle) and clips to the
     device's own bounds. a is log-normal of unit median and spread d2d_step_sigma, per polarity; the
@@ -42,7 +42,7 @@ class Pulsed(DeviceModel, ABC):
 
     Relaxation. After a pulse the device drifts by (relax_drift + relax_sigma z) L(t), each per
     decade of time and shaped by `physics.relaxation_siemens`, with one z per pulse, heavy tailed
-    by relax_tail_sigma (`physics.draw_kicks`), and L = log10(1 + t / relax_onset_seconds);
+    by relax_tail_sigma (`physics.draw_relaxation`), and L = log10(1 + t / relax_onset_seconds);
     temperature multiplies t by an Arrhenius factor.
 
     Faults. A share of devices is stuck at a conductance that may lie outside the window; the others
@@ -197,10 +197,10 @@ class Pulsed(DeviceModel, ABC):
         moves = self._moves(wanted, traits, left)
         gain = physics.by_sign(wanted, traits["set_gain"], -traits["reset_gain"], g.dtype)
         for done, count in enumerate(reached(often)):  # those that get another pulse come first
-            mine = {name: trait[:count] for name, trait in traits.items()}
-            own = gain[:count] if left is None else gain[:count] * (left[:count] > done)
-            after = self._pulse(g[:count], wanted[:count], own, mine, generator)
-            energy += self._pulse_joules(g[:count] + after, wanted[:count], mine)
+            subset = {name: trait[:count] for name, trait in traits.items()}
+            gains = gain[:count] if left is None else gain[:count] * (left[:count] > done)
+            after = self._pulse(g[:count], wanted[:count], gains, subset, generator)
+            energy += self._pulse_joules(g[:count] + after, wanted[:count], subset)
             g[:count] = after
         g_all = put(state.g, pulsed, g, moves)
         dynamics = self._after_pulses(state, pulsed, often, moves, generator)
@@ -289,14 +289,14 @@ class Pulsed(DeviceModel, ABC):
         """The dynamics after pulses: relaxation starts anew where they moved, wear goes on."""
         dynamics = dict(state.dynamics)
         if "kick" in dynamics:
-            z = physics.draw_kicks(often.shape, self.relax_tail_sigma, generator=generator)
+            z = physics.draw_relaxation(often.shape, self.relax_tail_sigma, generator=generator)
             fresh = {"kick": z, "since_seconds": torch.zeros_like(z, dtype=torch.float64)}
             dynamics |= {
                 name: put(dynamics[name], pulsed, new, moves) for name, new in fresh.items()
             }
         if "pulses" in dynamics:
-            worn = at(dynamics["pulses"], pulsed) + often
-            dynamics["pulses"] = put(dynamics["pulses"], pulsed, worn, None)
+            total = at(dynamics["pulses"], pulsed) + often
+            dynamics["pulses"] = put(dynamics["pulses"], pulsed, total, None)
         return dynamics
 
     def advance(

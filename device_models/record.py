@@ -13,7 +13,7 @@ import math
 import numbers
 import re
 import types
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import MISSING, Field, dataclass
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
@@ -73,21 +73,21 @@ def _field(metadata: Mapping[str, Any], default: Any) -> Any:
 
 @dataclass(frozen=True)
 class Choice:
-    """The keys of a table, as they are at each use: what was registered later counts too."""
+    """The names of a table, as they are at each use: what was registered later counts too."""
 
-    table: Table
+    table: Table | Collection[str]
 
-    def entries(self) -> Mapping[str, Any]:
-        """The table."""
+    def entries(self) -> Any:
+        """The table, or the names alone."""
         return self.table() if callable(self.table) else self.table
 
 
-def choice(table: Table, *, default: Any = MISSING) -> Any:
+def choice(table: Table | Collection[str], *, default: Any = MISSING) -> Any:
     """A dataclass field of type `str` that only holds names out of a table.
 
     Args:
-        table: The table whose keys are allowed, or a function that returns it, for a module that
-            cannot be imported yet.
+        table: The table whose keys are allowed, or names alone; or a function that returns the
+            table, for a module that cannot be imported yet.
         default: The value of a field that is not given; without it the field is required.
     """
     return _field({"choice": Choice(table)}, default)
@@ -126,7 +126,7 @@ class Tagged(Choice):
         return name if cls is None or missing(cls, ()) else cls()
 
     def refusal(self, name: str, value: Any, words: str) -> str:
-        """Why `value` is no such record, as a sentence about `name`; `words` are what is allowed."""
+        """Why `value` is no such record, as a sentence about `name`; `words`: what is allowed."""
         cls = self.classes().get(value) if isinstance(value, str) else None
         if cls is None:
             near = did_you_mean(value, self.entries())
@@ -146,8 +146,8 @@ def tagged(table: Table, *, key: str = "kind", default: Any = MISSING) -> Any:
     tuple of it. A file says `{kind: NAME, ...}`, or `NAME` alone where no field is required.
 
     Args:
-        table: Name -> record class, or name -> class whose attribute `Options` is one; or a function
-            that returns that.
+        table: Name -> record class, or name -> class whose attribute `Options` is one; or a
+            function that returns that.
         key: Of the file that holds the name; no field of the records.
         default: The value of a field that is not given, a record or a name; without it the field is
             required.
@@ -332,10 +332,10 @@ def _rows(name: str, field: Field[Any], hint: Any, value: Any) -> list[tuple[str
     """`describe` of one field."""
     plain, optional = without_none(hint)
     if dataclasses.is_dataclass(value):
-        spec, own = variants(field, plain), describe(value, f"{name}.")
+        spec, rows = variants(field, plain), describe(value, f"{name}.")
         if spec is None:
-            return own
-        return [(f"{name}.{spec.key}", spec.name_of(value), "", ", ".join(spec.entries())), *own]
+            return rows
+        return [(f"{name}.{spec.key}", spec.name_of(value), "", ", ".join(spec.entries())), *rows]
     if isinstance(value, tuple) and any(map(dataclasses.is_dataclass, value)):
         items = (_rows(f"{name}.{i}", field, get_args(plain)[0], v) for i, v in enumerate(value))
         return [row for rows in items for row in rows]

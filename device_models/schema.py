@@ -1,15 +1,13 @@
 """Reading and writing YAML files of parameters, with every mistake named by its line.
 
-Files are read from `yaml.compose`, whose nodes have places and whose scalars are text, never with
-`safe_load`: that one reads `80:20` as 4820, `1e-6` as text, `no` as false and keeps the last of two
-equal keys. The declarations (`Record`, `quantity`, `choice`, `tagged`) live in
-`device_models.record`, `override` in `device_models.overrides`; they are re-exported here, the one
-place to import them from.
+Files are read as nodes: see `device_models.nodes`. The declarations (`Record`, `quantity`,
+`choice`, `tagged`) live in `device_models.record`, `override` in `device_models.overrides`; they
+are re-exported here, the one place to import them from.
 """
 
 import dataclasses
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import Field
 from os import PathLike
 from pathlib import Path
@@ -18,7 +16,8 @@ from typing import Any, TypeVar, cast, get_args, get_origin
 import yaml
 
 from .errors import ConfigError
-from .overrides import override
+from .nodes import TOO_DEEP, Origin, compose, compose_chain, in_words, is_key, location
+from .overrides import dotted, override
 from .record import (
     NULLS,
     Range,
@@ -42,12 +41,14 @@ from .record import (
 )
 
 __all__ = [
+    "Origin",
     "Range",
     "Record",
     "choice",
     "describe",
     "dump",
     "load",
+    "load_based",
     "load_tagged",
     "override",
     "quantity",
@@ -74,7 +75,8 @@ def load(path: str | PathLike[str], cls: type[T]) -> T:
             `file:line:column: text` for every problem in it, causes first: unknown and doubled
             keys, then wrong values, then all that one mapping lacks on one line.
     """
-    return _read(path, lambda reader, root: reader.record(root, cls, ""))
+    root = compose(Path(path))
+    return cast(T, _build((Path(path),), lambda reader: reader.record(root, cls, "")))
 
 
 def load_tagged(path: str | PathLike[str], tag: str, classes: Mapping[str, type[T]]) -> T:
@@ -91,8 +93,34 @@ def load_tagged(path: str | PathLike[str], tag: str, classes: Mapping[str, type[
     Raises:
         ConfigError: As for `load`; also for a missing or unknown tag.
     """
-    spec = Tagged(classes, tag)
-    return cast(T, _read(path, lambda reader, root: reader.tagged(root, spec, "")))
+    root, spec = compose(Path(path)), Tagged(classes, tag)
+    return cast(T, _build((Path(path),), lambda reader: reader.tagged(root, spec, "")))
+
+
+def load_based(
+    path: Path, tag: str, classes: Mapping[str, type[T]], find: Callable[[str, Path], Path]
+) -> tuple[T, Origin]:
+    """`load_tagged` of a file that may start from another one, which it names with `base`.
+
+    Its keys replace those of the base, and within a mapping the keys of that. The base may have a
+    base. All have one tag, which only one of them must give.
+
+    Args:
+        path: The file, UTF-8.
+        tag: As for `load_tagged`.
+        classes: As for `load_tagged`.
+        find: The file of a name, and of the file that says the name; may raise ConfigError.
+
+    Returns:
+        A valid record of the selected class, and where its values come from.
+
+    Raises:
+        ConfigError: As for `load_tagged`, with the file that is to blame; also for a base that is
+            not there, that leads back, or that has another tag.
+    """
+    spec, (root, origin) = Tagged(classes, tag), compose_chain(path, find, tag)
+    record = _build(origin.files, lambda reader: reader.tagged(root, spec, ""))
+    return cast(T, record), origin
 
 
 def dump(record: Any, tag: tuple[str, str] | None = None) -> str:
@@ -141,68 +169,49 @@ def _tree(field: Field[Any], hint: Any, value: Any) -> Any:
     return hint(value) if hint in (int, float, str) else value  # numpy scalars become Python's
 
 
-def _read(path: str | PathLike[str], build: "Callable[[_Reader, Any], T | None]") -> T:
-    """Compose the file, let `build` walk it, and raise what it found."""
-    text, reader, record = _text(path), _Reader(), None
-    try:
-        root = yaml.compose(text, yaml.SafeLoader) or yaml.compose("{}", yaml.SafeLoader)
-        record = build(reader, root)
-    except yaml.MarkedYAMLError as e:
-        place = e.problem_mark or e.context_mark
-        before = f"{e.context} " if str(e.problem).startswith("but ") else ""
-        reader.note(place, VALUE, f"not YAML: {before}{e.problem}")
-    except yaml.reader.ReaderError as e:
-        line = text.count("\n", 0, e.position) + 1
-        column = e.position - text.rfind("\n", 0, e.position)
-        what = f"not YAML: character {chr(int(e.character))!r} is not allowed"
-        reader.problems.append((VALUE, line, column, what))
-    except (RecursionError, ValueError) as e:  # the latter: an escape such as \U7fffffff
-        reason = "nested too deeply" if isinstance(e, RecursionError) else str(e)
-        raise ConfigError(f"{path}: not YAML: {reason}") from e
-    raise_all(f"{path}:{line}:{col}: {what}" for _, line, col, what in sorted(reader.problems))
-    return cast(T, record)  # None comes only with a problem
+def _build(paths: Sequence[Path], build: "Callable[[_Reader], Any]") -> Any:
+    """What `build` makes of the nodes of some files.
 
-
-def _text(path: str | PathLike[str]) -> str:
-    """The text of a file, or a ConfigError of one line."""
+    Raises:
+        ConfigError: It noted problems; one line each.
+    """
+    reader = _Reader([str(path) for path in paths])
     try:
-        return Path(path).read_text("utf-8-sig")
-    except UnicodeDecodeError as e:
-        byte = f"byte 0x{e.object[e.start]:02x} at offset {e.start}"
-        raise ConfigError(f"{path}: not UTF-8 text ({byte}); nothing was read") from e
-    except OSError as e:
-        raise ConfigError(f"{path}: {e.strerror or e}; nothing was read") from e
+        record = build(reader)
+    except RecursionError as e:
+        raise ConfigError(f"{paths[0]}: not YAML: {TOO_DEEP}") from e
+    raise_all(text for *_, text in sorted(reader.problems))
+    return record
 
 
 class _Reader:
-    """Walks the nodes of one file; keeps every problem instead of stopping at the first."""
+    """Walks the nodes of some files; keeps every problem instead of stopping at the first."""
 
-    def __init__(self) -> None:
-        self.problems: list[tuple[int, int, int, str]] = []
+    def __init__(self, files: list[str]) -> None:
+        self.files = files
+        self.problems: list[tuple[int, int, int, int, str]] = []
 
     def say(self, node: Any, text: str, about: int = VALUE) -> None:
         """Note one problem at the start of a node, in one line."""
-        self.note(node.start_mark, about, text)
-
-    def note(self, mark: Any, about: int, text: str) -> None:
-        """Note one problem at a place, counted from 1."""
-        self.problems.append((about, mark.line + 1, mark.column + 1, text))
+        mark = node.start_mark
+        order = about, self.files.index(mark.name), mark.line, mark.column
+        self.problems.append((*order, f"{location(mark)}: {text}"))
 
     def tagged(self, node: Any, spec: Tagged, at: str) -> Any:
         """A record of the class that a key of the mapping names, or None after saying why not."""
-        classes, name = spec.classes(), _join(at, spec.key)
+        classes, name = spec.classes(), dotted(at, spec.key)
         if not isinstance(node, yaml.MappingNode):
             what = f"a mapping with the key {spec.key!r}"
-            self.say(node, f"{_bare(at) or 'the file'} must be {what}, not {_found(node)}")
+            self.say(node, f"{_bare(at) or 'the file'} must be {what}, not {in_words(node)}")
             return None
-        named = [child for key, child in node.value if _is_key(key, spec.key)]
+        named = [child for key, child in node.value if is_key(key, spec.key)]
         if not named:
             self.no_tag(node, spec, at)
         elif not isinstance(named[0], yaml.ScalarNode) or named[0].value not in classes:
             near = did_you_mean(named[0].value, classes)
             known = ", ".join(classes)
             self.say(
-                named[0], f"{_bare(name)} must be one of {known}, not {_found(named[0])}{near}"
+                named[0], f"{_bare(name)} must be one of {known}, not {in_words(named[0])}{near}"
             )
         else:
             return self.record(node, classes[named[0].value], at, tag=spec.key)
@@ -214,11 +223,11 @@ class _Reader:
         texts = [key for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
         strangers = [key for key in texts if key.value not in fields]
         if typo := next((key for key in strangers if nearest(key.value, [spec.key])), None):
-            name = shown(_join(at, typo.value))
+            name = shown(dotted(at, typo.value))
             self.say(typo, f"unknown key {name}; did you mean {spec.key!r}?", KEY)
         else:
             names = ", ".join(spec.classes())
-            self.say(node, f"missing key {_bare(_join(at, spec.key))}: one of {names}", MISSING)
+            self.say(node, f"missing key {_bare(dotted(at, spec.key))}: one of {names}", MISSING)
 
     def record(self, node: Any, cls: type[T], at: str, *, tag: str | None = None) -> T | None:
         """A `cls`, or None after saying why not; the key `tag` is none of its fields."""
@@ -229,13 +238,13 @@ class _Reader:
         meant = set()
         for name, (key, child) in children.items():
             if name in fields:
-                values[name] = self.value(child, *fields[name], _join(at, name))
+                values[name] = self.value(child, *fields[name], dotted(at, name))
             elif name != tag:
                 meant.add(near := nearest(name, fields))
                 hint = f"did you mean {near!r}?" if near else f"known: {', '.join(fields)}"
-                self.say(key, f"unknown key {shown(_join(at, name))}; {hint}", KEY)
+                self.say(key, f"unknown key {shown(dotted(at, name))}; {hint}", KEY)
         # What a misspelt key stands for is not missing as well.
-        if absent := [_bare(_join(at, n)) for n in missing(cls, {*children, *meant})]:
+        if absent := [_bare(dotted(at, n)) for n in missing(cls, {*children, *meant})]:
             what = "missing key" if len(absent) == 1 else "missing keys"
             self.say(node, f"{what} {', '.join(absent)}", MISSING)
         try:
@@ -247,17 +256,19 @@ class _Reader:
     def mapping(self, node: Any, at: str, wanted: str) -> dict[str, tuple[Any, Any]] | None:
         """Key -> its nodes, each key once; None after saying that it is no mapping."""
         if not isinstance(node, yaml.MappingNode):
-            self.say(node, f"{_bare(at) or 'the file'} must be {wanted}, not {_found(node)}")
+            self.say(node, f"{_bare(at) or 'the file'} must be {wanted}, not {in_words(node)}")
             return None
         children: dict[str, tuple[Any, Any]] = {}
         for key, child in node.value:
             if not isinstance(key, yaml.ScalarNode):
                 self.say(
-                    key, f"a key of {_bare(at) or 'the file'} must be text, not {_found(key)}", KEY
+                    key,
+                    f"a key of {_bare(at) or 'the file'} must be text, not {in_words(key)}",
+                    KEY,
                 )
             elif key.value in children:
                 first = f"(first on line {children[key.value][0].start_mark.line + 1})"
-                self.say(key, f"{_bare(_join(at, key.value))} is given twice {first}", KEY)
+                self.say(key, f"{_bare(dotted(at, key.value))} is given twice {first}", KEY)
             else:
                 children[key.value] = (key, child)
         return children
@@ -282,32 +293,15 @@ class _Reader:
         if origin is tuple and bare and node.value:  # one item needs no brackets
             return (self.value(node, field, args[0], name),)
         if origin is dict:
-            found = (self.mapping(node, name, wanted) or {}).items()
-            return {k: self.value(n, field, args[1], _join(name, k)) for k, (_, n) in found}
+            pairs = (self.mapping(node, name, wanted) or {}).items()
+            return {k: self.value(n, field, args[1], dotted(name, k)) for k, (_, n) in pairs}
         if not isinstance(node, yaml.ScalarNode) or (bare and not node.value):
-            self.say(node, f"{_bare(name)} must be {wanted}, not {_found(node)}")
+            self.say(node, f"{_bare(name)} must be {wanted}, not {in_words(node)}")
             return None
         value = parse(field, plain, node.value)
         if text := problem(_bare(name), field, hint, value):
             self.say(node, text)
         return value
-
-
-def _is_key(node: Any, name: str) -> bool:
-    """Whether the key of a mapping is this text."""
-    return isinstance(node, yaml.ScalarNode) and node.value == name
-
-
-def _found(node: Any) -> str:
-    """What stands in the file, as the end of "must be ..., not"."""
-    if isinstance(node, yaml.ScalarNode):
-        return shown(node.value) if node.value or node.style else "empty"
-    return "a list" if isinstance(node, yaml.SequenceNode) else "a mapping"
-
-
-def _join(at: str, name: str) -> str:
-    """The full name of a key."""
-    return f"{at}.{name}" if at else name
 
 
 def _bare(name: str) -> str:

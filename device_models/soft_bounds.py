@@ -2,12 +2,9 @@
 
 from dataclasses import dataclass
 
-from torch import Tensor
-
-from . import physics
-from .model import StepLaw
 from .pulsed import Pulsed
 from .record import quantity
+from .step_law import StepLaw
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,15 +25,8 @@ class SoftBounds(Pulsed):
     set_fraction: float = quantity("", 1e-6, 1.0)
     reset_fraction: float = quantity("", 1e-6, 1.0)
 
-    def step_siemens(self, g: Tensor, counts: Tensor) -> Tensor:
-        """See `DeviceModel.step_siemens`; at least `physics.LEAST_STEP_SIEMENS`."""
-        x = (g - self.g_min_siemens).div_(self.window_siemens)
-        offset = physics.by_sign(counts, self.set_fraction, 0.0, g.dtype)
-        slope = physics.by_sign(counts, -self.set_fraction, self.reset_fraction, g.dtype)
-        return physics.at_least((slope * x + offset).mul_(self.window_siemens))
-
     def step_law(self, polarity: int) -> StepLaw:
         """See `DeviceModel.step_law`."""
         if polarity > 0:
-            return StepLaw(self.set_fraction, -self.set_fraction)
+            return StepLaw(level=self.set_fraction, slope=-self.set_fraction)
         return StepLaw(slope=self.reset_fraction)

@@ -79,8 +79,8 @@ class Tabulated(Pulsed):
                 shape = f"{self.tables} tables of {len(self.bins)} bins times {width} levels"
                 raise ConfigError(f"{name} must hold {shape} = {size} numbers, not {len(values)}")
             falls = (i for i in range(1, size) if i % width and values[i] < values[i - 1])
-            if (place := next(falls, None)) is not None:
-                raise ConfigError(f"{name}[{place}] is below the quantile of the level before it")
+            if (index := next(falls, None)) is not None:
+                raise ConfigError(f"{name}[{index}] is below the quantile of the level before it")
 
     @property
     def tables(self) -> int:
@@ -89,16 +89,16 @@ class Tabulated(Pulsed):
 
     def manufacture(self, shape: tuple[int, int], *, generator: torch.Generator) -> DeviceState:
         """See `DeviceModel.manufacture`; several tables add the trait "table"."""
-        made = super().manufacture(shape, generator=generator)
+        state = super().manufacture(shape, generator=generator)
         if not self.low_siemens:
-            return made
+            return state
         table = torch.randint(self.tables, shape, generator=generator)
         lows, highs = torch.tensor(self.low_siemens), torch.tensor(self.high_siemens)
-        low = lows[table] * (made.traits["g_low"] / self.g_min_siemens)
-        high = highs[table] * (made.traits["g_high"] / self.g_max_siemens)
+        low = lows[table] * (state.traits["g_low"] / self.g_min_siemens)
+        high = highs[table] * (state.traits["g_high"] / self.g_max_siemens)
         low = torch.minimum(low, high)
-        traits = made.traits | {"g_low": low, "g_high": high, "table": table}
-        return DeviceState(low.clone(), traits, made.dynamics)
+        traits = state.traits | {"g_low": low, "g_high": high, "table": table}
+        return DeviceState(low.clone(), traits, state.dynamics)
 
     def step_siemens(self, g: Tensor, counts: Tensor) -> Tensor:
         """See `DeviceModel.step_siemens`: the mean of what a pulse draws, in its direction.
@@ -110,8 +110,8 @@ class Tabulated(Pulsed):
         edges = torch.cat((-levels[:1], levels, 2.0 - levels[-1:]))  # constant outside, to 0 and 1
         means = (self.changes().mean(0) @ ((edges[2:] - edges[:-2]) / 2.0)).to(g.dtype)
         x = (g - self.g_min_siemens).div_(self.window_siemens)
-        place, part = physics.between(x.contiguous(), self.bins)
-        up, down = (torch.lerp(mean[place], mean[place + 1], part) for mean in means)
+        interval, part = physics.between(x.contiguous(), self.bins)
+        up, down = (torch.lerp(mean[interval], mean[interval + 1], part) for mean in means)
         step = physics.by_sign(counts, up, -down, g.dtype)
         return physics.at_least(step.mul_(self.window_siemens))
 
@@ -121,16 +121,16 @@ class Tabulated(Pulsed):
         """See `Pulsed.draw_step_siemens`; the law is in the docstring of the class."""
         low, high = traits["g_low"].flatten(), traits["g_high"].flatten()
         offset = traits["table"].flatten() if "table" in traits else None
-        flat, sign, found = g.flatten(), signs.flatten(), torch.empty_like(g).flatten()
+        flat, sign, steps = g.flatten(), signs.flatten(), torch.empty_like(g).flatten()
         draw = _Drawer(self, g.dtype)
         for start in range(0, len(flat), CHUNK):
             part = slice(start, start + CHUNK)
             table = None if offset is None else offset[part]
-            found[part] = draw(flat[part], sign[part], low[part], high[part], table, generator)
-        return found.view_as(g)
+            steps[part] = draw(flat[part], sign[part], low[part], high[part], table, generator)
+        return steps.view_as(g)
 
     def changes(self) -> Tensor:
-        """Measured changes upward, shares of a range, float64, (tables, SET and RESET, bins, levels)."""
+        """Measured changes upward, shares of a range: float64, (tables, signs, bins, levels)."""
         both = torch.tensor((self.set_steps, self.reset_steps), dtype=torch.float64)
         return both.view(2, self.tables, len(self.bins), len(self.levels)).transpose(0, 1)
 
@@ -142,18 +142,18 @@ class _Axis:
         grid = torch.tensor(knots, dtype=torch.float64)
         self.first, self.width = knots[0], (knots[-1] - knots[0]) / CELLS
         middles = self.first + self.width * (torch.arange(CELLS, dtype=torch.float64) + 0.5)
-        self.place = torch.bucketize(middles, grid[1:-1].contiguous())
-        gap = grid[self.place + 1] - grid[self.place]
+        self.interval = torch.bucketize(middles, grid[1:-1].contiguous())
+        gap = grid[self.interval + 1] - grid[self.interval]
         # A value counted in cells lies at start + slope value of its interval.
         self.slope = (self.width / gap).to(dtype)
-        self.start = ((self.first - grid[self.place]) / gap).to(dtype)
+        self.start = ((self.first - grid[self.interval]) / gap).to(dtype)
 
     def __call__(self, values: Tensor) -> tuple[Tensor, Tensor]:
         """Interval of each value and how far along it (0..1, held outside). Consumes its input."""
         values = values.sub_(self.first).mul_(1.0 / self.width).clamp_(0.0, CELLS)
         cell = values.long().clamp_(max=CELLS - 1)
         start, slope = self.start.index_select(0, cell), self.slope.index_select(0, cell)
-        return self.place.index_select(0, cell), start.addcmul_(slope, values).clamp_(0.0, 1.0)
+        return self.interval.index_select(0, cell), start.addcmul_(slope, values).clamp_(0.0, 1.0)
 
 
 class _Drawer:

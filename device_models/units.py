@@ -1,21 +1,17 @@
-"""Numbers as figures and reports write them."""
+"""Numbers with their units as the terminal, figures and reports write them."""
 
 import math
 
-_PREFIXES = {
-    -15: "f",
-    -12: "p",
-    -9: "n",
-    -6: "\N{MICRO SIGN}",
-    -3: "m",
-    0: "",
-    3: "k",
-    6: "M",
-    9: "G",
-}
+MICRO = "\N{MICRO SIGN}"
+MICROSIEMENS = f"{MICRO}S"
+OHMS = "\N{GREEK CAPITAL LETTER OMEGA}"
+KILOHMS = f"k{OHMS}"
+MM2, UM2 = "mm\N{SUPERSCRIPT TWO}", f"{MICRO}m\N{SUPERSCRIPT TWO}"
+
+_PREFIXES = {-15: "f", -12: "p", -9: "n", -6: MICRO, -3: "m", 0: "", 3: "k", 6: "M", 9: "G"}
 
 
-def prefix(largest: float) -> tuple[float, str]:
+def si_prefix(largest: float) -> tuple[float, str]:
     """The SI prefix that writes `largest` as 1 to 1000: (factor to multiply with, letter)."""
     if not math.isfinite(largest) or largest <= 0.0:
         return 1.0, ""
@@ -23,18 +19,18 @@ def prefix(largest: float) -> tuple[float, str]:
     return 10.0**-exponent, _PREFIXES[exponent]
 
 
-def shown(value: float, unit: str, *, digits: int = 4) -> str:
+def format_si(value: float, unit: str, *, digits: int = 4) -> str:
     """A number with its unit, with an SI prefix: `12.3 kohm`, `1 mS per decade`."""
     if not math.isfinite(value):
         return "\N{EM DASH}"
     if unit in ("", "pulses") or value == 0.0:
         return f"{value:.{digits}g} {unit}".strip()
-    # In two steps: 999.96 is shown as 1000 and belongs to the next prefix.
-    factor, letter = prefix(abs(float(f"{value:.{digits}g}")))
+    # In two steps: 999.96 is written as 1000 and belongs to the next prefix.
+    factor, letter = si_prefix(abs(float(f"{value:.{digits}g}")))
     return f"{value * factor:.{digits}g} {letter}{unit}"
 
 
-def many(value: float) -> str:
+def format_count(value: float) -> str:
     """A count, or a number without a prefix: `12,300`, `45.6`, `0.00123`."""
     if not math.isfinite(value):
         return "\N{EM DASH}"

@@ -13,14 +13,15 @@ from typing import Any
 
 import torch
 
-from crossbar.datasets import fashion_mnist
+from crossbar.datasets import LoadedDataset, load_dataset
 from crossbar.datasets.encode import encode
 from crossbar.experiment import builder
 from crossbar.experiment.config import Training
 from crossbar.experiment.run import summary
 from crossbar.metrics.statistics import student_interval
 from crossbar.synapses.optimizers import OPTIMIZERS
-from crossbar.synapses.policies.compatibility import policy_name, policy_of
+from crossbar.synapses.policies import POLICIES
+from crossbar.synapses.policies.compatibility import default_policy
 from device_models.presets import load_device
 from device_models.record import Tagged
 from device_models.schema import load, override
@@ -44,9 +45,9 @@ def typed() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def trained(config: Training, images: fashion_mnist.FashionMnist) -> dict[str, Any]:
+def trained(config: Training, dataset: LoadedDataset) -> dict[str, Any]:
     """The summary of a run of one seed, which is written nowhere."""
-    data = encode(images, config.network)
+    data = encode(dataset, config.data, seed=config.seed)
     trainer = builder.trainer(config, load_device(config.device), data, threads=1)
     trainer.start()
     while trainer.epoch < config.epochs:
@@ -63,7 +64,10 @@ def interval(accuracies: list[float]) -> str:
 
 def row(config: Training, summaries: list[dict[str, Any]]) -> tuple[str, ...]:
     """What the runs of all seeds say under `HEAD`."""
-    policy = policy_name(policy_of(config.policy, load_device(config.device)))
+    options = config.policy
+    policy = (
+        Tagged(POLICIES).name_of(options) if options else default_policy(load_device(config.device))
+    )
     weights = sum(rows * outputs for rows, outputs in config.network.crossbars)
     noise = f", noise {config.update_noise:g}" if config.update_noise else ""
     pulses = statistics.mean(sum(each["pulses"].values()) for each in summaries) / weights
@@ -86,9 +90,9 @@ def main() -> None:
     texts = {FIELDS.get(name, name): text for name, text in given.items() if text is not None}
     config = override(base, texts)
     torch.set_num_threads(1)
-    images, summaries = fashion_mnist.load(notice=print), []
+    dataset, summaries = load_dataset(config.data.set, notice=print), []
     for seed in range(seeds):
-        summaries.append(trained(override(config, {"seed": str(seed)}), images))
+        summaries.append(trained(override(config, {"seed": str(seed)}), dataset))
         print(f"seed {seed}: {summaries[-1]['test_accuracy']:.2%}", flush=True)
     for cells in (HEAD, ("---",) * len(HEAD), row(config, summaries)):
         print(f"| {' | '.join(cells)} |")

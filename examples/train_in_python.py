@@ -6,5 +6,5 @@ if __name__ == "__main__":
     settings = xb.Training(device="oxram.yaml", epochs=2, network=xb.Network(ei="80:20", hidden=50))
     run = xb.train(settings)
     print(f"{run.folder}: {run.summary['test_accuracy']:.1%}, {run.summary['pulses']} pulses")
-    for layer in run.trainer.layers:
-        print(layer.effective().weights.shape, "mean siemens:", float(layer.board.state.g.mean()))
+    for weights, siemens in zip(run.trainer.weights(), run.trainer.conductances(), strict=True):
+        print(weights.shape, "mean siemens:", siemens.mean())

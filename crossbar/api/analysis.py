@@ -13,11 +13,10 @@ from device_models import atomic
 from device_models.errors import ConfigError, consequence
 from device_models.record import Record, quantity
 from device_models.streams import stream
-from device_models.units import shown
+from device_models.units import format_si
 
 from ..array.tile import CrossbarTile
-from ..datasets.encode import Data, encode
-from ..datasets.fashion_mnist import load
+from ..datasets.encode import Data
 from ..experiment.fault_study import evaluate_with_faults, trained_weights
 from ..experiment.reevaluate import same_devices
 from ..experiment.run import Run
@@ -108,8 +107,7 @@ def analyze(
         if opened is None:
             content["losses"] = loss_report(settings, folder)
         elif sweeps:
-            images = load(path(data_dir), notice=notice)
-            data = encode(images, opened.config.network)
+            data = opened.load_data(path(data_dir), notice=notice)
             content["sweeps"] = {
                 name: sweep_report(opened, name, list(values), settings, data, folder, progress)
                 for name, values in sweeps.items()
@@ -191,7 +189,9 @@ def loss_report(settings: Analysis, folder: Path) -> dict[str, Any]:
         for j, size in enumerate(SIZES):
             g = random_conductances(settings, size, size)
             lost[i, j] = 1.0 - CrossbarTile(g, wires=wires).transfer_siemens.sum() / g.sum()
-    low, high = (shown(g, "S", digits=3) for g in (settings.g_low_siemens, settings.g_high_siemens))
+    low, high = (
+        format_si(g, "S", digits=3) for g in (settings.g_low_siemens, settings.g_high_siemens)
+    )
     about = f"random conductances, log-uniform from {low} to {high}"
     style.save(tile.losses(SIZES, SEGMENTS_OHMS, lost, about=about), folder / "losses.png")
     return {"sizes": SIZES, "segment_ohms": SEGMENTS_OHMS, "lost_share": lost.tolist()}

@@ -17,7 +17,7 @@ from device_models.presets import load_device
 from device_models.record import Record, quantity
 
 from ..boards.write_verify import WriteVerify, unreadable
-from ..datasets import fashion_mnist
+from ..datasets import load_dataset
 from ..datasets.encode import Data, encode
 from ..energy import record_activity
 from ..experiment import builder
@@ -91,12 +91,14 @@ def program(
         name = f"program_{Path(base.device).stem}_seed{settings.seed}"
         folder = path(out) or free_folder(Path("runs") / name)
         check_new(folder)
-        images = fashion_mnist.load(path(data_dir), notice=notice)
-        weights = weights_of(source, base.network, images)
-        base = builder.filling_window(base, model, weights)
+        dataset = load_dataset(base.data.set, path(data_dir), notice=notice)
+        network = builder.plan_of(base, dataset)
+        weights = weights_of(source, network, dataset)
+        base = builder.filling_window(base, network, model, weights)
         base = dataclasses.replace(base, init_from=str(source))
-        data = encode(images, base.network)
-        exact = exact_accuracy(builder.engine(base, threads), weights, data)
+        data = encode(dataset, base.data, seed=base.seed)
+        engine = builder.engine(base, network, (), threads)
+        exact = exact_accuracy(engine, weights, data)
         chips = Chips(base, model, data, weights, loop, settings, retention, threads)
         return program_chips(chips, folder, exact, notice)
 
@@ -174,7 +176,7 @@ def program_one(chips: Chips, folder: Path, seed: int) -> ProgrammedChip:
     run = Run.new(folder / f"chip_seed{seed}", config, chips.model, weights)
 
     def keep(trainer: Trainer) -> None:
-        run.save(trainer, [layer.board.state.g.numpy() for layer in trainer.layers])
+        run.save(trainer, trainer.conductances())
         record_activity.keep(run, trainer)
 
     trainer = builder.trainer(

@@ -10,6 +10,7 @@ import torch
 from device_models.model import DeviceModel
 
 from ..energy import record_activity
+from ..experiment.builder import BoardFactory
 from ..experiment.config import Training
 from ..experiment.run import Run
 from ..experiment.train import Notice, ProgressBar, no_progress_bar, open_session, train_loop
@@ -26,6 +27,7 @@ def train(
     epochs: int | None = None,
     float_baseline: bool = False,
     figures: bool = False,
+    boards: BoardFactory | None = None,
     threads: int | None = None,
     data_dir: Folder | None = None,
     notice: Notice = print,
@@ -48,6 +50,8 @@ def train(
         epochs: In place of those of the settings.
         float_baseline: Train the same on exact weights too, in a folder of the run.
         figures: Draw the run into its folder.
+        boards: Finds the boards to train on, of which nothing but reads and pulses is asked; see
+            `crossbar.experiment.builder.BoardFactory`. None: emulated ones.
         threads: How many samples run at a time; by default one per processor.
         data_dir: Folder of the data set; by default it is looked for, then fetched.
         notice: Told what goes on, line by line.
@@ -64,7 +68,8 @@ def train(
     with one_torch_thread():
         session = open_session(
             config, model=model, out=path(out), resume=path(resume), epochs=epochs,
-            float_baseline=float_baseline, threads=threads, data_dir=path(data_dir), notice=notice,
+            float_baseline=float_baseline, boards=boards, threads=threads, data_dir=path(data_dir),
+            notice=notice,
         )  # fmt: skip
         train_loop(session, notice=notice, progress=progress)
         run, trainer, baseline = session.run, session.trainer, session.baseline
@@ -73,7 +78,7 @@ def train(
         if figures:
             from ..figures.run import draw_run
 
-            draw_run(run, trainer, session.before, session.images)
+            draw_run(run, trainer, session.before)
         run.trainer = trainer
     return run
 

@@ -8,7 +8,7 @@ from device_models.model import DeviceModel, DeviceState, check_shapes
 
 from ..array.faults import Broken
 from . import pulse_kernels
-from .device_kernels import Arrays, arrays_of, look, traits_of
+from .device_kernels import DeviceArrays, arrays_of, refresh_reads, traits_of
 from .protocol import PulseBatch
 
 
@@ -56,40 +56,42 @@ class Devices:
     def restore(self, state: DeviceState) -> None:
         """Put the devices into a state."""
         self._state = state
-        self.look()
+        self.refresh_reads()
 
-    def look(self) -> None:
-        """Look at every device anew."""
+    def refresh_reads(self) -> None:
+        """Compute anew what reads see of every device."""
         if isinstance(self._kind, pulse_kernels.InPlace):
-            self._look_in_place(self._kind)
+            self._refresh_in_place(self._kind)
         else:
             self.g = self.conductance(self._state)
             self.sigma = self._model.read_sigma_siemens(self.g)
         self._is_shared = True  # `g` may be that of the state
 
-    def _look_in_place(self, kind: pulse_kernels.InPlace) -> None:
-        """`look` by the kernels."""
+    def _refresh_in_place(self, kind: pulse_kernels.InPlace) -> None:
+        """`refresh_reads` by the kernels."""
         g, slow = self._state.g, self._state.dynamics.get("slow")
         self._slow = g.new_zeros(0) if slow is None else slow.sum(0) * slow.shape[0] ** -0.5
         self.g, is_noisy = torch.empty(g.shape), max(kind.laws.read_floor, kind.laws.read[0]) > 0
         self.sigma = torch.empty(g.shape) if is_noisy else None
         self._traits = traits_of(self._state)
         self._bind()
-        look(self._arrays, kind.laws)
+        refresh_reads(self._arrays, kind.laws)
         self._show_stuck()
 
     def _bind(self) -> None:
         """The arrays of the kernels are those of the state."""
-        self._arrays: Arrays = arrays_of(self._state, self._traits, self._slow, self.g, self.sigma)
+        self._arrays: DeviceArrays = arrays_of(
+            self._state, self._traits, self._slow, self.g, self.sigma
+        )
 
     def _show_stuck(self) -> None:
         """Put down what reads see of stuck devices, which kernels know nothing of."""
         if self._broken is None:
             return
-        seen = self._broken.conductance(self.g)
-        stuck = seen != self.g
-        self.g[stuck] = seen[stuck]
-        sigma = self._model.read_sigma_siemens(seen[stuck])
+        g = self._broken.conductance(self.g)
+        stuck = g != self.g
+        self.g[stuck] = g[stuck]
+        sigma = self._model.read_sigma_siemens(g[stuck])
         if self.sigma is not None and sigma is not None:
             self.sigma[stuck] = sigma
 
@@ -112,7 +114,7 @@ class Devices:
         if isinstance(self._kind, Ideal):
             pulse_kernels.move(self._kind, self._state.g, sent, pulsed)
         if self.g is not self._state.g:
-            self._look_at(torch.from_numpy(sent.where).long())
+            self._refresh_at(torch.from_numpy(sent.device).long())
         return 0.0
 
     def program(self, counts: Tensor, selected: Tensor, generator: torch.Generator) -> float:
@@ -123,7 +125,7 @@ class Devices:
         else:
             self._unshare()
             self._state = after.state
-            self._look_at(after.where)
+            self._refresh_at(after.where)
         return after.energy_joules
 
     def advance(
@@ -143,8 +145,8 @@ class Devices:
         if after is not self._state:
             self.restore(after)
 
-    def _look_at(self, where: Tensor) -> None:
-        """Look at devices at flat indices; relaxation and slow noise go on in `advance` alone."""
+    def _refresh_at(self, where: Tensor) -> None:
+        """`refresh_reads` at flat indices; relaxation and slow noise go on in `advance` alone."""
         g = self.conductance(self._state, where)
         sigma = self._model.read_sigma_siemens(g)
         self.g.view(-1).index_copy_(0, where, g)

@@ -27,7 +27,7 @@ TRAITS = "g_low", "g_high", "set_gain", "reset_gain"  # see `Pulsed.manufacture`
 
 
 class Bend(NamedTuple):
-    """`StepLaw` of one polarity."""
+    """`StepTerms` of one polarity."""
 
     level: Number
     slope: Number
@@ -72,8 +72,8 @@ def laws_of(p: Pulsed) -> Laws | None:
         return None
     knee = p.read_knee_ohms
     return Laws(
-        up=Bend(*map(Number, up)),
-        down=Bend(*map(Number, down)),
+        up=Bend(*map(Number, up.terms)),
+        down=Bend(*map(Number, down.terms)),
         floor=Number(p.g_min_siemens),
         width=Number(p.window_siemens),
         least_step=Number(physics.LEAST_STEP_SIEMENS),
@@ -89,7 +89,7 @@ def laws_of(p: Pulsed) -> Laws | None:
     )
 
 
-class Arrays(NamedTuple):
+class DeviceArrays(NamedTuple):
     """Devices as kernels take them, flat; what they have not is empty.
 
     Attributes:
@@ -98,7 +98,7 @@ class Arrays(NamedTuple):
         kick: Dynamics, as the next.
         since: Seconds, float64.
         slow: Sum of the components of the slow fluctuation, of unit variance.
-        seen: `DeviceModel.conductance`.
+        read: `DeviceModel.conductance`.
         sigma: `DeviceModel.read_sigma_siemens` of it.
     """
 
@@ -107,25 +107,25 @@ class Arrays(NamedTuple):
     kick: np.ndarray
     since: np.ndarray
     slow: np.ndarray
-    seen: np.ndarray
+    read: np.ndarray
     sigma: np.ndarray
 
 
 def traits_of(state: DeviceState) -> np.ndarray:
-    """`Arrays.traits`, float32."""
+    """`DeviceArrays.traits`, float32."""
     return np.stack([state.traits[name].numpy().reshape(-1) for name in TRAITS], 1)
 
 
 def arrays_of(
-    state: DeviceState, traits: np.ndarray, slow: Tensor, seen: Tensor, sigma: Tensor | None
-) -> Arrays:
+    state: DeviceState, traits: np.ndarray, slow: Tensor, read: Tensor, sigma: Tensor | None
+) -> DeviceArrays:
     """Views of a state and of what is kept beside it; all are contiguous."""
-    none = seen.new_zeros(0)
+    none = read.new_zeros(0)
     kick = state.dynamics.get("kick", none)
     since = state.dynamics.get("since_seconds", none.double())
-    look = slow, seen, none if sigma is None else sigma
-    rest = (a.numpy().reshape(-1) for a in (kick, since, *look))
-    return Arrays(state.g.numpy().reshape(-1), traits, *rest)
+    spread = none if sigma is None else sigma
+    flat = (a.numpy().reshape(-1) for a in (kick, since, slow, read, spread))
+    return DeviceArrays(state.g.numpy().reshape(-1), traits, *flat)
 
 
 @inlined
@@ -144,65 +144,65 @@ def growing(law: Growth, g: Number) -> Number:
 
 
 @jit
-def relax(g: np.ndarray, kick: np.ndarray, since: np.ndarray, seen: np.ndarray, laws: Laws) -> None:
-    """`Pulsed.relaxed` of some devices, into `seen`; `kick` is empty where nothing relaxes."""
+def relax(g: np.ndarray, kick: np.ndarray, since: np.ndarray, read: np.ndarray, laws: Laws) -> None:
+    """`Pulsed.relaxed` of some devices, into `read`; `kick` is empty where nothing relaxes."""
     for i in range(0 if kick.shape[0] else g.shape[0]):
-        seen[i] = g[i]
+        read[i] = g[i]
     drift, spread, peak, onset = laws.drift, laws.spread, laws.peak, laws.onset
     for i in range(kick.shape[0]):
         x = g[i] / peak
         shape = exp(laws.sharpness * (log(x) - x + ONE))
         late = log(ONE + Number(since[i]) / onset) * TO_DECADES
-        seen[i] = max(g[i] + (drift + spread * kick[i]) * shape * late, laws.least_g)
+        read[i] = max(g[i] + (drift + spread * kick[i]) * shape * late, laws.least_g)
 
 
 @jit
-def look(devices: Arrays, laws: Laws) -> None:
-    """What reads see of all devices: `seen` and `sigma`, piece by piece in the nearest cache."""
-    g, _, kick, since, slow, seen, sigma = devices
+def refresh_reads(devices: DeviceArrays, laws: Laws) -> None:
+    """What reads see of all devices: `read` and `sigma`, piece by piece in the nearest cache."""
+    g, _, kick, since, slow, read, sigma = devices
     least, floor = laws.least_g, laws.read_floor * laws.read_floor
     for first in range(0, g.shape[0], PIECE):
         last = min(first + PIECE, g.shape[0])
-        relax(g[first:last], kick[first:last], since[first:last], seen[first:last], laws)
+        relax(g[first:last], kick[first:last], since[first:last], read[first:last], laws)
         for i in range(first, min(last, slow.shape[0])):
-            spread = growing(laws.slow, seen[i]) * slow[i]
-            seen[i] = max(seen[i] * (ONE + spread), least)
+            spread = growing(laws.slow, read[i]) * slow[i]
+            read[i] = max(read[i] * (ONE + spread), least)
         for i in range(first, min(last, sigma.shape[0])):
-            growth = growing(laws.read, max(seen[i], least))
-            sigma[i] = seen[i] * np.sqrt(growth * growth + floor)
+            growth = growing(laws.read, max(read[i], least))
+            sigma[i] = read[i] * np.sqrt(growth * growth + floor)
 
 
 @jit
-def chosen(values: np.ndarray, where: np.ndarray) -> np.ndarray:
-    """`values[where]`, which takes a second to compile; empty where `values` are."""
-    found = np.empty(where.shape[0] if values.shape[0] else 0, values.dtype)
-    for k in range(found.shape[0]):
-        found[k] = values[np.uint32(where[k])]
-    return found
+def take(values: np.ndarray, device: np.ndarray) -> np.ndarray:
+    """`values[device]`, which takes a second to compile; empty where `values` are."""
+    taken = np.empty(device.shape[0] if values.shape[0] else 0, values.dtype)
+    for k in range(taken.shape[0]):
+        taken[k] = values[np.uint32(device[k])]
+    return taken
 
 
 @jit
-def some(devices: Arrays, where: np.ndarray) -> Arrays:
-    """Copies of some devices."""
+def gather(devices: DeviceArrays, device: np.ndarray) -> DeviceArrays:
+    """Copies of the devices at flat indices."""
     g, all_traits, kick, since, slow, _, sigma = devices
-    traits = np.empty((where.shape[0], all_traits.shape[1]), Number)
-    for k in range(where.shape[0]):
+    traits = np.empty((device.shape[0], all_traits.shape[1]), Number)
+    for k in range(device.shape[0]):
         for trait in range(traits.shape[1]):
-            traits[k, trait] = all_traits[np.uint32(where[k]), trait]
-    seen = np.empty(where.shape[0], Number)
-    spread = np.empty(where.shape[0] if sigma.shape[0] else 0, Number)
-    few = chosen(g, where), traits, chosen(kick, where), chosen(since, where), chosen(slow, where)
-    return Arrays(few[0], few[1], few[2], few[3], few[4], seen, spread)
+            traits[k, trait] = all_traits[np.uint32(device[k]), trait]
+    read = np.empty(device.shape[0], Number)
+    spread = np.empty(device.shape[0] if sigma.shape[0] else 0, Number)
+    parts = take(g, device), traits, take(kick, device), take(since, device), take(slow, device)
+    return DeviceArrays(parts[0], parts[1], parts[2], parts[3], parts[4], read, spread)
 
 
 @jit
-def put(devices: Arrays, where: np.ndarray, few: Arrays) -> None:
-    """Copies of some devices back in their places, but for what no pulse changes."""
-    g, _, kick, since, _, seen, sigma = devices
-    new_g, _, new_kick, new_since, _, new_seen, new_sigma = few
-    for k in range(where.shape[0]):
-        i = np.uint32(where[k])
-        g[i], seen[i] = new_g[k], new_seen[k]
+def scatter(devices: DeviceArrays, device: np.ndarray, gathered: DeviceArrays) -> None:
+    """Copies of devices back at their flat indices, but for what no pulse changes."""
+    g, _, kick, since, _, read, sigma = devices
+    new_g, _, new_kick, new_since, _, new_read, new_sigma = gathered
+    for k in range(device.shape[0]):
+        i = np.uint32(device[k])
+        g[i], read[i] = new_g[k], new_read[k]
         if new_kick.shape[0]:
             kick[i], since[i] = new_kick[k], new_since[k]
         if new_sigma.shape[0]:
@@ -211,19 +211,19 @@ def put(devices: Arrays, where: np.ndarray, few: Arrays) -> None:
 
 @jit
 def fluctuate(
-    slow: np.ndarray, parts: np.ndarray, noise: np.ndarray, kept: np.ndarray, fresh: np.ndarray
+    slow: np.ndarray, parts: np.ndarray, noise: np.ndarray, memory: np.ndarray, fresh: np.ndarray
 ) -> None:
     """`physics.step_fluctuation` of `parts` (components, devices), and their sum, in place.
 
-    `noise` is of their shape; of each component, `kept` stays and `fresh` comes from the noise.
+    `noise` is of their shape; of each component, `memory` stays and `fresh` comes from the noise.
     """
     for first in range(0, slow.shape[0], PIECE):
         total = slow[first : first + PIECE]
         for i in range(total.shape[0]):
             total[i] = ZERO
         for part in range(parts.shape[0]):
-            own, new = parts[part, first : first + PIECE], noise[part, first : first + PIECE]
-            a, b = kept[part], fresh[part]
+            old, new = parts[part, first : first + PIECE], noise[part, first : first + PIECE]
+            a, b = memory[part], fresh[part]
             for i in range(total.shape[0]):
-                own[i] = a * own[i] + b * new[i]
-                total[i] += own[i] * SLOW_SCALE
+                old[i] = a * old[i] + b * new[i]
+                total[i] += old[i] * SLOW_SCALE

@@ -1,37 +1,56 @@
-"""The seam: all that a trainer may ask of an array of devices, emulated or real."""
+"""The seam: all that a trainer may ask of an array of devices, and what an emulated one adds.
 
+Whatever answers `Board` can be trained on. `Emulator` is what the fast engines, checkpoints and
+reports ask besides; nobody who reads or pulses needs it.
+"""
+
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal, NamedTuple, Protocol, Self
+from typing import NamedTuple, Protocol, Self
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
-from device_models.errors import LimitError, ShapeError
+from device_models.errors import LimitError
 
 from ..array.counters import Counters
+from ..array.faults import FaultMap
+from ..array.periphery import FrontEnd
+from ..wires.array import WiredArray
 
-Axis = Literal["word", "bit"]
+Indices = NDArray[np.integer]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class BoardInfo:
-    """What a board is.
+    """What a board is, and what its reads and pulses are unless an operation says otherwise.
 
     Attributes:
         name: Who answers.
         shape: (word lines, bit lines).
         tile_shape: Largest (word lines, bit lines) that are read together.
-        v_read_volts: Read voltage.
-        t_read_seconds: Duration of one read.
+        read_volts: Of a word line in a read.
+        read_seconds: Duration of a read.
+        set_volts: Amplitude of a SET pulse; None where the board does not say.
+        set_seconds: Its width.
+        reset_volts: Amplitude of a RESET pulse, positive; None likewise.
+        reset_seconds: Its width.
+        compliance_amperes: Largest current of a SET pulse; None without a limit.
         is_emulator: Whether the devices are simulated.
     """
 
     name: str
     shape: tuple[int, int]
     tile_shape: tuple[int, int]
-    v_read_volts: float
-    t_read_seconds: float
+    read_volts: float
+    read_seconds: float
+    set_volts: float | None = None
+    set_seconds: float | None = None
+    reset_volts: float | None = None
+    reset_seconds: float | None = None
+    compliance_amperes: float | None = None
     is_emulator: bool
 
 
@@ -39,103 +58,188 @@ class PulseBatch(NamedTuple):
     """Signed pulses for some devices of an array, each named once.
 
     Attributes:
-        where: Flat indices of the devices, int32 (devices,), in any order.
-        counts: Their signed pulses, int32 (devices,); a device with 0 gets none.
+        device: Flat indices of the devices, int32 (devices,), in any order.
+        count: Their signed pulses, SET > 0, RESET < 0, int32 (devices,); a device with 0 gets none.
     """
 
-    where: np.ndarray
-    counts: np.ndarray
+    device: np.ndarray
+    count: np.ndarray  # type: ignore[assignment]  # hides tuple.count, which means nothing here
 
     @classmethod
     def of(cls, counts: Tensor) -> Self:
-        """Of an array of counts, whole numbers."""
+        """Of an array of counts, whole numbers (word lines, bit lines)."""
         flat = counts.to(torch.int32).contiguous().view(-1).numpy()
-        where = np.flatnonzero(flat != 0).astype(np.int32)
-        return cls(where, flat[where])
+        device = np.flatnonzero(flat != 0).astype(np.int32)
+        return cls(device, flat[device])
 
     def array(self, shape: tuple[int, int]) -> Tensor:
         """As an array of counts, int32, 0 where nothing is sent."""
         counts = torch.zeros(shape, dtype=torch.int32)
-        counts.view(-1).numpy()[self.where] = self.counts
+        counts.view(-1).numpy()[self.device] = self.count
         return counts
+
+
+class PulseShape(NamedTuple):
+    """Amplitude and width of the pulses of a batch, or (devices,) one of each for every device.
+
+    Attributes:
+        volts: Amplitude, positive for SET and RESET alike; None: the board's own.
+        seconds: Width; None: the board's own.
+    """
+
+    volts: float | NDArray[np.float64] | None = None
+    seconds: float | NDArray[np.float64] | None = None
 
 
 class Board(Protocol):
     """An array of devices that can be read and pulsed, and nothing else.
 
-    Conductances cannot be set: `program` too sends pulses and reads back.
+    Conductances cannot be set: `write_verify.program` too sends pulses and reads. Whatever is
+    refused, with LimitError or ShapeError, sends nothing.
     """
 
-    info: BoardInfo
-    counters: Counters
+    @property
+    def info(self) -> BoardInfo:
+        """What the board is."""
 
-    def read_one(self, word_line: int, bit_line: int) -> float:
-        """Conductance of one device, siemens, with the noise of one read."""
+    @property
+    def counters(self) -> Counters:
+        """What was sent and read so far."""
 
-    def read_slice(self, line: int, axis: Literal["word", "bit"]) -> Tensor:
-        """Conductances along one word or bit line, siemens."""
-
-    def read_all(self) -> Tensor:
-        """Conductances of every device, siemens, (word lines, bit lines)."""
-
-    def vmm(self, v_volts: Tensor) -> Tensor:
-        """Bit-line currents, amperes, (vectors, bit lines), for voltages (vectors, word lines)."""
-
-    def pulse_one(self, word_line: int, bit_line: int, count: int) -> None:
-        """Send `count` SET pulses to one device, RESET pulses if negative."""
-
-    def pulse_slice(self, line: int, axis: Literal["word", "bit"], counts: Tensor) -> None:
-        """Send each device along one line its own signed number of pulses."""
-
-    def pulse_array(self, counts: Tensor) -> None:
-        """Send every device its own signed number of pulses, (word lines, bit lines)."""
-
-    def program(self, targets_siemens: Tensor, only: Tensor | None = None) -> Tensor:
-        """Bring every selected device near its target by pulses and verifying reads.
+    def read(self, device: Indices | None = None) -> Tensor:
+        """Conductances, siemens, each with the noise of one read; nan where there is no device.
 
         Args:
-            targets_siemens: One per device, (word lines, bit lines).
-            only: Devices that are read and programmed, bool; None for all that are selected.
-        Returns:
-            What the last reads found, siemens; the targets, where nothing was read.
+            device: Flat indices, any shape, which is that of the result; None for all devices,
+                (word lines, bit lines).
         """
+
+    def vmm(self, volts: Tensor) -> Tensor:
+        """Bit-line currents, amperes, (vectors, bit lines), for voltages (vectors, word lines)."""
+
+    def pulse(self, pulses: PulseBatch, shape: PulseShape | None = None) -> None:
+        """Send some devices their signed numbers of pulses, in one programming operation.
+
+        Args:
+            pulses: Which devices get how many.
+            shape: Amplitude and width; None: those of `info`.
+        """
+
+    def wait(self, seconds: float) -> None:
+        """Let device time pass."""
 
     def close(self) -> None:
         """Let go of the array; idempotent."""
 
 
-def check_line(shape: tuple[int, int], line: int, axis: Axis) -> None:
-    """Raise LimitError for a line that the array does not have; a negative one is none."""
-    lines = shape[0 if axis == "word" else 1]
-    if not 0 <= line < lines:
-        raise LimitError(
-            f"there is no {axis} line {line}, the array has 0 to {lines - 1}; nothing was sent"
-        )
+class EffectiveArray(NamedTuple):
+    """An array as its column amplifiers see it, through lines and faults.
+
+    Attributes:
+        siemens: What a noiseless read sees, (word lines, bit lines).
+        read_sigma: Spread of one read, siemens, likewise; None without noise.
+    """
+
+    siemens: Tensor
+    read_sigma: Tensor | None
 
 
-def counts_of_one(shape: tuple[int, int], word_line: int, bit_line: int, count: int) -> Tensor:
-    """Counts of an array of which one device gets pulses; LimitError if it has no such device."""
-    check_line(shape, word_line, "word")
-    check_line(shape, bit_line, "bit")
-    counts = torch.zeros(shape, dtype=torch.int32)
-    counts[word_line, bit_line] = count
-    return counts
+class ReadCounts(NamedTuple):
+    """Vector-matrix products that an engine computed from an `EffectiveArray`.
+
+    Attributes:
+        activations: Word lines driven at the read voltage, over all steps.
+        tile_steps: (row of tiles, step) pairs in which a line was driven.
+        siemens: Conductance of all driven devices, summed.
+        clipped: Conversions above the range.
+    """
+
+    activations: int
+    tile_steps: int
+    siemens: float
+    clipped: int = 0
 
 
-def counts_of_line(shape: tuple[int, int], line: int, axis: Axis, counts: Tensor) -> Tensor:
-    """Counts of an array of which one line gets pulses.
+class Emulator(Protocol):
+    """The truths of an emulated array, of the layer that lies on it where it says so.
+
+    Attributes:
+        counters: As of the board; a restored run sets them.
+        front_end: What the columns are read with; None for ideal ammeters. Calibration sets it.
+    """
+
+    counters: Counters
+    front_end: FrontEnd | None
+
+    @property
+    def wired(self) -> WiredArray | None:
+        """The wires of the tiles; None without resistance."""
+
+    @property
+    def faults(self) -> FaultMap | None:
+        """What is broken in the array; None for a perfect one."""
+
+    def effective(self) -> EffectiveArray:
+        """What reads of the layer see now; not to be modified, and it follows later pulses."""
+
+    def array_siemens(self) -> Tensor:
+        """What noiseless reads of every device of the array see now; see `effective`."""
+
+    def driven_siemens(self) -> Tensor:
+        """What the rows of the layer drive, (rows, bit lines of the array), siemens."""
+
+    def healthy(self) -> Tensor:
+        """Fraction of the devices of each place of the layer that pulses move, float."""
+
+    def pulses_per_device(self) -> Tensor:
+        """Pulses that reached each device of the array that is ever programmed, int32 (devices,)."""
+
+    def count_vmm(self, reads: ReadCounts) -> None:
+        """Count products that an engine computed from `effective`."""
+
+    def begin_epoch(self, epoch: int) -> None:
+        """Start the random streams of an epoch, and see all devices anew."""
+
+    def refresh(self) -> None:
+        """See all devices anew, and through the wires exactly."""
+
+    def state_dict(self) -> dict[str, Tensor]:
+        """The devices, by name: all that pulses, time and manufacture did to them."""
+
+    def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
+        """Put the devices into a saved state.
+
+        Raises:
+            KeyError: A part is missing.
+            ValueError: It holds other devices.
+        """
+
+
+def check_devices(info: BoardInfo, device: Indices) -> None:
+    """Raise LimitError for a flat index that the array does not have; a negative one is none."""
+    last = info.shape[0] * info.shape[1] - 1
+    if not device.size or (device.min() >= 0 and device.max() <= last):
+        return
+    wrong = device[(device < 0) | (device > last)].flat[0]
+    raise LimitError(f"there is no device {wrong}, {info.name} has 0 to {last}; nothing was sent")
+
+
+def refuse_other_shape(info: BoardInfo, pulses: PulseBatch, shape: PulseShape | None) -> None:
+    """Refuse pulses that differ from those of `info`, for boards that have no others.
 
     Raises:
-        LimitError: The array has no such line.
-        ShapeError: There is not one count for each device of the line.
+        LimitError: They do.
     """
-    check_line(shape, line, axis)
-    everywhere = torch.zeros(shape, dtype=torch.int32)
-    along = (everywhere if axis == "word" else everywhere.T)[line]
-    if counts.shape != along.shape:  # torch would send a single count to the whole line
-        raise ShapeError(
-            f"counts has shape {tuple(counts.shape)}, the line {tuple(along.shape)}; "
-            "no pulse was applied"
-        )
-    along.copy_(counts)
-    return everywhere
+    for name, unit in zip(PulseShape._fields, ("V", "s"), strict=True):
+        wanted = None if shape is None else getattr(shape, name)
+        if wanted is None:
+            continue
+        own = {way: getattr(info, f"{way}_{name}") for way in ("set", "reset")}
+        up, down = (np.nan if value is None else value for value in own.values())
+        fits = np.where(pulses.count > 0, up, down) == wanted
+        if not fits[pulses.count != 0].all():
+            told = ", ".join(f"{way.upper()} {value} {unit}" for way, value in own.items())
+            raise LimitError(
+                f"pulses of {wanted} {unit} are asked of {info.name}, whose pulses are fixed: "
+                f"{told}; nothing was sent"
+            )

@@ -15,7 +15,17 @@ from device_models.linear import FineSteps, Ideal
 from device_models.model import DeviceModel
 from device_models.pulsed import Pulsed
 
-from .device_kernels import Arrays, Laws, fluctuate, laws_of, look, put, relax, some, step
+from .device_kernels import (
+    DeviceArrays,
+    Laws,
+    fluctuate,
+    gather,
+    laws_of,
+    refresh_reads,
+    relax,
+    scatter,
+    step,
+)
 from .protocol import PulseBatch
 
 
@@ -36,20 +46,20 @@ class PulseCounts(NamedTuple):
 
 def count_pulses(model: DeviceModel, sent: PulseBatch) -> PulseCounts:
     """Count pulses; of `FineSteps` a count is the width of one."""
-    rising, falling = _tally(sent.counts)
+    rising, falling = _count_signs(sent.count)
     if isinstance(model, FineSteps):
         return PulseCounts(rising, falling, rising + falling)
-    sets, resets = _sums(sent.counts)
+    sets, resets = _sums(sent.count)
     return PulseCounts(sets, resets, rising + falling)
 
 
-def own(model: DeviceModel, counts: Tensor) -> Tensor:
-    """Pulses of each device, int32, from signed counts; see `tally`."""
+def pulses_of_each(model: DeviceModel, counts: Tensor) -> Tensor:
+    """Pulses of each device, int32, from signed counts; see `count_pulses`."""
     return counts.abs().clamp_(max=1) if isinstance(model, FineSteps) else counts.abs()
 
 
 @jit
-def _tally(counts: np.ndarray) -> tuple[int, int]:
+def _count_signs(counts: np.ndarray) -> tuple[int, int]:
     """How many counts are above 0, and below it; in 32 bits, four times as fast as in 64."""
     rising, falling = np.int32(0), np.int32(0)
     for count in counts:
@@ -80,22 +90,26 @@ def in_place(model: DeviceModel) -> InPlace | Ideal | None:
 
 
 def ordered(sent: PulseBatch) -> PulseBatch:
-    """The same pulses by rising places, without the devices that get none."""
-    where, counts = sent
-    if not counts.all():
-        where, counts = where[counts != 0], counts[counts != 0]
-    if (where[1:] < where[:-1]).any():
-        order = np.argsort(where, kind="stable")
-        where, counts = where[order], counts[order]
-    return PulseBatch(where, counts)
+    """The same pulses by rising indices, without the devices that get none."""
+    device, count = sent
+    if not count.all():
+        device, count = device[count != 0], count[count != 0]
+    if (device[1:] < device[:-1]).any():
+        order = np.argsort(device, kind="stable")
+        device, count = device[order], count[order]
+    return PulseBatch(device, count)
 
 
 def pulse(
-    kind: InPlace, arrays: Arrays, sent: PulseBatch, pulsed: Tensor, generator: torch.Generator
+    kind: InPlace,
+    arrays: DeviceArrays,
+    sent: PulseBatch,
+    pulsed: Tensor,
+    generator: torch.Generator,
 ) -> float:
     """`Pulsed.program` in place, and what reads then see of these devices; the energy in joules.
 
-    Draws go device by device, by rising places: those of single pulses are the draws of the
+    Draws go device by device, by rising indices: those of single pulses are the draws of the
     reference.
 
     Args:
@@ -105,28 +119,28 @@ def pulse(
         pulsed: Pulses of every device so far, int32. Changed in place.
         generator: Source of the spread of the pulses and of the relaxation.
     """
-    (model, laws), (where, counts) = kind, ordered(sent)
-    factors = torch.empty(int(np.abs(counts).sum()))
+    (model, laws), (device, count) = kind, ordered(sent)
+    factors = torch.empty(int(np.abs(count).sum()))
     if model.c2c_sigma > 0.0:
         factors.normal_(1.0, model.c2c_sigma, generator=generator)
     else:
         factors.fill_(1.0)
     kicks = torch.empty(0)
     if model.relaxes:
-        kicks = physics.draw_kicks(
-            torch.Size(where.shape), model.relax_tail_sigma, generator=generator
+        kicks = physics.draw_relaxation(
+            torch.Size(device.shape), model.relax_tail_sigma, generator=generator
         )
     drawn = factors.numpy(), kicks.numpy()
-    sets, resets = _pulse(arrays, where, counts, pulsed.view(-1).numpy(), *drawn, laws)
+    sets, resets = _pulse(arrays, device, count, pulsed.view(-1).numpy(), *drawn, laws)
     squares = sets * model.set_volts**2 + resets * model.reset_volts**2
     return float(squares * model.width_seconds / 2)
 
 
 @jit
 def _pulse(
-    devices: Arrays,
-    where: np.ndarray,
-    counts: np.ndarray,
+    devices: DeviceArrays,
+    device: np.ndarray,
+    count: np.ndarray,
     pulsed: np.ndarray,
     factors: np.ndarray,
     kicks: np.ndarray,
@@ -136,8 +150,8 @@ def _pulse(
 
     Args:
         devices: All of them.
-        where: The places of the devices.
-        counts: Their signed pulses.
+        device: Flat indices of the devices.
+        count: Their signed pulses.
         pulsed: Pulses of every device so far.
         factors: Of every pulse to its step, in the order of the devices.
         kicks: Relaxation of every device from now on; empty without.
@@ -146,31 +160,31 @@ def _pulse(
     Returns:
         Conductances before and after each pulse, summed over the SETs and over the RESETs.
     """
-    sums, drawn, few = np.zeros(2), 0, some(devices, where)
-    g, traits, kick, since, _, seen, _ = few
-    relax(g, kick, since, seen, laws)
-    for k in range(where.shape[0]):
-        now, is_down, count = seen[k], counts[k] < 0, abs(counts[k])
+    sums, drawn, gathered = np.zeros(2), 0, gather(devices, device)
+    g, traits, kick, since, _, read, _ = gathered
+    relax(g, kick, since, read, laws)
+    for k in range(device.shape[0]):
+        now, is_down, pulses = read[k], count[k] < 0, abs(count[k])
         low, high = traits[k, 0], traits[k, 1]
         gain, total = -traits[k, 3] if is_down else traits[k, 2], 0.0
-        for place in range(drawn, drawn + count):
-            moved = now + step(laws, is_down, now) * factors[place] * gain
+        for draw in range(drawn, drawn + pulses):
+            moved = now + step(laws, is_down, now) * factors[draw] * gain
             after = min(max(moved, low), high)
             total += np.float64(now) + np.float64(after)
             now = after
-        drawn, g[k] = drawn + count, now
+        drawn, g[k] = drawn + pulses, now
         sums[np.int64(is_down)] += total
-        pulsed[np.uint32(where[k])] += count
+        pulsed[np.uint32(device[k])] += pulses
     for k in range(kicks.shape[0]):
         kick[k], since[k] = kicks[k], 0.0
-    look(few, laws)
-    put(devices, where, few)
+    refresh_reads(gathered, laws)
+    scatter(devices, device, gathered)
     return sums[0], sums[1]
 
 
 def advance(
     kind: InPlace,
-    arrays: Arrays,
+    arrays: DeviceArrays,
     slow: Tensor | None,
     seconds: float,
     generator: torch.Generator,
@@ -191,10 +205,10 @@ def advance(
     since += model.elapsed(seconds, temperature_kelvin)
     if slow is not None:
         noise = torch.randn(slow.shape, generator=generator).flatten(1)
-        kept, fresh = physics.memory(seconds, model.slow_times)
-        parts = (a.float().numpy() for a in (slow.flatten(1), noise, kept, fresh))
+        memory, fresh = physics.memory(seconds, model.slow_times)
+        parts = (a.float().numpy() for a in (slow.flatten(1), noise, memory, fresh))
         fluctuate(arrays.slow, *parts)
-    look(arrays, laws)
+    refresh_reads(arrays, laws)
 
 
 def move(model: Ideal, g: Tensor, sent: PulseBatch, pulsed: Tensor) -> None:
@@ -205,11 +219,11 @@ def move(model: Ideal, g: Tensor, sent: PulseBatch, pulsed: Tensor) -> None:
 
 @jit
 def _move(
-    g: np.ndarray, pulsed: np.ndarray, where: np.ndarray, counts: np.ndarray, numbers: np.ndarray
+    g: np.ndarray, pulsed: np.ndarray, device: np.ndarray, count: np.ndarray, numbers: np.ndarray
 ) -> None:
     """See `move`; `numbers`: the step, the floor and the top of the window, all siemens."""
     step, low, high = numbers
-    for k in range(where.shape[0]):
-        i, count = np.uint32(where[k]), counts[k]
-        g[i] = min(max(g[i] + np.float32(count) * step, low), high)
-        pulsed[i] += count != 0
+    for k in range(device.shape[0]):
+        i = np.uint32(device[k])
+        g[i] = min(max(g[i] + np.float32(count[k]) * step, low), high)
+        pulsed[i] += count[k] != 0

@@ -1,9 +1,11 @@
 """Writing by a closed loop: read, pulse towards the target, and read again before accepting."""
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -12,8 +14,15 @@ from device_models.pulsed import Pulsed
 from device_models.record import Record, quantity
 
 from ..array.counters import Counters
-from .protocol import BoardInfo
+from .operations import pulse_array
+from .protocol import Board, PulseBatch
 
+# Writes some devices of a board: (board, data sheet, targets in siemens, which devices are ever
+# programmed, which of them are written or None for all) -> what the last reads were, siemens, the
+# targets where nothing was read; all of the shape of the board.
+Algorithm = Callable[[Board, DeviceModel, Tensor, Tensor, Tensor | None], Tensor]
+
+PROGRAM_PASSES = 20
 MOST_WIDTHS = 200  # pulses of a device whose pulses differ in width
 _MOST = 2**30  # pulses, so that counts stay within 32 bit
 _UP = torch.ones(())
@@ -44,7 +53,7 @@ class WriteVerify(Record):
         return min(math.ceil(2.0 * model.pulses_across), _MOST if counted(model) else MOST_WIDTHS)
 
 
-class Written(NamedTuple):
+class WriteVerifyResult(NamedTuple):
     """What a closed loop did; arrays have the shape of the board.
 
     Attributes:
@@ -73,23 +82,52 @@ class Written(NamedTuple):
     spent: Counters
 
 
-class Verifiable(Protocol):
-    """What the loop asks of a board."""
+def program(
+    board: Board,
+    sheet: DeviceModel,
+    targets: Tensor,
+    selected: Tensor,
+    only: Tensor | None = None,
+) -> Tensor:
+    """Bring every selected device near its target by pulses and verifying reads; an `Algorithm`.
 
-    info: BoardInfo
+    Each pass reads every device, with noise, and sends one that is off by more than half of its
+    finer step the pulses the gap is worth, at least one: where SET is coarse and RESET fine, a
+    device is set beyond its target and trimmed down to it; a pass sends no more than cross the
+    window. It ends when a pass leaves no fewer devices off than the one before: what remains is
+    noise, or out of reach. A few devices may all be far from their targets for several passes: with
+    `only`, the pulses that are still wanted are counted instead.
 
-    @property
-    def counters(self) -> Counters:
-        """What was sent and read."""
-
-    def read_devices(self, where: Tensor) -> Tensor:
-        """Conductances of devices at flat indices, siemens, with the noise of one read."""
-
-    def pulse_array(self, counts: Tensor) -> None:
-        """See `Board.pulse_array`."""
-
-    def wait(self, seconds: float) -> None:
-        """Let device time pass."""
+    Args:
+        board: Where.
+        sheet: Window and expected steps of its devices.
+        targets: Siemens, (word lines, bit lines).
+        selected: Which devices are ever programmed, bool.
+        only: Which of them are read and programmed, bool; None for all, and all devices are read.
+    Returns:
+        What the last reads were, siemens; the targets, where nothing was read.
+    """
+    index = None if only is None else (only & selected).view(-1).nonzero()[:, 0]
+    device = slice(None) if index is None else index
+    aim, chosen = targets.reshape(-1)[device], selected.reshape(-1)[device]
+    siemens, before, most = aim, math.inf, math.ceil(sheet.pulses_across)
+    for _ in range(PROGRAM_PASSES):
+        siemens = board.read(None if index is None else index.numpy()).view(-1)
+        gap = aim - siemens
+        up, down = (sheet.step_siemens(siemens, way) for way in (_UP, -_UP))
+        steps = gap / torch.where(gap > 0, up, down)
+        pulses = steps.sign() * steps.abs().round_().clamp_(1.0, most)
+        pulses[(gap.abs() <= torch.minimum(up, down) / 2) | ~chosen] = 0.0
+        left = int(torch.count_nonzero(pulses) if only is None else pulses.abs().sum())
+        if not 0 < left < before:
+            break
+        before = left
+        counts = torch.zeros(board.info.shape, dtype=torch.int32)
+        counts.view(-1)[device] = pulses.to(torch.int32)
+        pulse_array(board, counts)
+    read = targets.clone().view(-1)
+    read[device] = siemens.to(read.dtype)
+    return read.view(targets.shape)
 
 
 def counted(model: DeviceModel) -> bool:
@@ -98,8 +136,8 @@ def counted(model: DeviceModel) -> bool:
 
 
 def write_verify(
-    board: Verifiable, model: DeviceModel, targets: Tensor, chosen: Tensor, p: WriteVerify
-) -> Written:
+    board: Board, sheet: DeviceModel, targets: Tensor, chosen: Tensor, p: WriteVerify
+) -> WriteVerifyResult:
     """Bring devices into the band [target - tol, target + tol] by pulses and noisy reads.
 
     tol = tolerance (g_max - g_min). Every round reads the devices that are not yet done. One in the
@@ -113,7 +151,7 @@ def write_verify(
 
     Args:
         board: Where.
-        model: Window and data sheet of its devices.
+        sheet: Window and expected steps of its devices.
         targets: Siemens, (word lines, bit lines); beyond the window its edge is aimed at.
         chosen: Which devices, bool.
         p: Settings.
@@ -121,8 +159,8 @@ def write_verify(
         F. Alibart et al., Nanotechnology 23, 075201, 2012, and the read before accepting of W. Wan
         et al., Nature 608, 504-512, 2022. Staircase of counts, budget and giving up are ours.
     """
-    aim = targets.clamp(model.g_min_siemens, model.g_max_siemens)
-    loop = _Loop(board, model, aim.flatten(), p)
+    aim = targets.clamp(sheet.g_min_siemens, sheet.g_max_siemens)
+    loop = _Loop(board, sheet, aim.flatten(), p)
     before, left, accepted = board.counters, chosen.flatten().nonzero()[:, 0], None
     for number in range(p.passes):
         if number:
@@ -132,11 +170,11 @@ def write_verify(
     done = torch.zeros(aim.numel(), dtype=torch.bool)
     done[left] = True
     shape = aim.shape
-    return Written(
-        torch.where(loop.reads > 0, loop.seen, loop.aim).view(shape), aim, chosen,
+    return WriteVerifyResult(
+        torch.where(loop.reads > 0, loop.last_read, loop.aim).view(shape), aim, chosen,
         done.view(shape), loop.pulses.view(shape), loop.reads.view(shape),
         int(loop.pulses.sum()) * loop.width_seconds
-        + int(loop.reads.sum()) * board.info.t_read_seconds,
+        + int(loop.reads.sum()) * board.info.read_seconds,
         loop.parallel_seconds, (p.passes - 1) * p.relax_seconds, board.counters - before,
     )  # fmt: skip
 
@@ -144,70 +182,71 @@ def write_verify(
 class _Loop:
     """What a closed loop keeps of all devices of a board, by flat index."""
 
-    def __init__(self, board: Verifiable, model: DeviceModel, aim: Tensor, p: WriteVerify) -> None:
+    def __init__(self, board: Board, sheet: DeviceModel, aim: Tensor, p: WriteVerify) -> None:
         """Start with nothing sent and nothing read."""
-        self.board, self.model, self.aim, self.p = board, model, aim, p
-        self.tolerance = p.tolerance * model.window_siemens
-        self.most, self.counted = p.most(model), counted(model)
-        self.width_seconds = model.width_seconds if isinstance(model, Pulsed) else 0.0
-        self.seen = torch.zeros_like(aim)
+        self.board, self.sheet, self.aim, self.p = board, sheet, aim, p
+        self.tolerance = p.tolerance * sheet.window_siemens
+        self.most, self.counted = p.most(sheet), counted(sheet)
+        self.width_seconds = sheet.width_seconds if isinstance(sheet, Pulsed) else 0.0
+        self.last_read = torch.zeros_like(aim)
         self.pulses = torch.zeros(aim.numel(), dtype=torch.int32)
         self.reads = torch.zeros_like(self.pulses)
         self.parallel_seconds = 0.0
 
-    def run(self, where: Tensor) -> Tensor:
-        """One pass over devices at flat indices; returns which were accepted, bool."""
-        count = len(where)
+    def run(self, device: Tensor) -> Tensor:
+        """One pass over devices at rising flat indices; returns which were accepted, bool."""
+        count = len(device)
         hits, spent = (torch.zeros(count, dtype=torch.int32) for _ in range(2))
         stair, side = torch.ones(count), torch.zeros(count)
         busy = torch.arange(count)
         while busy.numel():
-            gap = self._gap(where[busy])
+            gap = self._gap(device[busy])
             inside = gap.abs() <= self.tolerance
             hits[busy] = torch.where(inside, hits[busy] + 1, 0)
             keep = torch.where(inside, hits[busy] < self.p.confirm, spent[busy] < self.most)
             off = keep & ~inside
-            sent, way = busy[off], gap[off].sign()
+            pulsed, way = busy[off], gap[off].sign()
             # A device that was never pulsed has no side yet and starts at 1, as after a crossing.
-            stair[sent] = torch.where(way == side[sent], 2.0 * stair[sent], 1.0)
-            side[sent] = way
-            size = self._size(where[sent], gap[off], stair[sent])
+            stair[pulsed] = torch.where(way == side[pulsed], 2.0 * stair[pulsed], 1.0)
+            side[pulsed] = way
+            size = self._size(device[pulsed], gap[off], stair[pulsed])
             if self.counted:
-                size = torch.minimum(size, self.most - spent[sent])
-            stair[sent] = torch.minimum(stair[sent], size)
-            spent[sent] += self._send(where[sent], way * size)
+                size = torch.minimum(size, self.most - spent[pulsed])
+            stair[pulsed] = torch.minimum(stair[pulsed], size)
+            spent[pulsed] += self._send(device[pulsed], way * size)
             busy = busy[keep]
         return hits >= self.p.confirm
 
-    def _gap(self, where: Tensor) -> Tensor:
+    def _gap(self, device: Tensor) -> Tensor:
         """Read devices once: how far their targets lie above them, siemens."""
-        seen = self.board.read_devices(where).to(self.aim.dtype)
-        self.seen[where] = seen
-        self.reads[where] += 1
-        rows = len(torch.unique_consecutive(where // self.board.info.shape[1]))
-        self.parallel_seconds += rows * self.board.info.t_read_seconds
-        return self.aim[where] - seen
+        siemens = self.board.read(device.numpy()).to(self.aim.dtype)
+        self.last_read[device] = siemens
+        self.reads[device] += 1
+        rows = len(torch.unique_consecutive(device // self.board.info.shape[1]))
+        self.parallel_seconds += rows * self.board.info.read_seconds
+        return self.aim[device] - siemens
 
-    def _size(self, where: Tensor, gap: Tensor, most: Tensor) -> Tensor:
+    def _size(self, device: Tensor, gap: Tensor, most: Tensor) -> Tensor:
         """The staircase, held to what the gap is worth on the data sheet and at least 1."""
-        step = self.model.step_siemens(self.seen[where], torch.where(gap > 0, _UP, -_UP))
+        ways = torch.where(gap > 0, _UP, -_UP)
+        step = self.sheet.step_siemens(self.last_read[device], ways)
         return torch.minimum(most, (gap.abs() / step).round_()).clamp_(1.0, _MOST)
 
-    def _send(self, where: Tensor, counts: Tensor) -> Tensor:
+    def _send(self, device: Tensor, counts: Tensor) -> Tensor:
         """Send signed pulses to devices; how many each got, int32."""
-        if not where.numel():
+        if not device.numel():
             return torch.zeros(0, dtype=torch.int32)
-        shape = self.board.info.shape
-        everywhere = torch.zeros(shape, dtype=torch.int32)
-        everywhere.view(-1)[where] = counts.to(torch.int32)
-        self.board.pulse_array(everywhere)
+        whole = counts.to(torch.int32)
+        self.board.pulse(PulseBatch(device.numpy().astype(np.int32), whole.numpy()))
         if not self.counted:
-            everywhere.sign_()
+            whole = whole.sign()
+        everywhere = torch.zeros(self.board.info.shape, dtype=torch.int32)
+        everywhere.view(-1)[device] = whole
         longest = everywhere.amax(1).clamp_(min=0) - everywhere.amin(1).clamp_(max=0)
         self.parallel_seconds += int(longest.sum()) * self.width_seconds
-        sent = everywhere.view(-1)[where].abs()
-        self.pulses[where] += sent
-        return sent
+        sizes = whole.abs()
+        self.pulses[device] += sizes
+        return sizes
 
 
 def unreadable(model: DeviceModel, p: WriteVerify, *, wanted: float = 0.98) -> Tensor:

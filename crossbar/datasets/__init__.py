@@ -1,6 +1,44 @@
-"""Loaders of data sets, and the ladder of ways to find or fetch their files.
+"""Loaders of data sets, one file each.
 
-`idx` decodes one file, `files` checks a set of files, `fetch` gets them over the network, `ladder`
-is the order in which the ways are tried, and one module per data set (`fashion_mnist`) says which
-files there are and what they mean.
+`locate` is the order in which the ways to the files are tried, `files` checks a set of files,
+`fetch` gets them over the network, `idx` decodes one format, and `encode` makes spikes of samples.
 """
+
+from pathlib import Path
+
+from device_models.errors import ConfigError
+from device_models.record import did_you_mean
+
+from .dataset import Dataset, Half, LoadedDataset
+from .fashion_mnist import FASHION_MNIST
+from .fetch import Notice
+from .locate import Environment
+from .mnist import MNIST
+
+DATASETS: dict[str, Dataset] = {
+    "fashion_mnist": FASHION_MNIST,
+    "mnist": MNIST,
+}
+
+
+def load_dataset(
+    name: str,
+    data_dir: Path | None = None,
+    *,
+    notice: Notice,
+    environment: Environment | None = None,
+) -> LoadedDataset:
+    """Load a data set of the table; see `Dataset.load`.
+
+    Raises:
+        ConfigError: There is none of that name.
+        DataError: See `Dataset.load`.
+    """
+    if name not in DATASETS:
+        known = ", ".join(DATASETS)
+        near = did_you_mean(name, DATASETS)
+        raise ConfigError(f"the data set must be one of {known}, not {name!r}{near}")
+    return DATASETS[name].load(data_dir, notice=notice, environment=environment)
+
+
+__all__ = ["DATASETS", "Dataset", "Half", "LoadedDataset", "load_dataset"]

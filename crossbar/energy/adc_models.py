@@ -142,8 +142,8 @@ def loglog(points: dict[float, float], x: float) -> float:
     x0, x1 = known[right - 1], known[right]
     if x in points:
         return points[x]
-    share = math.log(x / x0) / math.log(x1 / x0)
-    return float(points[x0] * (points[x1] / points[x0]) ** share)
+    fraction = math.log(x / x0) / math.log(x1 / x0)
+    return float(points[x0] * (points[x1] / points[x0]) ** fraction)
 
 
 def _isaac(points: dict[int, float], bits: int) -> float:

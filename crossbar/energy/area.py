@@ -6,7 +6,7 @@ import numpy as np
 
 from device_models.errors import ConfigError
 
-from .chip import Chip
+from .chip import ChipSpec
 from .counts import LayerCounts
 from .inference_cost import Floats, Price, adds_digitally
 
@@ -14,7 +14,7 @@ PASSIVE = ("cells", "routing")  # do not leak
 
 
 @dataclass(frozen=True, eq=False)
-class Block:
+class PricedBlock:
     """As `results.AreaItem`, with a vector of sizes; `unit_m2` is (k,)."""
 
     component: str
@@ -33,7 +33,7 @@ def tiles_needed(counts: tuple[LayerCounts, ...]) -> int:
     return sum(layer.tiles_down * layer.tiles_across for layer in counts)
 
 
-def check_fits(counts: tuple[LayerCounts, ...], chip: Chip) -> None:
+def check_fits(counts: tuple[LayerCounts, ...], chip: ChipSpec) -> None:
     """Refuse a chip with too few tiles.
 
     Raises:
@@ -50,9 +50,9 @@ def check_fits(counts: tuple[LayerCounts, ...], chip: Chip) -> None:
         )
 
 
-def blocks(
-    counts: tuple[LayerCounts, ...], chip: Chip, price: Price, *, sliced: bool
-) -> list[Block]:
+def area_blocks(
+    counts: tuple[LayerCounts, ...], chip: ChipSpec, price: Price, *, sliced: bool
+) -> list[PricedBlock]:
     """Every block of the chip; one with fixed `tiles` has all of them, used or not.
 
     Args:
@@ -70,28 +70,28 @@ def blocks(
     columns, adcs = tiles * chip.tile_columns, tiles * chip.adcs_per_tile
     cells = f"cell_area_{chip.cell.lower()}"
     square = (chip.node_nm * 1e-9) ** 2
-    found = [
-        Block("cells", columns * chip.tile_rows, cells, price(cells) * square),
-        Block("driver", tiles * chip.tile_rows, "driver_area", price("driver_area")),
+    blocks = [
+        PricedBlock("cells", columns * chip.tile_rows, cells, price(cells) * square),
+        PricedBlock("driver", tiles * chip.tile_rows, "driver_area", price("driver_area")),
     ]
     if chip.adc_kind != "none":
-        found.append(Block("adc", adcs, "adc_area", price("adc_area")))
+        blocks.append(PricedBlock("adc", adcs, "adc_area", price("adc_area")))
         hold = price("sample_and_hold_area")
-        found.append(Block("sample_and_hold", columns, "sample_and_hold_area", hold))
+        blocks.append(PricedBlock("sample_and_hold", columns, "sample_and_hold_area", hold))
         add = price("shift_add_area")
-        found.append(Block("shift_add", adding * chip.adcs_per_tile, "shift_add_area", add))
+        blocks.append(PricedBlock("shift_add", adding * chip.adcs_per_tile, "shift_add_area", add))
     neuron = f"neuron_area_{chip.neuron}"
-    found += [
-        Block("neuron", sum(layer.outputs for layer in counts), neuron, price(neuron)),
-        Block("buffer", tiles * chip.buffer_bytes, "buffer_area", price("buffer_area")),
-        Block("router", tiles, "router_area", price("router_area")),
+    blocks += [
+        PricedBlock("neuron", sum(layer.outputs for layer in counts), neuron, price(neuron)),
+        PricedBlock("buffer", tiles * chip.buffer_bytes, "buffer_area", price("buffer_area")),
+        PricedBlock("router", tiles, "router_area", price("router_area")),
     ]
-    share = price("routing_share") * np.sum([block.m2 for block in found], axis=0)
-    found.append(Block("routing", 1, "routing_share", share))
-    return [block for block in found if block.count]
+    routing = price("routing_share") * np.sum([block.m2 for block in blocks], axis=0)
+    blocks.append(PricedBlock("routing", 1, "routing_share", routing))
+    return [block for block in blocks if block.count]
 
 
-def leakage_watts(found: list[Block], price: Price) -> Floats:
+def leakage_watts(blocks: list[PricedBlock], price: Price) -> Floats:
     """Power of the chip at rest, watts, (k,): that of its periphery and digital blocks."""
-    leaking = [block.m2 for block in found if block.component not in PASSIVE]
+    leaking = [block.m2 for block in blocks if block.component not in PASSIVE]
     return np.asarray(price("leakage_density") * np.sum(leaking, axis=0))

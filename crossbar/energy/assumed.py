@@ -9,9 +9,9 @@ from device_models.errors import ConfigError
 from device_models.record import number
 from device_models.schema import load
 
-from ..snn.encodings.latency import Events
+from ..snn.encodings.events import Events
 from ..snn.network import Network
-from .activity import Activity, Array, layers_of
+from .activity import Activity, Snapshot, layers_of
 from .counts import RunCounts
 
 INFERENCES = 100
@@ -47,7 +47,7 @@ def assumed_activity(
         for lines, rate in zip(network.inputs_of, rates_hz, strict=True)
     ]
     arrays = [
-        Array(
+        Snapshot(
             np.full((rows, outputs * devices_per_synapse), mean_siemens, np.float32),
             np.full(rows, outputs, np.int64),
             np.full(rows, outputs, np.int64),
@@ -140,6 +140,7 @@ def assumed_run(
         v_read_volts=v_read_volts,
         t_read_seconds=t_read_seconds,
         pulse_seconds=0.0,
+        endurance_pulses=None,
         tile_rows=128,
         tile_columns=128,
         adc_bits=None,

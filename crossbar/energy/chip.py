@@ -5,12 +5,14 @@ from typing import Literal
 
 from device_models.errors import ConfigError
 from device_models.record import Record, did_you_mean, quantity
+from device_models.schema import load
+from device_models.shipped import Presets
 
-from .presets import find, shipped
+CHIPS = Presets("chip", "crossbar.energy", "chips/*.yaml")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Chip(Record):
+class ChipSpec(Record):
     """A chip of crossbar tiles with neurons, buffers and a router.
 
     Attributes:
@@ -90,15 +92,15 @@ class Chip(Record):
         return 0 if self.adc_kind == "none" else -(-self.tile_columns // self.adc_share)
 
 
-def load_chip(name_or_path: str) -> Chip:
+def load_chip(name_or_path: str) -> ChipSpec:
     """The chip of a file, or of a shipped preset where no such file exists.
 
     Raises:
         ConfigError: There is neither, or the file is no valid chip; names line and key.
     """
-    return find(name_or_path, Chip, "chips", "chip")
+    return load(CHIPS.find(name_or_path), ChipSpec)
 
 
 def chip_names() -> list[str]:
     """Names of the shipped chips."""
-    return shipped("chips")
+    return CHIPS.names()

@@ -6,10 +6,12 @@ from typing import Literal
 
 from device_models.errors import ConfigError
 from device_models.record import Record, did_you_mean, quantity
+from device_models.schema import load
+from device_models.shipped import Presets
 
 from .interval import Interval
-from .presets import find
 
+TABLES = Presets("cost table", "crossbar.energy", "tables/*.yaml")
 Unit = Literal["J", "F", "s", "W/m2", "m2", "F2", "1"]
 
 # Every entry that an estimate can read, and its unit.
@@ -145,7 +147,7 @@ def load_costs(names: Iterable[str]) -> Costs:
     Raises:
         ConfigError: There is no such table, or it is not valid; names file, line and entry.
     """
-    tables = [find(name, Costs, "tables", "cost table") for name in names]
+    tables = [load(TABLES.find(name), Costs) for name in names]
     if not tables:
         raise ConfigError("no cost table is named; 'default' is the one that ships")
     entries = {name: cost for table in tables for name, cost in table.entries.items()}

@@ -16,7 +16,15 @@ import numpy as np
 from device_models.errors import ConfigError, RunError
 
 from ..array.counters import Counters
-from .activity import UNREADABLE, About, Activity, LayerActivity, one_line, read, read_arrays
+from .activity import (
+    UNREADABLE,
+    Activity,
+    LayerActivity,
+    RunMetadata,
+    one_line,
+    read_arrays,
+    read_run,
+)
 
 COUNTED = (
     "set_pulses", "reset_pulses", "device_reads", "programming_operations", "programmed_devices",
@@ -45,7 +53,7 @@ class LayerCounts:
         neuron_updates: Neurons x steps x inferences.
         spikes: PulseBatch by its neurons.
         hops: Spikes x tiles that must hear of them: those across the next crossbar, and those
-            across its own one if the layer is recurrent.
+            across its own crossbar if the layer is recurrent.
         siemens_activations: Conductance of a line summed over its activations, siemens; times
             V^2 t it is the energy of the reads.
         siemens_dense: The same if every line were driven in every step.
@@ -109,44 +117,19 @@ class WriteCounts:
     endurance_pulses: float | None
 
 
-@dataclass(frozen=True, eq=False)
-class RunCounts:
-    """A finished run as an estimate needs it.
+@dataclass(frozen=True, eq=False, kw_only=True)
+class RunCounts(RunMetadata):
+    """A finished run as an estimate needs it; see also `RunMetadata`.
 
     Attributes:
         folder: Of the run.
         activity: Of its last test.
         training: Of every array.
-        epochs: Done.
-        training_images: Shown, all epochs together.
-        accuracy: Test accuracy of the last epoch.
-        accuracy_interval: 95 % interval of the test images alone.
-        ei, mapping, device, seed: Settings of the run.
-        v_read_volts, t_read_seconds: Of a read.
-        pulse_seconds: Duration of a programming pulse.
-        tile_rows, tile_columns: Of the tiles that it was trained on.
-        adc_bits: Of its converters; None where it had none.
-        is_analog: Whether neurons integrated the currents themselves; columns are exact otherwise.
     """
 
     folder: str
     activity: Activity
     training: tuple[WriteCounts, ...]
-    epochs: int
-    training_images: int
-    accuracy: float
-    accuracy_interval: tuple[float, float]
-    ei: str
-    mapping: str
-    device: str
-    seed: int
-    v_read_volts: float
-    t_read_seconds: float
-    pulse_seconds: float
-    tile_rows: int
-    tile_columns: int
-    adc_bits: int | None
-    is_analog: bool = False
 
 
 def count(activity: Activity, tile_rows: int, tile_columns: int) -> tuple[LayerCounts, ...]:
@@ -165,8 +148,8 @@ def count(activity: Activity, tile_rows: int, tile_columns: int) -> tuple[LayerC
             raise ConfigError(f"{name} = {lines} is outside [1, 65536] lines; nothing was counted")
     across = [-(-layer.columns // tile_columns) for layer in activity.layers]
     hearers = [
-        after + (own if layer.own else 0)
-        for layer, own, after in zip(activity.layers, across, [*across[1:], 0], strict=True)
+        after + (across_own if layer.recurrent_rows else 0)
+        for layer, across_own, after in zip(activity.layers, across, [*across[1:], 0], strict=True)
     ]
     return tuple(
         count_layer(layer, heard, activity.inferences * activity.steps, tile_rows, tile_columns)
@@ -242,30 +225,29 @@ def counts_of_run(folder: Path) -> RunCounts:
         RunError: There is no run, its activity is missing, damaged or of another epoch than its
             checkpoint.
     """
-    activity, about = read(folder)
+    activity, about = read_run(folder)
     return run_counts(folder, activity, about, writes(folder, activity, about))
 
 
 def run_counts(
-    folder: Path, activity: Activity, about: About, training: tuple[WriteCounts, ...]
+    folder: Path, activity: Activity, about: RunMetadata, training: tuple[WriteCounts, ...]
 ) -> RunCounts:
     """The record of a run."""
-    told = {name: value for name, value in about._asdict().items() if name != "endurance_pulses"}
-    return RunCounts(folder=str(folder), activity=activity, training=training, **told)
+    return RunCounts(folder=str(folder), activity=activity, training=training, **vars(about))
 
 
-def writes(folder: Path, activity: Activity, about: About) -> tuple[WriteCounts, ...]:
+def writes(folder: Path, activity: Activity, about: RunMetadata) -> tuple[WriteCounts, ...]:
     """What the boards of a run counted up to its checkpoint.
 
     Raises:
         RunError: The checkpoint cannot be read, or is not of the activity's epoch.
     """
     path = folder / "checkpoint.npz"
-    kept = read_arrays(path, "the run is lost", ("about",))
+    arrays = read_arrays(path, "the run is lost", ("about",))
     try:
-        told = json.loads(kept["about"].tobytes())
-        counters, row = [Counters(**each) for each in told["counters"]], told["rows"][-1]
-        epoch, arrays = int(told["epoch"]), wear_of(row, activity, len(counters))
+        header = json.loads(arrays["about"].tobytes())
+        counters, row = [Counters(**each) for each in header["counters"]], header["rows"][-1]
+        epoch, wear = int(header["epoch"]), wear_of(row, activity, len(counters))
     except UNREADABLE as e:
         raise RunError(f"{path} is damaged ({one_line(e)}); the run is lost") from e
     if epoch != about.epochs:
@@ -276,19 +258,19 @@ def writes(folder: Path, activity: Activity, about: About) -> tuple[WriteCounts,
     return tuple(
         WriteCounts(
             name=name,
-            **{each: getattr(own, each) for each in COUNTED},
+            **{each: getattr(counted, each) for each in COUNTED},
             pulses_per_device_mean=pulses["mean"],
             pulses_per_device_max=pulses["max"],
             endurance_pulses=about.endurance_pulses,
         )
-        for own, (name, pulses) in zip(counters, arrays, strict=True)
+        for counted, (name, pulses) in zip(counters, wear, strict=True)
     )
 
 
 def wear_of(
     row: Mapping[str, Any], activity: Activity, boards: int
 ) -> list[tuple[str, Mapping[str, float]]]:
-    """Name and pulses per device of each array; runs of old say the latter of all together."""
+    """Name and pulses per device of each array; old runs give the latter of all arrays together."""
     if "layers" in row:
         return [(each["name"], each["pulses_per_device"]) for each in row["layers"]]
     names = [layer.name for layer in activity.layers]

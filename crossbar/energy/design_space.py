@@ -1,7 +1,7 @@
 """A trained network on other chips: its conductances stay, tiles, converters and reads change.
 
-Every point is tested anew, with the read noise of the run's own last test, and kept in the folder
-`explore` of the run: a point that was tested before is read.
+Every point is tested anew, with the read noise of the run's last test, and stored in the
+folder `explore` of the run: a point that was tested before is read.
 """
 
 import hashlib
@@ -23,18 +23,18 @@ from ..datasets.encode import Data
 from ..experiment import sweep_axes
 from ..experiment.reevaluate import rebuilt
 from ..experiment.run import Run
-from .activity import FILE, UNREADABLE, read_arrays, save, unpacked
+from .activity import FILE, UNREADABLE, read_arrays, save, unpack
 from .counts import RunCounts, counts_of_run, run_counts
 from .record_activity import recorded
 
 FOLDER = "explore"
 AXES = {name: axis for name, axis in sweep_axes.AXES.items() if not axis.rewrites}
 MOST = 10_000  # points
-SHARED = ("0.rows", "0.times", "0.offsets")  # input events: those of the run, not kept again
+SHARED = ("0.rows", "0.times", "0.offsets")  # input events: those of the run, not stored again
 
 
 @dataclass(frozen=True, eq=False)
-class Point:
+class TestedChip:
     """One chip.
 
     Attributes:
@@ -55,7 +55,7 @@ def explore(
     data: Callable[[], Data],
     threads: int | None = None,
     progress: Callable[[int, int], object] = lambda done, total: None,
-) -> list[Point]:
+) -> list[TestedChip]:
     """Test a run on all combinations of some values.
 
     Args:
@@ -63,7 +63,7 @@ def explore(
         axes: Name, one of `AXES`, and values.
         data: Loads the encoded images; called once, and only if a point was never tested.
         threads: How many samples run at a time; by default one per processor.
-        progress: Told after each point how many are done, of how many.
+        progress: Called after each point: how many are done, of how many.
 
     Returns:
         The points, the last axis changing fastest.
@@ -73,28 +73,28 @@ def explore(
         RunError: There is no such run, it has no activity, or its devices do not fit such tiles.
     """
     run = Run.open(folder)
-    settings = combined(axes)
+    settings = grid(axes)
     chips = [on_chip(run, each) for each in settings]
     base = counts_of_run(folder)
     shared = read_arrays(folder / FILE, "", SHARED)
     state = hashlib.sha256(run.checkpoint() + dump(run.model).encode()).hexdigest()
-    found: list[Point] = []
+    points: list[TestedChip] = []
     images: list[Data] = []
     for each, chip in zip(settings, chips, strict=True):
-        place = folder / FOLDER / key_of(chip, state)
-        point = kept(place, each, base, shared)
+        path = folder / FOLDER / key_of(chip, state)
+        point = load_point(path, each, base, shared)
         if point is None:
             images = images or [data()]
-            tested(chip, images[0], each, place, threads)
-            point = kept(place, each, base, shared)
+            test_point(chip, images[0], each, path, threads)
+            point = load_point(path, each, base, shared)
         if point is None:
-            raise RunError(f"{place}.json was written and cannot be read back")
-        found.append(point)
-        progress(len(found), len(settings))
-    return found
+            raise RunError(f"{path}.json was written and cannot be read back")
+        points.append(point)
+        progress(len(points), len(settings))
+    return points
 
 
-def combined(axes: Mapping[str, Sequence[float]]) -> list[dict[str, float]]:
+def grid(axes: Mapping[str, Sequence[float]]) -> list[dict[str, float]]:
     """All combinations of the values.
 
     Raises:
@@ -135,14 +135,14 @@ def key_of(chip: Run, state: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def tested(
+def test_point(
     chip: Run,
     data: Data,
     settings: Mapping[str, float],
-    place: Path,
+    path: Path,
     threads: int | None,
 ) -> None:
-    """Test one point and keep it at `place`, its spikes as npz and, behind them, the rest as JSON.
+    """Test one point and store it at `path`: its spikes as npz and, after them, its accuracy as JSON.
 
     Raises:
         ConfigError: The mapping of the run cannot be read so.
@@ -155,33 +155,35 @@ def tested(
         raise type(e)(f"{point}: the run cannot be tested there: {e}") from e
     arrays = recorded(trainer)
     try:
-        place.parent.mkdir(exist_ok=True)
-        save(place.with_suffix(".npz"), {n: a for n, a in arrays.items() if n not in SHARED})
+        path.parent.mkdir(exist_ok=True)
+        save(path.with_suffix(".npz"), {n: a for n, a in arrays.items() if n not in SHARED})
         accuracy = json.loads(arrays["about"].tobytes())["run"]["accuracy"]
-        told = {"settings": dict(settings), "accuracy": accuracy}
-        atomic.write(place.with_suffix(".json"), (json.dumps(told, indent=2) + "\n").encode())
+        result = {"settings": dict(settings), "accuracy": accuracy}
+        atomic.write(path.with_suffix(".json"), (json.dumps(result, indent=2) + "\n").encode())
     except OSError as e:
-        raise RunError(f"{place}.json cannot be written: {e.strerror or e}") from e
+        raise RunError(f"{path}.json cannot be written: {e.strerror or e}") from e
 
 
-def kept(
-    place: Path,
+def load_point(
+    path: Path,
     settings: Mapping[str, float],
     base: RunCounts,
     shared: Mapping[str, np.ndarray],
-) -> Point | None:
+) -> TestedChip | None:
     """A point that was tested before; None if it was not, or its files are damaged."""
     try:
-        told = json.loads(place.with_suffix(".json").read_text())
-        arrays = read_arrays(place.with_suffix(".npz"), "")
-        activity, about = unpacked({**arrays, **shared})
-        accuracy = float(told["accuracy"])
+        result = json.loads(path.with_suffix(".json").read_text())
+        arrays = read_arrays(path.with_suffix(".npz"), "")
+        activity, about = unpack({**arrays, **shared})
+        accuracy = float(result["accuracy"])
     except (*UNREADABLE, RunError, ConfigError):
         return None
-    return Point(settings, accuracy, run_counts(Path(base.folder), activity, about, base.training))
+    return TestedChip(
+        settings, accuracy, run_counts(Path(base.folder), activity, about, base.training)
+    )
 
 
-def front(points: np.ndarray) -> np.ndarray:
+def pareto_front(points: np.ndarray) -> np.ndarray:
     """The Pareto front: points that no other one equals or beats in everything and beats in one.
 
     Args:
@@ -195,9 +197,9 @@ def front(points: np.ndarray) -> np.ndarray:
     # A point can only be beaten by one before it in this order.
     order = whole[np.lexsort(values[whole].T[::-1])]
     chosen: list[int] = []
-    for place in order:
+    for point in order:
         better = values[chosen]
-        beaten = (better <= values[place]).all(1) & (better < values[place]).any(1)
+        beaten = (better <= values[point]).all(1) & (better < values[point]).any(1)
         if not beaten.any():
-            chosen.append(int(place))
+            chosen.append(int(point))
     return np.array(chosen, np.int64)

@@ -6,18 +6,26 @@ from functools import lru_cache
 import numpy as np
 
 from .activity import Activity
-from .area import Block, blocks, check_fits, leakage_watts
-from .chip import Chip
+from .area import PricedBlock, area_blocks, check_fits, leakage_watts
+from .chip import ChipSpec
 from .costs import Costs
 from .counts import LayerCounts, RunCounts, active_steps, count
-from .inference_cost import Floats, Line, Price, Reading, inference_lines
+from .inference_cost import Floats, Price, PricedItem, Reading, inference_items
 from .interval import Interval
 from .latency import inference_seconds
-from .results import COMPONENTS, AreaItem, Estimate, Item, UsedCost
+from .results import COMPONENTS, AreaItem, ChipEstimate, EnergyItem, UsedCost
 from .scaling import at_chip
-from .training_cost import training_lines, training_seconds
+from .training_cost import training_items, training_seconds
 
-__all__ = ["COMPONENTS", "AreaItem", "Estimate", "Interval", "Item", "UsedCost", "estimate"]
+__all__ = [
+    "COMPONENTS",
+    "AreaItem",
+    "ChipEstimate",
+    "EnergyItem",
+    "Interval",
+    "UsedCost",
+    "estimate",
+]
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,7 +41,7 @@ class Case:
     """
 
     run: RunCounts
-    chip: Chip
+    chip: ChipSpec
     counts: tuple[LayerCounts, ...]
     active: tuple[int, ...]
     reading: Reading
@@ -45,11 +53,11 @@ class Case:
 
 
 @dataclass(frozen=True, eq=False)
-class Account:
+class PricedCase:
     """A case at some prices; every array is (k,), one value for each set of prices.
 
     Attributes:
-        lines: Energy of one inference, save leakage.
+        items: Energy of one inference, save leakage.
         area: Blocks of the chip.
         watts: Leakage.
         seconds: One inference at the speed of the circuits.
@@ -60,18 +68,18 @@ class Account:
             above, or at the pace of the network its own time.
     """
 
-    lines: list[Line]
-    area: list[Block]
+    items: list[PricedItem]
+    area: list[PricedBlock]
     watts: Floats
     seconds: Floats
     seconds_dense: Floats
-    training: list[Line]
+    training: list[PricedItem]
     training_seconds: Floats
     leaking_seconds: Floats
     leaking_seconds_dense: Floats
 
 
-def estimate(run: RunCounts, chip: Chip, costs: Costs) -> Estimate:
+def estimate(run: RunCounts, chip: ChipSpec, costs: Costs) -> ChipEstimate:
     """Energy, time and area of a run on a chip, with every constant that entered.
 
     Args:
@@ -84,49 +92,49 @@ def estimate(run: RunCounts, chip: Chip, costs: Costs) -> Estimate:
             the table cannot give.
     """
     case = case_of(run, chip)
-    used = Used(costs, chip)
-    done = account(case, used)
-    leak = _span(done.watts)
-    items = [_item(line) for line in done.lines]
-    items.append(_leakage(done.watts, done.leaking_seconds, done.leaking_seconds_dense))
-    training = [_item(line) for line in done.training]
-    training.append(_leakage(done.watts, done.training_seconds, done.training_seconds))
-    return Estimate(
+    lookup = CostLookup(costs, chip)
+    priced = price_case(case, lookup)
+    items = [_item(item) for item in priced.items]
+    items.append(_leakage(priced.watts, priced.leaking_seconds, priced.leaking_seconds_dense))
+    training = [_item(item) for item in priced.training]
+    training.append(_leakage(priced.watts, priced.training_seconds, priced.training_seconds))
+    return ChipEstimate(
         chip=chip,
         run=run,
         counts=case.counts,
         items=tuple(items),
         area=tuple(
-            AreaItem(b.component, b.count, b.cost, _span(b.unit_m2), _span(b.m2)) for b in done.area
+            AreaItem(b.component, b.count, b.cost, _span(b.unit_m2), _span(b.m2))
+            for b in priced.area
         ),
-        seconds_per_inference=_span(done.seconds),
-        seconds_dense=_span(done.seconds_dense),
+        seconds_per_inference=_span(priced.seconds),
+        seconds_dense=_span(priced.seconds_dense),
         seconds_real=case.seconds_real,
-        leakage_watts=leak,
+        leakage_watts=_span(priced.watts),
         training=tuple(training),
-        training_seconds=_span(done.training_seconds),
+        training_seconds=_span(priced.training_seconds),
         lifetime_days=lifetime_days(run, chip),
-        used=dict(used.found),
+        used=dict(lookup.used),
     )
 
 
-class Used:
+class CostLookup:
     """Looks up constants at a chip and remembers which ones were asked for."""
 
-    def __init__(self, costs: Costs, chip: Chip) -> None:
+    def __init__(self, costs: Costs, chip: ChipSpec) -> None:
         """Nothing is looked up before it is asked for."""
         self.costs, self.chip = costs, chip
-        self.found: dict[str, UsedCost] = {}
+        self.used: dict[str, UsedCost] = {}
 
     def __call__(self, name: str) -> Floats:
         """Low, typical and high of one constant, (3,)."""
-        if name not in self.found:
-            self.found[name] = at_chip(self.costs, name, self.chip)
-        value = self.found[name].value
+        if name not in self.used:
+            self.used[name] = at_chip(self.costs, name, self.chip)
+        value = self.used[name].value
         return np.array([value.low, value.typical, value.high])
 
 
-def case_of(run: RunCounts, chip: Chip) -> Case:
+def case_of(run: RunCounts, chip: ChipSpec) -> Case:
     """A run cut into the tiles of a chip.
 
     Raises:
@@ -154,29 +162,29 @@ def _counted(
     return count(activity, tile_rows, tile_columns), active
 
 
-def account(case: Case, price: Price) -> Account:
-    """Every line, block and duration of a case at some prices."""
+def price_case(case: Case, price: Price) -> PricedCase:
+    """Every item, block and duration of a case at some prices."""
     run, chip, counts, reading = case.run, case.chip, case.counts, case.reading
-    lines = inference_lines(counts, chip, reading, price)
-    area = blocks(counts, chip, price, sliced=reading.sliced)
+    items = inference_items(counts, chip, reading, price)
+    area = area_blocks(counts, chip, price, sliced=reading.sliced)
     always = (reading.steps * reading.inferences,) * len(counts)
     seconds = inference_seconds(counts, case.active, chip, reading, price)
     dense = inference_seconds(counts, always, chip, reading, price)
     real = np.full_like(seconds, case.seconds_real)
-    return Account(
-        lines=lines,
+    return PricedCase(
+        items=items,
         area=area,
         watts=leakage_watts(area, price),
         seconds=seconds,
         seconds_dense=dense,
-        training=training_lines(run, lines, chip, reading, price),
+        training=training_items(run, items, chip, reading, price),
         training_seconds=training_seconds(run, counts, chip, reading, price, seconds),
         leaking_seconds=real if chip.timing == "real" else seconds,
         leaking_seconds_dense=real if chip.timing == "real" else dense,
     )
 
 
-def lifetime_days(run: RunCounts, chip: Chip) -> Interval | None:
+def lifetime_days(run: RunCounts, chip: ChipSpec) -> Interval | None:
     """Days until devices reach their endurance by training alone; the first array counts.
 
     Typical and high are those of the mean device, low that of the one that got most pulses.
@@ -184,15 +192,15 @@ def lifetime_days(run: RunCounts, chip: Chip) -> Interval | None:
     Returns:
         None where the device file states no endurance, or nothing is ever trained.
     """
-    worn = [
-        (done.endurance_pulses, done.pulses_per_device_max, done.pulses_per_device_mean)
-        for done in run.training
-        if done.endurance_pulses and done.pulses_per_device_mean
+    wear = [
+        (array.endurance_pulses, array.pulses_per_device_max, array.pulses_per_device_mean)
+        for array in run.training
+        if array.endurance_pulses and array.pulses_per_device_mean
     ]
-    if not worn or not chip.trainings_per_day:
+    if not wear or not chip.trainings_per_day:
         return None
-    first = min(endurance / most for endurance, most, _ in worn) / chip.trainings_per_day
-    mean = min(endurance / usual for endurance, _, usual in worn) / chip.trainings_per_day
+    first = min(endurance / most for endurance, most, _ in wear) / chip.trainings_per_day
+    mean = min(endurance / usual for endurance, _, usual in wear) / chip.trainings_per_day
     return Interval(first, mean, mean)
 
 
@@ -201,25 +209,25 @@ def _span(values: Floats) -> Interval:
     return Interval(*(float(value) for value in values))
 
 
-def _item(line: Line) -> Item:
-    """A line at low, typical and high prices."""
-    unit = _span(line.unit_joules)
-    return Item(
-        layer=line.layer,
-        component=line.component,
-        what=line.what,
-        count=line.count,
-        count_dense=line.count_dense,
-        cost=line.cost,
+def _item(item: PricedItem) -> EnergyItem:
+    """An item at low, typical and high prices."""
+    unit = _span(item.unit_joules)
+    return EnergyItem(
+        layer=item.layer,
+        component=item.component,
+        what=item.what,
+        count=item.count,
+        count_dense=item.count_dense,
+        cost=item.cost,
         unit_joules=unit,
-        joules=unit * line.count,
-        joules_dense=unit * line.count_dense,
+        joules=unit * item.count,
+        joules_dense=unit * item.count_dense,
     )
 
 
-def _leakage(watts: Floats, seconds: Floats, seconds_dense: Floats) -> Item:
+def _leakage(watts: Floats, seconds: Floats, seconds_dense: Floats) -> EnergyItem:
     """Power x time; the time is as uncertain as the power, `count` is the typical one."""
-    return Item(
+    return EnergyItem(
         layer="chip",
         component="leakage",
         what="seconds at rest power",

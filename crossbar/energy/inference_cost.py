@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from .chip import Chip
+from .chip import ChipSpec
 from .counts import LayerCounts
 
 Floats = NDArray[np.float64]
@@ -19,7 +19,7 @@ Price = Callable[[str], Floats]  # entry of the cost table -> its values at the 
 
 @dataclass(frozen=True)
 class Reading:
-    """What a read of the devices and the tally of the events are taken to be.
+    """How devices are read, and what the counts of events are of.
 
     Attributes:
         volts: Read voltage.
@@ -42,8 +42,8 @@ class Reading:
 
 
 @dataclass(frozen=True, eq=False)
-class Line:
-    """As `results.Item`, with a vector of prices; `unit_joules` is (k,)."""
+class PricedItem:
+    """As `results.EnergyItem`, with a vector of prices; `unit_joules` is (k,)."""
 
     layer: str
     component: str
@@ -66,10 +66,10 @@ class _Event:
     unit: float = 1.0  # units of the cost in one event
 
 
-def inference_lines(
-    counts: tuple[LayerCounts, ...], chip: Chip, reading: Reading, price: Price
-) -> list[Line]:
-    """Every line of the account save leakage, per inference; events that nobody has are left out.
+def inference_items(
+    counts: tuple[LayerCounts, ...], chip: ChipSpec, reading: Reading, price: Price
+) -> list[PricedItem]:
+    """Every item of energy save leakage, per inference; events that nobody has are left out.
 
     Args:
         counts: Events of the layers, the readout last.
@@ -77,7 +77,7 @@ def inference_lines(
         reading: Read voltage and time, and what the counts are of.
         price: Prices at the chip.
     """
-    lines = []
+    items = []
     for i, layer in enumerate(counts):
         heard_by = counts[i + 1].tiles_across if i + 1 < len(counts) else 0
         for e in _events(layer, heard_by, chip, reading):
@@ -85,8 +85,8 @@ def inference_lines(
                 continue
             count, dense = e.count / reading.inferences, e.dense / reading.inferences
             unit = e.unit * price(e.cost)
-            lines.append(Line(layer.name, e.component, e.what, count, dense, e.cost, unit))
-    return lines
+            items.append(PricedItem(layer.name, e.component, e.what, count, dense, e.cost, unit))
+    return items
 
 
 def adds_digitally(layer: LayerCounts, *, sliced: bool) -> bool:
@@ -94,7 +94,7 @@ def adds_digitally(layer: LayerCounts, *, sliced: bool) -> bool:
     return sliced or layer.tiles_down > 1
 
 
-def _events(layer: LayerCounts, heard_by: int, chip: Chip, reading: Reading) -> list[_Event]:
+def _events(layer: LayerCounts, heard_by: int, chip: ChipSpec, reading: Reading) -> list[_Event]:
     """The events of one layer, array first; `heard_by` are the tiles across the next one."""
     slots = reading.steps * reading.inferences  # (inference, step) pairs
     fired_dense = layer.outputs * slots if heard_by else 0
@@ -117,7 +117,7 @@ def _events(layer: LayerCounts, heard_by: int, chip: Chip, reading: Reading) -> 
     ]
 
 
-def _column_events(layer: LayerCounts, chip: Chip, reading: Reading) -> list[_Event]:
+def _column_events(layer: LayerCounts, chip: ChipSpec, reading: Reading) -> list[_Event]:
     """Sampling, conversion and digital sum of the columns; nothing where neurons are analog."""
     if chip.adc_kind == "none":
         return []
@@ -132,7 +132,7 @@ def _column_events(layer: LayerCounts, chip: Chip, reading: Reading) -> list[_Ev
     return events
 
 
-def _buffer_event(layer: LayerCounts, chip: Chip, slots: int) -> _Event:
+def _buffer_event(layer: LayerCounts, chip: ChipSpec, slots: int) -> _Event:
     """Words through the buffer: input events and, with a converter, partial sums."""
     partial, partial_dense = 0, 0
     if layer.tiles_down > 1:

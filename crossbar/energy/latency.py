@@ -2,12 +2,12 @@
 
 import numpy as np
 
-from .chip import Chip
+from .chip import ChipSpec
 from .counts import LayerCounts
 from .inference_cost import Floats, Price, Reading
 
 
-def step_seconds(layer: LayerCounts, chip: Chip, read_seconds: float, price: Price) -> Floats:
+def step_seconds(layer: LayerCounts, chip: ChipSpec, read_seconds: float, price: Price) -> Floats:
     """Duration of one active step of a layer, seconds, (k,).
 
         t_read + ceil(columns of a tile / converters of a tile) (bits + 1) t_cycle
@@ -25,7 +25,7 @@ def step_seconds(layer: LayerCounts, chip: Chip, read_seconds: float, price: Pri
 def inference_seconds(
     counts: tuple[LayerCounts, ...],
     active: tuple[int, ...],
-    chip: Chip,
+    chip: ChipSpec,
     reading: Reading,
     price: Price,
 ) -> Floats:

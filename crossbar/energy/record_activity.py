@@ -1,22 +1,21 @@
-"""The activity of a trainer's last test, kept in the folder of its run."""
+"""The activity of a trainer's last test, stored in the folder of its run."""
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from device_models.pulsed import Pulsed
 
-from ..boards.routed import RoutedBoard
+from ..boards.protocol import Emulator
 from ..experiment.run import Run
 from ..experiment.trainer import Trainer
 from ..metrics.statistics import wilson_interval
 from ..snn.engines.events import BatchResult
 from ..synapses.synapses import Synapses
-from .activity import About, Array, packed, write_activity
+from .activity import RunMetadata, Snapshot, pack, write_activity
 
 
 def keep(run: Run, trainer: Trainer) -> None:
-    """Write `activity.npz` of a run: its last test once more, every spike kept.
+    """Write `activity.npz` of a run on emulated boards: its last test once more, with every spike.
 
     Args:
         run: Saved at the end of the trainer's epoch.
@@ -25,32 +24,39 @@ def keep(run: Run, trainer: Trainer) -> None:
     Raises:
         OSError: It cannot be written; what was there is untouched.
     """
+    if not trainer.emulators:
+        return  # what boards drew is in their counters, not in arrays that anybody knows
     write_activity(run.folder, recorded(trainer))
 
 
 def recorded(trainer: Trainer) -> dict[str, np.ndarray]:
     """The arrays of an activity file, of the trainer's last test."""
-    done, hidden = trainer.recorded()
-    return packed(
+    test, hidden = trainer.recorded()
+    return pack(
         trainer.setup.network,
-        about(trainer, done),
+        about(trainer, test),
         [trainer.data.test_events, *hidden],
-        [Array(siemens(layer), fan_out(layer), nonzero(layer)) for layer in trainer.layers],
+        [
+            Snapshot(siemens(array), fan_out(layer, array), nonzero(weights))
+            for layer, array, weights in zip(
+                trainer.layers, trainer.emulators, trainer.weights(), strict=False
+            )
+        ],
     )
 
 
-def about(trainer: Trainer, done: BatchResult) -> About:
-    """What the file says of the run; `done` is the test."""
-    setup, model = trainer.setup, trainer.setup.model
-    accuracy = float((done.predictions == trainer.data.test_labels).mean())
+def about(trainer: Trainer, test: BatchResult) -> RunMetadata:
+    """What the file says of the run; `test` is its last test."""
+    setup, model = trainer.setup, trainer.setup.sheet
+    accuracy = float((test.predictions == trainer.data.test_labels).mean())
     width, endurance = 0.0, None  # of a device without pulses of its own
     if isinstance(model, Pulsed):
         width, endurance = model.width_seconds, model.endurance_pulses or None
-    return About(
+    return RunMetadata(
         epochs=trainer.epoch,
         training_images=trainer.epoch * trainer.batches * trainer.batch_size,
         accuracy=accuracy,
-        accuracy_interval=wilson_interval(accuracy, len(done.predictions)),
+        accuracy_interval=wilson_interval(accuracy, len(test.predictions)),
         ei=setup.network.ei,
         mapping=setup.mapping,
         device=setup.device,
@@ -66,38 +72,26 @@ def about(trainer: Trainer, done: BatchResult) -> About:
     )
 
 
-def siemens(layer: Synapses) -> np.ndarray:
+def siemens(array: Emulator) -> np.ndarray:
     """What a noiseless read of a layer sees, (rows, columns of all copies) float32, siemens.
 
     Copies that are not averaged are not driven: 0.
     """
-    board = layer.board
-    if not isinstance(board, RoutedBoard):
-        return np.asarray(board.g.float().numpy())
-    place = board.placement
-    g = torch.where(place.averaged.view(1, -1), board.board.g[place.order], 0.0)
-    return np.asarray(g.float().numpy())
+    return np.asarray(array.driven_siemens().float().numpy())
 
 
-def fan_out(layer: Synapses) -> np.ndarray:
+def fan_out(layer: Synapses, array: Emulator) -> np.ndarray:
     """Synapses of each row with a device that pulses move, (rows,) int64.
 
     A device that is stuck or on an open line is not one; with copies, one good device is enough.
     """
-    rows, outputs = layer.mapping.shape
-    board = layer.board
-    if board.broken is None:
-        return np.full(rows, outputs, np.int64)
-    alive: Tensor = (~board.broken.dead).float()
-    if isinstance(board, RoutedBoard):
-        alive = board.placement.mean(alive)
     # The spread of a weight comes from its own devices alone: without a good one it has none.
     mapping = layer.mapping
-    own = mapping.selected() & mapping.devices_of(torch.ones(mapping.shape, dtype=torch.bool))
-    weighs = mapping.variance(alive * own)
-    return np.asarray(torch.count_nonzero(weighs, dim=1).numpy())
+    weighing = mapping.selected() & mapping.devices_of(torch.ones(mapping.shape, dtype=torch.bool))
+    variance = mapping.variance(array.healthy() * weighing)
+    return np.asarray(torch.count_nonzero(variance, dim=1).numpy())
 
 
-def nonzero(layer: Synapses) -> np.ndarray:
+def nonzero(weights: np.ndarray) -> np.ndarray:
     """Weights of each row that are not exactly zero, (rows,) int64."""
-    return np.asarray(np.count_nonzero(layer.effective().weights, axis=1), np.int64)
+    return np.asarray(np.count_nonzero(weights, axis=1), np.int64)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from .chip import Chip
+from .chip import ChipSpec
 from .counts import LayerCounts, RunCounts
 from .interval import Interval, total
 
@@ -48,8 +48,8 @@ AREA_COMPONENTS = (
 
 
 @dataclass(frozen=True)
-class Item:
-    """One line of the energy account: a count of events times the joules of one.
+class EnergyItem:
+    """One item of energy: a count of events times the joules of one.
 
     Attributes:
         layer: Name of the layer; "chip" for what belongs to none.
@@ -77,7 +77,7 @@ class Item:
 
 @dataclass(frozen=True)
 class AreaItem:
-    """One line of the area account.
+    """One item of area.
 
     Attributes:
         component: One of `AREA_COMPONENTS`.
@@ -122,7 +122,7 @@ class UsedCost:
 
 
 @dataclass(frozen=True, eq=False)
-class Estimate:
+class ChipEstimate:
     """Energy, time and area of a run on a chip; every number is a count times a constant.
 
     Attributes:
@@ -141,16 +141,16 @@ class Estimate:
         used: Every constant that entered, by the name of its entry.
     """
 
-    chip: Chip
+    chip: ChipSpec
     run: RunCounts
     counts: tuple[LayerCounts, ...]
-    items: tuple[Item, ...]
+    items: tuple[EnergyItem, ...]
     area: tuple[AreaItem, ...]
     seconds_per_inference: Interval
     seconds_dense: Interval
     seconds_real: float
     leakage_watts: Interval
-    training: tuple[Item, ...]
+    training: tuple[EnergyItem, ...]
     training_seconds: Interval
     lifetime_days: Interval | None
     used: dict[str, UsedCost]
@@ -217,7 +217,7 @@ class Estimate:
             "tops_per_watt": _tera_per_joule(2.0 * operations, joules),
             "tops_per_watt_dense": _tera_per_joule(2.0 * operations_dense, dense),
             "precision": self._precision(),
-            "utilisation": sum(n * share for n, share in devices) / tiles,
+            "utilisation": sum(n * fraction for n, fraction in devices) / tiles,
             "tiles": tiles,
             "m2": self.m2,
             "leakage_watts": self.leakage_watts,

@@ -14,13 +14,13 @@ from device_models.errors import ConfigError
 from device_models.record import did_you_mean
 
 from .adc_models import LAWS, check_node
-from .chip import Chip
+from .chip import ChipSpec
 from .costs import Cost, Costs
 from .interval import Interval
 from .results import UsedCost
 
 
-def at_chip(costs: Costs, name: str, chip: Chip) -> UsedCost:
+def at_chip(costs: Costs, name: str, chip: ChipSpec) -> UsedCost:
     """One constant at the node and supply of a chip.
 
     Raises:
@@ -42,7 +42,7 @@ def at_chip(costs: Costs, name: str, chip: Chip) -> UsedCost:
     )
 
 
-def _by_law(name: str, cost: Cost, chip: Chip) -> Interval:
+def _by_law(name: str, cost: Cost, chip: ChipSpec) -> Interval:
     """What the law of a constant gives, times its own factors."""
     if cost.law not in LAWS:
         near = did_you_mean(cost.law, LAWS) or f"; known: {', '.join(LAWS)}"
@@ -51,7 +51,7 @@ def _by_law(name: str, cost: Cost, chip: Chip) -> Interval:
     return LAWS[cost.law](chip.adc_bits, chip.node_nm) * cost.span
 
 
-def _factor(cost: Cost, chip: Chip) -> float:
+def _factor(cost: Cost, chip: ChipSpec) -> float:
     """By how much a value changes from its own node and supply to those of the chip."""
     if cost.scales == "none" or cost.node_nm is None:
         return 1.0

@@ -1,71 +1,71 @@
-"""Everything that one report of energy tells: estimates, how certain they are, what was explored."""
+"""Everything in one report of energy: estimates, how certain they are, what was explored."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from .interval import Interval
-from .results import Estimate
+from .results import ChipEstimate
 from .uncertainty import Bar
 
 
 @dataclass(frozen=True, eq=False)
-class Studied:
+class RunEstimate:
     """One run on one chip.
 
     Attributes:
         name: Short, for tables and pictures.
         estimate: Its energy, time and area.
-        certain: 5 %, median and 95 % over the draws of the constants, as `monte_carlo` names them.
+        percentiles: 5 %, median and 95 % over the draws of the constants, as `monte_carlo` names them.
     """
 
     name: str
-    estimate: Estimate
-    certain: Mapping[str, Interval]
+    estimate: ChipEstimate
+    percentiles: Mapping[str, Interval]
 
 
 @dataclass(frozen=True, eq=False)
-class Explored:
+class DesignPoint:
     """The first run on another chip.
 
     Attributes:
         settings: What is different, by axis.
         accuracy: Tested anew with these settings, 0 to 1.
         estimate: Its energy, time and area.
-        best: On the Pareto front of accuracy, energy and area.
+        pareto_optimal: On the Pareto front of accuracy, energy and area.
     """
 
     settings: Mapping[str, float]
     accuracy: float
-    estimate: Estimate
-    best: bool
+    estimate: ChipEstimate
+    pareto_optimal: bool
 
 
 @dataclass(frozen=True, eq=False)
 class Study:
-    """What a report tells.
+    """What a report is of.
 
     Attributes:
-        runs: The first is told in full, the others in a comparison.
+        runs: The first is reported in full, the others in a comparison.
         costs: Names of the cost tables, later ones before earlier ones.
         draws: Of the constants.
         seed: Of these draws.
-        bars: What the energy of the first run hangs on, widest first.
+        bars: What the energy of the first run depends on, widest first.
         metrics: NeuroBench's metrics of each run, under its names.
         explored: Chips of an exploration.
     """
 
-    runs: tuple[Studied, ...]
+    runs: tuple[RunEstimate, ...]
     costs: tuple[str, ...]
     draws: int
     seed: int
     bars: tuple[Bar, ...]
     metrics: tuple[Mapping[str, Any], ...]
-    explored: tuple[Explored, ...] = field(default=())
+    explored: tuple[DesignPoint, ...] = field(default=())
 
     @property
-    def first(self) -> Estimate:
-        """The estimate that is told in full."""
+    def first(self) -> ChipEstimate:
+        """The estimate that is reported in full."""
         return self.runs[0].estimate
 
 

@@ -7,11 +7,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from .adc_models import MOST_BITS
-from .chip import Chip
+from .chip import ChipSpec
 from .costs import Costs
 from .counts import LayerCounts, RunCounts
-from .estimate import Account, Case, Used, account, case_of
-from .inference_cost import Floats, Line
+from .estimate import Case, CostLookup, PricedCase, case_of, price_case
+from .inference_cost import Floats, PricedItem
 from .interval import Interval
 from .results import COMPONENTS
 
@@ -43,7 +43,7 @@ class Bar:
 
 
 def monte_carlo(
-    run: RunCounts, chip: Chip, costs: Costs, *, draws: int, generator: np.random.Generator
+    run: RunCounts, chip: ChipSpec, costs: Costs, *, draws: int, generator: np.random.Generator
 ) -> dict[str, Interval]:
     """5, 50 and 95 % of everything, over all constants at once.
 
@@ -68,24 +68,24 @@ def monte_carlo(
     case = case_of(run, chip)
     values = _spans(case, costs)
     z = generator.standard_normal((len(values), draws))
-    drawn = {name: _log_normal(span, z[i]) for i, (name, span) in enumerate(values.items())}
-    done = account(case, drawn.__getitem__)
-    found = {"joules": _joules(done), "joules_dense": _joules(done, dense=True)}
-    found["training_joules"] = _sum(done.training, draws) + done.watts * done.training_seconds
-    found["seconds"], found["training_seconds"] = done.seconds, done.training_seconds
-    found["m2"] = np.sum([block.m2 for block in done.area], axis=0)
-    found["leakage_watts"] = done.watts
+    prices = {name: _log_normal(span, z[i]) for i, (name, span) in enumerate(values.items())}
+    priced = price_case(case, prices.__getitem__)
+    drawn = {"joules": _joules(priced), "joules_dense": _joules(priced, dense=True)}
+    drawn["training_joules"] = _sum(priced.training, draws) + priced.watts * priced.training_seconds
+    drawn["seconds"], drawn["training_seconds"] = priced.seconds, priced.training_seconds
+    drawn["m2"] = np.sum([block.m2 for block in priced.area], axis=0)
+    drawn["leakage_watts"] = priced.watts
     for component in COMPONENTS[:-1]:
-        lines = [line for line in done.lines if line.component == component]
-        found[f"joules.{component}"] = _sum(lines, draws)
-    found["joules.leakage"] = done.watts * done.leaking_seconds
+        items = [item for item in priced.items if item.component == component]
+        drawn[f"joules.{component}"] = _sum(items, draws)
+    drawn["joules.leakage"] = priced.watts * priced.leaking_seconds
     return {
         name: Interval(*(float(p) for p in np.percentile(samples, [5, 50, 95])))
-        for name, samples in found.items()
+        for name, samples in drawn.items()
     }
 
 
-def tornado(run: RunCounts, chip: Chip, costs: Costs) -> list[Bar]:
+def tornado(run: RunCounts, chip: ChipSpec, costs: Costs) -> list[Bar]:
     """What matters: the energy of an inference with one thing at a time low and high.
 
     Constants go to their low and high. Read voltage x/÷ 1.25, read time x/÷ 2, spike rate and mean
@@ -106,9 +106,9 @@ def tornado(run: RunCounts, chip: Chip, costs: Costs) -> list[Bar]:
 
 def _spans(case: Case, costs: Costs) -> dict[str, Interval]:
     """The constants that a case uses, at its chip."""
-    used = Used(costs, case.chip)
-    account(case, used)
-    return {name: cost.value for name, cost in used.found.items()}
+    lookup = CostLookup(costs, case.chip)
+    price_case(case, lookup)
+    return {name: cost.value for name, cost in lookup.used.items()}
 
 
 def _log_normal(span: Interval, z: Floats) -> Floats:
@@ -119,28 +119,28 @@ def _log_normal(span: Interval, z: Floats) -> Floats:
     return np.asarray(span.typical * np.exp(np.where(z < 0, down, up) * z / Z_95))
 
 
-def _sum(lines: list[Line], size: int, *, dense: bool = False) -> Floats:
-    """Joules of some lines, (size,)."""
+def _sum(items: list[PricedItem], size: int, *, dense: bool = False) -> Floats:
+    """Joules of items, (size,)."""
     total = np.zeros(size)
-    for line in lines:
-        total += (line.count_dense if dense else line.count) * line.unit_joules
+    for item in items:
+        total += (item.count_dense if dense else item.count) * item.unit_joules
     return total
 
 
-def _joules(done: Account, *, dense: bool = False) -> Floats:
+def _joules(priced: PricedCase, *, dense: bool = False) -> Floats:
     """Joules of one inference, leakage and all, (k,)."""
-    seconds = done.leaking_seconds_dense if dense else done.leaking_seconds
-    return np.asarray(_sum(done.lines, len(seconds), dense=dense) + done.watts * seconds)
+    seconds = priced.leaking_seconds_dense if dense else priced.leaking_seconds
+    return np.asarray(_sum(priced.items, len(seconds), dense=dense) + priced.watts * seconds)
 
 
 def _constant_bars(case: Case, costs: Costs) -> list[Bar]:
-    """Each constant at its low and high, the others typical; all in one account."""
+    """Each constant at its low and high, the others typical; all priced at once."""
     values = _spans(case, costs)
     prices = {}
     for i, (name, span) in enumerate(values.items()):
         prices[name] = np.full(2 * len(values), span.typical)
         prices[name][2 * i : 2 * i + 2] = span.low, span.high
-    joules = _joules(account(case, prices.__getitem__))
+    joules = _joules(price_case(case, prices.__getitem__))
     return [
         Bar(name, float(joules[2 * i]), float(joules[2 * i + 1]), *_ends(costs, name, span))
         for i, (name, span) in enumerate(values.items())
@@ -157,7 +157,7 @@ def _setting_bars(case: Case, costs: Costs) -> list[Bar]:
     """Settings of the run and the chip, changed by what is usual."""
 
     def joules(changed: Case) -> float:
-        return float(_joules(account(changed, Used(costs, changed.chip)))[1])
+        return float(_joules(price_case(changed, CostLookup(costs, changed.chip)))[1])
 
     def bar(name: str, change: Callable[[float], Case], by: float, value: float, unit: str) -> Bar:
         low, high = joules(change(1.0 / by)), joules(change(by))
@@ -178,9 +178,9 @@ def _setting_bars(case: Case, costs: Costs) -> list[Bar]:
         bar("mean conductance", lambda f: _at_siemens(case, f), SIEMENS, 1.0, "x"),
     ]
     if chip.adc_kind != "none":
-        few, many = max(1, chip.adc_bits - 1), min(MOST_BITS, chip.adc_bits + 1)
-        low, high = (joules(replace(case, chip=replace(chip, adc_bits=b))) for b in (few, many))
-        bars.append(Bar("ADC bits", low, high, f"{few} bit", f"{many} bit"))
+        bits = max(1, chip.adc_bits - 1), min(MOST_BITS, chip.adc_bits + 1)
+        low, high = (joules(replace(case, chip=replace(chip, adc_bits=b))) for b in bits)
+        bars.append(Bar("ADC bits", low, high, f"{bits[0]} bit", f"{bits[1]} bit"))
     return bars
 
 

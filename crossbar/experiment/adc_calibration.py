@@ -10,8 +10,9 @@ from device_models.errors import ConfigError
 
 from ..array.counters import Counters
 from ..array.periphery import FrontEnd, Periphery
+from ..boards.protocol import EffectiveArray
 from ..snn import kernels
-from ..snn.encodings.latency import Events
+from ..snn.encodings.events import Events
 from ..snn.engines.adc import (
     CALIBRATION_IMAGES,
     behind,
@@ -19,10 +20,12 @@ from ..snn.engines.adc import (
     lines_of_events,
     measured_range,
 )
+from ..snn.engines.board import BoardEngine
 from ..snn.engines.dense import DenseEngine
 from ..snn.engines.events import Engine
 from ..snn.network import Network
-from ..synapses.synapses import EffectiveWeights, Synapses
+from ..synapses.effective import EffectiveWeights, effective_weights
+from ..synapses.synapses import Synapses
 
 Fronts = Sequence[FrontEnd | None]
 
@@ -36,23 +39,34 @@ class View(NamedTuple):
     columns: list[kernels.Columns]
 
 
-def view(layers: Sequence[Synapses], fronts: Fronts) -> View:
-    """The layers as they are now, seen through some front ends.
+def view(layers: Sequence[Synapses], arrays: Sequence[EffectiveArray], fronts: Fronts) -> View:
+    """The layers as they are now, behind some front ends; empty where no array is emulated.
 
     Raises:
         ConfigError: A converter has no range.
     """
-    pairs = list(zip(layers, fronts, strict=True))
-    seen = [layer.effective(front.factor if front else 1.0) for layer, front in pairs]
-    behind_them = [
-        behind(layer, front) for layer, front in pairs if front and front.periphery.kind != "ideal"
+    columns = [
+        behind(layer.mapping, array, front)
+        for layer, array, front in zip(layers, arrays, fronts, strict=False)
+        if front and front.periphery.kind != "ideal"
     ]
-    return View(seen, behind_them)
+    return View(behind_drivers(layers, arrays, fronts), columns)
+
+
+def behind_drivers(
+    layers: Sequence[Synapses], arrays: Sequence[EffectiveArray], fronts: Fronts
+) -> list[EffectiveWeights]:
+    """The layers as they are now, driven as some front ends do it; see `view`."""
+    return [
+        effective_weights(layer.mapping, array, front.factor if front else 1.0)
+        for layer, array, front in zip(layers, arrays, fronts, strict=False)
+    ]
 
 
 def calibrated(
-    engine: Engine | DenseEngine,
+    engine: Engine | DenseEngine | BoardEngine,
     layers: Sequence[Synapses],
+    arrays: Sequence[EffectiveArray],
     fronts: Fronts,
     events: Events,
     chosen: np.ndarray,
@@ -64,17 +78,14 @@ def calibrated(
     The currents are those of the first `CALIBRATION_IMAGES` chosen samples on the ideal path. A
     chip does the same with its converters set to a wide range.
     """
-    first = fronts[0]
+    first = fronts[0] if fronts else None
     if first is None or first.periphery.kind != "adc" or first.periphery.adc_range_amperes:
         return list(fronts)
-    if isinstance(engine, DenseEngine):
+    if not isinstance(engine, Engine):
         raise ConfigError("the range of converters is measured by the kernels, not by dense torch")
     chosen = chosen[:CALIBRATION_IMAGES]
     none = np.zeros((0, 0), np.float32)
-    ideal = [
-        layer.effective(front.factor if front else 1.0)._replace(variance=none)
-        for layer, front in zip(layers, fronts, strict=True)
-    ]
+    ideal = [w._replace(variance=none) for w in behind_drivers(layers, arrays, fronts)]
     unknown = np.zeros(len(events), np.int64)  # labels, which spikes do not depend on
     _, spikes = engine.recorded(ideal, events, unknown, chosen, noise_key=0)
     every = np.arange(len(chosen))
@@ -88,15 +99,15 @@ def calibrated(
     return [
         front
         and dataclasses.replace(
-            front, range_amperes=measured_range(layer, front, driven, tile_rows)
+            front, range_amperes=measured_range(array.siemens, front, driven, tile_rows)
         )
-        for layer, front, driven in zip(layers, fronts, lines, strict=True)
+        for array, front, driven in zip(arrays, fronts, lines, strict=True)
     ]
 
 
 def report(fronts: Fronts, counters: Counters, t_read_seconds: float) -> dict[str, Any]:
     """What an epoch's row says of the periphery; nothing where it is ideal."""
-    first = fronts[0]
+    first = fronts[0] if fronts else None
     if first is None:
         return {}
     entry: dict[str, Any] = {

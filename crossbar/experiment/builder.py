@@ -1,7 +1,7 @@
-"""Builds what a run works with: layers on emulated boards, policies, optimizers, the engine.
+"""Builds what a training runs on: boards, layers, policies, optimizers, and the engine.
 
-The one place that reads the whole `Training`; everybody else takes what is built here, and the
-records of their own rooms.
+The only place that knows which boards there are, and that reads the whole `Training`: all others
+take what is built here, and the records of their own rooms.
 """
 
 import math
@@ -15,24 +15,27 @@ import torch
 from device_models.errors import ConfigError
 from device_models.linear import GaussianUpdate
 from device_models.model import DeviceModel
-from device_models.record import Record, Tagged
+from device_models.record import Tagged
 from device_models.streams import stream
 
 from ..array.faults import FaultMap
 from ..array.periphery import FrontEnd, Periphery, make_converters, make_neurons
 from ..array.tile import Tiling
 from ..array.tiles import Tiles
-from ..boards.routed import RoutedBoard
+from ..boards.protocol import Board, Emulator
+from ..boards.routed import RoutedBoard, RoutedEmulator
 from ..boards.simulated import SimulatedBoard
+from ..datasets import LoadedDataset
 from ..datasets.encode import Data
 from ..mappings import MAPPINGS, Mapping
 from ..snn.engines.adc import combination
+from ..snn.engines.board import BoardEngine
 from ..snn.engines.dense import DenseEngine
 from ..snn.engines.events import Engine
 from ..snn.network import Network, signs
-from ..synapses.optimizers import OPTIMIZERS, Optimizer, OptimizerOptions
+from ..synapses.optimizers import OPTIMIZERS, Optimizer
 from ..synapses.policies import POLICIES
-from ..synapses.policies.compatibility import check_serving, policy_name, policy_of
+from ..synapses.policies.compatibility import check_serving, default_policy
 from ..synapses.policies.policy import Policy
 from ..synapses.reads import Reads
 from ..synapses.synapses import Synapses
@@ -44,42 +47,47 @@ from .trainer import Trainer
 
 STEP_NOISE = 0.035  # of a neuron's threshold; ours
 
+# Finds the board of an array: its number, those of the layers first and then those that policies
+# own, and (word lines, bit lines) -> the board.
+BoardFactory = Callable[[int, tuple[int, int]], Board]
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, kw_only=True)
 class Setup:
-    """What the trainer works with, manufactured and not yet programmed.
+    """What a training runs on; of what layers have, one each, that of the readout last.
 
     Attributes:
         device: Name of the kind of device.
-        model: That kind: the data sheet.
-        network: Of the run.
-        layers: The layers of synapses, that of the readout last.
-        policies: What turns a wanted change into pulses, one per layer.
-        optimizers: What turns a gradient into a wanted change, one per layer.
-        rate: Settings of the optimizers.
-        engine: What computes the passes.
+        sheet: That kind: the data sheet.
+        network: Its sizes and constants.
         weights: What the layers are programmed with first.
         reads: How and when conductances are read.
         tiles: The arrays.
         periphery: Drivers, converters and neurons.
         mapping: Name of the mapping.
         seed: Of everything random.
+        layers: The layers, manufactured and not yet programmed.
+        policies: What turns a wanted change into pulses.
+        optimizers: What turns a gradient into a wanted change.
+        engine: Computes the passes.
+        emulators: The truths of the arrays, those of the layers first and then those that policies
+            own; empty where the boards answer reads and pulses alone.
     """
 
     device: str
-    model: DeviceModel
+    sheet: DeviceModel
     network: Network
-    layers: list[Synapses]
-    policies: list[Policy]
-    optimizers: list[Optimizer]
-    rate: OptimizerOptions
-    engine: Engine | DenseEngine
     weights: Sequence[np.ndarray]
     reads: Reads
     tiles: Tiles
     periphery: Periphery
     mapping: str
     seed: int
+    layers: list[Synapses]
+    policies: list[Policy]
+    optimizers: list[Optimizer]
+    engine: Engine | DenseEngine | BoardEngine
+    emulators: list[Emulator]
 
     def front_ends(self, periphery: Periphery) -> list[FrontEnd | None]:
         """What another periphery would be for every layer; see `front_end`."""
@@ -96,9 +104,10 @@ def trainer(
     *,
     threads: int | None = None,
     weights: Sequence[np.ndarray] | None = None,
+    boards: BoardFactory | None = None,
     notice: Callable[[str], object] = warnings.warn,
 ) -> Trainer:
-    """A trainer with all that it works with; its `start` or a checkpoint comes next.
+    """A trainer with all that it runs on; `start` or a checkpoint comes next.
 
     Args:
         config: Settings.
@@ -106,144 +115,211 @@ def trainer(
         data: The encoded samples.
         threads: How many samples run at a time; by default one per processor.
         weights: What the layers are programmed with first; by default the initial weights.
+        boards: Finds the boards to train on; None for emulated ones.
         notice: Told once where a fixed range of converters is too small.
 
     Raises:
-        ConfigError: The device cannot serve the settings; see `setup`.
+        ConfigError: See `build`.
     """
-    return Trainer(
-        setup(config, model, data, threads=threads, weights=weights),
-        data,
-        epochs=config.epochs,
-        batch_size=config.batch_size,
-        notice=notice,
-    )
-
-
-def setup(
-    config: Training,
-    model: DeviceModel,
-    data: Data,
-    *,
-    threads: int | None = None,
-    weights: Sequence[np.ndarray] | None = None,
-) -> Setup:
-    """Build everything; arguments as `trainer`.
-
-    Raises:
-        ConfigError: Torch has no such device, or the device cannot serve mapping or policy; see
-            also `build`.
-    """
-    network = config.network
-    runs_passes = engine(config, threads)
-    first = weights or first_weights(network, config.seed)
-    busy = row_activity(data.train_events, network)
-    layers = build(config, model, weights=first, importance=busy)
-    options = policy_of(config.policy, model)
-    check_serving(config.device, model, options, layers[-1].mapping)
-    rule = OPTIMIZERS[Tagged(OPTIMIZERS).name_of(config.optimizer)]
-    return Setup(
-        config.device,
-        model,
-        network,
-        layers,
-        [policy(config, options, layer, index) for index, layer in enumerate(layers)],
-        [rule(layer.mapping.shape) for layer in layers],
-        config.optimizer,
-        runs_passes,
-        first,
-        config.reads,
-        config.tiles,
-        config.periphery,
-        Tagged(MAPPINGS).name_of(config.mapping),
-        config.seed,
-    )
+    setup = build(config, model, data, threads=threads, weights=weights, boards=boards)
+    return Trainer(setup, data, epochs=config.epochs, batch_size=config.batch_size, notice=notice)
 
 
 def build(
     config: Training,
     model: DeviceModel,
+    data: Data,
     *,
     weights: Sequence[np.ndarray] | None = None,
-    importance: Sequence[np.ndarray | None] | None = None,
-) -> list[Synapses]:
-    """The layers, manufactured and not yet programmed.
+    threads: int | None = None,
+    boards: BoardFactory | None = None,
+) -> Setup:
+    """Everything, manufactured and not yet programmed.
 
     Args:
         config: Settings.
-        model: Kind of device.
-        weights: What the layers are placed for; by default their initial weights.
-        importance: Of the rows of each layer, for their placement; by default all count alike.
+        model: Kind of device: of the emulated ones, and the data sheet of all.
+        data: The encoded samples; layers are placed for how busy their lines are.
+        weights: What the layers are programmed with first; by default their initial weights.
+        threads: How many samples run at a time; by default one per processor.
+        boards: Finds the boards, of which nothing but reads and pulses is asked; None: emulated.
 
     Raises:
         ConfigError: `update_noise` is given for a device that has none, the mapping cannot hold
-            such a network, or the faults do not fit the arrays.
+            such a network, the faults do not fit the arrays, the device has not the pulses that
+            policy and mapping send, or something is to be emulated on given boards.
     """
-    network, tiles, reads = config.network, config.tiles, config.reads
-    kind = MAPPINGS[Tagged(MAPPINGS).name_of(config.mapping)]
-    important = importance or [None] * len(network.crossbars)
-    layers = []
-    for index, ((rows, outputs), sign, w_max) in enumerate(
-        zip(network.crossbars, signs(network), w_max_of(config, model), strict=True)
-    ):
-        unit = model.window_siemens / w_max
-        mapping = kind(
-            torch.from_numpy(sign), outputs, unit, model.g_min_siemens, model.g_max_siemens,
-            tiles.tile_columns, config.mapping,
-        )  # fmt: skip
-        tiling = Tiling(rows, tiles.copies * mapping.columns, tiles.tile_rows, tiles.tile_columns)
-        faults = fault_map(
-            config.faults, config.wires, model, tiling, seed=config.seed, index=index
+    if boards is not None:
+        refuse_emulation(config)
+    network = plan_of(config, data)
+    weights = weights or first_weights(network, config.seed)
+    important = row_activity(data.train_events, network)
+    layers, emulators = [], list[Emulator]()
+    for place, mapping in enumerate(mappings_of(config, model, network)):
+        sigma_init = network.hidden_sigma * mapping.g_unit_siemens
+        sheet = with_update_noise(model, config, sigma_init)
+        layer, emulator = _layer(
+            config, sheet, mapping, place, weights[place], important[place], boards
         )
-        stored = (weights or first_weights(network, config.seed))[index]
-        placement = placed(tiles, mapping, faults, tiling, stored, important[index])
-        chosen = mapping.selected()
-        board = SimulatedBoard(
-            with_update_noise(model, config, unit),
+        layers.append(layer)
+        emulators += [] if emulator is None else [emulator]
+    options = config.policy or POLICIES[default_policy(model)].Options()
+    name, mapping_name = Tagged(POLICIES).name_of(options), Tagged(MAPPINGS).name_of(config.mapping)
+    check_serving(config.device, model, name, mapping_name, layers[-1].mapping)
+    policies = []
+    for place, layer in enumerate(layers):
+        make = _maker(config, layer, len(layers) + place, boards, emulators)
+        policies.append(POLICIES[name].build(layer, options, make))
+    rule = OPTIMIZERS[Tagged(OPTIMIZERS).name_of(config.optimizer)]
+    return Setup(
+        device=config.device,
+        sheet=model,
+        network=network,
+        weights=weights,
+        reads=config.reads,
+        tiles=config.tiles,
+        periphery=config.periphery,
+        mapping=mapping_name,
+        seed=config.seed,
+        layers=layers,
+        policies=policies,
+        optimizers=[rule(layer.mapping.shape, config.optimizer) for layer in layers],
+        engine=engine(config, network, layers, threads, emulated=boards is None),
+        emulators=emulators,
+    )
+
+
+def refuse_emulation(config: Training) -> None:
+    """Refuse what only an emulator can do, for boards that are given.
+
+    Raises:
+        ConfigError: It names the setting.
+    """
+    wanted = {
+        "wires": not config.wires.ideal,
+        "faults": not config.faults.none,
+        "tiles.array_kind = 1R": config.tiles.array_kind == "1R",
+        "periphery": config.periphery != Periphery(),
+        "update_noise": config.update_noise > 0.0,
+        "reads.backward = true": config.reads.backward == "true",
+        "engine = dense": isinstance(config.engine, DenseEngine.Options),
+    }
+    if names := [name for name, is_wanted in wanted.items() if is_wanted]:
+        raise ConfigError(
+            f"{', '.join(names)}: of the boards that are given nothing is emulated; leave it out, "
+            "or give no boards; nothing was built"
+        )
+
+
+def plan_of(config: Training, data: Data | LoadedDataset) -> Network:
+    """The network of the settings for the samples of a data set: its sizes, its clock."""
+    inputs, classes = math.prod(data.sample_shape), len(data.class_names)
+    steps, dt_seconds = config.data.steps, config.data.dt_seconds
+    return replace(
+        config.network, inputs=inputs, classes=classes, steps=steps, dt_seconds=dt_seconds
+    )
+
+
+def mappings_of(config: Training, model: DeviceModel, network: Network) -> list[Mapping]:
+    """How each crossbar stands for its weights."""
+    kind = MAPPINGS[Tagged(MAPPINGS).name_of(config.mapping)]
+    parts = zip(
+        network.crossbars, signs(network), w_max_of(network, config.tiles, model), strict=True
+    )
+    return [
+        kind(
+            torch.from_numpy(sign), outputs, model.window_siemens / w_max, model.g_min_siemens,
+            model.g_max_siemens, config.tiles.tile_columns, config.mapping,
+        )
+        for (_, outputs), sign, w_max in parts
+    ]  # fmt: skip
+
+
+def _layer(
+    config: Training,
+    sheet: DeviceModel,
+    mapping: Mapping,
+    place: int,
+    weights: np.ndarray,
+    importance: np.ndarray | None,
+    boards: BoardFactory | None,
+) -> tuple[Synapses, Emulator | None]:
+    """A layer on its board, and the truths of its array where it is emulated."""
+    rows, tiles, reads = len(mapping.signs), config.tiles, config.reads
+    tiling = Tiling(rows, tiles.copies * mapping.columns, tiles.tile_rows, tiles.tile_columns)
+    faults = fault_map(config.faults, config.wires, sheet, tiling, seed=config.seed, index=place)
+    placement = placed(tiles, mapping, faults, tiling, weights, importance)
+    selected = mapping.selected()
+    if boards is not None:
+        board: Board = boards(place, (tiling.rows, tiling.columns))
+        emulator: Emulator | None = None
+    else:
+        board = emulator = SimulatedBoard(
+            sheet,
             tiling,
-            chosen if placement is None else placement.sent(chosen),
+            selected if placement is None else placement.sent(selected),
             v_read_volts=reads.v_read_volts,
             t_read_seconds=reads.t_read_seconds,
             seed=config.seed,
-            place=index,
+            place=place,
             wired=wired(config.wires, tiling, faults),
             faults=faults,
             half=config.half_select if tiles.array_kind == "1R" else None,
             front_end=front_end(
-                config.periphery, mapping, tiles, reads, seed=config.seed, index=index
+                config.periphery, mapping, tiles, reads, seed=config.seed, index=place
             ),
         )
-        layers.append(
-            Synapses(mapping, board if placement is None else RoutedBoard(board, placement))
-        )
-    return layers
+    if placement is None:
+        return Synapses(mapping, board, sheet), emulator
+    routed = RoutedBoard(board, placement)
+    layer = Synapses(mapping, routed, sheet, write=routed.write)
+    return layer, None if emulator is None else RoutedEmulator(emulator, placement)
 
 
-def policy(config: Training, options: Record, layer: Synapses, index: int) -> Policy:
-    """The policy of one layer, with a perfect array of its own where it needs one."""
+def _maker(
+    config: Training,
+    layer: Synapses,
+    number: int,
+    boards: BoardFactory | None,
+    emulators: list[Emulator],
+) -> Callable[[], Board]:
+    """Makes a perfect array of the layer's kind of device for its policy."""
+    rows, outputs = layer.mapping.shape
 
-    def fast_array() -> SimulatedBoard:
-        rows, outputs = layer.mapping.shape
-        return SimulatedBoard(
-            layer.board.model,
+    def make() -> Board:
+        if boards is not None:
+            return boards(number, (rows, outputs))
+        array = SimulatedBoard(
+            layer.sheet,
             Tiling(rows, outputs, config.tiles.tile_rows, config.tiles.tile_columns),
             torch.ones((rows, outputs), dtype=torch.bool),
             v_read_volts=config.reads.v_read_volts,
             t_read_seconds=config.reads.t_read_seconds,
             seed=config.seed,
-            place=len(config.network.crossbars) + index,
+            place=number,
         )
+        emulators.append(array)
+        return array
 
-    return POLICIES[policy_name(options)].build(layer, options, fast_array)
+    return make
 
 
-def engine(config: Training, threads: int | None) -> Engine | DenseEngine:
-    """What computes the passes.
+def engine(
+    config: Training,
+    network: Network,
+    layers: Sequence[Synapses],
+    threads: int | None,
+    *,
+    emulated: bool = True,
+) -> Engine | DenseEngine | BoardEngine:
+    """What computes the passes; for boards that are not emulated these themselves.
 
     Raises:
         ConfigError: Torch has no such device, or a periphery is to be emulated there.
     """
-    network, tile_rows, options = config.network, config.tiles.tile_rows, config.engine
+    tile_rows, options = config.tiles.tile_rows, config.engine
+    if not emulated or isinstance(options, BoardEngine.Options):
+        return BoardEngine(network, layers)
     if not isinstance(options, DenseEngine.Options):
         return Engine(network, tile_rows=tile_rows, threads=threads)
     if config.periphery.kind != "ideal":
@@ -306,26 +382,28 @@ def front_end(
     return FrontEnd(p, converters, neurons, factor, reads.v_read_volts, p.adc_range_amperes)
 
 
-def w_max_of(config: Training, model: DeviceModel) -> tuple[float, ...]:
+def w_max_of(network: Network, tiles: Tiles, model: DeviceModel) -> tuple[float, ...]:
     """The weight that the full window stands for, of every crossbar; the readout's is the last.
 
-    Where the configuration leaves it open, errors of one mean step, independent on all lines, add
+    Where the settings leave it open, errors of one mean step, independent on all lines, add
     up to `STEP_NOISE` thresholds: step = STEP_NOISE / sqrt(lines). So the window follows what
     trained weights need, not their first spread; but it holds at least 4 spreads, for the first
     weights, and at most 2000, which no weight of a fine-grained device reaches. The numbers are
     ours; DECISIONS.md has the measurement.
     """
-    spreads = [max(both) for both in config.network.sigmas]
-    lines = [rows for rows, _ in config.network.crossbars]
+    spreads = [max(both) for both in network.sigmas]
+    lines = [rows for rows, _ in network.crossbars]
     *hidden, readout = (
         min(max(STEP_NOISE / math.sqrt(n) * model.pulses_across, 4.0 * spread), 2000.0 * spread)
         for n, spread in zip(lines, spreads, strict=True)
     )
-    fixed = (config.tiles.hidden_w_max or w_max for w_max in hidden)
-    return (*fixed, config.tiles.readout_w_max or readout)
+    fixed = (tiles.hidden_w_max or w_max for w_max in hidden)
+    return (*fixed, tiles.readout_w_max or readout)
 
 
-def filling_window(config: Training, model: DeviceModel, weights: Sequence[np.ndarray]) -> Training:
+def filling_window(
+    config: Training, network: Network, model: DeviceModel, weights: Sequence[np.ndarray]
+) -> Training:
     """The settings of a chip for some weights.
 
     The most that the mapping reaches in the window stands for the largest weight of the hidden
@@ -334,10 +412,10 @@ def filling_window(config: Training, model: DeviceModel, weights: Sequence[np.nd
     """
     tiles = config.tiles
     unit_tiles = replace(tiles, hidden_w_max=1.0, readout_w_max=1.0)
-    unit = build(replace(config, tiles=unit_tiles), model, weights=weights)
+    unit = mappings_of(replace(config, tiles=unit_tiles), model, network)
     *hidden, readout = (
-        min(max(float(np.abs(w).max()) / layer.mapping.w_max, 1e-6), 1e3)
-        for w, layer in zip(weights, unit, strict=True)
+        min(max(float(np.abs(w).max()) / mapping.w_max, 1e-6), 1e3)
+        for w, mapping in zip(weights, unit, strict=True)
     )
     filled = replace(
         tiles,
@@ -347,8 +425,10 @@ def filling_window(config: Training, model: DeviceModel, weights: Sequence[np.nd
     return replace(config, tiles=filled)
 
 
-def with_update_noise(model: DeviceModel, config: Training, g_unit_siemens: float) -> DeviceModel:
-    """The device with the noise that `update_noise` asks for, in siemens of one layer."""
+def with_update_noise(
+    model: DeviceModel, config: Training, sigma_init_siemens: float
+) -> DeviceModel:
+    """The device with the noise that `update_noise` asks for, of the first weights of a layer."""
     if config.update_noise == 0.0:
         return model
     if not isinstance(model, GaussianUpdate):
@@ -356,5 +436,5 @@ def with_update_noise(model: DeviceModel, config: Training, g_unit_siemens: floa
             f"update_noise = {config.update_noise:g} needs a gaussian_update device; "
             f"{config.device} has its own spread"
         )
-    sigma = config.update_noise * config.network.hidden_sigma * g_unit_siemens
+    sigma = config.update_noise * sigma_init_siemens
     return replace(model, update_sigma_siemens=sigma)

@@ -9,10 +9,11 @@ from ..array.faults import Faults
 from ..array.half_select import HalfSelect
 from ..array.periphery import Periphery
 from ..array.tiles import Tiles
+from ..datasets.settings import DataSettings
 from ..mappings import MAPPINGS
 from ..snn.engines import ENGINES
 from ..snn.network import Network
-from ..synapses.optimizers import OPTIMIZERS, OptimizerOptions
+from ..synapses.optimizers import OPTIMIZERS, Rates
 from ..synapses.policies import POLICIES
 from ..synapses.reads import Reads
 from ..wires.wires import Wires
@@ -35,6 +36,7 @@ class Training(Record):
         seed: Of everything random.
         epochs: Passes over the training samples.
         batch_size: Samples of an update; that of the seed paper.
+        data: Data set and its code.
         network: Layers and neurons.
         mapping: How weights stand for conductances, one of MAPPINGS.
         policy: How wanted changes become pulses, one of POLICIES; None: as the device asks for.
@@ -55,10 +57,11 @@ class Training(Record):
     seed: int = quantity("", 0, 2**31 - 1, default=0)
     epochs: int = quantity("epochs", 0, 100_000, default=3)
     batch_size: int = quantity("images", 1, 60_000, default=256)
+    data: DataSettings = field(default_factory=DataSettings)
     network: Network = field(default_factory=Network)
     mapping: Record = tagged(MAPPINGS, default="one_sided")
     policy: Record | None = tagged(POLICIES, default=None)
-    optimizer: OptimizerOptions = tagged(OPTIMIZERS, default="sgd")
+    optimizer: Rates = tagged(OPTIMIZERS, default="sgd")
     reads: Reads = field(default_factory=Reads)
     tiles: Tiles = field(default_factory=Tiles)
     wires: Wires = field(default_factory=Wires)
@@ -104,6 +107,7 @@ class Training(Record):
             seed=self.seed,
             epochs=self.epochs,
             batch_size=self.batch_size,
+            data=self.data,
             network=self.network,
             policy=POLICIES["accumulate"].Options(),
             optimizer=self.optimizer,

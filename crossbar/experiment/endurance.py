@@ -6,37 +6,32 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from device_models.model import DeviceModel
 from device_models.pulsed import Pulsed
 
-from ..boards.routed import RoutedBoard
-from ..boards.simulated import SimulatedBoard
+from ..boards.protocol import Emulator
 from ..synapses.optimizers import Optimizer
 from ..synapses.policies.policy import Policy
-from ..synapses.synapses import Synapses
 
 READ_BACK_BYTES = 4.0  # the weight as last read back; its steps follow from it
 
 
-def wear(layers: Sequence[Synapses], policies: Sequence[Policy]) -> dict[str, Any]:
+def wear(
+    sheet: DeviceModel, layers: Sequence[Emulator], fast: Sequence[Emulator]
+) -> dict[str, Any]:
     """Pulses per device since manufacture, against the endurance of its kind.
 
     Of the devices that are ever programmed; `fast_array` are those that the policies own.
     `endurance_pulses` is None where the device file gives none.
     """
-    model = layers[0].board.model
-    given = model.endurance_pulses if isinstance(model, Pulsed) else 0.0
-    entry = {
-        "pulses_per_device": spread([layer.board.pulses_per_device() for layer in layers]),
-        "endurance_pulses": given or None,
+    endurance = sheet.endurance_pulses if isinstance(sheet, Pulsed) else 0.0
+    rows: dict[str, Any] = {
+        "pulses_per_device": spread([array.pulses_per_device() for array in layers]),
+        "endurance_pulses": endurance or None,
     }
-    if fast := [board.pulses_per_device() for policy in policies for board in policy.boards]:
-        entry["fast_array"] = spread(fast)
-    return entry
-
-
-def spread_of(board: SimulatedBoard | RoutedBoard) -> dict[str, float]:
-    """Pulses per device of one array since manufacture."""
-    return spread([board.pulses_per_device()])
+    if fast:
+        rows["fast_array"] = spread([array.pulses_per_device() for array in fast])
+    return rows
 
 
 def spread(parts: Sequence[Tensor]) -> dict[str, float]:
@@ -56,9 +51,9 @@ def spread(parts: Sequence[Tensor]) -> dict[str, float]:
 def memory(policies: Sequence[Policy], optimizer: Optimizer) -> dict[str, float]:
     """Digital bytes per synapse, mean over all synapses."""
     synapses = sum(policy.synapses for policy in policies)
-    held = sum(policy.bytes_per_synapse * policy.synapses for policy in policies) / synapses
+    per_synapse = sum(policy.bytes_per_synapse * policy.synapses for policy in policies) / synapses
     parts = {
-        "policy": held,
+        "policy": per_synapse,
         "optimizer": float(optimizer.bytes_per_weight),
         "read_back": READ_BACK_BYTES,
     }

@@ -48,7 +48,7 @@ def expected_pulses(trainer: Trainer, epochs: int) -> Tensor:
         epochs: Of the training.
     """
     trainer.start()
-    first = torch.cat([board.pulses_per_device() for board in trainer.boards]).double()
+    first = torch.cat([array.pulses_per_device() for array in trainer.emulators]).double()
     updates = len(list(islice(trainer.run_epoch(), UPDATES)))
-    after = torch.cat([board.pulses_per_device() for board in trainer.boards]).double()
+    after = torch.cat([array.pulses_per_device() for array in trainer.emulators]).double()
     return first + (after - first) * (trainer.batches * epochs / max(1, updates))

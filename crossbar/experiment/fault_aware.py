@@ -14,10 +14,10 @@ from ..array.faults import FaultMap, Faults, check_bridges, draw, healthy, load
 from ..array.placement import Placement, place
 from ..array.tile import Tiling
 from ..array.tiles import Tiles
+from ..boards.protocol import Emulator
 from ..mappings import Mapping
-from ..snn.encodings.latency import Events
+from ..snn.encodings.events import Events
 from ..snn.network import Network, initial_weights
-from ..synapses.synapses import Synapses
 from ..wires.wires import Wires
 
 
@@ -98,8 +98,7 @@ def row_activity(events: Events, network: Network) -> list[np.ndarray | None]:
     return [first, *[None] * len(network.hidden)]
 
 
-def faulty(layers: Sequence[Synapses], lost_pulses: int) -> dict[str, Any]:
+def faulty(arrays: Sequence[Emulator], lost_pulses: int) -> dict[str, Any]:
     """What a row of metrics says of faults; nothing without them."""
-    broken = [layer.board.broken for layer in layers]
-    layer_faults = [each.faults.as_dict() for each in broken if each is not None]
-    return {"faults": {"layers": layer_faults, "lost_pulses": lost_pulses}} if layer_faults else {}
+    maps = [array.faults.as_dict() for array in arrays if array.faults is not None]
+    return {"faults": {"layers": maps, "lost_pulses": lost_pulses}} if maps else {}

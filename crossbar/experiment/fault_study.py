@@ -31,9 +31,9 @@ class Tested(NamedTuple):
 def trained_weights(run: Run, data: Data) -> tuple[np.ndarray, ...]:
     """The weights that a run's chip holds for a reader without noise, one array a layer."""
     trainer = rebuilt(run, data, threads=1)
-    for layer in trainer.layers:
-        layer.board.settle()
-    return tuple(layer.effective().weights for layer in trainer.layers)
+    for emulator in trainer.emulators:
+        emulator.refresh()
+    return tuple(trainer.weights())
 
 
 def evaluate_with_faults(
@@ -66,10 +66,9 @@ def evaluate_with_faults(
     config = replace(run.config, faults=faults, tiles=tiles, seed=seed)
     trainer = builder.trainer(config, run.model, data, threads=threads, weights=weights)
     trainer.start()
-    held = [layer.effective().weights for layer in trainer.layers]
     off = [
-        float(np.abs(read - wanted).mean() / max(float(np.abs(wanted).mean()), 1e-300))
-        for read, wanted in zip(held, weights, strict=True)
+        float(np.abs(stored - wanted).mean() / max(float(np.abs(wanted).mean()), 1e-300))
+        for stored, wanted in zip(trainer.weights(), weights, strict=True)
     ]
     row = trainer.rows[0]
     return Tested(row["test_accuracy"], tuple(off), row)

@@ -35,8 +35,8 @@ def rebuilt(run: Run, data: Data, threads: int | None = None) -> Trainer:
 
 def accuracy_of(trainer: Trainer, repeat: int) -> float:
     """Test accuracy now, with read noise of its own for each repeat."""
-    for layer in trainer.layers:
-        layer.board.reseed(trainer.epoch)
+    for emulator in trainer.emulators:
+        emulator.begin_epoch(trainer.epoch)
     key = stream_key("read noise", trainer.setup.seed, trainer.epoch, 2 + repeat)
     done = trainer.evaluate(noise_key=key)
     return float((done.predictions == trainer.data.test_labels).mean())

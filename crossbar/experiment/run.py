@@ -8,7 +8,7 @@ import io
 import json
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
@@ -20,11 +20,15 @@ import numpy as np
 from device_models import atomic
 from device_models.errors import RunError
 from device_models.model import DeviceModel
+from device_models.record import Tagged
 from device_models.registry import MODELS, name_of
 from device_models.schema import dump, load, load_tagged, override
 
+from ..datasets import load_dataset
+from ..datasets.encode import Data, encode
 from ..metrics.statistics import wilson_interval
-from ..synapses.policies.compatibility import policy_name, policy_of
+from ..synapses.policies import POLICIES
+from ..synapses.policies.compatibility import default_policy
 from . import checkpoint
 from .config import Training
 from .trainer import Trainer
@@ -59,7 +63,8 @@ class Run:
     ) -> None:
         """Describe a run; nothing is written before `save`."""
         self.folder, self.model = folder, model
-        self.config = replace(config, policy=policy_of(config.policy, model))
+        policy = config.policy or POLICIES[default_policy(model)].Options()
+        self.config = replace(config, policy=policy)
         self.weights = weights
 
     @classmethod
@@ -127,6 +132,19 @@ class Run:
             raise RunError(f"{self.folder} has no summary.json: its training was never finished")
         return dict(json.loads(path.read_text("utf-8")))
 
+    def load_data(self, data_dir: Path | None = None, *, notice: Callable[[str], None]) -> Data:
+        """The encoded samples of the run.
+
+        Args:
+            data_dir: Folder of the data set; by default it is looked for, then fetched.
+            notice: Told what goes on, line by line.
+
+        Raises:
+            DataError: They cannot be had.
+        """
+        dataset = load_dataset(self.config.data.set, data_dir, notice=notice)
+        return encode(dataset, self.config.data, seed=self.config.seed)
+
     def note_versions(self) -> list[str]:
         """Take note of the versions that go on with the run; one line for each that differs.
 
@@ -191,7 +209,7 @@ class Run:
             "seed": self.config.seed,
             "device": self.config.device,
             "ei": self.config.network.ei,
-            "policy": policy_name(policy_of(self.config.policy, self.model)),
+            "policy": Tagged(POLICIES).name_of(self.config.policy),
             "version": version(DISTRIBUTION),
         }
         if baseline_rows is not None:

@@ -12,8 +12,8 @@ from device_models.model import DeviceModel
 from device_models.overrides import override
 from device_models.presets import load_device
 
+from ..datasets import load_dataset
 from ..datasets.encode import Data, encode
-from ..datasets.fashion_mnist import FashionMnist, load
 from . import builder
 from .config import Training
 from .endurance_check import worn_out
@@ -48,14 +48,12 @@ class Session:
         run: The run, saved.
         trainer: At its last epoch.
         before: Conductances of each layer before training.
-        images: The test half of the data set.
         baseline: The session of the float baseline, if the run has one.
     """
 
     run: Run
     trainer: Trainer
     before: list[np.ndarray]
-    images: FashionMnist
     baseline: "Session | None" = None
 
 
@@ -67,6 +65,7 @@ def open_session(
     resume: Path | None = None,
     epochs: int | None = None,
     float_baseline: bool = False,
+    boards: builder.BoardFactory | None = None,
     threads: int | None = None,
     data_dir: Path | None = None,
     notice: Notice = print,
@@ -81,19 +80,23 @@ def open_session(
             run = new_run(config or Training(), model, out, epochs)
         else:
             run = resume_run(resume, config, out, epochs)
-        images = load(data_dir, notice=notice)
+        dataset = load_dataset(run.config.data.set, data_dir, notice=notice)
         if run.config.init_from and resume is None:
-            run.weights = weights_of(Path(run.config.init_from), run.config.network, images)
+            network = builder.plan_of(run.config, dataset)
+            run.weights = weights_of(Path(run.config.init_from), network, dataset)
         for line in run.note_versions():
             notice(line)
-        data, test = encode(images, run.config.network), images.test_half()
-        trainer, before = prepare(run, data, threads, notice, resumed=resume is not None)
+        data = encode(dataset, run.config.data, seed=run.config.seed)
+        del dataset  # the training half of Fashion-MNIST takes 47 MB
+        trainer, before = prepare(
+            run, data, threads, notice, resumed=resume is not None, boards=boards
+        )
         begun = has_baseline(run)
         if not (float_baseline or begun):
-            return Session(run, trainer, before, test)
+            return Session(run, trainer, before)
         other = baseline_of(run)
-        baseline = Session(other, *prepare(other, data, threads, notice, resumed=begun), test)
-        return Session(run, trainer, before, test, baseline)
+        baseline = Session(other, *prepare(other, data, threads, notice, resumed=begun))
+        return Session(run, trainer, before, baseline)
 
 
 def new_run(
@@ -140,7 +143,13 @@ def free_folder(wanted: Path) -> Path:
 
 
 def prepare(
-    run: Run, data: Data, threads: int | None, notice: Notice, *, resumed: bool
+    run: Run,
+    data: Data,
+    threads: int | None,
+    notice: Notice,
+    *,
+    resumed: bool,
+    boards: builder.BoardFactory | None = None,
 ) -> tuple[Trainer, list[np.ndarray]]:
     """A trainer, new and programmed or (for a resumed run) in the state of the last epoch.
 
@@ -150,18 +159,19 @@ def prepare(
 
     def new_trainer(warn: Notice = lambda text: None) -> Trainer:
         return builder.trainer(
-            run.config, run.model, data, threads=threads, weights=run.weights, notice=warn
-        )
+            run.config, run.model, data, threads=threads, weights=run.weights, boards=boards,
+            notice=warn,
+        )  # fmt: skip
 
     trainer = new_trainer(notice)
     if builder.uses_kernels(trainer) and not is_compiled("kernels"):
         notice("compiling the kernels for this machine, once (about 15 s) ...")
     if resumed:
         return trainer, run.restore(trainer)
-    if warning := worn_out(run.config.epochs, run.model, new_trainer):
+    if boards is None and (warning := worn_out(run.config.epochs, run.model, new_trainer)):
         notice(warning)
     trainer.start()
-    before = [layer.board.state.g.numpy() for layer in trainer.layers]
+    before = trainer.conductances()
     run.save(trainer, before)
     return trainer, before
 

@@ -8,21 +8,22 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 import numpy as np
 import torch
 
+from device_models.errors import ConfigError
 from device_models.streams import stream, stream_key, torch_stream
 
 from ..array.counters import Counters
 from ..array.periphery import FrontEnd, Periphery
-from ..boards.routed import RoutedBoard
-from ..boards.simulated import Algorithm, SimulatedBoard
+from ..boards.protocol import Board, EffectiveArray, Emulator, ReadCounts
+from ..boards.write_verify import Algorithm, program
 from ..datasets.encode import Data
-from ..snn.encodings.latency import Events
+from ..snn.encodings.events import Events
 from ..snn.engines.events import BatchResult
 from ..snn.network import Network
 from ..synapses.backward_weights import backward_weights
+from ..synapses.effective import EffectiveWeights, effective_weights
 from ..synapses.estimate import WeightEstimate
-from ..synapses.synapses import Synapses
-from .adc_calibration import calibrated, complaint, report, view
-from .endurance import memory, spread_of, wear
+from .adc_calibration import View, calibrated, complaint, report, view
+from .endurance import memory, spread, wear
 from .fault_aware import faulty
 
 if TYPE_CHECKING:
@@ -47,13 +48,14 @@ class Trainer:
     epoch goes on exactly as one that was never stopped.
 
     Attributes:
-        setup: What it was built with.
+        setup: What it runs on.
         data: The encoded images.
         epochs: Of the run.
         batch_size: Images of an update.
         layers: The layers of synapses, that of the readout last.
         policies: What turns a wanted change into pulses, one per layer.
         optimizers: What turns a gradient into a wanted change, one per layer.
+        emulators: See `builder.Setup`; what only they know is asked of them alone.
         epoch: Epochs done; 0 after `start`.
         rows: What `metrics.jsonl` says: one mapping per epoch, the first of before training.
     """
@@ -70,30 +72,32 @@ class Trainer:
         """Take what was built; `start` or `resume` comes next.
 
         Args:
-            setup: Layers, policies, optimizers and engine, made by `crossbar.experiment.builder`.
+            setup: What it runs on, made by `builder.build`.
             data: The encoded images.
             epochs: Of the run; they set the pace of the learning rate.
             batch_size: Images of an update.
             notice: Told once where a fixed range of converters is too small.
         """
         self.setup, self.data, self.epochs, self.batch_size = setup, data, epochs, batch_size
-        self.layers, self.policies = setup.layers, setup.policies
-        self.optimizers = setup.optimizers
+        self._epoch_events = data.train_events
+        self.layers, self.policies, self.optimizers = setup.layers, setup.policies, setup.optimizers
+        self.emulators = setup.emulators
         self.epoch = 0
         self.rows: list[dict[str, Any]] = []
         self._reported = [Counters() for _ in self.boards]
         self._clipped: float | None = None
         self._notice: Callable[[str], object] | None = notice
 
-    def start(self, algorithm: Algorithm | None = None) -> None:
+    def start(self, algorithms: Sequence[Algorithm] | None = None) -> None:
         """Program the first weights and evaluate the untrained network.
 
         Args:
-            algorithm: How they are written; None for the simple loop of the boards.
+            algorithms: How each layer is written; None for `write_verify.program`.
         """
         began = time.perf_counter()
         weights, clipped = self.setup.weights, 0.0
-        for layer, w in zip(self.layers, weights, strict=True):
+        each = [program] * len(weights) if algorithms is None else algorithms
+        for layer, w, algorithm in zip(self.layers, weights, each, strict=True):
             layer.program(torch.from_numpy(w), algorithm=algorithm)
             clipped += layer.mapping.clipped(torch.from_numpy(w)) * w.size
         self._clipped = clipped / sum(w.size for w in weights)
@@ -106,10 +110,36 @@ class Trainer:
         self._clipped = rows[0]["mapping"]["clipped_share"]
 
     @property
-    def boards(self) -> list[SimulatedBoard | RoutedBoard]:
-        """All arrays: those of the layers, then those that policies own."""
+    def boards(self) -> list[Board]:
+        """All boards: those of the layers, then those that policies own."""
         fast = [board for policy in self.policies for board in policy.boards]
         return [*(layer.board for layer in self.layers), *fast]
+
+    def conductances(self) -> list[np.ndarray]:
+        """Of each array of a layer, as pulses left them, siemens; read where it is no emulator's."""
+        if not self.emulators:
+            return [layer.board.read().numpy() for layer in self.layers]
+        return [emulator.state_dict()["g"].numpy() for emulator in self._of_layers]
+
+    def weights(self) -> list[np.ndarray]:
+        """Of each layer, (rows, outputs): as noiseless reads see them, or read if not emulated."""
+        if not self.emulators:
+            return [layer.weights(layer.board.read()).numpy() for layer in self.layers]
+        return [layer.weights for layer in self.effective()]
+
+    def effective(self) -> list[EffectiveWeights]:
+        """The layers as reads of emulated boards see them; none where boards are not emulated."""
+        layers = zip(self.layers, self._arrays(), strict=False)
+        return [effective_weights(layer.mapping, array) for layer, array in layers]
+
+    @property
+    def _of_layers(self) -> list[Emulator]:
+        """The emulators of the layers; none where boards are not emulated."""
+        return self.emulators[: len(self.layers)]
+
+    def _arrays(self) -> list[EffectiveArray]:
+        """The arrays of the layers as they are now; none likewise."""
+        return [emulator.effective() for emulator in self._of_layers]
 
     @property
     def batches(self) -> int:
@@ -121,10 +151,11 @@ class Trainer:
         began = time.perf_counter()
         epoch, size, seed = self.epoch + 1, self.batch_size, self.setup.seed
         reads = self.setup.reads
-        for board in self.boards:
-            board.reseed(epoch)
+        for emulator in self.emulators:
+            emulator.begin_epoch(epoch)
         for policy in self.policies:
             policy.begin_epoch()
+        self._epoch_events = self.data.epoch_events(epoch)
         order = stream("shuffle", seed, epoch).permutation(len(self.data.train_labels))
         rounding = torch_stream("policy", seed, epoch)
         key = stream_key("read noise", seed, epoch, 0)
@@ -133,8 +164,8 @@ class Trainer:
         for batch in range(batches):
             chosen = order[batch * size : (batch + 1) * size]
             if batch % reads.readback_every == 0:
-                known = [layer.estimate(layer.read_back()) for layer in self.layers]
-            done = self._learn(chosen, known, key, batch * size, rounding)
+                estimates = [layer.read_back() for layer in self.layers]
+            done = self._learn(chosen, estimates, key, batch * size, rounding)
             if (batch + 1) % reads.clock_every == 0:
                 self._wait(reads.clock_every * size)
             right += int((done.predictions == self.data.train_labels[chosen]).sum())
@@ -147,7 +178,7 @@ class Trainer:
     def _learn(
         self,
         chosen: np.ndarray,
-        known: list[WeightEstimate],
+        estimates: list[WeightEstimate],
         key: int,
         first: int,
         rounding: torch.Generator,
@@ -155,26 +186,33 @@ class Trainer:
         """Forward, backward and programming of one batch."""
         setup, batch = self.setup, first // self.batch_size
         if batch % setup.periphery.adc_calibrate_every == 0:
-            self._calibrate(chosen)
-        seen = view(self.layers, self._fronts())
+            self._calibrate(self._epoch_events, chosen)
+        now = self._view(self._fronts())
         done = setup.engine(
-            seen.layers,
-            self.data.train_events,
+            now.layers,
+            self._epoch_events,
             self.data.train_labels,
             chosen,
             noise_key=key,
             first=first,
-            backward_weights=backward_weights(setup.reads.backward, known, seen.layers),
-            columns=seen.columns,
+            backward_weights=backward_weights(setup.reads.backward, estimates, now.layers),
+            columns=now.columns,
         )
         self._count(done)
-        rate = setup.rate.rate(self.epoch + batch / self.batches, self.epochs)
-        for layer, policy, rule, gradient, now in zip(
-            self.layers, self.policies, self.optimizers, done.gradients, known, strict=True
+        fraction = (self.epoch + batch / self.batches) / max(1, self.epochs)
+        for layer, policy, optimizer, gradient, estimate in zip(
+            self.layers, self.policies, self.optimizers, done.gradients, estimates, strict=True
         ):
-            unit = layer.mean_step if setup.rate.rate_unit == "pulses" else 1.0
-            policy.update(layer, rule.wanted(gradient, rate * unit), now, generator=rounding)
+            unit = layer.mean_step if optimizer.options.rate_unit == "pulses" else 1.0
+            wanted = optimizer.wanted(gradient, optimizer.options.rate(fraction) * unit)
+            pulses = policy.update(wanted, estimate, generator=rounding)
+            if pulses is not None:
+                layer.board.pulse(pulses)
         return done
+
+    def _view(self, fronts: list[FrontEnd | None]) -> View:
+        """The layers as the engine takes them, behind some front ends."""
+        return view(self.layers, self._arrays(), fronts)
 
     def _wait(self, images: int) -> None:
         """Let the device time of some inferences pass."""
@@ -187,7 +225,7 @@ class Trainer:
         Args:
             noise_key: Names the read noise; by default that of this epoch's test.
         """
-        self._settle()
+        self._refresh()
         done = self._test(self.setup.engine, self._fronts(), noise_key)
         self._count(done)
         return done
@@ -197,14 +235,14 @@ class Trainer:
 
         Nothing is counted.
         """
-        self._settle()
+        self._refresh()
         return self._test(self.setup.engine.recorded, self._fronts(), None)
 
-    def _settle(self) -> None:
-        """Bring boards and converters to where a test finds them."""
-        for board in self.boards:
-            board.settle()
-        self._calibrate(self._first_images())
+    def _refresh(self) -> None:
+        """Bring emulated arrays and converters to where a test finds them."""
+        for emulator in self.emulators:
+            emulator.refresh()
+        self._calibrate(self.data.train_events, self._first_images())
 
     def evaluate_with(self, periphery: Periphery, *, noise_key: int | None = None) -> BatchResult:
         """Run the test images behind another periphery; the trainer and its boards do not change.
@@ -215,24 +253,30 @@ class Trainer:
         Args:
             periphery: The other periphery.
             noise_key: See `evaluate`.
+
+        Raises:
+            ConfigError: The boards are not emulated.
         """
-        fronts = self._calibrated(self.setup.front_ends(periphery), self._first_images())
+        if not self.emulators:
+            raise ConfigError("another periphery needs emulated boards; nothing was read")
+        fronts = self.setup.front_ends(periphery)
+        fronts = self._calibrated(fronts, self.data.train_events, self._first_images())
         return self._test(self.setup.engine, fronts, noise_key)
 
     def _test(
         self, run: Callable[..., T], fronts: list[FrontEnd | None], noise_key: int | None
     ) -> T:
         """Let a call of the engine `run` the test images behind some front ends."""
-        seen = view(self.layers, fronts)
+        now = self._view(fronts)
         key = stream_key("read noise", self.setup.seed, self.epoch, 1)
         return run(
-            seen.layers,
+            now.layers,
             self.data.test_events,
             self.data.test_labels,
             np.arange(len(self.data.test_labels)),
             noise_key=noise_key or key,
             first=0,
-            columns=seen.columns,
+            columns=now.columns,
         )
 
     def _first_images(self) -> np.ndarray:
@@ -240,33 +284,30 @@ class Trainer:
         return np.arange(min(self.batch_size, len(self.data.train_labels)))
 
     def _fronts(self) -> list[FrontEnd | None]:
-        """The front ends of the boards."""
-        return [layer.board.front_end for layer in self.layers]
-
-    def _calibrate(self, chosen: np.ndarray) -> None:
-        """Measure the ranges of the boards' converters on some training images."""
-        fronts = self._calibrated(self._fronts(), chosen)
-        for layer, front in zip(self.layers, fronts, strict=True):
-            layer.board.front_end = front
+        """The front ends of the layers' arrays."""
+        return [emulator.front_end for emulator in self._of_layers]
 
     def _calibrated(
-        self, fronts: list[FrontEnd | None], chosen: np.ndarray
+        self, fronts: list[FrontEnd | None], events: Events, chosen: np.ndarray
     ) -> list[FrontEnd | None]:
-        """Front ends with their ranges measured on some training images."""
+        """Front ends with ranges measured on some training images."""
         return calibrated(
-            self.setup.engine, self.layers, fronts, self.data.train_events, chosen,
+            self.setup.engine, self.layers, self._arrays(), fronts, events, chosen,
             self.setup.network, self.setup.tiles.tile_rows,
         )  # fmt: skip
 
+    def _calibrate(self, events: Events, chosen: np.ndarray) -> None:
+        """Measure the ranges of the arrays' converters on some training images."""
+        fronts = self._calibrated(self._fronts(), events, chosen)
+        for emulator, front in zip(self._of_layers, fronts, strict=True):
+            emulator.front_end = front
+
     def _count(self, done: BatchResult) -> None:
-        """Tell each board what the kernels read from it."""
-        for place, layer in enumerate(self.layers):
-            layer.board.count_vmm(
-                int(done.activations[place]),
-                int(done.tile_steps[place]),
-                float(done.siemens[place]),
-                int(done.clipped[place]),
-            )
+        """Tell each emulator what the engine read from it."""
+        for place, emulator in enumerate(self._of_layers):
+            reads = done.activations, done.tile_steps, done.siemens, done.clipped
+            activations, steps, siemens, clipped = (part[place].item() for part in reads)
+            emulator.count_vmm(ReadCounts(activations, steps, siemens, clipped))
 
     def _finish_epoch(self, training: dict[str, Any] | None, began: float) -> None:
         """Evaluate and write the epoch's row."""
@@ -285,11 +326,11 @@ class Trainer:
             **activity(done, self.setup.network),
             **costs(total),
             "layers": self._by_array(spent),
-            **through_wires(self.layers),
-            **faulty(self.layers, total.lost_pulses),
+            **through_wires(self._of_layers),
+            **faulty(self._of_layers, total.lost_pulses),
             **report(self._fronts(), total, self.setup.reads.t_read_seconds),
             "mapping": self._mapping(),
-            "wear": wear(self.layers, self.policies),
+            **self._wear(),
             "digital_bytes_per_synapse": memory(self.policies, self.optimizers[0]),
             "seconds": time.perf_counter() - began,
         }
@@ -304,10 +345,20 @@ class Trainer:
         """What an epoch's row says of each array, in the order of `boards`."""
         names = self.setup.network.names
         fast = [f"{n}, fast array" for n, p in zip(names, self.policies, strict=True) if p.boards]
-        return [
-            {"name": name, **costs(counters), "pulses_per_device": spread_of(board)}
-            for name, counters, board in zip([*names, *fast], spent, self.boards, strict=True)
+        rows: list[dict[str, Any]] = [
+            {"name": name, **costs(counters)}
+            for name, counters in zip([*names, *fast], spent, strict=True)
         ]
+        for row, emulator in zip(rows, self.emulators, strict=False):  # none if not emulated
+            row["pulses_per_device"] = spread([emulator.pulses_per_device()])
+        return rows
+
+    def _wear(self) -> dict[str, Any]:
+        """What an epoch's row says of wear; nothing where devices are not emulated."""
+        if not self.emulators:
+            return {}
+        fast = self.emulators[len(self.layers) :]
+        return {"wear": wear(self.layers[0].sheet, self._of_layers, fast)}
 
     def _mapping(self) -> dict[str, Any]:
         """What the mapping took and could not hold; `refreshed` counts anew in each epoch."""
@@ -338,9 +389,9 @@ def costs(counters: Counters) -> dict[str, Any]:
     }
 
 
-def through_wires(layers: list[Synapses]) -> dict[str, Any]:
+def through_wires(emulators: Sequence[Emulator]) -> dict[str, Any]:
     """How exact the wires were in this epoch; nothing without them."""
-    arrays = [layer.board.wired for layer in layers if layer.board.wired is not None]
+    arrays = [emulator.wired for emulator in emulators if emulator.wired is not None]
     if not arrays:
         return {}
     return {

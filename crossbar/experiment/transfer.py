@@ -14,16 +14,16 @@ from device_models.errors import ConfigError
 from device_models.model import DeviceModel
 from device_models.streams import stream_key
 
-from ..boards.simulated import Algorithm, SimulatedBoard
-from ..boards.write_verify import WriteVerify, Written, write_verify
+from ..boards.protocol import Board, Emulator
+from ..boards.write_verify import Algorithm, WriteVerify, WriteVerifyResult, write_verify
+from ..datasets import LoadedDataset
 from ..datasets.encode import Data, encode
-from ..datasets.fashion_mnist import FashionMnist
+from ..snn.engines.board import BoardEngine
 from ..snn.engines.dense import DenseEngine
 from ..snn.engines.events import Engine
 from ..snn.network import Network
-from ..synapses.estimate import WeightEstimate
-from ..synapses.policies.policy import Policy
-from ..synapses.synapses import EffectiveWeights, Synapses
+from ..synapses.effective import EffectiveWeights
+from ..synapses.policies.frozen import Frozen
 from .fault_study import trained_weights
 from .run import Run
 from .trainer import Trainer
@@ -32,30 +32,10 @@ BAND = 0.05  # of the window: the band in which success is told, whatever the to
 Weights = tuple[np.ndarray, ...]
 
 
-class Frozen(Policy):
-    """Sends no pulse: the layer stays as it is."""
-
-    def __init__(self, shape: tuple[int, int], boards: Sequence[SimulatedBoard] = ()) -> None:
-        """Keep the arrays of the policy whose place it takes."""
-        self.shape, self.boards = shape, boards
-
-    def update(
-        self, layer: Synapses, wanted: Tensor, known: WeightEstimate, *, generator: torch.Generator
-    ) -> None:
-        """See `Policy.update`."""
-
-    def state(self) -> dict[str, Tensor]:
-        """Nothing."""
-        return {}
-
-    def restore(self, state: dict[str, Tensor]) -> None:
-        """See `Policy.restore`."""
-
-
 class WrittenArray(NamedTuple):
     """One call of the closed loop, and what the emulator knows of its outcome."""
 
-    written: Written
+    written: WriteVerifyResult
     true_siemens: Tensor
 
 
@@ -71,7 +51,7 @@ class ProgrammedChip(NamedTuple):
     layers: list[list[WrittenArray]]
 
 
-def weights_of(source: Path, network: Network, images: FashionMnist) -> Weights:
+def weights_of(source: Path, network: Network, images: LoadedDataset) -> Weights:
     """The weights of a run folder or of an npz file, one array (rows, outputs) a crossbar.
 
     Raises:
@@ -82,7 +62,7 @@ def weights_of(source: Path, network: Network, images: FashionMnist) -> Weights:
         arrays = _arrays(source)
     else:
         run = Run.open(source)
-        trained = trained_weights(run, encode(images, run.config.network))
+        trained = trained_weights(run, encode(images, run.config.data, seed=run.config.seed))
         arrays = {f"w{index}": weights for index, weights in enumerate(trained)}
     shapes = {f"w{index}": shape for index, shape in enumerate(network.crossbars)}
     named = {name.replace("arr_", "w"): array for name, array in arrays.items()}
@@ -105,7 +85,9 @@ def _arrays(path: Path) -> dict[str, np.ndarray]:
         raise ConfigError(f"{path} is no npz file of arrays: {e}") from e
 
 
-def exact_accuracy(engine: Engine | DenseEngine, weights: Weights, data: Data) -> float:
+def exact_accuracy(
+    engine: Engine | DenseEngine | BoardEngine, weights: Weights, data: Data
+) -> float:
     """Test accuracy of the weights themselves, read without noise, as floating-point numbers."""
     none = np.zeros((0, 0), np.float32)
     layers = [EffectiveWeights(w, none, np.zeros(len(w))) for w in weights]
@@ -132,13 +114,13 @@ def write_chip(
         keep: Called with the trainer right after the writing, before time passes.
     """
     arrays: list[WrittenArray] = []
-    trainer.start(recorded(arrays, p))
+    trainer.start([recorded(arrays, p, emulator) for emulator in trainer.emulators])
     if keep is not None:
         keep(trainer)
     stages = [len(layer.mapping.stages) for layer in trainer.layers]
     ends = np.cumsum(stages)
     layers = [arrays[end - n : end] for n, end in zip(stages, ends, strict=True)]
-    model = trainer.setup.model
+    model = trainer.setup.sheet
     report = {
         "seed": trainer.setup.seed,
         "layers": [statistics(mine, model, p) for mine in layers],
@@ -152,13 +134,16 @@ def write_chip(
     return ProgrammedChip(report, layers)
 
 
-def recorded(arrays: list[WrittenArray], p: WriteVerify) -> Algorithm:
-    """`write_verify` as boards take it; what it does is added to `arrays`."""
+def recorded(arrays: list[WrittenArray], p: WriteVerify, emulator: Emulator) -> Algorithm:
+    """`write_verify` for one layer; its outcome, and the truth after it, is added to `arrays`."""
 
-    def run(board: SimulatedBoard, targets: Tensor, chosen: Tensor) -> Tensor:
-        done = write_verify(board, board.model, targets, chosen, p)
-        arrays.append(WrittenArray(done, board.g.clone()))
-        return done.siemens
+    def run(
+        board: Board, sheet: DeviceModel, targets: Tensor, selected: Tensor, only: Tensor | None
+    ) -> Tensor:
+        chosen = selected if only is None else only & selected
+        result = write_verify(board, sheet, targets, chosen, p)
+        arrays.append(WrittenArray(result, emulator.array_siemens().clone()))
+        return result.siemens
 
     return run
 

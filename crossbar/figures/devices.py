@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from device_models.model import DeviceModel
 from device_models.registry import name_of
 from device_models.streams import torch_stream
+from device_models.units import KILOHMS, MICROSIEMENS
 
 from . import style
 
@@ -31,12 +32,11 @@ def pulse_response(model: DeviceModel, *, seed: int) -> Figure:
         model: The device.
         seed: Source of the devices and of their pulses.
     """
-    figure = style.sheet(10.0, 4.8)
+    about = f"{name_of(model)} (parameters: {model.status})"
+    figure = style.sheet(10.0, 4.8, about)
     response, steps, reads = figure.subplot_mosaic(
         [["response", "steps"], ["response", "reads"]], width_ratios=(1.55, 1)
     ).values()
-    about = f"{name_of(model)} (parameters: {model.status})"
-    figure.suptitle(about, x=0.01, ha="left", fontsize=style.TITLE_POINTS, color=style.QUIET)
     _draw_response(response, model, seed)
     _draw_steps(steps, model)
     _draw_reads(reads, model)
@@ -87,14 +87,14 @@ def _draw_response(axes: Axes, model: DeviceModel, seed: int) -> None:
     for name, colour, first in phases:
         part = slice(first, first + PULSES + 1)
         axes.plot(number[part], traces[part].mean(1), color=colour, lw=2.4, label=name)
-        place = (first + PULSES / 2) / (2 * PULSES)
-        style.write(axes, place, 0.99, f"{PULSES * each:,} {name} pulses", colour, to="top center")
+        x = (first + PULSES / 2) / (2 * PULSES)
+        style.write(axes, x, 0.99, f"{PULSES * each:,} {name} pulses", colour, to="top center")
     axes.axvline(PULSES * each, color=style.FAINT, lw=1.0, zorder=0)
     top = model.g_max_siemens * 1e6
     axes.set(xlim=(0, 2 * PULSES * each), ylim=(-0.03 * top, 1.12 * top))
     meaning = f" (1 pulse = {units:,} units)" if units > each else ""
     title = f"{DEVICES} simulated devices, mean, 5-95 % band"
-    y = f"conductance ({style.MICROSIEMENS})"
+    y = f"conductance ({MICROSIEMENS})"
     style.dress(axes, x=f"pulse number{meaning}", y=y, title=title)
 
 
@@ -116,7 +116,7 @@ def _draw_steps(axes: Axes, model: DeviceModel) -> None:
     labels = [style.EndLabel(float(downs[-1]), "RESET", style.RESET)]
     labels.append(style.EndLabel(float(ups[-1]), "SET", style.SET))
     style.name_lines(axes, labels, least_gap=0.13)
-    unit = style.MICROSIEMENS
+    unit = MICROSIEMENS
     style.dress(
         axes, x=f"conductance ({unit})", y=f"step ({unit} per pulse)", title="Expected step"
     )
@@ -140,7 +140,7 @@ def _draw_reads(axes: Axes, model: DeviceModel) -> None:
         percent = (sigma / g).double().numpy() * 100.0
         axes.plot(ohms / 1e3, percent, color=style.INK, lw=style.LINE_POINTS, label="read noise")
     style.dress(
-        axes, x=f"resistance ({style.KILOHMS})", y="read spread (%)", title="Read noise (1 sigma)"
+        axes, x=f"resistance ({KILOHMS})", y="read spread (%)", title="Read noise (1 sigma)"
     )
 
 

@@ -7,11 +7,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
-from device_models.units import prefix, shown
+from device_models.units import MM2, format_si, si_prefix
 
 from ..energy.interval import Interval, total
-from ..energy.results import AREA_COMPONENTS, COMPONENT_NAMES, COMPONENTS, Estimate, Item
-from ..energy.study import Explored, Studied, Study, settings_name
+from ..energy.results import AREA_COMPONENTS, COMPONENT_NAMES, COMPONENTS, ChipEstimate, EnergyItem
+from ..energy.study import DesignPoint, RunEstimate, Study, settings_name
 from ..energy.uncertainty import Bar
 from . import energy_runs, style
 
@@ -32,7 +32,7 @@ COLOURS = {
 MOST_BARS = 12
 
 
-def bars(estimate: Estimate) -> Figure:
+def components(estimate: ChipEstimate) -> Figure:
     """Energy of one inference by component, all and each layer: spike-gated | dense."""
     layers = list(dict.fromkeys(item.layer for item in estimate.items))
     groups = {"all": list(estimate.items)}
@@ -42,33 +42,35 @@ def bars(estimate: Estimate) -> Figure:
     times = estimate.joules_dense.typical / (estimate.joules.typical or math.nan)
     _panel(gated, list(groups.values()), "spike-gated", lambda item: item.joules)
     _panel(dense, list(groups.values()), f"dense: {times:.3g} x", lambda item: item.joules_dense)
-    gated.set_yticks(range(len(groups)), list(groups))
+    for axes in (gated, dense):
+        style.name_rows(axes, list(groups))
     gated.invert_yaxis()
     _legend(figure, [c for c in COMPONENTS if any(i.component == c for i in estimate.items)])
     return figure
 
 
 def _panel(
-    axes: Axes, groups: Sequence[Sequence[Item]], title: str, joules: Callable[[Item], Interval]
+    axes: Axes,
+    groups: Sequence[Sequence[EnergyItem]],
+    title: str,
+    joules: Callable[[EnergyItem], Interval],
 ) -> None:
     """One stacked bar for each group, and its sum behind it."""
     sums = [sum(joules(item).typical for item in items) for items in groups]
-    factor, letter = prefix(max(sums))
-    for place, items in enumerate(groups):
+    factor, letter = si_prefix(max(sums))
+    for row, items in enumerate(groups):
         left = 0.0
         for component in COMPONENTS:
-            own = (joules(item).typical for item in items if item.component == component)
-            width = factor * sum(own)
-            axes.barh(place, width, 0.62, left, color=COLOURS[component])
+            parts = (joules(item).typical for item in items if item.component == component)
+            width = factor * sum(parts)
+            axes.barh(row, width, 0.62, left, color=COLOURS[component])
             left += width
         axes.annotate(
-            shown(sums[place], "J", digits=3), (left, place), xytext=(6, 0),
+            format_si(sums[row], "J", digits=3), (left, row), xytext=(6, 0),
             textcoords="offset points", va="center", fontsize=style.SMALL_POINTS, color=style.INK,
         )  # fmt: skip
     axes.set_xlim(0.0, 1.2 * factor * max(sums) or 1.0)  # room for the numbers behind the bars
     style.dress(axes, x=f"energy of an inference ({letter}J), typical", title=title)
-    axes.grid(visible=False, axis="y")
-    axes.tick_params(axis="y", length=0)
 
 
 def _legend(figure: Figure, components: Sequence[str]) -> None:
@@ -80,54 +82,54 @@ def _legend(figure: Figure, components: Sequence[str]) -> None:
     )  # fmt: skip
 
 
-def tornado(found: Sequence[Bar], typical_joules: float) -> Figure:
+def tornado(bars: Sequence[Bar], typical_joules: float) -> Figure:
     """How far each constant alone moves the energy of an inference, widest first."""
-    drawn = found[:MOST_BARS]
+    drawn = bars[:MOST_BARS]
     figure = style.sheet(10.0, 1.2 + 0.36 * len(drawn))
     axes = figure.subplots()
     ends = [joules for bar in drawn for joules in (bar.low_joules, bar.high_joules)]
     low, high = min([*ends, typical_joules]), max([*ends, typical_joules])
-    factor, letter = prefix(high)
-    for place, bar in enumerate(drawn):
+    factor, letter = si_prefix(high)
+    for row, bar in enumerate(drawn):
         for joules, colour in (
             (bar.low_joules, style.INHIBITORY),
             (bar.high_joules, style.EXCITATORY),
         ):
             width = factor * (joules - typical_joules)
-            axes.barh(place, width, 0.6, factor * typical_joules, color=colour)
+            axes.barh(row, width, 0.6, factor * typical_joules, color=colour)
             below = joules < typical_joules
             axes.annotate(
-                shown(joules, "J", digits=3), (factor * joules, place),
+                format_si(joules, "J", digits=3), (factor * joules, row),
                 xytext=(-4 if below else 4, 0), textcoords="offset points", va="center",
                 ha="right" if below else "left", fontsize=style.SMALL_POINTS, color=style.INK,
             )  # fmt: skip
     axes.axvline(factor * typical_joules, color=style.INK, lw=1.0)
-    axes.set_yticks(range(len(drawn)), [bar.name for bar in drawn])
-    axes.invert_yaxis()
-    room = 0.13 * (high - low) or 0.1 * high
-    axes.set_xlim(factor * (low - room), factor * (high + room))
+    margin = 0.13 * (high - low) or 0.1 * high
+    axes.set_xlim(factor * (low - margin), factor * (high + margin))
     style.dress(axes, x=f"energy of an inference ({letter}J)")
-    axes.grid(visible=False, axis="y")
-    axes.tick_params(axis="y", length=0)
+    style.name_rows(axes, [bar.name for bar in drawn])
+    axes.invert_yaxis()
     return figure
 
 
-def certainty(certain: Mapping[str, Interval]) -> Figure:
+def certainty(percentiles: Mapping[str, Interval]) -> Figure:
     """Median and 5 to 95 % of each component and of their sum over the draws.
 
     Args:
-        certain: As `monte_carlo` names them; those of joules of an inference are drawn.
+        percentiles: As `monte_carlo` names them; those of joules of an inference are drawn.
     """
-    spans = {name: certain[f"joules.{name}"] for name in COMPONENTS}
-    spans = {"all": certain["joules"]} | {n: span for n, span in spans.items() if span.low > 0.0}
+    spans = {name: percentiles[f"joules.{name}"] for name in COMPONENTS}
+    spans = {"all": percentiles["joules"]} | {
+        n: span for n, span in spans.items() if span.low > 0.0
+    }
     figure = style.sheet(10.0, 1.2 + 0.36 * len(spans))
     axes = figure.subplots()
-    factor, letter = prefix(certain["joules"].typical)
-    for place, (name, span) in enumerate(spans.items()):
+    factor, letter = si_prefix(percentiles["joules"].typical)
+    for row, (name, span) in enumerate(spans.items()):
         colour = COLOURS.get(name, style.INK)
         ends = [factor * span.low, factor * span.high]
-        axes.plot(ends, [place, place], color=colour, lw=5.0, solid_capstyle="butt", alpha=0.6)
-        axes.plot(factor * span.typical, place, "o", color=colour, ms=6)
+        axes.plot(ends, [row, row], color=colour, lw=5.0, solid_capstyle="butt", alpha=0.6)
+        axes.plot(factor * span.typical, row, "o", color=colour, ms=6)
     axes.set_xscale("log")
     style.plain_ticks(axes.xaxis)
     axes.minorticks_off()
@@ -138,8 +140,8 @@ def certainty(certain: Mapping[str, Interval]) -> Figure:
     return figure
 
 
-def area(estimate: Estimate) -> Figure:
-    """Area of each component, low to high, with its share of the typical total."""
+def area(estimate: ChipEstimate) -> Figure:
+    """Area of each component, low to high, with its fraction of the typical total."""
     sums = {
         name: total([item.m2 for item in estimate.area if item.component == name])
         for name in AREA_COMPONENTS
@@ -149,49 +151,51 @@ def area(estimate: Estimate) -> Figure:
     )
     figure = style.sheet(10.0, 1.2 + 0.36 * len(drawn))
     axes = figure.subplots()
-    for place, (name, m2) in enumerate(drawn):
-        axes.barh(place, 1e6 * m2.typical, 0.6, color=COLOURS[name])
+    for row, (name, m2) in enumerate(drawn):
+        axes.barh(row, 1e6 * m2.typical, 0.6, color=COLOURS[name])
         ends = [1e6 * m2.low, 1e6 * m2.high]
-        axes.plot(ends, [place, place], color=style.INK, lw=1.0, marker="|", ms=6)
-        share = m2.typical / estimate.m2.typical
+        axes.plot(ends, [row, row], color=style.INK, lw=1.0, marker="|", ms=6)
+        fraction = m2.typical / estimate.m2.typical
         axes.annotate(
-            f"{1e6 * m2.typical:.3g} mm\N{SUPERSCRIPT TWO}, {100 * share:.2g} %", (ends[1], place),
+            f"{1e6 * m2.typical:.3g} {MM2}, {100 * fraction:.2g} %", (ends[1], row),
             xytext=(6, 0), textcoords="offset points", va="center",
             fontsize=style.SMALL_POINTS, color=style.INK,
         )  # fmt: skip
-    axes.set_yticks(range(len(drawn)), [COMPONENT_NAMES[name] for name, _ in drawn])
-    axes.invert_yaxis()
     axes.set_xlim(0.0, 1.25 * 1e6 * max(m2.high for _, m2 in drawn))
-    style.dress(axes, x="area (mm\N{SUPERSCRIPT TWO}); line: low to high constants")
-    axes.grid(visible=False, axis="y")
-    axes.tick_params(axis="y", length=0)
+    style.dress(axes, x=f"area ({MM2}); line: low to high constants")
+    style.name_rows(axes, [COMPONENT_NAMES[name] for name, _ in drawn])
+    axes.invert_yaxis()
     return figure
 
 
 def draw(study: Study) -> dict[str, Figure]:
     """Every picture of a report of which there is something to draw, in the order of the page."""
     e = study.first
-    found = {"energy": bars(e), "area": area(e)}
+    figures = {"energy": components(e), "area": area(e)}
     if study.bars:
-        found["tornado"] = tornado(study.bars, e.joules.typical)
-    if study.runs[0].certain:
-        found["certainty"] = certainty(study.runs[0].certain)
+        figures["tornado"] = tornado(study.bars, e.joules.typical)
+    if study.runs[0].percentiles:
+        figures["certainty"] = certainty(study.runs[0].percentiles)
     if len(study.runs) > 1:
-        found["runs"] = energy_runs.runs([place(run) for run in study.runs])
+        figures["runs"] = energy_runs.runs([run_point(run) for run in study.runs])
     if study.explored:
-        found["front"] = energy_runs.front([point(each) for each in study.explored])
-    return found
+        figures["front"] = energy_runs.pareto_front([design_point(each) for each in study.explored])
+    return figures
 
 
-def place(run: Studied) -> energy_runs.Place:
+def run_point(run: RunEstimate) -> energy_runs.AccuracyPoint:
     """A run as a point of a picture, with 5 to 95 % of the draws where there are any."""
     e = run.estimate
-    joules = run.certain.get("joules", e.joules)
-    return energy_runs.Place(run.name, e.run.accuracy, e.run.accuracy_interval, joules, e.m2)
+    joules = run.percentiles.get("joules", e.joules)
+    return energy_runs.AccuracyPoint(
+        run.name, e.run.accuracy, e.run.accuracy_interval, joules, e.m2
+    )
 
 
-def point(each: Explored) -> energy_runs.Place:
+def design_point(each: DesignPoint) -> energy_runs.AccuracyPoint:
     """A chip of an exploration as a point of a picture."""
     e, accuracy = each.estimate, each.accuracy
     name = settings_name(each.settings)
-    return energy_runs.Place(name, accuracy, (accuracy, accuracy), e.joules, e.m2, each.best)
+    return energy_runs.AccuracyPoint(
+        name, accuracy, (accuracy, accuracy), e.joules, e.m2, each.pareto_optimal
+    )

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
 from matplotlib.ticker import LogLocator
 
-from device_models.units import prefix
+from device_models.units import MM2, si_prefix
 
 from ..energy.interval import Interval
 from . import style
@@ -18,7 +18,7 @@ _MOST_NAMES = 14
 
 
 @dataclass(frozen=True)
-class Place:
+class AccuracyPoint:
     """A run, or a run on another chip, as a point of the pictures.
 
     Attributes:
@@ -27,7 +27,7 @@ class Place:
         interval: 95 % of the test images alone.
         joules: Of one inference, spike-gated; the ends are drawn as a line.
         m2: Of the chip.
-        best: On the Pareto front.
+        pareto_optimal: On the Pareto front.
     """
 
     name: str
@@ -35,57 +35,57 @@ class Place:
     interval: tuple[float, float]
     joules: Interval
     m2: Interval
-    best: bool = False
+    pareto_optimal: bool = False
 
 
-def runs(places: Sequence[Place]) -> Figure:
+def runs(points: Sequence[AccuracyPoint]) -> Figure:
     """Accuracy of each run and its 95 % interval against the energy of an inference."""
     figure = style.sheet(10.0, 4.2)
     axes = figure.subplots()
-    factor, letter = prefix(max(place.joules.high for place in places))
-    _spread(axes, [v * factor for p in places for v in (p.joules.low, p.joules.high)])
-    for place in places:
-        x, y = factor * place.joules.typical, 100.0 * place.accuracy
-        reach = [[x - factor * place.joules.low], [factor * place.joules.high - x]]
-        low, high = (100.0 * end for end in place.interval)
+    factor, letter = si_prefix(max(point.joules.high for point in points))
+    _scale_x(axes, [v * factor for p in points for v in (p.joules.low, p.joules.high)])
+    for point in points:
+        x, y = factor * point.joules.typical, 100.0 * point.accuracy
+        spans = [[x - factor * point.joules.low], [factor * point.joules.high - x]]
+        low, high = (100.0 * end for end in point.interval)
         axes.errorbar(
-            x, y, yerr=[[y - low], [high - y]], xerr=reach, fmt="o", ms=6, color=style.INHIBITORY,
+            x, y, yerr=[[y - low], [high - y]], xerr=spans, fmt="o", ms=6, color=style.INHIBITORY,
             ecolor=style.FAINT, elinewidth=1.2, zorder=3,
         )  # fmt: skip
-        _name(axes, x, y, place.name)
+        _name(axes, x, y, point.name)
     style.dress(axes, x=f"energy of an inference ({letter}J)", y="simulated accuracy (%)")
     return figure
 
 
-def front(places: Sequence[Place]) -> Figure:
+def pareto_front(points: Sequence[AccuracyPoint]) -> Figure:
     """Accuracy against energy and against area, with the Pareto front of all three."""
     figure = style.sheet(12.0, 4.6)
     left, right = figure.subplots(1, 2, sharey=True)
-    factor, letter = prefix(max(place.joules.typical for place in places))
-    _front(left, places, [factor * place.joules.typical for place in places])
-    _front(right, places, [1e6 * place.m2.typical for place in places])
+    factor, letter = si_prefix(max(point.joules.typical for point in points))
+    _draw_front(left, points, [factor * point.joules.typical for point in points])
+    _draw_front(right, points, [1e6 * point.m2.typical for point in points])
     style.dress(left, x=f"energy of an inference ({letter}J)", y="simulated accuracy (%)")
-    style.dress(right, x="area (mm\N{SUPERSCRIPT TWO})")
+    style.dress(right, x=f"area ({MM2})")
     return figure
 
 
-def _front(axes: Axes, places: Sequence[Place], x: Sequence[float]) -> None:
+def _draw_front(axes: Axes, points: Sequence[AccuracyPoint], x: Sequence[float]) -> None:
     """All points; those of the front dark, the best of this axis joined by steps."""
-    _spread(axes, x)
+    _scale_x(axes, x)
     axes.margins(y=0.09)
-    pairs = sorted(zip(x, places, strict=True), key=lambda pair: (pair[0], -pair[1].accuracy))
-    own: list[tuple[float, float]] = []
-    for value, place in pairs:
-        colour = style.INHIBITORY if place.best else style.FAINT
-        axes.plot(value, 100.0 * place.accuracy, "o", ms=6, color=colour, zorder=3)
-        if not own or 100.0 * place.accuracy > own[-1][1]:
-            own.append((value, 100.0 * place.accuracy))
-            if len(own) <= _MOST_NAMES:
-                _name(axes, value, 100.0 * place.accuracy, place.name, below=True)
-    axes.step(*zip(*own, strict=True), where="post", color=style.HIGHLIGHT, lw=style.LINE_POINTS)
+    pairs = sorted(zip(x, points, strict=True), key=lambda pair: (pair[0], -pair[1].accuracy))
+    steps: list[tuple[float, float]] = []
+    for value, point in pairs:
+        colour = style.INHIBITORY if point.pareto_optimal else style.FAINT
+        axes.plot(value, 100.0 * point.accuracy, "o", ms=6, color=colour, zorder=3)
+        if not steps or 100.0 * point.accuracy > steps[-1][1]:
+            steps.append((value, 100.0 * point.accuracy))
+            if len(steps) <= _MOST_NAMES:
+                _name(axes, value, 100.0 * point.accuracy, point.name, below=True)
+    axes.step(*zip(*steps, strict=True), where="post", color=style.HIGHLIGHT, lw=style.LINE_POINTS)
 
 
-def _spread(axes: Axes, values: Sequence[float]) -> None:
+def _scale_x(axes: Axes, values: Sequence[float]) -> None:
     """A logarithmic x axis where the values lie far apart; room right of them for names."""
     low, high = min(values), max(values)
     if low > 0.0 and high / low > _WIDE:
@@ -94,8 +94,8 @@ def _spread(axes: Axes, values: Sequence[float]) -> None:
         style.plain_ticks(axes.xaxis)
         axes.set_xlim(low / 1.2, high * (high / low) ** 0.25)
     else:
-        room = (high - low) or high or 1.0
-        axes.set_xlim(max(0.0, low - 0.1 * room), high + 0.3 * room)
+        width = (high - low) or high or 1.0
+        axes.set_xlim(max(0.0, low - 0.1 * width), high + 0.3 * width)
 
 
 def _name(axes: Axes, x: float, y: float, text: str, *, below: bool = False) -> None:

@@ -14,12 +14,13 @@ from matplotlib.ticker import FixedLocator, MaxNLocator
 
 from device_models.fitting.measurements import Floats
 from device_models.fitting.predictive_checks import Check
+from device_models.units import MICROSIEMENS
 
 from . import style
 from .fit import MEASURED, SIMULATED, WRITTEN
 
 OUTSIDE = "#B42318"  # as in the report
-PLACE = re.compile(rf"(.*?) (?:at|to) ([\d.]+(?: to [\d.]+)? {style.MICROSIEMENS})(.*)")
+RANGE = re.compile(rf"(.*?) (?:at|to) ([\d.]+(?: to [\d.]+)? {MICROSIEMENS})(.*)")
 TIME = re.compile(r"change (\S+ s) after a write")
 COLUMN_INCHES = 5.0
 ROW_INCHES = 0.42
@@ -31,44 +32,44 @@ MANY = 10.0  # a larger range of sizes than that is drawn on a logarithmic axis
 Panel = list[tuple[str, Check]]
 
 
-def bands(found: Sequence[Check], *, title: str) -> Figure:
+def bands(checks: Sequence[Check], *, title: str) -> Figure:
     """Every checked number over its band.
 
     Args:
-        found: At least one quantity.
+        checks: At least one quantity.
         title: What was checked; how many numbers lie inside follows.
     """
-    columns = _columns(_panels(found))
+    columns = _columns(_panels(checks))
     tall = max(sum(map(_inches, column.values())) for column in columns)
     figure = style.sheet(2 * COLUMN_INCHES, tall + HEAD_INCHES)
     head, body = figure.subfigures(2, 1, squeeze=False, height_ratios=(HEAD_INCHES, tall))[:, 0]
-    _head(head, found, title)
+    _head(head, checks, title)
     for part, column in zip(np.ravel(body.subfigures(1, len(columns))), columns, strict=True):
         heights = [*map(_inches, column.values())]
         heights += [tall - sum(heights)] if sum(heights) < tall else []
-        places = part.subplots(len(heights), squeeze=False, height_ratios=heights)[:, 0]
-        for axes, (name, panel) in zip(places, column.items(), strict=False):
+        panel_axes = part.subplots(len(heights), squeeze=False, height_ratios=heights)[:, 0]
+        for axes, (name, panel) in zip(panel_axes, column.items(), strict=False):
             _draw(axes, name, panel)
-        for axes in places[len(column) :]:
+        for axes in panel_axes[len(column) :]:
             axes.set_axis_off()
     return figure
 
 
-def counted(found: Sequence[Check]) -> str:
+def counted(checks: Sequence[Check]) -> str:
     """`84 of 120 measured quantiles inside the predicted 95 % band`."""
-    total = sum(len(check.labels) for check in found)
-    inside = sum(int(check.inside.sum()) for check in found)
-    what = "quantiles" if all(len(check.labels) > 1 for check in found) else "numbers"
+    total = sum(len(check.labels) for check in checks)
+    inside = sum(int(check.inside.sum()) for check in checks)
+    what = "quantiles" if all(len(check.labels) > 1 for check in checks) else "numbers"
     return f"{inside} of {total} measured {what} inside the predicted 95 % band"
 
 
-def _panels(found: Sequence[Check]) -> dict[str, Panel]:
+def _panels(checks: Sequence[Check]) -> dict[str, Panel]:
     """Kind of quantity -> its quantities, each with what tells it from the others."""
     kinds: dict[str, Panel] = {}
-    for check in found:
+    for check in checks:
         kind, row = check.name, ""
-        if place := PLACE.fullmatch(check.name):
-            kind, row = place[1] + place[3], place[2]
+        if interval := RANGE.fullmatch(check.name):
+            kind, row = interval[1] + interval[3], interval[2]
         if time := TIME.fullmatch(kind):
             kind, row = "change after a write", f"{time[1]}, {row}"
         kinds.setdefault(kind, []).append((row, check))
@@ -92,10 +93,10 @@ def _inches(panel: Panel) -> float:
     return PANEL_INCHES + ROW_INCHES * len(panel)
 
 
-def _head(head: SubFigure, found: Sequence[Check], title: str) -> None:
+def _head(head: SubFigure, checks: Sequence[Check], title: str) -> None:
     """The count, and what marks and colours mean."""
-    vague = sum(int(check.vague.sum()) for check in found)
-    head.text(0.01, 0.95, f"{title}: {counted(found)}", va="top", fontweight="bold",
+    vague = sum(int(check.vague.sum()) for check in checks)
+    head.text(0.01, 0.95, f"{title}: {counted(checks)}", va="top", fontweight="bold",
               fontsize=style.TITLE_POINTS, color=style.INK)  # fmt: skip
     words = [
         ("measured 5, 25, 50, 75, 95 %, from above", MEASURED),
@@ -103,9 +104,9 @@ def _head(head: SubFigure, found: Sequence[Check], title: str) -> None:
         ("predicted, 95 % band", WRITTEN),
     ]
     words += [(f"pale: wider than the measured spread ({vague})", style.QUIET)] if vague else []
-    shares = (0.01, 0.31, 0.46, 0.63)
-    for share, (text, colour) in zip(shares, words, strict=False):
-        head.text(share, 0.1, text, va="bottom", fontsize=style.SMALL_POINTS, color=colour)
+    positions = (0.01, 0.31, 0.46, 0.63)
+    for x, (text, colour) in zip(positions, words, strict=False):
+        head.text(x, 0.1, text, va="bottom", fontsize=style.SMALL_POINTS, color=colour)
 
 
 def _draw(axes: Axes, name: str, panel: Panel) -> None:
@@ -127,9 +128,7 @@ def _draw(axes: Axes, name: str, panel: Panel) -> None:
             axes.plot(x, lanes[chosen], mark, color=colour, ms=3.4, mew=0, zorder=3)
     axes.set_ylim(len(panel) - 0.45, -0.55)
     style.dress(axes, x=unit, title=name)
-    axes.set_yticks(range(len(panel)), [row for row, _ in panel])
-    axes.grid(visible=False, axis="y")
-    axes.tick_params(axis="y", length=0)
+    style.name_rows(axes, [row for row, _ in panel])
     axes.spines["left"].set_visible(False)
 
 
@@ -137,7 +136,7 @@ def _unit(panel: Panel) -> tuple[float, str]:
     """Factor and label of the axis."""
     name, check = panel[0][1].name, panel[0][1]
     if check.unit == "S":
-        return 1e6, style.MICROSIEMENS
+        return 1e6, MICROSIEMENS
     if name.endswith(("less 1", "change to the next")):
         return 100.0, "%"
     return 1.0, "ratio" if " over " in name else check.unit
@@ -158,8 +157,8 @@ def _scale(axes: Axes, panel: Panel, factor: float) -> None:
     if low < 0.0 < high and max(sizes) > MANY * min(sizes):
         _both_sides(axes, values)
         return
-    room = 0.04 * (high - low)
-    axes.set_xlim(low - room, high + room)
+    margin = 0.04 * (high - low)
+    axes.set_xlim(low - margin, high + margin)
     axes.xaxis.set_major_locator(MaxNLocator(nbins=7))
 
 

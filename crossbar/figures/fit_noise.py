@@ -8,15 +8,16 @@ from scipy.signal import welch
 from device_models.fitting.measurements import Floats, Measurements
 from device_models.fitting.predictive_checks import band
 from device_models.fitting.quantities import FEWEST, Level, autocorrelation, drifts, read_levels
+from device_models.units import MICROSIEMENS
 
 from . import style
-from .fit import MEASURED, SIMULATED, WRITTEN, Several, key
+from .fit import MEASURED, SIMULATED, WRITTEN, Repetitions, key
 
 SHORTEST = 64  # reads of a series that has a spectrum
 SEGMENT = 4096  # reads of one Welch segment
 
 
-def read_noise(measured: Measurements, simulated: Several) -> Figure | None:
+def read_noise(measured: Measurements, simulated: Repetitions) -> Figure | None:
     """Power spectrum (Welch) and autocorrelation of repeated reads, one column per level."""
     every = [read_levels(m, measured) for m in (measured, *simulated)]
     lengths = [max(map(len, level.series)) for level in every[0]]
@@ -38,12 +39,12 @@ def read_noise(measured: Measurements, simulated: Several) -> Figure | None:
 def _draw_spectrum(axes: Axes, levels: tuple[Level, ...], *, first: bool) -> None:
     """Power of the relative deviation against frequency."""
     spectra = [_spectrum(level) for level in levels]
-    f, own = spectra[0]
-    low, middle, high = band(np.log10(np.stack([power for _, power in spectra[1:]])))
+    f, power = spectra[0]
+    low, middle, high = band(np.log10(np.stack([s for _, s in spectra[1:]])))
     axes.set(xscale="log", yscale="log")
     axes.fill_between(f, 10.0**low, 10.0**high, color=SIMULATED, alpha=0.5, lw=0)
     axes.plot(f, 10.0**middle, color=SIMULATED, lw=1.0)
-    axes.plot(f, own, color=MEASURED, lw=1.2)
+    axes.plot(f, power, color=MEASURED, lw=1.2)
     known = np.isfinite(levels[0].dt_seconds[0])
     y = f"power (1/{'Hz' if known else '(1/read)'})" if first else ""
     x = "frequency (Hz)" if known else "frequency (1/read)"
@@ -72,24 +73,24 @@ def _draw_correlation(axes: Axes, levels: tuple[Level, ...], *, first: bool) -> 
     """Autocorrelation against the lag in reads."""
     longest = max(map(len, levels[0].series))
     lags = np.unique(np.geomspace(1, max(2, min(1000, longest // 8)), 24).astype(np.int64))
-    own, *others = (autocorrelation(level.series, lags) for level in levels)
-    low, middle, high = band(np.stack(others))
+    measured, *simulated = (autocorrelation(level.series, lags) for level in levels)
+    low, middle, high = band(np.stack(simulated))
     axes.set(xscale="log", ylim=(-0.65, 1.05))
     axes.axhline(0.0, color=style.QUIET, lw=0.8)
     axes.fill_between(lags, low, high, color=SIMULATED, alpha=0.5, lw=0)
     axes.plot(lags, middle, color=SIMULATED, lw=1.0)
-    axes.plot(lags, own, color=MEASURED, lw=1.2, marker=".", ms=4)
+    axes.plot(lags, measured, color=MEASURED, lw=1.2, marker=".", ms=4)
     style.write(
         axes,
         0.97,
         0.03,
-        f"lag 1: measured {own[0]:.2f}\nsimulated {middle[0]:.2f}",
+        f"lag 1: measured {measured[0]:.2f}\nsimulated {middle[0]:.2f}",
         to="bottom right",
     )
     style.dress(axes, x="lag (reads)", y="autocorrelation" if first else "")
 
 
-def relaxation(measured: Measurements, simulated: Several) -> Figure | None:
+def relaxation(measured: Measurements, simulated: Repetitions) -> Figure | None:
     """Mean and spread of the change since the first reading against time, per conductance."""
     groups = drifts(measured, measured)
     names = list(dict.fromkeys(name for name, *_, change in groups if len(change) >= FEWEST))[:6]
@@ -108,7 +109,7 @@ def relaxation(measured: Measurements, simulated: Several) -> Figure | None:
             axes.fill_between(seconds, low, high, color=SIMULATED, alpha=0.5, lw=0)
             axes.plot(seconds, middle, color=SIMULATED, lw=1.0)
             axes.plot(seconds, worlds[0][row, at], "o-", color=MEASURED, lw=1.2, ms=4)
-            y = f"{what} of the\nchange ({style.MICROSIEMENS})" if column == 0 else ""
+            y = f"{what} of the\nchange ({MICROSIEMENS})" if column == 0 else ""
             x = "time since the write (s)" if row else ""
             style.dress(axes, x=x, y=y, title="" if row else name)
     panels[0, 0].set_ylim(0.0, 1.25 * panels[0, 0].get_ylim()[1])

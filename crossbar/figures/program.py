@@ -1,4 +1,4 @@
-"""What writing a network into a chip came to: conductances, pulses, and accuracy as it ages."""
+"""The result of writing a network into a chip: conductances, pulses, and accuracy as it ages."""
 
 from collections.abc import Sequence
 
@@ -7,6 +7,8 @@ from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
+
+from device_models.units import MICROSIEMENS
 
 from ..metrics.statistics import student_interval
 from . import style
@@ -29,7 +31,7 @@ def programmed(
 
     Args:
         wanted: Of the devices of one chip, siemens, (devices,).
-        written: What they came to, siemens, (devices,).
+        written: What they became, siemens, (devices,).
         pulses: What each took, (devices,).
         times: Device times after the writing, seconds, the first of them 0, right after.
         accuracy: (times, chips), 0 to 1.
@@ -44,14 +46,14 @@ def programmed(
 
 
 def _conductances(axes: Axes, wanted: Floats, written: Floats) -> None:
-    """A map of how many devices were wanted at one conductance and came to another."""
+    """A map of how many devices were wanted at one conductance and became another."""
     top = float(max(wanted.max(), written.max()))
     edges = np.linspace(0.0, top, _CELLS + 1)
     many, _, _ = np.histogram2d(wanted, written, bins=(edges, edges))
     shown = np.ma.masked_equal(many.T, 0)
     axes.pcolormesh(edges, edges, shown, norm=LogNorm(1, max(2.0, many.max())), cmap="Blues")
     axes.plot([0.0, top], [0.0, top], color=style.HIGHLIGHT, lw=style.HAIR_POINTS)
-    unit = style.MICROSIEMENS
+    unit = MICROSIEMENS
     style.dress(
         axes, x=f"wanted conductance ({unit})", y=f"written ({unit})", title="Devices of one chip"
     )
@@ -69,15 +71,15 @@ def _pulses(axes: Axes, pulses: Floats) -> None:
 
 
 def _aging(axes: Axes, times: Sequence[float], accuracy: Floats, source: float) -> None:
-    """Mean accuracy and its 95 % interval against device time; the first place is right after."""
+    """Mean accuracy and its 95 % interval against device time; the first point is right after."""
     middle, half = student_interval(accuracy)
-    places = range(len(times))
+    points = range(len(times))
     axes.axhline(100.0 * source, color=style.FAINT, lw=1.2)
     axes.errorbar(
-        places, 100.0 * middle, 100.0 * half, color=style.INHIBITORY, lw=style.LINE_POINTS,
+        points, 100.0 * middle, 100.0 * half, color=style.INHIBITORY, lw=style.LINE_POINTS,
         marker="o", ms=4, capsize=3,
     )  # fmt: skip
-    axes.set_xticks(list(places), ["written", *(age(t) for t in times[1:])])
+    axes.set_xticks(list(points), ["written", *(age(t) for t in times[1:])])
     style.dress(
         axes, x="device time", y="test accuracy (%)", title="Accuracy as the chip ages (95 %)"
     )

@@ -6,59 +6,56 @@ import numpy as np
 import torch
 from matplotlib.figure import Figure
 
-from ..datasets.fashion_mnist import FashionMnist
 from ..experiment.run import Run
 from ..experiment.trainer import Trainer
 from ..snn.reference import dense, simulate
 from . import style, training
 
 
-def draw_run(
-    run: Run, trainer: Trainer, before: list[np.ndarray], images: FashionMnist
-) -> list[Path]:
+def draw_run(run: Run, trainer: Trainer, before: list[np.ndarray]) -> list[Path]:
     """Draw a run into `figures/` of its folder.
 
     Args:
         run: Where it is.
         trainer: At the end of the last epoch.
         before: Conductances of each layer before training, siemens.
-        images: The first test image is shown with its spikes.
 
     Returns:
         The files written.
     """
     folder = run.folder / "figures"
     folder.mkdir(exist_ok=True)
-    after = [layer.board.state.g.numpy() for layer in trainer.layers]
+    after = trainer.conductances()
     window = run.model.g_min_siemens, run.model.g_max_siemens
     drawn = {
         "accuracy": training.accuracy(trainer.rows),
         "spikes": training.spikes(trainer.rows),
         "pulses": training.pulses(trainer.rows),
         "conductances": training.conductances(before, after, *window),
-        "raster": first_image(run, trainer, images),
     }
+    if trainer.data.test_samples is not None:
+        drawn["raster"] = first_image(run, trainer, trainer.data.test_samples[0])
     for name, figure in drawn.items():
         style.save(figure, folder / f"{name}.png")
     return [folder / f"{name}.png" for name in drawn]
 
 
-def first_image(run: Run, trainer: Trainer, images: FashionMnist) -> Figure:
+def first_image(run: Run, trainer: Trainer, image: np.ndarray) -> Figure:
     """The first test image through the network as trained, without read noise."""
-    network, events = run.config.network, trainer.data.test_events
-    weights = [torch.from_numpy(layer.effective().weights) for layer in trainer.layers]
+    network, data, events = run.config.network, trainer.data, trainer.data.test_events
+    weights = [torch.from_numpy(layer) for layer in trainer.weights()]
     x = dense(events, np.array([0]), network, weights[0].dtype)
-    label = torch.tensor([int(images.test_labels[0])])
+    label = torch.from_numpy(data.test_labels[:1])
     outcome = simulate(network, weights, x, label)
-    own = slice(events.offsets[0], events.offsets[1])
+    first = slice(events.offsets[0], events.offsets[1])
     return training.raster(
-        images.test_images[0],
-        events.times[own],
-        events.rows[own],
+        image,
+        events.times[first],
+        events.rows[first],
         outcome.spikes[-1][0].numpy() > 0,
         outcome.readout[0].numpy(),
         None if network.excitatory is None else network.excitatory[-1],
         int(label),
-        images.class_names,
+        data.class_names,
         network.dt_seconds,
     )

@@ -39,9 +39,6 @@ HAIR_POINTS = 0.6
 DOTS_PER_INCH = 150
 MOST_MARKERS = 40  # points of a line beyond which they are no longer marked
 
-MICROSIEMENS = "\N{MICRO SIGN}S"
-KILOHMS = "k\N{GREEK CAPITAL LETTER OMEGA}"
-
 
 class EndLabel(NamedTuple):
     """A name to write at the right end of a line that ends at height `y` (data units)."""
@@ -51,11 +48,13 @@ class EndLabel(NamedTuple):
     colour: str
 
 
-def sheet(width_inches: float, height_inches: float) -> Figure:
-    """An empty figure that arranges its axes so that no text is cut off."""
+def sheet(width_inches: float, height_inches: float, about: str = "") -> Figure:
+    """An empty figure that arranges its axes so that no text is cut off; `about` stands on top."""
     size = (width_inches, height_inches)
     figure = Figure(figsize=size, dpi=DOTS_PER_INCH, facecolor="white", layout="constrained")
     FigureCanvasAgg(figure)
+    if about:
+        figure.suptitle(about, x=0.01, ha="left", fontsize=TITLE_POINTS, color=QUIET)
     return figure
 
 
@@ -80,6 +79,13 @@ def dress(axes: Axes, *, x: str = "", y: str = "", title: str = "") -> None:
     axes.spines[["left", "bottom"]].set_color(FAINT)
 
 
+def name_rows(axes: Axes, names: Sequence[str]) -> None:
+    """Name rows 0, 1, 2, ... at the y axis, without ticks and grid lines; call `dress` before."""
+    axes.set_yticks(range(len(names)), names)
+    axes.grid(visible=False, axis="y")
+    axes.tick_params(axis="y", length=0)
+
+
 def plain_ticks(axis: Axis) -> None:
     """Write the ticks of a logarithmic axis as 1, 10, 100 instead of powers."""
     axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
@@ -87,20 +93,20 @@ def plain_ticks(axis: Axis) -> None:
 
 
 def whole_numbers(axes: Axes, numbers: Sequence[int]) -> None:
-    """Ticks of the x axis at whole numbers only, with a little room around `numbers`."""
+    """Ticks of the x axis at whole numbers only, with a little margin around `numbers`."""
     low, high = min(numbers), max(numbers)
-    room = 0.03 * (high - low) or 0.5
-    axes.set_xlim(low - room, high + room)
+    margin = 0.03 * (high - low) or 0.5
+    axes.set_xlim(low - margin, high + margin)
     axes.xaxis.set_major_locator(MaxNLocator(nbins=11, integer=True, min_n_ticks=1))
 
 
 def write(axes: Axes, x: float, y: float, text: str, colour: str = QUIET, *, to: str = "") -> None:
-    """A note inside the axes at a share (x, y) of them.
+    """A note inside the axes at a fraction (x, y) of them.
 
     Args:
         axes: Where.
-        x: Share of the width, from the left.
-        y: Share of the height, from below.
+        x: Fraction of the width, from the left.
+        y: Fraction of the height, from below.
         text: What.
         colour: Of the text.
         to: `vertical horizontal` alignment of the text; `top left` if empty.
@@ -118,15 +124,15 @@ def name_lines(axes: Axes, labels: Sequence[EndLabel], *, least_gap: float = 0.0
     Args:
         axes: Its limits and scales must be final.
         labels: One per line.
-        least_gap: Smallest distance of two names, share of the height.
+        least_gap: Smallest distance of two names, fraction of the height.
     """
     scale, limits = axes.yaxis.get_transform(), axes.get_ylim()
     low, high = (float(scale.transform(limit)) for limit in limits)
-    shares = [(float(scale.transform(label.y)) - low) / (high - low) for label in labels]
-    order = sorted(range(len(labels)), key=shares.__getitem__)
-    places = spread([shares[i] for i in order], least_gap)
-    for i, place in zip(order, places, strict=True):
-        write(axes, 1.015, place, labels[i].text, labels[i].colour, to="center left")
+    heights = [(float(scale.transform(label.y)) - low) / (high - low) for label in labels]
+    order = sorted(range(len(labels)), key=heights.__getitem__)
+    positions = spread([heights[i] for i in order], least_gap)
+    for i, y in zip(order, positions, strict=True):
+        write(axes, 1.015, y, labels[i].text, labels[i].colour, to="center left")
 
 
 def spread(wanted: Sequence[float], least_gap: float) -> list[float]:
@@ -136,8 +142,8 @@ def spread(wanted: Sequence[float], least_gap: float) -> list[float]:
     stays above 0 and the highest below 1, where there is room for all.
     """
     groups: list[list[float]] = []
-    for share in wanted:
-        groups.append([share])
+    for position in wanted:
+        groups.append([position])
         while len(groups) > 1 and _lowest(groups[-1], least_gap) < least_gap + _lowest(
             groups[-2], least_gap
         ) + least_gap * (len(groups[-2]) - 1):

@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm, Normalize
 from matplotlib.figure import Figure
 
-from device_models.units import prefix
+from device_models.units import MICROSIEMENS, OHMS, si_prefix
 
 from ..array.tile import CrossbarTile
 from ..metrics.statistics import student_interval
@@ -15,14 +15,13 @@ from ..wires.wires import Floats
 from . import style
 
 COLOURS = "cividis"  # even in lightness, and the same to colour-blind readers
-OHMS = "\N{GREEK CAPITAL LETTER OMEGA}"
 
 
 def maps(tile: CrossbarTile, v_volts: Floats, *, about: str) -> Figure:
     """One read of a tile.
 
-    Above: the conductances, the voltage along the word lines, and the share of the drive that is
-    left across each device. Below: the currents of the columns, with and without wires.
+    Above: the conductances, the voltage along the word lines, and the fraction of the drive that
+    is left across each device. Below: the currents of the columns, with and without wires.
 
     Args:
         tile: The tile.
@@ -32,17 +31,16 @@ def maps(tile: CrossbarTile, v_volts: Floats, *, about: str) -> Figure:
     solved = tile.voltages(v_volts)
     word, bit = solved.word_volts[0] * 1e3, solved.bit_volts[0] * 1e3
     drive = 1e3 * float(np.abs(v_volts).max())
-    figure = style.sheet(11.0, 6.6)
-    figure.suptitle(about, x=0.01, ha="left", fontsize=style.TITLE_POINTS, color=style.QUIET)
+    figure = style.sheet(11.0, 6.6, about)
     top = figure.subplot_mosaic([["g", "word", "left"], ["columns"] * 3], height_ratios=(1.3, 1))
     g = tile.g_siemens * 1e6
     least = max(float(g[g > 0.0].min(initial=np.inf)), 1e-6 * float(g.max(initial=0.0)), 1e-9)
     norm = LogNorm(min(least, 0.99 * max(float(g.max()), 1e-8)), max(float(g.max()), 1e-8))
-    _map(figure, top["g"], g, norm, f"Conductance ({style.MICROSIEMENS})")
+    _map(figure, top["g"], g, norm, f"Conductance ({MICROSIEMENS})")
     _map(figure, top["word"], word, Normalize(0.0, drive), "Voltage on the word lines (mV)")
     driven = np.where(np.abs(v_volts) > 0.0, v_volts * 1e3, np.nan)[:, None]
-    share = 100.0 * (word - bit) / driven
-    _map(figure, top["left"], share, Normalize(0.0, 100.0), "Left across each device (%)")
+    percent = 100.0 * (word - bit) / driven
+    _map(figure, top["left"], percent, Normalize(0.0, 100.0), "Left across each device (%)")
     _columns(top["columns"], v_volts @ tile.g_siemens, solved.amperes[0])
     return figure
 
@@ -63,8 +61,8 @@ def _map(figure: Figure, axes: Axes, values: Floats, norm: Normalize, title: str
 
 
 def _columns(axes: Axes, ideal: Floats, real: Floats) -> None:
-    """Currents of the columns, and the share that is lost."""
-    factor, letter = prefix(float(np.abs(ideal).max()))
+    """Currents of the columns, and the fraction that is lost."""
+    factor, letter = si_prefix(float(np.abs(ideal).max()))
     number = np.arange(len(ideal))
     axes.plot(number, ideal * factor, color=style.QUIET, lw=style.LINE_POINTS)
     axes.plot(number, real * factor, color=style.HIGHLIGHT, lw=style.LINE_POINTS)
@@ -84,12 +82,11 @@ def losses(sizes: Sequence[int], ohms: Sequence[float], lost: Floats, *, about: 
     Args:
         sizes: Rows and columns.
         ohms: Of one segment of either line.
-        lost: Share of the current of all columns that is lost, shape (ohms, sizes), 0 to 1.
+        lost: Fraction of the current of all columns that is lost, shape (ohms, sizes), 0 to 1.
         about: One line on the top.
     """
-    figure = style.sheet(7.6, 4.6)
+    figure = style.sheet(7.6, 4.6, about)
     axes = figure.subplots()
-    figure.suptitle(about, x=0.01, ha="left", fontsize=style.TITLE_POINTS, color=style.QUIET)
     axes.set_xscale("log", base=2)
     shades = np.linspace(0.25, 1.0, len(ohms))
     labels = []

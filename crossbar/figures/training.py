@@ -1,7 +1,7 @@
 """What a training did: accuracy, spikes, pulses and conductances over its epochs, and one sample.
 
 An epoch is a mapping with the keys of the training log: `epoch` (0 is before training),
-`test_accuracy` and `train_accuracy` (shares; the latter None at epoch 0), `spikes_per_inference`
+`test_accuracy` and `train_accuracy` (fractions; the latter None at epoch 0), `spikes_per_inference`
 (`excitatory`, `inhibitory`, `total`; the first two None without Dale's law), `rate_hz`, `pulses`
 (`set`, `reset`) and `energy_joules` (`read`, `write`).
 """
@@ -14,7 +14,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from device_models.errors import RunError
-from device_models.units import prefix
+from device_models.units import KILOHMS, MICROSIEMENS, si_prefix
 
 from . import style
 
@@ -29,7 +29,7 @@ _MANY = {"": "", "k": " (thousands)", "M": " (millions)", "G": " (billions)"}
 
 
 def accuracy(epochs: Sequence[Epoch]) -> Figure:
-    """Share of correct answers on the test and the training images, percent, per epoch."""
+    """Fraction of correct answers on the test and the training images, percent, per epoch."""
     figure, axes = _one_panel(epochs)
     test = _column(epochs, lambda row: row["test_accuracy"], factor=100.0)
     train = _column(epochs, lambda row: row["train_accuracy"], factor=100.0)
@@ -39,8 +39,8 @@ def accuracy(epochs: Sequence[Epoch]) -> Figure:
     ]
     drawn = np.concatenate([train, test])
     low, high = float(np.nanmin(drawn)), float(np.nanmax(drawn))
-    room = max(2.0, 0.05 * (high - low))
-    axes.set_ylim(max(low - room, 0.0), min(high + room, 100.0))
+    margin = max(2.0, 0.05 * (high - low))
+    axes.set_ylim(max(low - margin, 0.0), min(high + margin, 100.0))
     style.name_lines(axes, [label for label in labels if label])
     style.dress(axes, x=_EPOCH, y="accuracy (%)")
     return figure
@@ -101,7 +101,7 @@ def conductances(
     for i, axes in enumerate(panels):
         _histograms(axes, before[i], after[i], edges)
         title = f"{_layer_name(i, len(before))} ({np.size(after[i]):,} devices)"
-        x, y = f"conductance ({style.MICROSIEMENS})", "" if i else "devices"
+        x, y = f"conductance ({MICROSIEMENS})", "" if i else "devices"
         style.dress(axes, x=x, y=y, title=title)
         _ohms_on_top(axes)
     return figure
@@ -129,7 +129,7 @@ def _ohms_on_top(axes: Axes) -> None:
     top = axes.twiny()
     top.set(xscale="log", xlim=(1e3 / low, 1e3 / high))
     style.plain_ticks(top.xaxis)
-    style.dress(top, x=f"resistance ({style.KILOHMS})")
+    style.dress(top, x=f"resistance ({KILOHMS})")
     top.grid(visible=False, which="both")
     top.spines[["left", "bottom", "right"]].set_visible(False)
 
@@ -156,19 +156,19 @@ def _one_panel(epochs: Sequence[Epoch]) -> tuple[Figure, Axes]:
 def _entry(key: str, kind: str) -> Callable[[Epoch], float | None]:
     """Reads one number of a nested mapping of an epoch."""
 
-    def read(row: Epoch) -> float | None:
+    def entry(row: Epoch) -> float | None:
         value: float | None = row[key][kind]
         return value
 
-    return read
+    return entry
 
 
 def _column(
     epochs: Sequence[Epoch], value: Callable[[Epoch], float | None], factor: float = 1.0
 ) -> np.ndarray:
     """One number per epoch, times `factor`; nan where the log has None."""
-    found = (value(row) for row in epochs)
-    return np.array([_NOTHING if x is None else x * factor for x in found])
+    values = (value(row) for row in epochs)
+    return np.array([_NOTHING if x is None else x * factor for x in values])
 
 
 def _curve(
@@ -199,7 +199,7 @@ def _pair(axes: Axes, epochs: Sequence[Epoch], key: str, colours: Mapping[str, s
         The SI prefix of the y axis.
     """
     largest = max(max(row[key].values()) for row in epochs)
-    factor, letter = prefix(largest) if key == "energy_joules" or largest >= 1 else (1.0, "")
+    factor, letter = si_prefix(largest) if key == "energy_joules" or largest >= 1 else (1.0, "")
     columns = {kind: _column(epochs, _entry(key, kind), factor) for kind in colours}
     labels = [
         _curve(axes, epochs, columns[kind], kind.upper() if key == "pulses" else kind, colour)

@@ -33,10 +33,10 @@ class BitSliced(Mapping):
 
     @dataclass(frozen=True, kw_only=True)
     class Options(Record):
-        """How a weight is split, and when the finest slice hands over to the coarser ones.
+        """`slices` pairs hold a weight, each `base` times finer than the one before.
 
-        `slices` pairs hold a weight, each `base` times finer than the one before. `refresh_share`
-        of the window is above 0.5, where the finest slice may stand after a carry.
+        Beyond `refresh_share` of the window the finest slice hands over to the coarser ones; above
+        0.5, because it may stand at half of the window after a carry.
         """
 
         refresh_share: float = quantity("", 0.55, 1.0, default=0.7)
@@ -72,13 +72,14 @@ class BitSliced(Mapping):
 
     def weights(self, g: Tensor) -> Tensor:
         """See `Mapping.weights`."""
-        parts = zip(self.stages, self._units, strict=True)
-        return torch.stack([pairs.weights(g[:, own], unit) for own, unit in parts]).sum(0)
+        slices = zip(self.stages, self._units, strict=True)
+        return torch.stack([pairs.weights(g[:, columns], unit) for columns, unit in slices]).sum(0)
 
     def variance(self, sigma: Tensor) -> Tensor:
         """See `Mapping.variance`."""
-        parts = zip(self.stages, self._units, strict=True)
-        return torch.stack([pairs.variance(sigma[:, own], unit) for own, unit in parts]).sum(0)
+        slices = zip(self.stages, self._units, strict=True)
+        parts = [pairs.variance(sigma[:, columns], unit) for columns, unit in slices]
+        return torch.stack(parts).sum(0)
 
     def targets(self, weights: Tensor) -> Tensor:
         """See `Mapping.targets`; one device of each pair is at the floor."""
@@ -89,14 +90,13 @@ class BitSliced(Mapping):
             left = left - part
         return torch.cat(parts, dim=1)
 
-    def retargeted(self, weights: Tensor, found: Tensor, stage: int) -> Tensor:
+    def retargeted(self, weights: Tensor, written: Tensor, stage: int) -> Tensor:
         """See `Mapping.retargeted`."""
-        written = found.clone()
-        written[:, self.stages[stage].start :] = self.g_min_siemens
-        left = weights - self.weights(written)
-        part = self._digit(left, stage)
-        written[:, self.stages[stage]] = pairs.targets(part, self._units[stage], self.g_min_siemens)
-        return written
+        targets = written.clone()
+        targets[:, self.stages[stage].start :] = self.g_min_siemens
+        part = self._digit(weights - self.weights(targets), stage)
+        targets[:, self.stages[stage]] = pairs.targets(part, self._units[stage], self.g_min_siemens)
+        return targets
 
     def _digit(self, left: Tensor, stage: int) -> Tensor:
         """What one slice takes of the weights that are left for it and the finer ones."""
@@ -132,6 +132,11 @@ class BitSliced(Mapping):
         """See `Mapping.headroom`."""
         return self.to_zero(g)
 
+    @property
+    def may_refresh(self) -> bool:
+        """See `Mapping.may_refresh`."""
+        return bool(self.options.slices > 1)
+
     def needs_refresh(self, g: Tensor) -> Tensor | None:
         """See `Mapping.needs_refresh`: the finest slice is full, and a coarser one can take over."""
         if self.options.slices == 1:
@@ -141,5 +146,6 @@ class BitSliced(Mapping):
         full = torch.maximum(*g[:, self.stages[-1]].chunk(2, dim=1)) > top
         coarse = slice(0, self.stages[-1].start)
         wanted = self.targets(self.clip(self.weights(g)))[:, coarse]
-        other = (wanted - g[:, coarse]).abs() > window / self.options.base / 2
+        half_digit: float = window / self.options.base / 2
+        other = (wanted - g[:, coarse]).abs() > half_digit
         return full & other.view(len(g), -1, self.outputs).any(1)

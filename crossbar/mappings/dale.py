@@ -8,7 +8,7 @@ from torch import Tensor
 from device_models.errors import ConfigError
 from device_models.record import Record
 
-from .mapping import Mapping, Route
+from .mapping import Mapping, Product, Route
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Dale(Mapping):
 
     @dataclass(frozen=True, kw_only=True)
     class Options(Record):
-        """Nothing is left open."""
+        """None."""
 
     def __post_init__(self) -> None:
         """Check the signs.
@@ -56,6 +56,13 @@ class Dale(Mapping):
     def weights(self, g: Tensor) -> Tensor:
         """See `Mapping.weights`."""
         return (g - self.g_min_siemens).div_(self.g_unit_siemens).mul_(self.signs[:, None])
+
+    def product(self, lines: Tensor, siemens: Product) -> Tensor:
+        """See `Mapping.product`: the rows of either sign are read apart."""
+        signs = self.signs.to(lines.dtype)
+        excitatory, inhibitory = (siemens(lines * (way * signs > 0)) for way in (1, -1))
+        floor = self.g_min_siemens * (lines @ signs)
+        return (excitatory - inhibitory - floor[:, None]).div_(self.g_unit_siemens)
 
     def variance(self, sigma: Tensor) -> Tensor:
         """See `Mapping.variance`."""

@@ -1,6 +1,7 @@
 """What every mapping answers: how signed weights stand for positive conductances."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple
 
@@ -8,6 +9,10 @@ import torch
 from torch import Tensor
 
 from device_models.record import Record
+
+Product = Callable[
+    [Tensor], Tensor
+]  # lines (vectors, rows) -> siemens they drive (vectors, columns)
 
 
 class Route(NamedTuple):
@@ -38,11 +43,11 @@ class Mapping(ABC):
         g_min_siemens: The floor of the window.
         g_max_siemens: Its top.
         tile_columns: Bit lines of a tile.
-        options: An `Options` of the class; by default one of all defaults.
-        Options: The settings of the mapping, a record class.
+        options: Of the class `Options` of the mapping; None for its defaults.
     """
 
     Options: ClassVar[type[Record]]
+
     signs: Tensor
     outputs: int
     g_unit_siemens: float
@@ -52,7 +57,7 @@ class Mapping(ABC):
     options: Any = None
 
     def __post_init__(self) -> None:
-        """Take the default options where none are given."""
+        """Fill in the default options."""
         if self.options is None:
             object.__setattr__(self, "options", self.Options())
 
@@ -89,6 +94,18 @@ class Mapping(ABC):
     def variance(self, sigma: Tensor) -> Tensor:
         """Variance of one read of each weight, from the spread of its devices in siemens."""
 
+    def product(self, lines: Tensor, siemens: Product) -> Tensor:
+        """lines @ weights from what lines drive on the columns, read as often as it takes.
+
+        Args:
+            lines: (vectors, rows).
+            siemens: Reads, see `Product`.
+
+        Returns:
+            (vectors, outputs), weight units.
+        """
+        return self.weights(siemens(lines))  # `weights` is linear and treats all rows alike
+
     @abstractmethod
     def targets(self, weights: Tensor) -> Tensor:
         """Conductances (rows, columns) that stand for `weights`; the window is not applied."""
@@ -98,8 +115,8 @@ class Mapping(ABC):
         """Columns that are programmed one group after the other."""
         return (slice(None),)
 
-    def retargeted(self, weights: Tensor, found: Tensor, stage: int) -> Tensor:
-        """`targets`, with the stages from `stage` on making up for what was `found` before them."""
+    def retargeted(self, weights: Tensor, written: Tensor, stage: int) -> Tensor:
+        """`targets`, the stages from `stage` on making up for what those before have `written`."""
         return self.targets(weights)
 
     @abstractmethod
@@ -123,6 +140,11 @@ class Mapping(ABC):
             up: Whether the weight shall rise, bool (rows, outputs).
             g: Conductances as far as the trainer knows them, siemens, (rows, columns).
         """
+
+    @property
+    def may_refresh(self) -> bool:
+        """Whether `needs_refresh` ever asks for a synapse."""
+        return False
 
     def needs_refresh(self, g: Tensor) -> Tensor | None:
         """Synapses to be programmed anew, bool (rows, outputs); None if that is never needed.

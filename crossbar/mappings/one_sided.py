@@ -21,7 +21,7 @@ class OneSided(pairs.Paired):
 
     @dataclass(frozen=True, kw_only=True)
     class Options(Record):
-        """Nothing is left open."""
+        """None."""
 
     def selected(self) -> Tensor:
         """See `Mapping.selected`."""

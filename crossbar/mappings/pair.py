@@ -28,7 +28,7 @@ class Pair(pairs.Paired):
 
     @dataclass(frozen=True, kw_only=True)
     class Options(Record):
-        """The share of the window beyond which both devices of a pair ask for a refresh."""
+        """`refresh_share` is the share of the window beyond which both devices are refreshed."""
 
         refresh_share: float = quantity("", 0.55, 1.0, default=0.7)
 
@@ -45,6 +45,11 @@ class Pair(pairs.Paired):
     def headroom(self, g: Tensor) -> Tensor | None:
         """See `Mapping.headroom`."""
         return self.to_zero(g)
+
+    @property
+    def may_refresh(self) -> bool:
+        """See `Mapping.may_refresh`."""
+        return bool(self.options.refresh_share < 1.0)
 
     def needs_refresh(self, g: Tensor) -> Tensor:
         """See `Mapping.needs_refresh`: pairs of which both devices are beyond `refresh_share`."""

@@ -32,7 +32,7 @@ def selected(signs: Tensor, outputs: int) -> Tensor:
 
 
 def one_sided(signs: Tensor, up: Tensor, g: Tensor) -> Route:
-    """The own device of a row with a sign; else the opposing one down first, then the own up."""
+    """The device of a row with a sign; else the opposing one down first, then the wanted one up."""
     plus, minus = g.chunk(2, dim=1)
     sign = signs[:, None]
     on_minus = (sign < 0).expand_as(up)

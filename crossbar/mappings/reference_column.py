@@ -28,10 +28,10 @@ class ReferenceColumn(Mapping):
 
     @dataclass(frozen=True, kw_only=True)
     class Options(Record):
-        """Nothing is left open."""
+        """None."""
 
     @cached_property
-    def _places(self) -> tuple[Tensor, Tensor, Tensor]:
+    def _columns(self) -> tuple[Tensor, Tensor, Tensor]:
         """Columns of the weights, of the references, and which reference each weight has.
 
         Raises:
@@ -54,7 +54,7 @@ class ReferenceColumn(Mapping):
     @property
     def columns(self) -> int:
         """See `Mapping.columns`."""
-        weights, references, _ = self._places
+        weights, references, _ = self._columns
         return len(weights) + len(references)
 
     @property
@@ -69,19 +69,19 @@ class ReferenceColumn(Mapping):
 
     def weights(self, g: Tensor) -> Tensor:
         """See `Mapping.weights`."""
-        weights, references, owner = self._places
+        weights, references, owner = self._columns
         return (g[:, weights] - g[:, references[owner]]).div_(self.g_unit_siemens)
 
     def variance(self, sigma: Tensor) -> Tensor:
         """See `Mapping.variance`: that of the device and that of its reference."""
-        weights, references, owner = self._places
+        weights, references, owner = self._columns
         squares = (sigma / self.g_unit_siemens).square_()
         return squares[:, weights] + squares[:, references[owner]]
 
     def targets(self, weights: Tensor) -> Tensor:
         """See `Mapping.targets`."""
         g = weights.new_full((len(weights), self.columns), self.middle_siemens)
-        g[:, self._places[0]] += weights * self.g_unit_siemens
+        g[:, self._columns[0]] += weights * self.g_unit_siemens
         return g
 
     def selected(self) -> Tensor:
@@ -90,13 +90,13 @@ class ReferenceColumn(Mapping):
 
     def devices_of(self, synapses: Tensor) -> Tensor:
         """See `Mapping.devices_of`; a reference belongs to no synapse."""
-        own = synapses.new_zeros((len(synapses), self.columns))
-        own[:, self._places[0]] = synapses
-        return own
+        devices = synapses.new_zeros((len(synapses), self.columns))
+        devices[:, self._columns[0]] = synapses
+        return devices
 
     def route(self, up: Tensor, g: Tensor) -> Route:
         """See `Mapping.route`."""
-        polarity, column = torch.where(up, 1, -1).to(torch.int8), self._places[0]
+        polarity, column = torch.where(up, 1, -1).to(torch.int8), self._columns[0]
         return Route(column.expand(up.shape), polarity, g[:, column])
 
     def headroom(self, g: Tensor) -> Tensor | None:

@@ -6,9 +6,10 @@ from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
+from ..energy.activity import RunMetadata
 from ..energy.interval import Interval
-from ..energy.results import Estimate, Item
-from ..energy.study import Explored, Studied, Study
+from ..energy.results import ChipEstimate, EnergyItem
+from ..energy.study import DesignPoint, RunEstimate, Study
 from .energy_limits import LEFT_OUT, MARGIN_POINTS, MARGIN_SOURCE
 from .energy_sections import sections
 from .folder import as_json, check, plain, prepare, write
@@ -38,7 +39,7 @@ def write_report(study: Study, folder: Path, *, figures: bool = True) -> list[Pa
     """Write `report.html`, `report.md`, `items.csv`, `estimate.json` and the pictures.
 
     Args:
-        study: What is told.
+        study: What is reported.
         folder: Made if it does not exist; an earlier report in it is replaced.
         figures: Draw the pictures, each as PNG and as SVG.
 
@@ -48,7 +49,7 @@ def write_report(study: Study, folder: Path, *, figures: bool = True) -> list[Pa
     Raises:
         RunError: The folder holds something else, or cannot be written.
     """
-    files = _drawn(study) if figures else {}
+    files = _draw(study) if figures else {}
     pictures = {n.removesuffix(".png"): data for n, data in files.items() if n.endswith(".png")}
     title = f"Energy, time and area: {study.runs[0].name} on {study.first.chip.name}"
     parts = sections(study)
@@ -61,7 +62,7 @@ def write_report(study: Study, folder: Path, *, figures: bool = True) -> list[Pa
     return write(folder, files, [f"{name}.{kind}" for name in PICTURES for kind in ("png", "svg")])
 
 
-def _drawn(study: Study) -> dict[str, bytes]:
+def _draw(study: Study) -> dict[str, bytes]:
     """The pictures as files."""
     from ..figures import style  # here: without pictures nobody waits for matplotlib
     from ..figures.energy import draw
@@ -74,7 +75,7 @@ def _drawn(study: Study) -> dict[str, bytes]:
 
 def content(study: Study) -> dict[str, Any]:
     """What `estimate.json` holds: SI units, and all that the sums can be redone from."""
-    told = {
+    numbers = {
         "format": FORMAT,
         "draws": study.draws,
         "seed": study.seed,
@@ -98,11 +99,10 @@ def content(study: Study) -> dict[str, Any]:
         "simulation_margin_source": MARGIN_SOURCE,
         "left_out": list(LEFT_OUT),
     }
-    found: dict[str, Any] = plain(told)
-    return found
+    return {name: plain(value) for name, value in numbers.items()}
 
 
-def _run(run: Studied) -> dict[str, Any]:
+def _run(run: RunEstimate) -> dict[str, Any]:
     """One run on its chip."""
     e = run.estimate
     return {
@@ -112,7 +112,7 @@ def _run(run: Studied) -> dict[str, Any]:
         "results": _results(e),
         "monte_carlo": {
             name: dict(zip(("percentile_5", "median", "percentile_95"), vars(span).values(), strict=True))
-            for name, span in run.certain.items()
+            for name, span in run.percentiles.items()
         },
         "counts": [asdict(layer) for layer in e.counts],
         "items": [asdict(item) for item in e.items],
@@ -122,12 +122,14 @@ def _run(run: Studied) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _source(e: Estimate) -> dict[str, Any]:
+def _source(e: ChipEstimate) -> dict[str, Any]:
     """Whose counts these are; the spikes themselves are in the run."""
     run, activity = e.run, e.run.activity
-    told = {f.name: getattr(run, f.name) for f in fields(run) if f.name != "activity"}
-    return told | {
+    names = [field.name for field in fields(RunMetadata) if field.name != "endurance_pulses"]
+    return {
+        "folder": run.folder,
         "training": [asdict(each) for each in run.training],
+        **{name: getattr(run, name) for name in names},
         "inferences": activity.inferences,
         "steps": activity.steps,
         "dt_seconds": activity.dt_seconds,
@@ -135,16 +137,16 @@ def _source(e: Estimate) -> dict[str, Any]:
     }
 
 
-def _results(e: Estimate) -> dict[str, Any]:
+def _results(e: ChipEstimate) -> dict[str, Any]:
     """The headline; low, typical and high where constants enter."""
-    told = e.headline() | {"seconds_per_inference_dense": e.seconds_dense}
+    results = e.headline() | {"seconds_per_inference_dense": e.seconds_dense}
     return {
         name: asdict(value) if isinstance(value, Interval) else value
-        for name, value in told.items()
+        for name, value in results.items()
     }
 
 
-def _explored(each: Explored) -> dict[str, Any]:
+def _explored(each: DesignPoint) -> dict[str, Any]:
     """One chip of an exploration."""
     e = each.estimate
     return {
@@ -154,12 +156,12 @@ def _explored(each: Explored) -> dict[str, Any]:
         "joules_dense": asdict(e.joules_dense),
         "seconds": asdict(e.seconds_per_inference),
         "m2": asdict(e.m2),
-        "pareto_front": each.best,
+        "pareto_front": each.pareto_optimal,
     }
 
 
 def items_csv(study: Study) -> str:
-    """Every line of every account: count x unit = joules, low, typical and high.
+    """Every item: count x unit = joules, low, typical and high.
 
     Leakage alone is no such product at its low and high: its count, a time, has a low and a high.
     """
@@ -173,7 +175,7 @@ def items_csv(study: Study) -> str:
     return text.getvalue()
 
 
-def _item(item: Item) -> list[object]:
+def _item(item: EnergyItem) -> list[object]:
     spans = (item.unit_joules, item.joules, item.joules_dense)
     numbers = [value for span in spans for value in vars(span).values()]
     return [

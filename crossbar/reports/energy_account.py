@@ -4,68 +4,73 @@ import math
 from collections.abc import Mapping, Sequence
 from functools import partial
 
-from device_models.units import many, shown
+from device_models.units import MM2, UM2, format_count, format_si
 
 from ..energy.interval import Interval
-from ..energy.results import COMPONENT_NAMES, COMPONENTS, TRAINING_COMPONENTS, Estimate, UsedCost
-from .energy_numbers import MM2, by_component, cells
-from .page import Block, Picture, Table, Text
+from ..energy.results import (
+    COMPONENT_NAMES,
+    COMPONENTS,
+    TRAINING_COMPONENTS,
+    ChipEstimate,
+    UsedCost,
+)
+from .energy_numbers import by_component, cells
+from .page import Block, Picture, ReportTable, Text
 
 LOW_TO_HIGH = (">low", ">typical", ">high")
-UM2 = "\N{MICRO SIGN}m\N{SUPERSCRIPT TWO}"
 MARKS = (
     "Mark: S seen in the source, S2 quoted by another, D derived from sources, M from memory, "
     "P our own choice. Scaled: carried over from another node by a rule, not measured there."
 )
 AREA = "Area by component with typical constants, its share, and the reach from low to high."
-short = partial(shown, digits=3)
+short = partial(format_si, digits=3)
 
 
-def breakdown(e: Estimate) -> list[Block]:
+def breakdown(e: ChipEstimate) -> list[Block]:
     """By component, then every item."""
     whole, dense_whole = e.joules.typical, e.joules_dense.typical
     rows = [
-        [COMPONENT_NAMES[name], *cells(gated, "J", short), _share(gated.typical, whole),
-         short(dense.typical, "J"), _share(dense.typical, dense_whole)]
+        [COMPONENT_NAMES[name], *cells(gated, "J", short), _percent(gated.typical, whole),
+         short(dense.typical, "J"), _percent(dense.typical, dense_whole)]
         for name, gated, dense in by_component(e.items, COMPONENTS)
     ]  # fmt: skip
     rows.append(["all", *cells(e.joules, "J", short), "100 %", short(dense_whole, "J"), "100 %"])
     items = [
-        [item.layer, COMPONENT_NAMES[item.component], item.what, many(item.count), many(item.count_dense), short(item.unit_joules.typical, "J"),
+        [item.layer, COMPONENT_NAMES[item.component], item.what, format_count(item.count), format_count(item.count_dense), short(item.unit_joules.typical, "J"),
          short(item.joules.typical, "J"), short(item.joules_dense.typical, "J")]
         for item in e.items
         if item.joules_dense.high > 0.0
     ]  # fmt: skip
     head = ["layer", "component", "event", ">count", ">dense", ">each", ">energy", ">dense"]
     return [
-        Table(["component", *LOW_TO_HIGH, ">share", ">dense, typical", ">share"], rows),
+        ReportTable(["component", *LOW_TO_HIGH, ">share", ">dense, typical", ">share"], rows),
         Text("Every event of an inference, and what it costs with typical constants:"),
-        Table(head, items),
+        ReportTable(head, items),
     ]
 
 
-def area(e: Estimate) -> list[Block]:
+def area(e: ChipEstimate) -> list[Block]:
     """By component."""
     rows = [
-        [COMPONENT_NAMES[item.component], many(item.count), *cells(1e12 * item.unit_m2, UM2, _plain),
+        [COMPONENT_NAMES[item.component], format_count(item.count), *cells(1e12 * item.unit_m2, UM2, _plain),
          *cells(1e6 * item.m2, MM2, short)]
         for item in e.area
     ]  # fmt: skip
     rows.append(["all", "", "", "", "", *cells(1e6 * e.m2, MM2, short)])
     head = ["component", ">count", ">each, low", ">typical", ">high", ">all, low", ">typical",
             ">high"]  # fmt: skip
-    return [Table(head, rows), Picture("area", AREA)]
+    return [ReportTable(head, rows), Picture("area", AREA)]
 
 
-def mapping(e: Estimate) -> list[Block]:
+def mapping(e: ChipEstimate) -> list[Block]:
     """How the crossbars lie on tiles."""
     n = e.run.activity.inferences
     rows = [
         [layer.name, f"{layer.rows} x {layer.columns}", str(layer.outputs), f"{layer.columns / layer.outputs:.3g}",
          f"{layer.tiles_down} x {layer.tiles_across}",
          f"{layer.tile_rows} x {layer.tile_columns}", f"{layer.utilisation:.0%}".replace("%", " %"),
-         many(layer.row_activations / n), many(layer.conversions / n),
-         many(layer.conversions_dense / n)]
+         format_count(layer.row_activations / n), format_count(layer.conversions / n),
+         format_count(layer.conversions_dense / n)]
         for layer in e.counts
     ]  # fmt: skip
     head = ["layer", "devices", ">neurons", ">devices a synapse", ">tiles", ">tile", ">used", ">lines driven",
@@ -76,10 +81,10 @@ def mapping(e: Estimate) -> list[Block]:
         f"{tiles} tiles, {there}. Mapping {e.run.mapping}: how the signs of the weights lie on "
         f"devices; E:I {e.run.ei}. Lines and conversions are those of an inference."
     )
-    return [Text(text), Table(head, rows)]
+    return [Text(text), ReportTable(head, rows)]
 
 
-def spikes(e: Estimate, metrics: Mapping[str, object]) -> list[Block]:
+def spikes(e: ChipEstimate, metrics: Mapping[str, object]) -> list[Block]:
     """Spikes by layer, and NeuroBench's metrics."""
     n, last = e.run.activity.inferences, e.counts[-1]
     rows = [
@@ -92,16 +97,16 @@ def spikes(e: Estimate, metrics: Mapping[str, object]) -> list[Block]:
     named = [[name, _metric(value)] for name, value in flat(metrics).items()]
     return [
         Text("Of an inference:"),
-        Table(head, rows),
+        ReportTable(head, rows),
         Text("The same run in the terms of NeuroBench:"),
-        Table(["metric", ">value"], named),
+        ReportTable(["metric", ">value"], named),
     ]
 
 
 def _metric(value: object) -> str:
     """A metric with enough digits to compare it."""
     if isinstance(value, float) and not value.is_integer():
-        return f"{value:,.6g}" if math.isfinite(value) else many(value)
+        return f"{value:,.6g}" if math.isfinite(value) else format_count(value)
     return f"{int(value):,}" if isinstance(value, int | float) else str(value)
 
 
@@ -113,13 +118,13 @@ def flat(tree: object, start: str = "") -> dict[str, object]:
     return {name: value for part in parts for name, value in part.items()}
 
 
-def training(e: Estimate) -> list[Block]:
+def training(e: ChipEstimate) -> list[Block]:
     """What training took."""
     if not e.training:
         return [Text("No training was counted.")]
     whole = e.training_joules.typical
     rows = [
-        [COMPONENT_NAMES[name], *cells(joules, "J", short), _share(joules.typical, whole)]
+        [COMPONENT_NAMES[name], *cells(joules, "J", short), _percent(joules.typical, whole)]
         for name, joules, _ in by_component(e.training, TRAINING_COMPONENTS)
     ]
     rows.append(["all", *cells(e.training_joules, "J", short), "100 %"])
@@ -138,14 +143,14 @@ def training(e: Estimate) -> list[Block]:
     )
     return [
         Text(text),
-        Table(["component", *LOW_TO_HIGH, ">share"], rows),
+        ReportTable(["component", *LOW_TO_HIGH, ">share"], rows),
         Text("What the arrays saw:"),
-        Table(head, writes),
+        ReportTable(head, writes),
         Text(f"Lifetime: {lifetime(e)}."),
     ]
 
 
-def lifetime(e: Estimate) -> str:
+def lifetime(e: ChipEstimate) -> str:
     """Lifetime, or why there is none."""
     if e.lifetime_days is None:
         return "unknown: the device file gives no endurance, or nothing was pulsed"
@@ -153,12 +158,12 @@ def lifetime(e: Estimate) -> str:
     return f"{typical} days ({low} to {high}) at {e.chip.trainings_per_day:g} trainings a day"
 
 
-def constants(e: Estimate, tables: Sequence[str]) -> list[Block]:
+def constants(e: ChipEstimate, tables: Sequence[str]) -> list[Block]:
     """Every constant that entered."""
     rows = [_constant(name, used) for name, used in sorted(e.used.items())]
     head = ["constant", ">typical", ">low to high", "as published", "mark", "source"]
     text = f"Cost tables: {', '.join(tables)}. Values are those at the node of the chip. {MARKS}"
-    return [Text(text), Table(head, rows)]
+    return [Text(text), ReportTable(head, rows)]
 
 
 def _constant(name: str, used: UsedCost) -> list[str]:
@@ -185,10 +190,10 @@ def value_cells(span: Interval, unit: str) -> list[str]:
     return cells(span, names[unit], _plain)
 
 
-def _share(part: float, whole: float) -> str:
+def _percent(part: float, whole: float) -> str:
     return f"{part / whole:.1%}".replace("%", " %") if whole else ""
 
 
 def _plain(value: float, unit: str) -> str:
     """A number with a unit that takes no prefix."""
-    return f"{many(value)} {unit}".strip()
+    return f"{format_count(value)} {unit}".strip()

@@ -3,13 +3,13 @@
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
+from device_models.units import MM2
+
 from ..energy.interval import Interval, total
-from ..energy.results import Estimate, Item
-
-MM2 = "mm\N{SUPERSCRIPT TWO}"
+from ..energy.results import ChipEstimate, EnergyItem
 
 
-class Quantity(NamedTuple):
+class HeadlineQuantity(NamedTuple):
     """A named value with its doubt.
 
     Attributes:
@@ -26,30 +26,30 @@ class Quantity(NamedTuple):
     unit: str
 
 
-def quantities(e: Estimate) -> list[Quantity]:
+def quantities(e: ChipEstimate) -> list[HeadlineQuantity]:
     """What has a low, a typical and a high value."""
-    told = e.headline()
+    headline = e.headline()
 
-    def both(name: str, key: str, unit: str) -> Quantity:
-        return Quantity(name, told[key], told[f"{key}_dense"], unit)
+    def with_dense(name: str, key: str, unit: str) -> HeadlineQuantity:
+        return HeadlineQuantity(name, headline[key], headline[f"{key}_dense"], unit)
 
-    found = [
-        both("energy of an inference", "joules_per_inference", "J"),
-        Quantity("time of an inference", e.seconds_per_inference, e.seconds_dense, "s"),
-        both("energy of a SOP", "joules_per_synaptic_operation", "J"),
-        both("operations per joule", "tops_per_watt", "TOPS/W"),
-        Quantity("area", 1e6 * e.m2, None, MM2),
-        Quantity("leakage", e.leakage_watts, None, "W"),
+    values = [
+        with_dense("energy of an inference", "joules_per_inference", "J"),
+        HeadlineQuantity("time of an inference", e.seconds_per_inference, e.seconds_dense, "s"),
+        with_dense("energy of a SOP", "joules_per_synaptic_operation", "J"),
+        with_dense("operations per joule", "tops_per_watt", "TOPS/W"),
+        HeadlineQuantity("area", 1e6 * e.m2, None, MM2),
+        HeadlineQuantity("leakage", e.leakage_watts, None, "W"),
     ]
     if not e.run.activity.assumed:
-        found.append(Quantity("energy of the training", e.training_joules, None, "J"))
-        found.append(Quantity("time of the training", e.training_seconds, None, "s"))
+        values.append(HeadlineQuantity("energy of the training", e.training_joules, None, "J"))
+        values.append(HeadlineQuantity("time of the training", e.training_seconds, None, "s"))
     if e.lifetime_days is not None:
-        found.append(Quantity("lifetime", e.lifetime_days, None, "days"))
-    return found
+        values.append(HeadlineQuantity("lifetime", e.lifetime_days, None, "days"))
+    return values
 
 
-def untested(e: Estimate) -> str:
+def untested(e: ChipEstimate) -> str:
     """Where the chip reads columns otherwise than the run whose accuracy is quoted; else empty."""
     run, chip = e.run, e.chip
     analog = chip.adc_kind == "none"
@@ -70,23 +70,24 @@ def untested(e: Estimate) -> str:
 
 
 def by_component(
-    items: Iterable[Item], names: Iterable[str]
+    items: Iterable[EnergyItem], names: Iterable[str]
 ) -> list[tuple[str, Interval, Interval]]:
     """(component, spike-gated, dense) sums in joules of all components that cost anything."""
-    found = []
-    own = list(items)
+    sums = []
+    items = list(items)
     for name in names:
-        parts = [item for item in own if item.component == name]
+        parts = [item for item in items if item.component == name]
         gated, dense = total([i.joules for i in parts]), total([i.joules_dense for i in parts])
         if gated.high > 0.0 or dense.high > 0.0:
-            found.append((name, gated, dense))
-    return found
+            sums.append((name, gated, dense))
+    return sums
 
 
-def state(e: Estimate) -> str:
+def state(e: ChipEstimate) -> str:
     """Precision and utilisation that operations per joule belong to."""
-    told = e.headline()
-    return f"{told['precision']}; {told['utilisation']:.0%} of {told['tiles']} tiles used"
+    headline = e.headline()
+    used = f"{headline['utilisation']:.0%} of {headline['tiles']} tiles used"
+    return f"{headline['precision']}; {used}"
 
 
 Shown = Callable[[float, str], str]

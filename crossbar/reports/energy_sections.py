@@ -3,15 +3,15 @@
 import math
 from collections.abc import Sequence
 
-from device_models.units import many
+from device_models.units import MM2, UM2, format_count
 
-from ..energy.results import COMPONENT_NAMES, COMPONENTS, Estimate
-from ..energy.study import Explored, Study, settings_name
+from ..energy.results import COMPONENT_NAMES, COMPONENTS, ChipEstimate
+from ..energy.study import DesignPoint, Study, settings_name
 from . import energy_account as account
-from .energy_account import LOW_TO_HIGH, UM2, short
+from .energy_account import LOW_TO_HIGH, short
 from .energy_limits import CHIPS, FLATTERS, LEFT_OUT, MARGIN_POINTS
-from .energy_numbers import MM2, cells, quantities, state, untested
-from .page import Block, Bullets, Picture, Section, Table, Text
+from .energy_numbers import cells, quantities, state, untested
+from .page import Block, Bullets, Callout, Picture, ReportTable, Section, Text
 
 CAPTIONS = {
     "energy": "Energy of an inference by component, all and each layer. Left: what the spikes of the "
@@ -58,7 +58,7 @@ def sections(study: Study) -> list[Section]:
     return [Section(*part) for part in parts if part[2]]
 
 
-def accuracy(e: Estimate) -> str:
+def accuracy(e: ChipEstimate) -> str:
     """The simulated accuracy with its interval and the margin to a chip."""
     if not math.isfinite(e.run.accuracy):
         return "none: this network was never run"
@@ -69,7 +69,7 @@ def accuracy(e: Estimate) -> str:
     )
 
 
-def _summary(e: Estimate) -> list[Block]:
+def _summary(e: ChipEstimate) -> list[Block]:
     """What a proposal quotes."""
     rows = [
         [
@@ -79,31 +79,31 @@ def _summary(e: Estimate) -> list[Block]:
         ]
         for q in quantities(e)
     ]
-    told = e.headline()
-    sop, dense = (told[f"synaptic_operations_per_inference{of}"] for of in ("", "_dense"))
+    headline = e.headline()
+    sop, dense = (headline[f"synaptic_operations_per_inference{of}"] for of in ("", "_dense"))
     plain = [
         ["accuracy", accuracy(e)],
-        ["spikes of an inference", f"{told['spikes_per_inference']:.4g} sent by hidden neurons, "
-         f"{told['spikes_per_neuron']:.3g} each; {told['input_spikes_per_inference']:.4g} come in"],
+        ["spikes of an inference", f"{headline['spikes_per_inference']:.4g} sent by hidden neurons, "
+         f"{headline['spikes_per_neuron']:.3g} each; {headline['input_spikes_per_inference']:.4g} come in"],
         ["SOP of an inference", f"{sop:,.0f}, of {dense:,.0f} if every line spiked in every step"],
         ["network time of an inference", short(e.seconds_real, "s")],
         ["TOPS/W are at", state(e)],
         ["lifetime", account.lifetime(e)],
-        ["energy of a day", f"{cells(told['joules_per_day'], 'J', short)[1]} for "
+        ["energy of a day", f"{cells(headline['joules_per_day'], 'J', short)[1]} for "
          f"{e.chip.inferences_per_day:,.0f} inferences"],
     ]  # fmt: skip
     return [
         Text(_about(e)),
-        *([Text(ASSUMED, warns=True)] if e.run.activity.assumed else []),
-        *([Text(f"{untested(e)}.", warns=True)] if untested(e) else []),
-        Table(["quantity", *LOW_TO_HIGH, ">dense, typical"], rows),
-        Table(["quantity", "value"], plain),
+        *([Callout([Text(ASSUMED)])] if e.run.activity.assumed else []),
+        *([Callout([Text(f"{untested(e)}.")])] if untested(e) else []),
+        ReportTable(["quantity", *LOW_TO_HIGH, ">dense, typical"], rows),
+        ReportTable(["quantity", "value"], plain),
         Text(TERMS),
         Picture("energy", CAPTIONS["energy"]),
     ]
 
 
-def _about(e: Estimate) -> str:
+def _about(e: ChipEstimate) -> str:
     """Which run on which chip."""
     run, chip = e.run, e.chip
     return (
@@ -114,7 +114,7 @@ def _about(e: Estimate) -> str:
     )
 
 
-def _converters(e: Estimate) -> str:
+def _converters(e: ChipEstimate) -> str:
     """How columns are read."""
     if e.chip.adc_kind == "none":
         return "analog neurons without converters"
@@ -135,7 +135,7 @@ def _tornado(study: Study) -> list[Block]:
         "One quantity at a time goes to its low and to its high end; the others stay typical. "
         f"{len(study.bars) - len(rows)} more move the energy by less than {LEAST:.1%}."
     )
-    table = Table(["quantity", ">low", ">high", ">energy at low", ">at high"], rows)
+    table = ReportTable(["quantity", ">low", ">high", ">energy at low", ">at high"], rows)
     return [Text(text), Picture("tornado", CAPTIONS["tornado"]), table]
 
 
@@ -143,33 +143,33 @@ def _end(text: str) -> str:
     """`9.92e-14 J` as `99.2 fJ`, `7e-12 m2` in square micrometres."""
     value, _, unit = text.partition(" ")
     if unit == "m2":
-        return f"{many(1e12 * float(value))} {UM2}"
+        return f"{format_count(1e12 * float(value))} {UM2}"
     return short(float(value), unit) if unit in ("J", "s", "V") else text
 
 
 def _certainty(study: Study) -> list[Block]:
     """Intervals over the draws."""
-    if not study.runs[0].certain:
+    if not study.runs[0].percentiles:
         return []
-    certain = study.runs[0].certain
+    percentiles = study.runs[0].percentiles
     rows = [
-        [title, *cells(factor * certain[name], unit, short)]
+        [title, *cells(factor * percentiles[name], unit, short)]
         for name, (title, unit, factor) in DRAWN.items()
     ]
     rows += [
         [
             f"energy of an inference: {COMPONENT_NAMES[name]}",
-            *cells(certain[f"joules.{name}"], "J", short),
+            *cells(percentiles[f"joules.{name}"], "J", short),
         ]
         for name in COMPONENTS
-        if certain[f"joules.{name}"].high > 0.0
+        if percentiles[f"joules.{name}"].high > 0.0
     ]
     text = (
         f"{study.draws:,} draws (seed {study.seed}). Each constant is drawn once for the whole chip "
         "from a log-normal whose 5 and 95 % are its low and high. That all are low or all high at "
         "once, as in the summary, is far less likely."
     )
-    table = Table(["quantity", ">5 %", ">median", ">95 %"], rows)
+    table = ReportTable(["quantity", ">5 %", ">median", ">95 %"], rows)
     return [Text(text), Picture("certainty", CAPTIONS["certainty"]), table]
 
 
@@ -191,13 +191,13 @@ def _runs(study: Study) -> list[Block]:
     rows = []
     for run in study.runs:
         e = run.estimate
-        told = e.headline()
+        headline = e.headline()
         low, typical, high = cells(e.joules, "J", short)
         rows.append([
             run.name, e.chip.name, e.run.device, e.run.ei, e.run.mapping, f"{e.run.accuracy:.2%}",
             "{:.2%} to {:.2%}".format(*e.run.accuracy_interval), typical, f"{low} to {high}",
-            short(e.joules_dense.typical, "J"), f"{told['spikes_per_inference']:.4g}",
-            cells(told["joules_per_synaptic_operation"], "J", short)[1],
+            short(e.joules_dense.typical, "J"), f"{headline['spikes_per_inference']:.4g}",
+            cells(headline["joules_per_synaptic_operation"], "J", short)[1],
             cells(1e6 * e.m2, MM2, short)[1],
         ])  # fmt: skip
     head = ["run", "chip", "device", "E:I", "mapping", ">accuracy", ">95 %", ">energy", ">low to high",
@@ -206,41 +206,41 @@ def _runs(study: Study) -> list[Block]:
         "The same constants for all. Only runs of the same task compare, and their "
         f"accuracies are simulated: a chip may score {MARGIN_POINTS} points less."
     )
-    return [Text(text), Picture("runs", CAPTIONS["runs"]), Table(head, rows)]
+    return [Text(text), Picture("runs", CAPTIONS["runs"]), ReportTable(head, rows)]
 
 
 def _explored(study: Study) -> list[Block]:
     """All chips that were tried."""
     if not study.explored:
         return []
-    best = [each for each in study.explored if each.best]
+    optimal = [each for each in study.explored if each.pareto_optimal]
     text = (
-        f"{len(study.explored)} chips; {len(best)} on the Pareto front: none other is at least as "
+        f"{len(study.explored)} chips; {len(optimal)} on the Pareto front: none other is at least as "
         "good in accuracy, energy and area at once. Accuracy is simulated with that converter and "
         f"that tile; a chip may score {MARGIN_POINTS} points less."
     )
     rows = [_explored_row(each) for each in study.explored]
     head = ["chip", ">accuracy", ">95 %", ">energy", ">dense", ">time", ">area", "front"]
-    return [Text(text), Picture("front", CAPTIONS["front"]), Table(head, rows)]
+    return [Text(text), Picture("front", CAPTIONS["front"]), ReportTable(head, rows)]
 
 
-def _explored_row(each: Explored) -> list[str]:
+def _explored_row(each: DesignPoint) -> list[str]:
     e = each.estimate
     return [
         settings_name(each.settings), f"{each.accuracy:.2%}",
         "{:.2%} to {:.2%}".format(*e.run.accuracy_interval), short(e.joules.typical, "J"),
         short(e.joules_dense.typical, "J"), short(e.seconds_per_inference.typical, "s"),
-        cells(1e6 * e.m2, MM2, short)[1], "yes" if each.best else "",
+        cells(1e6 * e.m2, MM2, short)[1], "yes" if each.pareto_optimal else "",
     ]  # fmt: skip
 
 
-def _flatters(e: Estimate) -> list[Block]:
+def _flatters(e: ChipEstimate) -> list[Block]:
     """How to read the accuracy and how to compare."""
-    own = cells(e.headline()["joules_per_synaptic_operation"], "J", short)[1]
+    joules = cells(e.headline()["joules_per_synaptic_operation"], "J", short)[1]
     about = "simulated; without what is left out"
-    rows = [["this estimate", f"{e.chip.node_nm:g}", f"{own}/SOP", about], *map(list, CHIPS)]
+    rows = [["this estimate", f"{e.chip.node_nm:g}", f"{joules}/SOP", about], *map(list, CHIPS)]
     return [
-        Text(f"Accuracy: {accuracy(e)}.", warns=True),
+        Callout([Text(f"Accuracy: {accuracy(e)}.")]),
         Bullets(FLATTERS),
-        Table(["chip", ">node (nm)", ">energy", "what it is"], rows),
+        ReportTable(["chip", ">node (nm)", ">energy", "what it is"], rows),
     ]

@@ -25,8 +25,9 @@ from device_models.fitting.result import Fit
 from device_models.registry import name_of
 
 from ..figures.fit_pictures import draw
-from .fit_page import page
+from .fit_sections import sections, summary
 from .folder import as_json, plain, prepare, write
+from .page import html
 
 COLUMNS = ("quantity", "unit", "label", "rows", "measured", "predicted", "low", "high")
 FORMAT = "xbar fit report 1"
@@ -56,12 +57,14 @@ def write_report(
     silent = checked_model(fit)[1]
     models = drawn_models(fit, seed=seed, count=simulations)
     simulated = predictions(models, measured, seed=seed)
-    found = checks(measured, simulated)
+    predicted = checks(measured, simulated)
     pictures = draw(fit, measured, simulated)
-    numbers = content(fit, found, silent, seed=seed, simulations=simulations)
+    numbers = content(fit, predicted, silent, seed=seed, simulations=simulations)
     files = {f"{name}.png": data for name, data in pictures.items()}
-    files["quantiles.csv"] = quantiles_csv(found).encode()
-    files["report.html"] = page(fit, found, silent, pictures, simulations).encode()
+    files["quantiles.csv"] = quantiles_csv(predicted).encode()
+    title = f"Fit of a device: {name_of(fit.model)}"
+    parts = sections(fit, predicted, silent, pictures, simulations)
+    files["report.html"] = html(title, parts, pictures, lead=summary(fit, predicted)).encode()
     # Last: it marks the folder as a report, and a whole one.
     files["report.json"] = as_json(numbers)
     written = write(folder, files, [f"{name}.png" for name in PICTURES])
@@ -70,7 +73,7 @@ def write_report(
 
 
 def content(
-    fit: Fit, found: Sequence[Check], silent: Sequence[str], *, seed: int, simulations: int
+    fit: Fit, checks: Sequence[Check], silent: Sequence[str], *, seed: int, simulations: int
 ) -> dict[str, Any]:
     """What `report.json` holds; SI units, null for a number that there is not."""
     return {
@@ -83,16 +86,16 @@ def content(
         "files": [_note(note) for note in fit.measurements.notes],
         "warnings": list(fit.warnings),
         "switched_off_in_checks": list(silent),
-        "checks": [_check(check) for check in found],
+        "checks": [_check(check) for check in checks],
     }
 
 
-def quantiles_csv(found: Sequence[Check]) -> str:
+def quantiles_csv(checks: Sequence[Check]) -> str:
     """Every number of the predictive check as a row, SI units: measured, and the 95 % band."""
     text = io.StringIO()
     rows = csv.writer(text, lineterminator="\n")
     rows.writerow(COLUMNS)
-    for check in found:
+    for check in checks:
         columns = (check.measured, check.predicted, check.low, check.high)
         for label, *numbers in zip(check.labels, *(c.tolist() for c in columns), strict=True):
             shown = [f"{number:.6g}" for number in numbers]
@@ -101,7 +104,7 @@ def quantiles_csv(found: Sequence[Check]) -> str:
 
 
 def read_quantiles(text: str) -> list[Check]:
-    """The checks that `quantiles_csv` wrote, to six digits; the table of their origin is not said.
+    """The checks that `quantiles_csv` wrote, to six digits; their `kind` is empty.
 
     Raises:
         DataError: It is something else.
@@ -110,7 +113,7 @@ def read_quantiles(text: str) -> list[Check]:
     if not rows or tuple(rows[0]) != COLUMNS or any(len(row) != len(COLUMNS) for row in rows):
         raise DataError(f"a table of quantiles has the columns {', '.join(COLUMNS)}")
     groups = groupby(rows[1:], key=lambda row: (row[0], row[1], row[3]))
-    return [_read_check(*key, list(own)) for key, own in groups]
+    return [_read_check(*key, list(group)) for key, group in groups]
 
 
 def _read_check(name: str, unit: str, count: str, rows: list[list[str]]) -> Check:

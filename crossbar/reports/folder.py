@@ -48,10 +48,10 @@ def prepare(folder: Path, numbers: str, kind: str) -> None:
 def _is_report(path: Path, kind: str) -> bool:
     """Whether an earlier report lies there."""
     try:
-        found = json.loads(path.read_bytes())
+        numbers = json.loads(path.read_bytes())
     except (OSError, ValueError):
         return False
-    return isinstance(found, dict) and str(found.get("format", "")).startswith(kind)
+    return isinstance(numbers, dict) and str(numbers.get("format", "")).startswith(kind)
 
 
 def write(folder: Path, files: Mapping[str, bytes], pictures: Sequence[str]) -> list[Path]:

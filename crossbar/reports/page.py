@@ -1,13 +1,14 @@
 """A page that asks nothing of a network: sections of text, tables and pictures in one file.
 
 A report is a list of `Section`; `html` writes it as a page with its pictures inside, `markdown` as
-plain text beside them. The page can also be put together from HTML (`document`, `table`).
+plain text beside them. All text is plain: nothing but this module knows HTML.
 """
 
 import base64
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
+from typing import Literal
 
 STYLE = """
 :root { color-scheme: light; }
@@ -37,26 +38,42 @@ figcaption { max-width: 46rem; font-size: .9rem; color: #57606a; } code { font-s
 
 @dataclass(frozen=True)
 class Text:
-    """One paragraph; `warns` puts it into a box."""
+    """One paragraph; `link` is the key of a section, and the words at the end that lead there."""
 
     text: str
-    warns: bool = False
+    link: tuple[str, str] | None = None
 
 
 @dataclass(frozen=True)
 class Bullets:
-    """A list of sentences; `warns` puts it into a box."""
+    """A list of sentences."""
 
     texts: Sequence[str]
-    warns: bool = False
 
 
 @dataclass(frozen=True)
-class Table:
-    """Rows of plain text; a head that begins with > is of numbers."""
+class Cell:
+    """A cell of a table that is more than plain text.
+
+    Attributes:
+        text: Of the cell.
+        mark: `code` for a name, the status of a number, or `out` where it is out of bounds.
+        below: A second, quieter line.
+        wide: That line is of a range too wide to say much.
+    """
+
+    text: str
+    mark: Literal["", "code", "measured", "literature", "assumed", "out"] = ""
+    below: str = ""
+    wide: bool = False
+
+
+@dataclass(frozen=True)
+class ReportTable:
+    """Rows of cells; a head that begins with > is of numbers."""
 
     head: Sequence[str]
-    rows: Sequence[Sequence[str]]
+    rows: Sequence[Sequence[str | Cell]]
 
 
 @dataclass(frozen=True)
@@ -67,7 +84,14 @@ class Picture:
     caption: str
 
 
-Block = Text | Bullets | Table | Picture
+@dataclass(frozen=True)
+class Callout:
+    """A box around blocks that nobody should overlook."""
+
+    blocks: Sequence[Text | Bullets | ReportTable]
+
+
+Block = Text | Bullets | ReportTable | Picture | Callout
 
 
 @dataclass(frozen=True)
@@ -79,32 +103,96 @@ class Section:
     blocks: Sequence[Block]
 
 
-def html(title: str, sections: Sequence[Section], pictures: Mapping[str, bytes]) -> str:
+def html(
+    title: str,
+    sections: Sequence[Section],
+    pictures: Mapping[str, bytes],
+    *,
+    lead: Sequence[Block] = (),
+) -> str:
     """A report as one file of HTML.
 
     Args:
         title: Of the page.
         sections: In order.
         pictures: Name -> PNG; a `Picture` that is not among them is left out.
+        lead: Stands before the links to the sections.
     """
-    parts = {
-        s.key: (s.title, "".join(_html(block, pictures) for block in s.blocks)) for s in sections
-    }
-    return document(title, "", parts)
+    links = "".join(f'<a href="#{s.key}">{escape(s.title)}</a>' for s in sections)
+    body = "".join(
+        f'<section id="{s.key}"><h2>{escape(s.title)}</h2>{_blocks(s.blocks, pictures)}</section>\n'
+        for s in sections
+    )
+    return (
+        '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f"<title>{escape(title)}</title><style>{STYLE}</style></head>\n<body>"
+        f"<h1>{escape(title)}</h1>{_blocks(lead, pictures)}<nav>{links}</nav>\n{body}"
+        "</body></html>\n"
+    )
+
+
+def _blocks(blocks: Iterable[Block], pictures: Mapping[str, bytes]) -> str:
+    """Blocks as HTML."""
+    return "".join(_html(block, pictures) for block in blocks)
 
 
 def _html(block: Block, pictures: Mapping[str, bytes]) -> str:
     """One block as HTML."""
-    if isinstance(block, Table):
-        return table(block.head, ([escape(cell) for cell in row] for row in block.rows))
+    if isinstance(block, ReportTable):
+        return _table(block)
     if isinstance(block, Picture):
-        there = block.name in pictures
-        return picture(block.name, pictures[block.name], block.caption) if there else ""
-    if isinstance(block, Text):
-        text = f"<p>{escape(block.text)}</p>\n"
-    else:
-        text = f"<ul>{''.join(f'<li>{escape(each)}</li>' for each in block.texts)}</ul>\n"
-    return f'<div class="box">{text}</div>' if block.warns else text
+        return _figure(block, pictures[block.name]) if block.name in pictures else ""
+    if isinstance(block, Callout):
+        return f'<div class="box">{_blocks(block.blocks, pictures)}</div>'
+    if isinstance(block, Bullets):
+        return f"<ul>{''.join(f'<li>{escape(each)}</li>' for each in block.texts)}</ul>\n"
+    link = f' <a href="#{block.link[0]}">{escape(block.link[1])}</a>.' if block.link else ""
+    return f"<p>{escape(block.text)}{link}</p>\n"
+
+
+def _table(table: ReportTable) -> str:
+    """A table as HTML; the print style repeats its head on every sheet."""
+    kinds = ["n" if name.startswith(">") else "" for name in table.head]
+    names = zip(table.head, kinds, strict=True)
+    head = "".join(_tag("th", kind, escape(name.lstrip(">"))) for name, kind in names)
+    rows = ("".join(_cell(*pair) for pair in zip(row, kinds, strict=True)) for row in table.rows)
+    body = "".join(f"<tr>{row}</tr>\n" for row in rows)
+    return (
+        f'<div class="scroll"><table><thead><tr>{head}</tr></thead>\n'
+        f"<tbody>{body}</tbody></table></div>"
+    )
+
+
+def _cell(cell: str | Cell, kind: str) -> str:
+    """One cell as HTML; `kind` is that of its column."""
+    if isinstance(cell, str):
+        return _tag("td", kind, escape(cell))
+    text = escape(cell.text)
+    if cell.mark == "code":
+        text = f"<code>{text}</code>"
+    elif cell.mark == "out":
+        kind = f"{kind} out"
+    elif cell.mark:
+        text = f'<span class="{cell.mark}">{text}</span>'
+    if cell.below:
+        wide = " <i>wide</i>" if cell.wide else ""
+        text += f'<br><span class="in">{escape(cell.below)}{wide}</span>'
+    return _tag("td", kind, text)
+
+
+def _tag(name: str, kind: str, text: str) -> str:
+    """An element of HTML, of a class if it has one."""
+    return f'<{name} class="{kind}">{text}</{name}>' if kind else f"<{name}>{text}</{name}>"
+
+
+def _figure(picture: Picture, data: bytes) -> str:
+    """One PNG, inline, with what it shows."""
+    source, text = base64.b64encode(data).decode(), escape(picture.caption)
+    return (
+        f'<figure><img alt="{text}" src="data:image/png;base64,{source}">'
+        f"<figcaption>{text} (<code>{picture.name}.png</code>)</figcaption></figure>\n"
+    )
 
 
 def markdown(title: str, sections: Sequence[Section], pictures: Iterable[str]) -> str:
@@ -128,63 +216,22 @@ def _markdown(block: Block, pictures: set[str]) -> str:
     if isinstance(block, Picture):
         there = block.name in pictures
         return f"![{block.caption}]({block.name}.png)\n\n*{block.caption}*" if there else ""
-    if isinstance(block, Table):
+    if isinstance(block, ReportTable):
         head = [name.lstrip(">") for name in block.head]
         rule = ["---:" if name.startswith(">") else "---" for name in block.head]
-        rows = [[cell.replace("|", "\\|") for cell in row] for row in block.rows]
+        rows = [[_plain(cell).replace("|", "\\|") for cell in row] for row in block.rows]
         return "\n".join(f"| {' | '.join(row)} |" for row in [head, rule, *rows])
-    lines = [block.text] if isinstance(block, Text) else [f"- {each}" for each in block.texts]
-    return "\n".join(f"> {line}" for line in lines) if block.warns else "\n".join(lines)
+    if isinstance(block, Callout):
+        text = "\n\n".join(_markdown(each, pictures) for each in block.blocks)
+        return "\n".join(f"> {line}".rstrip() for line in text.split("\n"))
+    if isinstance(block, Bullets):
+        return "\n".join(f"- {each}" for each in block.texts)
+    return f"{block.text} {block.link[1]}." if block.link else block.text
 
 
-def document(title: str, lead: str, sections: Mapping[str, tuple[str, str]]) -> str:
-    """A whole page of HTML.
-
-    Args:
-        title: Plain text.
-        lead: HTML between the title and the links to the sections.
-        sections: Where a link leads -> (title as plain text, HTML).
-    """
-    links = "".join(f'<a href="#{key}">{escape(name)}</a>' for key, (name, _) in sections.items())
-    body = "".join(
-        f'<section id="{key}"><h2>{escape(name)}</h2>{part}</section>\n'
-        for key, (name, part) in sections.items()
-    )
-    return (
-        '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>{escape(title)}</title><style>{STYLE}</style></head>\n<body>"
-        f"<h1>{escape(title)}</h1>{lead}<nav>{links}</nav>\n{body}</body></html>\n"
-    )
-
-
-def table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
-    """A table of cells that are HTML already; a head that begins with > is of numbers."""
-    head = list(head)
-    names = "".join(f"<th{_kind(name)}>{escape(name.lstrip('>'))}</th>" for name in head)
-    lines = (
-        "".join(
-            cell if cell.startswith("<td") else f"<td{_kind(name)}>{cell}</td>"
-            for name, cell in zip(head, row, strict=True)
-        )
-        for row in rows
-    )
-    body = "".join(f"<tr>{line}</tr>\n" for line in lines)
-    return (
-        f'<div class="scroll"><table><thead><tr>{names}</tr></thead>\n'
-        f"<tbody>{body}</tbody></table></div>"
-    )
-
-
-def _kind(name: str) -> str:
-    return ' class="n"' if name.startswith(">") else ""
-
-
-def picture(name: str, data: bytes, caption: str) -> str:
-    """One PNG, inline, with what it shows as plain text."""
-    source = base64.b64encode(data).decode()
-    text = escape(caption)
-    return (
-        f'<figure><img alt="{text}" src="data:image/png;base64,{source}">'
-        f"<figcaption>{text} (<code>{name}.png</code>)</figcaption></figure>\n"
-    )
+def _plain(cell: str | Cell) -> str:
+    """The text of a cell in one line."""
+    if isinstance(cell, str):
+        return cell
+    below = f" ({cell.below}{', wide' * cell.wide})" if cell.below else ""
+    return cell.text + below

@@ -46,7 +46,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .encodings.latency import Events
+from .encodings.events import Events
 from .network import Network
 
 TakeIn = Callable[[Tensor, Tensor], Tensor]

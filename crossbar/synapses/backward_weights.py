@@ -5,14 +5,14 @@ from typing import Literal
 
 import numpy as np
 
+from .effective import EffectiveWeights
 from .estimate import WeightEstimate
-from .synapses import EffectiveWeights
 
 
 def backward_weights(
     kind: Literal["readback", "true", "sign"],
-    known: Sequence[WeightEstimate],
-    seen: Sequence[EffectiveWeights],
+    estimates: Sequence[WeightEstimate],
+    effective: Sequence[EffectiveWeights],
 ) -> list[np.ndarray]:
     """One array (rows, outputs) float32 per crossbar.
 
@@ -20,16 +20,16 @@ def backward_weights(
         kind: `readback` is what the digital side knows. `sign` needs one bit a weight: the sign of
             what it knows times the mean size over the layer. `true` is the conductances
             themselves, which no hardware knows: for comparison in the emulator.
-        known: The layers as last read back and moved on.
-        seen: The layers as the forward pass reads them.
+        estimates: The layers as last read back and moved on.
+        effective: The layers as the forward pass reads them; only `true` looks at them.
 
     Source:
         Signs: Q. Liao, J. Z. Leibo, T. Poggio, AAAI 2016 (sign-concordant feedback); the mean size
         as common magnitude is ours.
     """
     if kind == "true":
-        return [layer.weights for layer in seen]
-    told = [now.weights.numpy() for now in known]
+        return [layer.weights for layer in effective]
+    read = [estimate.weights.numpy() for estimate in estimates]
     if kind == "readback":
-        return told
-    return [np.sign(weights) * np.abs(weights).mean() for weights in told]
+        return read
+    return [np.sign(weights) * np.abs(weights).mean() for weights in read]

@@ -1,49 +1,56 @@
-"""What conductances come to for the kernels, in one pass where a pair of devices is a weight."""
+"""What an emulated array comes to for the engines, in one pass where a pair of devices is a weight."""
 
 from typing import NamedTuple
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from device_models.jit import jit
 
+from ..boards.protocol import EffectiveArray
 from ..mappings import Mapping
 from ..mappings.pairs import Paired
 
 
-class WeightMoments(NamedTuple):
+class EffectiveWeights(NamedTuple):
     """A layer as a read sees it.
 
     Attributes:
         weights: (rows, outputs), `Mapping.weights`.
-        variance: (rows, outputs), `Mapping.variance`; (0, 0) without noise.
-        siemens: (rows,) float64, conductance of a whole word line.
+        variance: (rows, outputs) of one read, `Mapping.variance`; (0, 0) without noise.
+        siemens: (rows,) float64, conductance that an activation of the row drives.
     """
 
-    weights: Tensor
-    variance: Tensor
-    siemens: Tensor
+    weights: np.ndarray
+    variance: np.ndarray
+    siemens: np.ndarray
 
 
-def effective_weights(mapping: Mapping, g: Tensor, sigma: Tensor | None) -> WeightMoments:
+def effective_weights(
+    mapping: Mapping, array: EffectiveArray, factor: float = 1.0
+) -> EffectiveWeights:
     """What some conductances come to.
 
     Args:
         mapping: What the conductances mean.
-        g: Siemens, (rows, columns).
-        sigma: Spread of a read of each, siemens; None without noise.
+        array: Siemens, (rows, columns), and the spread of a read of each.
+        factor: `Periphery.factor`.
     """
+    g, sigma = array
     if not isinstance(mapping, Paired) or g.dtype != torch.float32:
         noise = torch.zeros(0, 0) if sigma is None else mapping.variance(sigma)
-        return WeightMoments(mapping.weights(g), noise, g.sum(1, dtype=torch.float64))
-    shape = len(g), mapping.outputs
-    noise = torch.empty((0, 0) if sigma is None else shape)
-    found = WeightMoments(torch.empty(shape), noise, torch.empty(len(g), dtype=torch.float64))
-    spread = g if sigma is None else sigma
-    arrays = (a.contiguous().numpy() for a in (g, spread, *found))
-    _pairs(*arrays, 1.0 / mapping.g_unit_siemens)
-    return found
+        parts = mapping.weights(g), noise, g.sum(1, dtype=torch.float64)
+        layer = EffectiveWeights(*(part.numpy() for part in parts))
+    else:
+        shape = len(g), mapping.outputs
+        variance = np.empty((0, 0) if sigma is None else shape, np.float32)
+        layer = EffectiveWeights(np.empty(shape, np.float32), variance, np.empty(len(g)))
+        arrays = (a.contiguous().numpy() for a in (g, g if sigma is None else sigma))
+        _pairs(*arrays, *layer, 1.0 / mapping.g_unit_siemens)
+    if factor == 1.0:
+        return layer
+    weights, variance, siemens = layer
+    return EffectiveWeights(weights * factor, variance * factor**2, siemens)
 
 
 @jit
@@ -59,9 +66,9 @@ def _pairs(
     outputs, factor, square = weights.shape[1], np.float32(per_siemens), per_siemens * per_siemens
     scale = np.float32(square)
     for row in range(weights.shape[0]):
-        plus, minus, found, total = g[row, :outputs], g[row, outputs:], weights[row], 0.0
+        plus, minus, difference, total = g[row, :outputs], g[row, outputs:], weights[row], 0.0
         for output in range(outputs):
-            found[output] = (plus[output] - minus[output]) * factor
+            difference[output] = (plus[output] - minus[output]) * factor
             total += np.float64(plus[output]) + np.float64(minus[output])
         siemens[row] = total
     for row in range(variance.shape[0]):

@@ -19,25 +19,22 @@ TINY = 1e-8  # keeps Adam's quotient finite
 
 
 @dataclass(frozen=True, kw_only=True)
-class OptimizerOptions(Record):
-    """What all optimizers leave open: their rate.
+class Rates(Record):
+    """The learning rate of an optimizer over a training.
 
-    Attributes:
-        learning_rate: Of the first update; None: the `default_rate` of the optimizer, in weights.
-        rate_unit: In `pulses` the rate counts mean steps of the device, of each layer its own: 0.5
-            with adam is half a pulse an update.
-        schedule: `cosine` lets the rate fall to zero over the epochs of the run along a half
-            cosine, so that a run continued to more epochs goes on at a higher rate.
-        default_rate: Where none is given.
+    A `learning_rate` left open is `default_rate`. In the `rate_unit` pulses it counts mean steps of
+    the device, of each layer its own: 0.5 with adam is half a pulse an update. The `schedule` lets
+    it fall to zero over the training along a half cosine.
     """
 
     default_rate: ClassVar[float]
+
     learning_rate: float | None = quantity("", 0.0, 100.0, default=None)
     rate_unit: Literal["weight", "pulses"] = "weight"
     schedule: Literal["constant", "cosine"] = "constant"
 
     def __post_init__(self) -> None:
-        """Check the fields.
+        """Check the fields and the rule between them.
 
         Raises:
             ConfigError: A field is outside its range, or a rate in pulses is missing.
@@ -51,33 +48,33 @@ class OptimizerOptions(Record):
         """Learning rate of the first update."""
         return self.default_rate if self.learning_rate is None else self.learning_rate
 
-    def rate(self, epochs: float, total: int) -> float:
-        """Learning rate of an update.
-
-        Args:
-            epochs: That came before it, whole or not.
-            total: Epochs of the run.
-        """
+    def rate(self, fraction: float) -> float:
+        """Learning rate after this fraction of the training; the last one goes on after its end."""
         if self.schedule == "constant":
             return self.first_rate
-        fraction = min(1.0, epochs / max(1, total))
-        return self.first_rate * 0.5 * (1.0 + math.cos(math.pi * fraction))
+        return self.first_rate * 0.5 * (1.0 + math.cos(math.pi * min(1.0, fraction)))
 
 
 class Optimizer(ABC):
     """Turns the gradients of one layer, update by update, into wanted weight changes.
 
     Attributes:
-        Options: The settings of the optimizer.
+        Options: Its settings.
         bytes_per_weight: Digital memory between updates.
+        options: Those in use.
     """
 
-    Options: ClassVar[type[OptimizerOptions]]
+    Options: ClassVar[type[Rates]]
     bytes_per_weight: ClassVar[int]
 
-    @abstractmethod
-    def __init__(self, shape: tuple[int, int]) -> None:
+    def __init__(self, shape: tuple[int, int], options: Rates | None = None) -> None:
         """Start for a layer of `shape` (rows, outputs)."""
+        self.options = options or self.Options()
+        self.begin(shape)
+
+    @abstractmethod
+    def begin(self, shape: tuple[int, int]) -> None:
+        """Start without a past."""
 
     @abstractmethod
     def wanted(self, gradient: np.ndarray, rate: float) -> Tensor:
@@ -105,14 +102,14 @@ class Sgd(Optimizer):
     """wanted = -rate gradient: stochastic gradient descent, as in the seed paper."""
 
     @dataclass(frozen=True, kw_only=True)
-    class Options(OptimizerOptions):
-        """The rate of the seed paper by default."""
+    class Options(Rates):
+        """Its rate."""
 
         default_rate = 0.01
 
     bytes_per_weight = 0
 
-    def __init__(self, shape: tuple[int, int]) -> None:
+    def begin(self, shape: tuple[int, int]) -> None:
         """Nothing to keep."""
 
     def wanted(self, gradient: np.ndarray, rate: float) -> Tensor:
@@ -135,14 +132,14 @@ class Momentum(Optimizer):
     """
 
     @dataclass(frozen=True, kw_only=True)
-    class Options(OptimizerOptions):
-        """See `OptimizerOptions`."""
+    class Options(Rates):
+        """Its rate."""
 
         default_rate = 0.002
 
     bytes_per_weight = 4
 
-    def __init__(self, shape: tuple[int, int]) -> None:
+    def begin(self, shape: tuple[int, int]) -> None:
         """Start at rest."""
         self.first = torch.zeros(shape)
 
@@ -174,14 +171,14 @@ class Adam(Optimizer):
     """
 
     @dataclass(frozen=True, kw_only=True)
-    class Options(OptimizerOptions):
-        """See `OptimizerOptions`."""
+    class Options(Rates):
+        """Its rate."""
 
         default_rate = 2e-4
 
     bytes_per_weight = 8
 
-    def __init__(self, shape: tuple[int, int]) -> None:
+    def begin(self, shape: tuple[int, int]) -> None:
         """Start without moments."""
         self.first, self.second = torch.zeros(shape), torch.zeros(shape)
         self.updates = torch.zeros(1, dtype=torch.int64)

@@ -36,7 +36,7 @@ class Steps(NamedTuple):
         window = model.window_siemens
 
         def each(name: str, unit: float) -> Tensor:
-            rising, falling = (torch.tensor(getattr(law, name) * unit) for law in (up, down))
+            rising, falling = (torch.tensor(getattr(law.terms, name) * unit) for law in (up, down))
             return torch.where(polarity > 0, rising, falling)
 
         line = each("level", window), each("slope", 1.0)

@@ -1,34 +1,26 @@
 """A layer of synapses: signed weights, a board that holds them, and nothing in between."""
 
+from collections.abc import Callable
 from typing import NamedTuple
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from ..boards.protocol import PulseBatch
-from ..boards.routed import RoutedBoard
-from ..boards.simulated import Algorithm, SimulatedBoard
+from device_models.errors import LimitError, ShapeError
+from device_models.model import DeviceModel
+
+from ..boards.protocol import Board, EffectiveArray
+from ..boards.write_verify import Algorithm, program
 from ..mappings import Mapping
 from .effective import effective_weights
-from .estimate import UpdatePath, WeightEstimate, send
+from .estimate import UpdatePath, WeightEstimate
+from .pulse_router import route
 from .step_estimates import Steps
 
 LEAST_SHARE = 0.05  # of the mean step of the device; ours
 
-
-class EffectiveWeights(NamedTuple):
-    """What the emulator knows of a layer between two programming operations.
-
-    Attributes:
-        weights: (rows, outputs) float32.
-        variance: (rows, outputs) float32, of one read, weight units squared; (0, 0) without noise.
-        siemens: (rows,) float64, conductance that an activation of the row drives.
-    """
-
-    weights: np.ndarray
-    variance: np.ndarray
-    siemens: np.ndarray
+# Lets an algorithm write the board of a layer: the arguments of `Algorithm`, the board aside.
+Write = Callable[[Algorithm, DeviceModel, Tensor, Tensor, Tensor | None], Tensor]
 
 
 class _Path(NamedTuple):
@@ -45,17 +37,37 @@ class _Path(NamedTuple):
 
 
 class Synapses:
-    """A mapping and a board. The trainer's only ways to a weight are `pulse` and `give`.
+    """A mapping, a board and a data sheet. Weights are read by `read_back` and `forward` alone.
 
     Attributes:
         mapping: What the conductances mean.
         board: Holds them; it has the columns of the mapping.
-        refreshed: Synapses that `read_back` found worn and programmed anew.
+        sheet: What is known of the kind of device; the devices themselves may differ.
+        refreshed: Synapses that `read_back` programmed anew.
     """
 
-    def __init__(self, mapping: Mapping, board: SimulatedBoard | RoutedBoard) -> None:
-        """Join them."""
-        self.mapping, self.board, self.refreshed = mapping, board, 0
+    def __init__(
+        self, mapping: Mapping, board: Board, sheet: DeviceModel, *, write: Write | None = None
+    ) -> None:
+        """Join them.
+
+        Args:
+            mapping: See the class.
+            board: See the class.
+            sheet: See the class.
+            write: How an algorithm gets at the board; None: it is handed the board itself.
+
+        Raises:
+            ShapeError: The board has another shape than the mapping.
+        """
+        needed = len(mapping.signs), mapping.columns
+        if board.info.shape != needed:
+            raise ShapeError(
+                f"{board.info.name} has (word lines, bit lines) {board.info.shape}, the layer "
+                f"needs {needed}; nothing was built"
+            )
+        self.mapping, self.board, self.sheet, self.refreshed = mapping, board, sheet, 0
+        self._write, self._selected = write or self._write_board, mapping.selected()
         self._least_siemens = LEAST_SHARE * self.mean_step * mapping.update_unit_siemens
         self._fixed: list[_Path] = []
         reach = torch.full((mapping.shape[0], 1), mapping.w_max)
@@ -65,102 +77,124 @@ class Synapses:
     @property
     def mean_step(self) -> float:
         """Mean change of a weight by one pulse over the whole window, weight units."""
-        model = self.board.model
-        return model.window_siemens / model.pulses_across / self.mapping.update_unit_siemens
+        sheet = self.sheet
+        return sheet.window_siemens / sheet.pulses_across / self.mapping.update_unit_siemens
 
-    def effective(self, factor: float = 1.0) -> EffectiveWeights:
-        """The emulator's truth, for the kernels; `factor` is `Periphery.factor`."""
-        g, sigma = self.board.g, self.board.read_sigma
-        weights, noise, siemens = effective_weights(self.mapping, g, sigma)
-        if factor != 1.0:
-            weights, noise = weights * factor, noise * factor**2
-        return EffectiveWeights(weights.numpy(), noise.numpy(), siemens.numpy())
+    def forward(self, lines: Tensor) -> Tensor:
+        """What the weights make of their lines, through `Board.vmm` alone, with its read noise.
+
+        A vector that drives no line is not read.
+
+        Args:
+            lines: (vectors, rows), share of the read voltage on each word line: 1 for a spike.
+
+        Returns:
+            lines @ weights, (vectors, outputs), weight units.
+
+        Raises:
+            LimitError: A line is outside [-1, 1], so beyond the read voltage; nothing was read.
+        """
+        if lines.numel() and not bool((lines.abs() <= 1.0).all()):
+            raise LimitError(
+                f"a line carries {float(lines.abs().max()):g} times the read voltage of "
+                f"{self.board.info.name}, at most 1 is allowed; nothing was read"
+            )
+        return self.mapping.product(lines, self._siemens_sums)
+
+    def _siemens_sums(self, lines: Tensor) -> Tensor:
+        """Conductance that vectors of lines drive on each bit line, (vectors, columns), siemens."""
+        driven, volts = (lines != 0).any(1), self.board.info.read_volts
+        sums = lines.new_zeros((len(lines), self.board.info.shape[1]))
+        if bool(driven.any()):
+            sums[driven] = self.board.vmm(lines[driven] * volts).to(lines.dtype) / volts
+        return sums
 
     def program(
-        self,
-        weights: Tensor,
-        synapses: Tensor | None = None,
-        algorithm: Algorithm | None = None,
+        self, weights: Tensor, synapses: Tensor | None = None, algorithm: Algorithm = program
     ) -> Tensor:
         """Write weights (rows, outputs) by pulses and verifying reads, stage by stage.
 
         Args:
             weights: What to write.
             synapses: Which ones, bool (rows, outputs); None for all.
-            algorithm: How; None for the simple loop of the board.
+            algorithm: How.
         Returns:
-            Conductances as the last reads of the programming found them, siemens, shape of the
-            board; the targets, where a device was not read.
+            Conductances as the last reads of the programming were, siemens, shape of the board;
+            the targets, where a device was not read.
         """
-        own = None if synapses is None else self.mapping.devices_of(synapses)
-        found = self.mapping.targets(weights)
+        devices = None if synapses is None else self.mapping.devices_of(synapses)
+        written = self.mapping.targets(weights)
         for stage, columns in enumerate(self.mapping.stages):
-            targets = self.mapping.retargeted(weights, found, stage) if stage else found
-            only = own
+            targets = self.mapping.retargeted(weights, written, stage) if stage else written
+            only = devices
             if len(self.mapping.stages) > 1:
                 only = torch.zeros(self.board.info.shape, dtype=torch.bool)
-                only[:, columns] = True if own is None else own[:, columns]
-            found = self.board.program(targets, only, algorithm)
-        return found
+                only[:, columns] = True if devices is None else devices[:, columns]
+            written = self._write(algorithm, self.sheet, targets, self._selected, only)
+        return written
 
-    def read_back(self) -> Tensor:
-        """Read all devices, and program anew the synapses that the mapping finds worn.
+    def _write_board(
+        self,
+        algorithm: Algorithm,
+        sheet: DeviceModel,
+        targets: Tensor,
+        selected: Tensor,
+        only: Tensor | None,
+    ) -> Tensor:
+        """See `Write`."""
+        return algorithm(self.board, sheet, targets, selected, only)
 
-        Returns:
-            Conductances as far as the trainer knows them now, siemens, shape of the board.
-        """
-        g = self.board.read_all()
-        worn = self.mapping.needs_refresh(g)
-        if worn is None or not bool(worn.any()):
-            return g
-        self.refreshed += int(torch.count_nonzero(worn))
-        found = self.program(self.mapping.clip(self.mapping.weights(g)), worn)
-        return torch.where(self.mapping.devices_of(worn), found, g)
+    def read_back(self) -> WeightEstimate:
+        """Read all devices, and program anew the synapses that the mapping says need it."""
+        g = self.board.read()
+        due = self.mapping.needs_refresh(g)
+        if due is None or not bool(due.any()):
+            return self.estimate(g)
+        self.refreshed += int(torch.count_nonzero(due))
+        written = self.program(self.mapping.clip(self.mapping.weights(g)), due)
+        return self.estimate(torch.where(self.mapping.devices_of(due), written, g))
 
     def estimate(self, g: Tensor) -> WeightEstimate:
-        """What follows from a read-back: all that policies need until the next one.
-
-        Args:
-            g: As `read_back` returns it.
-        """
-        up, down = self._ways(g)
-        room = self.mapping.headroom(g)
+        """What follows from conductances as read, siemens, shape of the board."""
+        up, down = self._update_paths(g)
+        headroom = self.mapping.headroom(g)
         return WeightEstimate(
             g,
             self.weights(g),
             up,
             down,
-            self._limits if room is None else self._reach,
+            self._limits if headroom is None else self._reach,
             self.mapping.signs,
-            torch.zeros(0, 0) if room is None else room.float(),
+            torch.zeros(0, 0) if headroom is None else headroom.float(),
         )
 
     def weights(self, g: Tensor) -> Tensor:
         """Weights of conductances as read, (rows, outputs) float32."""
-        return effective_weights(self.mapping, g, None)[0].float()
+        weights = effective_weights(self.mapping, EffectiveArray(g, None)).weights
+        return torch.from_numpy(weights).float()
 
-    def _ways(self, g: Tensor) -> list[UpdatePath]:
+    def _update_paths(self, g: Tensor) -> list[UpdatePath]:
         """How weights rise and fall: devices and their expected steps."""
         paths = self._fixed or [self._path(is_up, g) for is_up in (True, False)]
         if self.mapping.is_fixed and not self._fixed:
-            paths = self._fixed = self._kept(paths, g)
-        return [path.constant or self._way(path, g) for path in paths]
+            paths = self._fixed = self._fixed_paths(paths, g)
+        return [path.constant or self._with_steps(path, g) for path in paths]
 
-    def _kept(self, paths: list[_Path], g: Tensor) -> list[_Path]:
+    def _fixed_paths(self, paths: list[_Path], g: Tensor) -> list[_Path]:
         """Paths that are the same at any conductance, with all that follows from it."""
-        kept, first = [], paths[0].device
+        fixed, first = [], paths[0].device
         for device, polarity, *_ in paths:
-            law = Steps.of(self.board.model, polarity)
+            law = Steps.of(self.sheet, polarity)
             path = _Path(first if torch.equal(device, first) else device, polarity, law)
             if law is not None and law.is_constant:
-                path = path._replace(constant=self._way(path, g))
-            kept.append(path)
-        up, down = kept
+                path = path._replace(constant=self._with_steps(path, g))
+            fixed.append(path)
+        up, down = fixed
         if up.constant and down.constant and torch.equal(up.constant.step, down.constant.step):
             down = down._replace(constant=down.constant._replace(step=up.constant.step))
         return [up, down]
 
-    def _way(self, path: _Path, g: Tensor) -> UpdatePath:
+    def _with_steps(self, path: _Path, g: Tensor) -> UpdatePath:
         """A path with the expected steps of its devices at conductances `g`.
 
         Steps below `LEAST_SHARE` of the mean one count as that: a device that hardly moves, or
@@ -171,24 +205,20 @@ class Synapses:
             steps = path.law.of_rows(g, path.device, least, unit)
             if steps is not None:
                 return UpdatePath(path.device, path.polarity, steps)
-        own = g.reshape(-1).index_select(0, path.device.view(-1)).view(path.device.shape)
+        there = g.reshape(-1).index_select(0, path.device.view(-1)).view(path.device.shape)
         if path.law is not None:
-            siemens = path.law(own)
+            siemens = path.law(there)
         else:
-            siemens = self.board.model.step_siemens(own, path.polarity)
+            siemens = self.sheet.step_siemens(there, path.polarity)
         return UpdatePath(path.device, path.polarity, siemens.clamp_(min=least).div_(unit).float())
 
     def _path(self, is_up: bool, g: Tensor) -> _Path:
         """The devices that move all weights in one direction."""
-        route = self.mapping.route(torch.full(self.mapping.shape, is_up), g)
+        there = self.mapping.route(torch.full(self.mapping.shape, is_up), g)
         rows, columns = g.shape
-        device = torch.arange(rows)[:, None] * columns + route.column
-        return _Path(device.int(), route.polarity.contiguous())
+        device = torch.arange(rows)[:, None] * columns + there.column
+        return _Path(device.int(), there.polarity.contiguous())
 
-    def pulse(self, pulses: Tensor, known: WeightEstimate) -> None:
-        """Send signed pulses (rows, outputs), up where positive; see `send`."""
-        self.give(send(pulses, known))
-
-    def give(self, sent: PulseBatch) -> None:
-        """Give devices what a kernel made of signed pulses; what is known has followed it."""
-        self.board.pulse_devices(sent)
+    def send(self, pulses: Tensor, estimate: WeightEstimate) -> None:
+        """Send signed pulses (rows, outputs), up where positive; see `pulse_router.route`."""
+        self.board.pulse(route(pulses, estimate))

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from . import iterative, nodal
-from .ladders import shares
+from .ladders import line_fractions
 from .transfer import transfer_matrix
 from .wires import Floats, Refresh, Wires
 
@@ -15,23 +15,23 @@ PROBE_TOLERANCE = 0.01  # of the bound: how well a probe's true currents are kno
 CHECK_TOLERANCE = 1e-9
 
 
-class WeightMoments(NamedTuple):
+class WiredSiemens(NamedTuple):
     """An array through its wires, each (rows, columns).
 
     Attributes:
         siemens: Current of column j per volt on row i alone.
-        share: What the lines leave of the current of each device, taken one by one: 0 to 1.
+        fraction: What the lines leave of the current of each device, taken one by one: 0 to 1.
     """
 
     siemens: Floats
-    share: Floats
+    fraction: Floats
 
 
 @dataclass
 class _Tile:
     """One tile: where it is, its lines, its devices when last seen, what its ladders leave out."""
 
-    place: tuple[slice, slice]
+    span: tuple[slice, slice]
     wires: Wires
     g: Floats
     rest: Floats  # exact matrix less that of the ladders, siemens, (rows, columns)
@@ -48,7 +48,7 @@ class WiredArray:
     the ladders of the present conductances plus what the ladders left out when the tile was last
     solved: the change is right to first order in the voltage that is lost. `refresh` says when a
     tile is solved anew: `every` time it changed; at the start of each `epoch`; or `adaptive`, when
-    a probe finds the currents off by more than `bound`. A probe solves one tile per look, in turn,
+    a probe finds the currents off by more than `bound`. A probe solves one tile per `follow`, in turn,
     for one random half of its rows driven, by conjugate gradients.
 
     Attributes:
@@ -81,10 +81,10 @@ class WiredArray:
         downs = [slice(a, a + tile_shape[0]) for a in range(0, shape[0], tile_shape[0])]
         across = [slice(a, a + tile_shape[1]) for a in range(0, shape[1], tile_shape[1])]
         nothing = np.empty((0, 0))
-        places = [(rows, columns) for rows in downs for columns in across]
-        each = [wires] * len(places) if isinstance(wires, Wires) else wires
+        spans = [(rows, columns) for rows in downs for columns in across]
+        each = [wires] * len(spans) if isinstance(wires, Wires) else wires
         self._tiles = [
-            _Tile(place, own, nothing, nothing) for place, own in zip(places, each, strict=True)
+            _Tile(span, lines, nothing, nothing) for span, lines in zip(spans, each, strict=True)
         ]
         self._next = 0
         self.solved, self.worst_error, self.checkpoint_error = 0, 0.0, 0.0
@@ -93,16 +93,16 @@ class WiredArray:
         """Solve every tile that is not exact; what later probes drive comes from `probes`."""
         self._probes, self._next, self.worst_error = probes, 0, 0.0
         for tile in self._tiles:
-            if not np.array_equal(tile.g, g[tile.place]):
+            if not np.array_equal(tile.g, g[tile.span]):
                 self._solve(tile, g)
         self.solved = 0
 
-    def checkpoint(self, g: Floats) -> WeightMoments:
+    def checkpoint(self, g: Floats) -> WiredSiemens:
         """Solve every tile that is not exact, and measure how far each was off, and is."""
         parts, errors = [], []
         for tile in self._tiles:
             part = before = self._corrected(tile, g)
-            if not np.array_equal(tile.g, g[tile.place]):
+            if not np.array_equal(tile.g, g[tile.span]):
                 part = self._solve(tile, g)
             errors.append(self._probe(tile, g, part, CHECK_TOLERANCE))
             self.worst_error = max(self.worst_error, self._probe(tile, g, before, CHECK_TOLERANCE))
@@ -110,11 +110,11 @@ class WiredArray:
         self.checkpoint_error = max(errors)
         return self._assembled(g, parts)
 
-    def look(self, g: Floats) -> WeightMoments:
+    def follow(self, g: Floats) -> WiredSiemens:
         """What the amplifiers see of conductances (rows, columns), siemens."""
         parts = []
         for tile in self._tiles:
-            changed = not np.array_equal(tile.g, g[tile.place])
+            changed = not np.array_equal(tile.g, g[tile.span])
             if self._refresh == "every" and changed:
                 parts.append(self._solve(tile, g))
             else:
@@ -123,7 +123,7 @@ class WiredArray:
             self._probe_next(g, parts)
         return self._assembled(g, parts)
 
-    def _probe_next(self, g: Floats, parts: list[WeightMoments]) -> None:
+    def _probe_next(self, g: Floats, parts: list[WiredSiemens]) -> None:
         """Probe the next tile in turn; solve it if it is beyond the bound."""
         turn = self._next % len(self._tiles)
         self._next += 1
@@ -133,10 +133,10 @@ class WiredArray:
         if error > self._bound:
             parts[turn] = self._solve(tile, g)
 
-    def _probe(self, tile: _Tile, g: Floats, part: WeightMoments, tolerance: float) -> float:
+    def _probe(self, tile: _Tile, g: Floats, part: WiredSiemens, tolerance: float) -> float:
         """Error of the currents for a random half of the rows driven, relative to the largest."""
         driven = (self._probes.random((1, len(part.siemens))) < 0.5).astype(np.float64)
-        now = np.asarray(g[tile.place], np.float64)
+        now = np.asarray(g[tile.span], np.float64)
         if tile.wires.bridged_words or tile.wires.bridged_bits:
             true = nodal.solve(now, tile.wires, driven).amperes
         else:
@@ -144,25 +144,25 @@ class WiredArray:
         off = np.abs(driven @ part.siemens - true).max()
         return float(off / max(float(np.abs(true).max()), 1e-300))
 
-    def _solve(self, tile: _Tile, g: Floats) -> WeightMoments:
+    def _solve(self, tile: _Tile, g: Floats) -> WiredSiemens:
         """The exact matrix of a tile; what its ladders leave out is kept."""
-        tile.g = np.array(g[tile.place], np.float64)
-        share = shares(tile.g, tile.wires)
+        tile.g = np.array(g[tile.span], np.float64)
+        fraction = line_fractions(tile.g, tile.wires)
         exact = transfer_matrix(tile.g, tile.wires).T
-        tile.rest = exact - tile.g * share
+        tile.rest = exact - tile.g * fraction
         self.solved += 1
-        return WeightMoments(exact, share)
+        return WiredSiemens(exact, fraction)
 
-    def _corrected(self, tile: _Tile, g: Floats) -> WeightMoments:
+    def _corrected(self, tile: _Tile, g: Floats) -> WiredSiemens:
         """The matrix of a tile as its ladders follow the conductances."""
-        now = np.asarray(g[tile.place], np.float64)
-        share = shares(now, tile.wires)
-        return WeightMoments(now * share + tile.rest, share)
+        now = np.asarray(g[tile.span], np.float64)
+        fraction = line_fractions(now, tile.wires)
+        return WiredSiemens(now * fraction + tile.rest, fraction)
 
-    def _assembled(self, g: Floats, parts: list[WeightMoments]) -> WeightMoments:
+    def _assembled(self, g: Floats, parts: list[WiredSiemens]) -> WiredSiemens:
         """The tiles side by side."""
-        whole = WeightMoments(np.empty(g.shape), np.empty(g.shape))
+        whole = WiredSiemens(np.empty(g.shape), np.empty(g.shape))
         for tile, part in zip(self._tiles, parts, strict=True):
             for array, values in zip(whole, part, strict=True):
-                array[tile.place] = values
+                array[tile.span] = values
         return whole

@@ -99,6 +99,6 @@ def bits(g: Floats, wires: Wires) -> Ladders:
     )
 
 
-def shares(g: Floats, wires: Wires) -> Floats:
+def line_fractions(g: Floats, wires: Wires) -> Floats:
     """u x: what the lines leave of the current of each device alone, (rows, columns), 0 to 1."""
     return words(g, wires).potentials * bits(g, wires).potentials[:, ::-1].T

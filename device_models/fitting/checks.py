@@ -6,7 +6,7 @@ import numpy as np
 
 from ..record import Range, number
 from .measurements import Floats
-from .table import Table
+from .table import FileTable
 
 
 @dataclass(frozen=True)
@@ -27,28 +27,30 @@ KELVIN = Unit(Range("K", 200.0, 1000.0), "in degrees Celsius? add 273.15")
 SECONDS = Unit(Range("s", 0.0, 1e12), "time counts from the write on")
 
 
-def inside(table: Table, column: str, unit: Unit, values: Floats | None = None) -> Floats:
+def inside(table: FileTable, column: str, unit: Unit, values: Floats | None = None) -> Floats:
     """The values of a column, if their sizes are possible ones.
 
     Args:
         table: Where the column is.
         column: Its name.
         unit: What is allowed; nan always is.
-        values: Instead of the column's own.
+        values: Checked instead of those of the column.
 
     Raises:
         DataError: Names the first value outside.
     """
-    found = table.numbers[column] if values is None else values
-    outside = np.flatnonzero((found < unit.allowed.low) | (found > unit.allowed.high))
+    column_values = table.numbers[column] if values is None else values
+    outside = np.flatnonzero(
+        (column_values < unit.allowed.low) | (column_values > unit.allowed.high)
+    )
     if len(outside):
-        value = number(found[outside[0]])
+        value = number(column_values[outside[0]])
         text = f"{value} {unit.allowed.unit} is outside {unit.allowed} ({unit.hint})"
         table.refuse(int(outside[0]), column, f"{text}; nothing was read")
-    return found
+    return column_values
 
 
-def optional(table: Table, column: str, unit: Unit) -> Floats:
+def optional(table: FileTable, column: str, unit: Unit) -> Floats:
     """`inside` with nan for infinity; all nan if the file lacks the column."""
     if column not in table.numbers:
         return np.full(len(table), np.nan)

@@ -10,7 +10,7 @@ from ..record import number
 from .checks import AMPERES, OHMS, READ_VOLTS, SIEMENS, inside
 from .measurements import Floats
 from .options import Options
-from .table import Table
+from .table import FileTable
 
 Bools = NDArray[np.bool_]
 
@@ -36,17 +36,17 @@ class Readings:
     v_read_volts: float = float("nan")
 
     @property
-    def there(self) -> Bools:
+    def present(self) -> Bools:
         """Which rows have a reading."""
         return np.isfinite(self.g_siemens)
 
     def dropped(self, rows: Bools) -> dict[str, int]:
         """Reason -> how many of the masked rows have no reading for it."""
-        counts = np.bincount(self.why[rows & ~self.there], minlength=len(WHY))
+        counts = np.bincount(self.why[rows & ~self.present], minlength=len(WHY))
         return {reason: int(n) for reason, n in zip(WHY, counts, strict=True) if n}
 
 
-def readings(table: Table, options: Options, takes: str, stem: str = "") -> Readings:
+def conductances(table: FileTable, options: Options, takes: str, stem: str = "") -> Readings:
     """The conductance of every row.
 
     Columns are tried in the order `g_siemens`, `r_ohms`, `i_amperes` with `v_read_volts`; with a
@@ -79,7 +79,7 @@ def readings(table: Table, options: Options, takes: str, stem: str = "") -> Read
     return Readings(1.0 / values, why, f"{inverse} -> siemens", v_read)
 
 
-def _from_currents(table: Table, options: Options) -> Readings:
+def _from_currents(table: FileTable, options: Options) -> Readings:
     """Conductances from currents and their read voltages."""
     amperes = table.numbers["i_amperes"]
     inside(table, "i_amperes", AMPERES, np.abs(amperes))
@@ -94,7 +94,7 @@ def _from_currents(table: Table, options: Options) -> Readings:
     return Readings(g, why, "i_amperes / v_read_volts -> siemens", v_read)
 
 
-def at_voltage(table: Table, column: str, v_read_volts: float, options: Options) -> Readings:
+def at_voltage(table: FileTable, column: str, v_read_volts: float, options: Options) -> Readings:
     """Conductances from a column of currents at one read voltage."""
     amperes = table.numbers[column]
     inside(table, column, AMPERES, np.abs(amperes))
@@ -104,7 +104,7 @@ def at_voltage(table: Table, column: str, v_read_volts: float, options: Options)
     return Readings(g, why, f"amperes / {v_read_volts:g} V -> siemens", v_read_volts)
 
 
-def stated_read_volts(table: Table, options: Options, column: str) -> float:
+def stated_read_volts(table: FileTable, options: Options, column: str) -> float:
     """The one read voltage of a file of currents, from the user or from above its header.
 
     Raises:
@@ -120,7 +120,7 @@ def stated_read_volts(table: Table, options: Options, column: str) -> float:
     return v
 
 
-def _read_voltage(table: Table, options: Options, read: Bools) -> tuple[float, Bools]:
+def _read_voltage(table: FileTable, options: Options, read: Bools) -> tuple[float, Bools]:
     """The read voltage of a file, and which of its readings are at another one.
 
     Raises:
@@ -147,9 +147,9 @@ def _read_voltage(table: Table, options: Options, read: Bools) -> tuple[float, B
 
 
 def _signed(
-    table: Table, column: str, values: Floats, options: Options, why: NDArray[np.int8]
+    table: FileTable, column: str, values: Floats, options: Options, why: NDArray[np.int8]
 ) -> Floats:
-    """Values without negative ones: those are refused, or dropped if the user says so."""
+    """Values without negative ones: those are refused, or dropped with `Options.drop_negative`."""
     negative = values < 0.0
     if not negative.any():
         return values
@@ -158,12 +158,12 @@ def _signed(
         return np.where(negative, np.nan, values)
     first = int(np.flatnonzero(negative)[0])
     is_current = np.isfinite(table.numbers[column][first]) and values is not table.numbers[column]
-    found = f"{number(table.numbers[column][first])} is "
-    found += "a current against the read voltage" if is_current else "negative"
+    fault = f"{number(table.numbers[column][first])} is "
+    fault += "a current against the read voltage" if is_current else "negative"
     table.refuse(
         first,
         column,
-        f"{found}; a conductance is positive (--drop-negative drops and counts the "
+        f"{fault}; a conductance is positive (--drop-negative drops and counts the "
         f"{int(negative.sum())} such rows); nothing was read",
     )
 

@@ -1,4 +1,4 @@
-"""A history of pulses and readings, taken apart into experiments.
+"""A history of pulses and readings, divided into experiments.
 
 A device's history is cut at everything that changes it (a pulse, a write, a forming step): a
 *segment* is such an event and the readings until the next one. The first reading of a segment is
@@ -20,7 +20,7 @@ Bools = NDArray[np.bool_]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Events:
+class DeviceEvents:
     """What was done to devices, one row per action, in the order of the file.
 
     Attributes:
@@ -44,9 +44,9 @@ class Events:
     time_seconds: Floats
     target_siemens: Floats
 
-    def take(self, rows: NDArray[np.intp]) -> "Events":
+    def take(self, rows: NDArray[np.intp]) -> "DeviceEvents":
         """The events of some rows."""
-        return Events(**{f.name: getattr(self, f.name)[rows] for f in fields(self)})
+        return DeviceEvents(**{f.name: getattr(self, f.name)[rows] for f in fields(self)})
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -62,13 +62,13 @@ class Experiments:
 
 
 def experiments(
-    events: Events, found: Readings, source: str, kelvin: float = math.nan
+    events: DeviceEvents, readings: Readings, source: str, kelvin: float = math.nan
 ) -> Experiments:
-    """Take a history apart.
+    """Divide a history into experiments.
 
     Args:
         events: In the order of the file; devices may be interleaved.
-        found: Its readings, in the same order, for the reasons of what is dropped.
+        readings: Its readings, in the same order, for the reasons of what is dropped.
         source: Written into the tables.
         kelvin: Temperature of the devices; nan if unknown.
     """
@@ -81,7 +81,7 @@ def experiments(
     wrote = (e.kind == WRITE) & np.isfinite(e.g_siemens)
     reading = (e.kind == READ) | (e.kind == RELAX)
     idle = reading & np.isfinite(e.g_siemens) & ~(in_series | relaxed | beside)
-    dropped = Counter(found.dropped(np.isin(events.kind, (READ, RELAX, WRITE))))
+    dropped = Counter(readings.dropped(np.isin(events.kind, (READ, RELAX, WRITE))))
     dropped.update(lost_pulses)
     dropped["reading beside no usable pulse and in no series"] = int(idle.sum())
     dropped["other operation"] = int((e.kind == OTHER).sum())
@@ -121,7 +121,7 @@ class _Segments:
     follows: Bools
 
     @classmethod
-    def of(cls, e: Events) -> "_Segments":
+    def of(cls, e: DeviceEvents) -> "_Segments":
         """Cut a history that is sorted by device."""
         new_device = np.diff(e.device, prepend=-1) != 0
         starts = new_device | (e.kind >= PULSE)
@@ -130,12 +130,12 @@ class _Segments:
         read = np.flatnonzero(np.isfinite(e.g_siemens) & (e.kind != OTHER))
         first = np.full(len(start), -1)
         last = np.full(len(start), -1)
-        last[of_row[read]] = read  # the last one written stays
+        last[of_row[read]] = read  # of several rows the last assignment wins
         first[of_row[read[::-1]]] = read[::-1]
         return cls(of_row, start, first, last, ~new_device[start])
 
 
-def _pulses(e: Events, cut: _Segments, source: str) -> tuple[Pulses, Bools, dict[str, int]]:
+def _pulses(e: DeviceEvents, cut: _Segments, source: str) -> tuple[Pulses, Bools, dict[str, int]]:
     """The pulses with a reading on both sides, those readings' rows, and how many have none."""
     segment = np.flatnonzero(e.kind[cut.start] == PULSE)
     row = cut.start[segment]
@@ -167,7 +167,7 @@ def _pulses(e: Events, cut: _Segments, source: str) -> tuple[Pulses, Bools, dict
 
 
 def _ramps(device: Ints, polarity: Ints) -> tuple[Ints, Ints]:
-    """Number of the ramp (from 0 on each device) and place in it, of pulses sorted by device."""
+    """Number of the ramp (from 0 on each device) and index in it, of pulses sorted by device."""
     n = np.arange(len(device))
     new_device = np.diff(device, prepend=-1) != 0
     new_ramp = new_device | (np.diff(polarity, prepend=0) != 0)
@@ -177,7 +177,7 @@ def _ramps(device: Ints, polarity: Ints) -> tuple[Ints, Ints]:
     return ramp - ramp[first_of_device], n - first_of_ramp
 
 
-def _reads(e: Events, cut: _Segments, source: str) -> tuple[Reads, Bools]:
+def _reads(e: DeviceEvents, cut: _Segments, source: str) -> tuple[Reads, Bools]:
     """Two or more reads in one segment are a series; time that runs backwards begins another."""
     row = np.flatnonzero((e.kind == READ) & np.isfinite(e.g_siemens))
     back = np.diff(e.time_seconds[row], prepend=-np.inf) < 0.0
@@ -221,7 +221,9 @@ def _median_steps(series: Ints, time: Floats) -> Floats:
     return median[series]
 
 
-def _retention(e: Events, cut: _Segments, kelvin: float, source: str) -> tuple[Retention, Bools]:
+def _retention(
+    e: DeviceEvents, cut: _Segments, kelvin: float, source: str
+) -> tuple[Retention, Bools]:
     """Readings after a wait, with the time since the event that began their segment."""
     since = e.time_seconds - e.time_seconds[cut.start[cut.of_row]]
     began = e.kind[cut.start[cut.of_row]] >= PULSE

@@ -25,10 +25,10 @@ from .estimators import (
     write_verify,
 )
 from .estimators.laws import LAWS, as_model
-from .estimators.parameters import Part
+from .estimators.parameters import ParameterSet
 from .estimators.pulse_train import from_quantiles
 from .measurements import Cycles, Measurements, Pulses, Reads, Retention, Written
-from .result import Candidate, Estimate, Fit, Status
+from .result import Candidate, Fit, ParameterEstimate, Status
 
 MAKES_MEASURED = ("fraction", "sigma", "floor", "full_")  # step, read and cycle numbers
 READ = ("read_floor", "read_fraction", "read_exponent")
@@ -47,16 +47,16 @@ def fit(
     """Fit one device to everything that was measured.
 
     The window comes first (cycles, else the range of the pulses), then read noise, steps,
-    relaxation and writing, each with what is known by then. What no table informs stays as the
-    preset has it and is marked so.
+    relaxation and writing, each with what is known by then. What no table informs has the
+    preset's value and is marked so.
 
     Args:
         measurements: At least one row of one table.
-        preset: Device whose parameters are kept where nothing was measured.
+        preset: Source of the parameters that were not measured.
         generator: Of the resamples and the folds.
         bootstrap: Resamples behind each interval; 0: no intervals.
         model: Registered model whose step law is fitted; by default the preset's.
-        keep: Fields that stay as the preset has them, whatever the tables say of them.
+        keep: Fields that have the preset's value, whatever the tables hold.
 
     Raises:
         CalibrationError: The measurements hold no rows.
@@ -67,23 +67,22 @@ def fit(
     if unknown := [name for name in keep if name not in declared(type(start))]:
         raise ConfigError(f"--keep {unknown[0]} is no parameter of {name_of(start)}")
     pulses = Pulses.join([*measurements.pulses, from_quantiles(measurements.steps)])
-    device, parts, warned = _all_parts(measurements, pulses, start, generator, bootstrap, keep)
-    if not parts:
+    device, parameter_sets, warned = _run_all(
+        measurements, pulses, start, generator, bootstrap, keep
+    )
+    if not parameter_sets:
         raise CalibrationError("the files hold no rows that inform a parameter; nothing was fitted")
     candidates: tuple[Candidate, ...] = ()
     if len(pulses):
         candidates = model_selection.candidates(pulses, device, generator=generator)
-    estimates = _estimates(device, start, parts)
-    warnings = [w for part in parts for w in part.warnings] + warned
-    warnings += _missing(pulses, device, parts) + _voltages(measurements)
+    estimates = _estimates(device, start, parameter_sets)
+    warnings = [w for parameters in parameter_sets for w in parameters.warnings] + warned
+    warnings += _missing(pulses, device, parameter_sets) + _voltages(measurements)
     warnings += _better(candidates, name_of(device))
-    found = [e for e in estimates if e.status == "measured"]
-    told = any(word in e.name for e in found for word in MAKES_MEASURED)
-    told |= any(part.tables for part in parts)
     final = dataclasses.replace(
         device,
-        status="measured" if told else preset.status,
-        sources={e.name: e.source for e in estimates} | _of_tables(device, start, parts),
+        status="measured" if _is_measured(estimates, parameter_sets) else preset.status,
+        sources={e.name: e.source for e in estimates} | _of_tables(device, start, parameter_sets),
     )
     return Fit(
         model=final,
@@ -91,68 +90,84 @@ def fit(
         candidates=candidates,
         measurements=measurements,
         warnings=tuple(dict.fromkeys(warnings)),
-        draws=tuple(part.draws for part in parts if part.draws),
+        draws=tuple(parameters.draws for parameters in parameter_sets if parameters.draws),
     )
 
 
-def _all_parts(
+def _is_measured(
+    estimates: tuple[ParameterEstimate, ...], parameter_sets: list[ParameterSet]
+) -> bool:
+    """Whether any step, read or cycle number of the device was measured."""
+    measured = [e.name for e in estimates if e.status == "measured"]
+    by_number = any(word in name for name in measured for word in MAKES_MEASURED)
+    return by_number or any(parameters.tables for parameters in parameter_sets)
+
+
+def _run_all(
     measurements: Measurements,
     pulses: Pulses,
     start: Pulsed,
     generator: np.random.Generator,
     resamples: int,
     keep: tuple[str, ...],
-) -> tuple[Pulsed, list[Part], list[str]]:
+) -> tuple[Pulsed, list[ParameterSet], list[str]]:
     """Run every estimator that has rows, each on the device as known by then."""
-    device, parts, warned = start, list[Part](), list[str]()
+    device, parameter_sets, warned = start, list[ParameterSet](), list[str]()
 
-    def run(estimate: Callable[..., Part], table: object, without: tuple[str, ...] = ()) -> None:
+    def run(
+        estimate: Callable[..., ParameterSet], table: object, without: tuple[str, ...] = ()
+    ) -> None:
         nonlocal device
-        part = estimate(table, device, generator=generator, resamples=resamples)
-        part = _without(part, (*without, *keep))
-        device, said = applied(device, part)
-        parts.append(part)
-        warned.extend(said)
+        parameters = estimate(table, device, generator=generator, resamples=resamples)
+        parameters = _without(parameters, (*without, *keep))
+        device, border_warnings = applied(device, parameters)
+        parameter_sets.append(parameters)
+        warned.extend(border_warnings)
 
     swings, series = Cycles.join(measurements.cycles), Reads.join(measurements.reads)
     if len(swings):
         run(cycles.estimate, swings)
-    if len(pulses) and not (parts and "g_min_siemens" in parts[0].values):
+    if len(pulses) and not (parameter_sets and "g_min_siemens" in parameter_sets[0].values):
         run(window.estimate, pulses)
     read_known: tuple[str, ...] = ()
     if len(series):
         run(reads.estimate, series)
         read_known = READ
     if len(pulses):
-        estimate_steps: Callable[..., Part] = steps.estimate
-        if isinstance(device, Tabulated):
-            quantiles = () if measurements.pulses else measurements.steps
-            estimate_steps = functools.partial(tables.estimate, quantiles=quantiles)
-        with_reads = functools.partial(estimate_steps, read_measured=bool(read_known))
-        run(with_reads, pulses, read_known)
+        run(_step_estimator(device, measurements, bool(read_known)), pulses, read_known)
     for estimate, table in (
         (retention.estimate, Retention.join(measurements.retention)),
         (write_verify.estimate, Written.join(measurements.written)),
     ):
         if len(table):
-            known = {name for part in parts for name in part.values}
+            known = {name for parameters in parameter_sets for name in parameters.values}
             run(estimate, table, tuple(known.intersection(READ)))
-    return device, parts, warned
+    return device, parameter_sets, warned
 
 
-def _without(part: Part, names: tuple[str, ...]) -> Part:
-    """The part without some parameters: another table tells them better."""
-    values = {name: value for name, value in part.values.items() if name not in names}
-    tables = {name: table for name, table in part.tables.items() if name not in names}
-    draws = {n: draw for n, draw in part.draws.items() if n in values or n in tables}
-    return dataclasses.replace(part, values=values, tables=tables, draws=draws)
+def _step_estimator(
+    device: Pulsed, measurements: Measurements, read_measured: bool
+) -> Callable[..., ParameterSet]:
+    """The estimator of single pulses for the step law of a device."""
+    if not isinstance(device, Tabulated):
+        return functools.partial(steps.estimate, read_measured=read_measured)
+    quantiles = () if measurements.pulses else measurements.steps
+    return functools.partial(tables.estimate, read_measured=read_measured, quantiles=quantiles)
 
 
-def applied(device: Pulsed, part: Part) -> tuple[Pulsed, list[str]]:
-    """The device with the values of a part, and a warning for each at the border of its range."""
+def _without(parameters: ParameterSet, names: tuple[str, ...]) -> ParameterSet:
+    """The set without some parameters: another table determines them better, or they are kept."""
+    values = {name: value for name, value in parameters.values.items() if name not in names}
+    tables = {name: table for name, table in parameters.tables.items() if name not in names}
+    draws = {n: draw for n, draw in parameters.draws.items() if n in values or n in tables}
+    return dataclasses.replace(parameters, values=values, tables=tables, draws=draws)
+
+
+def applied(device: Pulsed, parameters: ParameterSet) -> tuple[Pulsed, list[str]]:
+    """The device with the values of a set, and a warning for each at the border of its range."""
     values, warned = dict[str, Any](), list[str]()
     shapes = {law.shape: law for law in LAWS.get(name_of(device), ())}
-    for name, value in part.values.items():
+    for name, value in parameters.values.items():
         allowed = device.__dataclass_fields__[name].metadata["range"]
         low, high = allowed.low, allowed.high
         values[name] = float(np.clip(value, low, high))
@@ -162,70 +177,78 @@ def applied(device: Pulsed, part: Part) -> tuple[Pulsed, list[str]]:
             border = value >= 0.999 * law.high or value <= law.low + 1e-9
         if border:
             warned.append(f"{name} = {values[name]:.4g} is at the border of its range {allowed}")
-    for name, table in part.tables.items():
+    for name, table in parameters.tables.items():
         allowed = device.__dataclass_fields__[name].metadata["range"]
         values[name] = tuple(np.clip(table, allowed.low, allowed.high).tolist())
     return dataclasses.replace(device, **values), warned
 
 
-def _estimates(device: Pulsed, preset: Pulsed, parts: list[Part]) -> tuple[Estimate, ...]:
+def _estimates(
+    device: Pulsed, preset: Pulsed, parameter_sets: list[ParameterSet]
+) -> tuple[ParameterEstimate, ...]:
     """One row per number of the model."""
-    by_name = {name: part for part in parts for name in part.values}
-    found = []
+    by_name = {name: parameters for parameters in parameter_sets for name in parameters.values}
+    estimates = []
     for name, (field, hint) in declared(type(device)).items():
         value = getattr(device, name)
         allowed: Range | None = field.metadata.get("range")
         if without_none(hint)[0] is not float or value is None or allowed is None:
             continue
         unit = allowed.unit
-        part = by_name.get(name)
-        if part is None:
-            status, source = kept(preset.sources.get(name, ""))
-            found.append(
-                Estimate(
-                    name=name,
-                    value=value,
-                    low=value,
-                    high=value,
-                    unit=unit,
-                    status=status,
-                    source=source,
-                )
+        parameters = by_name.get(name)
+        if parameters is None:
+            status, source = preset_source(preset.sources.get(name, ""))
+            ends: dict[str, Any] = {"value": value, "low": value, "high": value}
+            estimates.append(
+                ParameterEstimate(name=name, unit=unit, status=status, source=source, **ends)
             )
-            continue
-        low, high = (float(np.clip(x, allowed.low, allowed.high)) for x in part.intervals[name])
-        found.append(
-            Estimate(
-                name=name,
-                value=value,
-                low=min(low, value),
-                high=max(high, value),
-                unit=unit,
-                status="measured",
-                source=_measured(part, name, f"95 % interval {low:.4g} to {high:.4g} {unit}"),
-                devices=part.devices,
-                rows=part.rows,
-            )
-        )
-    return tuple(found)
+        else:
+            estimates.append(_measured_estimate(parameters, name, value, allowed))
+    return tuple(estimates)
 
 
-def _of_tables(device: Pulsed, preset: Pulsed, parts: list[Part]) -> dict[str, str]:
+def _measured_estimate(
+    parameters: ParameterSet, name: str, value: float, allowed: Range
+) -> ParameterEstimate:
+    """One parameter with its interval, clipped to the range of its field."""
+    low, high = (float(np.clip(x, allowed.low, allowed.high)) for x in parameters.intervals[name])
+    interval = f"95 % interval {low:.4g} to {high:.4g} {allowed.unit}"
+    return ParameterEstimate(
+        name=name,
+        value=value,
+        low=min(low, value),
+        high=max(high, value),
+        unit=allowed.unit,
+        status="measured",
+        source=_measured(parameters, name, interval),
+        devices=parameters.devices,
+        rows=parameters.rows,
+    )
+
+
+def _of_tables(
+    device: Pulsed, preset: Pulsed, parameter_sets: list[ParameterSet]
+) -> dict[str, str]:
     """Sources of the fields that hold many numbers; empty ones have none."""
-    by_name = {name: part for part in parts for name in part.tables}
+    by_name = {name: parameters for parameters in parameter_sets for name in parameters.tables}
     return {
         name: _measured(by_name[name], name)
         if name in by_name
-        else kept(preset.sources.get(name, ""))[1]
+        else preset_source(preset.sources.get(name, ""))[1]
         for name, (_, hint) in declared(type(device)).items()
         if get_origin(without_none(hint)[0]) is tuple and getattr(device, name)
     }
 
 
-def _measured(part: Part, name: str, interval: str = "") -> str:
+def _measured(parameters: ParameterSet, name: str, interval: str = "") -> str:
     """One line: how, the interval, how many, which files."""
-    size = f"{part.devices} devices, {part.rows} rows"
-    words = [part.words.get(name, ""), interval.rstrip(), size, " + ".join(named(part.files))]
+    size = f"{parameters.devices} devices, {parameters.rows} rows"
+    words = [
+        parameters.remarks.get(name, ""),
+        interval.rstrip(),
+        size,
+        " + ".join(named(parameters.files)),
+    ]
     return "measured: " + "; ".join(filter(None, words))
 
 
@@ -234,7 +257,7 @@ def named(files: tuple[str, ...]) -> list[str]:
     return [Path(name).name for joined in files for name in joined.split(" + ")]
 
 
-def kept(source: str) -> tuple[Status, str]:
+def preset_source(source: str) -> tuple[Status, str]:
     """Status and text of a value that nothing was measured for, from the preset's own text."""
     if source.startswith("measured:"):
         return "assumed", f"assumed: as the preset ({source})"
@@ -245,10 +268,10 @@ def kept(source: str) -> tuple[Status, str]:
     return "assumed", "assumed: the preset's value, no source"
 
 
-def _missing(pulses: Pulses, device: Pulsed, parts: list[Part]) -> list[str]:
-    """What cannot be told from the pulses."""
-    told = {name for part in parts for name in part.values}
-    if len(pulses) and "d2d_step_sigma" not in told:
+def _missing(pulses: Pulses, device: Pulsed, parameter_sets: list[ParameterSet]) -> list[str]:
+    """A warning of what the pulses do not identify."""
+    estimated = {name for parameters in parameter_sets for name in parameters.values}
+    if len(pulses) and "d2d_step_sigma" not in estimated:
         why = "one device only" if len(np.unique(pulses.device)) == 1 else "too few devices"
         return [
             f"{why}: d2d_step_sigma is not identifiable; "
@@ -268,11 +291,11 @@ def _voltages(measurements: Measurements) -> list[str]:
 
 def _better(candidates: tuple[Candidate, ...], name: str) -> list[str]:
     """A model that predicts held-out devices clearly better than the fitted one."""
-    mine = next((c for c in candidates if c.name == name), None)
-    if mine is None or -mine.difference <= 2.0 * mine.standard_error:
+    fitted = next((c for c in candidates if c.name == name), None)
+    if fitted is None or -fitted.difference <= 2.0 * fitted.standard_error:
         return []
     return [
         f"{candidates[0].name} predicts held-out pulses better than {name} "
-        f"(by {-mine.difference:.3g} +/- {mine.standard_error:.2g} per pulse); "
+        f"(by {-fitted.difference:.3g} +/- {fitted.standard_error:.2g} per pulse); "
         f"--model {candidates[0].name} fits it"
     ]

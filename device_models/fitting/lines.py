@@ -49,23 +49,23 @@ def chunks(path: Path) -> Iterator[tuple[int, list[str]]]:
 
     Raises:
         DataError: The file cannot be read, its gzip data are truncated or damaged, or a row is not
-            UTF-8. Rows before that place have been given out.
+            UTF-8. The rows before have been yielded.
     """
-    row, rest = 1, b""
+    row, remainder = 1, b""
     with opened(path) as stream:
         while block := _read(stream, path, BLOCK_BYTES, row):
-            whole, rest = _cut(rest + block)
+            whole, remainder = _cut(remainder + block)
             if whole is not None:
                 rows = _decoded(whole, path, row).split("\n")
                 yield row, rows
                 row += len(rows)
-    if rest:
-        yield row, _decoded(_plain_ends(rest), path, row).removesuffix("\n").split("\n")
+    if remainder:
+        yield row, _decoded(_plain_ends(remainder), path, row).removesuffix("\n").split("\n")
 
 
 @contextmanager
 def opened(path: Path) -> Iterator[IO[bytes]]:
-    """The uncompressed bytes of a file; gzip is told by content, not by name.
+    """The uncompressed bytes of a file; gzip is recognised by content, not by name.
 
     Raises:
         DataError: The file cannot be opened.

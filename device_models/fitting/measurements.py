@@ -68,7 +68,7 @@ class Pulses(Rows):
     Attributes:
         device: Number of the device.
         ramp: Which run of pulses of one polarity on this device; 0, 1, ... per device.
-        index: Place inside the ramp, from 0; dropped pulses keep their place.
+        index: Index in the ramp, from 0; dropped pulses are counted.
         polarity: +1 SET (towards high conductance), -1 RESET.
         g_before_siemens: Last reading before the pulse. In a train with one reading per pulse it
             is also the `g_after_siemens` of the pulse before: their read errors are the same.
@@ -253,7 +253,7 @@ def merge(parts: Sequence[Measurements], *, same_devices: bool = False) -> Measu
 
     Args:
         parts: In the order of the files. Not modified.
-        same_devices: False: every part brought its own devices, and their numbers are made
+        same_devices: False: the devices of each part are others, and their numbers are made
             disjoint. True: devices of one name are one device, in whichever part they are.
 
     Returns:
@@ -273,7 +273,7 @@ def merge(parts: Sequence[Measurements], *, same_devices: bool = False) -> Measu
     return Measurements(
         devices=tuple(name for _, name in numbers),
         notes=tuple(note for part in parts for note in part.notes),
-        **{name: tuple(found) for name, found in tables.items()},
+        **{name: tuple(merged) for name, merged in tables.items()},
     )
 
 

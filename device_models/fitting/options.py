@@ -1,4 +1,4 @@
-"""What the user adds to files that do not say everything."""
+"""What the user states about files that do not."""
 
 import math
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Devices drawn from what a fit knows and does not know, one per repetition of an experiment."""
+"""Devices drawn from the uncertainty of a fit, one per repetition of an experiment."""
 
 from dataclasses import replace
 from typing import Any
@@ -12,17 +12,17 @@ from .estimators import copula
 from .predictive_checks import SIMULATIONS, checked_model
 from .result import Fit
 
-TRIES = 20  # draws of one device; the point estimates are kept after that
+TRIES = 20  # draws of one device; the point estimates are used after that
 
 
 def drawn_models(fit: Fit, *, seed: int, count: int = SIMULATIONS) -> list[DeviceModel]:
     """The device of `checked_model` with parameters drawn from their uncertainty.
 
-    Where an estimator gives joint draws (`Part.draws`: cycles, repeated reads, relaxation), a device
-    takes one of them for all its parameters. The other measured numbers are drawn by `copula.drawn`,
-    each alone: leaving their correlations out makes the bands wider, rarely narrower. Numbers
-    without an interval, and tables without draws, stay. A combination that the model refuses is
-    drawn again.
+    Where an estimator returns joint draws (`ParameterSet.draws`: cycles, repeated reads,
+    relaxation), a device takes one of them for all its parameters. The other measured numbers are
+    drawn by `copula.drawn`, each alone: leaving their correlations out makes the bands wider,
+    rarely narrower. Numbers without an interval, and tables without draws, are not varied. A
+    combination that the model refuses is drawn again.
 
     Args:
         fit: Values, intervals and draws.
@@ -30,14 +30,14 @@ def drawn_models(fit: Fit, *, seed: int, count: int = SIMULATIONS) -> list[Devic
         count: Devices, each from its own stream.
     """
     model, _ = checked_model(fit)
-    found = []
+    models = []
     for i in range(count):
         generator = stream("parameters of a predictive check", seed, i)
-        found.append(_one(fit, model, generator))
-    return found
+        models.append(_drawn_model(fit, model, generator))
+    return models
 
 
-def _one(fit: Fit, model: DeviceModel, generator: np.random.Generator) -> DeviceModel:
+def _drawn_model(fit: Fit, model: DeviceModel, generator: np.random.Generator) -> DeviceModel:
     """One device; the model itself where every draw is refused."""
     for _ in range(TRIES):
         try:
@@ -49,16 +49,16 @@ def _one(fit: Fit, model: DeviceModel, generator: np.random.Generator) -> Device
 
 def _numbers(fit: Fit, generator: np.random.Generator) -> dict[str, Any]:
     """Fields and their drawn values."""
-    fields, found = fit.model.__dataclass_fields__, dict[str, Any]()
+    fields, changes = fit.model.__dataclass_fields__, dict[str, Any]()
     for e in fit.estimates:
         if e.status == "measured" and e.low < e.high:
             allowed = fields[e.name].metadata["range"]
             z = np.asarray(generator.standard_normal())
-            found[e.name] = float(copula.drawn(z, e.value, (e.low, e.high), allowed))
+            changes[e.name] = float(copula.drawn(z, e.value, (e.low, e.high), allowed))
     for draws in fit.draws:
         row = int(generator.integers(len(next(iter(draws.values())))))
         for name, numbers in draws.items():
             allowed = fields[name].metadata["range"]
-            one = np.clip(numbers[row], allowed.low, allowed.high)
-            found[name] = tuple(one.tolist()) if one.ndim else float(one)
-    return found
+            clipped = np.clip(numbers[row], allowed.low, allowed.high)
+            changes[name] = tuple(clipped.tolist()) if clipped.ndim else float(clipped)
+    return changes

@@ -2,15 +2,15 @@
 
 A quantity (the SET step at low conductance, the LRS, ...) is reduced to a few numbers, mostly its
 5/25/50/75/95 % quantiles, in the same way for the measurement and for each of `SIMULATIONS`
-repetitions of the experiment on simulated devices. A further repetition lies between the k-th lowest
-and the k-th highest of n of them with the probability 1 - 2 k / (n + 1), whatever their distribution:
-between the lowest and the highest of 39 with 95 %. (Fewer repetitions hold less than 95 %.) A
-measured number outside fails. Of true models 5 % of the numbers fail, so a few failures are no
-proof; `Check.effect` says how large they are.
+repetitions of the experiment on simulated devices. A further repetition lies between the k-th
+lowest and the k-th highest of n of them with the probability 1 - 2 k / (n + 1), whatever their
+distribution: between the lowest and the highest of 39 with 95 %. (Bands of fewer repetitions cover
+less than 95 %.) A measured number outside fails. Of true models 5 % of the numbers fail, so a few
+failures are no proof; `Check.effect` is their size.
 
-Every repetition has its own parameters, drawn from what the fit does not know
-(`uncertain.drawn_models`), so a band holds the uncertainty of the parameters besides the scatter
-of devices, pulses and reads. `Check.vague` marks bands that are too wide to say anything.
+Every repetition has other parameters, drawn from the uncertainty of the fit
+(`parameter_draws.drawn_models`), so a band covers the uncertainty of the parameters besides the
+scatter of devices, pulses and reads. `Check.vague` marks bands that are too wide to be informative.
 """
 
 from collections.abc import Sequence
@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from ..model import DeviceModel
 from ..streams import torch_stream
 from .measurements import Floats, Ints, Measurements, Reads, StepTable
-from .quantities import FEWEST, Quantity, summarise
+from .quantities import FEWEST, SummaryStatistics, summarise
 from .result import Fit
 from .simulate import simulate
 
@@ -31,7 +31,7 @@ SIMULATIONS = 39  # the fewest that have a 95 % band
 TAIL = 0.025  # of one more repetition beyond either end of the band
 MOST_ROWS = 200_000  # of a table; what is more than that is left out of the check
 MOST_BINS = 24  # conductances of a table of step quantiles
-VAGUE = 0.5  # width of the band of a share or a correlation that tells nothing
+VAGUE = 0.5  # width of an uninformative band of a fraction or a correlation
 _SAME = 1e-6  # relative; conductances are simulated in float32
 
 Mask = NDArray[np.bool_]
@@ -42,7 +42,7 @@ class Check:
     """One quantity, measured and predicted; the arrays have the shape of `labels`.
 
     Attributes:
-        name: As in `Quantity`, as are `kind`, `unit`, `labels` and `rows`.
+        name: As in `SummaryStatistics`, as are `kind`, `unit`, `labels` and `rows`.
         measured: The numbers of the measurement.
         predicted: Their means over the repetitions.
         low: Lower end of the 95 % band of one repetition.
@@ -62,12 +62,12 @@ class Check:
     @property
     def inside(self) -> Mask:
         """Whether each measured number lies in its band; false where there is no prediction."""
-        room = _SAME * np.abs(self.measured)
-        return (self.measured >= self.low - room) & (self.measured <= self.high + room)
+        tolerance = _SAME * np.abs(self.measured)
+        return (self.measured >= self.low - tolerance) & (self.measured <= self.high + tolerance)
 
     @property
     def vague(self) -> Mask:
-        """Whether the band is wider than the measured spread from 5 to 95 %, so hardly to be missed.
+        """Whether the band is wider than the measured spread from 5 to 95 %: a weak test.
 
         Of a quantity with a single number: wider than `VAGUE`.
         """
@@ -76,7 +76,7 @@ class Check:
 
     @property
     def effect(self) -> Floats:
-        """Measured minus predicted, as a share of the larger of the two spreads from 5 to 95 %.
+        """Measured minus predicted, over the larger of the two spreads from 5 to 95 %.
 
         Of a quantity with a single number: the difference itself.
         """
@@ -131,62 +131,73 @@ def checks(measured: Measurements, simulated: Sequence[Measurements]) -> list[Ch
         measured: What was measured.
         simulated: Its repetitions, at least 2, from `predictions`.
     """
-    found = [summarise(one, measured) for one in simulated]
+    repetitions = [summarise(one, measured) for one in simulated]
     return [
-        _check(quantity, np.stack([one[i].numbers for one in found]))
+        _check(quantity, np.stack([one[i].numbers for one in repetitions]))
         for i, quantity in enumerate(summarise(measured, measured))
     ]
 
 
-def _check(q: Quantity, found: Floats) -> Check:
+def _check(statistics: SummaryStatistics, repetitions: Floats) -> Check:
     """One quantity against its repetitions, shape (repetitions, labels)."""
-    low, middle, high = band(found)
+    low, middle, high = band(repetitions)
     return Check(
-        name=q.name, kind=q.kind, unit=q.unit, labels=q.labels, rows=q.rows,
-        measured=q.numbers, predicted=middle, low=low, high=high,
-    )  # fmt: skip
+        name=statistics.name,
+        kind=statistics.kind,
+        unit=statistics.unit,
+        labels=statistics.labels,
+        rows=statistics.rows,
+        measured=statistics.numbers,
+        predicted=middle,
+        low=low,
+        high=high,
+    )
 
 
-def band(found: Floats) -> tuple[Floats, Floats, Floats]:
+def band(repetitions: Floats) -> tuple[Floats, Floats, Floats]:
     """Lower end, mean and upper end of the 95 % band of one more repetition, see the module.
 
     Args:
-        found: Numbers of each repetition, shape (repetitions, ...); nan if one has none.
+        repetitions: Numbers of each repetition, shape (repetitions, ...); nan if one has none.
 
     Returns:
         Each of the shape of one repetition; nan where less than half of them have the number.
     """
-    n = np.isfinite(found).sum(0)
-    enough = n >= max(2, len(found) / 2)
+    n = np.isfinite(repetitions).sum(0)
+    enough = n >= max(2, len(repetitions) / 2)
     nothing = np.where(enough, 0.0, np.nan)
-    ordered = np.sort(np.where(np.isfinite(found), found, np.nan), axis=0)  # nan comes last
+    ordered = np.sort(
+        np.where(np.isfinite(repetitions), repetitions, np.nan), axis=0
+    )  # nan comes last
     k = np.maximum(1, (TAIL * (n + 1) + 1e-9).astype(int))
     low, high = (
-        np.take_along_axis(ordered, np.maximum(place, 0)[None], axis=0)[0] + nothing
-        for place in (k - 1, n - k)
+        np.take_along_axis(ordered, np.maximum(rank, 0)[None], axis=0)[0] + nothing
+        for rank in (k - 1, n - k)
     )
-    mean = np.where(np.isfinite(found), found, 0.0).sum(0) / np.maximum(n, 1)
+    mean = np.where(np.isfinite(repetitions), repetitions, 0.0).sum(0) / np.maximum(n, 1)
     return low, mean + nothing, high
 
 
 def excerpt(measurements: Measurements) -> Measurements:
     """At most about `MOST_ROWS` rows per table, and `MOST_BINS` conductances of tables of steps.
 
-    Of pulses, cycles and retention whole devices are kept, or whole ramps of one device, evenly
+    Of pulses, cycles and retention whole devices are taken, or whole ramps of one device, evenly
     chosen; of reads the first ones of every series.
     """
     return replace(
         measurements,
-        pulses=tuple(t.take(_kept(t.device * 2**20 + t.ramp)) for t in measurements.pulses),
-        cycles=tuple(t.take(_kept(t.device)) for t in measurements.cycles),
+        pulses=tuple(
+            t.take(_of_every_nth_group(t.device * 2**20 + t.ramp)) for t in measurements.pulses
+        ),
+        cycles=tuple(t.take(_of_every_nth_group(t.device)) for t in measurements.cycles),
         reads=tuple(_fewer_reads(t) for t in measurements.reads),
-        retention=tuple(t.take(_kept(t.device)) for t in measurements.retention),
+        retention=tuple(t.take(_of_every_nth_group(t.device)) for t in measurements.retention),
         steps=tuple(_fewer_bins(t) for t in measurements.steps),
     )
 
 
-def _kept(group: Ints) -> Mask:
-    """Which rows stay: those of every so many-th group."""
+def _of_every_nth_group(group: Ints) -> Mask:
+    """The rows of every n-th group, n such that about `MOST_ROWS` remain."""
     every = -(-len(group) // MOST_ROWS)
     if every <= 1:
         return np.ones(len(group), bool)

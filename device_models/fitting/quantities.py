@@ -9,24 +9,24 @@ from itertools import pairwise
 
 import numpy as np
 
+from ..units import MICROSIEMENS
 from .measurements import Cycles, Floats, Ints, Measurements, Retention, Written
 
 LEVELS = (0.05, 0.25, 0.5, 0.75, 0.95)
 QUANTILES = tuple(f"{100 * level:g} %" for level in LEVELS)
-MICROSIEMENS = "\N{MICRO SIGN}S"
 FEWEST = 20  # observations of which quantiles are taken
 MOST_LEVELS = 5  # groups of conductance of reads
 RANGES = 3  # of conductance, of steps and of retention
-SHARES = np.arange(1, 20) / 20  # equally probable steps that stand for a table of quantiles
+PROBABILITIES = np.arange(1, 20) / 20  # equally probable steps that stand for a table of quantiles
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Quantity:
-    """Some numbers that say how a measurement came out.
+class SummaryStatistics:
+    """A few numbers that describe one aspect of a measurement.
 
     Attributes:
         name: What it is.
-        kind: Table it is taken from.
+        kind: Field of `Measurements` it is taken from.
         unit: Of the numbers.
         labels: Name of each number, mostly `QUANTILES`.
         rows: Observations behind it.
@@ -41,7 +41,7 @@ class Quantity:
     numbers: Floats
 
 
-def summarise(measurements: Measurements, like: Measurements) -> list[Quantity]:
+def summarise(measurements: Measurements, like: Measurements) -> list[SummaryStatistics]:
     """Every quantity that `like` holds, of other measurements of the same experiments.
 
     Args:
@@ -51,11 +51,11 @@ def summarise(measurements: Measurements, like: Measurements) -> list[Quantity]:
     Returns:
         The same names in the same order for all measurements of one `like`.
     """
-    found = [q for sign in (1, -1) for q in _of_steps(measurements, like, sign)]
-    found += _of_cycles(Cycles.join(measurements.cycles))
-    found += _of_reads(measurements, like)
-    found += _of_retention(measurements, like)
-    return found + _of_written(Written.join(measurements.written))
+    statistics = [q for sign in (1, -1) for q in _of_steps(measurements, like, sign)]
+    statistics += _of_cycles(Cycles.join(measurements.cycles))
+    statistics += _of_reads(measurements, like)
+    statistics += _of_retention(measurements, like)
+    return statistics + _of_written(Written.join(measurements.written))
 
 
 def span(low: float, high: float) -> str:
@@ -74,18 +74,18 @@ def ranges(g: Floats, count: int) -> list[tuple[float, float]]:
     return [(float(a), float(b)) for a, b in pairwise(edges)]
 
 
-def _spread(name: str, kind: str, unit: str, values: Floats) -> Quantity:
+def _quantiles_of(name: str, kind: str, unit: str, values: Floats) -> SummaryStatistics:
     """The quantiles of some values."""
     nothing = np.full(len(LEVELS), np.nan)
     numbers = np.quantile(values, LEVELS) if len(values) else nothing
-    return Quantity(
+    return SummaryStatistics(
         name=name, kind=kind, unit=unit, labels=QUANTILES, rows=len(values), numbers=numbers
     )
 
 
-def _number(name: str, kind: str, label: str, rows: int, value: float) -> Quantity:
+def _number(name: str, kind: str, label: str, rows: int, value: float) -> SummaryStatistics:
     """A single number."""
-    return Quantity(
+    return SummaryStatistics(
         name=name, kind=kind, unit="", labels=(label,), rows=rows, numbers=np.array([value])
     )
 
@@ -96,77 +96,81 @@ def _number(name: str, kind: str, label: str, rows: int, value: float) -> Quanti
 def steps_of(measurements: Measurements, sign: int) -> tuple[Floats, Floats]:
     """Conductances before SET (sign +1) or RESET (-1) pulses, and the steps, siemens.
 
-    A table of step quantiles gives the steps of `SHARES` at each of its conductances.
+    A table of step quantiles gives the steps of `PROBABILITIES` at each of its conductances.
     """
     pulses = [t.take(t.polarity == sign) for t in measurements.pulses]
     g = [t.g_before_siemens for t in pulses]
     steps = [t.g_after_siemens - t.g_before_siemens for t in pulses]
     for table in measurements.steps:
         if table.polarity == sign:
-            drawn = [np.interp(SHARES, table.levels, dg) for dg in table.dg_siemens.T]
-            g.append(np.repeat(table.g_siemens, len(SHARES)))
+            drawn = [np.interp(PROBABILITIES, table.levels, dg) for dg in table.dg_siemens.T]
+            g.append(np.repeat(table.g_siemens, len(PROBABILITIES)))
             steps.append(np.concatenate(drawn))
     return np.concatenate([*g, np.empty(0)]), np.concatenate([*steps, np.empty(0)])
 
 
-def _of_steps(m: Measurements, like: Measurements, sign: int) -> list[Quantity]:
+def _of_steps(m: Measurements, like: Measurements, sign: int) -> list[SummaryStatistics]:
     """Steps in ranges of conductance, and where ramps end."""
     name = "SET" if sign > 0 else "RESET"
     g, steps = steps_of(m, sign)
-    found = [
-        _spread(f"{name} step at {span(a, b)}", "pulses", "S", steps[(g >= a) & (g <= b)])
+    statistics = [
+        _quantiles_of(f"{name} step at {span(a, b)}", "pulses", "S", steps[(g >= a) & (g <= b)])
         for a, b in ranges(steps_of(like, sign)[0], RANGES)
     ]
     ends = ramp_ends(m, sign)
     if len(ends) >= FEWEST:
-        found.append(_spread(f"conductance after a {name} ramp", "pulses", "S", ends))
-    return found
+        statistics.append(_quantiles_of(f"conductance after a {name} ramp", "pulses", "S", ends))
+    return statistics
 
 
 def ramp_ends(measurements: Measurements, sign: int) -> Floats:
     """Reading after the last pulse of each ramp of one polarity, siemens."""
-    found = [np.empty(0)]
+    ends = [np.empty(0)]
     for table in measurements.pulses:
         rows = table.take(np.lexsort((table.index, table.ramp, table.device)))
         last = np.ones(len(rows), bool)
         last[:-1] = (np.diff(rows.ramp) != 0) | (np.diff(rows.device) != 0)
-        found.append(rows.g_after_siemens[last & (rows.polarity == sign)])
-    return np.concatenate(found)
+        ends.append(rows.g_after_siemens[last & (rows.polarity == sign)])
+    return np.concatenate(ends)
 
 
 # --- cycles and writes ---------------------------------------------------------------------------
 
 
-def _of_cycles(table: Cycles) -> list[Quantity]:
+def _of_cycles(table: Cycles) -> list[SummaryStatistics]:
     """Levels, and how they change from one cycle of a device to its next."""
     if len(table) < FEWEST:
         return []
     order = np.lexsort((table.cycle, table.device))
     same = np.diff(table.device[order]) == 0
-    found = []
+    statistics = []
     for name, g in (("LRS", table.lrs_siemens[order]), ("HRS", table.hrs_siemens[order])):
-        found.append(_spread(name, "cycles", "S", g))
+        statistics.append(_quantiles_of(name, "cycles", "S", g))
         if same.sum() >= FEWEST:
             change = (g[1:] / g[:-1])[same]
-            found.append(_spread(f"{name} over that of the cycle before", "cycles", "", change))
-    return found
+            statistics.append(
+                _quantiles_of(f"{name} over that of the cycle before", "cycles", "", change)
+            )
+    return statistics
 
 
-def _of_written(table: Written) -> list[Quantity]:
-    """What verification left, and the share of stuck devices."""
-    found = []
+def _of_written(table: Written) -> list[SummaryStatistics]:
+    """What verification left, and the fraction of stuck devices."""
+    statistics = []
     aimed = np.isfinite(table.target_siemens)
     for target in np.unique(table.target_siemens[aimed])[:8]:
         rows = (table.target_siemens == target) & aimed
         if rows.sum() >= FEWEST:
             healthy = table.g_siemens[rows & (table.stuck == 0)]
             name = f"written to {span(float(target), float(target))}"
-            found.append(_spread(name, "written", "S", healthy))
+            statistics.append(_quantiles_of(name, "written", "S", healthy))
     if len(table) >= FEWEST:
         for name, sign in (("high", 1), ("low", -1)):
-            share = float(np.mean(table.stuck == sign))
-            found.append(_number(f"devices stuck {name}", "written", "share", len(table), share))
-    return found
+            fraction = float(np.mean(table.stuck == sign))
+            statistics.append(
+                _number(f"devices stuck {name}", "written", "share", len(table), fraction)
+            )
+    return statistics
 
 
 # --- reads ---------------------------------------------------------------------------------------
@@ -178,7 +182,7 @@ class Level:
 
     Attributes:
         name: The range.
-        series: Deviations of each series from its median, as shares of it, in order of the reads.
+        series: Deviations of each series from its median, relative to it, in order of the reads.
         dt_seconds: Interval of the reads of each series; nan if unknown.
     """
 
@@ -206,14 +210,14 @@ def read_levels(measurements: Measurements, like: Measurements) -> list[Level]:
 
 def _series(measurements: Measurements) -> list[tuple[Floats, float]]:
     """Readings and interval of each series."""
-    found = []
+    series = []
     for table in measurements.reads:
         start = np.flatnonzero(np.diff(table.series, prepend=-1) != 0)
         parts = np.split(table.g_siemens, start[1:])
-        found += (
+        series += (
             list(zip(parts, table.dt_seconds[start].tolist(), strict=True)) if len(start) else []
         )
-    return found
+    return series
 
 
 def autocorrelation(series: tuple[Floats, ...], lags: Ints) -> Floats:
@@ -228,18 +232,18 @@ def autocorrelation(series: tuple[Floats, ...], lags: Ints) -> Floats:
     """
     parts = [s - s.mean() for s in series]
     power = sum(float(s @ s) for s in parts) / max(sum(map(len, parts)), 1)
-    found = np.full(len(lags), np.nan)
+    correlation = np.full(len(lags), np.nan)
     for i, lag in enumerate(lags.tolist()):
         pairs = sum(max(len(s) - lag, 0) for s in parts)
         if pairs and power > 0.0:
-            found[i] = sum(float(s[lag:] @ s[: len(s) - lag]) for s in parts if len(s) > lag)
-            found[i] /= pairs * power
-    return found
+            correlation[i] = sum(float(s[lag:] @ s[: len(s) - lag]) for s in parts if len(s) > lag)
+            correlation[i] /= pairs * power
+    return correlation
 
 
-def _of_reads(m: Measurements, like: Measurements) -> list[Quantity]:
+def _of_reads(m: Measurements, like: Measurements) -> list[SummaryStatistics]:
     """Deviation from the median, difference of neighbours and their correlation, by level."""
-    found = []
+    statistics = []
     for level in read_levels(m, like):
         values = np.concatenate(level.series)
         if len(values) < FEWEST:
@@ -247,12 +251,12 @@ def _of_reads(m: Measurements, like: Measurements) -> list[Quantity]:
         change = np.concatenate([np.diff(s) for s in level.series])
         lag = float(autocorrelation(level.series, np.array([1]))[0])
         at = f"read at {level.name}"
-        found += [
-            _spread(f"{at} over its median, less 1", "reads", "", values),
-            _spread(f"{at}, relative change to the next", "reads", "", change),
+        statistics += [
+            _quantiles_of(f"{at} over its median, less 1", "reads", "", values),
+            _quantiles_of(f"{at}, relative change to the next", "reads", "", change),
             _number(f"{at}, autocorrelation", "reads", "lag 1", len(values), lag),
         ]
-    return found
+    return statistics
 
 
 # --- retention -----------------------------------------------------------------------------------
@@ -272,7 +276,7 @@ def drifts(
         inside each range. Times of one tenth of a decade are one.
     """
     table, by = Retention.join(measurements.retention), Retention.join(like.retention)
-    found = []
+    groups = []
     kelvin = np.where(np.isfinite(by.temperature_kelvin), by.temperature_kelvin, 0.0)
     tenth = np.round(10.0 * np.log10(np.maximum(by.time_seconds, 1e-12)))
     change = table.g_siemens - table.initial_siemens
@@ -285,19 +289,19 @@ def drifts(
             for slot in np.unique(tenth[within & (by.time_seconds > 0.0)]):
                 rows = within & (tenth == slot)
                 seconds = float(np.median(by.time_seconds[rows]))
-                found.append((span(a, b) + at, seconds, (a, b), change[rows]))
-    return found
+                groups.append((span(a, b) + at, seconds, (a, b), change[rows]))
+    return groups
 
 
-def _of_retention(m: Measurements, like: Measurements) -> list[Quantity]:
+def _of_retention(m: Measurements, like: Measurements) -> list[SummaryStatistics]:
     """The change after the shortest, a middle and the longest time, by range."""
     groups: dict[str, list[tuple[float, Floats]]] = {}
     for name, seconds, _, change in drifts(m, like):
         if len(change) >= FEWEST:
             groups.setdefault(name, []).append((seconds, change))
-    found = []
+    statistics = []
     for name, times in groups.items():
         for k in sorted({0, len(times) // 2, len(times) - 1}):
             title = f"change {times[k][0]:.3g} s after a write to {name}"
-            found.append(_spread(title, "retention", "S", times[k][1]))
-    return found
+            statistics.append(_quantiles_of(title, "retention", "S", times[k][1]))
+    return statistics

@@ -1,4 +1,4 @@
-"""What a fit found: a device, how sure each number is, and where it came from."""
+"""The result of a fit: a device, and the interval and source of each of its numbers."""
 
 from dataclasses import dataclass, field
 from typing import Literal
@@ -10,7 +10,7 @@ Status = Literal["measured", "literature", "assumed"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Estimate:
+class ParameterEstimate:
     """One parameter of the device.
 
     Attributes:
@@ -19,7 +19,7 @@ class Estimate:
         low: Lower end of the 95 % interval; the value itself where nothing was measured.
         high: Upper end.
         unit: SI unit, or '' for a plain number.
-        status: Whether files informed it, or the preset's value was kept and why.
+        status: Whether files informed it, or the preset's value was used and why.
         source: One line for the device file: files, rows and devices used, or the preset's source.
         devices: How many devices informed it.
         rows: How many observations.
@@ -38,7 +38,7 @@ class Estimate:
 
 @dataclass(frozen=True, kw_only=True)
 class Candidate:
-    """One step model in the choice by held-out likelihood.
+    """One step model in the comparison by held-out likelihood.
 
     Attributes:
         name: Registered model.
@@ -55,19 +55,19 @@ class Candidate:
 
 @dataclass(frozen=True, kw_only=True)
 class Fit:
-    """The outcome of `xbar fit`.
+    """The result of `xbar fit`.
 
     Attributes:
         model: The device, ready for `xbar train`; its `sources` carry status and source.
         estimates: One per number of the model, in the order of its fields.
         candidates: Step models tried, best first; empty without pulse data.
         measurements: What was fitted.
-        warnings: What a reader must know: not identifiable, preset kept, model fails where.
-        draws: Joint draws of the parameters, one dictionary per estimator, as `Part.draws`.
+        warnings: What the user must know: not identifiable, preset kept, model fails where.
+        draws: Joint draws of the parameters, one dictionary per estimator, as `ParameterSet.draws`.
     """
 
     model: DeviceModel
-    estimates: tuple[Estimate, ...]
+    estimates: tuple[ParameterEstimate, ...]
     candidates: tuple[Candidate, ...]
     measurements: Measurements
     warnings: tuple[str, ...]

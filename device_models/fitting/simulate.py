@@ -1,7 +1,7 @@
 """The same experiments as those measured, on simulated devices: what a fitted model predicts.
 
 Every simulated table has the rows of a measured one: the same devices (newly made), runs of pulses,
-starting conductances, intervals of reads and times of retention. What a file does not tell is
+starting conductances, intervals of reads and times of retention. What a file does not state is
 assumed: no device time passes between a pulse and its readings, and reads without a time are one
 second apart.
 """
@@ -31,7 +31,7 @@ from .measurements import (
     Written,
 )
 
-LONGEST_RUN = 250  # pulses; a longer ramp starts anew at its measured conductance
+LONGEST_RUN = 250  # pulses; a longer ramp restarts at its measured conductance
 UNKNOWN_INTERVAL_SECONDS = 1.0  # between reads of a file without times
 LONG_SERIES = 2000  # reads, beyond which the slow part is filtered and not stepped
 TABLE_DRAWS = 2000  # pulses per table of step quantiles, at least 20 per conductance
@@ -90,7 +90,7 @@ class _Bench:
     def runs(self, device: Ints, g_siemens: Floats) -> DeviceState:
         """Healthy devices, one per run, at a conductance and long after their last pulse.
 
-        A device that is measured in several runs brings the same traits to each.
+        A device that is measured in several runs has the same traits in each.
         """
         fresh = self.model.manufacture((1, len(device)), generator=self.generator)
         where = torch.from_numpy(device)
@@ -98,7 +98,7 @@ class _Bench:
         g = torch.from_numpy(g_siemens).to(fresh.g.dtype)[None]
         return DeviceState(g, traits, fresh.dynamics)
 
-    def settled(self, state: DeviceState) -> DeviceState:
+    def compensated(self, state: DeviceState) -> DeviceState:
         """The state whose conductance now, with its slow parts, is `state.g`."""
         wanted, now = state.g, state
         for _ in range(5):
@@ -120,18 +120,18 @@ def _pulses(bench: _Bench, table: Pulses) -> Pulses:
     """Runs of pulses, free-running from their first measured conductance."""
     order = np.lexsort((table.index, table.ramp, table.device))
     sorted_table = table.take(order)
-    run, start, place = _runs_of(sorted_table)
+    run, start, index = _runs_of(sorted_table)
     state = bench.runs(sorted_table.device[start], sorted_table.g_before_siemens[start])
     if "g_low" in state.traits:  # or the first pulse would carry it there
         low, high = state.traits["g_low"], state.traits["g_high"]
         state = state._replace(g=torch.minimum(torch.maximum(state.g, low), high))
-    state = bench.settled(state)
+    state = bench.compensated(state)
     polarity = torch.from_numpy(sorted_table.polarity[start])[None]
     last = np.append(start[1:], len(run)) - 1
-    length = torch.from_numpy(place[last] + 1)[None]
+    length = torch.from_numpy(index[last] + 1)[None]
     everywhere = torch.ones_like(polarity, dtype=torch.bool)
     before, after = (torch.empty(len(table), dtype=state.g.dtype) for _ in range(2))
-    for k, rows in enumerate(_by_place(place)):
+    for k, rows in enumerate(_by_index(index)):
         where = torch.from_numpy(run[rows])
         before[rows] = bench.model.conductance(state)[0, where].to(before.dtype)
         counts = torch.where(length > k, polarity, 0)
@@ -145,7 +145,7 @@ def _pulses(bench: _Bench, table: Pulses) -> Pulses:
 
 
 def _runs_of(table: Pulses) -> tuple[Ints, Index, Ints]:
-    """Run of each row, first row of each run, and place of each row in its run, from 0."""
+    """Run of each row, first row of each run, and index of each row in its run, from 0."""
     _, ramp_start, ramp = _groups(table.device, table.ramp)
     part = (table.index - table.index[ramp_start][ramp]) // LONGEST_RUN
     _, start, run = _groups(ramp, part)
@@ -161,10 +161,10 @@ def _groups(*keys: Ints) -> tuple[int, Index, Ints]:
     return int(new.sum()), np.flatnonzero(new), np.cumsum(new) - 1
 
 
-def _by_place(place: Ints) -> Iterator[Index]:
-    """The rows at place 0, those at place 1, ..., up to the last place."""
-    order = np.argsort(place, kind="stable")
-    yield from np.split(order, np.cumsum(np.bincount(place, minlength=1))[:-1])
+def _by_index(index: Ints) -> Iterator[Index]:
+    """The rows of index 0, those of index 1, ..., up to the last index."""
+    order = np.argsort(index, kind="stable")
+    yield from np.split(order, np.cumsum(np.bincount(index, minlength=1))[:-1])
 
 
 def _shares_reading(table: Pulses, run: Ints) -> NDArray[np.bool_]:
@@ -178,8 +178,8 @@ def _shares_reading(table: Pulses, run: Ints) -> NDArray[np.bool_]:
 def _step_table(bench: _Bench, table: StepTable) -> StepTable:
     """Quantiles of the step, from pulses of one device at each conductance.
 
-    A device that brings the tables of a measured one is pulsed at the same places of its own range,
-    and not read: its steps were differences of readings and hold their noise.
+    A device with the tables of a measured one is pulsed at the same positions in its own range,
+    and not read: its steps were differences of readings and contain their noise.
     """
     bins = len(table.g_siemens)
     draws = max(20, TABLE_DRAWS // bins)
@@ -202,10 +202,10 @@ def _step_table(bench: _Bench, table: StepTable) -> StepTable:
 def _cycles(bench: _Bench, table: Cycles) -> Cycles:
     """Open-loop levels after a full SET and a full RESET, of devices that keep their traits.
 
-    A level is a reading already: it was fitted to readings and holds their noise.
+    A level is a reading already: it was fitted to readings and contains their noise.
     """
     shape = (1, len(table))
-    model, found = bench.model, list[Floats]()
+    model, levels = bench.model, list[Floats]()
     where = torch.from_numpy(table.device)
     traits = {name: trait[:, where] for name, trait in bench.devices.traits.items()}
     for sign in (1, -1):
@@ -213,8 +213,8 @@ def _cycles(bench: _Bench, table: Cycles) -> Cycles:
             g = open_loop.full_level(model, sign, shape, traits, generator=bench.generator)
         else:
             g = torch.full(shape, model.g_max_siemens if sign > 0 else model.g_min_siemens)
-        found.append(_or_stuck(bench, where, g).flatten().double().numpy())
-    return replace(table, lrs_siemens=found[0], hrs_siemens=found[1])
+        levels.append(_or_stuck(bench, where, g).flatten().double().numpy())
+    return replace(table, lrs_siemens=levels[0], hrs_siemens=levels[1])
 
 
 def _or_stuck(bench: _Bench, where: Tensor, g: Tensor) -> Tensor:
@@ -226,7 +226,7 @@ def _or_stuck(bench: _Bench, where: Tensor, g: Tensor) -> Tensor:
 
 
 def _written(bench: _Bench, table: Written) -> Written:
-    """Writes with verification that leave the model's spread; stuck devices stay where they are."""
+    """Writes with verification that leave the model's spread; stuck devices do not move."""
     known = np.isfinite(table.target_siemens)
     g = torch.from_numpy(np.where(known, table.target_siemens, table.g_siemens)).float()[None]
     if isinstance(bench.model, Pulsed):
@@ -253,8 +253,8 @@ def _reads(bench: _Bench, table: Reads) -> Reads:
     dt = np.where(np.isfinite(dt) & (dt > 0.0), dt, UNKNOWN_INTERVAL_SECONDS)
     state = bench.runs(table.device, level[series])
     if "slow" in state.dynamics:
-        place = np.arange(len(table)) - start[series]
-        state.dynamics["slow"] = _slow(bench, series, place, dt, even=True)
+        index = np.arange(len(table)) - start[series]
+        state.dynamics["slow"] = _slow(bench, series, index, dt, even=True)
     return replace(table, g_siemens=bench.read(bench.model.conductance(state)))
 
 
@@ -268,7 +268,7 @@ def _retention(bench: _Bench, table: Retention) -> Retention:
     began = np.where(first, rows.time_seconds[start], 0.0)
     kelvin = rows.temperature_kelvin[start]
     state = bench.runs(rows.device[start], rows.initial_siemens[start])
-    state = bench.settled(_aged(bench, state, began, kelvin))
+    state = bench.compensated(_aged(bench, state, began, kelvin))
     initial = bench.read(bench.model.conductance(state))
     many = torch.from_numpy(write)
     later = DeviceState(
@@ -280,8 +280,8 @@ def _retention(bench: _Bench, table: Retention) -> Retention:
     if "slow" in later.dynamics:
         dt = np.diff(rows.time_seconds, prepend=0.0)
         dt[start] = rows.time_seconds[start] - began
-        place = np.arange(len(rows)) - start[write]
-        slow = _slow(bench, write, place, dt, first=state.dynamics["slow"][:, 0])
+        index = np.arange(len(rows)) - start[write]
+        slow = _slow(bench, write, index, dt, first=state.dynamics["slow"][:, 0])
         later.dynamics["slow"] = slow
     g = bench.read(bench.model.conductance(later))
     g[start[first]] = initial[first]
@@ -304,14 +304,14 @@ def _aged(bench: _Bench, state: DeviceState, seconds: Floats, kelvin: Floats) ->
     kick = state.dynamics["kick"]
     if not kick.any():  # newly made: every write draws its own
         tail = model.relax_tail_sigma
-        kick = physics.draw_kicks(kick.shape, tail, generator=bench.generator)
+        kick = physics.draw_relaxation(kick.shape, tail, generator=bench.generator)
     return state._replace(dynamics=state.dynamics | {"since_seconds": since, "kick": kick})
 
 
 def _slow(
     bench: _Bench,
     run: Ints,
-    place: Ints,
+    index: Ints,
     dt: Floats,
     *,
     first: Tensor | None = None,
@@ -322,7 +322,7 @@ def _slow(
     Args:
         bench: Its model has slow noise.
         run: Run of each row; rows are sorted by run.
-        place: Place of each row in its run, from 0.
+        index: Index of each row in its run, from 0.
         dt: Seconds since the row before, shape (rows,).
         first: Fluctuation `dt` before the first row of each run, shape (components, runs); drawn
             if None.
@@ -335,14 +335,14 @@ def _slow(
     z = torch.randn((len(times), len(run)), generator=bench.generator).double().numpy()
     rho = np.exp(-dt / np.array(times)[:, None])
     if first is None:
-        rho[:, place == 0] = 0.0
+        rho[:, index == 0] = 0.0
     x = np.sqrt(1.0 - rho**2) * z
     if first is not None:
-        x[:, place == 0] += (rho * first.double().numpy()[:, run])[:, place == 0]
-    if even and int(place.max(initial=0)) >= LONG_SERIES:
+        x[:, index == 0] += (rho * first.double().numpy()[:, run])[:, index == 0]
+    if even and int(index.max(initial=0)) >= LONG_SERIES:
         _filter(x, run, rho)
     else:
-        for k, rows in enumerate(_by_place(place)):
+        for k, rows in enumerate(_by_index(index)):
             if k:
                 x[:, rows] += rho[:, rows] * x[:, rows - 1]
     return torch.from_numpy(x).float()[:, None]

@@ -1,9 +1,9 @@
 """Tables of text with a header row: the columns that a reader asks for, as numpy arrays.
 
-Cells are separated by commas, semicolons or tabs (the header tells), in a file without a header
-also by blanks; blank cells and `nan`, `na`, `n/a`, `null`, `none`, `-` are nan; rows that begin with
-`#` are comments, and `# name = value` above the header is a setting. Ragged rows and cells that are
-no numbers are refused with their place.
+Cells are separated by commas, semicolons or tabs (by the header), in a file without a header also
+by blanks; blank cells and `nan`, `na`, `n/a`, `null`, `none`, `-` are nan; rows that begin with `#`
+are comments, and `# name = value` above the header is a setting. Ragged rows and cells that are no
+numbers are refused with row and column.
 """
 
 import csv
@@ -35,7 +35,7 @@ class Names(NamedTuple):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Table:
+class FileTable:
     """The columns of one file.
 
     Attributes:
@@ -67,12 +67,12 @@ class Table:
         raise DataError(f"{self.path}: row {self.rows[index]}, column {column!r}: {text}")
 
     def need(self, column: str, takes: str) -> Floats:
-        """A column of numbers that the format cannot do without; `takes` says what it has."""
+        """A column of numbers that the format cannot do without; `takes` lists what it has."""
         self.demand(column, takes)
         return self.numbers[column]
 
     def demand(self, column: str, takes: str) -> None:
-        """Raise DataError if the file lacks a column; `takes` says what its format has."""
+        """Raise DataError if the file lacks a column; `takes` lists what its format has."""
         if column in self.header:
             return
         near = did_you_mean(column, self.ignored).replace("did you mean", "is it")
@@ -100,7 +100,7 @@ def read_table(
     texts: Collection[str] = (),
     skip: int = 0,
     names: Sequence[str] = (),
-) -> Table:
+) -> FileTable:
     """Read the columns of one file.
 
     Args:
@@ -133,7 +133,7 @@ def read_table(
 
 
 def _header_index(block: Sequence[str], skip: int, settings: dict[str, str]) -> int:
-    """Index of the header among the first rows; settings above it are kept."""
+    """Index of the header among the first rows; settings above it are collected."""
     for i, line in enumerate(block):
         if line.lstrip().startswith("#"):
             settings.update(SETTING.findall(line))
@@ -190,7 +190,7 @@ class _Parser:
     numbers: dict[str, int]
     texts: dict[str, int]
     rows: list[Ints] = field(default_factory=list)
-    found: dict[str, list[Floats]] = field(default_factory=dict)
+    blocks: dict[str, list[Floats]] = field(default_factory=dict)
     codes: dict[str, list[Ints]] = field(default_factory=dict)
     books: dict[str, "_Book"] = field(default_factory=dict)
 
@@ -208,11 +208,11 @@ class _Parser:
         columns = list(zip(*cells, strict=True))
         self.rows.append(numbers)
         for name, i in self.numbers.items():
-            self.found.setdefault(name, []).append(self._floats(columns[i], name, numbers))
+            self.blocks.setdefault(name, []).append(self._floats(columns[i], name, numbers))
         for name, i in self.texts.items():
             book = self.books.setdefault(name, _Book())
-            found = np.fromiter(map(book.__getitem__, columns[i]), np.int64, len(cells))
-            self.codes.setdefault(name, []).append(found)
+            codes = np.fromiter(map(book.__getitem__, columns[i]), np.int64, len(cells))
+            self.codes.setdefault(name, []).append(codes)
 
     def _cells(self, first_row: int, block: Sequence[str]) -> list[list[str]]:
         """The cells of some rows; a blank row has none."""
@@ -234,15 +234,15 @@ class _Parser:
 
     def _refuse_ragged(self, cells: Sequence[Sequence[str]], numbers: Ints) -> None:
         """Name the first row with too few or too many cells."""
-        for row, found in zip(numbers, cells, strict=True):
-            if len(found) == len(self.header):
+        for row, row_cells in zip(numbers, cells, strict=True):
+            if len(row_cells) == len(self.header):
                 continue
             hint = ""
-            if self.mark == "," and len(found) > len(self.header):
+            if self.mark == "," and len(row_cells) > len(self.header):
                 hint = " (decimal commas? write 0.1, not 0,1)"
             raise DataError(
-                f"{self.path}: row {row}, column {min(len(found), len(self.header)) + 1}: "
-                f"{len(found)} cells, the header in row {self.header_row} has "
+                f"{self.path}: row {row}, column {min(len(row_cells), len(self.header)) + 1}: "
+                f"{len(row_cells)} cells, the header in row {self.header_row} has "
                 f"{len(self.header)}{hint}; nothing was read"
             )
 
@@ -256,11 +256,11 @@ class _Parser:
             return np.array([float(cell) if cell else math.nan for cell in cells], np.float64)
         except ValueError:
             pass
-        places = enumerate(cells)
-        return np.array([self._float(cell, name, rows[i]) for i, cell in places], np.float64)
+        indexed = enumerate(cells)
+        return np.array([self._float(cell, name, rows[i]) for i, cell in indexed], np.float64)
 
     def _float(self, cell: str, name: str, row: int) -> float:
-        """One cell as a number, or an error with its place."""
+        """One cell as a number, or an error with row and column."""
         text = cell.strip()
         if text.lower() in NO_NUMBER:
             return math.nan
@@ -275,18 +275,18 @@ class _Parser:
                 ) from None
             raise DataError(f"{where} is not a number; nothing was read") from None
 
-    def table(self, settings: dict[str, str]) -> Table:
-        """What was found."""
+    def table(self, settings: dict[str, str]) -> FileTable:
+        """The columns of all rows."""
         if not self.rows:
             row = f"row {self.header_row}, the header, is the last one"
             raise DataError(f"{self.path}: {row}: there are no values; nothing was read")
         known = {*self.numbers, *self.texts}
-        return Table(
+        return FileTable(
             path=self.path,
             header=self.header,
             header_row=self.header_row,
             rows=np.concatenate(self.rows),
-            numbers={name: np.concatenate(parts) for name, parts in self.found.items()},
+            numbers={name: np.concatenate(parts) for name, parts in self.blocks.items()},
             texts={
                 name: Names(np.concatenate(parts), self.books[name].names())
                 for name, parts in self.codes.items()

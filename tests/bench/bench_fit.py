@@ -1,5 +1,5 @@
 # ruff: noqa: T201  # it talks on the terminal
-"""Time and peak memory of `xbar fit` on a neutral CSV of a million rows.
+"""Time and peak memory of `xbar fit` on a generic CSV of a million rows.
 
     .venv/bin/python tests/bench/bench_fit.py [ROWS]
 
@@ -21,7 +21,7 @@ HELPERS = Path(__file__).parents[1] / "helpers"
 
 
 def write_csv(path: Path, rows: int) -> None:
-    """A neutral CSV of trains simulated with the shipped oxide."""
+    """A generic CSV of trains simulated with the shipped oxide."""
     sys.path.insert(0, str(HELPERS))
     import torch
     from xbar_synthetic import trains, truth

@@ -10,11 +10,12 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from crossbar.datasets import fashion_mnist
+from crossbar.datasets import load_dataset
 from crossbar.datasets.encode import Data
 from crossbar.experiment import builder
 from crossbar.experiment.config import Training
-from crossbar.snn.encodings.latency import Events, latency_code
+from crossbar.snn.encodings.events import Events
+from crossbar.snn.encodings.latency import latency_code
 from crossbar.snn.network import Network
 from crossbar.synapses.optimizers import Sgd
 from device_models.errors import DataError
@@ -49,12 +50,11 @@ class Arrays(NamedTuple):
 def images() -> Arrays:
     """Fashion-MNIST, or random images as bright as it where there is none."""
     try:
-        found = fashion_mnist.load(notice=lambda text: print(text, file=sys.stderr))
+        found = load_dataset("fashion_mnist", notice=lambda text: print(text, file=sys.stderr))
     except DataError as reason:
         print(f"{reason}\nthe benchmark goes on with synthetic images", file=sys.stderr)
         return synthetic_images(20_000)
-    parts = found.train_images, found.train_labels, found.test_images, found.test_labels
-    return Arrays(*parts, f"Fashion-MNIST ({found.origin})")
+    return Arrays(*found.train, *found.test, f"Fashion-MNIST ({found.origin})")
 
 
 def synthetic_images(count: int) -> Arrays:
@@ -78,6 +78,8 @@ def fashion(hidden: int = 100, samples: int = 60_000) -> Workload:
         found.train_labels[:samples].astype(np.int64),
         latency_code(found.test_images[:samples], steps=network.steps),
         found.test_labels[:samples].astype(np.int64),
+        class_names(network),
+        found.train_images.shape[1:],
     )
     return Workload(f"784-{hidden}-10 x 100", network, data, 0.01, found.origin)
 
@@ -95,7 +97,13 @@ def audio(samples: int = 1024, hidden: int = 200, *, recurrent: bool = False) ->
     )
     train, test = recordings(network, samples, 0), recordings(network, samples // 4, 1)
     name = f"{'recurrent ' * recurrent}700-{hidden}-20 x 100"
-    return Workload(name, network, Data(*train, *test), 0.001, f"synthetic, {SPIKES} spikes each")
+    data = Data(*train, *test, class_names(network), (network.inputs,))
+    return Workload(name, network, data, 0.001, f"synthetic, {SPIKES} spikes each")
+
+
+def class_names(network: Network) -> tuple[str, ...]:
+    """Numbers."""
+    return tuple(map(str, range(network.classes)))
 
 
 def recordings(network: Network, count: int, seed: int) -> tuple[Events, np.ndarray]:
@@ -145,7 +153,7 @@ def settled(work: Workload, batches: int = 60) -> tuple[np.ndarray, ...]:
     trainer.start()
     for _ in trainer.run_epoch():
         pass
-    return tuple(layer.effective().weights for layer in trainer.layers)
+    return tuple(trainer.weights())
 
 
 def batches(samples: int, seed: int) -> Iterator[np.ndarray]:

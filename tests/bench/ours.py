@@ -13,8 +13,8 @@ from crossbar.experiment import builder
 from crossbar.experiment.config import Training
 from crossbar.experiment.trainer import Progress, Trainer
 from crossbar.snn.engines.events import BatchResult, Engine
+from crossbar.synapses.effective import EffectiveWeights
 from crossbar.synapses.optimizers import Sgd
-from crossbar.synapses.synapses import EffectiveWeights
 from device_models.model import DeviceModel
 from device_models.presets import load_device
 
@@ -73,7 +73,7 @@ def unpulsed(
 ) -> Callable[[], int]:
     """What runs one batch forward and back, and sends no pulse."""
     made = trainer(work, weights, device, threads)
-    layers = [layer.effective() for layer in made.layers]
+    layers = made.effective()
     engine, data = Engine(work.network, tile_rows=128, threads=threads), work.data
     order = batches(len(data.train_labels), seed=0)
 
@@ -90,7 +90,7 @@ def inferring(
 ) -> Callable[[], int]:
     """What runs a batch of test samples."""
     made = trainer(work, weights, device, threads)
-    layers = [layer.effective() for layer in made.layers]
+    layers = made.effective()
     engine, data = Engine(work.network, tile_rows=128, threads=threads), work.data
     order = batches(len(data.test_labels), seed=0)
 

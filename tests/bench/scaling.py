@@ -7,7 +7,7 @@ import ours
 from data import BATCH, Workload, fashion, settled
 from rounds import Entry, Pace, round_robin, spread
 
-from crossbar.snn.encodings.latency import Events
+from crossbar.snn.encodings.events import Events
 from crossbar.snn.engines.events import Engine
 from crossbar.snn.network import Network, initial_weights
 

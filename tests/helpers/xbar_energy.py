@@ -5,10 +5,10 @@ import dataclasses
 import numpy as np
 
 from crossbar.energy.activity import Activity, LayerActivity
-from crossbar.energy.chip import Chip
+from crossbar.energy.chip import ChipSpec
 from crossbar.energy.costs import ENTRIES, Cost, Costs
 from crossbar.energy.counts import RunCounts, WriteCounts
-from crossbar.snn.encodings.latency import Events
+from crossbar.snn.encodings.events import Events
 
 MS = 2.0**-10  # seconds: a thousandth that is exact in binary
 
@@ -70,6 +70,7 @@ def toy_run(activity=None, **changes):
         v_read_volts=32.0,
         t_read_seconds=MS,
         pulse_seconds=MS,
+        endurance_pulses=None,
         tile_rows=4,
         tile_columns=4,
         adc_bits=None,
@@ -93,7 +94,7 @@ def toy_chip(**changes):
         "buffer_bytes": 4,
         "write_volts": 2.0,
     }
-    return Chip(**plain | changes)
+    return ChipSpec(**plain | changes)
 
 
 TOY_PRICES = {

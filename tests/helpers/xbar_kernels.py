@@ -8,7 +8,7 @@ from torch.testing import assert_close
 from xbar_training import margins
 
 from crossbar.snn import kernels, reference
-from crossbar.snn.encodings.latency import Events
+from crossbar.snn.encodings.events import Events
 from crossbar.snn.engines.buffers import (
     aligned,
     constants,
@@ -20,7 +20,7 @@ from crossbar.snn.engines.buffers import (
 )
 from crossbar.snn.kernels import counter_rng
 from crossbar.snn.network import Network
-from crossbar.synapses.synapses import EffectiveWeights
+from crossbar.synapses.effective import EffectiveWeights
 
 
 class Case(NamedTuple):

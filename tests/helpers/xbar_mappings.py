@@ -5,6 +5,7 @@ import torch
 from crossbar.array.tile import Tiling
 from crossbar.boards.simulated import SimulatedBoard
 from crossbar.mappings import MAPPINGS
+from crossbar.synapses.effective import effective_weights
 from crossbar.synapses.synapses import Synapses
 from crossbar.wires.array import WiredArray
 
@@ -23,8 +24,7 @@ IDS = [f"{name} {signs}" for name, signs in CASES]
 def mapping_of(name, signs="bound", *, outputs=OUTPUTS, w_max=W_MAX, tile_columns=3, **options):
     """A mapping by name, for rows of some signs."""
     rows = SIGNS[signs] if isinstance(signs, str) else signs
-    unit = (G_MAX - G_MIN) / w_max
-    kind = MAPPINGS[name]
+    unit, kind = (G_MAX - G_MIN) / w_max, MAPPINGS[name]
     return kind(rows, outputs, unit, G_MIN, G_MAX, tile_columns, kind.Options(**options))
 
 
@@ -42,4 +42,9 @@ def layer_on(model, mapping, *, wires=None, seed=0):
         model, Tiling(*shape, *tile), mapping.selected(), v_read_volts=0.2, t_read_seconds=1e-7,
         seed=seed, place=0, wired=None if wires is None else WiredArray(shape, tile, wires),
     )  # fmt: skip
-    return Synapses(mapping, board)
+    return Synapses(mapping, board, model)
+
+
+def effective(layer):
+    """What the emulator knows of a layer on a board of its own."""
+    return effective_weights(layer.mapping, layer.board.effective())

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from xbar_training import fashion, synthetic, trainer_of
 
-from cli.train import settings
+from cli.train import read_settings
 from crossbar.boards.simulated import SimulatedBoard
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "replay.json"
@@ -49,31 +49,34 @@ CASES = {  # name -> settings as they are typed; those of `SMALL` come first
 
 def machine() -> dict[str, str]:
     """What the bits depend on."""
-    flags = Path("/proc/cpuinfo").read_text().partition("flags")[2].splitlines()[0]
-    vectors = " ".join(name for name in ("avx2", "avx512f", "fma") if f" {name} " in f"{flags} ")
+    lines = Path("/proc/cpuinfo").read_text().splitlines()
+    facts = dict(line.split(":", 1) for line in lines if ":" in line)
+    named = {name.strip(): value.strip() for name, value in facts.items()}
+    processor = " ".join(named.get(name, "") for name in ("model name", "cpu family", "model"))
+    digest = hashlib.sha256(named.get("flags", "").encode()).hexdigest()[:8]
     versions = {"torch": torch.__version__, "numba": numba.__version__, "numpy": np.__version__}
-    return {"machine": platform.machine(), "vectors": vectors} | versions
+    return {"machine": platform.machine(), "processor": processor, "flags": digest} | versions
 
 
 def replay(name):
     """What one run did: a digest of all pulses of each array, losses, digest of predictions."""
     pulses = {}
-    send = SimulatedBoard.pulse_devices
+    send = SimulatedBoard.pulse
 
-    def noted(board, sent):
+    def noted(board, batch, shape=None):
         sums, count = pulses.setdefault(board._place, (hashlib.sha256(), [0]))
-        order = np.argsort(sent.where, kind="stable")
-        where, counts = sent.where[order], sent.counts[order]
-        for array in (where[counts != 0], counts[counts != 0]):
+        order = np.argsort(batch.device, kind="stable")
+        device, counts = batch.device[order], batch.count[order]
+        for array in (device[counts != 0], counts[counts != 0]):
             sums.update(np.ascontiguousarray(array, np.int32).tobytes())
         count[0] += 1
-        return send(board, sent)
+        return send(board, batch, shape)
 
-    SimulatedBoard.pulse_devices = noted
+    SimulatedBoard.pulse = noted
     try:
-        trainer = run(settings(SMALL | CASES[name], None), name)
+        trainer = run(read_settings(SMALL | CASES[name], None), name)
     finally:
-        SimulatedBoard.pulse_devices = send
+        SimulatedBoard.pulse = send
     predictions = trainer.recorded()[0].predictions.astype(np.int64)
     return {
         "pulses": [[count[0], sums.hexdigest()] for _, (sums, count) in sorted(pulses.items())],

@@ -13,7 +13,7 @@ from device_models.fitting.events import reads_table
 from device_models.fitting.measurements import Cycles, Measurements, Pulses, Retention, Written
 from device_models.model import DeviceState
 from device_models.open_loop import full_level
-from device_models.physics import draw_kicks
+from device_models.physics import draw_relaxation
 from device_models.presets import load_device
 
 COLD = {"read_floor": 0.0, "read_fraction": 0.0}
@@ -67,11 +67,11 @@ def trains(model, generator, *, devices=20, pulses=60, ramps=2):
 def placed(model, generator, levels, each):
     """`each` devices at every one of some conductances, just pulsed: (1, levels x each)."""
     g = torch.tensor(np.repeat(levels, each), dtype=torch.float32)[None, :]
-    made = model.manufacture(tuple(g.shape), generator=generator)
-    dynamics = dict(made.dynamics)
+    devices = model.manufacture(tuple(g.shape), generator=generator)
+    dynamics = dict(devices.dynamics)
     if "kick" in dynamics:
-        dynamics["kick"] = draw_kicks(g.shape, model.relax_tail_sigma, generator=generator)
-    return DeviceState(g, made.traits, dynamics)
+        dynamics["kick"] = draw_relaxation(g.shape, model.relax_tail_sigma, generator=generator)
+    return DeviceState(g, devices.traits, dynamics)
 
 
 def repeated_reads(model, generator, *, levels, each=4, reads=400, dt_seconds=0.01):
@@ -110,9 +110,9 @@ def retention(model, generator, *, levels, each=200, seconds=(1e-2, 1.0, 1e2, 1e
 
 def cycles(model, generator, *, devices=50, each=10):
     """Full SET and RESET of every device, open loop, read noise left out."""
-    made = model.manufacture((devices, 1), generator=generator).traits
+    traits = model.manufacture((devices, 1), generator=generator).traits
     up, down = (
-        full_level(model, sign, (devices, each), made, generator=generator).numpy()
+        full_level(model, sign, (devices, each), traits, generator=generator).numpy()
         for sign in (1, -1)
     )
     return Cycles(
@@ -125,7 +125,7 @@ def cycles(model, generator, *, devices=50, each=10):
 
 
 def written(model, generator, *, targets, each=200, high_share=0.0, high_siemens=0.0):
-    """Devices after a write with verification; a share of them is stuck high."""
+    """Devices after a write with verification; a fraction of them is stuck high."""
     target = torch.tensor(np.repeat(targets, each), dtype=torch.float64)
     sigma = model.verified_sigma_siemens(target)
     g = target + sigma * torch.randn(target.shape, generator=generator)

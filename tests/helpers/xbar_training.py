@@ -2,14 +2,16 @@
 
 import dataclasses
 import functools
+import os
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
-from crossbar.datasets import fashion_mnist
+from crossbar.datasets import load_dataset
 from crossbar.datasets.encode import Data
-from crossbar.datasets.locate import Surroundings
+from crossbar.datasets.locate import Environment
 from crossbar.experiment import builder
 from crossbar.experiment.config import Training
 from crossbar.snn import reference
@@ -22,6 +24,7 @@ from device_models.presets import load_device
 # A membrane this close to the threshold, or two steps that compete for a maximum so closely, may go
 # another way in float32: what hangs on it is no test of the arithmetic.
 MARGIN = 4e-6
+CHECKOUT = Path(__file__).resolve().parents[2]
 
 
 def offline(url):
@@ -34,14 +37,23 @@ def no_program(command, folder):
     raise FileNotFoundError(2, "not run by tests", command[0])
 
 
-@functools.cache
 def fashion_images():
     """Fashion-MNIST where this machine has it, else the reason why not."""
-    around = Surroundings(open_url=offline, run=no_program)
-    try:
-        return fashion_mnist.load(notice=lambda line: None, around=around)
-    except DataError as reason:
-        return str(reason)
+    return images_of("fashion_mnist")
+
+
+@functools.cache
+def images_of(name):
+    """A data set where this machine has it, or ../shared/data does, else the reason why not."""
+    environment = Environment(open_url=offline, run=no_program)
+    shared = Path(os.environ.get("XBAR_SHARED") or CHECKOUT.parent / "shared") / "data"
+    reasons = []
+    for folder in (None, shared):
+        try:
+            return load_dataset(name, folder, notice=lambda line: None, environment=environment)
+        except DataError as reason:
+            reasons.append(str(reason))
+    return reasons[0]
 
 
 def fashion(train, test):
@@ -50,8 +62,8 @@ def fashion(train, test):
     if isinstance(images, str):
         pytest.skip(images)
     return encoded(
-        images.train_images[:train], images.train_labels[:train],
-        images.test_images[:test], images.test_labels[:test],
+        images.train.samples[:train], images.train.labels[:train],
+        images.test.samples[:test], images.test.labels[:test],
     )  # fmt: skip
 
 
@@ -62,6 +74,9 @@ def encoded(train_images, train_labels, test_images, test_labels, steps=100):
         train_labels.astype(np.int64),
         latency_code(test_images, steps=steps),
         test_labels.astype(np.int64),
+        tuple("0123456789"),
+        train_images.shape[1:],
+        test_images,
     )
 
 
@@ -129,9 +144,9 @@ def without_seconds(rows):
 def same_bits(one, other):
     """Fail unless two trainers are in one state."""
     assert without_seconds(one.rows) == without_seconds(other.rows)
-    for a, b in zip(one.layers, other.layers, strict=True):
-        assert torch.equal(a.board.state.g, b.board.state.g)
-        assert a.board.counters == b.board.counters
+    for a, b in zip(one.emulators, other.emulators, strict=True):
+        assert torch.equal(a.state_dict()["g"], b.state_dict()["g"])
+        assert a.counters == b.counters
     for a, b in zip(one.policies, other.policies, strict=True):
         assert a.state().keys() == b.state().keys()
         for name, kept in a.state().items():

@@ -141,6 +141,15 @@ def test_an_own_device_without_sources_or_lower_bound_is_shown(here):
     assert json.loads(stdout)["r_max_ohms"] is None
 
 
+def test_a_device_that_starts_from_another_is_shown_whole(here):
+    (here / "mine.yaml").write_text("base: oxram\nc2c_sigma: 0.5\n")
+    code, stdout, stderr = run("mine.yaml", "--no-figure")
+    assert (code, stderr) == (0, "")
+    assert stdout.startswith("mine.yaml: model oxram, parameters: invented\n")
+    assert "\n    assumed: set in mine.yaml, which gives no source\n" in stdout
+    assert f"\n    {load_device('oxram').sources['reset_volts']}\n" in stdout
+
+
 def test_the_seed_decides_the_picture(here):
     for name, seed in (("a", "1"), ("b", "1"), ("c", "2")):
         assert run("oxram", "--seed", seed, "--out", f"{name}.png")[0] == 0

@@ -11,7 +11,7 @@ from cli import speed
 from cli.main import main
 from crossbar.snn.engines.events import Engine
 from crossbar.snn.network import initial_weights
-from crossbar.synapses.synapses import EffectiveWeights
+from crossbar.synapses.effective import EffectiveWeights
 
 CHECKS = ["versions", "package", "threads", "kernels", "data", "disk"]
 
@@ -74,7 +74,7 @@ def test_the_cache_is_told_with_its_size(monkeypatch, tmp_path):
 
 
 def test_images_that_are_nowhere_are_no_fault_and_are_not_fetched(monkeypatch):
-    monkeypatch.setattr("crossbar.datasets.locate.WAYS", {})
+    monkeypatch.setattr("crossbar.datasets.locate.SOURCES", {})
     code, stdout, _ = run("--no-speed")
     assert code == 0
     assert "is not here; xbar train fetches it once" in stdout

@@ -51,9 +51,9 @@ def trained(data, tmp_path_factory):
     """A run of one epoch on an ideal device; not to be changed."""
     folder = tmp_path_factory.mktemp("trained")
     (folder / "small.yaml").write_text(SMALL, "utf-8")
-    made = run("--config", folder / "small.yaml", "--device", "ideal", "--epochs", 1,
+    ended = run("--config", folder / "small.yaml", "--device", "ideal", "--epochs", 1,
                "--out", folder / "run", *data, "--no-figures", command="train")  # fmt: skip
-    assert made.exit_code == 0, made.stderr
+    assert ended.exit_code == 0, ended.stderr
     return folder / "run"
 
 
@@ -64,29 +64,31 @@ def test_a_run_gets_a_report_and_a_person_a_table(trained, here):
     ended = run(trained, "--out", "report", "--draws", 300)
     assert (ended.exit_code, ended.stderr) == (0, "")
     assert {path.name for path in (here / "report").iterdir()} == FILES | DRAWN
-    told = json.loads((here / "report" / "estimate.json").read_bytes())["runs"][0]["results"]
+    results = json.loads((here / "report" / "estimate.json").read_bytes())["runs"][0]["results"]
     for name in ("energy of an inference", "time of an inference", "energy of a SOP", "area",
                  "operations per joule", "leakage", "energy of the training", "SOP of an inference",
                  "spikes of an inference", "simulated accuracy", "ADC", "buffers"):  # fmt: skip
         assert any(line.startswith(f"{name} ") for line in ended.stdout.splitlines()), name
-    assert f"{told['accuracy']:.2%}" in ended.stdout
+    assert f"{results['accuracy']:.2%}" in ended.stdout
     assert "a chip may score 2.32 points less" in ended.stdout
     assert "those of exact columns; --sweep adc_bits=6 tests" in ended.stdout
     assert ended.stdout.splitlines()[-1].split() == ["report", "report/report.html"]
-    assert told["accuracy"] == json.loads((trained / "summary.json").read_text())["test_accuracy"]
+    assert (
+        results["accuracy"] == json.loads((trained / "summary.json").read_text())["test_accuracy"]
+    )
 
 
 def test_the_report_lies_in_the_run_by_default_and_is_replaced(trained, tmp_path):
-    own = shutil.copytree(trained, tmp_path / "own")
-    first = run(own, "--no-figures", "--json", "--seed", 3)
+    folder = shutil.copytree(trained, tmp_path / "own")
+    first = run(folder, "--no-figures", "--json", "--seed", 3)
     assert first.exit_code == 0, first.stderr
-    assert {path.name for path in (own / "estimate").iterdir()} == FILES
-    kept = (own / "estimate" / "estimate.json").read_bytes()
-    assert json.loads(first.stdout) == json.loads(kept)
-    assert run(own, "--no-figures", "--seed", 3).exit_code == 0
-    assert (own / "estimate" / "estimate.json").read_bytes() == kept
-    assert run(own, "--no-figures", "--seed", 4).exit_code == 0
-    assert (own / "estimate" / "estimate.json").read_bytes() != kept
+    assert {path.name for path in (folder / "estimate").iterdir()} == FILES
+    numbers = (folder / "estimate" / "estimate.json").read_bytes()
+    assert json.loads(first.stdout) == json.loads(numbers)
+    assert run(folder, "--no-figures", "--seed", 3).exit_code == 0
+    assert (folder / "estimate" / "estimate.json").read_bytes() == numbers
+    assert run(folder, "--no-figures", "--seed", 4).exit_code == 0
+    assert (folder / "estimate" / "estimate.json").read_bytes() != numbers
 
 
 def test_runs_and_chips_are_compared(trained, tmp_path):
@@ -111,9 +113,9 @@ def test_costs_of_ones_own_come_over_those_that_ship(trained, here):
     )  # fmt: skip
     ended = run(trained, "--costs", "mine.yaml", "--out", "x", "--no-figures", "--json")
     assert ended.exit_code == 0, ended.stderr
-    found = json.loads(ended.stdout)["runs"][0]["constants"]["driver_row"]
-    assert found["value"] == {"low": 1.0, "typical": 2.0, "high": 3.0}
-    assert found["source"] == "a guess" != entry.source
+    used = json.loads(ended.stdout)["runs"][0]["constants"]["driver_row"]
+    assert used["value"] == {"low": 1.0, "typical": 2.0, "high": 3.0}
+    assert used["source"] == "a guess" != entry.source
 
 
 def test_a_network_that_was_never_run_is_assumed_and_says_so(here):
@@ -122,24 +124,24 @@ def test_a_network_that_was_never_run_is_assumed_and_says_so(here):
     assert ended.exit_code == 0, ended.stderr
     assert "assumed                   spikes at the given rates" in ended.stdout
     assert "simulated accuracy" not in ended.stdout
-    found = json.loads((here / "x" / "estimate.json").read_bytes())["runs"][0]["results"]
-    assert found["assumed"] is True
-    assert found["accuracy"] is None
-    assert found["input_spikes_per_inference"] == pytest.approx(784 * 2 * 0.1, rel=0.05)
-    assert found["spikes_per_inference"] == pytest.approx(30 * 5 * 0.1, rel=0.15)
+    results = json.loads((here / "x" / "estimate.json").read_bytes())["runs"][0]["results"]
+    assert results["assumed"] is True
+    assert results["accuracy"] is None
+    assert results["input_spikes_per_inference"] == pytest.approx(784 * 2 * 0.1, rel=0.05)
+    assert results["spikes_per_inference"] == pytest.approx(30 * 5 * 0.1, rel=0.15)
 
 
 def test_a_sweep_tests_the_run_anew_and_draws_the_front(trained, data, tmp_path):
-    own = shutil.copytree(trained, tmp_path / "own")
-    call = (own, "--sweep", "adc_bits=1,6", "tile=64", "--draws", 50, "--out", "x", *data)
+    folder = shutil.copytree(trained, tmp_path / "own")
+    call = (folder, "--sweep", "adc_bits=1,6", "tile=64", "--draws", 50, "--out", "x", *data)
     ended = run(*call, "--pareto")
     assert ended.exit_code == 0, ended.stderr
-    found = json.loads((tmp_path / "here" / "x" / "estimate.json").read_bytes())["explored"]
-    assert [tuple(each["settings"].values()) for each in found] == [
+    explored = json.loads((tmp_path / "here" / "x" / "estimate.json").read_bytes())["explored"]
+    assert [tuple(each["settings"].values()) for each in explored] == [
         (1, 64), (6, 64)
     ]  # fmt: skip
-    best = [each for each in found if each["pareto_front"]]
-    for each in found:
+    best = [each for each in explored if each["pareto_front"]]
+    for each in explored:
         beaten = [
             b for b in best
             if b["accuracy"] >= each["accuracy"]
@@ -149,12 +151,12 @@ def test_a_sweep_tests_the_run_anew_and_draws_the_front(trained, data, tmp_path)
         assert each["pareto_front"] == (not beaten)
     shown = [line for line in ended.stdout.splitlines() if " bits, tile " in line]
     assert len(shown) == len(best)
-    assert found[1]["accuracy"] > found[0]["accuracy"]
-    assert found[1]["joules"]["typical"] > found[0]["joules"]["typical"]
+    assert explored[1]["accuracy"] > explored[0]["accuracy"]
+    assert explored[1]["joules"]["typical"] > explored[0]["joules"]["typical"]
     assert (tmp_path / "here" / "x" / "front.png").exists()
-    kept = {path: path.stat().st_mtime_ns for path in (own / "explore").iterdir()}
+    written = {path: path.stat().st_mtime_ns for path in (folder / "explore").iterdir()}
     assert run(*call, "--no-figures").exit_code == 0
-    assert {path: path.stat().st_mtime_ns for path in (own / "explore").iterdir()} == kept
+    assert {path: path.stat().st_mtime_ns for path in (folder / "explore").iterdir()} == written
 
 
 @pytest.mark.parametrize("figures", [True, False])
@@ -261,7 +263,7 @@ def test_a_damaged_activity_is_refused(trained, here):
     ("args", "words"),
     [
         (("RUN", "--chip", "proposal_29nm"), ["no preset 'proposal_29nm'", "did you mean"]),
-        (("RUN", "--costs", "defualt"), ["no preset 'defualt'", "did you mean 'default'?"]),
+        (("RUN", "--costs", "defualt"), ["no preset 'defualt'", "did you mean 'default.yaml'?"]),
         (("RUN", "--sweep", "adc_bits"), ["AXIS=VALUES", "'adc_bits'"]),
         (("RUN", "--sweep", "adc_bits=3:x"), ["--sweep adc_bits takes values", "'3:x'"]),
         (("RUN", "--sweep", "adc_bits=nan"), ["adc_bits"]),

@@ -18,8 +18,8 @@ def run(*args):
     return result.exit_code, result.stdout, result.stderr
 
 
-def neutral(path, *, devices=3, pulses=30, ramps=2, first="set"):
-    """A neutral CSV of pulse trains, with a read before the first pulse."""
+def generic(path, *, devices=3, pulses=30, ramps=2, first="set"):
+    """A generic CSV of pulse trains, with a read before the first pulse."""
     table = synthetic.trains(
         synthetic.truth(),
         torch.Generator().manual_seed(0),
@@ -30,9 +30,9 @@ def neutral(path, *, devices=3, pulses=30, ramps=2, first="set"):
     names = {1: "set", -1: "reset"}
     rows = ["device,op,g_siemens"]
     for device in np.unique(table.device):
-        mine = table.take(table.device == device)
-        rows.append(f"d{device},read,{mine.g_before_siemens[0]!r}".replace("np.float64(", ""))
-        for polarity, g in zip(mine.polarity, mine.g_after_siemens, strict=True):
+        history = table.take(table.device == device)
+        rows.append(f"d{device},read,{history.g_before_siemens[0]!r}".replace("np.float64(", ""))
+        for polarity, g in zip(history.polarity, history.g_after_siemens, strict=True):
             rows.append(f"d{device},{names[int(polarity)]},{float(g)!r}")
     path.write_text("\n".join(row.replace(")", "") for row in rows) + "\n")
     return path
@@ -40,13 +40,13 @@ def neutral(path, *, devices=3, pulses=30, ramps=2, first="set"):
 
 @pytest.fixture
 def csv(tmp_path):
-    return neutral(tmp_path / "pulses.csv")
+    return generic(tmp_path / "pulses.csv")
 
 
 @pytest.fixture
 def two(tmp_path):
     """Too few devices to rank the models by, which takes most of the time of a fit."""
-    return neutral(tmp_path / "two.csv", devices=2)
+    return generic(tmp_path / "two.csv", devices=2)
 
 
 def test_a_device_file_is_written_and_loads(csv, tmp_path):
@@ -54,7 +54,7 @@ def test_a_device_file_is_written_and_loads(csv, tmp_path):
     code, stdout, stderr = run(csv, "-o", out, "--bootstrap", 20)
     assert code == 0, stderr
     assert load_device(str(out)).status == "measured"
-    assert "pulses.csv (neutral): 183 used, 0 dropped" in stderr
+    assert "pulses.csv (generic): 183 used, 0 dropped" in stderr
     assert "fitting 3 devices: 180 pulses ..." in stderr
     head = stdout.splitlines()[0].split()
     assert head == ["parameter", "value", "95", "%", "interval", "unit", "status", "source"]
@@ -82,7 +82,7 @@ def test_one_seed_gives_one_file(two, tmp_path):
 
 
 def test_one_device_is_said_to_tell_no_spread(tmp_path):
-    csv = neutral(tmp_path / "one.csv", devices=1)
+    csv = generic(tmp_path / "one.csv", devices=1)
     code, stdout, _ = run(csv, "-o", tmp_path / "my.yaml", "--bootstrap", 5)
     assert code == 0
     words = "warning: one device only: d2d_step_sigma is not identifiable; the preset's 0.3 is kept"
@@ -114,7 +114,7 @@ def test_an_existing_file_is_kept_unless_forced(two, tmp_path):
         (["--window", "3"], "--window must be LOW:HIGH in siemens, not '3'"),
         (["--model", "ideal"], "--model 'ideal' cannot be fitted; known: oxram"),
         (["--preset", "oxrm.yaml"], "no device file and no preset 'oxrm.yaml'; did you mean"),
-        (["--format", "neutrl"], "--format 'neutrl' is unknown; did you mean 'neutral'?"),
+        (["--format", "genric"], "--format 'genric' is unknown; did you mean 'generic'?"),
         (["--read-volts", "0"], "--read-volts = 0 is outside [1e-06, 100] V"),
         (
             ["--temperature", "85"],

@@ -24,8 +24,9 @@ from xbar_training import fashion_images, offline, without_seconds
 
 from cli.main import main
 from cli.train import read_settings
-from crossbar.datasets import fashion_mnist
-from crossbar.datasets.locate import Surroundings
+from crossbar.datasets.fashion_mnist import FASHION_MNIST
+from crossbar.datasets.idx_images import TEST_LABELS
+from crossbar.datasets.locate import Environment
 from crossbar.energy.counts import counts_of_run
 from crossbar.experiment.config import Training
 from crossbar.experiment.trainer import Trainer
@@ -36,7 +37,8 @@ from device_models.record import declared
 SMALL = """\
 batch_size: 6000
 optimizer: {kind: sgd, learning_rate: 0.1}
-network: {ei: 80:20, hidden: 20, steps: 60}
+data: {steps: 60}
+network: {ei: 80:20, hidden: 20}
 """
 OWN = "model: ideal\nstatus: invented\ng_min_siemens: 1e-6\ng_max_siemens: 1e-3\nstates: 64\n"
 OWN += "sources: {}\n"
@@ -220,15 +222,6 @@ def test_one_device_a_synapse_needs_rows_with_a_sign(here, data):
     refused(here, message, "--mapping", "dale", "--ei", "none", *data)
 
 
-def test_a_network_that_does_not_fit_the_images_is_refused(here, data):
-    Path("my.yaml").write_text("network: {inputs: 100}\n", "utf-8")
-    message = (
-        "the network has 100 inputs and 10 classes, the images 784 pixels and 10 classes; "
-        "nothing was trained"
-    )
-    refused(here, message, "--config", "my.yaml", *data)
-
-
 # Numbers of YAML
 
 
@@ -261,7 +254,7 @@ def test_every_wrong_option_is_named_at_once():
 
 def stored(folder, name):
     """Where a folder of the set has one of its files."""
-    places = (folder, folder / fashion_mnist.FILES.folder)
+    places = (folder, folder / FASHION_MNIST.files.folder)
     paths = (place / f"{name}{end}" for place in places for end in ("", ".gz"))
     return next(path for path in paths if path.is_file())
 
@@ -269,9 +262,9 @@ def stored(folder, name):
 @pytest.fixture
 def damaged(data, tmp_path):
     """A folder with the set but for the test labels: their path, and what belongs there."""
-    folder, labels = tmp_path / "data", fashion_mnist.TEST_LABELS
+    folder, labels = tmp_path / "data", TEST_LABELS
     folder.mkdir()
-    for name in fashion_mnist.FILES.md5.keys() - {labels}:
+    for name in FASHION_MNIST.files.md5.keys() - {labels}:
         path = stored(data[1], name)
         (folder / path.name).symlink_to(path)
     raw = stored(data[1], labels).read_bytes()
@@ -283,7 +276,7 @@ def test_a_data_file_of_another_content_is_refused_with_both_checksums(here, dam
     labels.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
     before = tree(here.parent)
     ended = train("--data-dir", labels.parent)
-    wanted = fashion_mnist.FILES.md5[labels.name]
+    wanted = FASHION_MNIST.files.md5[labels.name]
     assert (ended.code, ended.stdout) == (2, "")
     assert re.fullmatch(
         rf"Error: {labels}: MD5 of the uncompressed content is [0-9a-f]{{32}}, that of "
@@ -308,7 +301,7 @@ def test_a_truncated_data_file_is_refused_by_its_name(here, damaged, end):
 
 
 def test_a_data_folder_without_the_files_is_refused(here):
-    names = ", ".join(fashion_mnist.FILES.md5)
+    names = ", ".join(FASHION_MNIST.files.md5)
     message = (
         f"{here} holds none of {names} (plain or .gz); the folder of Fashion-MNIST was named by "
         "--data-dir, files directly in it or in fashion-mnist/ are allowed; nothing was loaded"
@@ -569,6 +562,6 @@ def test_kill_9_in_mid_training_changes_no_number(finished, copy, tmp_path, data
 
 def test_the_set_is_looked_for_as_the_command_does(data):
     """The skips above rest on the loader's own ladder, without its downloads."""
-    around = Surroundings(open_url=offline)
-    found = fashion_mnist.load(data[1], notice=lambda line: None, around=around)
-    assert len(found.train_images) == 60_000
+    environment = Environment(open_url=offline)
+    found = FASHION_MNIST.load(data[1], notice=lambda line: None, environment=environment)
+    assert len(found.train.samples) == 60_000

@@ -22,7 +22,8 @@ update_noise: 0.5
 seed: 3
 batch_size: 6000
 optimizer: {kind: adam, learning_rate: 0.002}
-network: {ei: 80:20, hidden: 20, steps: 60}
+data: {steps: 60}
+network: {ei: 80:20, hidden: 20}
 """
 
 

@@ -16,7 +16,7 @@ from xbar_training import fashion_images, without_seconds
 from cli.main import main
 from cli.train import read_settings
 
-SMALL = "batch_size: 6000\noptimizer: {kind: sgd, learning_rate: 0.1}\nnetwork: {ei: 80:20, steps: 60}\n"
+SMALL = "batch_size: 6000\noptimizer: {kind: sgd, learning_rate: 0.1}\ndata: {steps: 60}\n"
 FIGURES = ["accuracy.png", "conductances.png", "pulses.png", "raster.png", "spikes.png"]
 
 

@@ -37,8 +37,8 @@ def test_bits_switch_the_converters_on():
 
 
 def test_network_and_training_options_meet_their_settings():
-    found = typed("network.steps=50", ei="95:5", hidden="30", learning_rate="0.02", mapping="dale")
-    assert (found.network.ei, found.network.hidden, found.network.steps) == (
+    found = typed("data.steps=50", ei="95:5", hidden="30", learning_rate="0.02", mapping="dale")
+    assert (found.network.ei, found.network.hidden, found.data.steps) == (
         "95:5",
         (30,),
         50,

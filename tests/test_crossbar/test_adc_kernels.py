@@ -83,7 +83,7 @@ def layers_of(p, mapping, seed, *, network=NETWORK, **front):
         )  # fmt: skip
         g = np.random.default_rng([seed, place]).uniform(1e-6, 5e-4, (rows, own.columns))
         board.restore(board.state._replace(g=torch.from_numpy(g).to(board.state.g.dtype)))
-        found.append(Synapses(own, board))
+        found.append(Synapses(own, board, IDEAL))
     return found
 
 
@@ -108,7 +108,10 @@ def run_kernel(
 ):
     """All or the chosen samples through `run_converted`; `noise` is a variance for every device."""
     weights = [w.numpy() for w in weights_of(layers)]
-    columns = [behind(layer, layer.board.front_end, kind) for layer in layers]
+    columns = [
+        behind(layer.mapping, layer.board.effective(), layer.board.front_end, kind)
+        for layer in layers
+    ]
     if noise is not None:
         columns = [part._replace(variance=np.full_like(part.columns, noise)) for part in columns]
     chosen = np.arange(len(labels)) if chosen is None else chosen

@@ -25,8 +25,8 @@ def trainer(request):
 
 def told(trainer):
     """Kind -> backward weights of all layers, from one read-back and one look at the layers."""
-    known = [layer.estimate(layer.read_back()) for layer in trainer.layers]
-    seen = [layer.effective() for layer in trainer.layers]
+    known = [layer.read_back() for layer in trainer.layers]
+    seen = trainer.effective()
     return {kind: backward_weights(kind, known, seen) for kind in KINDS}, known, seen
 
 
@@ -51,7 +51,7 @@ def test_signs_have_the_mean_size_and_the_sign_of_what_was_read(trainer):
 def gradients(trainer, backward):
     """Of one batch, per layer, as the engine gives them for some backward weights."""
     return trainer.setup.engine(
-        [layer.effective() for layer in trainer.layers],
+        trainer.effective(),
         trainer.data.train_events,
         trainer.data.train_labels,
         np.arange(64),
@@ -107,7 +107,7 @@ def test_wear_is_mean_percentile_and_largest_of_the_devices_that_are_programmed(
     own = given(trainer, 1500).numpy()
     others = np.zeros(int(trainer.layers[0].mapping.selected().sum()))
     every = np.sort(np.concatenate([own, others]))
-    found = wear(trainer.layers, trainer.policies)
+    found = wear(trainer.layers[0].sheet, trainer.emulators, [])
     pulses = found["pulses_per_device"]
     assert pulses["max"] == every[-1]
     assert pulses["mean"] == pytest.approx(every.mean(), rel=1e-12)
@@ -122,7 +122,7 @@ def test_wear_is_told_against_the_endurance_of_the_device():
 
     model = dataclasses.replace(load_device("oxram_literature"), endurance_pulses=1e6)
     trainer = trainer_of(small(), synthetic(), model=model)
-    assert wear(trainer.layers, trainer.policies)["endurance_pulses"] == 1e6
+    assert wear(trainer.layers[0].sheet, trainer.emulators, [])["endurance_pulses"] == 1e6
 
 
 @pytest.mark.parametrize(

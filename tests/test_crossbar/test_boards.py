@@ -5,15 +5,20 @@ Statistical limits are 5 sigma, two-sided (false alarm 6e-7), on fixed seeds; ea
 
 import dataclasses
 
+import numpy as np
 import pytest
 import torch
 from torch.testing import assert_close
+from xbar_boards import program_all, pulse_line, pulse_one, read_line, read_one
 from xbar_devices import all_devices, at, gen, quiet
 from xbar_stats import z_of_mean, z_of_sigma
 
 from crossbar.array.counters import Counters
 from crossbar.array.tile import Tiling
+from crossbar.boards.operations import pulse_array
+from crossbar.boards.protocol import PulseBatch, PulseShape, ReadCounts
 from crossbar.boards.simulated import SimulatedBoard
+from crossbar.boards.write_verify import program
 from device_models.errors import LimitError, ShapeError
 from device_models.presets import load_device
 
@@ -48,11 +53,11 @@ def standardised_reads(board, read, count):
 
 WAYS = {
     "one": lambda b: torch.tensor(
-        [[b.read_one(i, j) for j in range(COLUMNS)] for i in range(ROWS)], dtype=torch.float64
+        [[read_one(b, i, j) for j in range(COLUMNS)] for i in range(ROWS)], dtype=torch.float64
     ),
-    "word": lambda b: torch.stack([b.read_slice(i, "word") for i in range(ROWS)]),
-    "bit": lambda b: torch.stack([b.read_slice(j, "bit") for j in range(COLUMNS)], dim=1),
-    "all": lambda b: b.read_all(),
+    "word": lambda b: torch.stack([read_line(b, i, "word") for i in range(ROWS)]),
+    "bit": lambda b: torch.stack([read_line(b, j, "bit") for j in range(COLUMNS)], dim=1),
+    "all": lambda b: b.read(),
     "vmm": lambda b: b.vmm(V_READ * torch.eye(ROWS)) / V_READ,
 }
 
@@ -84,7 +89,7 @@ def test_a_product_with_a_unit_vector_is_the_read_of_that_word_line(model):
         one, other = board_of(model), board_of(model)
         v = torch.zeros(1, ROWS)
         v[0, line] = V_READ
-        expected = other.read_slice(line, "word")[None]
+        expected = read_line(other, line, "word")[None]
         assert_close(one.vmm(v) / V_READ, expected, rtol=1e-5, atol=1e-12)
 
 
@@ -120,7 +125,7 @@ def test_a_pulse_moves_the_addressed_device_and_no_other(model, count):
     count *= max(1, int(model.pulses_across / 50))
     board = board_of(model, selected=one_device(2, 5))
     before = board.state.g
-    board.pulse_one(2, 5, count)
+    pulse_one(board, 2, 5, count)
     moved = board.state.g != before
     assert torch.equal(moved, one_device(2, 5))
     assert (board.state.g[2, 5] - before[2, 5]) * count > 0
@@ -139,26 +144,16 @@ def test_a_pulsed_line_is_the_same_as_its_devices_pulsed_together(axis, line, le
     whole = torch.zeros((ROWS, COLUMNS), dtype=torch.int32)
     (whole if axis == "word" else whole.T)[line] = counts.to(torch.int32)
     sliced, together = board_of(OXRAM), board_of(OXRAM)
-    sliced.pulse_slice(line, axis, counts)
-    together.pulse_array(whole)
+    pulse_line(sliced, line, axis, counts)
+    pulse_array(together, whole)
     assert torch.equal(sliced.state.g, together.state.g)
     assert sliced.counters == together.counters
-
-
-@pytest.mark.parametrize("length", [1, ROWS - 1, COLUMNS + 1])
-def test_a_line_of_wrong_length_is_refused_and_no_pulse_sent(length):
-    board = board_of(OXRAM)
-    before = board.state.g.clone()
-    with pytest.raises(ShapeError, match="no pulse was applied"):
-        board.pulse_slice(1, "word", torch.ones(length, dtype=torch.int32))
-    assert torch.equal(board.state.g, before)
-    assert board.counters == Counters()
 
 
 def test_an_array_of_wrong_shape_is_refused_and_no_pulse_counted():
     board = board_of(OXRAM)
     with pytest.raises(ShapeError, match="no pulse was applied"):
-        board.pulse_array(torch.ones((COLUMNS, ROWS), dtype=torch.int32))
+        pulse_array(board, torch.ones((COLUMNS, ROWS), dtype=torch.int32))
     assert board.counters == Counters()
 
 
@@ -167,7 +162,7 @@ def test_the_known_read_noise_is_a_fresh_computation_after_many_pulses(model):
     board = board_of(model)
     for turn in range(30):
         counts = torch.randint(-2, 3, (ROWS, COLUMNS), generator=gen(turn), dtype=torch.int32)
-        board.pulse_array(counts * (torch.rand((ROWS, COLUMNS), generator=gen(-turn)) < 0.3))
+        pulse_array(board, counts * (torch.rand((ROWS, COLUMNS), generator=gen(-turn)) < 0.3))
     fresh = model.read_sigma_siemens(board.state.g)
     if fresh is None:
         assert board.read_sigma is None
@@ -181,9 +176,9 @@ def test_an_epoch_draws_its_own_pulses_and_the_same_ones_again():
     found = []
     for epoch in (1, 2, 1):
         board = board_of(OXRAM)
-        board.reseed(epoch)
-        board.pulse_array(torch.ones((ROWS, COLUMNS), dtype=torch.int32))
-        found.append((board.state.g, board.read_all()))
+        board.begin_epoch(epoch)
+        pulse_array(board, torch.ones((ROWS, COLUMNS), dtype=torch.int32))
+        found.append((board.state.g, board.read()))
     for first, other, again in zip(*found, strict=True):
         assert torch.equal(first, again)
         assert not torch.equal(first, other)
@@ -195,19 +190,19 @@ def test_an_epoch_draws_its_own_pulses_and_the_same_ones_again():
 def test_counters_are_those_of_the_issued_commands():
     """A script of commands, counted by hand. Tiles of 4 x 3: 2 down, 3 across."""
     board = board_of(OXRAM, tile=(4, 3))
-    board.read_one(0, 0)  # 1
-    board.read_slice(1, "word")  # 8
-    board.read_slice(1, "bit")  # 6
-    board.read_all()  # 48
+    read_one(board, 0, 0)  # 1
+    read_line(board, 1, "word")  # 8
+    read_line(board, 1, "bit")  # 6
+    board.read()  # 48
     v = torch.zeros(3, ROWS)
     v[0, 0] = v[0, 3] = v[0, 5] = 0.2  # both tiles down: 3 lines, 2 tile steps
     v[1, 1] = 0.2  # 1 line, 1 tile step
     board.vmm(v)  # the last vector drives nothing
-    board.pulse_one(0, 0, 5)
-    board.pulse_one(0, 1, -3)
-    board.pulse_one(0, 1, 0)  # no operation
-    board.pulse_slice(2, "word", torch.tensor([1, 1, 0, 0, -2, 0, 0, 0]))
-    board.pulse_array(torch.ones((ROWS, COLUMNS), dtype=torch.int32))
+    pulse_one(board, 0, 0, 5)
+    pulse_one(board, 0, 1, -3)
+    pulse_one(board, 0, 1, 0)  # no operation
+    pulse_line(board, 2, "word", torch.tensor([1, 1, 0, 0, -2, 0, 0, 0]))
+    pulse_array(board, torch.ones((ROWS, COLUMNS), dtype=torch.int32))
     found = board.counters
     assert found.device_reads == 1 + 8 + 6 + 48
     assert found.row_activations == (3 + 1) * 3  # a word line runs through 3 tiles
@@ -224,7 +219,7 @@ def test_counting_a_kernels_products_is_counting_the_products_themselves():
     read.vmm(V_READ * driven)
     siemens = float((driven.double() @ told.state.g.double()).sum())
     tile_steps = int(driven[:, :4].any(1).sum() + driven[:, 4:].any(1).sum())
-    told.count_vmm(int(driven.sum()), tile_steps, siemens)
+    told.count_vmm(ReadCounts(int(driven.sum()), tile_steps, siemens))
     for name, value in read.counters.as_dict().items():
         assert_close(float(told.counters.as_dict()[name]), float(value), rtol=1e-5, atol=0.0)
 
@@ -232,11 +227,11 @@ def test_counting_a_kernels_products_is_counting_the_products_themselves():
 def test_energy_of_reads_is_the_one_computed_by_hand():
     """V^2 G t: all devices at 400.6 uS, 0.2 V, 100 ns: 1.6024e-12 J a device."""
     board = board_of(IDEAL, x=0.4)
-    board.read_one(0, 0)
+    read_one(board, 0, 0)
     assert_close(board.counters.read_joules, 1.6024e-12, rtol=1e-6, atol=0.0)
-    board.read_slice(0, "bit")
+    read_line(board, 0, "bit")
     assert_close(board.counters.read_joules, 7 * 1.6024e-12, rtol=1e-6, atol=0.0)
-    board.read_all()
+    board.read()
     assert_close(board.counters.read_joules, 55 * 1.6024e-12, rtol=1e-6, atol=0.0)
     before = board.counters
     board.vmm(torch.tensor([[0.2, 0, 0, 0, 0, 0.1]]))  # 8 devices, and 8 at a quarter
@@ -246,7 +241,7 @@ def test_energy_of_reads_is_the_one_computed_by_hand():
 def test_energy_of_pulses_is_the_one_computed_by_hand():
     """See the energies of one pulse in test_oxram_statistics: from 100 uS, 15.838 and 16.494 pJ."""
     board = board_of(quiet(OXRAM), x=99 / 999)
-    board.pulse_slice(0, "word", torch.tensor([1, 1, -1, 0, 0, 0, 0, 0]))
+    pulse_line(board, 0, "word", torch.tensor([1, 1, -1, 0, 0, 0, 0, 0]))
     expected = 2 * 1.583823e-11 + 1.649351e-11
     assert_close(board.counters.write_joules, expected, rtol=1e-5, atol=0.0)
     assert board.counters.read_joules == 0.0
@@ -266,7 +261,7 @@ def test_an_ideal_device_is_programmed_to_half_a_step(states):
     model = dataclasses.replace(IDEAL, states=states)
     board = board_of(model)
     targets = some_targets((ROWS, COLUMNS))
-    board.program(targets)
+    program_all(board, model, targets)
     # A step of 2^24 states is as fine as the rounding of a conductance: 2^-24 of 1 mS.
     half = 999e-6 / states / 2 + 1e-3 * 2.0**-24
     assert float((board.state.g - targets).abs().max()) <= half * 1.001
@@ -274,7 +269,7 @@ def test_an_ideal_device_is_programmed_to_half_a_step(states):
 
 def test_an_ideal_device_takes_one_pass_of_pulses():
     board = board_of(COARSE)
-    board.program(some_targets((ROWS, COLUMNS)))
+    program_all(board, COARSE, some_targets((ROWS, COLUMNS)))
     assert board.counters.programming_operations == 1
     assert board.counters.device_reads == 2 * ROWS * COLUMNS  # before it and after it
 
@@ -283,7 +278,7 @@ def errors_of_programmed_oxram(model, *, shape=(50, 40)):
     """(conductance - target) / the finer of the two steps there, after `program`."""
     board = board_of(model, shape=shape)
     targets = some_targets(shape)
-    board.program(targets)
+    program_all(board, model, targets)
     steps = [model.step_siemens(targets, torch.tensor(way)) for way in (1, -1)]
     return (board.state.g - targets) / torch.minimum(*steps)
 
@@ -309,7 +304,7 @@ def test_programming_leaves_devices_alone_that_are_not_selected():
     selected = torch.arange(COLUMNS)[None, :].expand(ROWS, -1) < 4
     board = board_of(OXRAM, selected=selected)
     before = board.state.g
-    board.program(some_targets((ROWS, COLUMNS)))
+    program(board, OXRAM, some_targets((ROWS, COLUMNS)), selected)
     assert torch.equal(board.state.g[:, 4:], before[:, 4:])
     assert not torch.equal(board.state.g[:, :4], before[:, :4])
 
@@ -318,7 +313,7 @@ def test_a_target_outside_the_window_ends_at_its_edge():
     board = board_of(COARSE)
     targets = torch.full((ROWS, COLUMNS), 2e-3)
     targets[0] = -1e-3
-    board.program(targets)
+    program_all(board, COARSE, targets)
     assert (board.state.g[0] == torch.tensor(1e-6)).all()
     assert (board.state.g[1:] == torch.tensor(1e-3)).all()
 
@@ -329,7 +324,40 @@ def test_a_target_outside_the_window_ends_at_its_edge():
 def test_info_says_what_the_board_is():
     info = board_of(OXRAM, tile=(4, 3)).info
     assert (info.name, info.shape, info.tile_shape) == ("emulated Oxram", (ROWS, COLUMNS), (4, 3))
-    assert (info.v_read_volts, info.t_read_seconds, info.is_emulator) == (V_READ, T_READ, True)
+    assert (info.read_volts, info.read_seconds, info.is_emulator) == (V_READ, T_READ, True)
+    assert (info.set_volts, info.set_seconds) == (OXRAM.set_volts, OXRAM.width_seconds)
+    assert (info.reset_volts, info.reset_seconds) == (OXRAM.reset_volts, OXRAM.width_seconds)
+    assert board_of(IDEAL).info.set_volts is None  # its pulses have no amplitude
+
+
+def test_the_shape_of_the_board_is_no_other_shape():
+    plain, named = board_of(OXRAM), board_of(OXRAM)
+    counts = torch.zeros((ROWS, COLUMNS), dtype=torch.int32)
+    counts[1, 2], counts[3, 4] = 3, -2
+    batch = PulseBatch.of(counts)
+    own = np.where(batch.count > 0, OXRAM.set_volts, OXRAM.reset_volts)
+    plain.pulse(batch)
+    named.pulse(batch, PulseShape(own, OXRAM.width_seconds))
+    assert torch.equal(plain.state.g, named.state.g)
+    assert plain.counters == named.counters
+
+
+@pytest.mark.parametrize(
+    ("model", "shape", "message"),
+    [
+        (OXRAM, PulseShape(volts=1.0), "pulses of 1.0 V are asked of emulated Oxram"),
+        (OXRAM, PulseShape(volts=np.array([1.0])), r"pulses of \[1.\] V are asked"),
+        (OXRAM, PulseShape(seconds=1e-6), "pulses of 1e-06 s are asked of emulated Oxram"),
+        (IDEAL, PulseShape(volts=1.2), "SET None V, RESET None V; nothing was sent"),
+    ],
+)
+def test_another_shape_is_refused_and_no_pulse_sent(model, shape, message):
+    board = board_of(model)
+    before = board.state.g.clone()
+    with pytest.raises(LimitError, match=message):
+        board.pulse(PulseBatch(np.array([3], np.int32), np.array([1], np.int32)), shape)
+    assert torch.equal(board.state.g, before)
+    assert board.counters == Counters()
 
 
 def test_closing_twice_is_closing_once():
@@ -338,23 +366,18 @@ def test_closing_twice_is_closing_once():
     board.close()
 
 
-@pytest.mark.parametrize("line", [-1, 10**6])
+@pytest.mark.parametrize("device", [-1, ROWS * COLUMNS, 10**6])
 @pytest.mark.parametrize(
     "call",
     [
-        lambda board, line: board.read_one(line, 0),
-        lambda board, line: board.read_one(0, line),
-        lambda board, line: board.read_slice(line, "word"),
-        lambda board, line: board.read_slice(line, "bit"),
-        lambda board, line: board.pulse_one(line, 0, 1),
-        lambda board, line: board.pulse_one(0, line, 1),
-        lambda board, line: board.pulse_slice(line, "bit", torch.ones(1)),
+        lambda board, device: board.read(device),
+        lambda board, device: board.pulse(PulseBatch(device, np.ones(2, np.int32))),
     ],
 )
-def test_a_line_that_does_not_exist_is_refused_before_anything_is_counted(call, line):
-    board = board_of(load_device("ideal"))
-    with pytest.raises(LimitError, match="nothing was sent"):
-        call(board, line)
+def test_a_device_that_does_not_exist_is_refused_before_anything_is_counted(call, device):
+    board = board_of(IDEAL)
+    with pytest.raises(LimitError, match=f"no device {device}, .* has 0 to 47; nothing was sent"):
+        call(board, np.array([0, device], np.int32))
     assert board.counters == Counters()
 
 
@@ -371,12 +394,12 @@ def test_after_pulses_to_some_devices_all_are_seen_as_a_new_look_sees_them(name)
     )  # fmt: skip
     for seed in range(3):
         counts = torch.randint(-3, 4, (40, 50), generator=gen(seed), dtype=torch.int32)
-        board.pulse_array(counts * (torch.rand(40, 50, generator=gen(seed + 9)) < 0.2))
+        pulse_array(board, counts * (torch.rand(40, 50, generator=gen(seed + 9)) < 0.2))
         board.wait(10.0)
     counts = torch.zeros(40, 50, dtype=torch.int32)
     counts[3, 5], counts[20, 7:30] = 2, -4
     before = board.g.clone()
-    board.pulse_array(counts)
+    pulse_array(board, counts)
     g, sigma = board.g, board.read_sigma
     assert torch.equal(g[counts == 0], before[counts == 0])
     assert not torch.equal(g, before)

@@ -5,16 +5,14 @@ import dataclasses
 import numpy as np
 import pytest
 import torch
-from xbar_devices import gen
+import xbar_policies
+from xbar_mappings import effective
+from xbar_policies import update
 from xbar_training import finish, same_bits, small, synthetic, trained, trainer_of
 
-from crossbar.array.tile import Tiling
-from crossbar.boards.simulated import SimulatedBoard
 from crossbar.experiment import checkpoint
-from crossbar.mappings import MAPPINGS
 from crossbar.synapses.policies import POLICIES, closed_loop
-from crossbar.synapses.policies.accumulate import AccumulateOptions
-from crossbar.synapses.synapses import Synapses
+from crossbar.synapses.policies.accumulate import Accumulate
 from device_models.errors import ConfigError
 from device_models.presets import load_device
 
@@ -33,31 +31,30 @@ def noisy(sigma, noise_on="all"):
 
 def layer_of(model, x=0.5):
     """Excitatory weights of a fraction `x` of the window, which is worth 1."""
-    mapping = MAPPINGS["one_sided"](
-        torch.ones(SHAPE[0], dtype=torch.int8), SHAPE[1], model.window_siemens,
-        model.g_min_siemens, model.g_max_siemens,
-    )  # fmt: skip
-    board = SimulatedBoard(
-        model, Tiling(SHAPE[0], mapping.columns, 128, 128), mapping.selected(),
-        v_read_volts=0.2, t_read_seconds=1e-7, seed=0, place=0,
-    )  # fmt: skip
-    board.restore(board.state._replace(g=mapping.targets(torch.full(SHAPE, x))))
-    return Synapses(mapping, board)
+    return xbar_policies.layer_of(model, x=x, shape=SHAPE)
+
+
+def policy_of(name, layer, **options):
+    """The policy as a run builds it."""
+    return POLICIES[name].build(layer, POLICIES[name].Options(**options), None)
 
 
 def driven(name, layer, changes, **options):
     """The error of the weights, after a read-back before each of some wanted changes."""
-    policy = POLICIES[name](SHAPE, AccumulateOptions(**options))
-    start = torch.from_numpy(layer.effective().weights)
+    policy = policy_of(name, layer, **options)
+    start = torch.from_numpy(effective(layer).weights)
     for change in changes:
-        policy.update(layer, change, layer.estimate(layer.read_back()), generator=gen())
-    after = torch.from_numpy(layer.effective().weights)
+        update(policy, layer, change, layer.read_back())
+    after = torch.from_numpy(effective(layer).weights)
     return after - (start + torch.stack(list(changes)).sum(0))
 
 
 def walks(updates, size=0.01):
     """Normal changes, so that weights stay within the window."""
-    return [size * torch.randn(SHAPE, generator=gen(seed)) for seed in range(updates)]
+    return [
+        size * torch.randn(SHAPE, generator=torch.Generator().manual_seed(seed))
+        for seed in range(updates)
+    ]
 
 
 # The loop is closed
@@ -89,7 +86,7 @@ def test_a_target_beyond_the_window_is_its_end():
     layer = layer_of(model, 0.1)
     down, up = torch.full(SHAPE, -0.5), torch.full(SHAPE, 0.2)
     driven("closed_loop", layer, [down, down, up])
-    assert np.abs(layer.effective().weights - 0.2).max() < 1e-5
+    assert np.abs(effective(layer).weights - 0.2).max() < 1e-5
 
 
 def test_the_first_read_back_is_the_target():
@@ -105,25 +102,25 @@ def test_the_first_read_back_is_the_target():
 def test_noise_of_an_operation_is_waited_out(name):
     """Six sigma of 0.01: a change of 0.05 is kept, and sent whole with the next."""
     layer = layer_of(noisy(0.01, "programmed"))
-    policy = POLICIES[name](SHAPE, AccumulateOptions(threshold_sigmas=6.0))
-    change, known = torch.full(SHAPE, 0.05), layer.estimate(layer.read_back())
-    policy.update(layer, change, known, generator=gen())
+    policy = policy_of(name, layer, threshold_sigmas=6.0)
+    change, estimate = torch.full(SHAPE, 0.05), layer.read_back()
+    update(policy, layer, change, estimate)
     assert layer.board.counters.programming_operations == 0
-    policy.update(layer, change, known, generator=gen())
+    update(policy, layer, change, estimate)
     assert layer.board.counters.programmed_devices == SHAPE[0] * SHAPE[1]
-    moved = torch.from_numpy(layer.effective().weights) - 0.5
+    moved = torch.from_numpy(effective(layer).weights) - 0.5
     assert float(moved.mean()) == pytest.approx(0.1, abs=5 * 0.01 / np.sqrt(1200))
 
 
 @each_policy
 def test_single_pulses_wait_for_a_threshold_of_three(name):
     layer = layer_of(OXRAM)
-    known = layer.estimate(layer.read_back())
-    policy = POLICIES[name](SHAPE, AccumulateOptions(threshold_pulses=3))
+    estimate = layer.read_back()
+    policy = policy_of(name, layer, threshold_pulses=3)
     for _ in range(2):
-        policy.update(layer, 1.1 * known.up.step, known, generator=gen())
+        update(policy, layer, 1.1 * estimate.up.step, estimate)
     assert layer.board.counters.set_pulses == 0
-    policy.update(layer, 1.1 * known.up.step, known, generator=gen())
+    update(policy, layer, 1.1 * estimate.up.step, estimate)
     assert layer.board.counters.set_pulses == 3 * SHAPE[0] * SHAPE[1]
 
 
@@ -138,7 +135,7 @@ def test_only_every_fifth_update_programs_and_sends_the_sum(name):
 
 def test_a_threshold_below_one_pulse_is_refused():
     with pytest.raises(ConfigError, match=r"threshold_pulses = 0 is outside .* whole pulses"):
-        AccumulateOptions(threshold_pulses=0)
+        Accumulate.Options(threshold_pulses=0)
 
 
 # Resumed
@@ -152,7 +149,7 @@ def test_a_run_resumed_after_each_epoch_is_the_uninterrupted_one(name, program_e
     config = small(policy=options, epochs=3)
     whole, pieces = trained(config, synthetic()), trainer_of(config, synthetic())
     pieces.start()
-    before = [layer.board.state.g.numpy() for layer in pieces.layers]
+    before = pieces.conductances()
     for epoch in range(1, 4):
         content = checkpoint.save(pieces, before)
         pieces = trainer_of(config, synthetic())
@@ -166,7 +163,7 @@ def pulses_of_the_stuck(monkeypatch, kept):
 
     The tail is left out: 2 % of these devices are 20 numbers, whose quantile jumps from seed to seed.
     """
-    monkeypatch.setattr(closed_loop, "KEPT", kept)
+    monkeypatch.setattr(closed_loop, "REMAINING", kept)
     model = dataclasses.replace(OXRAM, stuck_low_share=0.2, stuck_low_siemens=5e-4)
     layer = layer_of(model)
     off = driven("closed_loop", layer, [torch.full(SHAPE, 0.03)] * 6 + [torch.zeros(SHAPE)] * 60)

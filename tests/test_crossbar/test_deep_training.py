@@ -51,7 +51,7 @@ def test_a_run_taken_up_again_after_every_epoch_is_the_run_in_one_piece(policy):
     config = deep(policy=policy, epochs=2, device="oxram_literature.yaml")
     whole, pieces = trained(config, synthetic()), trainer_of(config, synthetic())
     pieces.start()
-    before = [layer.board.state.g.numpy() for layer in pieces.layers]
+    before = pieces.conductances()
     for epoch in (1, 2):
         content = checkpoint.save(pieces, before)
         pieces = trainer_of(config, synthetic())
@@ -76,10 +76,10 @@ def test_dales_law_holds_in_all_crossbars_throughout(ei, mapping):
     bounds = [sign[:, None] for sign in signs(config.network)]
     trainer = trainer_of(config, synthetic())
     trainer.start()
-    first = [layer.effective().weights for layer in trainer.layers]
+    first = trainer.weights()
     for _ in range(config.epochs):
         for _ in trainer.run_epoch():
-            weights = [layer.effective().weights for layer in trainer.layers]
+            weights = trainer.weights()
             assert all((w * sign >= 0).all() for w, sign in zip(weights, bounds, strict=True))
     for old, new, lines in zip(first, weights, config.network.inputs_of, strict=True):
         assert (old != new)[:lines].any()
@@ -101,7 +101,7 @@ def test_rows_name_the_spikes_of_each_layer():
 @pytest.mark.parametrize("other", [{"recurrent": False}, {"hidden": (20, 13)}, {"hidden": 20}])
 def test_a_checkpoint_of_another_network_is_refused(other):
     source = trained(deep(epochs=0, network=other), synthetic())
-    content = checkpoint.save(source, [layer.board.state.g.numpy() for layer in source.layers])
+    content = checkpoint.save(source, source.conductances())
     with pytest.raises(RunError, match=r"^the checkpoint cannot be read \(.*nothing was changed"):
         checkpoint.restore(trainer_of(deep(epochs=0), synthetic()), content)
 
@@ -109,7 +109,7 @@ def test_a_checkpoint_of_another_network_is_refused(other):
 def test_every_layer_has_a_range_of_its_own_crossbar():
     """`w_max_of` follows lines, spread and device; a fixed one holds in all hidden layers."""
     config, model = deep(), load_device("ideal")
-    own = w_max_of(config, model)
+    own = w_max_of(config.network, config.tiles, model)
     spreads = [max(both) for both in config.network.sigmas]
     assert own == pytest.approx([2000.0 * spread for spread in spreads], rel=1e-12)
     oxram = load_device("oxram")
@@ -117,9 +117,9 @@ def test_every_layer_has_a_range_of_its_own_crossbar():
         max(0.035 / rows**0.5 * oxram.pulses_across, 4.0 * spread)
         for (rows, _), spread in zip(config.network.crossbars, spreads, strict=True)
     ]
-    assert w_max_of(config, oxram) == pytest.approx(expected, rel=1e-12)
+    assert w_max_of(config.network, config.tiles, oxram) == pytest.approx(expected, rel=1e-12)
     fixed = changed(config, hidden_w_max=0.7, readout_w_max=0.4)
-    assert w_max_of(fixed, model) == (0.7, 0.7, 0.4)
+    assert w_max_of(fixed.network, fixed.tiles, model) == (0.7, 0.7, 0.4)
 
 
 def test_rows_are_as_busy_as_their_lines_and_own_rows_as_the_mean():

@@ -1,4 +1,4 @@
-"""The latency code: its table, its events, its real data."""
+"""The latency code and what every encoding refuses: table, events, real data."""
 
 import itertools
 import math
@@ -6,13 +6,14 @@ import math
 import numpy as np
 import pytest
 import torch
+from xbar_training import fashion_images
 
-from crossbar.datasets import fashion_mnist
-from crossbar.datasets.locate import Surroundings
+from crossbar.snn.encodings import ENCODINGS, encoding_of
+from crossbar.snn.encodings.events import time_type
 from crossbar.snn.encodings.latency import latency_code, latency_table
 from crossbar.snn.network import Network
 from crossbar.snn.reference import dense
-from device_models.errors import DataError
+from device_models.errors import ShapeError
 
 TABLE = latency_table(steps=100)
 
@@ -83,17 +84,18 @@ def generator():
 
 
 @pytest.mark.parametrize("shape", [(1, 1, 1), (7, 3, 5), (40, 28, 28), (2, 1, 300)])
-@pytest.mark.parametrize("steps", [10, 100, 255])
+@pytest.mark.parametrize("steps", [10, 100, 255, 256, 1000])
 def test_events_equal_a_loop_over_the_pixels(generator, shape, steps):
     images = generator.integers(0, 256, shape, dtype=np.uint8)
     images[generator.random(shape) < 0.4] = 0
     events = latency_code(images, steps=steps)
     assert len(events) == len(images)
     assert listed(events) == slow_code(images, steps)
+    assert events.times.dtype == (np.uint8 if steps <= 255 else np.uint16)
 
 
 def test_more_images_than_are_sorted_at_a_time(generator):
-    images = generator.integers(0, 256, (4100, 2, 3), dtype=np.uint8)
+    images = generator.integers(0, 256, (1100, 2, 3), dtype=np.uint8)
     assert listed(latency_code(images, steps=100)) == slow_code(images, 100)
 
 
@@ -110,15 +112,6 @@ def test_black_images_are_samples_without_events():
     assert events.offsets.tolist() == [0, 0, 4, 4]
 
 
-def test_events_are_stored_in_the_stated_types(generator):
-    images = generator.integers(0, 256, (2, 4, 4), dtype=np.uint8)
-    before = images.copy()
-    events = latency_code(images, steps=100)
-    types = events.rows.dtype, events.times.dtype, events.offsets.dtype
-    assert types == (np.dtype(np.uint16), np.dtype(np.uint8), np.dtype(np.int64))
-    np.testing.assert_array_equal(images, before)
-
-
 def test_dense_counts_hold_every_event_of_the_chosen_samples(generator):
     images = generator.integers(0, 256, (6, 3, 4), dtype=np.uint8)
     network, which = Network(inputs=12, steps=100), np.array([4, 1, 4])
@@ -129,33 +122,81 @@ def test_dense_counts_hold_every_event_of_the_chosen_samples(generator):
     assert x.max() == 1.0
 
 
+def test_spikes_later_than_step_255_keep_their_step():
+    images = np.array([[[52, 255]]], np.uint8)  # the dimmest that spikes, and full brightness
+    events = latency_code(images, steps=60_000, tau_steps=10_000.0)
+    late = [int(1e4 * math.log(x / (x - 0.2))) for x in (1.0, 52 / 255)]
+    assert late[1] > 255
+    assert listed(events) == [[(late[0], 1), (late[1], 0)]]
+
+
+# What no encoding takes
+
+
+@pytest.fixture(params=ENCODINGS)
+def encode(request, generator):
+    """Every encoding with its default settings, as (samples, steps) -> events."""
+    encoding = encoding_of(ENCODINGS[request.param].Options())
+    assert type(encoding) is ENCODINGS[request.param]
+    return lambda samples, steps=100: encoding.encode(samples, steps=steps, generator=generator)
+
+
+def test_65536_lines_are_refused_by_name(encode):
+    encode(np.zeros((1, 5, 13_107), np.uint8))
+    with pytest.raises(ShapeError) as caught:
+        encode(np.zeros((1, 256, 256), np.uint8))
+    assert str(caught.value) == (
+        "65,536 input lines (256 x 256); an event names one of at most 65,535 lines; "
+        "nothing was encoded"
+    )
+
+
+@pytest.mark.parametrize("steps", [0, 65_536])
+def test_too_many_or_no_steps_are_refused_by_name(encode, steps):
+    encode(np.zeros((1, 2, 2), np.uint8), 65_535)
+    with pytest.raises(ShapeError, match=f"^{steps:,} steps; .* at least 1 and at most 65,535"):
+        encode(np.zeros((1, 2, 2), np.uint8), steps)
+
+
+def test_no_samples_and_samples_that_are_no_bytes_are_refused(encode):
+    with pytest.raises(ShapeError, match="there is no sample; nothing was encoded"):
+        encode(np.zeros((0, 2, 2), np.uint8))
+    with pytest.raises(ShapeError, match=r"samples of type float64; .* as uint8"):
+        encode(np.zeros((1, 2, 2)))
+
+
+def test_events_of_every_encoding_are_sorted_and_of_the_stated_types(encode, generator):
+    samples = generator.integers(0, 256, (600, 3, 4), dtype=np.uint8)
+    before = samples.copy()
+    for steps in (100, 300):
+        events = encode(samples, steps)
+        types = events.rows.dtype, events.times.dtype, events.offsets.dtype
+        assert types == (np.dtype(np.uint16), time_type(steps), np.dtype(np.int64))
+        assert len(events) == 600
+        assert listed(events) == [sorted(set(spikes)) for spikes in listed(events)]
+    np.testing.assert_array_equal(samples, before)
+
+
 # Fashion-MNIST
 
 
 @pytest.fixture(scope="module")
 def data():
-    def offline(url):
-        raise OSError(f"{url} is not asked by tests")
-
-    def no_program(command, folder):
-        raise FileNotFoundError(2, "not run by tests", command[0])
-
-    around = Surroundings(open_url=offline, run=no_program)
-    try:
-        return fashion_mnist.load(notice=lambda line: None, around=around)
-    except DataError as reason:
-        pytest.skip(str(reason))
+    images = fashion_images()
+    if isinstance(images, str):
+        pytest.skip(images)
+    return images
 
 
 def test_a_training_image_has_330_7_spikes_on_average(data):
-    events = latency_code(data.train_images, steps=100)
+    events = latency_code(data.train.samples, steps=100)
     assert len(events) == 60_000
     assert round(len(events.rows) / len(events), 1) == 330.7
-    assert len(events.rows) == int((data.train_images >= 52).sum()) == events.offsets[-1]
+    assert len(events.rows) == int((data.train.samples >= 52).sum()) == events.offsets[-1]
     assert (events.times.min(), events.times.max()) == (4, 79)
     assert events.rows.nbytes + events.times.nbytes < 61e6
 
 
 def test_real_images_equal_a_loop_over_the_pixels(data):
-    images = data.test_images[:50]
+    images = data.test.samples[:50]
     assert listed(latency_code(images, steps=100)) == slow_code(images, 100)

@@ -27,9 +27,9 @@ def test_the_expected_pulses_are_near_those_that_are_sent():
     assert dry.batches > UPDATES
     expected = expected_pulses(dry, EPOCHS)
     real.start()
-    written = sum(int(board.pulses_per_device().sum()) for board in real.boards)
+    written = sum(int(array.pulses_per_device().sum()) for array in real.emulators)
     finish(real, EPOCHS)
-    sent = sum(int(board.pulses_per_device().sum()) for board in real.boards)
+    sent = sum(int(array.pulses_per_device().sum()) for array in real.emulators)
     assert sent > 1.5 * written
     assert 0.5 < (float(expected.sum()) - written) / (sent - written) < 3.0
 

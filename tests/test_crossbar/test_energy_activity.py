@@ -7,9 +7,8 @@ import json
 
 import numpy as np
 import pytest
-import torch
 from numpy.testing import assert_allclose
-from xbar_training import finish, small, synthetic, trained, trainer_of
+from xbar_training import finish, same_bits, small, synthetic, trained, trainer_of
 
 from crossbar.array.faults import Faults
 from crossbar.array.periphery import Periphery
@@ -19,7 +18,7 @@ from crossbar.energy.assumed import assumed_activity, assumed_run
 from crossbar.energy.counts import count
 from crossbar.energy.record_activity import fan_out, keep
 from crossbar.experiment.run import Run
-from crossbar.snn.encodings.latency import Events
+from crossbar.snn.encodings.events import Events
 from crossbar.snn.network import Network
 from crossbar.wires.wires import Wires
 from device_models.errors import ConfigError, RunError
@@ -52,8 +51,8 @@ def saved(tmp_path):
     """A function that saves a trainer as a run with activity."""
 
     def save(trainer, config):
-        run = Run(tmp_path / "run", config, trainer.layers[0].board.model)
-        before = [layer.board.state.g.numpy() for layer in trainer.layers]
+        run = Run(tmp_path / "run", config, trainer.layers[0].sheet)
+        before = trainer.conductances()
         run.save(trainer, before)
         keep(run, trainer)
         return run
@@ -67,26 +66,26 @@ def test_kept_spikes_are_those_of_the_test_that_the_metrics_report(name, saved):
     config, trainer = CHIPS[name], done_with(name)
     boards = [layer.board for layer in trainer.layers]
     before = [board.counters for board in boards]
-    told = trainer.evaluate()
+    test = trainer.evaluate()
     spent = [board.counters - then for board, then in zip(boards, before, strict=True)]
     row = trainer.rows[-1]
-    assert float((told.predictions == trainer.data.test_labels).mean()) == row["test_accuracy"]
-    found = read_activity(saved(trainer, config).folder)
-    assert (found.inferences, found.steps, found.assumed) == (64, 100, False)
-    counts = count(found, config.tiles.tile_rows, config.tiles.tile_columns)
-    for place, (layer, own, board) in enumerate(zip(found.layers, counts, boards, strict=True)):
-        assert own.row_activations == told.activations[place] > 0
-        assert sum(own.active_steps) == told.tile_steps[place]
-        assert own.drives == spent[place].row_activations
-        assert own.conversions == spent[place].column_conversions
-        v, t = board.info.v_read_volts, board.info.t_read_seconds
-        assert_allclose(own.siemens_activations * v**2 * t, spent[place].read_joules, rtol=1e-6)
-        if place < len(told.spikes):
-            assert layer.fired == told.spikes[place].sum() > 0
-            first, after = layer.outputs, found.layers[place + 1]
+    assert float((test.predictions == trainer.data.test_labels).mean()) == row["test_accuracy"]
+    activity = read_activity(saved(trainer, config).folder)
+    assert (activity.inferences, activity.steps, activity.assumed) == (64, 100, False)
+    counts = count(activity, config.tiles.tile_rows, config.tiles.tile_columns)
+    for i, (layer, counted, board) in enumerate(zip(activity.layers, counts, boards, strict=True)):
+        assert counted.row_activations == test.activations[i] > 0
+        assert sum(counted.active_steps) == test.tile_steps[i]
+        assert counted.drives == spent[i].row_activations
+        assert counted.conversions == spent[i].column_conversions
+        v, t = board.info.read_volts, board.info.read_seconds
+        assert_allclose(counted.siemens_activations * v**2 * t, spent[i].read_joules, rtol=1e-6)
+        if i < len(test.spikes):
+            assert layer.fired == test.spikes[i].sum() > 0
+            first, after = layer.outputs, activity.layers[i + 1]
             own_rows = np.bincount(after.inputs.rows, minlength=after.rows)[:first]
-            np.testing.assert_array_equal(own_rows, told.spikes[place])
-    each = [layer.fired / found.inferences for layer in found.layers[:-1]]
+            np.testing.assert_array_equal(own_rows, test.spikes[i])
+    each = [layer.fired / activity.inferences for layer in activity.layers[:-1]]
     assert each == row["spikes_per_inference"]["layers"]
 
 
@@ -114,19 +113,17 @@ def test_keeping_the_activity_changes_nothing_that_is_trained_afterwards(saved):
     saved(one, config)
     for trainer in (one, other):
         finish(trainer, 2)
-    for a, b in zip(one.layers, other.layers, strict=True):
-        assert torch.equal(a.board.state.g, b.board.state.g)
-        assert a.board.counters == b.board.counters
+    same_bits(one, other)
 
 
 def test_own_spikes_stand_behind_the_lines_that_come_in():
     lines = Events(np.uint16([2, 0, 1]), np.uint8([1, 3, 0]), np.int64([0, 2, 3]))
-    own = Events(np.uint16([1, 0]), np.uint8([1, 2]), np.int64([0, 2, 2]))
-    found = activities.driven(lines, own, 3)
-    assert found.rows.tolist() == [2, 4, 3, 0, 1]
-    assert found.times.tolist() == [1, 1, 2, 3, 0]
-    assert found.offsets.tolist() == [0, 4, 5]
-    assert activities.driven(lines, own, 65_535).rows.max() == 65_536
+    feedback = Events(np.uint16([1, 0]), np.uint8([1, 2]), np.int64([0, 2, 2]))
+    events = activities.driven(lines, feedback, 3)
+    assert events.rows.tolist() == [2, 4, 3, 0, 1]
+    assert events.times.tolist() == [1, 1, 2, 3, 0]
+    assert events.offsets.tolist() == [0, 4, 5]
+    assert activities.driven(lines, feedback, 65_535).rows.max() == 65_536
 
 
 def test_a_synapse_is_connected_while_one_of_its_devices_moves():
@@ -135,7 +132,7 @@ def test_a_synapse_is_connected_while_one_of_its_devices_moves():
     for layer in trainer_of(config, synthetic()).layers:
         plus, minus = layer.board.broken.dead.chunk(2, dim=1)
         wanted = (~(plus & minus)).sum(1)
-        assert fan_out(layer).tolist() == wanted.tolist()
+        assert fan_out(layer, layer.board).tolist() == wanted.tolist()
         assert wanted.sum() < plus.numel()
 
 
@@ -143,7 +140,7 @@ def test_under_dales_law_only_the_own_device_of_a_row_connects():
     config = small(faults=Faults(stuck_low_share=0.3))
     layer = trainer_of(config, synthetic()).layers[0]
     plus, _ = layer.board.broken.dead.chunk(2, dim=1)
-    assert fan_out(layer).tolist() == (~plus).sum(1).tolist()
+    assert fan_out(layer, layer.board).tolist() == (~plus).sum(1).tolist()
 
 
 def test_without_activity_the_message_says_how_to_make_it(saved):
@@ -220,31 +217,31 @@ NETWORK = Network(inputs=200, hidden=(40, 30), recurrent=True, classes=5, steps=
 def test_assumed_spikes_have_the_assumed_rates():
     """Binomial counts: five standard errors, and a rate 20 % off is outside them."""
     rates = (20.0, 50.0, 8.0)
-    found = assumed_activity(
+    activity = assumed_activity(
         NETWORK, rates, generator=np.random.default_rng(4), inferences=50, mean_siemens=1e-5
     )
-    assert found.assumed
-    fired = [np.count_nonzero(found.layers[0].inputs.rows < 200)]
-    fired += [layer.fired for layer in found.layers[:-1]]
+    assert activity.assumed
+    fired = [np.count_nonzero(activity.layers[0].inputs.rows < 200)]
+    fired += [layer.fired for layer in activity.layers[:-1]]
     for n, lines, rate in zip(fired, NETWORK.inputs_of, rates, strict=True):
         trials, p = 50 * 60 * lines, rate * 1e-3
         error = np.sqrt(trials * p * (1.0 - p))
         assert abs(n - trials * p) < 5 * error < 0.2 * trials * p
-    assert [layer.rows for layer in found.layers] == [240, 70, 30]
-    assert [layer.own for layer in found.layers] == [40, 30, 0]
-    for layer in found.layers:
+    assert [layer.rows for layer in activity.layers] == [240, 70, 30]
+    assert [layer.recurrent_rows for layer in activity.layers] == [40, 30, 0]
+    for layer in activity.layers:
         driven = np.bincount(layer.inputs.rows, minlength=layer.rows)
         assert (driven > 0).all()
-    (first, *_) = count(found, 128, 128)
+    (first, *_) = count(activity, 128, 128)
     assert_allclose(first.siemens_activations, first.row_activations * 80 * 1e-5, rtol=1e-5)
 
 
 def test_the_highest_rate_is_a_spike_in_every_step():
     network = dataclasses.replace(NETWORK, recurrent=False)
-    found = assumed_activity(
+    activity = assumed_activity(
         network, (1000.0, 0.0, 1000.0), generator=np.random.default_rng(0), inferences=2
     )
-    first, second, readout = count(found, 128, 128)
+    first, second, readout = count(activity, 128, 128)
     assert first.synaptic_operations == first.synaptic_operations_dense
     assert first.conversions == first.conversions_dense
     assert (second.row_activations, second.conversions, second.buffer_words) == (0, 0, 0)
@@ -273,10 +270,10 @@ def test_impossible_assumptions_are_refused(rates, more, text):
 def test_a_network_file_becomes_a_run_without_training(tmp_path):
     path = tmp_path / "net.yaml"
     path.write_text("inputs: 20\nhidden: [8, 4]\nclasses: 3\nsteps: 10\nei: none\n")
-    found = assumed_run(path, (100.0, 50.0, 50.0), generator=np.random.default_rng(1))
-    assert (found.training, found.epochs, found.activity.assumed) == ((), 0, True)
-    assert [layer.rows for layer in found.activity.layers] == [20, 8, 4]
-    assert np.isnan(found.accuracy)
+    run = assumed_run(path, (100.0, 50.0, 50.0), generator=np.random.default_rng(1))
+    assert (run.training, run.epochs, run.activity.assumed) == ((), 0, True)
+    assert [layer.rows for layer in run.activity.layers] == [20, 8, 4]
+    assert np.isnan(run.accuracy)
     path.write_text("inputs: 0\n")
     with pytest.raises(ConfigError, match=r"net.yaml:1:9: inputs = 0 is outside"):
         assumed_run(path, (1.0, 1.0), generator=np.random.default_rng(1))

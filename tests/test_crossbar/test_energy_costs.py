@@ -7,11 +7,10 @@ import pytest
 from xbar_energy import TOY_PRICES, toy_chip, toy_cost, toy_costs, toy_run
 
 from crossbar.energy.adc_models import adc_area, adc_energy, isaac_joules, loglog, regression_joules
-from crossbar.energy.chip import Chip, chip_names, load_chip
-from crossbar.energy.costs import ENTRIES, load_costs
+from crossbar.energy.chip import ChipSpec, chip_names, load_chip
+from crossbar.energy.costs import ENTRIES, TABLES, load_costs
 from crossbar.energy.estimate import estimate
 from crossbar.energy.interval import Interval
-from crossbar.energy.presets import shipped
 from crossbar.energy.scaling import at_chip
 from device_models.errors import ConfigError
 
@@ -40,7 +39,7 @@ def test_the_default_table_prices_everything():
     assert all(len(cost.source) > 20 for cost in costs.entries.values())
 
 
-@pytest.mark.parametrize("name", shipped("tables"))
+@pytest.mark.parametrize("name", TABLES.names())
 def test_every_shipped_table_loads_over_the_default(name):
     assert set(load_costs(["default", name]).entries) >= set(ENTRIES)
 
@@ -102,7 +101,7 @@ def test_unknown_tables_and_chips_are_named_with_those_there_are():
     with pytest.raises(ConfigError, match=r"^no cost table file and no preset 'defalt'; did you m"):
         load_costs(["defalt"])
     with pytest.raises(
-        ConfigError, match=r"^no chip file and no preset 'x'; presets: analog_28nm,"
+        ConfigError, match=r"^no chip file and no preset 'x'; presets: analog_28nm.yaml,"
     ):
         load_chip("x")
     with pytest.raises(ConfigError, match=r"^no cost table is named"):
@@ -116,7 +115,7 @@ def test_every_value_of_a_shipped_chip_has_a_source(name):
     needless = {"name", "sources", "tiles", "v_read_volts", "t_read_seconds"}
     if chip.adc_kind == "none":
         needless |= {"adc_bits", "adc_share", "adc_gated"}
-    assert set(chip.sources) == {field.name for field in dataclasses.fields(Chip)} - needless
+    assert set(chip.sources) == {field.name for field in dataclasses.fields(ChipSpec)} - needless
 
 
 def test_converter_and_neurons_must_fit():
@@ -135,11 +134,11 @@ def at(cost, **chip):
 
 def test_digital_energy_goes_with_the_square_of_the_supply_and_the_node():
     cost = toy_cost("router_hop", 8.0, node_nm=40.0, volts=1.0, scales="digital")
-    found = at(cost, node_nm=20.0, supply_volts=0.5)
-    assert found.value == Interval(8 / 16, 8 / 8, 8 / 4)  # half as long, a quarter of V^2
-    assert found.original == cost.span
-    assert found.scaled
-    assert (found.node_nm, found.volts, found.mark) == (40.0, 1.0, "P")
+    scaled = at(cost, node_nm=20.0, supply_volts=0.5)
+    assert scaled.value == Interval(8 / 16, 8 / 8, 8 / 4)  # half as long, a quarter of V^2
+    assert scaled.original == cost.span
+    assert scaled.scaled
+    assert (scaled.node_nm, scaled.volts, scaled.mark) == (40.0, 1.0, "P")
 
 
 def test_analog_energy_goes_with_the_node_and_never_with_its_square():
@@ -155,9 +154,9 @@ def test_digital_area_goes_with_the_square_of_the_node():
 
 
 def test_a_plain_constant_stays_and_is_not_scaled():
-    found = at(toy_cost("router_hop", 8.0, node_nm=40.0), node_nm=500.0)
-    assert found.value.typical == 8.0
-    assert not found.scaled
+    plain = at(toy_cost("router_hop", 8.0, node_nm=40.0), node_nm=500.0)
+    assert plain.value.typical == 8.0
+    assert not plain.scaled
 
 
 @pytest.mark.parametrize("node_nm", [180.0, 5.0])
@@ -182,10 +181,10 @@ def test_a_law_follows_bits_and_node_and_its_factors_multiply():
     cost = toy_cost("adc_conversion", 1.0, law="adc_energy", node_nm=32.0, scales="analog")
     plain = adc_energy(6, 22.0)
     chip = toy_chip(adc_bits=6, node_nm=22.0)
-    found = at_chip(toy_costs(adc_conversion=cost), "adc_conversion", chip)
-    assert found.value == Interval(plain.low / 2, plain.typical, plain.high * 2)
-    assert found.scaled
-    assert found.law == "adc_energy"
+    used = at_chip(toy_costs(adc_conversion=cost), "adc_conversion", chip)
+    assert used.value == Interval(plain.low / 2, plain.typical, plain.high * 2)
+    assert used.scaled
+    assert used.law == "adc_energy"
 
 
 @pytest.mark.parametrize("node_nm", [7.0, 22.0, 28.0, 32.0, 65.0, 130.0])
@@ -205,8 +204,8 @@ def test_laws_rise_with_bits_and_are_ordered(node_nm, bits):
 def test_more_bits_than_were_published_are_refused():
     with pytest.raises(ConfigError, match=r"^adc_bits = 11 is beyond the 10 bits of the published"):
         estimate(toy_run(), toy_chip(adc_bits=11), load_costs(["default"]))
-    own = {name: toy_cost(name) for name in ("adc_conversion", "adc_area")}
-    entries = load_costs(["default"]).entries | own
+    plain = {name: toy_cost(name) for name in ("adc_conversion", "adc_area")}
+    entries = load_costs(["default"]).entries | plain
     toy = toy_costs(**entries)
     assert estimate(toy_run(), toy_chip(adc_bits=11), toy).joules.typical > 100.0
 

@@ -11,14 +11,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose
-from xbar_training import fashion, finish, small, synthetic, trained
+from xbar_training import fashion, finish, small, synthetic, trained, trainer_of
 
 from crossbar.array.periphery import Periphery
-from crossbar.energy.activity import Activity, Array, layers_of, unpacked
+from crossbar.energy.activity import Activity, Snapshot, layers_of, unpack
 from crossbar.energy.counts import COUNTED, count, counts_of_run
 from crossbar.energy.record_activity import keep, recorded
 from crossbar.experiment.run import Run
-from crossbar.snn.encodings.latency import Events
+from crossbar.snn.encodings.events import Events
 from crossbar.snn.network import Network
 from crossbar.synapses.policies.tiki_taka import TikiTaka
 from device_models.errors import ConfigError, RunError
@@ -38,54 +38,54 @@ def slow_counts(layer, after, steps, tile_rows, tile_columns):
     lines = dense_of(layer.inputs, steps, layer.rows)
     down = [range(r, min(r + tile_rows, layer.rows)) for r in range(0, layer.rows, tile_rows)]
     right = range(0, layer.columns, tile_columns)
-    found = dict.fromkeys(
+    counts = dict.fromkeys(
         ("row_activations", "drives", "conversions", "conversions_dense", "neuron_updates",
          "synaptic_operations", "synaptic_operations_dense", "buffer_words"), 0,
     )  # fmt: skip
     active, siemens, siemens_dense = [0] * len(down), 0.0, 0.0
     for sample in lines:
         for step in sample:
-            found["neuron_updates"] += layer.outputs
-            for place, rows in enumerate(down):
+            counts["neuron_updates"] += layer.outputs
+            for i, rows in enumerate(down):
                 driven = [row for row in rows if step[row]]
-                found["conversions_dense"] += layer.columns
-                found["row_activations"] += len(driven)
-                found["drives"] += len(driven) * len(right)
+                counts["conversions_dense"] += layer.columns
+                counts["row_activations"] += len(driven)
+                counts["drives"] += len(driven) * len(right)
                 if driven:
-                    active[place] += 1
-                    found["conversions"] += layer.columns
-                    found["buffer_words"] += layer.columns if len(down) > 1 else 0
+                    active[i] += 1
+                    counts["conversions"] += layer.columns
+                    counts["buffer_words"] += layer.columns if len(down) > 1 else 0
                 for row in rows:
                     siemens_dense += float(layer.siemens[row].astype(float).sum())
-                    found["synaptic_operations_dense"] += layer.outputs
+                    counts["synaptic_operations_dense"] += layer.outputs
                 for row in driven:
                     siemens += float(layer.siemens[row].astype(float).sum())
-                    found["synaptic_operations"] += int(layer.fan_out[row])
-                    found["buffer_words"] += 1
-    hearers = len(right) if layer.own else 0
+                    counts["synaptic_operations"] += int(layer.fan_out[row])
+                    counts["buffer_words"] += 1
+    hearers = len(right) if layer.recurrent_rows else 0
     hearers += 0 if after is None else len(range(0, after.columns, tile_columns))
-    found["hops"] = layer.fired * hearers
+    counts["hops"] = layer.fired * hearers
     tiles = len(down) * len(right)
-    found |= {
+    counts |= {
         "active_steps": tuple(active), "tiles_down": len(down), "tiles_across": len(right),
         "utilisation": layer.siemens.size / (tiles * tile_rows * tile_columns),
         "name": layer.name, "rows": layer.rows, "outputs": layer.outputs,
         "columns": layer.columns, "tile_rows": tile_rows, "tile_columns": tile_columns,
         "spikes": layer.fired,
     }  # fmt: skip
-    return found, siemens, siemens_dense
+    return counts, siemens, siemens_dense
 
 
 def check(activity, tile_rows, tile_columns):
     """Compare all layers with the slow count."""
     counted = count(activity, tile_rows, tile_columns)
     following = [*activity.layers[1:], None]
-    for own, layer, after in zip(counted, activity.layers, following, strict=True):
+    for layer_counts, layer, after in zip(counted, activity.layers, following, strict=True):
         wanted, siemens, dense = slow_counts(layer, after, activity.steps, tile_rows, tile_columns)
-        found = dataclasses.asdict(own)
-        assert_allclose(found.pop("siemens_activations"), siemens, rtol=1e-9, atol=0.0)
-        assert_allclose(found.pop("siemens_dense"), dense, rtol=1e-9, atol=0.0)
-        assert found == wanted
+        fields = dataclasses.asdict(layer_counts)
+        assert_allclose(fields.pop("siemens_activations"), siemens, rtol=1e-9, atol=0.0)
+        assert_allclose(fields.pop("siemens_dense"), dense, rtol=1e-9, atol=0.0)
+        assert fields == wanted
 
 
 def drawn(network, samples, chance, seed, copies=2):
@@ -99,7 +99,7 @@ def drawn(network, samples, chance, seed, copies=2):
         ends = np.concatenate([[0], np.cumsum(np.bincount(sample, minlength=samples))])
         spikes.append(Events(line.astype(np.uint16), step.astype(np.uint8), ends.astype(np.int64)))
     arrays = [
-        Array(
+        Snapshot(
             generator.uniform(1e-6, 1e-4, (rows, outputs * copies)).astype(np.float32),
             generator.integers(0, outputs + 1, rows),
             generator.integers(0, outputs + 1, rows),
@@ -143,19 +143,19 @@ REAL = {
 def real(name):
     """The activity of a trained network."""
     trainer = trained(REAL[name], synthetic())
-    return unpacked(recorded(trainer))[0]
+    return unpack(recorded(trainer))[0]
 
 
 @pytest.mark.parametrize("tile", [(128, 128), (64, 16), (100, 7), (1024, 1024)])
 @pytest.mark.parametrize("name", REAL)
 def test_counts_of_a_trained_network_equal_the_slow_count(name, tile):
     whole = real(name)
-    few = 6  # of the images: the slow count takes its time
+    images = 6  # of the images: the slow count takes its time
     layers = tuple(
-        dataclasses.replace(layer, inputs=first_of(layer.inputs, few)) for layer in whole.layers
+        dataclasses.replace(layer, inputs=first_of(layer.inputs, images)) for layer in whole.layers
     )
     assert all(len(layer.inputs.rows) for layer in layers)
-    check(dataclasses.replace(whole, layers=layers, inferences=few), *tile)
+    check(dataclasses.replace(whole, layers=layers, inferences=images), *tile)
 
 
 def first_of(events, samples):
@@ -169,16 +169,16 @@ def test_counts_of_fashion_mnist_equal_the_slow_count():
     """The default network on real images, all test images of them."""
     config = small(network={"hidden": 100}, batch_size=256, epochs=1)
     trainer = trained(config, fashion(2048, 100))
-    found, _ = unpacked(recorded(config, trainer.layers[0].board.model, trainer))
-    check(found, 128, 128)
+    activity, _ = unpack(recorded(config, trainer.layers[0].sheet, trainer))
+    check(activity, 128, 128)
 
 
 def test_a_finer_tile_is_active_as_often_or_more_in_all_and_less_each():
     """Cut in two, a row of tiles is active where either half is: counts of halves cover it."""
     activity = real("default")
     coarse, fine = (count(activity, rows, 128)[0] for rows in (128, 64))
-    for place, steps in enumerate(coarse.active_steps):
-        halves = fine.active_steps[2 * place : 2 * place + 2]
+    for i, steps in enumerate(coarse.active_steps):
+        halves = fine.active_steps[2 * i : 2 * i + 2]
         assert max(halves) <= steps <= sum(halves)
     assert fine.row_activations == coarse.row_activations
     assert fine.synaptic_operations == coarse.synaptic_operations
@@ -213,8 +213,8 @@ def test_a_tile_without_lines_is_refused(rows, columns):
 
 def saved(trainer, config, folder):
     """A trainer as a run with activity."""
-    run = Run(folder, config, trainer.layers[0].board.model)
-    run.save(trainer, [layer.board.state.g.numpy() for layer in trainer.layers])
+    run = Run(folder, config, trainer.layers[0].sheet)
+    run.save(trainer, trainer.conductances())
     keep(run, trainer)
     return run
 
@@ -224,19 +224,19 @@ def test_a_run_is_counted_from_its_files(tmp_path):
     trainer = trained(config, synthetic())
     run = saved(trainer, config, tmp_path / "run")
     summary = run.write_summary(trainer.rows)
-    found = counts_of_run(run.folder)
-    assert found.folder == str(run.folder)
-    assert (found.epochs, found.training_images) == (2, 2 * 192)
-    assert found.accuracy == summary["test_accuracy"]
-    assert found.accuracy_interval == tuple(summary["test_accuracy_interval"])
-    assert (found.ei, found.mapping, found.device, found.seed) == (
+    counts = counts_of_run(run.folder)
+    assert counts.folder == str(run.folder)
+    assert (counts.epochs, counts.training_images) == (2, 2 * 192)
+    assert counts.accuracy == summary["test_accuracy"]
+    assert counts.accuracy_interval == tuple(summary["test_accuracy_interval"])
+    assert (counts.ei, counts.mapping, counts.device, counts.seed) == (
         "80:20", "one_sided", "oxram.yaml", 3,
     )  # fmt: skip
-    assert (found.v_read_volts, found.t_read_seconds) == (0.2, 100e-9)
-    assert (found.tile_rows, found.tile_columns, found.adc_bits) == (64, 128, None)
-    assert found.pulse_seconds == trainer.layers[0].board.model.width_seconds
-    assert [each.name for each in found.training] == ["hidden 1", "hidden 2", "readout"]
-    for each, layer in zip(found.training, trainer.layers, strict=True):
+    assert (counts.v_read_volts, counts.t_read_seconds) == (0.2, 100e-9)
+    assert (counts.tile_rows, counts.tile_columns, counts.adc_bits) == (64, 128, None)
+    assert counts.pulse_seconds == trainer.layers[0].sheet.width_seconds
+    assert [each.name for each in counts.training] == ["hidden 1", "hidden 2", "readout"]
+    for each, layer in zip(counts.training, trainer.layers, strict=True):
         assert {n: getattr(each, n) for n in COUNTED} == {
             n: getattr(layer.board.counters, n) for n in COUNTED
         }
@@ -257,15 +257,36 @@ def test_rows_and_summary_say_it_by_layer(tmp_path):
             assert sum(each["pulses"][part] for each in row["layers"]) == row["pulses"][part]
         for name, total in row["reads"].items():
             assert sum(each["reads"][name] for each in row["layers"]) == total
-    for place, each in enumerate(summary["layers"]):
-        counters = trainer.boards[place].counters
-        assert each["name"] == names[place]
+    for i, each in enumerate(summary["layers"]):
+        counters = trainer.boards[i].counters
+        assert each["name"] == names[i]
         assert each["pulses"]["set"] == counters.set_pulses
         assert each["reads"]["row_activations"] == counters.row_activations
         assert_allclose(each["energy_joules"]["write"], counters.write_joules, rtol=1e-9)
-        assert each["pulses_per_device"] == trainer.rows[-1]["layers"][place]["pulses_per_device"]
+        assert each["pulses_per_device"] == trainer.rows[-1]["layers"][i]["pulses_per_device"]
     assert [each.name for each in counts_of_run(tmp_path / "run").training] == names
     assert isinstance(trainer.policies[0], TikiTaka)
+
+
+def test_a_run_from_before_there_were_layers_is_still_counted(tmp_path):
+    """Its counters stand in the checkpoint; its wear is that of all devices together."""
+    config = small()
+    trainer = trained(config, synthetic())
+    for row in trainer.rows:
+        del row["layers"]
+    run = saved(trainer, config, tmp_path / "run")
+    assert "layers" not in run.write_summary(trainer.rows)
+    counts = counts_of_run(run.folder)
+    assert [each.set_pulses for each in counts.training] == [
+        layer.board.counters.set_pulses for layer in trainer.layers
+    ]
+    wear = trainer.rows[-1]["wear"]["pulses_per_device"]
+    assert {each.pulses_per_device_max for each in counts.training} == {wear["max"]}
+    again = trainer_of(config, synthetic())
+    Run.open(run.folder).restore(again)
+    finish(again, 3)
+    assert "layers" in again.rows[-1]
+    assert "layers" not in run.write_summary(again.rows)
 
 
 def test_activity_of_another_epoch_is_refused(tmp_path):
@@ -273,7 +294,7 @@ def test_activity_of_another_epoch_is_refused(tmp_path):
     trainer = trained(config, synthetic())
     run = saved(trainer, config, tmp_path / "run")
     finish(trainer, 2)
-    run.save(trainer, [layer.board.state.g.numpy() for layer in trainer.layers])
+    run.save(trainer, trainer.conductances())
     text = (
         f"{run.folder}: its activity.npz is of epoch 1, its checkpoint of epoch 2; finish it with: "
         f"xbar train --resume {run.folder}"

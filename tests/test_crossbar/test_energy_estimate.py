@@ -16,11 +16,11 @@ from device_models.errors import ConfigError
 
 def by_component(items, dense=False):
     """Typical joules of each component that has an item."""
-    found = {}
+    sums = {}
     for item in items:
         joules = item.joules_dense if dense else item.joules
-        found[item.component] = found.get(item.component, 0.0) + joules.typical
-    return found
+        sums[item.component] = sums.get(item.component, 0.0) + joules.typical
+    return sums
 
 
 @pytest.fixture(scope="module")
@@ -129,8 +129,8 @@ def test_a_longer_way_through_the_router_costs_each_link():
 
 
 def test_more_converters_than_columns_take_one_turn():
-    found = estimate(toy_run(), toy_chip(tile_columns=8, adc_share=3), toy_costs())
-    assert found.seconds_per_inference.typical == 13 * MS
+    result = estimate(toy_run(), toy_chip(tile_columns=8, adc_share=3), toy_costs())
+    assert result.seconds_per_inference.typical == 13 * MS
 
 
 def test_a_sliced_mapping_adds_conversions_even_on_one_tile():
@@ -141,26 +141,26 @@ def test_a_sliced_mapping_adds_conversions_even_on_one_tile():
 def test_analog_neurons_need_no_converter_by_hand():
     chip = toy_chip(tile_rows=2, adc_kind="none", neuron="analog")
     analog = estimate(toy_run(), chip, toy_costs(adc_cycle=None, adc_conversion=None))
-    found = by_component(analog.items)
-    assert not {"adc", "sample_and_hold", "shift_add"} & set(found)
-    assert found["neuron"] == 32 / 2 * 0.25 + 3 / 2 * 8
-    assert found["buffer"] == (4 + 3) / 2 * 2  # no partial sums wait
+    joules = by_component(analog.items)
+    assert not {"adc", "sample_and_hold", "shift_add"} & set(joules)
+    assert joules["neuron"] == 32 / 2 * 0.25 + 3 / 2 * 8
+    assert joules["buffer"] == (4 + 3) / 2 * 2  # no partial sums wait
     # An active step is a read and a clock period.
     assert analog.seconds_per_inference.typical == ((3 * 2 + 5) / 2 + (2 * 2 + 6) / 2) * MS
 
 
 def test_without_event_gating_columns_are_always_converted():
     always = estimate(toy_run(), toy_chip(adc_gated=False), toy_costs())
-    found, dense = by_component(always.items), by_component(always.items, dense=True)
-    assert found["adc"] == dense["adc"] == 320
-    assert found["driver"] < dense["driver"]
+    gated, dense = by_component(always.items), by_component(always.items, dense=True)
+    assert gated["adc"] == dense["adc"] == 320
+    assert gated["driver"] < dense["driver"]
 
 
 def test_silence_halves_nothing_but_what_depends_on_spikes(toy):
     silent = estimate(toy_run(toy_activity(SILENT, SILENT)), toy_chip(), toy_costs())
-    found = {k: v for k, v in by_component(silent.items).items() if v}
+    joules = {k: v for k, v in by_component(silent.items).items() if v}
     idle = 50 * 1024 * (4 + 4) * MS  # every step is idle, and still leaks
-    assert found == {"neuron": (2 * 8 + 2 * 8) / 2 * 0.5, "leakage": idle}
+    assert joules == {"neuron": (2 * 8 + 2 * 8) / 2 * 0.5, "leakage": idle}
     assert silent.joules_dense == toy.joules_dense
     assert silent.m2 == toy.m2
     assert silent.leakage_watts == toy.leakage_watts
@@ -204,9 +204,9 @@ def test_a_network_that_was_never_trained_has_no_training():
 
 def test_read_voltage_and_time_of_the_chip_replace_those_of_the_run():
     chip = toy_chip(v_read_volts=4.0, t_read_seconds=MS / 2)  # 1/64 and 1/2
-    found = estimate(toy_run(), chip, toy_costs())
-    assert by_component(found.items)["array"] == 16 / 128
-    assert by_component(found.training)["array"] == 7 / 128
+    result = estimate(toy_run(), chip, toy_costs())
+    assert by_component(result.items)["array"] == 16 / 128
+    assert by_component(result.training)["array"] == 7 / 128
 
 
 def test_lifetime_is_endurance_over_the_pulses_of_a_day(toy):
@@ -277,10 +277,10 @@ def test_a_missing_constant_is_named():
 def test_every_shipped_chip_estimates_with_the_shipped_constants(name):
     chip = load_chip(name)
     run = toy_run(v_read_volts=0.2, t_read_seconds=1e-7)
-    found = estimate(run, chip, load_costs(["default"]))
-    assert 0 < found.joules.low < found.joules.typical < found.joules.high
-    assert found.joules.typical < found.joules_dense.typical
-    assert 0 < found.m2.low < found.m2.typical < found.m2.high
-    values = np.array([found.seconds_per_inference.typical, found.training_joules.typical])
+    result = estimate(run, chip, load_costs(["default"]))
+    assert 0 < result.joules.low < result.joules.typical < result.joules.high
+    assert result.joules.typical < result.joules_dense.typical
+    assert 0 < result.m2.low < result.m2.typical < result.m2.high
+    values = np.array([result.seconds_per_inference.typical, result.training_joules.typical])
     assert np.isfinite(values).all()
     assert (values > 0).all()

@@ -17,7 +17,7 @@ from xbar_training import changed, small, synthetic, trained
 
 from crossbar.array.periphery import Periphery
 from crossbar.energy.counts import count, counts_of_run
-from crossbar.energy.design_space import AXES, explore, front
+from crossbar.energy.design_space import AXES, explore, pareto_front
 from crossbar.energy.record_activity import keep
 from crossbar.experiment import reevaluate
 from crossbar.experiment.run import Run
@@ -29,8 +29,8 @@ CONFIG = small(tile_rows=64, tile_columns=32, network={"hidden": (20, 12)})
 def made(folder, config=CONFIG):
     """A trained run with its activity."""
     trainer = trained(config, synthetic())
-    run = Run(folder, config, trainer.layers[0].board.model)
-    run.save(trainer, [layer.board.state.g.numpy() for layer in trainer.layers])
+    run = Run(folder, config, trainer.layers[0].sheet)
+    run.save(trainer, trainer.conductances())
     keep(run, trainer)
     return run
 
@@ -58,63 +58,63 @@ def never():
 
 
 def test_the_chip_of_the_run_gives_what_the_run_gave(run):
-    """Its own tiles: the same noise, the same spikes, the same accuracy."""
+    """Its counts tiles: the same noise, the same spikes, the same accuracy."""
     (point,) = explore(run.folder, {"tile_rows": [64]}, data=synthetic)
-    own = counts_of_run(run.folder)
-    assert point.accuracy == own.accuracy
-    assert count(point.counts.activity, 64, 32) == count(own.activity, 64, 32)
+    counts = counts_of_run(run.folder)
+    assert point.accuracy == counts.accuracy
+    assert count(point.counts.activity, 64, 32) == count(counts.activity, 64, 32)
 
 
 def test_points_are_those_of_the_same_devices_on_another_chip(run):
     """Against `Trainer.evaluate` of the changed settings, pass by pass."""
     axes = {"adc_bits": [3, 8], "tile": [16, 100], "v_read_volts": [0.1]}
-    found = explore(run.folder, axes, data=synthetic, threads=1)
-    assert [list(point.settings.values()) for point in found] == [
+    points = explore(run.folder, axes, data=synthetic, threads=1)
+    assert [list(point.settings.values()) for point in points] == [
         [3, 16, 0.1], [3, 100, 0.1], [8, 16, 0.1], [8, 100, 0.1],
     ]  # fmt: skip
-    for point in found:
+    for point in points:
         bits, tile = point.settings["adc_bits"], point.settings["tile"]
         run.config = changed(
             run.config, tile_rows=tile, tile_columns=tile, v_read_volts=0.1,
             periphery=Periphery(kind="adc", adc_bits=bits),
         )  # fmt: skip
         trainer = reevaluate.rebuilt(run, synthetic())
-        told = trainer.evaluate()
-        accuracy = float((told.predictions == synthetic().test_labels).mean())
+        test = trainer.evaluate()
+        accuracy = float((test.predictions == synthetic().test_labels).mean())
         assert point.accuracy == point.counts.accuracy == accuracy
         assert (point.counts.adc_bits, point.counts.v_read_volts) == (bits, 0.1)
         assert (point.counts.tile_rows, point.counts.tile_columns) == (tile, tile)
-        for place, own in enumerate(count(point.counts.activity, tile, tile)):
-            assert own.row_activations == told.activations[place]
-            assert sum(own.active_steps) == told.tile_steps[place]
-            assert_allclose(own.siemens_activations, told.siemens[place], rtol=1e-6)
-    hidden = {tuple(layer.fired for layer in point.counts.activity.layers) for point in found}
+        for i, counts in enumerate(count(point.counts.activity, tile, tile)):
+            assert counts.row_activations == test.activations[i]
+            assert sum(counts.active_steps) == test.tile_steps[i]
+            assert_allclose(counts.siemens_activations, test.siemens[i], rtol=1e-6)
+    hidden = {tuple(layer.fired for layer in point.counts.activity.layers) for point in points}
     assert len(hidden) > 1  # coarse converters change what fires
 
 
 def test_wires_of_other_tiles_lose_less_the_shorter_they_are(run):
     """Tiles of the checkpoint were 64 x 32: what reads see changes with the length of the lines."""
-    found = explore(run.folder, {"wires": [20.0], "tile": [16, 128]}, data=synthetic)
-    short, long = (count(p.counts.activity, 16, 16)[0].siemens_dense for p in found)
+    points = explore(run.folder, {"wires": [20.0], "tile": [16, 128]}, data=synthetic)
+    short, long = (count(p.counts.activity, 16, 16)[0].siemens_dense for p in points)
     ideal = count(counts_of_run(run.folder).activity, 16, 16)[0].siemens_dense
     assert long < 0.98 * short < 0.98 * ideal
 
 
 def test_a_second_call_reads_what_the_first_one_kept(run):
     axes = {"adc_bits": [4, 6]}
-    told = []
+    calls = []
     first = explore(
-        run.folder, axes, data=synthetic, progress=lambda done, total: told.append((done, total))
+        run.folder, axes, data=synthetic, progress=lambda done, total: calls.append((done, total))
     )
-    assert told == [(1, 2), (2, 2)]
+    assert calls == [(1, 2), (2, 2)]
     second = explore(run.folder, axes, data=never)
     for one, other in zip(first, second, strict=True):
         assert (one.settings, one.accuracy) == (other.settings, other.accuracy)
         assert count(one.counts.activity, 32, 32) == count(other.counts.activity, 32, 32)
         assert one.counts.training == other.counts.training
-    kept = sorted((run.folder / "explore").iterdir())
-    assert [path.suffix for path in kept] == [".json", ".npz"] * 2
-    assert json.loads(kept[0].read_text())["settings"]["adc_bits"] in (4, 6)
+    stored = sorted((run.folder / "explore").iterdir())
+    assert [path.suffix for path in stored] == [".json", ".npz"] * 2
+    assert json.loads(stored[0].read_text())["settings"]["adc_bits"] in (4, 6)
 
 
 @pytest.mark.parametrize("suffix", [".json", ".npz"])
@@ -140,28 +140,28 @@ KILLED = """
 import sys
 from pathlib import Path
 from xbar_training import synthetic
-from crossbar.energy.design_space import explore
+from crossbar.energy.design_space import AXES, explore
 explore(Path(sys.argv[1]), {"adc_bits": list(range(1, 13))}, data=synthetic)
 """
 
 
 def test_a_killed_exploration_goes_on(run):
-    """Killed after the first point at the latest: what is kept is whole and is not tested again."""
+    """Killed after the first point at the latest: what is store is whole and is not tested again."""
     paths = {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
-    kept = run.folder / "explore"
+    store = run.folder / "explore"
     with subprocess.Popen(
         [sys.executable, "-c", KILLED, str(run.folder)], env=os.environ | paths
     ) as process:
-        while process.poll() is None and not list(kept.glob("*.json")):
+        while process.poll() is None and not list(store.glob("*.json")):
             time.sleep(0.01)
         process.send_signal(signal.SIGKILL)
-    before = {path: path.stat().st_mtime_ns for path in kept.glob("*.json")}
+    before = {path: path.stat().st_mtime_ns for path in store.glob("*.json")}
     assert before
     bits = list(range(1, 13))
-    found = explore(run.folder, {"adc_bits": bits}, data=synthetic)
-    assert [point.counts.adc_bits for point in found] == bits
+    points = explore(run.folder, {"adc_bits": bits}, data=synthetic)
+    assert [point.counts.adc_bits for point in points] == bits
     assert all(path.stat().st_mtime_ns == then for path, then in before.items())
-    assert explore(run.folder, {"adc_bits": bits}, data=never)[0].accuracy == found[0].accuracy
+    assert explore(run.folder, {"adc_bits": bits}, data=never)[0].accuracy == points[0].accuracy
 
 
 @pytest.mark.parametrize(
@@ -251,7 +251,7 @@ def brute_force(points):
 )
 @settings(deadline=None)
 def test_the_front_is_that_of_all_pairs(points):
-    found = front(points)
-    assert set(found.tolist()) == brute_force(points)
-    assert len(set(found.tolist())) == len(found)
-    assert (points[found[1:], 0] >= points[found[:-1], 0]).all()
+    front = pareto_front(points)
+    assert set(front.tolist()) == brute_force(points)
+    assert len(set(front.tolist())) == len(front)
+    assert (points[front[1:], 0] >= points[front[:-1], 0]).all()

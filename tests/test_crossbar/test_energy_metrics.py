@@ -8,10 +8,10 @@ import torch
 from numpy.testing import assert_allclose
 
 from crossbar.energy import metrics
-from crossbar.energy.activity import Activity, Array, layers_of
+from crossbar.energy.activity import Activity, Snapshot, layers_of
 from crossbar.energy.assumed import assumed_run
 from crossbar.snn import reference
-from crossbar.snn.encodings.latency import Events
+from crossbar.snn.encodings.events import Events
 from crossbar.snn.network import Network
 
 SAMPLES, CUT = 9, 0.2  # images; share of the weights that are exactly zero
@@ -49,7 +49,7 @@ def simulated(network, cut):
     spikes = [x, *(s.numpy() > 0 for s in outcome.spikes)]
     assert all(layer.any() for layer in spikes)
     arrays = [
-        Array(np.zeros(w.shape, np.float32), np.full(len(w), w.shape[1]), (w != 0).sum(1))
+        Snapshot(np.zeros(w.shape, np.float32), np.full(len(w), w.shape[1]), (w != 0).sum(1))
         for w in weights
     ]
     layers = layers_of(network, [events_of(s) for s in spikes], arrays)
@@ -60,9 +60,9 @@ def simulated(network, cut):
 @each_network
 def test_metrics_equal_sums_over_dense_spikes(network):
     weights, spikes, _, activity = simulated(network, CUT)
-    own = [*spikes[1:], None] if network.recurrent else [None] * len(spikes)
+    feedback = [*spikes[1:], None] if network.recurrent else [None] * len(spikes)
     lines = [
-        a if b is None else np.concatenate((a, b), 2) for a, b in zip(spikes, own, strict=True)
+        a if b is None else np.concatenate((a, b), 2) for a, b in zip(spikes, feedback, strict=True)
     ]
     effective = sum(
         int((x.astype(int) @ (w != 0)).sum()) for x, w in zip(lines, weights, strict=True)
@@ -74,8 +74,8 @@ def test_metrics_equal_sums_over_dense_spikes(network):
         "Dense": dense,
     }
     silent = [1.0 - s.mean() for s in spikes[1:]]
-    found = metrics.activation_sparsity_by_layer(activity)
-    assert_allclose(list(found.values()), silent, rtol=1e-12)
+    by_layer = metrics.activation_sparsity_by_layer(activity)
+    assert_allclose(list(by_layer.values()), silent, rtol=1e-12)
     every = np.concatenate([s.ravel() for s in spikes[1:]])
     assert_allclose(metrics.activation_sparsity(activity), 1.0 - every.mean(), rtol=1e-12)
     zeros = sum(int((w == 0).sum()) for w in weights) / sum(w.size for w in weights)
@@ -104,11 +104,11 @@ def test_a_network_that_says_nothing_of_zero_weights_has_none(tmp_path):
     path = tmp_path / "net.yaml"
     path.write_text("inputs: 20\nhidden: 8\nclasses: 3\nsteps: 10\n")
     run = assumed_run(path, (100.0, 50.0), generator=np.random.default_rng(1))
-    found = metrics.metrics(run)
-    assert found["ConnectionSparsity"] == 0.0
-    assert found["ParameterCount"] == 20 * 8 + 8 * 3
-    assert_allclose(found["ActivationSparsity"], 0.95, atol=0.02)
-    assert set(found) == {
+    values = metrics.metrics(run)
+    assert values["ConnectionSparsity"] == 0.0
+    assert values["ParameterCount"] == 20 * 8 + 8 * 3
+    assert_allclose(values["ActivationSparsity"], 0.95, atol=0.02)
+    assert set(values) == {
         "Footprint", "ParameterCount", "ConnectionSparsity", "ClassificationAccuracy",
         "ActivationSparsity", "ActivationSparsityByLayer", "SynapticOperations", "MembraneUpdates",
         "NeuronOperations",
@@ -135,26 +135,26 @@ def replayed(weights, spikes, outcome):
     class Replay(torch.nn.Module):
         def __init__(self):
             super().__init__()
-            for place, w in enumerate(weights):
+            for i, w in enumerate(weights):
                 linear = torch.nn.Linear(*w.shape, bias=False)
                 linear.weight.data = torch.from_numpy(w.T).float().contiguous()
-                self.add_module(f"synapses {place}", linear)
-                if place < len(outcome.spikes):
-                    fired = outcome.spikes[place].float()
-                    neurons = Synaptic(fired, outcome.membrane[place])
-                    self.add_module(f"hidden {place + 1}", neurons)
+                self.add_module(f"synapses {i}", linear)
+                if i < len(outcome.spikes):
+                    fired = outcome.spikes[i].float()
+                    neurons = Synaptic(fired, outcome.membrane[i])
+                    self.add_module(f"hidden {i + 1}", neurons)
 
         def forward(self, x):
             for step in range(x.shape[1]):
                 lines = x[:, step]
-                for place, w in enumerate(weights):
-                    hidden = place < len(outcome.spikes)
-                    own = outcome.spikes[place][:, step].float() if hidden else None
+                for i, w in enumerate(weights):
+                    hidden = i < len(outcome.spikes)
+                    feedback = outcome.spikes[i][:, step].float() if hidden else None
                     if len(w) > lines.shape[1]:
-                        lines = torch.cat((lines, own), 1)
-                    lines = getattr(self, f"synapses {place}")(lines)
+                        lines = torch.cat((lines, feedback), 1)
+                    lines = getattr(self, f"synapses {i}")(lines)
                     if hidden:
-                        lines = getattr(self, f"hidden {place + 1}")(lines)
+                        lines = getattr(self, f"hidden {i + 1}")(lines)
             return lines
 
     return Replay(), snn, torch.from_numpy(spikes[0]).float()

@@ -12,7 +12,7 @@ from crossbar.energy.chip import load_chip
 from crossbar.energy.costs import load_costs
 from crossbar.energy.estimate import estimate
 from crossbar.energy.scaling import at_chip
-from crossbar.snn.encodings.latency import Events
+from crossbar.snn.encodings.events import Events
 
 # NeuroSim's SAR converter, fJ per conversion at a column of 10 kohm: (bits, node in nm) -> energy.
 NEUROSIM = {
@@ -38,16 +38,16 @@ def test_neurosims_sar_converter(bits, node_nm):
 
 def test_neurosims_converter_as_the_low_end_of_the_default_table():
     chip = toy_chip(node_nm=65.0, adc_bits=8)
-    found = at_chip(load_costs(["default"]), "adc_conversion", chip)
-    assert found.value.low == pytest.approx(612e-15, rel=0.01, abs=0.0)
+    used = at_chip(load_costs(["default"]), "adc_conversion", chip)
+    assert used.value.low == pytest.approx(612e-15, rel=0.01, abs=0.0)
 
 
 def spikesim(name):
     """One constant of SpikeSim at its own node, picojoules."""
     chip = load_chip("spikesim_65nm")
-    found = at_chip(load_costs(["spikesim"]), f"spikesim.{name}", chip)
-    assert not found.scaled
-    return found.value.typical * 1e12
+    used = at_chip(load_costs(["spikesim"]), f"spikesim.{name}", chip)
+    assert not used.scaled
+    return used.value.typical * 1e12
 
 
 def pe_cycle(converters):
@@ -65,8 +65,8 @@ def spikesim_or_ours(name):
     if name != "neuron_update":
         return spikesim(name)
     chip = load_chip("spikesim_65nm")
-    found = at_chip(load_costs(["spikesim"]), "neuron_update_digital", chip)
-    return found.value.typical * 1e12
+    used = at_chip(load_costs(["spikesim"]), "neuron_update_digital", chip)
+    return used.value.typical * 1e12
 
 
 def test_spikesims_cycle_and_vgg9():
@@ -119,7 +119,7 @@ def test_sana_fes_loihi_events_sum_identically_on_the_same_counts():
     here a spike is one message and every hop goes north or south.
     """
     chip = toy_chip(node_nm=14.0, supply_volts=0.75)
-    found = estimate(toy_run(), chip, load_costs(["default", "loihi_sanafe"]))
+    result = estimate(toy_run(), chip, load_costs(["default", "loihi_sanafe"]))
     synapses = (4 * 2 + 3 * 2) / 2  # 7 input and hidden spikes at 2 synapses, 2 inferences
     updates, spikes, hops = 4 * 4, 3 / 2, 3 / 2
     expected = math.fsum(
@@ -131,7 +131,7 @@ def test_sana_fes_loihi_events_sum_identically_on_the_same_counts():
             hops * 4.2e-12,
         ]
     )
-    priced_items = [item for item in found.items if item.component != "leakage"]
+    priced_items = [item for item in result.items if item.component != "leakage"]
     assert math.fsum(i.joules.typical for i in priced_items) == pytest.approx(
         expected, rel=1e-12, abs=0.0
     )
@@ -143,8 +143,8 @@ def test_sana_fes_loihi_events_sum_identically_on_the_same_counts():
 
 def events(rows, spikes, steps):
     """So many spikes of one sample, spread over lines and steps."""
-    place = np.sort(np.linspace(0, rows * steps - 1, spikes).astype(int))
-    times, lines = place // rows, place % rows
+    slot = np.sort(np.linspace(0, rows * steps - 1, spikes).astype(int))
+    times, lines = slot // rows, slot % rows
     return Events(lines.astype(np.uint16), times.astype(np.uint8), np.array([0, spikes]))
 
 
@@ -165,10 +165,10 @@ def test_a_run_of_sana_fe_itself():
         inferences=1, steps=50, dt_seconds=1e-3, assumed=False,
     )  # fmt: skip
     chip = toy_chip(node_nm=14.0, supply_volts=0.75, tile_rows=64, tile_columns=64)
-    found = estimate(toy_run(activity), chip, load_costs(["default", "loihi_sanafe"]))
+    result = estimate(toy_run(activity), chip, load_costs(["default", "loihi_sanafe"]))
     synapse, soma, network = 1.169725e-07, 7.059209999999999e-08, 5.16096e-08  # its report, joules
-    assert found.joules_by("array").typical == pytest.approx(synapse, rel=1e-12, abs=0.0)
-    ours = found.joules_by("neuron").typical - 237 * 111e-12  # a message is part of our spike
+    assert result.joules_by("array").typical == pytest.approx(synapse, rel=1e-12, abs=0.0)
+    ours = result.joules_by("neuron").typical - 237 * 111e-12  # a message is part of our spike
     assert ours == pytest.approx(soma + 20 * 21.6e-12, rel=1e-12, abs=0.0)
-    sent = 237 * 111e-12 + found.joules_by("router").typical
+    sent = 237 * 111e-12 + result.joules_by("router").typical
     assert sent == pytest.approx(network - 211 * (111e-12 + 4.2e-12), rel=1e-12, abs=0.0)

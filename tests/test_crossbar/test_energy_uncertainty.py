@@ -11,7 +11,7 @@ from crossbar.energy.costs import Costs, load_costs
 from crossbar.energy.estimate import estimate
 from crossbar.energy.results import COMPONENTS
 from crossbar.energy.uncertainty import monte_carlo, tornado
-from crossbar.snn.encodings.latency import Events
+from crossbar.snn.encodings.events import Events
 
 
 def sure(name, typical=None):
@@ -31,7 +31,10 @@ def spread(costs, draws=20_000, **changes):
 
 
 def test_without_doubt_all_percentiles_are_the_estimate():
-    found, plain = spread(sure_costs(), draws=10), estimate(toy_run(), toy_chip(), sure_costs())
+    percentiles, plain = (
+        spread(sure_costs(), draws=10),
+        estimate(toy_run(), toy_chip(), sure_costs()),
+    )
     expected = {
         "joules": plain.joules,
         "joules_dense": plain.joules_dense,
@@ -41,37 +44,37 @@ def test_without_doubt_all_percentiles_are_the_estimate():
         "m2": plain.m2,
         "leakage_watts": plain.leakage_watts,
     } | {f"joules.{name}": plain.joules_by(name) for name in COMPONENTS}
-    assert set(found) == set(expected)
-    for name, span in found.items():
-        both = dataclasses.astuple(span), dataclasses.astuple(expected[name])
-        np.testing.assert_allclose(*both, rtol=1e-12, atol=1e-15, err_msg=name)
+    assert set(percentiles) == set(expected)
+    for name, span in percentiles.items():
+        pair = dataclasses.astuple(span), dataclasses.astuple(expected[name])
+        np.testing.assert_allclose(*pair, rtol=1e-12, atol=1e-15, err_msg=name)
 
 
 def test_low_and_high_of_the_only_doubtful_constant_are_5_and_95_percent():
     # 5 conversions each; the median has its own distance to either side.
-    found = spread(sure_costs(adc_conversion=toy_cost("adc_conversion", low=5.0, high=25.0)))
+    percentiles = spread(sure_costs(adc_conversion=toy_cost("adc_conversion", low=5.0, high=25.0)))
     # 20,000 draws: the standard error of a 5 % quantile is sqrt(.05 .95 / 20000) / density =
     # 1.5 % of z, so 2.1 % of 5 x 5 J and 0.3 % of 5 x 25 J; five of them.
-    adc = found["joules.adc"]
+    adc = percentiles["joules.adc"]
     assert adc.low == pytest.approx(5 * 5.0, rel=0.11, abs=0.0)
     assert adc.typical == pytest.approx(5 * 20.0, rel=0.05, abs=0.0)
     assert adc.high == pytest.approx(5 * 25.0, rel=0.015, abs=0.0)
-    assert found["joules"].high == pytest.approx(811 - 100 + adc.high, rel=1e-12, abs=0.0)
-    assert found["m2"].low == found["m2"].high
+    assert percentiles["joules"].high == pytest.approx(811 - 100 + adc.high, rel=1e-12, abs=0.0)
+    assert percentiles["m2"].low == percentiles["m2"].high
 
 
 def test_one_draw_per_constant_moves_all_that_uses_it_together():
     # Two items of 6 and 4 conversions: were they drawn apart, the spread would shrink.
-    found = spread(sure_costs(adc_conversion=toy_cost("adc_conversion")))["joules.adc"]
-    assert found.high / found.low == pytest.approx(4.0, rel=0.08, abs=0.0)
+    adc = spread(sure_costs(adc_conversion=toy_cost("adc_conversion")))["joules.adc"]
+    assert adc.high / adc.low == pytest.approx(4.0, rel=0.08, abs=0.0)
 
 
 def test_independent_constants_are_less_uncertain_than_all_at_their_worst():
-    worst, found = (
+    worst, likely = (
         estimate(toy_run(), toy_chip(), toy_costs()).joules,
         spread(toy_costs())["joules"],
     )
-    assert 1.2 * worst.low < found.low < worst.typical < found.high < worst.high / 1.2
+    assert 1.2 * worst.low < likely.low < worst.typical < likely.high < worst.high / 1.2
 
 
 def test_the_same_seed_draws_the_same_numbers():
@@ -82,7 +85,7 @@ def test_a_bar_of_a_constant_is_the_estimate_with_it_at_its_ends():
     run, chip, costs = toy_run(), toy_chip(), sure_costs(**{n: toy_cost(n) for n in TOY_PRICES})
     bars = {bar.name: bar for bar in tornado(run, chip, costs)}
     used = estimate(run, chip, costs).used
-    found = 0
+    compared = 0
     for name in used:
         ends = []
         for value in (used[name].value.low, used[name].value.high):
@@ -94,8 +97,8 @@ def test_a_bar_of_a_constant_is_the_estimate_with_it_at_its_ends():
         assert (bars[name].low_joules, bars[name].high_joules) == pytest.approx(
             ends, rel=1e-12, abs=0.0
         )
-        found += 1
-    assert found >= 10
+        compared += 1
+    assert compared >= 10
 
 
 def test_bars_are_sorted_by_reach_and_do_something():

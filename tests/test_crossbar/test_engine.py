@@ -16,7 +16,7 @@ from crossbar.snn import reference
 from crossbar.snn.engines.dense import Crossbar, DenseEngine
 from crossbar.snn.engines.events import Engine
 from crossbar.snn.network import Network
-from crossbar.synapses.synapses import EffectiveWeights
+from crossbar.synapses.effective import EffectiveWeights
 from device_models.errors import ConfigError
 
 SAMPLES, TILE_ROWS = 37, 16  # no multiple of the chunks
@@ -266,5 +266,5 @@ def test_a_periphery_is_refused_before_anything_is_built():
     with pytest.raises(
         ConfigError, match=r"periphery\.kind = adc is emulated by the engine events alone"
     ):
-        engine_for(config, None)
-    assert isinstance(engine_for(Training(), 1), Engine)
+        engine_for(config, config.network, (), None)
+    assert isinstance(engine_for(Training(), config.network, (), 1), Engine)

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 from torch.testing import assert_close
+from xbar_boards import program_all, pulse_one
 from xbar_devices import all_devices, gen, quiet, registered, unit
 from xbar_stats import z_of_share
 from xbar_training import finish, same_bits, small, synthetic, trained, trainer_of
@@ -30,6 +31,7 @@ from crossbar.array.faults import (
 from crossbar.array.half_select import HalfSelect
 from crossbar.array.tile import Tiling
 from crossbar.boards.fault_detection import find_faults
+from crossbar.boards.operations import pulse_array
 from crossbar.boards.simulated import SimulatedBoard
 from crossbar.experiment import checkpoint
 from crossbar.wires import nodal
@@ -211,9 +213,9 @@ def test_a_stuck_device_never_moves(model):
     for way in (1, -1):
         counts = torch.full(board.info.shape, way * step, dtype=torch.int32)
         for _ in range(10):
-            board.pulse_array(counts)
+            pulse_array(board, counts)
             board.wait(10.0)
-    board.pulse_array(1000 * step * torch.ones(board.info.shape, dtype=torch.int32))
+    pulse_array(board, 1000 * step * torch.ones(board.info.shape, dtype=torch.int32))
     seen = board.g.double()
     assert_close(seen[2, 3], torch.tensor(2.5e-3, dtype=torch.float64), rtol=1e-6, atol=0.0)
     assert seen[7, 8] == 0.0
@@ -227,7 +229,7 @@ def test_a_stuck_device_never_moves(model):
 def test_a_stuck_device_does_not_wear():
     model = dataclasses.replace(DEVICE, endurance_pulses=1e6)
     board = board_of(model, broken(stuck_siemens={(2, 3): 2e-3}))
-    board.pulse_array(torch.full(board.info.shape, 7, dtype=torch.int32))
+    pulse_array(board, torch.full(board.info.shape, 7, dtype=torch.int32))
     worn = board.state.dynamics["pulses"]
     assert worn[2, 3] == 0
     assert worn[0, 0] == 7
@@ -236,8 +238,8 @@ def test_a_stuck_device_does_not_wear():
 def test_pulses_to_a_stuck_device_are_paid_for():
     """V^2 t g per pulse, by hand."""
     board = board_of(quiet(DEVICE), broken(stuck_siemens={(2, 3): 2e-3}))
-    board.pulse_one(2, 3, 5)
-    board.pulse_one(2, 3, -2)
+    pulse_one(board, 2, 3, 5)
+    pulse_one(board, 2, 3, -2)
     joules = (5 * DEVICE.set_volts**2 + 2 * DEVICE.reset_volts**2) * DEVICE.width_seconds * 2e-3
     assert board.counters.write_joules == pytest.approx(joules, rel=1e-6, abs=1e-30)
     assert (board.counters.set_pulses, board.counters.reset_pulses) == (5, 2)
@@ -247,7 +249,7 @@ def test_pulses_to_a_stuck_device_are_paid_for():
 def test_write_verify_gives_up_on_stuck_devices():
     made = broken(stuck_siemens={(2, 3): 2e-3})
     board = board_of(quiet(DEVICE), made)
-    board.program(torch.full(board.info.shape, 3e-4))
+    program_all(board, DEVICE, torch.full(board.info.shape, 3e-4))
     off = (board.g - 3e-4).abs() > 2e-5
     assert off[2, 3]
     assert off.sum() == 1
@@ -256,9 +258,9 @@ def test_write_verify_gives_up_on_stuck_devices():
 def test_no_fault_changes_no_bit():
     one, other = board_of(DEVICE), board_of(DEVICE, healthy(TILING))
     for board in (one, other):
-        board.pulse_array(torch.full(board.info.shape, 3, dtype=torch.int32))
+        pulse_array(board, torch.full(board.info.shape, 3, dtype=torch.int32))
     assert torch.equal(one.state.g, other.state.g)
-    assert torch.equal(one.read_all(), other.read_all())
+    assert torch.equal(one.read(), other.read())
     assert one.counters == other.counters
 
 
@@ -266,7 +268,7 @@ def test_probing_finds_every_stuck_device():
     stuck = {(2, 3): 2e-3, (7, 8): 1e-7, (0, 13): 5e-4}
     made = broken(stuck_siemens=stuck, open_words={(5, 1): True})
     board = board_of(DEVICE, made)
-    found = find_faults(board, TILING, torch.ones(board.info.shape, dtype=torch.bool))
+    found = find_faults(board, DEVICE, torch.ones(board.info.shape, dtype=torch.bool))
     np.testing.assert_array_equal(found.stuck, made.stuck | made.cut)
     for place, level in stuck.items():
         assert found.stuck_siemens[place] == pytest.approx(level, rel=0.3)
@@ -287,11 +289,11 @@ def test_devices_on_an_open_line_carry_no_current_and_move_not():
     cut[0:4, 7] = cut[8:10, 13] = True
     np.testing.assert_array_equal(made.cut, cut)
     before = board.state.g.clone()
-    board.pulse_array(torch.full((10, 14), -5, dtype=torch.int32))
+    pulse_array(board, torch.full((10, 14), -5, dtype=torch.int32))
     where = torch.from_numpy(cut)
     assert torch.equal(board.state.g[where], before[where])
     assert (board.state.g != before)[~where].all()
-    assert (board.read_all()[where] == 0.0).all()
+    assert (board.read()[where] == 0.0).all()
     currents = board.vmm(V_READ * torch.eye(10))
     assert (currents[where] == 0.0).all()
     assert (currents[~where] != 0.0).all()
@@ -364,9 +366,9 @@ def test_half_select_is_a_loop_over_single_pulses(model, rtol, half):
     board = board_of(model, tiling=tiling, half=half)
     counts = torch.randint(-1, 2, (5, 6), generator=gen(8), dtype=torch.int32)
     own = board_of(model, tiling=tiling)
-    own.pulse_array(counts)  # without disturbance
+    pulse_array(own, counts)  # without disturbance
     after, joules = one_by_one(model, own.state.g, counts, tiling, half)
-    board.pulse_array(counts)
+    pulse_array(board, counts)
     disturbed = board.state.g.double() - own.state.g.double()
     expected = after - own.state.g.double()
     assert expected.abs().max() > 1e-8
@@ -393,7 +395,7 @@ def test_energy_of_half_selected_devices_by_hand():
 def test_disturbed_devices_stay_within_their_bounds():
     board = board_of(DEVICE, half=HalfSelect(disturb_volts=10.0))
     for way in (40, -40):
-        board.pulse_array(torch.full((10, 14), way, dtype=torch.int32))
+        pulse_array(board, torch.full((10, 14), way, dtype=torch.int32))
         assert (board.state.g >= board.state.traits["g_low"]).all()
         assert (board.state.g <= board.state.traits["g_high"]).all()
 
@@ -402,8 +404,8 @@ def test_broken_devices_are_not_disturbed():
     made = broken(stuck_siemens={(2, 3): 2e-3}, open_words={(1, 0): True})
     board = board_of(DEVICE, made, half=HALF)
     before = board.state.g.clone()
-    board.pulse_one(0, 0, 20)
-    board.pulse_one(0, 3, 20)
+    pulse_one(board, 0, 0, 20)
+    pulse_one(board, 0, 3, 20)
     assert board.state.g[2, 3] == before[2, 3]
     assert torch.equal(board.state.g[1, :5], before[1, :5])
     assert board.state.g[3, 0] != before[3, 0]
@@ -412,7 +414,7 @@ def test_broken_devices_are_not_disturbed():
 def test_an_array_of_one_transistor_each_disturbs_nobody():
     board = board_of(DEVICE)
     before = board.state.g.clone()
-    board.pulse_one(3, 3, 20)
+    pulse_one(board, 3, 3, 20)
     assert (board.state.g != before).sum() == 1
 
 
@@ -452,7 +454,7 @@ def test_a_resumed_run_equals_an_uninterrupted_one(kind):
     whole = trained(config, data)
     first = trained(dataclasses.replace(config, epochs=1), data)
     second = trainer_of(config, data, threads=2)
-    before = [layer.board.state.g.numpy() for layer in first.layers]
+    before = first.conductances()
     checkpoint.restore(second, checkpoint.save(first, before))
     finish(second, 2)
     same_bits(whole, second)
@@ -464,7 +466,7 @@ def test_a_row_tells_what_is_broken(tmp_path):
     told = trainer.rows[0]["faults"]
     for number, layer in enumerate(trainer.layers):
         made = draw(
-            config.faults, layer.board.broken.faults.tiling, DEVICE,
+            config.faults, layer.board.faults.tiling, DEVICE,
             generator=stream("faults", config.seed, number),
         )  # fmt: skip
         assert told["layers"][number] == made.as_dict()
@@ -474,7 +476,7 @@ def test_a_row_tells_what_is_broken(tmp_path):
 def test_a_run_with_a_map_is_the_run_that_drew_it(tmp_path):
     config = small(faults=Faults(stuck_low_share=0.1, open_word_share=0.01), epochs=1)
     one = trained(config, synthetic())
-    save(tmp_path / "a.npz", [layer.board.broken.faults for layer in one.layers])
+    save(tmp_path / "a.npz", [layer.board.faults for layer in one.layers])
     given = dataclasses.replace(config, faults=Faults(map=str(tmp_path / "a.npz")))
     same_bits(one, trained(given, synthetic()))
 

@@ -9,10 +9,10 @@ from matplotlib.image import imread
 from crossbar.figures import devices, style, training
 from device_models.errors import ConfigError, RunError
 from device_models.presets import load_device, preset_names
-from device_models.units import prefix
+from device_models.units import si_prefix
 
 NAMES = ("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat")
-US, KOHM = style.MICROSIEMENS, style.KILOHMS
+US, KOHM = "\N{MICRO SIGN}S", "k\N{GREEK CAPITAL LETTER OMEGA}"
 
 
 def epoch(number, *, dale=True, pulses=(9_000_000, 8_000_000), joules=(2e-4, 1e-6)):
@@ -56,17 +56,17 @@ def drawn(figure):
 def overlaps(figure):
     """Pairs of texts in one axes that cover each other."""
     figure.draw_without_rendering()
-    found = []
+    pairs = []
     for axes in figure.axes:
         labels = [*axes.texts, axes.xaxis.label, axes.yaxis.label, axes.title, axes._left_title]
         boxes = [(t.get_text(), t.get_window_extent()) for t in labels if t.get_text()]
-        found += [
+        pairs += [
             (boxes[i][0], boxes[j][0])
             for i in range(len(boxes))
             for j in range(i)
             if boxes[i][1].overlaps(boxes[j][1])
         ]
-    return found
+    return pairs
 
 
 # --- a training ----------------------------------------------------------------------------------
@@ -132,9 +132,9 @@ def test_a_training_without_epochs_is_an_error_of_one_line(draw):
 @pytest.mark.parametrize("count", [1, 2, 4, 101])
 def test_texts_of_a_training_do_not_cover_each_other(draw, count):
     near = {"test_accuracy": 0.87, "train_accuracy": 0.871}
-    found = [epoch(0, pulses=(0, 0), joules=(0.0, 0.0))]
-    found += [epoch(number) | near for number in range(1, count)]
-    assert overlaps(draw(found)) == []
+    epochs = [epoch(0, pulses=(0, 0), joules=(0.0, 0.0))]
+    epochs += [epoch(number) | near for number in range(1, count)]
+    assert overlaps(draw(epochs)) == []
 
 
 # --- conductances --------------------------------------------------------------------------------
@@ -167,10 +167,10 @@ def test_every_crossbar_has_a_panel_with_its_name():
             "hidden 3 to readout"],
     }  # fmt: skip
     for count, wanted in names.items():
-        conductances = [np.full((place + 1, 2), 1e-5) for place in range(count)]
+        conductances = [np.full((i + 1, 2), 1e-5) for i in range(count)]
         panels = training.conductances(conductances, conductances, 1e-6, 1e-3).axes
         titles = [axes.get_title(loc="left") for axes in panels if axes.get_title(loc="left")]
-        expected = [f"{name} ({2 * (place + 1)} devices)" for place, name in enumerate(wanted)]
+        expected = [f"{name} ({2 * (i + 1)} devices)" for i, name in enumerate(wanted)]
         assert titles == expected
 
 
@@ -214,8 +214,8 @@ def panels(figure):
 
 def places(axes):
     """Colour -> (time, row) of each tick."""
-    found = (c for c in axes.collections if len(c.get_offsets()))
-    return {tuple(c.get_edgecolor()[0]): np.asarray(c.get_offsets()) for c in found}
+    drawn = (c for c in axes.collections if len(c.get_offsets()))
+    return {tuple(c.get_edgecolor()[0]): np.asarray(c.get_offsets()) for c in drawn}
 
 
 def rgba(colour):
@@ -236,8 +236,8 @@ def test_the_sample_shows_image_spikes_and_readout_of_the_input():
 
 def test_excitatory_neurons_are_above_a_gap_in_their_own_colour():
     figure, (*_, spikes, _) = sample(excitatory=8)
-    found = places(panels(figure)["hidden"])
-    above, below = found[rgba(style.EXCITATORY)], found[rgba(style.INHIBITORY)]
+    ticks = places(panels(figure)["hidden"])
+    above, below = ticks[rgba(style.EXCITATORY)], ticks[rgba(style.INHIBITORY)]
     times, rows = np.nonzero(spikes[:, :8])
     np.testing.assert_allclose(above, np.column_stack([times, rows]), rtol=1e-12)
     times, rows = np.nonzero(spikes[:, 8:])
@@ -288,15 +288,15 @@ def test_every_preset_crosses_its_window_and_returns(preset):
     model = load_device(preset)
     traces = devices.simulate(model, seed=0)
     assert traces.shape == (2 * devices.PULSES + 1, devices.DEVICES)
-    share = (traces.mean(1) - model.g_min_siemens) / model.window_siemens
+    fraction = (traces.mean(1) - model.g_min_siemens) / model.window_siemens
     # The 41 devices of this one begin at their own lower ends, 4 to 30 uS; the window at the median.
-    assert share[0] < (0.1 if preset == "taox_tabulated.yaml" else 0.01)
+    assert fraction[0] < (0.1 if preset == "taox_tabulated.yaml" else 0.01)
     if preset == "taox_tabulated.yaml":  # one SET pulse nearly crosses, and the next ones wander
-        assert share[1] > 0.5
+        assert fraction[1] > 0.5
     else:
-        assert 0.3 < share[devices.CROSSING // 2] < 0.9
-    assert share[devices.PULSES] > 0.8
-    assert share[-1] < 0.1
+        assert 0.3 < fraction[devices.CROSSING // 2] < 0.9
+    assert fraction[devices.PULSES] > 0.8
+    assert fraction[-1] < 0.1
 
 
 @pytest.mark.parametrize("preset", preset_names())
@@ -369,7 +369,7 @@ def test_spread_names_keep_their_order_and_their_distance(seed):
      (1e-3, "m"), (1e-20, "f"), (1e15, "G")],
 )  # fmt: skip
 def test_the_prefix_of_a_value(largest, letter):
-    assert prefix(largest)[1] == letter
+    assert si_prefix(largest)[1] == letter
 
 
 def test_a_saved_figure_is_a_whole_png_and_the_same_each_time(tmp_path, epochs):

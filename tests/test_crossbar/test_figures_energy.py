@@ -9,42 +9,52 @@ import math
 import re
 import shutil
 import subprocess
-from html.parser import HTMLParser
 
 import numpy as np
 import pytest
 from xbar_energy import SILENT, toy_activity, toy_chip, toy_costs, toy_run
+from xbar_page import Page
 
 from crossbar.energy.estimate import estimate
 from crossbar.energy.metrics import metrics
 from crossbar.energy.results import COMPONENTS
-from crossbar.energy.study import Explored, Studied, Study
+from crossbar.energy.study import DesignPoint, RunEstimate, Study
 from crossbar.energy.uncertainty import monte_carlo, tornado
 from crossbar.figures import energy, energy_runs, style
 from crossbar.reports.energy import PICTURES, check_folder, content, write_report
 from crossbar.reports.energy_limits import LEFT_OUT
 from crossbar.reports.energy_numbers import untested
-from crossbar.reports.page import Bullets, Picture, Section, Table, Text, html, markdown
+from crossbar.reports.page import (
+    Bullets,
+    Callout,
+    Cell,
+    Picture,
+    ReportTable,
+    Section,
+    Text,
+    html,
+    markdown,
+)
 from device_models.errors import RunError
-from device_models.units import many, shown
+from device_models.units import format_count, format_si
 
 CHROMIUM = shutil.which("chromium")
 DRAWS = 200
 
 
 def studied(run=None, chip=None, **changes):
-    """One run on one chip, told in full."""
+    """One run on one chip, parts in full."""
     run, chip, costs = run or toy_run(), chip or toy_chip(), toy_costs()
-    certain = monte_carlo(run, chip, costs, draws=DRAWS, generator=np.random.default_rng(1))
-    told = {
-        "runs": (Studied("toy <1>", estimate(run, chip, costs), certain),),
+    percentiles = monte_carlo(run, chip, costs, draws=DRAWS, generator=np.random.default_rng(1))
+    parts = {
+        "runs": (RunEstimate("toy <1>", estimate(run, chip, costs), percentiles),),
         "costs": ("toy & co",),
         "draws": DRAWS,
         "seed": 1,
         "bars": tuple(tornado(run, chip, costs)),
         "metrics": (metrics(run),),
     }
-    return Study(**told | changes)
+    return Study(**parts | changes)
 
 
 def compared():
@@ -55,7 +65,7 @@ def compared():
     chips = [({"adc_bits": 2, "tile": 4}, 0.4, True), ({"adc_bits": 3, "tile": 4}, 0.3, False),
              ({"adc_bits": 5, "tile": 4}, 0.5, True)]  # fmt: skip
     explored = tuple(
-        Explored(settings, share, estimate(
+        DesignPoint(settings, accuracy, estimate(
             toy_run(), toy_chip(adc_bits=settings["adc_bits"]), toy_costs(
                 adc_conversion=dataclasses.replace(
                     toy_costs().entries["adc_conversion"], low=settings["adc_bits"],
@@ -63,36 +73,11 @@ def compared():
                 )
             )
         ), best)
-        for settings, share, best in chips
+        for settings, accuracy, best in chips
     )  # fmt: skip
     return dataclasses.replace(
         first, runs=(*first.runs, second), metrics=first.metrics * 2, explored=explored
     )
-
-
-class Page(HTMLParser):
-    """Every tag closed in order; collects text and what the page refers to."""
-
-    VOID = frozenset({"meta", "img", "br"})
-
-    def __init__(self, text):
-        super().__init__()
-        self.open, self.text, self.references = [], [], []
-        self.feed(text)
-        self.close()
-        assert self.open == []
-
-    def handle_starttag(self, tag, attrs):
-        assert tag not in {"script", "link", "iframe", "object", "embed"}
-        self.references += [v for name, v in attrs if name in {"src", "href", "srcset", "data"}]
-        if tag not in self.VOID:
-            self.open.append(tag)
-
-    def handle_endtag(self, tag):
-        assert self.open.pop() == tag
-
-    def handle_data(self, data):
-        self.text.append(data)
 
 
 @pytest.fixture(scope="module")
@@ -114,9 +99,9 @@ def test_everything_is_written_and_nothing_else(report):
 
 def test_the_sums_can_be_redone_from_the_json(report):
     study, _, files = report
-    told = json.loads(files["estimate.json"].read_bytes())
-    assert told["format"] == "xbar estimate 1"
-    for run, found in zip(told["runs"], study.runs, strict=True):
+    numbers = json.loads(files["estimate.json"].read_bytes())
+    assert numbers["format"] == "xbar estimate 1"
+    for run, run_estimate in zip(numbers["runs"], study.runs, strict=True):
         seconds = {
             "joules": run["results"]["seconds_per_inference"],
             "joules_dense": run["results"]["seconds_per_inference_dense"],
@@ -129,12 +114,14 @@ def test_the_sums_can_be_redone_from_the_json(report):
                     for item in run["items"]
                     if item["component"] != "leakage"
                 )
-                assert total == pytest.approx(getattr(getattr(found.estimate, of), end), rel=1e-12)
+                assert total == pytest.approx(
+                    getattr(getattr(run_estimate.estimate, of), end), rel=1e-12
+                )
         area = sum(item["count"] * item["unit_m2"]["typical"] for item in run["area"])
-        assert area == pytest.approx(found.estimate.m2.typical, rel=1e-12)
+        assert area == pytest.approx(run_estimate.estimate.m2.typical, rel=1e-12)
         results = run["results"]
-        assert results["joules_per_inference"] == dataclasses.asdict(found.estimate.joules)
-        assert results["synaptic_operations_per_inference"] * told["runs"][0]["run"][
+        assert results["joules_per_inference"] == dataclasses.asdict(run_estimate.estimate.joules)
+        assert results["synaptic_operations_per_inference"] * numbers["runs"][0]["run"][
             "inferences"
         ] == sum(layer["synaptic_operations"] for layer in run["counts"])
         assert {item["cost"] for item in run["items"]} <= set(run["constants"])
@@ -144,17 +131,17 @@ def test_every_constant_of_the_json_says_where_it_comes_from(report):
     study, _, files = report
     constants = json.loads(files["estimate.json"].read_bytes())["runs"][0]["constants"]
     assert set(constants) == set(study.first.used)
-    for name, told in constants.items():
-        assert told == dataclasses.asdict(study.first.used[name])
-        assert told["source"] == "toy"
-        assert told["mark"] == "P"
+    for name, constant in constants.items():
+        assert constant == dataclasses.asdict(study.first.used[name])
+        assert constant["source"] == "toy"
+        assert constant["mark"] == "P"
 
 
 def test_neurobench_metrics_are_told_under_their_names(report):
     study, _, files = report
-    told = json.loads(files["estimate.json"].read_bytes())["runs"][0]["neurobench"]
-    assert told == study.metrics[0]
-    assert {"Footprint", "ActivationSparsity", "SynapticOperations"} <= set(told)
+    neurobench = json.loads(files["estimate.json"].read_bytes())["runs"][0]["neurobench"]
+    assert neurobench == study.metrics[0]
+    assert {"Footprint", "ActivationSparsity", "SynapticOperations"} <= set(neurobench)
     assert "SynapticOperations, Effective_ACs" in " ".join(
         Page(files["report.html"].read_text()).text
     )
@@ -172,8 +159,8 @@ def test_rows_of_the_csv_are_products(report):
             assert float(row["count_dense"]) * unit == pytest.approx(
                 float(row[f"joules_dense_{end}"])
             )
-    own = [r for r in rows if (r["run"], r["of"]) == ("toy <1>", "inference")]
-    total = sum(float(row["joules_typical"]) for row in own)
+    inference = [r for r in rows if (r["run"], r["of"]) == ("toy <1>", "inference")]
+    total = sum(float(row["joules_typical"]) for row in inference)
     assert total == pytest.approx(study.first.joules.typical, rel=1e-12)
 
 
@@ -189,8 +176,8 @@ def test_the_page_says_what_a_proposal_needs(report):
                    "a lower bound", "200 draws", *LEFT_OUT):  # fmt: skip
         assert wanted in text
     for value in vars(study.first.joules).values():
-        assert shown(value, "J", digits=3) in text
-    assert shown(study.first.joules_dense.typical, "J", digits=3) in text
+        assert format_si(value, "J", digits=3) in text
+    assert format_si(study.first.joules_dense.typical, "J", digits=3) in text
     assert "50.00% simulated (95 %: 40.00% to 60.00%); a chip may score 2.32 points less" in text
     for name in study.first.used:
         assert name in text
@@ -245,7 +232,7 @@ def _page(study):
 
 
 def test_blocks_are_written_as_html_and_markdown():
-    blocks = [Text("a < b", warns=True), Bullets(["c", "d"]), Table(["x", ">y"], [["p|q", "<1>"]]),
+    blocks = [Callout([Text("a < b")]), Bullets(["c", "d"]), ReportTable(["x", ">y"], [["p|q", "<1>"]]),
               Picture("seen", "drawn"), Picture("unseen", "not drawn")]  # fmt: skip
     parts = [Section("k", "T & U", blocks)]
     page = html("<t>", parts, {"seen": b"png"})
@@ -261,12 +248,40 @@ def test_blocks_are_written_as_html_and_markdown():
 
 
 @pytest.mark.parametrize(
+    ("cell", "as_html", "as_text"),
+    [
+        (Cell("a<b", "code"), '<td class="n"><code>a&lt;b</code></td>', "a<b"),
+        (Cell("assumed", "assumed"), '<td class="n"><span class="assumed">assumed</span></td>',
+         "assumed"),
+        (Cell("7", "out", below="1 to <2"),
+         '<td class="n out">7<br><span class="in">1 to &lt;2</span></td>', "7 (1 to <2)"),
+        (Cell("7", below="1 to 9", wide=True),
+         '<td class="n">7<br><span class="in">1 to 9 <i>wide</i></span></td>', "7 (1 to 9, wide)"),
+    ],
+)  # fmt: skip
+def test_a_cell_shows_its_mark_and_its_second_line(cell, as_html, as_text):
+    parts = [Section("k", "T", [ReportTable([">x"], [[cell]])])]
+    assert as_html in html("t", parts, {})
+    assert f"| {as_text} |" in markdown("t", parts, {})
+
+
+def test_a_lead_stands_before_the_links_and_leads_to_a_section():
+    lead = [Text("a & b:", link=("k", "see")), Callout([Bullets(["careful"])])]
+    page = html("t", [Section("k", "T", [])], {}, lead=lead)
+    before, _, after = page.partition("<nav>")
+    assert '<p>a &amp; b: <a href="#k">see</a>.</p>' in before
+    assert '<div class="box"><ul><li>careful</li></ul>' in before
+    assert Page(page).references == ["#k", "#k"]
+    assert 'id="k"' in after
+
+
+@pytest.mark.parametrize(
     ("value", "digits", "text"),
     [(41.6e-9, 3, "41.6 nJ"), (999.6e-9, 3, "1 \N{MICRO SIGN}J"), (0.0, 3, "0 J"),
      (999.6e-9, 4, "999.6 nJ"), (2e-18, 3, "0.002 fJ")],
 )  # fmt: skip
 def test_three_digits_and_a_prefix(value, digits, text):
-    assert shown(value, "J", digits=digits) == text
+    assert format_si(value, "J", digits=digits) == text
 
 
 @pytest.mark.parametrize(
@@ -274,7 +289,7 @@ def test_three_digits_and_a_prefix(value, digits, text):
     [(12_345.6, "12,346"), (999.4, "999"), (0.00123, "0.00123"), (math.inf, "\N{EM DASH}")],
 )
 def test_counts_have_no_prefix(value, text):
-    assert many(value) == text
+    assert format_count(value) == text
 
 
 # --- pictures ------------------------------------------------------------------------------------
@@ -282,7 +297,7 @@ def test_counts_have_no_prefix(value, text):
 
 def test_bars_are_as_long_as_the_energy_of_each_component():
     e = studied().first
-    gated, dense = energy.bars(e).axes
+    gated, dense = energy.components(e).axes
     for axes, of in ((gated, "joules"), (dense, "joules_dense")):
         whole = {}
         for patch in axes.patches:
@@ -291,9 +306,9 @@ def test_bars_are_as_long_as_the_energy_of_each_component():
         factor = sum(whole.values()) / getattr(e, of).typical
         assert math.log10(factor) == pytest.approx(round(math.log10(factor)), abs=1e-9)
         for name in COMPONENTS:
-            own = sum(getattr(i, of).typical for i in e.items if i.component == name)
+            joules = sum(getattr(i, of).typical for i in e.items if i.component == name)
             drawn = whole[matplotlib_colour(energy.COLOURS[name])]
-            assert drawn == pytest.approx(factor * own, abs=1e-9 * factor)
+            assert drawn == pytest.approx(factor * joules, abs=1e-9 * factor)
 
 
 def matplotlib_colour(name):
@@ -316,10 +331,10 @@ def test_a_tornado_reaches_from_low_to_high_widest_first():
 
 
 def style_factor(study):
-    from device_models.units import prefix
+    from device_models.units import si_prefix
 
     drawn = study.bars[: energy.MOST_BARS]
-    return prefix(max(max(bar.low_joules, bar.high_joules) for bar in drawn))[0]
+    return si_prefix(max(max(bar.low_joules, bar.high_joules) for bar in drawn))[0]
 
 
 def test_the_front_is_dark_and_joined():
@@ -334,14 +349,14 @@ def test_the_front_is_dark_and_joined():
 
 
 def test_runs_far_apart_share_a_logarithmic_axis():
-    near = energy.place(studied().runs[0])
+    near = energy.run_point(studied().runs[0])
     far = dataclasses.replace(near, joules=near.joules * 100.0)
     assert energy_runs.runs([near, far]).axes[0].get_xscale() == "log"
 
 
 def test_without_draws_and_others_their_pictures_are_left_out():
     first = studied().runs[0]
-    alone = studied(runs=(dataclasses.replace(first, certain={}),), draws=0, bars=())
+    alone = studied(runs=(dataclasses.replace(first, percentiles={}),), draws=0, bars=())
     assert set(energy.draw(alone)) == {"energy", "area"}
     assert "How certain" not in _page(alone)
 

@@ -32,6 +32,14 @@ def test_idx_file_is_read_with_its_shape_whatever_its_name(tmp_path, pack):
         (LABELS[:6], "6 bytes, the header alone takes 8"),
         (LABELS[:-1], r"1 bytes after the header, which states 2 values \(2\)"),
         (IMAGES + b"\0", r"13 bytes after the header, which states 12 values \(2 x 2 x 3\)"),
+        (
+            b"\0\0\x08\x41" + b"\0\0\0\1" * 65 + b"x",
+            r"states 1 values in 65 dimensions, which is no array \(max",
+        ),
+        (
+            b"\0\0\x08\4" + b"\0\0\0\0" + b"\xff\xff\xff\xff" * 3,
+            r"states 0 values in 4 dimensions, which is no array \(array is too big",
+        ),
         (gzip.compress(IMAGES, mtime=0)[:-9], "cut short or damaged"),
         (gzip.compress(IMAGES, mtime=0)[:-3], "cut short or damaged"),
         (gzip.compress(IMAGES, mtime=0)[:5], "cut short or damaged"),

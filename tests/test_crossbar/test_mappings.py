@@ -22,6 +22,7 @@ from xbar_mappings import (
     SIGNS,
     UNIT,
     W_MAX,
+    effective,
     layer_on,
     mapping_of,
     some_weights,
@@ -29,13 +30,14 @@ from xbar_mappings import (
 from xbar_stats import z_of_mean, z_of_sigma
 from xbar_training import finish, same_bits, small, synthetic, trained, trainer_of
 
+from crossbar.boards.protocol import EffectiveArray
 from crossbar.experiment import checkpoint
 from crossbar.experiment.config import Training
 from crossbar.experiment.run import summary
 from crossbar.mappings import MAPPINGS
 from crossbar.mappings.mapping import Route
 from crossbar.synapses.effective import effective_weights
-from crossbar.synapses.estimate import send
+from crossbar.synapses.pulse_router import route
 from crossbar.wires.wires import Wires
 from device_models.errors import ConfigError
 from device_models.model import DeviceState
@@ -85,11 +87,13 @@ def test_the_kernels_see_what_the_mapping_says(name, signs, noisy):
     draw = torch.Generator().manual_seed(3)
     shape = mapping.shape[0], mapping.columns
     g, sigma = (torch.rand(shape, generator=draw) * size for size in (1e-4, 1e-6))
-    found = effective_weights(mapping, g, sigma if noisy else None)
-    assert torch.equal(found.weights, mapping.weights(g))
+    array = EffectiveArray(g, sigma if noisy else None)
+    found = map(torch.from_numpy, effective_weights(mapping, array))
+    weights, variance, siemens = found
+    assert torch.equal(weights, mapping.weights(g))
     expected = mapping.variance(sigma) if noisy else torch.zeros(0, 0)
-    assert_close(found.variance, expected, rtol=1e-6, atol=0.0)
-    assert_close(found.siemens, g.double().sum(1), rtol=1e-12, atol=0.0)
+    assert_close(variance, expected, rtol=1e-6, atol=0.0)
+    assert_close(siemens, g.double().sum(1), rtol=1e-12, atol=0.0)
 
 
 def test_the_settings_name_every_mapping():
@@ -199,7 +203,7 @@ def test_pulses_move_an_ideal_weight_in_the_wanted_direction(case, seed, most):
     pulses = torch.randint(1, most + 1, up.shape, generator=gen(seed + 1), dtype=torch.int32)
     before = mapping.weights(g)
     known = layer.estimate(g)
-    layer.pulse(torch.where(up, pulses, -pulses), known)
+    layer.send(torch.where(up, pulses, -pulses), known)
     moved = (mapping.weights(layer.board.g) - before) * torch.where(up, 1, -1)
     step = torch.where(up, known.up.step, known.down.step)
     assert (moved >= -1e-6).all()
@@ -216,8 +220,8 @@ def test_pulses_go_to_one_selected_device_of_a_synapse(name, signs):
     up = torch.rand(mapping.shape, generator=gen(1)) > 0.5
     pulses = torch.randint(1, 9, up.shape, generator=gen(2), dtype=torch.int32)
     known = layer_on(STEPPED, mapping).estimate(g)
-    room = torch.zeros(0, 0)
-    sent = send(torch.where(up, pulses, -pulses), dataclasses.replace(known, room=room))
+    free = dataclasses.replace(known, headroom=torch.zeros(0, 0))
+    sent = route(torch.where(up, pulses, -pulses), free)
     counts = sent.array(g.shape)
     assert not counts[~mapping.selected()].any()
     assert int(counts.abs().sum()) == int(pulses.sum())
@@ -234,12 +238,12 @@ def updates(layer, number, *, most=6, bounded=True, every=1):
     generator = gen(7)
     for done in range(number):
         if done % every == 0:
-            known = layer.estimate(layer.read_back())
+            known = layer.read_back()
         if not bounded:
-            known = dataclasses.replace(known, room=torch.zeros(0, 0))
+            known = dataclasses.replace(known, headroom=torch.zeros(0, 0))
         up = torch.rand(layer.mapping.shape, generator=generator) > 0.5
         pulses = torch.randint(0, most, up.shape, generator=generator, dtype=torch.int32)
-        layer.pulse(torch.where(up, pulses, -pulses), known)
+        layer.send(torch.where(up, pulses, -pulses), known)
         yield layer.mapping.weights(layer.board.g)
 
 
@@ -272,10 +276,10 @@ def test_between_read_backs_the_known_weights_are_those_of_an_ideal_layer(name, 
     layer = layer_on(STEPPED, mapping)
     sign = torch.where(mapping.signs == 0, 1, mapping.signs)[:, None]
     layer.program((sign * 0.25 * mapping.w_max).expand(mapping.shape).float())
-    known = layer.estimate(layer.read_back())
+    known = layer.read_back()
     for seed in range(5):
         pulses = torch.randint(-2, 3, mapping.shape, generator=gen(seed), dtype=torch.int32)
-        layer.pulse(pulses, known)
+        layer.send(pulses, known)
         now = mapping.weights(layer.board.g)
         assert_close(known.weights, now.float(), rtol=0.0, atol=1e-5)
     assert not torch.equal(known.weights, layer.estimate(known.g).weights)
@@ -369,7 +373,7 @@ def test_a_refresh_keeps_the_weight_within_a_step_and_lowers_both_devices():
     after = layer.board.g
     assert layer.refreshed == 3 * OUTPUTS
     assert float((layer.mapping.weights(after) - weights).abs().max()) <= STEP
-    assert torch.equal(known, after)  # reads are exact here
+    assert torch.equal(known.g, after)  # reads are exact here
     assert torch.equal(after[3:], before[3:])
     plus, minus = ((after - G_MIN) / (G_MAX - G_MIN)).chunk(2, dim=1)
     assert float(torch.minimum(plus, minus)[:3].max()) < 0.01
@@ -443,7 +447,7 @@ def test_a_full_finest_slice_carries_and_the_weight_stays(signs):
     for _ in range(10):  # 10 x 30 steps of 200, down first and then up: full wherever it started
         g = layer.board.g
         pulses = torch.full(mapping.shape, 30, dtype=torch.int32)
-        layer.pulse(torch.where(up, pulses, -pulses), layer.estimate(g))
+        layer.send(torch.where(up, pulses, -pulses), layer.estimate(g))
     weights = mapping.weights(layer.board.g)
     worn = mapping.needs_refresh(layer.board.g)
     assert worn.all()
@@ -481,15 +485,15 @@ def test_a_layer_is_programmed_and_pulsed_through_wires(name):
     layer = layer_on(model, mapping, wires=Wires(word_ohms=1.0, bit_ohms=1.0))
     weights = some_weights(mapping, share=0.5)
     layer.program(weights.float())
-    layer.board.settle()
-    seen = torch.from_numpy(layer.effective().weights).double()
+    layer.board.refresh()
+    seen = torch.from_numpy(effective(layer).weights).double()
     own = mapping.weights(layer.board.state.g).double()
     close = 0.015 if name in ("reference_column", "bit_sliced") else 0.0005
     assert float((seen - weights).abs().max()) < close * W_MAX
     assert float((own - seen).abs().max()) > 0.005 * W_MAX  # the wires matter
-    known = layer.estimate(layer.read_back())
-    layer.pulse(torch.full(mapping.shape, 40, dtype=torch.int32), known)
-    moved = torch.from_numpy(layer.effective().weights).double() - seen
+    known = layer.read_back()
+    layer.send(torch.full(mapping.shape, 40, dtype=torch.int32), known)
+    moved = torch.from_numpy(effective(layer).weights).double() - seen
     assert (moved > 0).all()
 
 
@@ -508,7 +512,7 @@ def test_a_run_resumed_after_each_epoch_is_the_uninterrupted_one(name):
     whole = trained(config, synthetic())
     pieces = trainer_of(config, synthetic())
     pieces.start()
-    before = [layer.board.state.g.numpy() for layer in pieces.layers]
+    before = pieces.conductances()
     for epoch in (1, 2):
         content = checkpoint.save(pieces, before)
         pieces = trainer_of(config, synthetic())

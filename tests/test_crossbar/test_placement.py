@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 from torch.testing import assert_close
+from xbar_boards import indices, pulse_line, pulse_one, read_line, read_one
 from xbar_devices import gen, quiet, registered
 from xbar_stats import z_of_mean, z_of_sigma
 from xbar_training import changed, small, synthetic, trained, trainer_of
@@ -15,16 +16,20 @@ from crossbar.array.faults import Faults, draw, healthy
 from crossbar.array.periphery import Periphery
 from crossbar.array.placement import Placement, assign, choose, error, held, place, plain, row_costs
 from crossbar.array.tile import Tiling
-from crossbar.boards.routed import RoutedBoard
+from crossbar.boards.operations import pulse_array
+from crossbar.boards.protocol import PulseBatch, PulseShape, ReadCounts
+from crossbar.boards.routed import RoutedBoard, RoutedEmulator
 from crossbar.boards.simulated import SimulatedBoard
+from crossbar.boards.write_verify import program
 from crossbar.experiment import fault_study
 from crossbar.experiment.run import Run
 from crossbar.mappings import MAPPINGS
+from crossbar.synapses.synapses import Synapses
 from device_models.errors import ConfigError, LimitError, ShapeError
 from device_models.presets import load_device
 
 DEVICE = dataclasses.replace(registered("soft_bounds"), g_max_siemens=1e-3)
-QUIET = quiet(DEVICE)
+QUIET, IDEAL = quiet(DEVICE), load_device("ideal")
 UNIT = DEVICE.window_siemens / 0.5
 SIGNS = {"none": (0, 0, 0, 0, 0), "dale": (1, 1, -1, 1, -1)}
 ONES = np.ones
@@ -191,66 +196,79 @@ def placed_board(model=QUIET, *, copies=3, faults=None, seed=4):
     return RoutedBoard(array, where)
 
 
+def truth(board):
+    """What the emulator knows of the layer."""
+    return RoutedEmulator(board.board, board.placement).effective()
+
+
+def write(board, model, targets):
+    """The simple loop through the routes."""
+    selected = torch.ones(board.info.shape, dtype=torch.bool)
+    return board.write(program, model, targets, selected, None)
+
+
 def test_a_layer_reads_back_what_was_programmed():
-    board = placed_board(load_device("ideal"))
+    board = placed_board(IDEAL)
     targets = 1e-4 + 5e-4 * torch.rand(ROWS, COLUMNS, generator=gen(2))
-    found = board.program(targets)
+    found = write(board, IDEAL, targets)
     assert_close(found, targets, rtol=0.0, atol=1e-9)
-    assert_close(board.g, targets, rtol=0.0, atol=1e-9)
+    assert_close(truth(board).siemens, targets, rtol=0.0, atol=1e-9)
     for row, line in enumerate(board.placement.order.tolist()):
         for copy, column in board.placement.averaged.nonzero().tolist():
             own = board.board.g[line, copy * COLUMNS + column]
             assert_close(own, targets[row, column], rtol=0.0, atol=1e-9)
     never = ~board.placement.averaged.flatten()
-    assert (board.state.g[:, never] == board.model.g_min_siemens).all()
+    assert (board.board.state.g[:, never] == IDEAL.g_min_siemens).all()
 
 
 def test_every_way_to_read_a_placed_layer_agrees():
     board = placed_board()
-    board.program(1e-4 + 5e-4 * torch.rand(ROWS, COLUMNS, generator=gen(2)))
+    write(board, QUIET, 1e-4 + 5e-4 * torch.rand(ROWS, COLUMNS, generator=gen(2)))
     ways = {
-        "all": board.read_all(),
-        "word": torch.stack([board.read_slice(i, "word") for i in range(ROWS)]),
-        "bit": torch.stack([board.read_slice(j, "bit") for j in range(COLUMNS)], 1),
-        "one": torch.tensor([[board.read_one(i, j) for j in range(COLUMNS)] for i in range(ROWS)]),
+        "all": board.read(),
+        "word": torch.stack([read_line(board, i, "word") for i in range(ROWS)]),
+        "bit": torch.stack([read_line(board, j, "bit") for j in range(COLUMNS)], 1),
+        "one": torch.tensor([[read_one(board, i, j) for j in range(COLUMNS)] for i in range(ROWS)]),
         "vmm": board.vmm(0.2 * torch.eye(ROWS)) / 0.2,
     }
     for found in ways.values():
-        assert_close(found, board.g, rtol=1e-5, atol=1e-12)
+        assert_close(found, truth(board).siemens, rtol=1e-5, atol=1e-12)
 
 
 def test_the_noise_of_a_mean_is_that_of_its_copies():
     board = placed_board(DEVICE)
-    board.program(torch.full((ROWS, COLUMNS), 3e-4))
-    reads = torch.stack([board.read_all() for _ in range(400)]).double()
-    z = (reads - board.g) / board.read_sigma
-    assert abs(z_of_mean(z, 0.0)) < 5
-    assert abs(z_of_sigma(z, 1.0)) < 5
-    assert abs(z_of_sigma(z * 2**0.5, 1.0)) > 5  # the twin: the noise of one copy
+    write(board, DEVICE, torch.full((ROWS, COLUMNS), 3e-4))
+    every = indices(board)
+    siemens, sigma = truth(board)
+    for read in (board.read, lambda: board.read(every)):
+        z = (torch.stack([read() for _ in range(400)]).double() - siemens) / sigma
+        assert abs(z_of_mean(z, 0.0)) < 5
+        assert abs(z_of_sigma(z, 1.0)) < 5
+        assert abs(z_of_sigma(z * 2**0.5, 1.0)) > 5  # the control: the noise of one copy
     vmm = torch.stack([board.vmm(torch.full((1, ROWS), 0.2))[0] for _ in range(2000)]).double()
-    spread = 0.2 * board.read_sigma.double().square().sum(0).sqrt()
+    spread = 0.2 * sigma.double().square().sum(0).sqrt()
     assert abs(z_of_sigma((vmm - vmm.mean(0)) / spread, 1.0)) < 5
 
 
 def test_pulses_go_to_every_averaged_copy():
     board = placed_board()
-    before = board.state.g.clone()
-    board.pulse_one(2, 3, 4)
-    moved = (board.state.g != before).nonzero().tolist()
+    before = board.board.state.g.clone()
+    pulse_one(board, 2, 3, 4)
+    moved = (board.board.state.g != before).nonzero().tolist()
     line = int(board.placement.order[2])
     copies = board.placement.averaged[:, 3].nonzero().flatten().tolist()
     assert moved == [[line, copy * COLUMNS + 3] for copy in copies]
     assert board.counters.set_pulses == 8
-    board.pulse_slice(2, "word", torch.ones(COLUMNS, dtype=torch.int32))
-    board.pulse_slice(1, "bit", torch.ones(ROWS, dtype=torch.int32))
+    pulse_line(board, 2, "word", torch.ones(COLUMNS, dtype=torch.int32))
+    pulse_line(board, 1, "bit", torch.ones(ROWS, dtype=torch.int32))
     assert board.counters.set_pulses == 8 + 2 * COLUMNS + 2 * ROWS
 
 
 def test_the_energy_of_a_kernel_is_that_of_the_averaged_bit_lines():
     board = placed_board()
-    board.program(torch.full((ROWS, COLUMNS), 3e-4))
-    before = board.counters
-    board.count_vmm(1, 1, float(board.g[2].sum()))
+    write(board, QUIET, torch.full((ROWS, COLUMNS), 3e-4))
+    before, emulator = board.counters, RoutedEmulator(board.board, board.placement)
+    emulator.count_vmm(ReadCounts(1, 1, float(emulator.effective().siemens[2].sum())))
     spent = board.counters - before
     line = board.board.g[board.placement.order[2]]
     by_hand = float(line[board.placement.averaged.flatten()].sum()) * 0.2**2 * 1e-7
@@ -260,12 +278,16 @@ def test_the_energy_of_a_kernel_is_that_of_the_averaged_bit_lines():
 
 def test_a_placed_layer_refuses_what_a_board_refuses():
     board = placed_board()
-    with pytest.raises(LimitError, match="there is no bit line 6, the array has 0 to 5"):
-        board.read_slice(6, "bit")
-    with pytest.raises(LimitError, match="there is no bit line 6"):
-        board.read_one(0, 6)
+    with pytest.raises(
+        LimitError, match=r"there is no device 60, .* has 0 to 59; nothing was sent"
+    ):
+        board.read(np.array([3, 60]))
+    with pytest.raises(LimitError, match="there is no device -1"):
+        board.pulse(PulseBatch(np.array([-1], np.int32), np.array([1], np.int32)))
+    with pytest.raises(LimitError, match="one pulse shape; nothing was sent"):
+        board.pulse(PulseBatch.of(torch.ones(10, 6)), PulseShape(volts=np.ones(60)))
     with pytest.raises(ShapeError, match=r"\(10, 18\), the array \(10, 6\); no pulse was applied"):
-        board.pulse_array(torch.ones(10, 18, dtype=torch.int32))
+        pulse_array(board, torch.ones(10, 18, dtype=torch.int32))
     with pytest.raises(ShapeError, match="voltages have shape"):
         board.vmm(torch.ones(2, 11))
 
@@ -279,19 +301,22 @@ def test_training_through_a_permutation_is_training():
     plain_run = trained(config, data)
     moved = trainer_of(config, data)
     z = np.random.default_rng(0)
-    for layer in moved.layers:
+    for number, layer in enumerate(moved.layers):
         rows, columns = layer.board.info.shape
         where = dataclasses.replace(
             plain(rows, columns, 1), order=torch.from_numpy(z.permutation(rows))
         )
         layer.board._selected = where.sent(layer.board._selected)
-        layer.board = RoutedBoard(layer.board, where)
+        moved.emulators[number] = RoutedEmulator(layer.board, where)
+        routed = RoutedBoard(layer.board, where)
+        moved.layers[number] = Synapses(layer.mapping, routed, layer.sheet, write=routed.write)
     moved.start()
     for _ in moved.run_epoch():
         pass
-    for one, other in zip(plain_run.layers, moved.layers, strict=True):
-        assert_close(one.board.g, other.board.g, rtol=0.0, atol=1e-9)
-        assert not torch.equal(one.board.g, other.board.board.g)
+    for one, other in zip(plain_run.emulators, moved.emulators, strict=True):
+        g = one.effective().siemens
+        assert_close(g, other.effective().siemens, rtol=0.0, atol=1e-9)
+        assert not torch.equal(g, other.array_siemens())
     assert plain_run.rows[-1]["pulses"] == moved.rows[-1]["pulses"]
 
 
@@ -302,9 +327,9 @@ def test_copies_are_trained_whatever_the_mapping(name):
         faults=Faults(stuck_low_share=0.02),
     )  # fmt: skip
     trainer = trained(config, synthetic())
-    for layer in trainer.layers:
-        g = layer.board.state.g
-        low = layer.board.state.traits["g_low"]
+    for layer, emulator in zip(trainer.layers, trainer.emulators, strict=True):
+        state = emulator.state_dict()
+        g, low = state["g"], state["trait.g_low"]
         for half in (g - low).chunk(2, 1):
             assert (half > 0).any()
         assert layer.board.info.shape[1] * 2 == g.shape[1]
@@ -314,8 +339,8 @@ def test_copies_are_trained_whatever_the_mapping(name):
 def test_one_ideal_copy_more_changes_no_weight():
     config, data = small(device="ideal.yaml", epochs=1), synthetic()
     one, two = trained(config, data), trained(changed(config, copies=2), data)
-    for a, b in zip(one.layers, two.layers, strict=True):
-        assert_close(a.board.g, b.board.g, rtol=0.0, atol=1e-9)
+    for a, b in zip(one.emulators, two.emulators, strict=True):
+        assert_close(a.effective().siemens, b.effective().siemens, rtol=0.0, atol=1e-9)
     assert two.rows[-1]["pulses"]["set"] == 2 * one.rows[-1]["pulses"]["set"]
     spent = two.rows[-1]["energy_joules"]["read"] / one.rows[-1]["energy_joules"]["read"]
     assert spent == pytest.approx(2.0, rel=0.02)
@@ -343,10 +368,10 @@ def test_a_trained_run_is_written_to_faulty_chips(tmp_path):
     config, data = small(epochs=1), synthetic()
     run = Run(tmp_path, config, load_device(config.device))
     trainer = trained(config, data)
-    run.save(trainer, [layer.board.state.g.numpy() for layer in trainer.layers])
+    run.save(trainer, trainer.conductances())
     weights = fault_study.trained_weights(run, data)
-    for layer, w in zip(trainer.layers, weights, strict=True):
-        np.testing.assert_array_equal(layer.effective().weights, w)
+    for layer, w in zip(trainer.weights(), weights, strict=True):
+        np.testing.assert_array_equal(layer, w)
 
     def tested(rate, **options):
         faults = Faults(stuck_high_share=rate / 2, stuck_low_share=rate / 2)

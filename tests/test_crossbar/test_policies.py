@@ -8,19 +8,22 @@ import pytest
 import torch
 from torch.testing import assert_close
 from xbar_devices import PULSED, gen, quiet, registered
+from xbar_mappings import effective
 from xbar_policies import (
     SHAPE,
-    PulseRecorder,
-    known_of,
+    estimate_of,
     layer_of,
     policy_of,
+    pulses_of,
     sent,
     step_of,
+    update,
     wanted_changes,
 )
 from xbar_stats import z_of_mean
 from xbar_training import finish, small, synthetic, trainer_of
 
+from crossbar.experiment.builder import mappings_of
 from crossbar.mappings import MAPPINGS
 from crossbar.synapses.policies import POLICIES
 from crossbar.synapses.policies.compatibility import can_reset, check_serving
@@ -51,7 +54,7 @@ def test_the_mean_change_is_the_wanted_one_where_that_is_claimed(name, sign, siz
     """
     layer = layer_of(OXRAM, sign=sign)
     wanted = wanted_changes(layer, sizes)
-    steps = (wanted / step_of(known_of(layer), wanted)).double()
+    steps = (wanted / step_of(estimate_of(layer), wanted)).double()
     found = sent(name, layer, wanted, repeats=400).double()
     assert abs(z_of_mean((found - steps) * wanted.sign(), 0.0)) < 5
     if sizes > 1:
@@ -62,10 +65,10 @@ def test_the_mean_change_is_the_wanted_one_where_that_is_claimed(name, sign, siz
 @each_sign
 def test_pulses_move_an_ideal_layer_by_what_was_wanted(name, sign):
     layer = layer_of(load_device("ideal"), sign=sign)
-    before = torch.from_numpy(layer.effective().weights)
+    before = torch.from_numpy(effective(layer).weights)
     wanted = 0.1 * torch.randn(SHAPE, generator=gen(4))
-    policy_of(name, layer).update(layer, wanted, known_of(layer), generator=gen())
-    after = torch.from_numpy(layer.effective().weights)
+    update(policy_of(name, layer), layer, wanted, estimate_of(layer))
+    after = torch.from_numpy(effective(layer).weights)
     assert_close(after - before, wanted, rtol=0.0, atol=1e-6)
 
 
@@ -74,15 +77,14 @@ def test_pulses_move_an_ideal_layer_by_what_was_wanted(name, sign):
 def test_accumulated_changes_are_pulses_and_a_rest_below_one_step(sign, sizes):
     """20 updates: sent + kept = wanted, to the rounding of 32 bits; the kept part is below 1."""
     layer = layer_of(OXRAM, sign=sign)
-    told, policy, known = PulseRecorder(layer), policy_of("accumulate", layer), known_of(layer)
+    policy, estimate = policy_of("accumulate", layer), estimate_of(layer)
     wanted = [wanted_changes(layer, sizes, seed) for seed in range(20)]
-    for change in wanted:
-        policy.update(told, change, known, generator=gen())
-    moved = torch.stack([n * step_of(known, n) for n in told.pulses]).double().sum(0)
+    pulses = pulses_of(policy, layer, wanted, estimate, gen())
+    moved = torch.stack([n * step_of(estimate, n) for n in pulses]).double().sum(0)
     total = torch.stack(wanted).double().sum(0)
     assert_close(moved + policy.chi.double(), total, rtol=0.0, atol=1e-6)
     assert float(total.abs().max()) > 1e-2
-    assert (policy.chi.abs() <= step_of(known, policy.chi) * 1.0001).all()
+    assert (policy.chi.abs() <= step_of(estimate, policy.chi) * 1.0001).all()
 
 
 def test_some_policy_claims_to_be_unbiased_and_sign_does_not():
@@ -126,7 +128,7 @@ def test_no_wanted_change_sends_no_pulse(name, sign):
     policy = policy_of(name, layer)
     before = [board.counters for board in policy.boards]
     for _ in range(5):
-        policy.update(layer, torch.zeros(SHAPE), known_of(layer), generator=gen())
+        update(policy, layer, torch.zeros(SHAPE), estimate_of(layer))
     assert layer.board.counters.programming_operations == 0
     assert [board.counters for board in policy.boards] == before
 
@@ -155,14 +157,15 @@ def test_the_board_counts_the_pulses_that_were_sent(name, device, mapping, monke
     each = [[torch.zeros(board.info.shape, dtype=torch.int32)] for board in boards]
     for board, counts in zip(boards, each, strict=True):
 
-        def noted(sent, board=board, counts=counts, send=board.pulse_devices):
-            new = sent.array(board.info.shape)
+        def noted(batch, shape=None, board=board, counts=counts, send=board.pulse):
+            new = batch.array(board.info.shape)
             counts.append(new.sign() if device == "ideal" else new)
-            send(sent)
+            send(batch, shape)
 
-        monkeypatch.setattr(board, "pulse_devices", noted)
+        monkeypatch.setattr(board, "pulse", noted)
     for seed in range(8):
-        policy.update(layer, wanted_changes(layer, 2.0, seed), known_of(layer), generator=gen(seed))
+        wanted = wanted_changes(layer, 2.0, seed)
+        update(policy, layer, wanted, estimate_of(layer), gen(seed))
     for board, counts, (old, pulsed) in zip(boards, each, before, strict=True):
         told, new = torch.stack(counts), board.counters - old
         assert new.set_pulses == int(told.clamp(min=0).sum())
@@ -188,11 +191,11 @@ def halves(name, *, stop):
             for board, devices in zip((layer.board, *policy.boards), saved, strict=True):
                 board.restore(*devices)
         for board in (layer.board, *policy.boards):
-            board.reseed(half)  # as at the start of an epoch
+            board.begin_epoch(half)  # as at the start of an epoch
         numbers = gen(half)
         for i in range(6):
             change = wanted_changes(layer_of(OXRAM), 2.0, 6 * half + i)
-            policy.update(layer, change, known_of(layer), generator=numbers)
+            update(policy, layer, change, estimate_of(layer), numbers)
     devices = [part for b in (layer.board, *policy.boards) for part in (b.state.g, b.pulsed)]
     return devices, policy.state()
 
@@ -208,13 +211,9 @@ def test_a_restored_policy_goes_on_to_the_bit(name):
 
 @each_policy
 def test_bytes_per_synapse_are_those_of_the_state(name):
-    policy = policy_of(name, layer_of(OXRAM))
-    policy.update(
-        PulseRecorder(layer := layer_of(OXRAM)),
-        wanted_changes(layer, 1.0),
-        known_of(layer),
-        generator=gen(),
-    )
+    layer = layer_of(OXRAM)
+    policy = policy_of(name, layer)
+    update(policy, layer, wanted_changes(layer, 1.0), estimate_of(layer))
     least = {"stochastic": 0, "sign": 0, "accumulate": 4, "closed_loop": 4, "tiki_taka": 8}[name]
     assert least <= policy.bytes_per_synapse < least + 0.1
 
@@ -224,9 +223,9 @@ def test_bytes_per_synapse_are_those_of_the_state(name):
 
 def asked(name, model, mapping, **options):
     """What a run is told before it begins."""
-    config = small(policy="sign", mapping=MAPPINGS[mapping].Options(**options))
-    (*_, layer) = trainer_of(config, synthetic()).layers
-    check_serving(config.device, model, POLICIES[name].Options(), layer.mapping)
+    config = small(mapping=MAPPINGS[mapping].Options(**options))
+    (*_, layer) = mappings_of(config, load_device(config.device), config.network)
+    check_serving("device", model, name, mapping, layer)
 
 
 @each_policy

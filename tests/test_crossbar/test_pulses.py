@@ -15,6 +15,7 @@ from crossbar.array.tile import Tiling
 from crossbar.boards import pulse_kernels
 from crossbar.boards.device_array import Devices
 from crossbar.boards.fast_math import exp, log
+from crossbar.boards.operations import pulse_array
 from crossbar.boards.protocol import PulseBatch
 from crossbar.boards.simulated import SimulatedBoard
 from device_models import physics
@@ -52,7 +53,7 @@ def test_the_devices_of_all_step_laws_are_served_and_the_others_are_not():
 def test_a_step_law_is_the_expected_step(name, polarity, x):
     model = DEVICES[name]
     x = torch.tensor(x, dtype=torch.float64)
-    law = model.step_law(polarity)
+    law = model.step_law(polarity).terms
     step = law.level + law.slope * x + law.scale * torch.exp(law.rate * x)
     expected = model.step_siemens(
         model.g_min_siemens + model.window_siemens * x, torch.tensor(polarity)
@@ -108,9 +109,9 @@ def test_a_state_that_was_handed_out_stays_as_it_was(model):
         before = made.state
         arrays = [before.g, *before.dynamics.values()]
         copies = [array.clone() for array in arrays]
-        made.pulse_array(some_counts(made.info.shape))
+        pulse_array(made, some_counts(made.info.shape))
         made.wait(1.0)
-        made.pulse_array(some_counts(made.info.shape, 8))
+        pulse_array(made, some_counts(made.info.shape, 8))
         assert all(torch.equal(a, copy) for a, copy in zip(arrays, copies, strict=True))
         assert not torch.equal(made.state.g, before.g)
 
@@ -119,12 +120,12 @@ def test_a_state_that_was_handed_out_stays_as_it_was(model):
 def test_a_board_sees_after_pulses_what_its_state_says(model):
     made = board(model)
     for seed in range(3):
-        made.pulse_array(some_counts(made.info.shape, seed))
+        pulse_array(made, some_counts(made.info.shape, seed))
         made.wait(2.0)
-        made.pulse_array(some_counts(made.info.shape, seed + 9))
-        seen = made.model.conductance(made.state)
+        pulse_array(made, some_counts(made.info.shape, seed + 9))
+        seen = model.conductance(made.state)
         assert_close(made.g, seen, rtol=1e-5, atol=1e-12)
-        sigma = made.model.read_sigma_siemens(seen)
+        sigma = model.read_sigma_siemens(seen)
         if sigma is not None:
             assert_close(made.read_sigma, sigma, rtol=1e-4, atol=1e-14)
 
@@ -136,7 +137,7 @@ def test_a_tally_is_that_of_the_model(name):
     assert (found.sets, found.resets) == model.pulses(counts)
     assert found.devices == int(torch.count_nonzero(counts))
     each = counts.sign() if name == "ideal" else counts
-    assert torch.equal(pulse_kernels.own(model, counts), each.abs())
+    assert torch.equal(pulse_kernels.pulses_of_each(model, counts), each.abs())
 
 
 @pytest.mark.parametrize("name", ["ideal", "oxram"])
@@ -144,8 +145,8 @@ def test_the_order_of_a_list_changes_nothing_and_zeros_neither(name):
     """Draws go by rising places."""
     counts, boards = some_counts((13, 9)), [board(DEVICES[name]) for _ in range(2)]
     where = torch.randperm(counts.numel(), generator=gen()).int()
-    boards[0].pulse_array(counts)
-    boards[1].pulse_devices(PulseBatch(where.numpy(), counts.flatten()[where].numpy()))
+    pulse_array(boards[0], counts)
+    boards[1].pulse(PulseBatch(where.numpy(), counts.flatten()[where].numpy()))
     one, other = (made.state for made in boards)
     assert torch.equal(one.g, other.g)
     assert all(torch.equal(d, other.dynamics[n]) for n, d in one.dynamics.items())
@@ -158,7 +159,7 @@ def test_an_ideal_device_moves_as_the_pure_function_says():
     made = board(model)
     expected = made.state
     for way in (1, 1, -1):
-        made.pulse_array(way * counts)
+        pulse_array(made, way * counts)
         expected = model.program(expected, way * counts, everywhere(counts), generator=gen()).state
     assert torch.equal(made.g, expected.g)
     assert expected.g.unique().numel() > 3

@@ -6,14 +6,15 @@ from torch.testing import assert_close
 from xbar_devices import PULSED, gen, quiet
 from xbar_policies import (
     SHAPE,
-    PulseRecorder,
-    known_of,
+    estimate_of,
     layer_of,
     policy_of,
+    pulses_of,
     step_of,
     wanted_changes,
 )
 
+from crossbar.boards.operations import pulse_array
 from crossbar.synapses.policies.tiki_taka import (
     default_pulses,
     find_symmetry_points,
@@ -31,11 +32,9 @@ SOFT = quiet(SoftBounds(**PULSED, set_fraction=0.03, reset_fraction=0.02))
 
 def arrived(policy, layer, changes):
     """What C was sent and the buffer gained, (rows, outputs); nothing moves C."""
-    told, known, numbers = PulseRecorder(layer), known_of(layer), gen(3)
-    before = policy.buffer.clone()
-    for wanted in changes:
-        policy.update(told, wanted, known, generator=numbers)
-    return sum(n * step_of(known, n) for n in told.pulses) + policy.buffer - before
+    estimate, before = estimate_of(layer), policy.buffer.clone()
+    pulses = pulses_of(policy, layer, changes, estimate, gen(3))
+    return sum(n * step_of(estimate, n) for n in pulses) + policy.buffer - before
 
 
 def gain(model, wanted, noise, updates=300, **options):
@@ -58,19 +57,19 @@ def test_the_law_of_the_fast_array_at_its_symmetry_point():
 def test_alternating_pulses_find_the_symmetry_point():
     """The last pulse is a RESET, of 0.012: x after it is 0.98 (x + 0.03 (1 - x)) = 0.0294 / 0.0494."""
     (fast,) = policy_of("tiki_taka", layer_of(SOFT)).boards
-    x = (find_symmetry_points(fast) - SOFT.g_min_siemens) / SOFT.window_siemens
+    x = (find_symmetry_points(fast, SOFT) - SOFT.g_min_siemens) / SOFT.window_siemens
     assert_close(x, torch.full(SHAPE, 0.0294 / 0.0494), rtol=0.0, atol=1e-4)
 
 
 def test_a_device_loses_by_pulses_of_either_sign_what_it_is_told_to_forget():
     layer = layer_of(SOFT)
     (fast,) = policy_of("tiki_taka", layer, chop=0.0).boards
-    rest = fast.read_all().clone()
+    rest = fast.read().clone()
     fast.restore(fast.state._replace(g=rest + 0.01 * SOFT.window_siemens))
     for _ in range(10):
         for way in (1, -1):
-            fast.pulse_array(torch.full(SHAPE, way, dtype=torch.int32))
-    left = (fast.read_all() - rest) / (0.01 * SOFT.window_siemens)
+            pulse_array(fast, torch.full(SHAPE, way, dtype=torch.int32))
+    left = (fast.read() - rest) / (0.01 * SOFT.window_siemens)
     share = (1.0 - forgetting(SOFT, symmetry_point(SOFT))) ** 20
     assert_close(left, torch.full(SHAPE, share), rtol=0.02, atol=0.0)
 

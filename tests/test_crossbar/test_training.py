@@ -29,7 +29,7 @@ from xbar_training import (
 from crossbar.datasets.encode import Data
 from crossbar.experiment import checkpoint
 from crossbar.experiment.builder import w_max_of
-from crossbar.snn.encodings.latency import Events
+from crossbar.snn.encodings.events import Events
 from crossbar.snn.network import initial_weights, signs
 from crossbar.synapses.policies import POLICIES
 from device_models.errors import ConfigError, RunError
@@ -61,7 +61,7 @@ each_kind_and_policy = pytest.mark.parametrize(("kind", "policy"), SERVED.values
 @each_learner
 @pytest.mark.parametrize("device", ["ideal.yaml", "oxram.yaml"])
 def test_the_synthetic_set_is_learned(device, policy):
-    """Chance is 10 %; the standard error of 200 test images is 3.5 %. WeightMoments: 64 to 98 %."""
+    """Chance is 10 %; the standard error of 200 test images is 3.5 %. Seen: 64 to 98 %."""
     network = {"hidden": 50, "sigma_init": 0.005}
     config = small(device=device, policy=policy, epochs=2, network=network)
     trainer = trained(config, synthetic(1280, 200), threads=None)
@@ -72,7 +72,7 @@ def test_the_synthetic_set_is_learned(device, policy):
 
 @pytest.mark.parametrize("policy", ["sign", "tiki_taka"])
 def test_other_policies_learn_the_synthetic_set_too(policy):
-    """80 updates. Chance is 10 %; the standard error of 200 images is 3.5 %. WeightMoments: 77 to 100 %."""
+    """80 updates. Chance is 10 %; the standard error of 200 images is 3.5 %. Seen: 77 to 100 %."""
     network = {"hidden": 50, "sigma_init": 0.005}
     config = small(device="oxram.yaml", policy=policy, epochs=2, network=network)
     trainer = trained(config, synthetic(1280, 200), threads=None)
@@ -81,7 +81,7 @@ def test_other_policies_learn_the_synthetic_set_too(policy):
 
 @each_learner
 def test_the_first_images_of_fashion_mnist_are_learned(policy):
-    """Chance is 10 %; the standard error of 1000 test images is 1.6 %. WeightMoments: 46 and 62 %."""
+    """Chance is 10 %; the standard error of 1000 test images is 1.6 %. Seen: 46 and 62 %."""
     network = {"hidden": 100, "sigma_init": None}
     config = small(device="oxram.yaml", policy=policy, epochs=2, network=network)
     trainer = trained(config, fashion(2560, 1000), threads=None)
@@ -132,12 +132,12 @@ def ended(config, data, batches):
     """Signed weights of a trainer after some batches, and before."""
     trainer = trainer_of(config, data)
     trainer.start()
-    before = [layer.effective().weights for layer in trainer.layers]
+    before = trainer.weights()
     steps = trainer.run_epoch()
     for _ in range(batches):
         next(steps)
     steps.close()
-    return before, [layer.effective().weights for layer in trainer.layers]
+    return before, trainer.weights()
 
 
 # The readout of an ideal device moves in steps of 2000 0.067 / 2^24 = 8e-6 and more, of which up to
@@ -176,15 +176,14 @@ def test_weights_are_conductances_and_nothing_else(kind, policy):
     config = small(policy=policy, epochs=1, **kind)
     trainer = trained(config, synthetic())
     model = load_device(config.device)
-    for layer, sign, w_max in zip(
-        trainer.layers, signs(config.network), w_max_of(config, model), strict=True
-    ):
+    for layer, seen, sign, w_max in zip(
+        trainer.layers, trainer.weights(), signs(config.network), w_max_of(config.network, config.tiles, model),
+        strict=True,
+    ):  # fmt: skip
         g = layer.board.state.g.double()
         half = g.shape[1] // 2
         weights = (g[:, :half] - g[:, half:]) / (model.window_siemens / w_max)
-        assert_close(
-            torch.from_numpy(layer.effective().weights).double(), weights, rtol=0, atol=1e-5 * w_max
-        )
+        assert_close(torch.from_numpy(seen).double(), weights, rtol=0, atol=1e-5 * w_max)
         assert (g >= np.float32(1e-6)).all()
         assert (g <= np.float32(1e-3)).all()
         parked = ~layer.mapping.selected()
@@ -201,7 +200,7 @@ def made(config, trainer):
 def test_a_checkpoint_holds_conductances_traits_and_what_the_policy_admits(policy, tmp_path):
     config = small(policy=policy, epochs=1, device="oxram_literature.yaml")
     trainer = trained(config, synthetic())
-    before = [layer.board.state.g.numpy() for layer in trainer.layers]
+    before = trainer.conductances()
     path = tmp_path / "checkpoint.npz"
     path.write_bytes(checkpoint.save(trainer, before))
     with np.load(path, allow_pickle=False) as file:
@@ -216,8 +215,8 @@ def test_a_checkpoint_holds_conductances_traits_and_what_the_policy_admits(polic
 def test_dales_law_holds_after_training(ei):
     config = small(device="ideal.yaml", learning_rate=0.1, network={"ei": ei})
     trainer = trained(config, synthetic())
-    for layer, sign in zip(trainer.layers, signs(config.network), strict=True):
-        assert (layer.effective().weights * sign[:, None] >= 0).all()
+    for weights, sign in zip(trainer.weights(), signs(config.network), strict=True):
+        assert (weights * sign[:, None] >= 0).all()
 
 
 def test_update_noise_needs_a_device_that_has_it():
@@ -246,7 +245,7 @@ def test_a_run_resumed_after_each_epoch_is_the_uninterrupted_one(kind, policy):
     whole = trained(config, synthetic())
     pieces = trainer_of(config, synthetic())
     pieces.start()
-    before = [layer.board.state.g.numpy() for layer in pieces.layers]
+    before = pieces.conductances()
     for epoch in range(1, 4):
         content = checkpoint.save(pieces, before)
         pieces = trainer_of(config, synthetic())
@@ -275,7 +274,7 @@ def test_a_checkpoint_that_does_not_fit_is_a_run_error(damage):
     source = trained(
         dataclasses.replace(config, network=small(network=hidden).network), synthetic()
     )
-    content = checkpoint.save(source, [layer.board.state.g.numpy() for layer in source.layers])
+    content = checkpoint.save(source, source.conductances())
     content = {"cut": content[:-100], "empty": b"", "text": b"hello"}.get(damage, content)
     with pytest.raises(RunError, match=r"^the checkpoint cannot be read \(.*nothing was changed"):
         checkpoint.restore(trainer_of(small(epochs=0), synthetic()), content)
@@ -341,7 +340,7 @@ def test_counters_of_a_row_are_those_of_dense_spikes():
 
     def state(trainer):
         return (
-            [layer.effective().weights for layer in trainer.layers],
+            trainer.weights(),
             [layer.board.state.g for layer in trainer.layers],
         )
 
@@ -351,11 +350,11 @@ def test_counters_of_a_row_are_those_of_dense_spikes():
     events, labels = comparable(network, w0, full.train_events, full.train_labels)
     train = subset(events, labels, np.arange(64))
     # The labels of the tested images move no weight, so they can be chosen when those are known.
-    first = trained(config, Data(*train, full.test_events, full.test_labels))
+    first = trained(config, full._replace(train_events=train[0], train_labels=train[1]))
     w1, g1 = state(first)
     test = comparable(network, w1, *comparable(network, w0, full.test_events, full.test_labels))
     assert len(test[1]) > 60
-    trainer = trained(config, Data(*train, *test))
+    trainer = trained(config, Data(*train, *test, full.class_names, full.sample_shape))
     assert all(torch.equal(a, b) for a, b in zip(state(trainer)[1], g1, strict=True))
 
     trained_on = Counted(config, w0, g0, *train)

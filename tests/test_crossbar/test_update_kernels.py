@@ -10,8 +10,9 @@ from torch.testing import assert_close
 from xbar_devices import gen
 
 from crossbar.snn.kernels.reduction import mean_of_chunks
-from crossbar.synapses.estimate import UpdatePath, WeightEstimate, send
-from crossbar.synapses.policies.kernels import give_way, lead, take_whole_steps
+from crossbar.synapses.estimate import UpdatePath, WeightEstimate
+from crossbar.synapses.policies.kernels import release_target, take_whole_steps, track_target
+from crossbar.synapses.pulse_router import route
 
 SHAPE = (37, 19)
 
@@ -42,7 +43,7 @@ def sent_by(kernel, kept, wanted, known, threshold, least):
     """The counts that a kernel of a policy sends."""
     numbers = np.float32((threshold, least))
     found = kernel(kept.numpy(), wanted.numpy(), known.arrays, *numbers)
-    return known.arrays.sent(found).array(SHAPE)
+    return known.arrays.batch(found).array(SHAPE)
 
 
 @pytest.mark.parametrize("size", [0.1, 3.0, 1000.0])
@@ -86,7 +87,7 @@ def test_a_gap_is_rounded_to_whole_steps(threshold, least):
     up, down = some(1).exp(), some(2).exp()
     before, wanted, weights = some(3, 3.0), some(5), some(4, 3.0)
     target = before.clone()
-    pulses = sent_by(lead, target, wanted, free_layer(up, down, weights), threshold, least)
+    pulses = sent_by(track_target, target, wanted, free_layer(up, down, weights), threshold, least)
     assert torch.equal(target, before + wanted)
     gap = target - weights
     whole = (gap / torch.where(gap > 0, up, down)).round()
@@ -101,7 +102,7 @@ def test_targets_move_within_the_limits_of_their_rows():
     limits = torch.stack((-torch.rand(37, generator=gen(3)), torch.rand(37, generator=gen(4))), 1)
     expected = torch.clamp(target + wanted, limits[:, :1], limits[:, 1:])
     known = dataclasses.replace(free_layer(some(1).exp(), some(2).exp()), limits=limits)
-    assert not sent_by(lead, target, wanted, known, np.inf, 0.0).any()
+    assert not sent_by(track_target, target, wanted, known, np.inf, 0.0).any()
     assert torch.equal(target, expected)
     assert not known.weights.any()
 
@@ -115,13 +116,13 @@ def test_a_target_gives_way_where_its_weight_hardly_followed(noise):
     idle = worth & (moved * sent.sign() < 0.25 * sent.abs()) & (gap * sent > 0)
     kept = target.clone()
     numbers = np.array((3.0, noise, 0.25, 0.5), np.float32)
-    give_way(*(a.numpy() for a in (kept, start, expected, now, up, down)), numbers)
+    release_target(*(a.numpy() for a in (kept, start, expected, now, up, down)), numbers)
     assert_close(kept, target - 0.5 * gap * idle, rtol=1e-6, atol=1e-6)
     assert torch.equal(kept[~idle], target[~idle])
     assert 20 < int(idle.sum()) < idle.numel() - 20
 
 
-# send
+# route
 
 
 def known_layer(room=None):
@@ -165,7 +166,7 @@ def test_pulses_go_to_the_devices_of_their_direction_and_the_weights_follow():
     known, pulses = known_layer(), some_pulses()
     before = known.weights.clone()
     counts = counts_by_hand(pulses, known)
-    assert torch.equal(send(pulses, known).array(known.g.shape), counts)
+    assert torch.equal(route(pulses, known).array(known.g.shape), counts)
     step = torch.where(pulses > 0, known.up.step, known.down.step)
     moved = (before + pulses * step).clamp(known.limits[:, :1], known.limits[:, 1:])
     assert_close(known.weights, moved, rtol=1e-6, atol=1e-6)
@@ -182,7 +183,7 @@ def test_no_pulse_is_sent_beyond_the_one_that_ends_the_room():
     allowed = torch.where(inwards, torch.minimum(pulses.abs(), most) * pulses.sign(), pulses)
     expected = counts_by_hand(allowed.int(), known)
     given = pulses.clone()
-    assert torch.equal(send(pulses, known).array(known.g.shape), expected)
+    assert torch.equal(route(pulses, known).array(known.g.shape), expected)
     assert torch.equal(pulses, given)
     assert (allowed != pulses).sum() > 25
 
@@ -193,7 +194,7 @@ def test_a_room_is_used_up_between_read_backs():
     way = UpdatePath(one.int() * 0, one.to(torch.int8), one)
     limits, down = torch.tensor([[-100.0, 100.0]]), way._replace(polarity=-way.polarity)
     known = WeightEstimate(one, 5.5 * one, way, down, limits, one[0].to(torch.int8), 5.5 * one)
-    sent = [int(send((n * one).int(), known).array((1, 1))) for n in (-3, -3, -3, 3, 3, 3, -9)]
+    sent = [int(route((n * one).int(), known).array((1, 1))) for n in (-3, -3, -3, 3, 3, 3, -9)]
     assert sent == [-3, -3, 0, 3, 3, 3, -6]
 
 

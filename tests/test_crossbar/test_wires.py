@@ -174,7 +174,7 @@ def test_wires_never_add_current_and_ladders_are_exact_for_one_kind_of_line(tile
         dataclasses.replace(wires, bit_ohms=0.0, sense_ohms=0.0),
         dataclasses.replace(wires, word_ohms=0.0, driver_ohms=0.0),
     ):
-        close((g * ladders.shares(g, one)).T, transfer.transfer_matrix(g, one), 1e-9)
+        close((g * ladders.line_fractions(g, one)).T, transfer.transfer_matrix(g, one), 1e-9)
 
 
 def dense_solution(g, wires, v):

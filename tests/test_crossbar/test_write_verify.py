@@ -46,7 +46,7 @@ class Watched:
 
     def __init__(self, board):
         self.board, self.info = board, board.info
-        self.seen = [[] for _ in range(board.state.g.numel())]
+        self.reads = [[] for _ in range(board.state.g.numel())]
         self.sent = torch.zeros(SHAPE, dtype=torch.int64)
         self.waited = []
 
@@ -54,15 +54,15 @@ class Watched:
     def counters(self):
         return self.board.counters
 
-    def read_devices(self, where):
-        found = self.board.read_devices(where)
-        for device, g in zip(where.tolist(), found.tolist(), strict=True):
-            self.seen[device].append(g)
-        return found
+    def read(self, device):
+        reads = self.board.read(device)
+        for index, g in zip(device.tolist(), reads.tolist(), strict=True):
+            self.reads[index].append(g)
+        return reads
 
-    def pulse_array(self, counts):
-        self.sent += counts.abs()
-        self.board.pulse_array(counts)
+    def pulse(self, pulses):
+        self.sent += pulses.array(SHAPE).abs()
+        self.board.pulse(pulses)
 
     def wait(self, seconds):
         self.waited.append(seconds)
@@ -92,7 +92,7 @@ def test_pulses_reads_energy_and_time_are_those_of_the_board():
     counters = watched.board.counters
     assert torch.equal(done.pulses.long(), watched.sent)
     assert done.pulses.sum() == counters.set_pulses + counters.reset_pulses > 0
-    assert done.reads.flatten().tolist() == [len(seen) for seen in watched.seen]
+    assert done.reads.flatten().tolist() == [len(seen) for seen in watched.reads]
     assert done.reads.sum() == counters.device_reads
     assert done.spent == counters
     serial = int(done.pulses.sum()) * OXRAM.width_seconds + int(done.reads.sum()) * 1e-7
@@ -119,7 +119,7 @@ def test_accepted_devices_lie_in_the_band_by_their_last_reads(confirm):
     tolerance = P.tolerance * noisy.window_siemens
     aims, accepted = done.targets.flatten().tolist(), done.accepted.flatten().tolist()
     assert sum(accepted) > 500
-    for seen, aim, passed in zip(watched.seen, aims, accepted, strict=True):
+    for seen, aim, passed in zip(watched.reads, aims, accepted, strict=True):
         inside = [abs(aim - g) <= tolerance * (1 + 1e-5) for g in seen]
         if passed:
             assert inside[-confirm:] == [True] * confirm
@@ -149,9 +149,9 @@ def test_the_staircase_doubles_on_one_side_and_starts_again_after_a_crossing():
     sizes = []
 
     class Counting(Watched):
-        def pulse_array(self, counts):
-            sizes.append(int(counts[0, 0]))
-            super().pulse_array(counts)
+        def pulse(self, pulses):
+            sizes.append(int(pulses.array(SHAPE)[0, 0]))
+            super().pulse(pulses)
 
     board = Counting(board_of(fast))
     # The devices move twice as far as the data sheet says, so the last stair crosses the target.
@@ -163,7 +163,7 @@ def test_the_staircase_doubles_on_one_side_and_starts_again_after_a_crossing():
     assert sizes[:3] == [1, 2, 4]
     crossing = next(i for i, n in enumerate(sizes) if n < 0)
     assert sizes[crossing] == -1
-    gap = (0.35e-3 - float(board.board.model.g_min_siemens)) / fast.window_siemens
+    gap = (0.35e-3 - fast.g_min_siemens) / fast.window_siemens
     assert max(sizes) <= gap * 130  # never more than the gap is worth on the data sheet
 
 
@@ -243,11 +243,15 @@ def test_settings_without_sense_are_refused(wrong):
 def test_a_board_takes_the_loop_as_its_algorithm_for_what_is_selected():
     selected = torch.rand(SHAPE, generator=gen(3)) < 0.5
     board, parts = board_of(OXRAM, selected=selected), []
-    found = board.program(targets_of(OXRAM), algorithm=transfer.recorded(parts, P))
-    (part,) = parts
+    write = transfer.recorded(parts, P, board)
+    last = write(board, OXRAM, targets_of(OXRAM), selected, None)
+    few = torch.rand(SHAPE, generator=gen(4)) < 0.2
+    write(board, OXRAM, targets_of(OXRAM), selected, few)
+    part, again = parts
     assert torch.equal(part.written.chosen, selected)
-    assert torch.equal(found, part.written.siemens)
-    assert torch.equal(part.true_siemens, board.g)
+    assert torch.equal(again.written.chosen, selected & few)
+    assert torch.equal(last, part.written.siemens)
+    assert torch.equal(again.true_siemens, board.g)
 
 
 # A whole network

@@ -24,7 +24,7 @@ def in_a_process(path, prelude):
     """Write `NEW` in another process, after `prelude`."""
     code = f"""
 import errno, os, pathlib, resource, sys
-from crossbar import atomic
+from device_models import atomic
 {prelude}
 try:
     atomic.write(pathlib.Path(sys.argv[1]), b"new " * 50_000)

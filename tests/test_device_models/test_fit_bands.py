@@ -30,7 +30,7 @@ def check(name, measured, *, unit="S", labels=QUANTILES, half=0.5):
     )  # fmt: skip
 
 
-FOUND = [
+CHECKS = [
     check(f"SET step at 1 to 20 {US}", [1.0, 2.6, 3.1, 4.0, 9.0]),
     check(f"SET step at 20 to 50 {US}", [0.4, 2.0, 3.0, 4.0, 5.0]),
     check("LRS", [1.0, 2.0, 3.0, 4.0, 5.0]),
@@ -42,13 +42,13 @@ FOUND = [
 
 def drawn():
     """Title of each panel -> its axes."""
-    figure = bands(FOUND, title="mine")
+    figure = bands(CHECKS, title="mine")
     figure.draw_without_rendering()
     return figure, {axes.get_title(loc="left"): axes for axes in figure.axes if axes.axison}
 
 
 def marks(axes, colour):
-    """Horizontal places of the marks of one colour, sorted."""
+    """Horizontal positions of the marks of one colour, sorted."""
     lines = (line for line in axes.lines if line.get_marker() in ("o", "D"))
     return sorted(x for line in lines if to_hex(line.get_color()).upper() == colour.upper()
                   for x in np.asarray(line.get_xdata()))  # fmt: skip
@@ -79,27 +79,27 @@ def test_every_mark_is_in_sight_whatever_the_scale():
     assert panels["change after a write"].get_xscale() == "symlog"
     for axes in panels.values():
         low, high = axes.get_xlim()
-        places = marks(axes, OUTSIDE) + marks(axes, MEASURED)
-        assert places
-        assert all(low < x < high for x in places if np.isfinite(x))
+        positions = marks(axes, OUTSIDE) + marks(axes, MEASURED)
+        assert positions
+        assert all(low < x < high for x in positions if np.isfinite(x))
 
 
 def test_the_title_counts_what_lies_inside():
     figure, _ = drawn()
     title = "mine: 20 of 26 measured numbers inside the predicted 95 % band"
     assert title in [text.get_text() for part in figure.subfigs for text in part.texts]
-    assert counted(FOUND[:2]) == "7 of 10 measured quantiles inside the predicted 95 % band"
+    assert counted(CHECKS[:2]) == "7 of 10 measured quantiles inside the predicted 95 % band"
 
 
 def test_a_table_of_quantiles_comes_back():
-    found = read_quantiles(quantiles_csv(FOUND))
-    assert [c.name for c in found] == [c.name for c in FOUND]
-    for a, b in zip(found, FOUND, strict=True):
+    loaded = read_quantiles(quantiles_csv(CHECKS))
+    assert [c.name for c in loaded] == [c.name for c in CHECKS]
+    for a, b in zip(loaded, CHECKS, strict=True):
         assert (a.unit, a.labels, a.rows) == (b.unit, b.labels, b.rows)
         for column in ("measured", "predicted", "low", "high"):
             np.testing.assert_allclose(getattr(a, column), getattr(b, column), rtol=1e-5)
-    assert counted(found) == counted(FOUND)
-    assert quantiles_csv(found) == quantiles_csv(FOUND)
+    assert counted(loaded) == counted(CHECKS)
+    assert quantiles_csv(loaded) == quantiles_csv(CHECKS)
 
 
 @pytest.mark.parametrize(
@@ -107,9 +107,9 @@ def test_a_table_of_quantiles_comes_back():
     [
         ("", "a table of quantiles has the columns quantity, unit, label"),
         ("a,b\n1,2\n", "a table of quantiles has the columns quantity, unit, label"),
-        (quantiles_csv(FOUND) + "LRS,S\n", "a table of quantiles has the columns"),
-        (quantiles_csv(FOUND[:1]).replace(",100,", ",many,"), "quantiles of 'SET step at"),
-        (quantiles_csv(FOUND[:1]).replace("1e-06", "one", 1), "quantiles of 'SET step at"),
+        (quantiles_csv(CHECKS) + "LRS,S\n", "a table of quantiles has the columns"),
+        (quantiles_csv(CHECKS[:1]).replace(",100,", ",many,"), "quantiles of 'SET step at"),
+        (quantiles_csv(CHECKS[:1]).replace("1e-06", "one", 1), "quantiles of 'SET step at"),
     ],
 )
 def test_another_table_is_refused(text, message):

@@ -1,4 +1,4 @@
-"""Full SET and RESET cycles: known truth comes back, and half of a measured array the other half."""
+"""Full SET and RESET cycles: known truth comes back, and half an array predicts the other."""
 
 import dataclasses
 
@@ -51,7 +51,7 @@ def random_cycles(seed):
     return model, synthetic.cycles(model, gen(seed), devices=128, each=3)
 
 
-def found(table, model, resamples=0):
+def estimated(table, model, resamples=0):
     return cycles.estimate(table, model, generator=rng(), resamples=resamples)
 
 
@@ -60,14 +60,14 @@ def test_levels_spreads_and_shares_come_back():
         full_set_siemens=6e-5, full_set_sigma=0.1, full_set_d2d_share=0.7,
         full_reset_siemens=1e-5, full_reset_sigma=0.4, full_reset_d2d_share=0.3,
     )  # fmt: skip
-    part = found(synthetic.cycles(model, gen(), devices=1000, each=3), model)
-    assert part.values["full_set_siemens"] == pytest.approx(6e-5, rel=0.02)
-    assert part.values["full_reset_siemens"] == pytest.approx(1e-5, rel=0.06)
+    parameters = estimated(synthetic.cycles(model, gen(), devices=1000, each=3), model)
+    assert parameters.values["full_set_siemens"] == pytest.approx(6e-5, rel=0.02)
+    assert parameters.values["full_reset_siemens"] == pytest.approx(1e-5, rel=0.06)
     # Standard errors are near 0.03 (sigma) and 0.015 to 0.02 (share); limits are 4 of them.
     for name in ("full_set_sigma", "full_reset_sigma"):
-        assert part.values[name] == pytest.approx(getattr(model, name), rel=0.12), name
+        assert parameters.values[name] == pytest.approx(getattr(model, name), rel=0.12), name
     for name in ("full_set_d2d_share", "full_reset_d2d_share"):
-        assert part.values[name] == pytest.approx(getattr(model, name), abs=0.08), name
+        assert parameters.values[name] == pytest.approx(getattr(model, name), abs=0.08), name
 
 
 @pytest.mark.slow
@@ -75,61 +75,66 @@ def test_95_percent_intervals_cover_the_truth():
     held = []
     for seed in range(40):
         truth, table = random_cycles(seed)
-        part = found(table, truth, resamples=200)
-        ends = np.array([part.intervals[name] for name in NAMES]).T
+        parameters = estimated(table, truth, resamples=200)
+        ends = np.array([parameters.intervals[name] for name in NAMES]).T
         true = [getattr(truth, name) for name in NAMES]
         held.append((ends[0] <= true) & (true <= ends[1]))
-    share = dict(zip(NAMES, np.mean(held, 0), strict=True))
-    assert min(share.values()) >= 0.90, share
+    coverage = dict(zip(NAMES, np.mean(held, 0), strict=True))
+    assert min(coverage.values()) >= 0.90, coverage
 
 
 def test_intervals_hold_the_truth_of_a_few_experiments():
     for seed in range(3):
         truth, table = random_cycles(seed)
-        part = found(table, truth, resamples=60)
+        parameters = estimated(table, truth, resamples=60)
         for name in NAMES:
-            low, high = part.intervals[name]
+            low, high = parameters.intervals[name]
             room = high - low  # half a width beyond either end: 4 standard errors
             assert low - room / 2 < getattr(truth, name) < high + room / 2, (seed, name)
-            assert low <= part.values[name] <= high
+            assert low <= parameters.values[name] <= high
 
 
 def test_equal_devices_get_no_share_and_an_interval_from_zero():
     model = synthetic.truth(full_set_siemens=6e-5, full_set_sigma=0.1)
-    part = found(synthetic.cycles(model, gen(1), devices=300, each=3), model, resamples=100)
-    low, high = part.intervals["full_set_d2d_share"]
+    parameters = estimated(
+        synthetic.cycles(model, gen(1), devices=300, each=3), model, resamples=100
+    )
+    low, high = parameters.intervals["full_set_d2d_share"]
     assert low == 0.0
-    assert part.values["full_set_d2d_share"] <= high
+    assert parameters.values["full_set_d2d_share"] <= high
     assert 0.01 < high < 0.2
 
 
 def test_a_table_takes_two_modes_as_they_are():
     model = synthetic.truth(**TWO_MODES, full_reset_d2d_share=0.3)
-    part = found(synthetic.cycles(model, gen(), devices=2000, each=2), model)
-    assert part.tables["full_levels"] == pytest.approx(TABLE)
+    parameters = estimated(synthetic.cycles(model, gen(), devices=2000, each=2), model)
+    assert parameters.tables["full_levels"] == pytest.approx(TABLE)
     true, p = levels(model, -1), np.array(TABLE[2:-2])
     knots = norm.ppf(true.probabilities)
-    q = np.log(part.tables["full_reset_quantiles_siemens"][2:-2])
+    q = np.log(parameters.tables["full_reset_quantiles_siemens"][2:-2])
     reached = norm.cdf(np.interp(q, np.log(true.quantiles_siemens), knots))
     error = np.sqrt(p * (1 - p) / 2000)  # at most: cycles of one device are alike
     assert np.abs((reached - p) / error).max() < 4
-    assert part.values["full_reset_siemens"] == part.tables["full_reset_quantiles_siemens"][9]
-    # The log-normal of the same summary would put the failed cells at the wrong place.
-    log_normal = part.values["full_reset_siemens"] * np.exp(
-        part.values["full_reset_sigma"] * norm.ppf(0.95)
+    assert (
+        parameters.values["full_reset_siemens"]
+        == parameters.tables["full_reset_quantiles_siemens"][9]
+    )
+    # The log-normal of the same summary would put the failed cells at the wrong conductance.
+    log_normal = parameters.values["full_reset_siemens"] * np.exp(
+        parameters.values["full_reset_sigma"] * norm.ppf(0.95)
     )
     assert log_normal < 0.7 * true.at(torch.tensor([1.645]))
 
 
 def test_few_cycles_give_no_table_and_drop_the_presets():
     model = synthetic.truth(**TWO_MODES)
-    few = synthetic.cycles(model, gen(), devices=FEWEST // 2 - 1, each=2)
-    device = fit(synthetic.measured(40, cycles=(few,)), model, generator=rng(), bootstrap=0).model
+    table = synthetic.cycles(model, gen(), devices=FEWEST // 2 - 1, each=2)
+    device = fit(synthetic.measured(40, cycles=(table,)), model, generator=rng(), bootstrap=0).model
     assert device.full_levels == device.full_set_quantiles_siemens == ()
     assert device.full_set_siemens is not None
     assert "full_set_quantiles_siemens" not in device.sources
     enough = synthetic.cycles(model, gen(), devices=FEWEST // 2, each=2)
-    probabilities = found(enough, model).tables["full_levels"]
+    probabilities = estimated(enough, model).tables["full_levels"]
     assert min(probabilities) * FEWEST >= 1.0
     assert len(probabilities) == 15
 
@@ -139,8 +144,10 @@ def test_one_cycle_per_device_keeps_the_presets_shares_and_says_so():
     once = synthetic.cycles(model, gen(), devices=100, each=1)
     result = fit(synthetic.measured(100, cycles=(once,)), model, generator=rng(), bootstrap=0)
     assert result.model.full_set_d2d_share == 0.4
-    said = "one cycle per device: how levels divide between devices and cycles keeps the preset's"
-    assert any(w.startswith(said) for w in result.warnings)
+    warning = (
+        "one cycle per device: how levels divide between devices and cycles keeps the preset's"
+    )
+    assert any(w.startswith(warning) for w in result.warnings)
     status = {e.name: e.status for e in result.estimates}
     assert status["full_set_sigma"] == "measured"
     assert status["full_set_d2d_share"] != "measured"
@@ -176,9 +183,9 @@ def test_simulated_devices_keep_their_levels_over_cycles():
     )  # fmt: skip
     table = synthetic.cycles(model, gen(), devices=2000, each=2)
     again = simulate(model, synthetic.measured(2000, cycles=(table,)), generator=gen(5)).cycles[0]
-    for g, share in ((again.lrs_siemens, 0.8), (again.hrs_siemens, 0.0)):
+    for g, between in ((again.lrs_siemens, 0.8), (again.hrs_siemens, 0.0)):
         first, second = np.log(g).reshape(2000, 2).T
-        assert np.corrcoef(first, second)[0, 1] == pytest.approx(share, abs=0.1)
+        assert np.corrcoef(first, second)[0, 1] == pytest.approx(between, abs=0.1)
 
 
 # --- measured ------------------------------------------------------------------------------------
@@ -189,19 +196,19 @@ def halves():
     measured = nirram_cycles()
     table = measured.cycles[0]
     for seed in range(10):
-        mine = rng([17, seed]).permutation(1024)[table.device] < 512
+        first = rng([17, seed]).permutation(1024)[table.device] < 512
         yield tuple(
-            dataclasses.replace(measured, cycles=(table.take(rows),)) for rows in (mine, ~mine)
+            dataclasses.replace(measured, cycles=(table.take(rows),)) for rows in (first, ~first)
         )
 
 
 def checked(change):
     """Each half against the fit of the other with a change: {name: its checks in every cut}."""
     every = []
-    for half, rest in halves():
-        found = fit(half, load_device("oxram_literature"), generator=rng())
-        models = [dataclasses.replace(m, **change) for m in drawn_models(found, seed=0)]
-        every.append(checks(rest, predictions(models, rest, seed=0)))
+    for half, other in halves():
+        fitted = fit(half, load_device("oxram_literature"), generator=rng())
+        models = [dataclasses.replace(m, **change) for m in drawn_models(fitted, seed=0)]
+        every.append(checks(other, predictions(models, other, seed=0)))
     return {group[0].name: group for group in zip(*every, strict=True)}
 
 
@@ -212,7 +219,7 @@ def fitted():
 
 
 def inside(group):
-    """Share of the cuts in which each quantile lies in its band."""
+    """Fraction of the cuts in which each quantile lies in its band."""
     return np.mean([check.inside for check in group], 0)
 
 
@@ -232,8 +239,8 @@ def test_the_share_predicts_how_far_a_cell_is_from_its_cycle_before(fitted):
     for kind in ("LRS", "HRS"):
         name = f"{kind} over that of the cycle before"
         off, before = (
-            np.abs(np.mean([np.log(c.measured / c.predicted) for c in found[name]], 0))
-            for found in (fitted, apart)
+            np.abs(np.mean([np.log(c.measured / c.predicted) for c in cuts[name]], 0))
+            for cuts in (fitted, apart)
         )
         assert inside(fitted[name])[2] >= 0.8
         assert (off[[1, 3]] < 0.7 * before[[1, 3]]).all(), (off, before)

@@ -45,8 +45,8 @@ def fitted(table, resamples=1, **changes):
     return reads.estimate(table, preset, generator=generator, resamples=resamples)
 
 
-def holds(part, name, truth):
-    low, high = part.intervals[name]
+def holds(parameters, name, truth):
+    low, high = parameters.intervals[name]
     return low <= truth <= high
 
 
@@ -55,16 +55,19 @@ def holds(part, name, truth):
 
 def test_known_truth_comes_back():
     truth, table = random_reads(1)
-    part = fitted(table)
+    parameters = fitted(table)
     tolerance = {"read_floor": 0.1, "read_fraction": 0.1, "read_exponent": 0.05,
                  "slow_fraction": 0.3, "slow_exponent": 0.15}  # fmt: skip
     for name, relative in tolerance.items():
-        low, high = part.intervals[name]
+        low, high = parameters.intervals[name]
         true = getattr(truth, name)
-        assert part.values[name] == pytest.approx(true, rel=relative), name
+        assert parameters.values[name] == pytest.approx(true, rel=relative), name
         assert low - (high - low) < true < high + (high - low), name
-    assert part.values["slow_longest_seconds"] > 10.0 * part.values["slow_shortest_seconds"]
-    assert "slow_cap" not in part.values  # nothing is capped
+    assert (
+        parameters.values["slow_longest_seconds"]
+        > 10.0 * parameters.values["slow_shortest_seconds"]
+    )
+    assert "slow_cap" not in parameters.values  # nothing is capped
 
 
 @pytest.mark.slow
@@ -72,8 +75,8 @@ def test_95_percent_intervals_cover_the_truth():
     inside = []
     for seed in range(40):
         truth, table = random_reads(seed)
-        part = fitted(table)
-        inside.append([holds(part, name, getattr(truth, name)) for name in NAMES])
+        parameters = fitted(table)
+        inside.append([holds(parameters, name, getattr(truth, name)) for name in NAMES])
     cover = np.mean(inside, 0)
     assert (cover >= 0.90).all(), dict(zip(NAMES, cover, strict=True))
     assert cover.mean() <= 0.99
@@ -92,12 +95,12 @@ def test_a_floor_of_nothing_has_an_interval_that_starts_at_nothing():
 
 def test_no_slow_noise_is_said_so_with_an_upper_end():
     _, table = random_reads(3, slow_fraction=0.0)
-    part = fitted(table)
-    assert part.values["slow_fraction"] == 0.0
-    low, high = part.intervals["slow_fraction"]
+    parameters = fitted(table)
+    assert parameters.values["slow_fraction"] == 0.0
+    low, high = parameters.intervals["slow_fraction"]
     assert low == 0.0
     assert high > 0.0
-    assert "slow_longest_seconds" not in part.values
+    assert "slow_longest_seconds" not in parameters.values
 
 
 def test_a_cap_of_the_slow_noise_is_found():
@@ -105,11 +108,11 @@ def test_a_cap_of_the_slow_noise_is_found():
     truth, table = random_reads(
         5, slow_fraction=0.002, slow_exponent=0.9, slow_cap=cap, read_floor=0.003
     )
-    part = fitted(table)
+    parameters = fitted(table)
     # Amplitude and slowest time go together: series of 6 s see little of 2 s.
-    assert part.values["slow_cap"] == pytest.approx(cap, rel=0.35)
-    assert part.values["slow_exponent"] == pytest.approx(0.9, abs=0.25)
-    assert holds(part, "slow_cap", truth.slow_cap)
+    assert parameters.values["slow_cap"] == pytest.approx(cap, rel=0.35)
+    assert parameters.values["slow_exponent"] == pytest.approx(0.9, abs=0.25)
+    assert holds(parameters, "slow_cap", truth.slow_cap)
 
 
 def test_jumps_of_one_device_do_not_change_the_white_part():
@@ -117,21 +120,21 @@ def test_jumps_of_one_device_do_not_change_the_white_part():
     clean = fitted(table, resamples=0)
     g = table.g_siemens.copy()
     g[(table.series == 20) & (table.time_seconds > 3.0)] *= 1.2
-    part = fitted(dataclasses.replace(table, g_siemens=g), resamples=0)
+    parameters = fitted(dataclasses.replace(table, g_siemens=g), resamples=0)
     for name in ("read_floor", "read_fraction", "read_exponent"):
-        assert part.values[name] == pytest.approx(clean.values[name], rel=0.1), name
-    assert part.values["slow_exponent"] == pytest.approx(truth.slow_exponent, abs=0.3)
+        assert parameters.values[name] == pytest.approx(clean.values[name], rel=0.1), name
+    assert parameters.values["slow_exponent"] == pytest.approx(truth.slow_exponent, abs=0.3)
 
 
 def test_one_resistance_leaves_floor_and_growth_open():
     model = synthetic.truth(read_floor=0.01, read_fraction=0.0)
     generator = torch.Generator().manual_seed(0)
     table = synthetic.repeated_reads(model, generator, levels=[2e-5], each=12, reads=200)
-    part = fitted(table)
-    assert part.intervals["read_floor"][0] == part.intervals["read_fraction"][0] == 0.0
-    assert part.intervals["read_floor"][1] > 0.0099
-    assert "read_exponent" not in part.values
-    assert any("not told apart" in words for words in part.warnings)
+    parameters = fitted(table)
+    assert parameters.intervals["read_floor"][0] == parameters.intervals["read_fraction"][0] == 0.0
+    assert parameters.intervals["read_floor"][1] > 0.0099
+    assert "read_exponent" not in parameters.values
+    assert any("not told apart" in words for words in parameters.warnings)
 
 
 def test_short_series_without_a_clock_tell_the_white_part():
@@ -140,17 +143,17 @@ def test_short_series_without_a_clock_tell_the_white_part():
     sigma = np.hypot(0.005, 0.004 * (ohms / KNEE) ** 0.6)
     g = (1.0 + sigma[:, None] * rng.normal(size=(600, 6))) / ohms[:, None]
     series = np.repeat(np.arange(600), 6)
-    part = fitted(reads_table(series, series, np.full(3600, np.nan), g.ravel(), "no clock"))
+    parameters = fitted(reads_table(series, series, np.full(3600, np.nan), g.ravel(), "no clock"))
     for name, true in (("read_floor", 0.005), ("read_fraction", 0.004), ("read_exponent", 0.6)):
-        assert holds(part, name, true), name
-    assert "slow_fraction" not in part.values
-    assert any("in the white part" in words for words in part.warnings)
+        assert holds(parameters, name, true), name
+    assert "slow_fraction" not in parameters.values
+    assert any("in the white part" in words for words in parameters.warnings)
 
 
 def test_without_resamples_there_is_no_interval_and_one_read_tells_nothing():
     _, table = random_reads(0)
-    part = fitted(table.take(table.series < 8), resamples=0)
-    assert all(part.intervals[name] == (v, v) for name, v in part.values.items())
+    parameters = fitted(table.take(table.series < 8), resamples=0)
+    assert all(parameters.intervals[name] == (v, v) for name, v in parameters.values.items())
     one = np.arange(5)
     alone = fitted(reads_table(one, one, np.zeros(5), np.full(5, 1e-5), "single reads"))
     assert not alone.values
@@ -161,10 +164,10 @@ def test_without_resamples_there_is_no_interval_and_one_read_tells_nothing():
 
 def table_of(omega, n, dt):
     """Frequencies of one series, and nothing measured."""
-    some, zeros = np.ones(len(omega)), np.zeros(len(omega), np.int64)
+    ones, zeros = np.ones(len(omega)), np.zeros(len(omega), np.int64)
     return spectra.Spectra(
-        unit=np.zeros(1, np.int64), ohms=np.array([1e5]), series=zeros, power=some, count=some,
-        octave=zeros, weight=some, place=np.arange(len(omega)), omega=omega,
+        unit=np.zeros(1, np.int64), ohms=np.array([1e5]), series=zeros, power=ones, count=ones,
+        octave=zeros, weight=ones, table_index=np.arange(len(omega)), omega=omega,
         reads=np.full(len(omega), float(n)), dt_seconds=np.full(len(omega), dt),
     )  # fmt: skip
 
@@ -176,8 +179,8 @@ def test_expected_spectrum_is_the_transform_of_the_tapered_autocovariance(tau):
     lags = np.arange(n)
     covariance = (1.0 - lags / n) * np.exp(-lags * dt / tau)
     direct = 2.0 * np.cos(np.outer(omega, lags)) @ covariance - 1.0
-    found, slope = whittle.fluctuation(table_of(omega, n, dt), np.array([tau]))
-    np.testing.assert_allclose(found[0], direct, rtol=1e-6, atol=1e-9)
+    fluctuation, slope = whittle.fluctuation(table_of(omega, n, dt), np.array([tau]))
+    np.testing.assert_allclose(fluctuation[0], direct, rtol=1e-6, atol=1e-9)
     later, sooner = (
         whittle.fluctuation(table_of(omega, n, dt), np.array([tau * np.exp(h)]))[0][0]
         for h in (1e-4, -1e-4)
@@ -187,13 +190,13 @@ def test_expected_spectrum_is_the_transform_of_the_tapered_autocovariance(tau):
 
 def test_slopes_of_the_likelihood_are_right():
     _, table = random_reads(0)
-    some = spectra.of_reads(table)
+    periodograms = spectra.of_reads(table)
     theta = np.array([1e-4, -4.0, 0.5, -4.5, 0.4, -3.0, 0.7, np.log(0.05)])
-    _, gradient, _ = whittle.value(some, theta, KNEE, 0.5)
+    _, gradient, _ = whittle.value(periodograms, theta, KNEE, 0.5)
     for k in range(len(theta)):
         h = np.zeros(len(theta))
         h[k] = 1e-6 if k else 1e-9
-        up, down = (whittle.value(some, theta + s * h, KNEE, 0.5).loss for s in (1, -1))
+        up, down = (whittle.value(periodograms, theta + s * h, KNEE, 0.5).loss for s in (1, -1))
         np.testing.assert_allclose((up - down) / (2.0 * h[k]), gradient[k], rtol=1e-3, atol=0.05)
 
 
@@ -204,12 +207,12 @@ def test_pooling_like_resistances_hardly_moves_the_minimum():
     g = (1.0 + sigma[:, None] * rng.normal(size=(300, 100))) / ohms[:, None]
     series = np.repeat(np.arange(300), 100)
     time = np.tile(np.arange(100) * 0.1, 300)
-    some = spectra.of_reads(reads_table(series, series, time, g.ravel(), "many"))
-    few = spectra.pooled(some)
-    assert len(few.ohms) <= spectra.GROUPS
-    assert len(few.power) < 0.5 * len(some.power)
+    periodograms = spectra.of_reads(reads_table(series, series, time, g.ravel(), "many"))
+    pooled = spectra.pooled(periodograms)
+    assert len(pooled.ohms) <= spectra.GROUPS
+    assert len(pooled.power) < 0.5 * len(periodograms.power)
     theta = np.array([0.0, np.log(0.004), 0.6, -20.0, 0.0, -2.0, 0.0, 0.0])
-    exact, quick = (whittle.value(s, theta, KNEE, 0.5) for s in (some, few))
+    exact, quick = (whittle.value(s, theta, KNEE, 0.5) for s in (periodograms, pooled))
     shift = np.linalg.solve(exact.curvature[1:3, 1:3], (exact.gradient - quick.gradient)[1:3])
     sigma_of = np.sqrt(np.diag(np.linalg.inv(exact.curvature[1:3, 1:3])))
     assert (np.abs(shift) < 0.2 * sigma_of).all()
@@ -235,12 +238,12 @@ def test_the_profile_of_a_parabola_is_its_interval_and_a_border_cuts_it():
 
 
 def part_of(measurements, begin, end):
-    """The reads of every series from one share of it to another."""
+    """The reads of every series from one fraction of it to another."""
     table = measurements.reads[0]
     n = np.bincount(table.series)[table.series]
-    place = np.arange(len(table)) - np.searchsorted(table.series, table.series)
-    kept = (place >= begin * n) & (place < end * n)
-    return dataclasses.replace(measurements, reads=(table.take(kept),))
+    index = np.arange(len(table)) - np.searchsorted(table.series, table.series)
+    rows = (index >= begin * n) & (index < end * n)
+    return dataclasses.replace(measurements, reads=(table.take(rows),))
 
 
 class Compared(NamedTuple):
@@ -255,9 +258,13 @@ class Compared(NamedTuple):
         return [check for check in getattr(self, of) if "median" in check.name]
 
     def lags(self):
-        """Whether the lag-1 autocorrelations are in their bands, and how far off the estimates are."""
-        found = [[c for c in of if "autocorrelation" in c.name] for of in (self.drawn, self.fixed)]
-        return [bool(c.inside[0]) for c in found[0]], np.array([c.effect[0] for c in found[1]])
+        """Whether lag-1 autocorrelations are in their bands, and how far off the estimates are."""
+        lag_checks = [
+            [c for c in of if "autocorrelation" in c.name] for of in (self.drawn, self.fixed)
+        ]
+        return [bool(c.inside[0]) for c in lag_checks[0]], np.array(
+            [c.effect[0] for c in lag_checks[1]]
+        )
 
     def ratios(self):
         """Distance of the 5 and the 95 % quantile, measured over predicted, of each level."""
@@ -266,35 +273,37 @@ class Compared(NamedTuple):
 
 def compared(fitted_on, predicted):
     """Reads of five levels against the fit of others."""
-    found = fit(fitted_on, load_device("oxram_literature"), generator=np.random.default_rng(0))
+    fitted_device = fit(
+        fitted_on, load_device("oxram_literature"), generator=np.random.default_rng(0)
+    )
     drawn, fixed = (
         checks(predicted, predictions(models, predicted, seed=0))
-        for models in (drawn_models(found, seed=0), found.model)
+        for models in (drawn_models(fitted_device, seed=0), fitted_device.model)
     )
-    return Compared(found, drawn, fixed)
+    return Compared(fitted_device, drawn, fixed)
 
 
-def count(found, what):
-    """How many of the quantiles beside the medians, which are 0, are inside their bands or vague."""
-    return sum(int(getattr(check, what)[[0, 1, 3, 4]].sum()) for check in found)
+def count(quantile_checks, what):
+    """How many quantiles but the medians, which are 0, are inside their bands or vague."""
+    return sum(int(getattr(check, what)[[0, 1, 3, 4]].sum()) for check in quantile_checks)
 
 
 def test_measured_reads_keep_their_correlation_at_every_level():
     # What `xbar fit` checks: everything is fitted, an excerpt is compared.
     measurements = relaxation_reads()
-    found = compared(measurements, excerpt(measurements))
-    held, off = found.lags()
+    comparison = compared(measurements, excerpt(measurements))
+    held, off = comparison.lags()
     assert len(off) == 5
     assert all(held)
     assert np.abs(off).max() < 0.1, off
-    assert found.fit.model.slow_longest_seconds > 100.0
+    assert comparison.fit.model.slow_longest_seconds > 100.0
     # The cell of 253 uS fluctuates by 0.6 of what one law for all five gives; those at 9.5, 96 and
     # 134 uS jump between few levels, and such quantiles are not those of a normal distribution.
     # Five devices tell little: 17 of 20 quantiles are inside, 12 bands are vague.
-    assert count(found.spreads(), "inside") >= 15
-    assert count(found.spreads(), "vague") <= 14
-    assert found.ratios().min() > 0.5
-    assert found.ratios().max() < 2.2
+    assert count(comparison.spreads(), "inside") >= 15
+    assert count(comparison.spreads(), "vague") <= 14
+    assert comparison.ratios().min() > 0.5
+    assert comparison.ratios().max() < 2.2
 
 
 @pytest.mark.slow
@@ -303,34 +312,34 @@ def test_the_first_half_of_measured_reads_predicts_the_second():
     first, second = part_of(measurements, 0.0, 0.5), part_of(measurements, 0.5, 1.0)
     _, off_first = compared(first, first).lags()
     assert np.abs(off_first).max() < 0.1, off_first
-    found = compared(first, second)
-    held, off = found.lags()
-    # 10 of 20 quantiles and 4 of 5 correlations are inside (2 and 1 at the estimates alone), and all 20
-    # bands are wider than the measured spread: five series whose spreads differ by a factor of 60 leave
-    # the slow part open by a factor of several.
-    assert count(found.spreads(), "inside") >= 8
-    assert count(found.spreads("fixed"), "inside") <= 4
+    comparison = compared(first, second)
+    held, off = comparison.lags()
+    # 10 of 20 quantiles and 4 of 5 correlations are inside (2 and 1 at the estimates alone), and all
+    # 20 bands are wider than the measured spread: five series whose spreads differ by a factor of 60
+    # leave the slow part open by a factor of several.
+    assert count(comparison.spreads(), "inside") >= 8
+    assert count(comparison.spreads("fixed"), "inside") <= 4
     assert sum(held) >= 3
-    assert count(found.spreads(), "vague") >= 16
+    assert count(comparison.spreads(), "vague") >= 16
     # Between the halves the correlation itself falls by 0.27, 0.02, 0.17, -0.02 and 0.20, and the
-    # spread to a third or less at 10 and 135 uS: the jumps of the first half are not in the second. No
-    # stationary law predicts that; it must predict no worse than the first half as it stands.
+    # spread to a third or less at 10 and 135 uS: the jumps of the first half are not in the second.
+    # No stationary law predicts that; it must predict no worse than the first half as it stands.
     assert np.abs(off[[1, 3]]).max() < 0.1, off
     change = off - off_first
     assert (np.abs(off) < np.abs(change) + 0.05).all(), (off, change)
     assert np.abs(off).max() < 0.3, off
-    assert found.ratios().min() > 0.2
-    assert found.ratios().max() < 1.5
+    assert comparison.ratios().min() > 0.2
+    assert comparison.ratios().max() < 1.5
 
 
 def test_reads_of_one_measured_cell_are_predicted():
     measurements = nirram_reads()
-    found = compared(measurements, measurements)
-    held, off = found.lags()
-    assert found.spreads()[0].inside.all()
-    assert found.spreads("fixed")[0].inside.all()
+    comparison = compared(measurements, measurements)
+    held, off = comparison.lags()
+    assert comparison.spreads()[0].inside.all()
+    assert comparison.spreads("fixed")[0].inside.all()
     assert all(held)
     assert np.abs(off).max() < 0.1
-    status = {e.name: e.status for e in found.fit.estimates}
+    status = {e.name: e.status for e in comparison.fit.estimates}
     assert status["read_exponent"] != "measured"
-    assert any("lies beyond the reads" in words for words in found.fit.warnings)
+    assert any("lies beyond the reads" in words for words in comparison.fit.warnings)

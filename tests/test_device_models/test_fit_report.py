@@ -3,12 +3,12 @@ import dataclasses
 import json
 import re
 from dataclasses import replace
-from html.parser import HTMLParser
 
 import numpy as np
 import pytest
 import torch
 from xbar_measured import crosssim_ramps, nirram_cycles, relaxation, relaxation_reads
+from xbar_page import Page
 
 from crossbar.figures import fit as pictures
 from crossbar.figures import fit_noise
@@ -36,11 +36,11 @@ from device_models.fitting.predictive_checks import (
     predictions,
 )
 from device_models.fitting.quantities import autocorrelation, steps_of, summarise
-from device_models.fitting.result import Candidate, Estimate, Fit
+from device_models.fitting.result import Candidate, Fit, ParameterEstimate
 from device_models.fitting.simulate import LONG_SERIES, LONGEST_RUN, simulate
 from device_models.presets import load_device
 from device_models.streams import torch_stream
-from device_models.units import shown
+from device_models.units import format_si
 
 DEVICES, PULSES = 40, 30
 SLOW = {"slow_fraction": 0.02, "slow_shortest_seconds": 0.01, "slow_longest_seconds": 1.0}
@@ -59,7 +59,7 @@ def model():
 
 
 def plan():
-    """Experiments without their outcome: starting points, times and targets only."""
+    """Experiments without their results: starting points, times and targets only."""
     device = np.repeat(np.arange(DEVICES), 2 * PULSES)
     index = np.tile(np.arange(PULSES), 2 * DEVICES)
     polarity = np.tile(np.repeat([1, -1], PULSES), DEVICES)
@@ -118,9 +118,9 @@ def measured(model):
 
 def fit_of(model, measured, **statuses):
     estimates = tuple(
-        Estimate(
-            name=f.name, value=value, low=value - 0.1 * abs(value), high=value + 0.1 * abs(value), source="probe & station",
-            unit=f.metadata["range"].unit, status=statuses.get(f.name, "measured"), devices=40,
+        ParameterEstimate(
+            name=f.name, value=value, low=value - 0.1 * abs(value),
+            high=value + 0.1 * abs(value), source="probe & station", unit=f.metadata["range"].unit, status=statuses.get(f.name, "measured"), devices=40,
             rows=1200,
         )
         for f in dataclasses.fields(model)
@@ -134,31 +134,6 @@ def fit_of(model, measured, **statuses):
         model=model, estimates=estimates, candidates=candidates, measurements=measured,
         warnings=("few devices < 50",),
     )  # fmt: skip
-
-
-class Page(HTMLParser):
-    """Every tag closed in order; collects text, sources and references."""
-
-    VOID = frozenset({"meta", "img", "br"})
-
-    def __init__(self, text):
-        super().__init__()
-        self.open, self.text, self.references = [], [], []
-        self.feed(text)
-        self.close()
-        assert self.open == []
-
-    def handle_starttag(self, tag, attrs):
-        assert tag not in {"script", "link", "iframe"}
-        self.references += [value for name, value in attrs if name in {"src", "href"}]
-        if tag not in self.VOID:
-            self.open.append(tag)
-
-    def handle_endtag(self, tag):
-        assert self.open.pop() == tag
-
-    def handle_data(self, data):
-        self.text.append(data)
 
 
 @pytest.fixture(scope="module")
@@ -235,8 +210,8 @@ def test_a_long_ramp_starts_anew_at_its_measured_conductance(model):
         device=one, ramp=one, index=np.arange(n), polarity=one + 1, g_before_siemens=g,
         g_after_siemens=g, v_volts=g * np.nan, width_seconds=g * np.nan,
     )  # fmt: skip
-    found = simulate(model, Measurements(pulses=(table,)), generator=generator()).pulses[0]
-    assert found.g_before_siemens[[0, LONGEST_RUN]] == pytest.approx([1e-4, 7e-4], rel=0.1)
+    simulated = simulate(model, Measurements(pulses=(table,)), generator=generator()).pulses[0]
+    assert simulated.g_before_siemens[[0, LONGEST_RUN]] == pytest.approx([1e-4, 7e-4], rel=0.1)
 
 
 @pytest.mark.parametrize("reads", [LONG_SERIES // 2, 4 * LONG_SERIES])
@@ -247,8 +222,8 @@ def test_reads_have_the_correlation_of_the_model_stepped_or_filtered(model, read
     g = np.full(len(series), 1.0 / model.read_knee_ohms)
     time = np.tile(np.arange(reads) * 0.01, 30)
     table = reads_table(series, series, time, g, "reads")
-    found = simulate(model, Measurements(reads=(table,)), generator=generator()).reads[0]
-    parts = tuple(np.split(found.g_siemens / g - 1.0, 30))
+    simulated = simulate(model, Measurements(reads=(table,)), generator=generator()).reads[0]
+    parts = tuple(np.split(simulated.g_siemens / g - 1.0, 30))
     taus = 0.01 * 100.0 ** (np.arange(4) / 3)
     white = (0.001**2 + 0.002**2) / 0.02**2
     rho = np.exp(-0.01 / taus).mean() / (1.0 + white)
@@ -289,9 +264,15 @@ def test_a_number_that_most_repetitions_lack_has_no_band():
 
 
 def test_a_model_reproduces_its_own_quantiles(model, measured):
-    found = checks(measured, predictions(model, measured, seed=0))
-    assert {check.kind for check in found} == {"pulses", "cycles", "reads", "retention", "written"}
-    inside = np.concatenate([check.inside for check in found])
+    compared = checks(measured, predictions(model, measured, seed=0))
+    assert {check.kind for check in compared} == {
+        "pulses",
+        "cycles",
+        "reads",
+        "retention",
+        "written",
+    }
+    inside = np.concatenate([check.inside for check in compared])
     assert len(inside) > 100
     assert inside.mean() > 0.88
 
@@ -300,8 +281,8 @@ def test_a_step_that_is_wrong_by_30_percent_is_flagged(model, measured):
     pulses = only(measured, "pulses")
     for name, sign in (("set_fraction", "SET"), ("reset_fraction", "RESET")):
         wrong = replace(model, **{name: 1.3 * getattr(model, name)})
-        found = checks(pulses, predictions(wrong, pulses, seed=0, count=10))
-        medians = {c.name: bool(c.inside[2]) for c in found if f" {sign} " in f" {c.name}"}
+        compared = checks(pulses, predictions(wrong, pulses, seed=0, count=10))
+        medians = {c.name: bool(c.inside[2]) for c in compared if f" {sign} " in f" {c.name}"}
         assert len(medians) >= 3
         assert sum(medians.values()) <= 1, medians
 
@@ -334,22 +315,22 @@ def test_numbers_of_a_summary_are_quantiles_of_the_table(measured):
 
 def test_json_holds_the_numbers_of_the_fit(report):
     fit, files = report
-    found = json.loads(files[1].read_text())
-    assert found["format"] == "xbar fit report 1"
-    assert [Estimate(**e) for e in found["estimates"]] == list(fit.estimates)
-    assert [Candidate(**c) for c in found["candidates"]] == list(fit.candidates)
-    assert found["warnings"] == list(fit.warnings)
-    (note,) = found["files"]
+    content = json.loads(files[1].read_text())
+    assert content["format"] == "xbar fit report 1"
+    assert [ParameterEstimate(**e) for e in content["estimates"]] == list(fit.estimates)
+    assert [Candidate(**c) for c in content["candidates"]] == list(fit.candidates)
+    assert content["warnings"] == list(fit.warnings)
+    (note,) = content["files"]
     assert (note["used"], note["dropped"]) == (4321, dict(fit.measurements.notes[0].dropped))
     assert note["v_read_volts"] is None
     models = drawn_models(fit, seed=1, count=5)
     simulated = predictions(models, fit.measurements, seed=1)
-    for ours, theirs in zip(checks(fit.measurements, simulated), found["checks"], strict=True):
-        assert theirs["name"] == ours.name
-        assert theirs["measured"] == ours.measured.tolist()
-        assert theirs["low"] == ours.low.tolist()
-        assert theirs["inside"] == ours.inside.tolist()
-        assert theirs["vague"] == ours.vague.tolist()
+    for check, written in zip(checks(fit.measurements, simulated), content["checks"], strict=True):
+        assert written["name"] == check.name
+        assert written["measured"] == check.measured.tolist()
+        assert written["low"] == check.low.tolist()
+        assert written["inside"] == check.inside.tolist()
+        assert written["vague"] == check.vague.tolist()
 
 
 def test_the_page_says_what_was_read_and_what_was_found(report):
@@ -358,8 +339,10 @@ def test_the_page_says_what_was_read_and_what_was_found(report):
     text = "\n".join(page.text)
     for estimate in fit.estimates:
         assert estimate.name in text
-        assert shown(estimate.value, estimate.unit) in text
-        interval = f"{shown(estimate.low, estimate.unit)} to {shown(estimate.high, estimate.unit)}"
+        assert format_si(estimate.value, estimate.unit) in text
+        interval = (
+            f"{format_si(estimate.low, estimate.unit)} to {format_si(estimate.high, estimate.unit)}"
+        )
         assert (interval in text) or estimate.status != "measured" or estimate.value == 0.0
     for wanted in ("probe <station>.csv", "4,321", "12 without a reading; 3 negative reading",
                    "columns not used: operator", "few devices < 50", "-0.7500", "0.1250",
@@ -390,23 +373,23 @@ def test_the_page_needs_no_network_and_holds_its_pictures(report):
 @pytest.mark.parametrize(
     ("value", "unit", "text"),
     [(1.234e-5, "S", "12.34 \N{MICRO SIGN}S"), (3e3, "ohm", "3 kohm"), (0.25, "", "0.25"),
-     (-5e-7, "S per decade", "-500 nS per decade"), (0.0, "V", "0 V"), (1e6, "pulses", "1e+06 pulses"),
-     (float("nan"), "S", "\N{EM DASH}")],
+     (-5e-7, "S per decade", "-500 nS per decade"), (0.0, "V", "0 V"),
+     (1e6, "pulses", "1e+06 pulses"), (float("nan"), "S", "\N{EM DASH}")],
 )  # fmt: skip
 def test_numbers_are_shown_with_their_unit(value, unit, text):
-    assert shown(value, unit) == text
+    assert format_si(value, unit) == text
 
 
 def test_failures_are_listed_plainly(model, measured, tmp_path):
     pulses = only(measured, "pulses")
     wrong = fit_of(replace(model, set_fraction=1.3 * model.set_fraction), pulses)
     files = write_report(wrong, tmp_path / "wrong", seed=0, simulations=6)
-    found = json.loads(files[1].read_text())["checks"]
-    failed = [c["name"] for c in found for inside in c["inside"] if not inside]
+    compared = json.loads(files[1].read_text())["checks"]
+    failed = [c["name"] for c in compared for inside in c["inside"] if not inside]
     fails = files[0].read_text().partition('id="fails"')[2].partition("</section>")[0]
     assert fails.count("<tr>") == 1 + len(failed) > 3
     assert all(name in fails for name in failed)
-    assert f"{len(failed)} of {sum(len(c['inside']) for c in found)} checked numbers" in fails
+    assert f"{len(failed)} of {sum(len(c['inside']) for c in compared)} checked numbers" in fails
 
 
 def test_a_second_report_replaces_the_first_and_its_pictures(model, measured, tmp_path):

@@ -64,11 +64,13 @@ def outcomes(seeds):
     for seed in seeds:
         truth, table = random_retention(seed)
         preset = blind(truth)
-        part = estimated(table, preset)
+        parameters = estimated(table, preset)
         true = np.array([getattr(truth, name) for name in NAMES])
-        # An onset that cannot be told keeps the preset's value, and holds no truth.
-        value = np.array([part.values.get(name, getattr(preset, name)) for name in NAMES])
-        ends = np.array([part.intervals.get(n, (v, v)) for n, v in zip(NAMES, value, strict=True)])
+        # An onset that is not identified is the preset's, and its interval covers no truth.
+        value = np.array([parameters.values.get(name, getattr(preset, name)) for name in NAMES])
+        ends = np.array(
+            [parameters.intervals.get(n, (v, v)) for n, v in zip(NAMES, value, strict=True)]
+        )
         inside.append((ends[:, 0] <= true) & (true <= ends[:, 1]))
         errors.append((value - true) / np.maximum(np.ptp(ends, axis=1), 1e-12))
     return np.array(inside), np.array(errors)
@@ -83,9 +85,9 @@ def test_known_relaxation_comes_back():
 @pytest.mark.slow
 def test_95_percent_intervals_cover_the_truth():
     inside, _ = outcomes(range(40))
-    shares = dict(zip(NAMES, inside.mean(0), strict=True))
-    assert min(shares.values()) >= 0.9, shares
-    assert inside.mean() <= 0.99, shares
+    coverage = dict(zip(NAMES, inside.mean(0), strict=True))
+    assert min(coverage.values()) >= 0.9, coverage
+    assert inside.mean() <= 0.99, coverage
 
 
 def test_a_device_that_had_moved_before_its_first_reading_is_brought_back():
@@ -95,18 +97,18 @@ def test_a_device_that_had_moved_before_its_first_reading_is_brought_back():
         relax_peak_siemens=4e-5, relax_sharpness=2.0, relax_onset_seconds=1e-6,
     )  # fmt: skip
     table = synthetic.retention(truth, gen(1), levels=LEVELS, each=200)
-    part = estimated(table, blind(truth))
-    assert "relax_onset_seconds" not in part.values  # it was over before the first reading
-    assert part.values["relax_peak_siemens"] == pytest.approx(4e-5, rel=0.04)
-    assert part.values["relax_drift_siemens"] == pytest.approx(-6e-7, rel=0.1)
-    assert part.values["relax_sharpness"] == pytest.approx(2.0, rel=0.15)
+    parameters = estimated(table, blind(truth))
+    assert "relax_onset_seconds" not in parameters.values  # it was over before the first reading
+    assert parameters.values["relax_peak_siemens"] == pytest.approx(4e-5, rel=0.04)
+    assert parameters.values["relax_drift_siemens"] == pytest.approx(-6e-7, rel=0.1)
+    assert parameters.values["relax_sharpness"] == pytest.approx(2.0, rel=0.15)
 
 
 def test_the_read_error_comes_off_without_repeated_reads():
     truth, table = random_retention(3)
-    part = estimated(table, blind(truth))
-    assert part.values["read_fraction"] == pytest.approx(0.005, rel=0.15)
-    assert part.values["read_exponent"] == pytest.approx(0.0, abs=0.15)
+    parameters = estimated(table, blind(truth))
+    assert parameters.values["read_fraction"] == pytest.approx(0.005, rel=0.15)
+    assert parameters.values["read_exponent"] == pytest.approx(0.0, abs=0.15)
 
 
 def test_without_relaxation_the_interval_of_its_spread_reaches_zero_and_is_no_point():
@@ -150,11 +152,11 @@ def test_temperatures_that_follow_the_law_tell_the_activation_energy():
     truth = synthetic.truth(**HOT, relax_activation_ev=0.8)
     known = {n: HOT[n] for n in ("read_floor", "read_fraction", "relax_onset_seconds")}
     preset = dataclasses.replace(blind(truth), **known)
-    part = estimated(heated(truth, (300.0, 350.0, 400.0)), preset)
-    low, high = part.intervals["relax_activation_ev"]
+    parameters = estimated(heated(truth, (300.0, 350.0, 400.0)), preset)
+    low, high = parameters.intervals["relax_activation_ev"]
     assert low < 0.8 < high
     assert high - low < 0.5
-    assert part.values["relax_sigma_siemens"] == pytest.approx(3e-7, rel=0.15)
+    assert parameters.values["relax_sigma_siemens"] == pytest.approx(3e-7, rel=0.15)
 
 
 def test_temperatures_that_break_the_law_keep_the_presets_energy_and_say_so():
@@ -162,15 +164,18 @@ def test_temperatures_that_break_the_law_keep_the_presets_energy_and_say_so():
     down = synthetic.truth(**HOT | {"relax_drift_siemens": -4e-7})
     table = Retention.join([heated(up, (350.0,)), heated(down, (300.0, 400.0))])
     apart = dataclasses.replace(table, device=np.arange(len(table)))
-    part = estimated(apart, blind(up))
-    assert "relax_activation_ev" not in part.values
-    assert "relaxation is fitted at 300 K, relax_activation_ev is the preset's" in part.warnings[0]
+    parameters = estimated(apart, blind(up))
+    assert "relax_activation_ev" not in parameters.values
+    assert (
+        "relaxation is fitted at 300 K, relax_activation_ev is the preset's"
+        in parameters.warnings[0]
+    )
 
 
 def test_few_devices_fit_what_they_tell_and_two_keep_the_preset():
     truth, table = random_retention(5)
-    few = estimated(table.take(table.device % 60 == 0), blind(truth))
-    assert few.values.keys() == {"relax_sigma_siemens", "relax_drift_siemens"}
+    parameters = estimated(table.take(table.device % 60 == 0), blind(truth))
+    assert parameters.values.keys() == {"relax_sigma_siemens", "relax_drift_siemens"}
     none = estimated(table.take(table.device < 2), blind(truth))
     assert not none.values
     assert "needs 3 devices" in none.warnings[0]
@@ -186,18 +191,18 @@ def halves():
     table = whole.retention[0]
     odd = table.device % 2 == 1
     half = dataclasses.replace(whole, retention=(table.take(odd),))
-    rest = dataclasses.replace(whole, retention=(table.take(~odd),))
-    return fit(half, load_device("oxram_literature"), generator=rng()), rest
+    other = dataclasses.replace(whole, retention=(table.take(~odd),))
+    return fit(half, load_device("oxram_literature"), generator=rng()), other
 
 
 def test_the_bands_are_narrow_and_the_tails_lie_outside(halves):
     """Thousands of cells leave no room in the parameters: the law itself fails, in the tails.
 
-    Quantiles in three ranges at three times; distances as shares of the spread from 5 to 95 %.
+    Quantiles in three ranges at three times; distances relative to the spread from 5 to 95 %.
     """
-    found, rest = halves
-    rest = excerpt(rest)
-    compared = checks(rest, predictions(drawn_models(found, seed=0), rest, seed=0))
+    fitted, other = halves
+    other = excerpt(other)
+    compared = checks(other, predictions(drawn_models(fitted, seed=0), other, seed=0))
     inside = np.stack([check.inside for check in compared])
     off = np.abs([check.effect for check in compared])
     assert inside.shape == (9, 5)
@@ -209,26 +214,26 @@ def test_the_bands_are_narrow_and_the_tails_lie_outside(halves):
 
 
 def test_half_of_the_cells_predicts_how_the_other_half_relaxes(halves):
-    """Gap of the quantiles of the change, as a share of the measured spread from 5 to 95 %.
+    """Gap of the quantiles of the change, over the measured spread from 5 to 95 %.
 
     The law fails in the tails, from 5 to 95 %: above 80 uS they are predicted up to three times as
     wide as measured, and between 20 and 60 uS more cells lose conductance than predicted, which
     also moves the lower quartile.
     """
-    found, rest = halves
-    simulated = predictions(found.model, rest, seed=0, count=1)[0].retention[0]
-    measured = rest.retention[0]
+    fitted, other = halves
+    simulated = predictions(fitted.model, other, seed=0, count=1)[0].retention[0]
+    measured = other.retention[0]
     gaps = []
     for low, high in ((5, 20), (20, 40), (40, 60), (60, 80), (80, 100), (100, 125)):
         at = (measured.initial_siemens > low * 1e-6) & (measured.initial_siemens < high * 1e-6)
         for seconds in (1.0, 1e2, 1e4):
             rows = at & (measured.time_seconds == seconds)
             levels = (0.05, 0.25, 0.5, 0.75, 0.95)
-            found, expected = (
+            observed, expected = (
                 np.quantile((t.g_siemens - t.initial_siemens)[rows], levels)
                 for t in (measured, simulated)
             )
-            gaps.append(np.abs(found - expected) / np.ptp(found))
+            gaps.append(np.abs(observed - expected) / np.ptp(observed))
     gaps = np.array(gaps).reshape(6, 3, 5)
     assert gaps[..., 2].max() < 0.06
     assert gaps[..., 3].max() < 0.13
@@ -239,6 +244,8 @@ def test_half_of_the_cells_predicts_how_the_other_half_relaxes(halves):
 
 @pytest.mark.parametrize("technology", ["A", "B"])
 def test_measured_bakes_follow_no_arrhenius_law(technology):
-    part = estimated(bake(technology).retention[0], load_device("oxram_literature"), resamples=0)
-    assert "relax_activation_ev" not in part.values
-    assert "do not follow one Arrhenius law" in part.warnings[0]
+    parameters = estimated(
+        bake(technology).retention[0], load_device("oxram_literature"), resamples=0
+    )
+    assert "relax_activation_ev" not in parameters.values
+    assert "do not follow one Arrhenius law" in parameters.warnings[0]

@@ -88,11 +88,11 @@ def test_a_bake_of_known_temperature_tells_the_activation_energy(tmp_path):
         table = Retention.join(read([cold, hot], options=options).retention)
         return retention.estimate(table, preset, generator=np.random.default_rng(0), resamples=0)
 
-    told, untold = fitted(HOT).values, fitted(Options()).values
-    assert told["relax_activation_ev"] == pytest.approx(0.8, abs=0.25)
-    assert told["relax_sigma_siemens"] == pytest.approx(3e-7, rel=0.15)
-    assert "relax_activation_ev" not in untold
-    assert untold["relax_sigma_siemens"] > 1.1 * told["relax_sigma_siemens"]
+    with_kelvin, without_kelvin = fitted(HOT).values, fitted(Options()).values
+    assert with_kelvin["relax_activation_ev"] == pytest.approx(0.8, abs=0.25)
+    assert with_kelvin["relax_sigma_siemens"] == pytest.approx(3e-7, rel=0.15)
+    assert "relax_activation_ev" not in without_kelvin
+    assert without_kelvin["relax_sigma_siemens"] > 1.1 * with_kelvin["relax_sigma_siemens"]
 
 
 def test_a_prediction_is_made_at_the_given_temperature():
@@ -106,10 +106,10 @@ def test_a_prediction_is_made_at_the_given_temperature():
 
     def change(temperature):
         known = dataclasses.replace(table, temperature_kelvin=np.full(n, temperature))
-        made = simulate(
+        simulated = simulate(
             model, Measurements(retention=(known,)), generator=torch.Generator().manual_seed(0)
         ).retention[0]
-        return np.mean(made.g_siemens - made.initial_siemens)
+        return np.mean(simulated.g_siemens - simulated.initial_siemens)
 
     def decades(speed):
         return math.log10(1.0 + speed * seconds / model.relax_onset_seconds)

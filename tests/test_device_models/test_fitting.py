@@ -1,4 +1,4 @@
-"""WeightEstimate truth comes back: experiments simulated with the models, fitted, compared."""
+"""Known truth comes back: experiments simulated with the models, fitted, compared."""
 
 import dataclasses
 
@@ -40,19 +40,19 @@ def test_writes_give_the_spread_and_the_stuck_share():
     model = synthetic.truth(verified_fraction=0.01, verified_exponent=0.5)
     table = synthetic.written(model, gen(), targets=[1e-5, 2e-5, 5e-5, 8e-5], each=400,
                               high_share=0.03, high_siemens=5e-4)  # fmt: skip
-    part = write_verify.estimate(table, blind(model), generator=rng(), **SETTINGS)
-    assert part.values["verified_fraction"] == pytest.approx(0.01, rel=0.2)
-    assert part.values["verified_exponent"] == pytest.approx(0.5, abs=0.15)
-    assert part.values["stuck_high_share"] == pytest.approx(0.03, abs=0.02)
-    assert part.values["stuck_high_siemens"] == pytest.approx(5e-4)
-    assert part.values["stuck_low_share"] == 0.0
+    parameters = write_verify.estimate(table, blind(model), generator=rng(), **SETTINGS)
+    assert parameters.values["verified_fraction"] == pytest.approx(0.01, rel=0.2)
+    assert parameters.values["verified_exponent"] == pytest.approx(0.5, abs=0.15)
+    assert parameters.values["stuck_high_share"] == pytest.approx(0.03, abs=0.02)
+    assert parameters.values["stuck_high_siemens"] == pytest.approx(5e-4)
+    assert parameters.values["stuck_low_share"] == 0.0
 
 
 def test_spread_between_has_the_closed_form_of_equal_errors():
     values, errors = rng(8).normal(size=50), np.full(50, 0.5)
-    found = variance_components.between(values, errors, np.zeros(50, np.int64))
-    assert found.sigma == pytest.approx(np.sqrt(values.var(ddof=1) - 0.25), rel=1e-6)
-    assert found.low < found.sigma < found.high
+    spread = variance_components.between(values, errors, np.zeros(50, np.int64))
+    assert spread.sigma == pytest.approx(np.sqrt(values.var(ddof=1) - 0.25), rel=1e-6)
+    assert spread.low < spread.sigma < spread.high
 
 
 def test_growth_is_exact_without_noise():
@@ -101,13 +101,13 @@ def fitted():
 
 def test_every_number_has_a_status_and_the_rest_keeps_the_preset(fitted):
     shipped = load_device("oxram_literature")
-    found = {e.name: e for e in fitted.estimates}
-    assert found["c2c_sigma"].status == "measured"
-    assert found["c2c_sigma"].source.startswith("measured: ")
-    assert "95 % interval" in found["c2c_sigma"].source
-    assert found["set_volts"].status == "literature"
-    assert found["set_volts"].value == shipped.set_volts
-    assert found["relax_sigma_siemens"].status == "assumed"
+    estimates = {e.name: e for e in fitted.estimates}
+    assert estimates["c2c_sigma"].status == "measured"
+    assert estimates["c2c_sigma"].source.startswith("measured: ")
+    assert "95 % interval" in estimates["c2c_sigma"].source
+    assert estimates["set_volts"].status == "literature"
+    assert estimates["set_volts"].value == shipped.set_volts
+    assert estimates["relax_sigma_siemens"].status == "assumed"
     assert fitted.model.status == "measured"
     prefixes = ("measured:", "literature:", "assumed:")
     assert all(text.startswith(prefixes) for text in fitted.model.sources.values())
@@ -145,18 +145,18 @@ def test_one_device_keeps_the_presets_spread_and_says_so():
     model = synthetic.truth()
     pulses = synthetic.trains(model, gen(), devices=1, pulses=100, ramps=4)
     shipped = load_device("oxram_literature")
-    found = fit(synthetic.measured(1, pulses=(pulses,)), shipped, generator=rng(), bootstrap=20)
-    assert found.model.d2d_step_sigma == shipped.d2d_step_sigma
-    assert {e.name: e.status for e in found.estimates}["d2d_step_sigma"] == "literature"
-    assert any(w.startswith("one device only: d2d_step_sigma is not") for w in found.warnings)
+    fitted = fit(synthetic.measured(1, pulses=(pulses,)), shipped, generator=rng(), bootstrap=20)
+    assert fitted.model.d2d_step_sigma == shipped.d2d_step_sigma
+    assert {e.name: e.status for e in fitted.estimates}["d2d_step_sigma"] == "literature"
+    assert any(w.startswith("one device only: d2d_step_sigma is not") for w in fitted.warnings)
 
 
 def test_without_reset_pulses_the_reset_law_is_kept_and_said_so():
     pulses = synthetic.trains(synthetic.truth(), gen(), devices=4, pulses=60, ramps=1)
     shipped = load_device("oxram_literature")
-    found = fit(synthetic.measured(4, pulses=(pulses,)), shipped, generator=rng(), bootstrap=0)
-    assert found.model.reset_fraction == shipped.reset_fraction
-    assert "no RESET pulses: the RESET law keeps the preset's parameters" in found.warnings
+    fitted = fit(synthetic.measured(4, pulses=(pulses,)), shipped, generator=rng(), bootstrap=0)
+    assert fitted.model.reset_fraction == shipped.reset_fraction
+    assert "no RESET pulses: the RESET law keeps the preset's parameters" in fitted.warnings
 
 
 def test_what_cannot_be_fitted_is_refused():
@@ -172,9 +172,9 @@ def test_what_cannot_be_fitted_is_refused():
 def test_pulses_that_share_no_reading_are_not_linked():
     pulses = synthetic.trains(synthetic.truth(), gen(), devices=2, pulses=30)
     apart = dataclasses.replace(pulses, index=2 * np.arange(len(pulses)))
-    part = steps.estimate(apart, synthetic.truth(), generator=rng(), resamples=0)
-    assert "read_floor" not in part.values
-    assert any("c2c_sigma contains the read noise" in w for w in part.warnings)
+    parameters = steps.estimate(apart, synthetic.truth(), generator=rng(), resamples=0)
+    assert "read_floor" not in parameters.values
+    assert any("c2c_sigma contains the read noise" in w for w in parameters.warnings)
 
 
 def test_no_table_is_modified():

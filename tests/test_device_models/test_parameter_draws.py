@@ -12,7 +12,7 @@ from device_models.fitting.fit import fit
 from device_models.fitting.measurements import Measurements
 from device_models.fitting.parameter_draws import drawn_models
 from device_models.fitting.predictive_checks import Check, checks, predictions
-from device_models.fitting.result import Estimate, Fit
+from device_models.fitting.result import Fit, ParameterEstimate
 from device_models.presets import load_device
 from device_models.record import Range
 
@@ -24,7 +24,7 @@ def rng(*seed):
 
 
 def estimate(name, value, low, high, status="measured"):
-    return Estimate(
+    return ParameterEstimate(
         name=name, value=value, low=low, high=high, unit="", status=status, source="test"
     )
 
@@ -67,11 +67,11 @@ def random_reads(seed):
     ("value", "interval"), [(0.02, (0.01, 0.5)), (-3e-7, (-4e-7, 1e-7)), (0.0, (0.0, 2e-3))]
 )
 def test_95_percent_of_the_draws_lie_in_the_interval(value, interval):
-    found = copula.drawn(rng(0).standard_normal(20_000), value, interval)
-    low, high = (np.mean(found < interval[0]), np.mean(found > interval[1]))
+    draws = copula.drawn(rng(0).standard_normal(20_000), value, interval)
+    low, high = (np.mean(draws < interval[0]), np.mean(draws > interval[1]))
     assert high == pytest.approx(0.025, abs=0.005)
     assert low == pytest.approx(0.0 if interval[0] == value else 0.025, abs=0.005)
-    assert np.mean(found < value) == pytest.approx(0.0 if interval[0] == value else 0.5, abs=0.015)
+    assert np.mean(draws < value) == pytest.approx(0.0 if interval[0] == value else 0.5, abs=0.015)
 
 
 def test_an_unknown_end_takes_the_spread_of_the_other_and_zero_is_an_end():
@@ -97,24 +97,24 @@ def test_scores_have_the_correlations_of_the_covariance():
 
 
 def test_devices_are_drawn_by_seed_and_only_what_was_measured():
-    found = fit_of(
+    fitted = fit_of(
         estimate("read_fraction", 0.02, 0.01, 0.04),
         estimate("read_floor", 0.01, 0.001, 0.1, "assumed"),
     )
-    some, again, others = (drawn_models(found, seed=s, count=60) for s in (0, 0, 1))
-    assert some == again
-    assert some != others
-    assert {m.read_floor for m in some} == {0.01}
-    drawn = np.array([m.read_fraction for m in some])
+    models, again, others = (drawn_models(fitted, seed=s, count=60) for s in (0, 0, 1))
+    assert models == again
+    assert models != others
+    assert {m.read_floor for m in models} == {0.01}
+    drawn = np.array([m.read_fraction for m in models])
     assert len(set(drawn)) == 60
     assert 50 <= ((drawn > 0.01) & (drawn < 0.04)).sum() <= 60
-    assert drawn_models(found, seed=0, count=3) == some[:3]
+    assert drawn_models(fitted, seed=0, count=3) == models[:3]
 
 
 def test_joint_draws_stay_together_and_go_before_intervals():
     draws = {"slow_fraction": np.arange(1, 9) / 100, "slow_exponent": np.arange(1, 9) / 10}
-    found = fit_of(estimate("slow_fraction", 0.5, 0.4, 0.6), draws=(draws,))
-    for model in drawn_models(found, seed=0, count=20):
+    fitted = fit_of(estimate("slow_fraction", 0.5, 0.4, 0.6), draws=(draws,))
+    for model in drawn_models(fitted, seed=0, count=20):
         assert model.slow_exponent == pytest.approx(10.0 * model.slow_fraction)
 
 
@@ -123,26 +123,28 @@ def test_a_refused_combination_is_drawn_again_and_at_last_given_up():
         estimate("slow_shortest_seconds", 1.0, 0.1, 10.0),
         estimate("slow_longest_seconds", 2.0, 0.2, 20.0),
     )
-    some = drawn_models(fit_of(*times), seed=0, count=40)
-    assert len({m.slow_shortest_seconds for m in some}) == 40
+    models = drawn_models(fit_of(*times), seed=0, count=40)
+    assert len({m.slow_shortest_seconds for m in models}) == 40
     never = fit_of(*times, draws=({"slow_longest_seconds": np.full(5, 1e-8)},))
     assert drawn_models(never, seed=0, count=2) == [never.model, never.model]
 
 
 def test_estimators_give_draws_that_spread_as_their_intervals():
-    part = reads.estimate(random_reads(1), OXRAM, generator=rng(0), resamples=1000)
-    assert part.draws.keys() == part.values.keys()
-    for name, draws in part.draws.items():
-        low, high = part.intervals[name]
+    parameters = reads.estimate(random_reads(1), OXRAM, generator=rng(0), resamples=1000)
+    assert parameters.draws.keys() == parameters.values.keys()
+    for name, draws in parameters.draws.items():
+        low, high = parameters.intervals[name]
         assert 0.9 < np.mean((draws >= low) & (draws <= high)) <= 1.0, name
     # Floor and growing part make the same variance: more of one is less of the other.
-    assert np.corrcoef(part.draws["read_floor"], part.draws["read_fraction"])[0, 1] < -0.3
-    part = cycles.estimate(random_cycles(1), OXRAM, generator=rng(0), resamples=200)
-    quantiles = part.draws["full_set_quantiles_siemens"]
-    assert quantiles.shape == (200, len(part.tables["full_levels"]))
+    assert (
+        np.corrcoef(parameters.draws["read_floor"], parameters.draws["read_fraction"])[0, 1] < -0.3
+    )
+    parameters = cycles.estimate(random_cycles(1), OXRAM, generator=rng(0), resamples=200)
+    quantiles = parameters.draws["full_set_quantiles_siemens"]
+    assert quantiles.shape == (200, len(parameters.tables["full_levels"]))
     assert (np.diff(quantiles, axis=1) >= 0.0).all()
-    middle = part.tables["full_levels"].index(0.5)
-    np.testing.assert_array_equal(quantiles[:, middle], part.draws["full_set_siemens"])
+    middle = parameters.tables["full_levels"].index(0.5)
+    np.testing.assert_array_equal(quantiles[:, middle], parameters.draws["full_set_siemens"])
 
 
 # --- bands ---------------------------------------------------------------------------------------
@@ -165,9 +167,9 @@ def halves(kind, make, seed):
     """A random half of the devices of a known truth, and the other half."""
     table = make(seed)
     devices = np.unique(table.device)
-    mine = np.isin(table.device, rng(5, seed).permutation(devices)[: len(devices) // 2])
+    first = np.isin(table.device, rng(5, seed).permutation(devices)[: len(devices) // 2])
     return tuple(
-        synthetic.measured(len(devices), **{kind: (table.take(rows),)}) for rows in (mine, ~mine)
+        synthetic.measured(len(devices), **{kind: (table.take(rows),)}) for rows in (first, ~first)
     )
 
 
@@ -179,12 +181,12 @@ def halves(kind, make, seed):
 def test_half_of_the_devices_of_a_true_law_predicts_the_other_half(kind, make, experiments):
     inside = []
     for seed in range(experiments):
-        half, rest = halves(kind, make, seed)
-        found = fit(half, OXRAM, generator=rng(seed))
-        models = drawn_models(found, seed=seed)
-        for check in checks(rest, predictions(models, rest, seed=seed)):
-            told = check.measured != 0.0  # medians of a ratio to themselves
-            inside.append(check.inside[told].mean())
+        half, other = halves(kind, make, seed)
+        fitted = fit(half, OXRAM, generator=rng(seed))
+        models = drawn_models(fitted, seed=seed)
+        for check in checks(other, predictions(models, other, seed=seed)):
+            informative = check.measured != 0.0  # medians of a ratio to themselves
+            inside.append(check.inside[informative].mean())
             assert not check.vague.mean() > 0.5, check.name
     # 0.958 and 0.971; the standard error over experiments is near 0.01.
     assert 0.92 < np.mean(inside) <= 0.99

@@ -140,7 +140,7 @@ TAILED = dataclasses.replace(RELAXING, relax_tail_sigma=0.8, relax_drift_siemens
 @pytest.mark.parametrize("tail", [0.0, 0.8])
 def test_tails_of_the_kicks_are_a_log_normal_scale(tail):
     """E z^2 = exp(2 tail^2) and E |z| = sqrt(2 / pi) exp(tail^2 / 2)."""
-    z = physics.draw_kicks(torch.Size((400, 400)), tail, generator=gen())
+    z = physics.draw_relaxation(torch.Size((400, 400)), tail, generator=gen())
     assert abs(z_of_mean(z, 0.0)) < 5
     assert abs(z_of_mean(z**2, math.exp(2.0 * tail**2))) < 5
     size = math.sqrt(2.0 / math.pi) * math.exp(tail**2 / 2.0)

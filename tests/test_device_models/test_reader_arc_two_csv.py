@@ -1,4 +1,4 @@
-"""Time series of ArC TWO as text: the same table as HDF5, told by its first row, and its faults."""
+"""Time series of ArC TWO as text: the same table as HDF5, recognised by its first row."""
 
 import gzip
 
@@ -42,28 +42,28 @@ def refusal(tmp_path, content, kind=DataError, **how):
     return text.removeprefix(f"{path}: ")
 
 
-def same_pulses_and_reads(found, expected):
+def same_pulses_and_reads(measurements, expected):
     for kind in ("pulses", "reads"):
-        for a, b in zip(getattr(found, kind), getattr(expected, kind), strict=True):
+        for a, b in zip(getattr(measurements, kind), getattr(expected, kind), strict=True):
             for column in columns(type(a)):
                 np.testing.assert_array_equal(getattr(a, column), getattr(b, column))
-    assert found.notes[0].dropped == expected.notes[0].dropped
+    assert measurements.notes[0].dropped == expected.notes[0].dropped
 
 
 def test_rows_become_pulses_between_their_readings(tmp_path):
-    found = read([saved(tmp_path, delimiter=",")])
-    pulses, reads = found.pulses[0], found.reads[0]
-    assert found.devices == ("1",)
+    measurements = read([saved(tmp_path, delimiter=",")])
+    pulses, reads = measurements.pulses[0], measurements.reads[0]
+    assert measurements.devices == ("1",)
     assert pulses.polarity.tolist() == [1, 1, -1]
     assert pulses.v_volts.tolist() == [1.5, 1.5, -1.0]
     assert pulses.width_seconds.tolist() == [1e-6, 1e-6, 2e-6]
     np.testing.assert_allclose(pulses.g_before_siemens, [1e-5, 2e-5, 2.5e-5], rtol=1e-15)
     np.testing.assert_allclose(pulses.g_after_siemens, [2e-5, 2.5e-5, 1.5e-5], rtol=1e-15)
     np.testing.assert_allclose(reads.g_siemens, [1.55e-5, 1.6e-5], rtol=1e-15)
-    assert found.notes[0].format == "arc-two-csv"
-    assert found.notes[0].v_read_volts == 0.2
-    assert found.notes[0].used == 7
-    assert found.notes[0].dropped == {"pulse without a reading after it": 1}
+    assert measurements.notes[0].format == "arc-two-csv"
+    assert measurements.notes[0].v_read_volts == 0.2
+    assert measurements.notes[0].used == 7
+    assert measurements.notes[0].dropped == {"pulse without a reading after it": 1}
 
 
 @pytest.mark.parametrize("mark", [",", "\t", " ", ";"])
@@ -101,20 +101,20 @@ def test_text_and_hdf5_of_one_series_are_one_measurement(tmp_path):
 def test_the_first_row_may_lack_a_reading(tmp_path):
     table = SERIES.copy()
     table[0] = (np.nan, 1.0, 1e-6, np.nan, 2)
-    found = read([saved(tmp_path, table, delimiter=",")])
-    assert found.notes[0].dropped["pulse without a reading before it"] == 1
+    measurements = read([saved(tmp_path, table, delimiter=",")])
+    assert measurements.notes[0].dropped["pulse without a reading before it"] == 1
 
 
 def test_options_reach_the_series(tmp_path):
     path = saved(tmp_path, delimiter=",")
-    found = read([path], options=Options(set_is_negative=True), format_name="arc-two-csv")
-    assert found.pulses[0].polarity.tolist() == [-1, -1, 1]
+    measurements = read([path], options=Options(set_is_negative=True), format_name="arc-two-csv")
+    assert measurements.pulses[0].polarity.tolist() == [-1, -1, 1]
     table = SERIES.copy()
     table[3, 3] = 0.5
-    both = saved(tmp_path, table, delimiter=",")
+    path_of_both = saved(tmp_path, table, delimiter=",")
     with pytest.raises(CalibrationError, match=r"row 4, .* V, but 0[.]2 V in row 1"):
-        read([both])
-    one = read([both], options=Options(v_read_volts=0.2))
+        read([path_of_both])
+    one = read([path_of_both], options=Options(v_read_volts=0.2))
     assert one.notes[0].dropped["at another read voltage"] == 1
 
 

@@ -13,7 +13,7 @@ from device_models.fitting.measurements import Cycles, Measurements, Pulses, Rea
 from device_models.fitting.options import Options
 from device_models.fitting.readers import FORMATS, read, sniffed
 
-NEUTRAL = """t_seconds,device,word_line,bit_line,op,v_volts,width_seconds,i_compliance_amperes,\
+GENERIC = """t_seconds,device,word_line,bit_line,op,v_volts,width_seconds,i_compliance_amperes,\
 v_read_volts,i_amperes
 0,a,0,0,read,,,,0.2,2e-6
 1,a,0,0,set,1.5,1e-6,5e-4,0.2,4e-6
@@ -45,7 +45,7 @@ STEPS = """1st Row = Gbins, 2nd Row = CDF Points, 3rd row onward = dG matrix
 3e-6,1.5e-6
 """
 SAMPLES = {
-    "neutral": NEUTRAL,
+    "generic": GENERIC,
     "arc-one": ARC_ONE,
     "ramps": "rmp1,rmp2\n1e-6,5e-6\n2e-6,4e-6\n4e-6,\n",
     "up-down": "-0.5,0.5\n0,0\n0.5,-0.5\n",
@@ -103,12 +103,12 @@ def test_line_ends_byte_order_marks_and_gzip_change_nothing(tmp_path, name, ends
             same(a, **{c: getattr(b, c) for c in columns(type(b))})
 
 
-def test_a_neutral_table_becomes_pulses_reads_and_retention(tmp_path):
-    found = read_text(tmp_path, NEUTRAL)
-    assert found.devices == ("a", "b")
+def test_a_generic_table_becomes_pulses_reads_and_retention(tmp_path):
+    measurements = read_text(tmp_path, GENERIC)
+    assert measurements.devices == ("a", "b")
     # The second SET has its reading in the next row; the device had 4e-6 A before it.
     same(
-        found.pulses[0],
+        measurements.pulses[0],
         device=[0, 0, 0],
         ramp=[0, 0, 1],
         index=[0, 1, 0],
@@ -119,7 +119,7 @@ def test_a_neutral_table_becomes_pulses_reads_and_retention(tmp_path):
         width_seconds=[1e-6, 1e-6, 2e-6],
     )
     same(
-        found.reads[0],
+        measurements.reads[0],
         series=[0, 0, 0],
         device=[1, 1, 1],
         time_seconds=[4, 5, 6],
@@ -127,7 +127,7 @@ def test_a_neutral_table_becomes_pulses_reads_and_retention(tmp_path):
         dt_seconds=[1, 1, 1],
     )
     same(
-        found.retention[0],
+        measurements.retention[0],
         device=[0, 0],
         time_seconds=[10, 100],
         g_siemens=[2.8e-6 / 0.2, 2.6e-6 / 0.2],
@@ -135,7 +135,7 @@ def test_a_neutral_table_becomes_pulses_reads_and_retention(tmp_path):
         target_siemens=[math.nan] * 2,
         temperature_kelvin=[math.nan] * 2,
     )
-    note = found.notes[0]
+    note = measurements.notes[0]
     assert (note.used, note.dropped, note.v_read_volts) == (10, {}, 0.2)
     assert note.ignored == ("i_compliance_amperes",)
 
@@ -147,13 +147,13 @@ def test_interleaved_devices_and_pulses_without_readings_are_told_apart(tmp_path
         "pulse,0,2,-1.5,3e-5,\nread,0,3,,nan,\nread,0,3,,1e-5,\npulse,0,1,0,3e-5,\n"
         "form,0,3,3,4e-5,\npulse,0,3,-1,3e-5,\nwrite,0,1,,4e-5,\n"
     )
-    found = read_text(tmp_path, text)
-    pulses = found.pulses[0]
-    assert found.devices == ("W00B01", "W00B02", "W00B03")
+    measurements = read_text(tmp_path, text)
+    pulses = measurements.pulses[0]
+    assert measurements.devices == ("W00B01", "W00B02", "W00B03")
     assert pulses.device.tolist() == [0]
     assert pulses.polarity.tolist() == [1]
-    assert found.written[0].g_siemens.tolist() == [4e-5]
-    assert found.notes[0].dropped == {
+    assert measurements.written[0].g_siemens.tolist() == [4e-5]
+    assert measurements.notes[0].dropped == {
         "without a reading": 1,
         "pulse of unknown polarity": 1,
         "pulse without a reading after it": 1,
@@ -161,8 +161,8 @@ def test_interleaved_devices_and_pulses_without_readings_are_told_apart(tmp_path
         "reading beside no usable pulse and in no series": 2,
         "other operation": 1,
     }
-    assert found.notes[0].used + sum(found.notes[0].dropped.values()) == 11
-    assert found.notes[0].ignored == ("comment",)
+    assert measurements.notes[0].used + sum(measurements.notes[0].dropped.values()) == 11
+    assert measurements.notes[0].ignored == ("comment",)
 
 
 def test_the_sign_of_a_set_is_an_option(tmp_path):
@@ -173,10 +173,10 @@ def test_the_sign_of_a_set_is_an_option(tmp_path):
 
 
 def test_arc_one(tmp_path):
-    found = read_text(tmp_path, ARC_ONE)
-    assert found.devices == ("W01B02", "W03B04")
+    measurements = read_text(tmp_path, ARC_ONE)
+    assert measurements.devices == ("W01B02", "W03B04")
     same(
-        found.pulses[0],
+        measurements.pulses[0],
         device=[0, 0],
         ramp=[0, 0],
         index=[0, 1],
@@ -186,9 +186,9 @@ def test_arc_one(tmp_path):
         v_volts=[1.5, 1.5],
         width_seconds=[1e-6, 1e-6],
     )
-    assert found.reads[0].g_siemens.tolist() == [1 / 20000, 1 / 25000]
-    assert found.notes[0].dropped == {"other operation": 1}  # the curve tracer
-    assert found.notes[0].v_read_volts == 0.5
+    assert measurements.reads[0].g_siemens.tolist() == [1 / 20000, 1 / 25000]
+    assert measurements.notes[0].dropped == {"other operation": 1}  # the curve tracer
+    assert measurements.notes[0].v_read_volts == 0.5
 
 
 def test_arc_two(tmp_path):
@@ -202,17 +202,17 @@ def test_arc_two(tmp_path):
         data[: len(rows)] = rows
         series = file.create_group("crosspoints/W03B07").create_dataset("timeseries", data=data)
         series.attrs["NROWS"] = len(rows)
-    found = read([path])
-    assert found.devices == ("W03B07",)
-    np.testing.assert_allclose(found.pulses[0].g_before_siemens, [1e-5], rtol=1e-6)
-    np.testing.assert_allclose(found.pulses[0].g_after_siemens, [2e-5], rtol=1e-6)
-    assert found.notes[0].dropped == {"pulse without a reading after it": 1}
+    measurements = read([path])
+    assert measurements.devices == ("W03B07",)
+    np.testing.assert_allclose(measurements.pulses[0].g_before_siemens, [1e-5], rtol=1e-6)
+    np.testing.assert_allclose(measurements.pulses[0].g_after_siemens, [2e-5], rtol=1e-6)
+    assert measurements.notes[0].dropped == {"pulse without a reading after it": 1}
 
 
 def test_a_column_per_ramp_whose_trend_is_its_polarity(tmp_path):
-    found = read_text(tmp_path, SAMPLES["ramps"], NEEDS["ramps"])
+    measurements = read_text(tmp_path, SAMPLES["ramps"], NEEDS["ramps"])
     same(
-        found.pulses[0],
+        measurements.pulses[0],
         device=[0, 0, 0],
         ramp=[0, 0, 1],
         index=[0, 1, 0],
@@ -222,52 +222,52 @@ def test_a_column_per_ramp_whose_trend_is_its_polarity(tmp_path):
         v_volts=[math.nan] * 3,
         width_seconds=[math.nan] * 3,
     )
-    assert (found.notes[0].used, found.notes[0].dropped) == (5, {})
+    assert (measurements.notes[0].used, measurements.notes[0].dropped) == (5, {})
 
 
 def test_one_column_of_alternating_ramps(tmp_path):
     text = "# v_read_volts = 0.1\nrmp1\n1e-6\n2e-6\n3e-6\n3e-6\n2e-6\n1e-6\n2e-6\n2e-6\n2e-6\n"
-    found = read_text(tmp_path, text, Options(ramp_pulses=3))
-    assert found.pulses[0].polarity.tolist() == [1, 1, -1, -1]
-    assert found.pulses[0].ramp.tolist() == [0, 0, 1, 1]
-    assert found.notes[0].dropped == {"in a ramp that neither rises nor falls": 3}
+    measurements = read_text(tmp_path, text, Options(ramp_pulses=3))
+    assert measurements.pulses[0].polarity.tolist() == [1, 1, -1, -1]
+    assert measurements.pulses[0].ramp.tolist() == [0, 0, 1, 1]
+    assert measurements.notes[0].dropped == {"in a ramp that neither rises nor falls": 3}
 
 
 def test_up_and_down_in_a_window_or_in_siemens(tmp_path):
-    found = read_text(tmp_path, SAMPLES["up-down"], NEEDS["up-down"]).pulses[0]
-    assert found.polarity.tolist() == [1, 1, -1, -1]
-    assert found.ramp.tolist() == [0, 0, 1, 1]
-    np.testing.assert_allclose(found.g_before_siemens, [1e-6, 2e-6, 3e-6, 2e-6], rtol=1e-12)
+    measurements = read_text(tmp_path, SAMPLES["up-down"], NEEDS["up-down"]).pulses[0]
+    assert measurements.polarity.tolist() == [1, 1, -1, -1]
+    assert measurements.ramp.tolist() == [0, 0, 1, 1]
+    np.testing.assert_allclose(measurements.g_before_siemens, [1e-6, 2e-6, 3e-6, 2e-6], rtol=1e-12)
     stated = "# g_min_siemens=1e-6, g_max_siemens=3e-6\nup,down\n-0.5,0.5\n0,0\n0.5,-0.5\n"
     again = read_text(tmp_path, stated).pulses[0]
-    assert again.g_after_siemens.tolist() == found.g_after_siemens.tolist()
+    assert again.g_after_siemens.tolist() == measurements.g_after_siemens.tolist()
     plain = read_text(tmp_path, "up_siemens,down_siemens\n1e-6,3e-6\n2e-6,2e-6\n").pulses[0]
     assert plain.g_after_siemens.tolist() == [2e-6, 2e-6]
 
 
 def test_a_table_of_step_quantiles(tmp_path):
-    found = read_text(tmp_path, STEPS).steps[0]
-    assert (found.device, found.polarity) == (0, 1)
-    assert found.g_siemens.tolist() == [1e-5, 2e-5]
-    assert found.levels.tolist() == [0, 0.5, 1]
-    assert found.dg_siemens.tolist() == [[1e-6, 5e-7], [2e-6, 1e-6], [3e-6, 1.5e-6]]
+    measurements = read_text(tmp_path, STEPS).steps[0]
+    assert (measurements.device, measurements.polarity) == (0, 1)
+    assert measurements.g_siemens.tolist() == [1e-5, 2e-5]
+    assert measurements.levels.tolist() == [0, 0.5, 1]
+    assert measurements.dg_siemens.tolist() == [[1e-6, 5e-7], [2e-6, 1e-6], [3e-6, 1.5e-6]]
     assert read_text(tmp_path, STEPS, Options(polarity="reset")).steps[0].polarity == -1
 
 
 def test_repeated_reads_are_series_of_devices_in_time(tmp_path):
     text = "t_seconds,r_ohms,device\n0,1e4,a\n0,2e4,b\n2,1e4,a\n3,,b\n6,1e4,a\n0,1e4,a\n"
-    found = read_text(tmp_path, text)
-    reads = found.reads[0]
+    measurements = read_text(tmp_path, text)
+    reads = measurements.reads[0]
     assert reads.series.tolist() == [0, 0, 0, 1, 2]  # time ran backwards once
     assert reads.device.tolist() == [0, 0, 0, 0, 1]
     np.testing.assert_array_equal(reads.dt_seconds, [3, 3, 3, math.nan, math.nan])
-    assert found.notes[0].dropped == {"without a reading": 1}
+    assert measurements.notes[0].dropped == {"without a reading": 1}
 
 
 def test_retention_cycles_and_writes(tmp_path):
-    kept = read_text(tmp_path, SAMPLES["retention"]).retention[0]
-    assert kept.initial_siemens.tolist() == [1e-5, 1e-5, 2e-5]
-    assert kept.temperature_kelvin.tolist() == [300, 300, 358]
+    retention = read_text(tmp_path, SAMPLES["retention"]).retention[0]
+    assert retention.initial_siemens.tolist() == [1e-5, 1e-5, 2e-5]
+    assert retention.temperature_kelvin.tolist() == [300, 300, 358]
     cycled = read_text(tmp_path, SAMPLES["cycles"]).cycles[0]
     same(cycled, device=[0, 0], cycle=[1, 2], lrs_siemens=[1e-4, 8e-5], hrs_siemens=[1e-5, 5e-6])
     wrote = read_text(tmp_path, SAMPLES["written"]).written[0]
@@ -278,11 +278,15 @@ def test_retention_cycles_and_writes(tmp_path):
 def test_many_files_are_one_measurement_with_disjoint_devices_and_series(tmp_path):
     kinds = ("cycles", "reads", "reads")
     paths = [write(tmp_path, SAMPLES[kind], f"{i}.csv") for i, kind in enumerate(kinds)]
-    found = read(paths)
-    assert found.devices == ("7", "1", "1")
-    assert [set(t.device.tolist()) for t in (*found.cycles, *found.reads)] == [{0}, {1}, {2}]
-    assert [set(t.series.tolist()) for t in found.reads] == [{0}, {1}]
-    assert len(Reads.join(found.reads)) == 6
+    measurements = read(paths)
+    assert measurements.devices == ("7", "1", "1")
+    assert [set(t.device.tolist()) for t in (*measurements.cycles, *measurements.reads)] == [
+        {0},
+        {1},
+        {2},
+    ]
+    assert [set(t.series.tolist()) for t in measurements.reads] == [{0}, {1}]
+    assert len(Reads.join(measurements.reads)) == 6
     together = read(paths, options=Options(same_devices=True))
     assert together.devices == ("7", "1")
     assert [note.format for note in together.notes] == list(kinds)
@@ -298,19 +302,24 @@ def test_tables_check_their_columns():
     assert isinstance(merge([Measurements(cycles=(table,), devices=("a", "b"))]), Measurements)
 
 
+def test_the_former_name_of_the_generic_format_is_still_taken(tmp_path):
+    measurements = read_text(tmp_path, GENERIC, format_name="neutral")
+    assert measurements.notes[0].format == "generic"
+
+
 def test_a_format_that_does_not_exist_is_refused_with_the_nearest(tmp_path):
     with pytest.raises(ConfigError) as error:
-        read_text(tmp_path, NEUTRAL, format_name="netural")
-    expected = "--format 'netural' is unknown; did you mean 'neutral'?; nothing was read"
+        read_text(tmp_path, GENERIC, format_name="genric")
+    expected = "--format 'genric' is unknown; did you mean 'generic'?; nothing was read"
     assert str(error.value) == expected
 
 
 def test_measured_ramps_have_the_known_steps():
-    found = measured.crosssim_ramps()
-    assert found.devices == ("1",)
-    up, down = (p.g_after_siemens - p.g_before_siemens for p in found.pulses)
-    assert [int(p.ramp.max()) + 1 for p in found.pulses] == [39, 40]
-    assert [set(p.polarity.tolist()) for p in found.pulses] == [{1}, {-1}]
+    measurements = measured.crosssim_ramps()
+    assert measurements.devices == ("1",)
+    up, down = (p.g_after_siemens - p.g_before_siemens for p in measurements.pulses)
+    assert [int(p.ramp.max()) + 1 for p in measurements.pulses] == [39, 40]
+    assert [set(p.polarity.tolist()) for p in measurements.pulses] == [{1}, {-1}]
     np.testing.assert_allclose([up.mean(), up.std()], [4.4e-6, 1.7e-6], rtol=0.03)
     np.testing.assert_allclose([down.mean(), down.std()], [-5.5e-6, 0.8e-6], rtol=0.03)
 
@@ -332,8 +341,8 @@ def test_measured_relaxation_has_the_known_spreads():
     relative = [g.std() / g.mean() for g in levels]
     np.testing.assert_allclose(relative, [0.091, 0.119, 0.017, 0.014, 0.002], rtol=0.25)
     assert reads.dt_seconds[0] == pytest.approx(1 / 400)
-    kept = measured.relaxation("C").retention[0]
-    late = kept.take(kept.time_seconds == 1e5)
+    retention = measured.relaxation("C").retention[0]
+    late = retention.take(retention.time_seconds == 1e5)
     quarter = np.argsort(np.argsort(late.initial_siemens)) * 4 // len(late)
     shift = [(late.g_siemens - late.initial_siemens)[quarter == i] for i in range(4)]
     np.testing.assert_allclose([s.std() for s in shift], [2.9e-6, 4e-6, 3.8e-6, 3.3e-6], rtol=0.03)
@@ -369,12 +378,12 @@ def test_the_measured_trains_need_a_window():
 
 
 def test_a_retention_table_that_looks_like_repeated_reads_says_so(tmp_path):
-    def said(times):
+    def note(times):
         rows = [f"d{d},{t},{1e-5 * (1 + 1e-3 * i)}" for d in range(2) for i, t in enumerate(times)]
         path = tmp_path / "table.csv"
         path.write_text("\n".join(["device,t_seconds,g_siemens", *rows]) + "\n", "utf-8")
         return str(read([path]).notes[0])
 
-    assert "give --format reads" in said([0.01 * i for i in range(40)])
-    assert "give --format reads" not in said([0.01 * 2**i for i in range(40)])
-    assert "give --format reads" not in said([0.0, 1.0, 2.0])
+    assert "give --format reads" in note([0.01 * i for i in range(40)])
+    assert "give --format reads" not in note([0.01 * 2**i for i in range(40)])
+    assert "give --format reads" not in note([0.0, 1.0, 2.0])

@@ -212,9 +212,9 @@ def test_negative_readings_and_other_read_voltages_are_dropped_if_the_user_says_
     path.write_text(
         "t_seconds,v_read_volts,r_ohms\n0,0.2,1e4\n1,0.5,1e4\n2,0.2,-1\n3,0.2,2e4\n4,0.2,nan\n"
     )
-    found = read([path], options=Options(v_read_volts=0.2, drop_negative=True))
-    assert found.reads[0].g_siemens.tolist() == [1e-4, 5e-5]
-    assert str(found.notes[0]) == (
+    measurements = read([path], options=Options(v_read_volts=0.2, drop_negative=True))
+    assert measurements.reads[0].g_siemens.tolist() == [1e-4, 5e-5]
+    assert str(measurements.notes[0]) == (
         f"{path} (reads): 2 used, 3 dropped (1 without a reading, 1 negative reading, 1 at "
         "another read voltage)"
     )
@@ -320,10 +320,10 @@ FUZZED = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])  
 @FUZZED
 def test_any_bytes_are_measurements_or_one_line(tmp_path, header, body, options, name):
     path = tmp_path / "file.csv"
-    found = outcome(path, header + body, format_name=name, options=options)
-    if not isinstance(found, Measurements):
-        assert "\n" not in str(found)
-        assert str(found).startswith(f"{path}: ")
+    result = outcome(path, header + body, format_name=name, options=options)
+    if not isinstance(result, Measurements):
+        assert "\n" not in str(result)
+        assert str(result).startswith(f"{path}: ")
 
 
 POOLS = {  # column -> cells; mostly good ones, so that the tables are reached
@@ -355,15 +355,21 @@ def tables(draw):
 @given(text=tables(), options=OPTIONS)
 @FUZZED
 def test_every_row_of_a_possible_table_is_used_or_counted(tmp_path, text, options):
-    found = outcome(tmp_path / "file.csv", text.encode(), options=options)
-    if not isinstance(found, Measurements):
-        assert "\n" not in str(found)
+    result = outcome(tmp_path / "file.csv", text.encode(), options=options)
+    if not isinstance(result, Measurements):
+        assert "\n" not in str(result)
         return
-    for table in (*found.pulses, *found.reads, *found.retention, *found.cycles, *found.written):
+    for table in (
+        *result.pulses,
+        *result.reads,
+        *result.retention,
+        *result.cycles,
+        *result.written,
+    ):
         assert len(table)
-        assert table.device.max() < len(found.devices)
+        assert table.device.max() < len(result.devices)
         for name in vars(table):
             if name.startswith(("g_", "lrs", "hrs")):
                 assert (getattr(table, name) > 0).all()
-    note = found.notes[0]
+    note = result.notes[0]
     assert note.used + sum(note.dropped.values()) == text.count("\n")

@@ -1,4 +1,4 @@
-"""Ramps that outlast the way to the bound: the rest of them must not teach a step."""
+"""Ramps that outlast the way to the bound: their later pulses must not count as steps."""
 
 import numpy as np
 import pytest
@@ -44,8 +44,8 @@ def test_pulses_after_the_arrival_do_not_bias_the_spreads():
     model = truth(c2c_sigma=0.35, d2d_step_sigma=0.3)
     table = trains(model, torch.Generator().manual_seed(1), devices=150, pulses=300)
     measured = Measurements(pulses=(table,), devices=tuple(map(str, range(150))))
-    found = fit(measured, load_device("oxram"), generator=np.random.default_rng(0), bootstrap=60)
-    estimates = {e.name: e for e in found.estimates}
+    fitted = fit(measured, load_device("oxram"), generator=np.random.default_rng(0), bootstrap=60)
+    estimates = {e.name: e for e in fitted.estimates}
     for name in ("c2c_sigma", "d2d_step_sigma", "set_beta", "read_floor"):
         e, true = estimates[name], getattr(model, name)
         room = 0.3 * (e.high - e.low)  # 3 standard errors in all: an interval has 2

@@ -5,9 +5,11 @@ import random
 
 import numpy as np
 import torch
+from xbar_boards import read_line
 from xbar_devices import quiet
 
 from crossbar.array.tile import Tiling
+from crossbar.boards.operations import pulse_array
 from crossbar.boards.simulated import SimulatedBoard
 from device_models.presets import load_device
 from device_models.streams import stream, stream_key, torch_stream
@@ -80,19 +82,19 @@ def test_reading_moves_no_pulse():
     counts = torch.arange(48, dtype=torch.int32).view(6, 8) % 7 - 3
     silent, read = board(load_device("oxram_literature")), board(load_device("oxram_literature"))
     for _ in range(5):
-        silent.pulse_array(counts)
-        read.read_all()
-        read.read_slice(2, "bit")
+        pulse_array(silent, counts)
+        read.read()
+        read_line(read, 2, "bit")
         read.vmm(torch.full((3, 6), 0.2))
-        read.pulse_array(counts)
+        pulse_array(read, counts)
     assert torch.equal(silent.state.g, read.state.g)
 
 
 def test_pulsing_moves_no_read():
     """The noise of a read is what it would have been without the pulses."""
     pulsed, still = board(load_device("oxram_literature")), board(load_device("oxram_literature"))
-    pulsed.pulse_array(torch.ones((6, 8), dtype=torch.int32))
-    z = [(b.read_all() - b.state.g) / b.read_sigma for b in (pulsed, still)]
+    pulse_array(pulsed, torch.ones((6, 8), dtype=torch.int32))
+    z = [(b.read() - b.state.g) / b.read_sigma for b in (pulsed, still)]
     torch.testing.assert_close(*z, rtol=0.0, atol=1e-3)  # rounding of a difference
 
 

@@ -1,1 +1,20 @@
 """Samples to spikes, one file an encoding."""
+
+from device_models.record import Record, Tagged
+
+from .events import Encoding, Events
+from .latency import Latency
+from .rate import Rate
+
+ENCODINGS: dict[str, type[Encoding]] = {
+    "latency": Latency,
+    "rate": Rate,
+}
+
+
+def encoding_of(options: Record) -> Encoding:
+    """The encoding whose `Options` these are."""
+    return ENCODINGS[Tagged(ENCODINGS).name_of(options)](options)
+
+
+__all__ = ["ENCODINGS", "Encoding", "Events", "encoding_of"]

@@ -1,35 +1,45 @@
-"""Images to spikes: the latency code, stored as sorted events."""
+"""The latency code: the brighter a value, the sooner its only spike."""
 
 import math
 from dataclasses import dataclass
 
 import numpy as np
 
-from device_models.errors import ShapeError
+from device_models.record import Record, quantity
 
-_BATCH = 2000  # images sorted at a time: bounds the memory of the encoder
+from .events import (
+    SAMPLES_AT_A_TIME,
+    Encoding,
+    Events,
+    flat,
+    joined,
+    of_sorted_keys,
+    sort_keys,
+    time_type,
+)
 
 
-@dataclass(frozen=True)
-class Events:
-    """Input spikes of many samples: those of sample i are `offsets[i]:offsets[i + 1]`.
+@dataclass(frozen=True, kw_only=True)
+class LatencyOptions(Record):
+    """The membrane of `latency_table`; the published values are the defaults."""
 
-    Within a sample they are sorted by step, then by line. Three bytes an event: the 60,000
-    training images of Fashion-MNIST take 60 MB.
+    tau_steps: float = quantity("steps", 1e-3, 1e6, default=20.0)
+    threshold: float = quantity("of full brightness", 1e-3, 0.999, default=0.2)
 
-    Attributes:
-        rows: (events,) uint16, input line.
-        times: (events,) uint8, step.
-        offsets: (samples + 1,) int64.
-    """
 
-    rows: np.ndarray
-    times: np.ndarray
-    offsets: np.ndarray
+class Latency(Encoding):
+    """`latency_code` as an `Encoding`; it draws nothing."""
 
-    def __len__(self) -> int:
-        """Number of samples."""
-        return len(self.offsets) - 1
+    Options = LatencyOptions
+
+    def __init__(self, options: LatencyOptions) -> None:
+        """See `Encoding`."""
+        self._options = options
+
+    def encode(self, samples: np.ndarray, *, steps: int, generator: np.random.Generator) -> Events:
+        """See `Encoding.encode`."""
+        tau, threshold = self._options.tau_steps, self._options.threshold
+        return latency_code(samples, steps=steps, tau_steps=tau, threshold=threshold)
 
 
 def latency_table(*, steps: int, tau_steps: float = 20.0, threshold: float = 0.2) -> np.ndarray:
@@ -43,7 +53,7 @@ def latency_table(*, steps: int, tau_steps: float = 20.0, threshold: float = 0.2
         tau_steps: Time constant of the membrane, steps.
         threshold: Threshold, share of full brightness.
     Returns:
-        (256,) uint8.
+        (256,), of the type `time_type`.
     Source:
         F. Zenke, SpyTorch, Tutorial 2; M. Kilgore et al., Sci. Rep. 15, 24798, 2025.
     """
@@ -53,37 +63,30 @@ def latency_table(*, steps: int, tau_steps: float = 20.0, threshold: float = 0.2
         if x >= threshold:
             x = max(x, threshold + 1e-7)
             table[grey] = min(steps, int(tau_steps * math.log(x / (x - threshold))))
-    return table.astype(np.uint8)
+    return table.astype(time_type(steps))
 
 
-def latency_code(images: np.ndarray, *, steps: int) -> Events:
+def latency_code(
+    images: np.ndarray, *, steps: int, tau_steps: float = 20.0, threshold: float = 0.2
+) -> Events:
     """Encode images by `latency_table`; at most one spike per pixel.
 
     Args:
-        images: (samples, height, width) uint8, at most 65,535 pixels each.
-        steps: Length of the simulation, at most 255.
+        images: See `Encoding.encode`.
+        steps: Length of the simulation.
+        tau_steps: See `latency_table`.
+        threshold: See `latency_table`.
 
     Raises:
-        ShapeError: There is no image, or it has too many pixels for an event's two bytes.
+        ShapeError: See `Encoding.encode`.
     """
-    if not len(images) or images[0].size > 65_535 or steps > 255:
-        raise ShapeError(
-            f"{images.shape} images in {steps} steps; an event holds a line below 65,536 and a "
-            "step below 256, and there must be an image; nothing was encoded"
-        )
-    flat = images.reshape(len(images), -1)
-    table = latency_table(steps=steps)
-    batches = [slice(first, first + _BATCH) for first in range(0, len(flat), _BATCH)]
-    counts = [(table[flat[batch]] < steps).sum(1) for batch in batches]
-    offsets = np.concatenate([[0], *counts]).cumsum()
-    rows, times = np.empty(offsets[-1], np.uint16), np.empty(offsets[-1], np.uint8)
-    for batch in batches:
-        when = table[flat[batch]]
-        # One sort key per spike holds sample, step and line: no stable argsort per image needed.
-        sample, line = np.nonzero(when < steps)
-        key = (sample.astype(np.int64) << 24) | (when[sample, line].astype(np.int64) << 16) | line
-        key.sort()
-        own = slice(offsets[batch.start], offsets[batch.start] + len(key))
-        rows[own] = key & 0xFFFF
-        times[own] = (key >> 16) & 0xFF
-    return Events(rows, times, offsets)
+    pixels = flat(images, steps=steps)
+    table = latency_table(steps=steps, tau_steps=tau_steps, threshold=threshold)
+    batches = []
+    for first in range(0, len(pixels), SAMPLES_AT_A_TIME):
+        step = table[pixels[first : first + SAMPLES_AT_A_TIME]]
+        sample, line = np.nonzero(step < steps)
+        keys = sort_keys(sample, step[sample, line], line)
+        keys.sort()
+        batches.append(of_sorted_keys(keys, samples=len(step), steps=steps))
+    return joined(batches)

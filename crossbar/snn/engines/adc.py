@@ -5,15 +5,16 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from scipy.sparse import csr_array, hstack
+from torch import Tensor
 
 from device_models.errors import ConfigError
 
 from ...array.periphery import FrontEnd
+from ...boards.protocol import EffectiveArray
 from ...mappings.dale import Dale
 from ...mappings.mapping import Mapping
-from ...synapses.synapses import Synapses
 from .. import kernels
-from ..encodings.latency import Events
+from ..encodings.events import Events
 
 CALIBRATION_IMAGES = 64  # of a batch; some 10^6 column currents
 
@@ -62,23 +63,23 @@ def runs_of(terms: Combination) -> tuple[np.ndarray, np.ndarray]:
 
 
 def behind(
-    layer: Synapses, front: FrontEnd, dtype: type[np.floating] = np.float32
+    mapping: Mapping, array: EffectiveArray, front: FrontEnd, dtype: type[np.floating] = np.float32
 ) -> kernels.Columns:
-    """The columns of a layer as they are now, behind a front end.
+    """The columns of an array as they are now, behind a front end.
 
     Raises:
         ConfigError: It converts and has no range.
     """
-    unit = layer.mapping.g_unit_siemens
+    unit = mapping.g_unit_siemens
     p, made, neurons = front.periphery, front.converters, front.neurons
-    runs, factors = runs_of(combination(layer.mapping))
+    runs, factors = runs_of(combination(mapping))
     converts = p.kind == "adc"
     # One LSB in weight units: a weight of one carries g_unit x V_read.
     lsb = front.full_scale() / p.top / (unit * front.v_read_volts) if converts else 1.0
-    sigma = layer.board.read_sigma
+    sigma = array.read_sigma
     quiet = np.zeros((0, 0), dtype)
     return kernels.Columns(
-        np.ascontiguousarray(layer.board.g.numpy(), dtype) * dtype(front.factor / unit),
+        np.ascontiguousarray(array.siemens.numpy(), dtype) * dtype(front.factor / unit),
         quiet
         if sigma is None
         else (np.ascontiguousarray(sigma.numpy(), dtype) * dtype(front.factor / unit)) ** 2,
@@ -101,14 +102,14 @@ def behind(
     )
 
 
-def measured_range(layer: Synapses, front: FrontEnd, lines: csr_array, tile_rows: int) -> float:
+def measured_range(siemens: Tensor, front: FrontEnd, lines: csr_array, tile_rows: int) -> float:
     """Range that leaves `adc_clip_share` of the column currents of driven tiles above itself.
 
     Read noise and errors of converters are left out. A layer that no event reaches gets the largest
     current that a column of a tile can carry.
 
     Args:
-        layer: As it is now.
+        siemens: Conductances of the array, (rows, columns).
         front: Its drivers; its range is not looked at.
         lines: How often each line is driven in a step, (sample and step, rows).
         tile_rows: Word lines of a tile.
@@ -116,7 +117,7 @@ def measured_range(layer: Synapses, front: FrontEnd, lines: csr_array, tile_rows
     Returns:
         Amperes.
     """
-    amperes = layer.board.g.numpy() * np.float32(front.factor * front.v_read_volts)
+    amperes = siemens.numpy() * np.float32(front.factor * front.v_read_volts)
     found = []
     for first in range(0, len(amperes), tile_rows):
         of_tile = lines[:, first : first + tile_rows]

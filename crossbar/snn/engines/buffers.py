@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ...synapses.synapses import EffectiveWeights
+from ...synapses.effective import EffectiveWeights
 from .. import kernels
-from ..encodings.latency import Events
+from ..encodings.events import Events
 from ..kernels.simd import LANES
 from ..network import Network
 

@@ -15,8 +15,8 @@ from torch import Tensor
 from device_models.errors import ConfigError
 from device_models.record import Record
 
-from ...synapses.synapses import EffectiveWeights
-from ..encodings.latency import Events
+from ...synapses.effective import EffectiveWeights
+from ..encodings.events import Events
 from ..network import Network
 from ..reference import dense, hidden_layer, readout_layer, scored
 from .events import BatchResult

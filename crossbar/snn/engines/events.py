@@ -12,9 +12,9 @@ import numpy as np
 
 from device_models.record import Record
 
-from ...synapses.synapses import EffectiveWeights
+from ...synapses.effective import EffectiveWeights
 from .. import kernels
-from ..encodings.latency import Events
+from ..encodings.events import Events
 from ..kernels.reduction import mean_of_chunks
 from ..network import Network
 from .buffers import (

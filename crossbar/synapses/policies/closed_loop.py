@@ -1,23 +1,22 @@
 """Mixed precision with the weight itself in digital memory: read-backs mend what pulses missed."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from ...boards.simulated import SimulatedBoard
+from ...boards.protocol import PulseBatch
 from ..estimate import WeightEstimate
 from ..synapses import Synapses
-from .accumulate import AccumulateOptions, is_due, operation_noise, thresholds, waiting
-from .kernels import give_way, lead
-from .policy import Policy
+from .accumulate import Accumulate, is_due, operation_noise, thresholds, waiting
+from .kernels import release_target, track_target
+from .policy import MakeArray, Policy
 
 WORTH_PULSES = 3.0  # that must have been sent before a device is blamed; ours, as the next two
 FOLLOWED = 0.25  # share of what was sent
-KEPT = 0.5  # of a gap that stays
+REMAINING = 0.5  # share of a gap that stays
 NEVER = np.float32(np.inf)  # pulses that it takes to be worth one
 
 
@@ -38,40 +37,46 @@ class ClosedLoop(Policy):
     """
 
     @dataclass(frozen=True, kw_only=True)
-    class Options(AccumulateOptions):
-        """Those of `accumulate`."""
+    class Options(Accumulate.Options):
+        """As of `accumulate`, for the gap between target and weight."""
 
-    def __init__(self, shape: tuple[int, int], options: AccumulateOptions | None = None) -> None:
-        """Start without a target: the first read-back is it."""
-        self.shape, self._options = shape, options or AccumulateOptions()
+    def __init__(
+        self, shape: tuple[int, int], options: Options | None = None, noise: float = 0.0
+    ) -> None:
+        """Start without a target: the first read-back is it; arguments as `Accumulate`."""
+        self.shape, self._options, self._noise = shape, options or self.Options(), noise
+        self._worth = thresholds(self._options, noise)
         self.target = torch.zeros(0, 0)
         self.waited = torch.zeros(1, dtype=torch.int64)
-        self._known: WeightEstimate | None = None
+        self._last: tuple[WeightEstimate, Tensor] | None = None  # with its weights when read
 
     @classmethod
-    def build(cls, layer: Synapses, options: Any, fast_array: Callable[[], SimulatedBoard]) -> Self:
+    def build(cls, layer: Synapses, options: Options, make_array: MakeArray) -> Self:
         """See `Policy.build`."""
-        return cls(layer.mapping.shape, options)
+        return cls(layer.mapping.shape, options, operation_noise(layer))
 
     def begin_epoch(self) -> None:
         """See `Policy.begin_epoch`: what was sent in the last one is forgotten."""
-        self._known = None
+        self._last = None
 
     def update(
-        self, layer: Synapses, wanted: Tensor, known: WeightEstimate, *, generator: torch.Generator
-    ) -> None:
+        self, wanted: Tensor, estimate: WeightEstimate, *, generator: torch.Generator
+    ) -> PulseBatch | None:
         """See `Policy.update`; draws no random number."""
+        if self._last is None or self._last[0] is not estimate:
+            self._begin(estimate)
+        due, (threshold, least) = is_due(self.waited, self._options), self._worth
+        arrays = self.target.numpy(), wanted.numpy(), estimate.arrays
+        devices = track_target(*arrays, threshold if due else NEVER, least)
+        return estimate.arrays.batch(devices) if due else None
+
+    def _begin(self, estimate: WeightEstimate) -> None:
+        """Go on from a new read-back, before anything is sent after it."""
         if not self.target.numel():
-            self.target = known.weights.clone()
-        elif self._known is not None and self._known is not known:
-            release(self.target, self._known, known, layer)
-        self._known = known
-        least = thresholds(layer, self._options)
-        if not is_due(self.waited, self._options):
-            least = NEVER, least[1]
-        found = lead(self.target.numpy(), wanted.numpy(), known.arrays, *least)
-        if least[0] != NEVER:
-            layer.give(known.arrays.sent(found))
+            self.target = estimate.weights.clone()
+        elif self._last is not None:
+            release(self.target, *self._last, estimate, self._noise)
+        self._last = estimate, estimate.weights.clone()
 
     def state(self) -> dict[str, Tensor]:
         """The targets, and how many updates the next programming has waited for."""
@@ -83,16 +88,18 @@ class ClosedLoop(Policy):
         self.waited = state.get("waited", self.waited)
 
 
-def release(target: Tensor, before: WeightEstimate, now: WeightEstimate, layer: Synapses) -> None:
+def release(
+    target: Tensor, before: WeightEstimate, start: Tensor, now: WeightEstimate, noise: float
+) -> None:
     """After a read-back, let go of half of what a weight lacks that hardly moved; in place.
 
     Args:
         target: (rows, outputs). Changed.
         before: The read-back before, its weights moved on by the pulses sent since.
+        start: Its weights when it was read, (rows, outputs) float32.
         now: The read-back.
-        layer: Tells the noise that a programming operation adds whatever is sent.
+        noise: See `operation_noise`.
     """
-    start = layer.weights(before.g)
     arrays = target, start, before.weights, now.weights, before.up.step, before.down.step
-    numbers = WORTH_PULSES, operation_noise(layer), FOLLOWED, 1.0 - KEPT
-    give_way(*(array.numpy() for array in arrays), np.array(numbers, np.float32))
+    numbers = WORTH_PULSES, noise, FOLLOWED, 1.0 - REMAINING
+    release_target(*(array.numpy() for array in arrays), np.array(numbers, np.float32))

@@ -5,9 +5,8 @@ import torch
 from device_models.errors import ConfigError
 from device_models.model import DeviceModel
 from device_models.pulsed import Pulsed
-from device_models.record import Record, Tagged
 
-from ...mappings import MAPPINGS, Mapping
+from ...mappings import Mapping
 from ..synapses import LEAST_SHARE
 from . import POLICIES
 from .tiki_taka import has_symmetry_point
@@ -15,65 +14,59 @@ from .tiki_taka import has_symmetry_point
 MOST_LEVELS = 100_000  # for single pulses to teach anything in some thousand updates; ours
 
 
-def policy_of(policy: Record | None, model: DeviceModel) -> Record:
-    """The options of a policy; where it is left open, of the one that suits the device."""
-    default = "closed_loop" if isinstance(model, Pulsed) else "accumulate"
-    return policy or POLICIES[default].Options()
+def default_policy(sheet: DeviceModel) -> str:
+    """The policy that suits a device where none is named."""
+    return "closed_loop" if isinstance(sheet, Pulsed) else "accumulate"
 
 
-def policy_name(options: Record) -> str:
-    """The name of the policy that some options belong to."""
-    return Tagged(POLICIES).name_of(options)
-
-
-def check_serving(name: str, model: DeviceModel, options: Record, mapping: Mapping) -> None:
+def check_serving(
+    device: str, sheet: DeviceModel, policy: str, mapping_name: str, mapping: Mapping
+) -> None:
     """Refuse a device that has not the pulses that policy and mapping send.
 
     Args:
-        name: Of the device, for messages.
-        model: Kind of device.
-        options: Of the policy.
+        device: Its name, for the message.
+        sheet: Kind of device.
+        policy: Name in `POLICIES`.
+        mapping_name: Name in `MAPPINGS`.
         mapping: Of any layer.
 
     Raises:
         ConfigError: It says which policy or mapping the device can serve.
     """
-    policy, plain = (
-        policy_name(options),
-        [p for p in POLICIES if not POLICIES[p].needs_symmetry_point],
-    )
+    plain = [p for p in POLICIES if not POLICIES[p].needs_symmetry_point]
     needs_point = POLICIES[policy].needs_symmetry_point
     others = f"{', '.join(plain[:-1])} and {plain[-1]}"
-    if not can_reset(model):
+    if not can_reset(sheet):
         alone = (
-            f"needs RESET, which {name} has not; by SET alone work the policies {others} with "
+            f"needs RESET, which {device} has not; by SET alone work the policies {others} with "
             "--mapping pair and mapping.refresh_share=1; nothing was written"
         )
         if needs_point:
             raise ConfigError(f"--policy {policy} {alone}")
         if sends_reset(mapping):
-            raise ConfigError(f"--mapping {Tagged(MAPPINGS).name_of(mapping.options)} {alone}")
-        if getattr(mapping.options, "refresh_share", 1.0) < 1.0:
-            raise ConfigError(f"the refresh of --mapping pair {alone}")
-    if policy == "sign" and model.pulses_across > MOST_LEVELS:
+            raise ConfigError(f"--mapping {mapping_name} {alone}")
+        if mapping.may_refresh:
+            raise ConfigError(f"the refresh of --mapping {mapping_name} {alone}")
+    if policy == "sign" and sheet.pulses_across > MOST_LEVELS:
         raise ConfigError(
-            f"--policy sign sends single pulses, and {model.pulses_across:,.0f} of them cross the "
-            f"window of {name} (allowed: {MOST_LEVELS:,}); the policies accumulate, closed_loop and "
-            "stochastic send many at once; nothing was written"
+            f"--policy sign sends single pulses, and {sheet.pulses_across:,.0f} of them cross the "
+            f"window of {device} (allowed: {MOST_LEVELS:,}); the policies accumulate, closed_loop "
+            "and stochastic send many at once; nothing was written"
         )
-    if needs_point and not has_symmetry_point(model):
+    if needs_point and not has_symmetry_point(sheet):
         raise ConfigError(
             f"--policy {policy} needs a device whose SET and RESET steps are equal somewhere "
-            f"(its symmetry point), and {name} has none; the policies {others} need none; nothing "
-            "was written"
+            f"(its symmetry point), and {device} has none; the policies {others} need none; "
+            "nothing was written"
         )
 
 
-def can_reset(model: DeviceModel) -> bool:
+def can_reset(sheet: DeviceModel) -> bool:
     """Whether RESET moves a device somewhere in its window, by `LEAST_SHARE` of a mean SET step."""
-    g = torch.linspace(model.g_min_siemens, model.g_max_siemens, 257, dtype=torch.float64)
-    largest = float(model.step_siemens(g, -torch.ones_like(g)).max())
-    return largest >= LEAST_SHARE * model.window_siemens / model.pulses_across
+    g = torch.linspace(sheet.g_min_siemens, sheet.g_max_siemens, 257, dtype=torch.float64)
+    largest = float(sheet.step_siemens(g, -torch.ones_like(g)).max())
+    return largest >= LEAST_SHARE * sheet.window_siemens / sheet.pulses_across
 
 
 def sends_reset(mapping: Mapping) -> bool:

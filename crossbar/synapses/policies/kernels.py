@@ -4,11 +4,12 @@ import numpy as np
 
 from device_models.jit import inlined, jit
 
-from ..estimate import BLOCK, EstimateBuffers, send_rows
+from ..estimate import BLOCK, EstimateBuffers
+from ..pulse_router import route_rows
 
 
 @inlined
-def whole_steps(
+def round_to_pulses(
     total: np.float32,
     rise: np.float32,
     fall: np.float32,
@@ -30,69 +31,69 @@ def whole_steps(
 def take_whole_steps(
     chi: np.ndarray,
     wanted: np.ndarray,
-    known: EstimateBuffers,
+    estimate: EstimateBuffers,
     threshold: np.float32,
     least: np.float32,
 ) -> int:
-    """chi += wanted; pulses = chi / step in whole ones; chi -= pulses step; the pulses are sent.
+    """chi += wanted; pulses = chi / step in whole ones; chi -= pulses step; the pulses are routed.
 
-    PulseBatch are `threshold` pulses or more, for a chi of at least `least`.
+    What is sent are `threshold` pulses or more, for a chi of at least `least`.
 
     Args:
         chi: The accumulator, float32 (rows, outputs). Changed.
         wanted: Weight changes, as `chi`.
-        known: Of the layer, which follows.
+        estimate: Of the layer, which follows.
         threshold: In pulses, 1 or more.
         least: In units of the weight, 0 or more.
 
     Returns:
         For how many devices there are pulses.
     """
-    found, pulses, up, down = 0, known.pulses, known.up.step, known.down.step
+    devices, pulses, up, down = 0, estimate.pulses, estimate.up.step, estimate.down.step
     for first in range(0, chi.shape[0], BLOCK):
         for row in range(first, min(first + BLOCK, chi.shape[0])):
             for output in range(chi.shape[1]):
                 total = chi[row, output] + wanted[row, output]
                 rise, fall = up[row, output], down[row, output]
-                whole = whole_steps(total, rise, fall, threshold, least, np.float32(0.0))
+                whole = round_to_pulses(total, rise, fall, threshold, least, np.float32(0.0))
                 chi[row, output] = total - whole * (rise if total > 0.0 else fall)
                 pulses[row - first, output] = np.int32(whole)
-        found = send_rows(first, known, found)
-    return found
+        devices = route_rows(first, estimate, devices)
+    return devices
 
 
 @jit
-def lead(
+def track_target(
     target: np.ndarray,
     wanted: np.ndarray,
-    known: EstimateBuffers,
+    estimate: EstimateBuffers,
     threshold: np.float32,
     least: np.float32,
 ) -> int:
-    """target += wanted, within the limits; pulses = (target - weights) / step, rounded, are sent.
+    """target += wanted, within the limits; pulses = (target - weights) / step, rounded, are routed.
 
     All arguments and the result are those of `take_whole_steps`; a threshold of infinity sends
     nothing.
     """
-    found, pulses, up, down = 0, known.pulses, known.up.step, known.down.step
+    devices, pulses, up, down = 0, estimate.pulses, estimate.up.step, estimate.down.step
     for first in range(0, target.shape[0], BLOCK):
         for row in range(first, min(first + BLOCK, target.shape[0])):
-            low, high = known.limits[row, 0], known.limits[row, 1]
+            low, high = estimate.limits[row, 0], estimate.limits[row, 1]
             for output in range(target.shape[1]):
                 moved = target[row, output] + wanted[row, output]
                 moved = low if moved < low else moved
                 moved = high if moved > high else moved
                 target[row, output] = moved
                 rise, fall = up[row, output], down[row, output]
-                gap = moved - known.weights[row, output]
-                whole = whole_steps(gap, rise, fall, threshold, least, np.float32(0.5))
+                gap = moved - estimate.weights[row, output]
+                whole = round_to_pulses(gap, rise, fall, threshold, least, np.float32(0.5))
                 pulses[row - first, output] = np.int32(whole)
-        found = send_rows(first, known, found)
-    return found
+        devices = route_rows(first, estimate, devices)
+    return devices
 
 
 @jit
-def give_way(
+def release_target(
     target: np.ndarray,
     start: np.ndarray,
     expected: np.ndarray,
@@ -124,5 +125,5 @@ def give_way(
             is_idle = (size > worth * ((rise if sent > 0.0 else fall) + noise)) & (
                 moved < followed * size
             )
-            gone = share * gap
-            target[row, output] -= gone if is_idle & (gap * sent > 0.0) else np.float32(0.0)
+            let_go = share * gap
+            target[row, output] -= let_go if is_idle & (gap * sent > 0.0) else np.float32(0.0)

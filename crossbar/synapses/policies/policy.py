@@ -9,16 +9,18 @@ from torch import Tensor
 
 from device_models.record import Record
 
-from ...boards.simulated import SimulatedBoard
+from ...boards.protocol import Board, PulseBatch
 from ..estimate import WeightEstimate
 from ..synapses import Synapses
 
+MakeArray = Callable[[], Board]  # an array with a device for each weight of the layer
+
 
 class Policy(ABC):
-    """Turns wanted weight changes of one layer into pulses on its board.
+    """Turns wanted weight changes of one layer into pulses.
 
     Attributes:
-        Options: The settings of the policy, a record class.
+        Options: Its settings.
         is_unbiased: Whether the expected change by the pulses of one update is the wanted one.
         needs_symmetry_point: Whether it works on devices alone whose SET and RESET steps are equal
             somewhere, so that alternating pulses lead there.
@@ -30,34 +32,29 @@ class Policy(ABC):
     is_unbiased: ClassVar[bool] = False
     needs_symmetry_point: ClassVar[bool] = False
     shape: tuple[int, int]
-    boards: Sequence[SimulatedBoard] = ()
+    boards: Sequence[Board] = ()
 
     @classmethod
-    def build(cls, layer: Synapses, options: Any, fast_array: Callable[[], SimulatedBoard]) -> Self:
-        """For a layer of a run.
+    @abstractmethod
+    def build(cls, layer: Synapses, options: Any, make_array: MakeArray) -> Self:
+        """For one layer.
 
         Args:
             layer: Built, perhaps not programmed.
-            options: An `Options` of the policy.
-            fast_array: Makes a perfect array of the layer's shape and kind of device, for a policy
-                that needs one of its own.
+            options: Of the class `Options`.
+            make_array: Makes an array of the policy's own; called by those that need one.
         """
-        return cls(layer.mapping.shape)
-
-    @abstractmethod
-    def __init__(self, shape: tuple[int, int]) -> None:
-        """Start for a layer of `shape` (rows, outputs)."""
 
     @abstractmethod
     def update(
-        self, layer: Synapses, wanted: Tensor, known: WeightEstimate, *, generator: torch.Generator
-    ) -> None:
-        """Send the pulses that a wanted change is worth.
+        self, wanted: Tensor, estimate: WeightEstimate, *, generator: torch.Generator
+    ) -> PulseBatch | None:
+        """The pulses that a wanted change is worth; None where this update programs nothing.
 
         Args:
-            layer: Where they go.
             wanted: Weight changes (rows, outputs).
-            known: The layer as last read back.
+            estimate: The layer as last read back. It follows the pulses, as `pulse_router.route`
+                lets it.
             generator: Source of the policy's own randomness.
         """
 
@@ -80,5 +77,16 @@ class Policy(ABC):
     @property
     def bytes_per_synapse(self) -> float:
         """Digital memory of the state."""
-        kept = sum(array.numel() * array.element_size() for array in self.state().values())
-        return kept / self.synapses
+        size = sum(array.numel() * array.element_size() for array in self.state().values())
+        return size / self.synapses
+
+
+class Memoryless(Policy):
+    """A policy that keeps nothing between updates."""
+
+    def state(self) -> dict[str, Tensor]:
+        """Nothing."""
+        return {}
+
+    def restore(self, state: dict[str, Tensor]) -> None:
+        """See `Policy.restore`."""

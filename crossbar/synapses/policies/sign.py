@@ -1,21 +1,21 @@
 """The Manhattan rule: one pulse in the right direction, whatever the size of the change."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Self
 
 import torch
 from torch import Tensor
 
 from device_models.record import Record, quantity
 
-from ...boards.simulated import SimulatedBoard
+from ...boards.protocol import PulseBatch
 from ..estimate import WeightEstimate
+from ..pulse_router import route
 from ..synapses import Synapses
-from .policy import Policy
+from .policy import MakeArray, Memoryless
 
 
-class Sign(Policy):
+class Sign(Memoryless):
     """n = sign(wanted) where |wanted| > threshold max |wanted|, else 0; the maximum is the layer's.
 
     The learning rate cancels out: how fast weights move is a matter of the threshold and of the
@@ -29,30 +29,23 @@ class Sign(Policy):
 
     @dataclass(frozen=True, kw_only=True)
     class Options(Record):
-        """The share of the largest change above which a change is worth a pulse."""
+        """`threshold` is a share of the largest wanted change of the layer."""
 
         threshold: float = quantity("of the largest change", 0.0, 0.999, default=0.5)
 
-    def __init__(self, shape: tuple[int, int], threshold: float = 0.5) -> None:
-        """Nothing to keep; `threshold` is a share of the largest change."""
-        self.shape, self._threshold = shape, threshold
+    def __init__(self, shape: tuple[int, int], options: Options | None = None) -> None:
+        """Nothing to keep."""
+        self.shape, self._options = shape, options or self.Options()
 
     @classmethod
-    def build(cls, layer: Synapses, options: Any, fast_array: Callable[[], SimulatedBoard]) -> Self:
+    def build(cls, layer: Synapses, options: Options, make_array: MakeArray) -> Self:
         """See `Policy.build`."""
-        return cls(layer.mapping.shape, options.threshold)
+        return cls(layer.mapping.shape, options)
 
     def update(
-        self, layer: Synapses, wanted: Tensor, known: WeightEstimate, *, generator: torch.Generator
-    ) -> None:
+        self, wanted: Tensor, estimate: WeightEstimate, *, generator: torch.Generator
+    ) -> PulseBatch | None:
         """See `Policy.update`; draws no random number."""
         sizes = wanted.abs()
-        worth = sizes > self._threshold * sizes.max()
-        layer.pulse(wanted.sign().mul_(worth).to(torch.int32), known)
-
-    def state(self) -> dict[str, Tensor]:
-        """Nothing."""
-        return {}
-
-    def restore(self, state: dict[str, Tensor]) -> None:
-        """See `Policy.restore`."""
+        worth = sizes > self._options.threshold * sizes.max()
+        return route(wanted.sign().mul_(worth).to(torch.int32), estimate)

@@ -1,9 +1,8 @@
 """Gradients on a fast array around its symmetry point, carried over line by line."""
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Self
 
 import torch
 from torch import Tensor
@@ -11,31 +10,19 @@ from torch import Tensor
 from device_models.model import DeviceModel
 from device_models.record import Record, quantity
 
-from ...boards.simulated import SimulatedBoard
+from ...boards.operations import pulse_array
+from ...boards.protocol import Board, PulseBatch
+from ...boards.write_verify import program
 from ..estimate import WeightEstimate
+from ..pulse_router import route
 from ..synapses import Synapses
-from .policy import Policy
+from .policy import MakeArray, Policy
 
 _PAIRS = 200  # of alternating pulses that lead to the symmetry point
 _READS = 32  # that the reference is the mean of
 _MEMORY = 0.99  # of the running maximum, per update
 _NOISE = 10.0  # variance that A may add per update, in units of (mean |wanted|)^2
 _UP = torch.ones(1)
-
-
-@dataclass(frozen=True, kw_only=True)
-class TikiOptions(Record):
-    """How gradients go to the fast array and from there to the layer. The defaults are ours.
-
-    `pulses` are what a device of the fast array gets per update, in the mean over the layer; left
-    open, they follow from the device file (`default_pulses`). After each update `lines` of its bit
-    lines are read, in turn; left open, all. After its read a line changes the sign in which it is
-    written and read with the probability `chop`; 0 is the form without chopper.
-    """
-
-    pulses: float | None = quantity("pulses", 1e-4, 1000.0, default=None)
-    lines: int | None = quantity("lines", 1, 65_536, default=None)
-    chop: float = quantity("", 0.0, 1.0, default=1.0)
 
 
 class TikiTaka(Policy):
@@ -70,63 +57,83 @@ class TikiTaka(Policy):
         default of `pulses` are ours.
     """
 
-    needs_symmetry_point = True
-    Options = TikiOptions
+    @dataclass(frozen=True, kw_only=True)
+    class Options(Record):
+        """How gradients go to the fast array and from there to the layer. The defaults are ours.
 
-    def __init__(self, shape: tuple[int, int], fast: SimulatedBoard, options: TikiOptions) -> None:
+        `pulses` are what a device of the fast array gets per update, in the mean over the layer; left
+        open, they follow from the device file (`default_pulses`). After each update `lines` of its bit
+        lines are read, in turn; left open, all. After its read a line changes the sign in which it is
+        written and read with the probability `chop`; 0 is the form without chopper.
+        """
+
+        pulses: float | None = quantity("pulses", 1e-4, 1000.0, default=None)
+        lines: int | None = quantity("lines", 1, 65_536, default=None)
+        chop: float = quantity("", 0.0, 1.0, default=1.0)
+
+    needs_symmetry_point = True
+
+    def __init__(
+        self, shape: tuple[int, int], fast: Board, sheet: DeviceModel, options: Options
+    ) -> None:
         """Bring `fast`, a board of `shape`, to where it starts; the buffer is empty.
 
         Without chopper that must be the symmetry point of every device, else that of the kind.
+        `sheet` is of the devices of `fast`.
         """
         self.shape, self.boards, self._chop = shape, (fast,), options.chop
         self._lines = min(options.lines or shape[1], shape[1])
-        point, updates = symmetry_point(fast.model), shape[1] / self._lines
-        self._step = step_at(fast.model, point)
-        self._pulses = options.pulses or default_pulses(fast.model, point, updates)
-        lost = forgetting(fast.model, point) * self._pulses * updates
+        point, updates = symmetry_point(sheet), shape[1] / self._lines
+        self._step = step_at(sheet, point)
+        self._pulses = options.pulses or default_pulses(sheet, point, updates)
+        lost = forgetting(sheet, point) * self._pulses * updates
         self._share = 1.0 - (1.0 - options.chop) * math.exp(-lost)
         if options.chop == 0.0:
-            self.reference = find_symmetry_points(fast)
+            self.reference = find_symmetry_points(fast, sheet)
         else:
-            fast.program(torch.full(shape, point))
-            self.reference = fast.read_all().clone()
+            program(fast, sheet, torch.full(shape, point), every_device(fast))
+            self.reference = fast.read()
         self.buffer, self.largest = torch.zeros(shape), torch.zeros(1)
         self.chopper = torch.ones(shape[1], dtype=torch.int8)
         self.line = torch.zeros(1, dtype=torch.int64)
 
     @classmethod
-    def build(cls, layer: Synapses, options: Any, fast_array: Callable[[], SimulatedBoard]) -> Self:
+    def build(cls, layer: Synapses, options: Options, make_array: MakeArray) -> Self:
         """See `Policy.build`."""
-        return cls(layer.mapping.shape, fast_array(), options)
+        return cls(layer.mapping.shape, make_array(), layer.sheet, options)
 
     def update(
-        self, layer: Synapses, wanted: Tensor, known: WeightEstimate, *, generator: torch.Generator
-    ) -> None:
-        """See `Policy.update`."""
+        self, wanted: Tensor, estimate: WeightEstimate, *, generator: torch.Generator
+    ) -> PulseBatch | None:
+        """See `Policy.update`; the fast array is pulsed and read at once."""
         self.largest = torch.maximum(_MEMORY * self.largest, wanted.abs().mean())
         if self.largest == 0.0:
-            return
+            return None
         unit = float(self.largest) / self._pulses  # weight that one pulse to A stands for
         steps = wanted / unit * self.chopper
         steps = (
             steps.abs().add_(torch.rand(self.shape, generator=generator)).floor_() * steps.sign()
         )
         if steps.any():
-            self.boards[0].pulse_array(steps.to(torch.int32))
+            pulse_array(self.boards[0], steps.to(torch.int32))
         rows, outputs = self.shape
         lines = (self.line + torch.arange(self._lines)) % outputs
-        read = self.boards[0].read_devices(torch.arange(rows)[:, None] * outputs + lines)
-        layer.pulse(self._transfer(lines, read, unit, known), known)
+        read = self.boards[0].read((torch.arange(rows)[:, None] * outputs + lines).numpy())
+        pulses = self._transfer(lines, read, unit, estimate)
         flips = torch.rand(self._lines, generator=generator) < self._chop
         self.chopper[lines[flips]] *= -1
         self.reference[:, lines[flips]] = read[:, flips]
         self.line = (self.line + self._lines) % outputs
+        return route(pulses, estimate)
 
-    def _transfer(self, lines: Tensor, read: Tensor, unit: float, known: WeightEstimate) -> Tensor:
+    def _transfer(
+        self, lines: Tensor, read: Tensor, unit: float, estimate: WeightEstimate
+    ) -> Tensor:
         """Take what bit lines of A read (rows, lines) into the buffer; the pulses that C is due."""
         scale = self._share * unit / self._step * self.chopper[lines]
         held = self.buffer[:, lines] + scale * (read - self.reference[:, lines])
-        step = torch.where(held > 0, known.up.step[:, lines], known.down.step[:, lines])
+        up, down = estimate.up.step[:, lines], estimate.down.step[:, lines]
+        step = torch.where(held > 0, up, down)
         whole = torch.trunc(held / step)
         self.buffer[:, lines] = held - whole * step
         pulses = torch.zeros(self.shape, dtype=torch.int32)
@@ -202,19 +209,24 @@ def _excess(model: DeviceModel, g_siemens: float) -> float:
     return set_step - reset_step
 
 
-def find_symmetry_points(board: SimulatedBoard) -> Tensor:
+def every_device(board: Board) -> Tensor:
+    """A selection of all devices, bool (word lines, bit lines)."""
+    return torch.ones(board.info.shape, dtype=torch.bool)
+
+
+def find_symmetry_points(board: Board, sheet: DeviceModel) -> Tensor:
     """What the devices of a board read at their symmetry points, siemens, shape of the board.
 
     From the middle of the window, SET and RESET take turns. Then the board is read several times:
     the mean is where the devices are left, within a few steps of their symmetry points, so that no
     device holds anything at first. A fine-grained device gets bursts of half a percent of its window.
     """
-    model, shape = board.model, board.info.shape
-    middle = torch.full(shape, (model.g_min_siemens + model.g_max_siemens) / 2)
-    board.program(middle)
-    step = float(model.step_siemens(middle[:1, :1], torch.ones(1, 1)))
-    burst = math.ceil(model.window_siemens / step / 200)
+    shape = board.info.shape
+    middle = torch.full(shape, (sheet.g_min_siemens + sheet.g_max_siemens) / 2)
+    program(board, sheet, middle, every_device(board))
+    step = float(sheet.step_siemens(middle[:1, :1], torch.ones(1, 1)))
+    burst = math.ceil(sheet.window_siemens / step / 200)
     for _ in range(_PAIRS):
         for way in (1, -1):
-            board.pulse_array(torch.full(shape, way * burst, dtype=torch.int32))
-    return torch.stack([board.read_all() for _ in range(_READS)]).mean(0)
+            pulse_array(board, torch.full(shape, way * burst, dtype=torch.int32))
+    return torch.stack([board.read() for _ in range(_READS)]).mean(0)

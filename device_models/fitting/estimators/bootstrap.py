@@ -9,7 +9,7 @@ from scipy import stats
 
 from ..measurements import Floats, Ints
 
-FEW = 8  # devices below which an interval is called uncertain itself
+FEW_DEVICES = 8  # devices below which an interval is called uncertain itself
 PAIRS = 4  # devices below which their ramps are resampled
 BLOCKS = 20  # pieces of a history that is all there is
 
@@ -33,8 +33,9 @@ def units(device: Ints, ramp: Ints | None = None) -> tuple[Ints, Ints]:
     """What is resampled: the unit of each row, and the device of each unit.
 
     Devices, if there are several. Fewer than `PAIRS` are cut into their ramps, where these are
-    `FEW` or more, and one device with few ramps into `BLOCKS` equal runs of rows: the interval then
-    holds for these devices only. (Of two devices half of the resamples take one of them twice.)
+    `FEW_DEVICES` or more, and one device with few ramps into `BLOCKS` equal runs of rows: the
+    interval then holds for these devices only. (Of two devices half of the
+    resamples take one of them twice.)
 
     Args:
         device: Number of the device of each row.
@@ -44,7 +45,7 @@ def units(device: Ints, ramp: Ints | None = None) -> tuple[Ints, Ints]:
     if ramp is not None and len(names) < PAIRS:
         keys = of_row * (int(ramp.max(initial=0)) + 1) + ramp
         _, first, unit = np.unique(keys, return_index=True, return_inverse=True)
-        if len(first) >= FEW:
+        if len(first) >= FEW_DEVICES:
             return unit.astype(np.int64), of_row[first].astype(np.int64)
     if len(names) > 1:
         return of_row.astype(np.int64), np.arange(len(names))
@@ -87,10 +88,29 @@ def sums(unit: Ints, count: int, *columns: Floats) -> list[Floats]:
     return [np.bincount(unit, column, minlength=count).astype(np.float64) for column in columns]
 
 
-def few(devices: int, what: str) -> tuple[str, ...]:
-    """The warning that belongs to an interval of few devices."""
+def quantiles(x: Floats, unit: Ints, weight: Floats, levels: Floats) -> Floats:
+    """Quantiles of every resample, shape (resamples, levels), each one of the values.
+
+    Args:
+        x: Values, shape (rows,).
+        unit: Unit of each value.
+        weight: From `weights`, shape (resamples, units).
+        levels: Probabilities, shape (levels,).
+    """
+    order = np.argsort(x)
+    ascending, unit = x[order], unit[order]
+    result = np.empty((len(weight), len(levels)))
+    for i, counts in enumerate(weight):
+        total = np.cumsum(counts[unit])
+        row = np.searchsorted(total, levels * total[-1])
+        result[i] = ascending[np.minimum(row, len(ascending) - 1)]
+    return result
+
+
+def few_devices_warnings(devices: int, what: str) -> tuple[str, ...]:
+    """The warning that an interval rests on few devices; empty for `FEW_DEVICES` and more."""
     if devices == 1:
         return (f"{what}: one device only; its intervals hold for this device, not for the type",)
-    if devices < FEW:
+    if devices < FEW_DEVICES:
         return (f"{what}: {devices} devices only; the intervals are widened and uncertain",)
     return ()

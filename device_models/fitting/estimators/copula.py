@@ -1,10 +1,10 @@
-"""Draws of parameters from their intervals: what a fit does not know, as numbers to simulate with.
+"""Draws of parameters from their intervals: the uncertainty of a fit, as numbers to simulate with.
 
 A parameter with the value v and the 95 % interval [l, h] is drawn from a split normal distribution:
 of a standard normal z it is v + z (h - v) / 1.96 above v and v + z (v - l) / 1.96 below it, in the
-logarithm where v and l are positive. So 95 % of the draws lie in the interval, and the ends of a
-profile that is lopsided are kept. Correlated z make parameters that go together (a Gaussian copula;
-its use here is ours).
+logarithm where v and l are positive. So 95 % of the draws lie in the interval, and the ends of an
+asymmetric profile are preserved. Correlated z give correlated parameters (a Gaussian copula; its
+use here is not from the source).
 
 Source:
     K. F. Wallis, Statistical Science 29(1), 106-112, 2014: the split (two-piece) normal.
@@ -30,23 +30,25 @@ def scores(covariance: Floats, count: int, generator: np.random.Generator) -> Fl
     size, axes = np.linalg.eigh(_correlation(covariance))
     half = axes * np.sqrt(np.maximum(size, 0.0))
     half /= np.sqrt((half**2).sum(1, keepdims=True))  # what was clipped keeps the variance 1
-    found: Floats = generator.standard_normal((count, len(size))) @ half.T
-    return found
+    z: Floats = generator.standard_normal((count, len(size))) @ half.T
+    return z
 
 
 def depth(z: Floats, covariance: Floats) -> Floats:
     """Minus the log-density of `scores`, up to a constant; shape (count,)."""
     inverse = np.linalg.pinv(_correlation(covariance), rcond=1e-9, hermitian=True)
-    found: Floats = 0.5 * np.einsum("ij,jk,ik->i", z, inverse, z)
-    return found
+    minus_log_density: Floats = 0.5 * np.einsum("ij,jk,ik->i", z, inverse, z)
+    return minus_log_density
 
 
 def _correlation(covariance: Floats) -> Floats:
     sigma = np.sqrt(np.maximum(np.diag(covariance), 0.0))
     safe = np.where(sigma > 0.0, sigma, 1.0)
-    found: Floats = np.where(np.outer(sigma, sigma) > 0.0, covariance / np.outer(safe, safe), 0.0)
-    np.fill_diagonal(found, 1.0)
-    return found
+    correlation: Floats = np.where(
+        np.outer(sigma, sigma) > 0.0, covariance / np.outer(safe, safe), 0.0
+    )
+    np.fill_diagonal(correlation, 1.0)
+    return correlation
 
 
 def drawn(
@@ -76,6 +78,6 @@ def drawn(
         if no_low and no_high:
             below = above = np.log(UNKNOWN) if logs else 0.0
         below, above = above if no_low else below, below if no_high else above
-    found = middle + z * np.where(z > 0.0, above, below) / Z
-    found = np.exp(found) if logs else found
-    return np.clip(found, allowed.low, allowed.high) if allowed is not None else found
+    draws = middle + z * np.where(z > 0.0, above, below) / Z
+    draws = np.exp(draws) if logs else draws
+    return np.clip(draws, allowed.low, allowed.high) if allowed is not None else draws

@@ -8,7 +8,7 @@ from scipy.special import ndtri
 from ...pulsed import Pulsed
 from ..measurements import Cycles, Floats, Ints
 from . import bootstrap
-from .parameters import Part
+from .parameters import ParameterSet
 
 LEVELS = np.array([0.05, 0.25, 0.5, 0.75, 0.95])
 EXTREMES = (0.005, 0.995)  # of all cycles: the window
@@ -20,64 +20,64 @@ TABLE = np.array([*TAIL, 0.5, *(1.0 - np.array(TAIL[::-1]))])  # probabilities o
 
 def estimate(
     cycles: Cycles, model: Pulsed, *, generator: np.random.Generator, resamples: int
-) -> Part:
-    """Levels, spreads and shares of `open_loop.levels`, and the window that holds them.
+) -> ParameterSet:
+    """Levels, spreads and d2d shares of `open_loop.levels`, and the window around them.
 
     A level is the median, its spread the slope of ln g against the normal quantiles (5 to 95 %),
     so outliers do not widen it. From `FEWEST` cycles on a table holds the measured distribution
-    as it is. The share of the devices needs devices with several cycles; without them the preset's
-    is kept.
+    as it is. The d2d share needs devices with several cycles; without them it is the preset's.
     """
     unit, devices_of = bootstrap.units(cycles.device)
     drawn = bootstrap.weights(len(devices_of), resamples, generator)
     devices, rows = len(np.unique(cycles.device)), len(cycles)
     at = TABLE[(np.minimum(TABLE, 1.0 - TABLE) * rows >= 1.0 - 1e-9) & (rows >= FEWEST)]
-    found: dict[str, tuple[float, float, float, str]] = {}
+    estimates: dict[str, tuple[float, float, float, str]] = {}
     tables, draws = {"full_levels": tuple(at.tolist())}, dict[str, Floats]()
     for name, g, tail, edge in (
         ("full_set", cycles.lrs_siemens, EXTREMES[1], "g_max_siemens"),
         ("full_reset", cycles.hrs_siemens, EXTREMES[0], "g_min_siemens"),
     ):
         logs = np.log(np.maximum(g, 1e-15))
-        q = np.exp(_quantiles(logs, unit, drawn, np.array([0.5, tail, *at])))
+        q = np.exp(bootstrap.quantiles(logs, unit, drawn, np.array([0.5, tail, *at])))
         repeats = _repeats(q, len(devices_of))
         draws |= {f"{name}_siemens": repeats[:, 0], edge: repeats[:, 1]}
-        found[f"{name}_siemens"] = (*_around(q[:, 0], len(devices_of)), "median")
-        found[edge] = (*_around(q[:, 1], len(devices_of)), f"{tail:.1%} quantile")
-        found[f"{name}_sigma"] = _spread(logs, cycles.device, unit, drawn)
+        estimates[f"{name}_siemens"] = (*_around(q[:, 0], len(devices_of)), "median")
+        estimates[edge] = (*_around(q[:, 1], len(devices_of)), f"{tail:.1%} quantile")
+        estimates[f"{name}_sigma"] = _level_sigma(logs, cycles.device, unit, drawn)
         if 1 < devices < rows:
-            share = _shares(logs, cycles.device, unit, drawn)
-            found[f"{name}_d2d_share"] = (*share, "correlation of the scores of two cycles")
+            between = _between_fraction(logs, cycles.device, unit, drawn)
+            estimates[f"{name}_d2d_share"] = (*between, "correlation of the scores of two cycles")
         tables[f"{name}_quantiles_siemens"] = tuple(q[0, 2:].tolist())
         draws[f"{name}_quantiles_siemens"] = repeats[:, 2:]
-    part = Part(
+    parameters = ParameterSet(
         devices=devices,
         rows=rows,
         files=(cycles.source,),
-        values={n: f[0] for n, f in found.items()},
-        intervals={n: f[1:3] for n, f in found.items()},
-        words={n: f[3] for n, f in found.items()},
+        values={n: f[0] for n, f in estimates.items()},
+        intervals={n: f[1:3] for n, f in estimates.items()},
+        remarks={n: f[3] for n, f in estimates.items()},
         tables=tables,
         draws=draws if resamples else {},
-        warnings=bootstrap.few(devices, "cycles") + _no_share(devices, rows),
+        warnings=bootstrap.few_devices_warnings(devices, "cycles")
+        + _undivided_warnings(devices, rows),
     )
-    return _with_window(part)
+    return _with_window(parameters)
 
 
-def _with_window(part: Part) -> Part:
-    """The part without a window where its ends are too close."""
-    if part.values["g_max_siemens"] >= GAP * part.values["g_min_siemens"]:
-        return part
+def _with_window(parameters: ParameterSet) -> ParameterSet:
+    """The parameters without a window where its ends are too close."""
+    if parameters.values["g_max_siemens"] >= GAP * parameters.values["g_min_siemens"]:
+        return parameters
     ends = ("g_min_siemens", "g_max_siemens")
     return replace(
-        part,
-        values={n: v for n, v in part.values.items() if n not in ends},
-        intervals={n: v for n, v in part.intervals.items() if n not in ends},
-        warnings=(*part.warnings, "the cycles open no window: the preset's is kept"),
+        parameters,
+        values={n: v for n, v in parameters.values.items() if n not in ends},
+        intervals={n: v for n, v in parameters.intervals.items() if n not in ends},
+        warnings=(*parameters.warnings, "the cycles open no window: the preset's is kept"),
     )
 
 
-def _no_share(devices: int, rows: int) -> tuple[str, ...]:
+def _undivided_warnings(devices: int, rows: int) -> tuple[str, ...]:
     """The warning where levels cannot be divided between devices and cycles."""
     if 1 < devices < rows:
         return ()
@@ -85,12 +85,12 @@ def _no_share(devices: int, rows: int) -> tuple[str, ...]:
     return (f"{why}: how levels divide between devices and cycles keeps the preset's shares",)
 
 
-def _spread(
+def _level_sigma(
     logs: Floats, device: Ints, unit: Ints, drawn: Floats
 ) -> tuple[float, float, float, str]:
     """Slope of ln g against the normal quantiles, its interval, and how it divides."""
     scores = ndtri(LEVELS)
-    sigma = _quantiles(logs, unit, drawn, LEVELS) @ scores / (scores @ scores)
+    sigma = bootstrap.quantiles(logs, unit, drawn, LEVELS) @ scores / (scores @ scores)
     low, high = np.exp(_symmetric(np.log(np.maximum(sigma, 1e-12)), len(drawn[0])))
     within, between = variances(logs, device)
     split = f"cycle to cycle {within:.3g}, device to device {between:.3g}"
@@ -110,25 +110,15 @@ def _repeats(q: Floats, units: int) -> Floats:
             end of the window and the table.
         units: What was resampled.
     """
-    found: Floats = q[0] * (q[1:] / q[0]) ** bootstrap.stretch(units)
-    found[:, 2:].sort(axis=1)
-    return found
+    repeats: Floats = q[0] * (q[1:] / q[0]) ** bootstrap.stretch(units)
+    repeats[:, 2:].sort(axis=1)
+    return repeats
 
 
-def _quantiles(x: Floats, unit: Ints, drawn: Floats, levels: Floats) -> Floats:
-    """Quantiles of every resample, shape (resamples, levels)."""
-    order = np.argsort(x)
-    ordered, whose = x[order], unit[order]
-    found = np.empty((len(drawn), len(levels)))
-    for i, weight in enumerate(drawn):
-        total = np.cumsum(weight[whose])
-        at = np.searchsorted(total, levels * total[-1])
-        found[i] = ordered[np.minimum(at, len(ordered) - 1)]
-    return found
-
-
-def _shares(x: Floats, device: Ints, unit: Ints, drawn: Floats) -> tuple[float, float, float]:
-    """Share of the variance of the normal scores that is between devices, with its interval.
+def _between_fraction(
+    x: Floats, device: Ints, unit: Ints, drawn: Floats
+) -> tuple[float, float, float]:
+    """Fraction of the variance of the normal scores between devices, with its interval.
 
     The normal score of a value is the normal quantile of its (middle) rank among all values. The
     interval is made of ln F, the ratio of mean squares, whose spread hardly depends on its value.
@@ -153,8 +143,8 @@ def _symmetric(draws: Floats, units: int) -> tuple[float, float]:
 
     Repeats are biased as the estimate is, so their own percentiles would miss the truth twice.
     """
-    both = np.concatenate([draws, 2.0 * draws[0] - draws[1:]])
-    return bootstrap.interval(both, units)
+    mirrored = np.concatenate([draws, 2.0 * draws[0] - draws[1:]])
+    return bootstrap.interval(mirrored, units)
 
 
 def variances(x: Floats, device: Ints) -> tuple[float, float]:
@@ -177,7 +167,7 @@ def _anova(x: Floats, device: Ints, weight: Floats) -> tuple[float, float, float
 
     Returns:
         Both have the same mean where devices are equal; the second exceeds it by the last times the
-        variance between devices. nan where there is nothing to tell it from.
+        variance between devices. nan where it cannot be estimated.
     """
     _, first, which, count = np.unique(
         device, return_index=True, return_inverse=True, return_counts=True

@@ -1,4 +1,4 @@
-"""Extended Kalman filter of trains of pulses: what is known of g before each reading is taken.
+"""Extended Kalman filter of trains of pulses: distribution of g before each reading.
 
 The conductance g moves by a random walk and is read with an error:
 
@@ -9,13 +9,14 @@ expected at m' = m +- a (s + s'' P / 2) with the variance S = P' + R(m'),
 P' = F^2 P + a^2 c^2 (s^2 + s'^2 P), and brings m to m' + P' / S (y - m'), P to P' R / S.
 
 After a pulse that may end at a bound, g is known by the reading alone: m = y, P = R. From there the
-distance to the bound is not told by readings: those would count whose error points away from the
-bound, the next ones would fall short, and steps would look too small near the bounds. Until the mean
-steps alone, taken from the bound on, lead MARGIN standard deviations away from it, no pulse counts.
+distance to the bound is not estimated from readings: that would select readings whose error points
+away from the bound, the next ones would fall short, and steps would seem too small near the bounds.
+No pulse counts until the mean steps alone, started at the bound, lead MARGIN standard deviations
+away from it.
 
 Source:
-    A. H. Jazwinski, Stochastic Processes and Filtering Theory, 1970, chapter 8. What happens at the
-    bounds is ours.
+    A. H. Jazwinski, Stochastic Processes and Filtering Theory, 1970, chapter 8. The
+    treatment of the bounds is not from the source.
 """
 
 from typing import NamedTuple
@@ -27,17 +28,17 @@ from ...pulsed import Pulsed
 from ...registry import name_of
 from ..measurements import Floats
 from .laws import LAWS, read_variance, step
-from .pulse_train import Bools, Chain
+from .pulse_train import Bools, PulseTrain
 
 POINTS = 512  # conductances at which laws are tabulated
-MARGIN = 3.0  # standard deviations of a reading that a pulse is kept away from a bound
+MARGIN = 3.0  # standard deviations of a reading between a bound and a pulse that counts
 QUIET = 0.1  # variance of a reading in that of a step, below which its error chooses no pulses
-LEAST = 1e-6  # squared c2c_sigma that no device stays below
+LEAST = 1e-6  # smallest squared c2c_sigma
 READ = ("read_floor", "read_fraction", "read_exponent")  # what is searched of read noise
 TINY = 1e-24  # siemens squared, a variance that is never reached
 
 
-class Tables(NamedTuple):
+class TabulatedLaws(NamedTuple):
     """Laws of several variants of a model at evenly spaced conductances.
 
     Attributes:
@@ -55,20 +56,25 @@ class Tables(NamedTuple):
     c2: Floats
 
 
-def tables(models: list[Pulsed], low: float, high: float, *, no_reads: bool) -> Tables:
+def tabulated(models: list[Pulsed], low: float, high: float, *, no_reads: bool) -> TabulatedLaws:
     """The laws of some models between two conductances; without read noise if `no_reads`."""
     g, spacing = np.linspace(low, high, POINTS, retstep=True)
     steps, read = np.empty((len(models), 2, POINTS, 3)), np.zeros((len(models), POINTS))
     laws = [n for law in LAWS.get(name_of(models[0]), ()) for n in (law.scale, law.shape) if n]
-    made, made_read = dict[tuple[float, ...], int](), dict[tuple[float, ...], int]()
+    first_with_steps, first_with_read = (
+        dict[tuple[float, ...], int](),
+        dict[tuple[float, ...], int](),
+    )
     for i, model in enumerate(models):  # most variants share their steps or their read noise
-        of = made.setdefault(tuple(getattr(model, n) for n in laws), i)
+        of = first_with_steps.setdefault(tuple(getattr(model, n) for n in laws), i)
         for side, polarity in enumerate((-1, 1)):
             steps[i, side] = _with_slopes(model, g, polarity) if of == i else steps[of, side]
         if not no_reads:
-            of = made_read.setdefault(tuple(getattr(model, n) for n in READ), i)
+            of = first_with_read.setdefault(tuple(getattr(model, n) for n in READ), i)
             read[i] = read_variance(model, g) if of == i else read[of]
-    return Tables(low, float(spacing), steps, read, np.array([m.c2c_sigma**2 for m in models]))
+    return TabulatedLaws(
+        low, float(spacing), steps, read, np.array([m.c2c_sigma**2 for m in models])
+    )
 
 
 def _with_slopes(model: Pulsed, g: Floats, polarity: int) -> Floats:
@@ -79,7 +85,7 @@ def _with_slopes(model: Pulsed, g: Floats, polarity: int) -> Floats:
 
 
 class Filtered(NamedTuple):
-    """What a filter says of every pulse, each of shape (variants, rows).
+    """Innovation of every pulse, each array of shape (variants, rows).
 
     Attributes:
         off: Reading after the pulse less what was expected, siemens.
@@ -95,31 +101,31 @@ class Filtered(NamedTuple):
 
 
 def run(
-    chain: Chain, laws: Tables, log_gain: Floats, bounds: Floats, free: Bools | None
+    train: PulseTrain, laws: TabulatedLaws, log_gain: Floats, bounds: Floats, free: Bools | None
 ) -> Filtered:
-    """Filter all trains; one begins anew wherever the reading before a pulse is not shared.
+    """Filter all trains; the filter restarts wherever the reading before a pulse is not shared.
 
     Args:
-        chain: Of the pulses.
+        train: Of the pulses.
         laws: Variants of the model.
         log_gain: Of RESET and SET of each device, shape (variants, 2, devices).
         bounds: Lowest and highest conductance of each device, shape (2, devices).
-        free: Which pulses the bounds cannot have cut; None: the filter tells. A choice that changed
-            with the parameters would tear the likelihood.
+        free: Which pulses the bounds cannot have cut; None: the filter decides. A choice that
+            changed with the parameters would make the likelihood discontinuous.
     """
-    shape = (len(laws.c2), len(chain.device))
-    found = Filtered(np.empty(shape), np.empty(shape), np.empty(shape), np.empty(shape, bool))
-    side = (chain.polarity > 0).astype(np.int64)
+    shape = (len(laws.c2), len(train.device))
+    filtered = Filtered(np.empty(shape), np.empty(shape), np.empty(shape), np.empty(shape, bool))
+    side = (train.polarity > 0).astype(np.int64)
     gain = np.exp(log_gain) * np.array([-1.0, 1.0])[:, None]
-    columns = (chain.device, side, chain.linked, chain.before, chain.after)
+    columns = (train.device, side, train.linked, train.before, train.after)
     given = np.empty(0, bool) if free is None else free
-    filter_rows(columns, laws, gain, np.ascontiguousarray(bounds), given, found)
-    return found
+    filter_rows(columns, laws, gain, np.ascontiguousarray(bounds), given, filtered)
+    return filtered
 
 
 @jit
 def point_of(g, low, spacing, points):  # type: ignore[no-untyped-def]
-    """Point of the tables below a conductance, and the share of the way to the next."""
+    """Point of the tables below a conductance, and the fraction of the way to the next."""
     x = min(max((g - low) / spacing, 0.0), points - 1.001)
     i = int(x)
     return i, x - i
@@ -132,8 +138,8 @@ def dead_reckoned(w, q, wall, a, k, v, laws, bounds):  # type: ignore[no-untyped
     Returns:
         Its conductance w, the variance q of it, and the bound it comes from: -1 lower, 1 upper.
     """
-    i, part = point_of(w, laws.low, laws.spacing, laws.read.shape[1])
-    s = laws.step[v, k, i, 0] + part * (laws.step[v, k, i + 1, 0] - laws.step[v, k, i, 0])
+    i, fraction = point_of(w, laws.low, laws.spacing, laws.read.shape[1])
+    s = laws.step[v, k, i, 0] + fraction * (laws.step[v, k, i + 1, 0] - laws.step[v, k, i, 0])
     w, q = w + a * s, q + a * a * laws.c2[v] * s * s
     if w <= bounds[0]:
         w, q, wall = bounds[0], 0.0, -1.0
@@ -143,8 +149,8 @@ def dead_reckoned(w, q, wall, a, k, v, laws, bounds):  # type: ignore[no-untyped
 
 
 @jit
-def filter_rows(columns, laws, gain, bounds, given, found):  # type: ignore[no-untyped-def]
-    """The recursion of the docstring of this file, row by row, for every variant; fills `found`."""
+def filter_rows(columns, laws, gain, bounds, given, filtered):  # type: ignore[no-untyped-def]
+    """The recursion of the docstring of this file, row by row, per variant; fills `filtered`."""
     device, side, linked, first, after = columns
     points = laws.read.shape[1]
     for v in range(gain.shape[0]):
@@ -153,23 +159,23 @@ def filter_rows(columns, laws, gain, bounds, given, found):  # type: ignore[no-u
         for n in range(len(device)):
             if not linked[n]:
                 m, wall = first[n], 0.0
-                i, part = point_of(m, laws.low, laws.spacing, points)
-                p = laws.read[v, i] + part * (laws.read[v, i + 1] - laws.read[v, i])
-            found.before[v, n] = m if not linked[n] else found.before[v, n]
+                i, fraction = point_of(m, laws.low, laws.spacing, points)
+                p = laws.read[v, i] + fraction * (laws.read[v, i + 1] - laws.read[v, i])
+            filtered.before[v, n] = m if not linked[n] else filtered.before[v, n]
             d, k = device[n], side[n]
             a = gain[v, k, d]
-            i, part = point_of(m, laws.low, laws.spacing, points)
+            i, fraction = point_of(m, laws.low, laws.spacing, points)
             here, there = laws.step[v, k, i], laws.step[v, k, i + 1]
-            s = here[0] + part * (there[0] - here[0])
-            slope = here[1] + part * (there[1] - here[1])
-            bend = here[2] + part * (there[2] - here[2])
+            s = here[0] + fraction * (there[0] - here[0])
+            slope = here[1] + fraction * (there[1] - here[1])
+            bend = here[2] + fraction * (there[2] - here[2])
             spread = a * a * (laws.c2[v] * (s * s + slope * slope * p) + LEAST * s * s)
             m += a * (s + 0.5 * bend * p)
             p = (1.0 + a * slope) ** 2 * p + spread + TINY
             m_free = m
             m = min(max(m, bounds[0, d]), bounds[1, d])
-            i, part = point_of(m, laws.low, laws.spacing, points)
-            read = laws.read[v, i] + part * (laws.read[v, i + 1] - laws.read[v, i])
+            i, fraction = point_of(m, laws.low, laws.spacing, points)
+            read = laws.read[v, i] + fraction * (laws.read[v, i + 1] - laws.read[v, i])
             reach = MARGIN * np.sqrt(p + read)
             under, over = m_free - bounds[0, d], bounds[1, d] - m_free
             inside = under > reach and over > reach
@@ -188,13 +194,13 @@ def filter_rows(columns, laws, gain, bounds, given, found):  # type: ignore[no-u
             if len(given):
                 inside = given[n]
             error, total = after[n] - m, p + read
-            found.off[v, n], found.variance[v, n], found.free[v, n] = error, total, inside
+            filtered.off[v, n], filtered.variance[v, n], filtered.free[v, n] = error, total, inside
             if n + 1 < len(device):
-                found.before[v, n + 1] = m
+                filtered.before[v, n + 1] = m
             if inside:
                 m += p / total * error
                 p *= read / total
-            else:  # the bound is hardly known: begin anew with the reading
+            else:  # the bound is hardly known: restart from the reading
                 m = after[n]
-                i, part = point_of(m, laws.low, laws.spacing, points)
-                p = laws.read[v, i] + part * (laws.read[v, i + 1] - laws.read[v, i])
+                i, fraction = point_of(m, laws.low, laws.spacing, points)
+                p = laws.read[v, i] + fraction * (laws.read[v, i + 1] - laws.read[v, i])

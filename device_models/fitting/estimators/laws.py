@@ -26,14 +26,14 @@ class Law(NamedTuple):
         shape: Field that bends it; "" if the model has none.
         low: Smallest value of the shape that is tried.
         high: Largest.
-        words: What a reader must know of the shape.
+        remark: What the user must know of the shape.
     """
 
     scale: str
     shape: str = ""
     low: float = 0.0
     high: float = 0.0
-    words: str = ""
+    remark: str = ""
 
     def grid(self, points: int = 201) -> Floats:
         """Values of the shape to try, denser near zero; one that is ignored without a shape."""
@@ -52,8 +52,8 @@ LAWS: dict[str, tuple[Law, Law]] = {  # model -> SET, RESET
         Law("set_fraction", "set_slope", -2.0, 500.0),
         Law("reset_fraction", "reset_slope", -2.0, 500.0),
     ),
-    # A constant and an exponential of free sizes. How fast that falls is held: where gamma is small
-    # the two can hardly be told apart, and z_slope only scales gamma.
+    # A constant and an exponential of free sizes. The decay is fixed: where gamma is small
+    # the two can hardly be distinguished, and z_slope only scales gamma.
     "exp_step": (
         Law("set_fraction", "set_a", -20.0, 0.9, "set_gamma, z_slope and z_offset are held"),
         Law("reset_fraction", "reset_a", -1.0, 0.05, "reset_gamma, z_slope and z_offset are held"),
@@ -87,11 +87,11 @@ def as_model(preset: DeviceModel, name: str) -> Pulsed:
     if isinstance(preset, cls):
         return preset
     shared = {f.name: getattr(preset, f.name) for f in dataclasses.fields(Pulsed)}
-    own = {f for f in cls.__dataclass_fields__ if f not in shared}
+    law_fields = {f for f in cls.__dataclass_fields__ if f not in shared}
     shared["sources"] = {k: v for k, v in preset.sources.items() if k in shared}
     for law in LAWS.get(name, ()):
         start = {law.scale: 0.02, law.shape: 0.5 * law.low + 0.5 * min(law.high, 1.0)}
-        shared |= {k: v for k, v in start.items() if k in own}
+        shared |= {k: v for k, v in start.items() if k in law_fields}
     if name == "exp_step":
         shared |= HELD
         shared["sources"] |= dict.fromkeys(HELD, "literature: aihwkit preset ReRamES")

@@ -21,7 +21,7 @@ from ..measurements import Floats
 STEPS = 80
 TOLERANCE = 1e-5  # of the loss, which counts in units of one
 ENDS = 12  # minima in search of one end of an interval
-RIDGE = 1e-7  # share of the curvature of each parameter that is added
+RIDGE = 1e-7  # fraction of the curvature of each parameter that is added
 
 
 class Value(NamedTuple):
@@ -38,7 +38,7 @@ Loss = Callable[[Floats], Value]
 class Box(NamedTuple):
     """Lowest and highest parameters, each of shape (p,); equal ones are fixed.
 
-    A loss may not change when two parameters change places: `pair` are such, the lesser first.
+    A loss may be symmetric in two parameters: `pair` are such, the lesser first.
     """
 
     low: Floats
@@ -46,7 +46,7 @@ class Box(NamedTuple):
     pair: tuple[int, int] = (-1, -1)
 
     def fixed(self, k: int, value: float) -> "Box":
-        """The same box with one parameter fixed, its partner on its own side of it."""
+        """The same box with one parameter fixed, and its partner limited by it."""
         low, high = self.low.copy(), self.high.copy()
         lesser, greater = self.pair
         if k == lesser:
@@ -91,10 +91,10 @@ def minimise(
         trial = at.copy()
         trial[free] += step
         trial = np.clip(trial, box.low, box.high)
-        found = loss(trial)
-        if found.loss < value.loss:
-            gained = value.loss - found.loss
-            at, value, damping = trial, found, max(damping / 5.0, 1e-9)
+        trial_value = loss(trial)
+        if trial_value.loss < value.loss:
+            gained = value.loss - trial_value.loss
+            at, value, damping = trial, trial_value, max(damping / 5.0, 1e-9)
             if gained < tolerance:
                 break
         elif damping > 1e4 or -float(g @ step) < tolerance:
@@ -106,24 +106,24 @@ def minimise(
 
 def inflation(curvature: Floats, score_variance: Floats, free: NDArray[np.bool_]) -> Floats:
     """(H^-1 J H^-1)_kk / (H^-1)_kk of the free parameters, 1 for the others; shape (p,)."""
-    found = np.ones(len(curvature))
+    ratios = np.ones(len(curvature))
     inverse = np.linalg.inv(_regular(curvature[np.ix_(free, free)])[0])
-    found[free] = np.diag(sandwich(curvature, score_variance, free))[free] / np.diag(inverse)
-    return np.maximum(found, 1e-6)
+    ratios[free] = np.diag(sandwich(curvature, score_variance, free))[free] / np.diag(inverse)
+    return np.maximum(ratios, 1e-6)
 
 
 def sandwich(curvature: Floats, score_variance: Floats, free: NDArray[np.bool_]) -> Floats:
     """H^-1 J H^-1 of the free parameters, 0 for the others; shape (p, p)."""
-    found = np.zeros_like(curvature)
+    covariance = np.zeros_like(curvature)
     which = np.ix_(free, free)
     h, ridge = _regular(curvature[which])
     inverse = np.linalg.inv(h)
-    found[which] = inverse @ (score_variance[which] + ridge) @ inverse
-    return found
+    covariance[which] = inverse @ (score_variance[which] + ridge) @ inverse
+    return covariance
 
 
 def _regular(h: Floats) -> tuple[Floats, Floats]:
-    """A curvature that has an inverse where the data tell nothing, and what was added."""
+    """A curvature that has an inverse where the data say nothing, and the ridge that was added."""
     ridge = np.diag(RIDGE * np.diag(h) + 1e-12)
     return h + ridge, ridge
 
@@ -142,9 +142,9 @@ def interval(loss: Loss, best: Minimum, box: Box, k: int, gain: float) -> tuple[
     h = best.value.curvature[np.ix_(free, free)]
     inverse = np.linalg.inv(_regular(h)[0])
     column = np.zeros(len(best.at))
-    place = int(np.flatnonzero(free).tolist().index(k))
-    sigma = float(np.sqrt(max(inverse[place, place], 1e-24)))
-    column[free] = inverse[:, place] / sigma**2  # how the others follow parameter k
+    index = int(np.flatnonzero(free).tolist().index(k))
+    sigma = float(np.sqrt(max(inverse[index, index], 1e-24)))
+    column[free] = inverse[:, index] / sigma**2  # how the others follow parameter k
     low, high = (
         _end(loss, best, box, k, gain, sign * sigma * np.sqrt(2.0 * gain), column)
         for sign in (-1.0, 1.0)
@@ -163,12 +163,12 @@ def _end(
     for _ in range(ENDS):
         c = max(c, border) if step < 0.0 else min(c, border)
         start = near + (c - near[k]) * follow
-        found = minimise(loss, start, box.fixed(k, float(c)), steps=25, tolerance=1e-3 * gain)
-        rise = np.sqrt(max(found.value.loss - best.value.loss, 0.0)) - np.sqrt(gain)
+        constrained = minimise(loss, start, box.fixed(k, float(c)), steps=25, tolerance=1e-3 * gain)
+        rise = np.sqrt(max(constrained.value.loss - best.value.loss, 0.0)) - np.sqrt(gain)
         if abs(rise) < 0.02 * np.sqrt(gain):
             return float(c)
         if rise < 0.0:
-            inner, height, near = c, rise, found.at
+            inner, height, near = c, rise, constrained.at
             if c == border:
                 return float(border)
         else:
@@ -176,6 +176,6 @@ def _end(
         if np.isnan(outer):
             c = inner + 2.0 * (inner - best.at[k])
         else:
-            share = np.clip(height / (height - above), 0.1, 0.9)
-            c = inner + share * (outer - inner)
+            fraction = np.clip(height / (height - above), 0.1, 0.9)
+            c = inner + fraction * (outer - inner)
     return float(inner if np.isnan(outer) else 0.5 * (inner + outer))

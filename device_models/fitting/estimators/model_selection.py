@@ -1,4 +1,4 @@
-"""Which registered step model predicts devices that it has not seen."""
+"""Which registered step model predicts held-out devices."""
 
 import dataclasses
 from collections.abc import Callable
@@ -14,7 +14,7 @@ from ..measurements import Floats, Ints, Pulses
 from ..result import Candidate
 from . import bootstrap, steps, tables
 from .laws import as_model, fittable, read_variance, step
-from .pulse_train import Chain
+from .pulse_train import PulseTrain
 
 FOLDS = 3
 ROUNDS = 2  # of a fit that only ranks
@@ -31,14 +31,14 @@ def candidates(
 
     The density of a held-out device is that of its steps, Normal(a s, (a s c)^2 + two reads), of
     `tabulated` that of `_of_tables`, averaged over its unknown gains a; steps that share a reading
-    are taken as independent, alike for all models. Pulses near the ends of a device's range are left out. Of one device alone,
-    pieces of its history are held out.
+    are taken as independent, alike for all models. Pulses near the ends of a device's range are
+    left out. Of one device alone, pieces of its history are held out.
 
     Returns:
         Nothing, if there are fewer than `FOLDS` devices or pieces.
     """
-    some = _sample(pulses, generator)
-    unit, device_of_unit = bootstrap.units(some.device, some.ramp)
+    sample = _sample(pulses, generator)
+    unit, device_of_unit = bootstrap.units(sample.device, sample.ramp)
     count = len(device_of_unit)
     if count < FOLDS:
         return ()
@@ -47,17 +47,17 @@ def candidates(
     for name in fittable():
         total, size = np.zeros(count), np.zeros(count)
         for k in range(FOLDS):
-            training = some.take(fold[unit] != k)
+            training = sample.take(fold[unit] != k)
             start = as_model(model, name)
-            how: dict[str, Any] = {"generator": generator, "resamples": 0, "rounds": ROUNDS}
+            settings: dict[str, Any] = {"generator": generator, "resamples": 0, "rounds": ROUNDS}
             if isinstance(start, Tabulated):
-                part = tables.estimate(training, start, **how)
+                parameters = tables.estimate(training, start, **settings)
             else:
-                part = steps.estimate(training, start, **how)
-            found: dict[str, Any] = _within(start, part.values) | part.tables
-            fitted = dataclasses.replace(start, **found)
-            held = fold[unit] == k
-            _add_score(some.take(held), unit[held], fitted, total, size)
+                parameters = steps.estimate(training, start, **settings)
+            changes: dict[str, Any] = _within(start, parameters.values) | parameters.tables
+            fitted = dataclasses.replace(start, **changes)
+            held_out = fold[unit] == k
+            _add_score(sample.take(held_out), unit[held_out], fitted, total, size)
         scores[name] = (total, size)
     return _ranked(scores)
 
@@ -81,18 +81,18 @@ def _within(model: Pulsed, values: dict[str, float]) -> dict[str, Any]:
 
 def _add_score(pulses: Pulses, unit: Ints, model: Pulsed, total: Floats, size: Floats) -> None:
     """Add the log density of every unit to `total`, and its number of pulses to `size`."""
-    chain = Chain.of(dataclasses.replace(pulses, device=unit))
+    train = PulseTrain.of(dataclasses.replace(pulses, device=unit))
     names = np.unique(unit)
-    low, high = (x[chain.device] for x in chain.extremes())
+    low, high = (x[train.device] for x in train.extremes())
     edge = 0.05 * (high - low)
-    inside = (chain.before > low + edge) & (chain.before < high - edge)
+    inside = (train.before > low + edge) & (train.before < high - edge)
     nodes, weights = np.polynomial.hermite_e.hermegauss(NODES)
     log_weights = np.log(weights / weights.sum())
     for polarity in (1, -1):
-        rows = inside & (chain.polarity == polarity)
+        rows = inside & (train.polarity == polarity)
         if not rows.any():
             continue
-        device, dg, g = chain.device[rows], chain.dg[rows], chain.before[rows]
+        device, dg, g = train.device[rows], train.dg[rows], train.before[rows]
         noise = 2.0 * read_variance(model, g)
         if isinstance(model, Tabulated):
             density_of = _of_tables(model, g, polarity, dg, noise)
@@ -110,7 +110,15 @@ Density = Callable[[float], Floats]  # log densities of some steps at one gain
 
 
 def _of_law(model: Pulsed, g: Floats, polarity: int, dg: Floats, noise: Floats) -> Density:
-    """Normal around the law; `dg` are steps in the direction of the pulse, `noise` their variance."""
+    """Normal around the law.
+
+    Args:
+        model: Its law and `c2c_sigma`.
+        g: Conductances before the pulses, siemens.
+        polarity: +1 SET, -1 RESET.
+        dg: Steps in the direction of the pulse.
+        noise: Variance of `dg` by the readings.
+    """
     s, c = step(model, g, polarity), max(model.c2c_sigma, LEAST)
 
     def density(a: float) -> Floats:
@@ -124,9 +132,9 @@ def _of_law(model: Pulsed, g: Floats, polarity: int, dg: Floats, noise: Floats) 
 def _of_tables(model: Tabulated, g: Floats, polarity: int, dg: Floats, noise: Floats) -> Density:
     """Uniform between two levels of a table, exponential beyond the outermost, with read noise.
 
-    A tail holds the share of the steps beyond its level and begins at the density of the gap beside
-    it, so its scale follows that gap. All of it is convolved with the normal read noise (at least
-    `LEAST` of the median step). Arguments: see `_of_law`.
+    A tail has the probability beyond its level and begins at the density of the adjacent gap, so
+    its scale follows that gap. All of it is convolved with the normal read noise (at least `LEAST`
+    of the median step). Arguments: see `_of_law`.
     """
     table = model.changes().mean(0)[0 if polarity > 0 else 1].numpy() * model.window_siemens
     x = (g - model.g_min_siemens) / model.window_siemens
@@ -134,18 +142,18 @@ def _of_tables(model: Tabulated, g: Floats, polarity: int, dg: Floats, noise: Fl
     levels = np.array(model.levels)
     if polarity < 0:
         columns, levels = columns[:, ::-1], 1.0 - levels[::-1]
-    share = np.diff(levels)
+    masses = np.diff(levels)
     middle = columns[:, np.searchsorted(levels, 0.5)]
 
     def density(a: float) -> Floats:
         sigma = np.sqrt(noise + (LEAST * a * middle) ** 2 + 1e-30)[:, None]
         z = (dg[:, None] - a * columns) / sigma  # of each knot; counted in the noise, as gaps are
         gaps = np.maximum(-np.diff(z), LEAST)
-        inner = (share / gaps * (ndtr(z[:, :-1]) - ndtr(z[:, :-1] - gaps))).sum(1)
+        inner = (masses / gaps * (ndtr(z[:, :-1]) - ndtr(z[:, :-1] - gaps))).sum(1)
         logs = [np.log(inner + 1e-300)]
-        for beyond, rest, k in ((-z[:, 0], levels[0], 0), (z[:, -1], 1.0 - levels[-1], -1)):
-            rate = share[k] / (gaps[:, k] * rest)
-            tail = np.log(rest * rate) + rate * (0.5 * rate - beyond)
+        for beyond, tail_mass, k in ((-z[:, 0], levels[0], 0), (z[:, -1], 1.0 - levels[-1], -1)):
+            rate = masses[k] / (gaps[:, k] * tail_mass)
+            tail = np.log(tail_mass * rate) + rate * (0.5 * rate - beyond)
             logs.append(tail + log_ndtr(beyond - rate))
         return np.asarray(np.logaddexp.reduce(logs) - np.log(sigma[:, 0]))
 
@@ -157,16 +165,16 @@ def _ranked(scores: dict[str, tuple[Floats, Floats]]) -> tuple[Candidate, ...]:
     per_pulse = {name: float(t.sum() / max(n.sum(), 1)) for name, (t, n) in scores.items()}
     order = sorted(per_pulse, key=lambda name: -per_pulse[name])
     best, size = scores[order[0]]
-    found = []
+    ranking = []
     for name in order:
-        behind = scores[name][0] - best
-        error = np.sqrt(len(behind)) * behind.std(ddof=1) / max(size.sum(), 1)
-        found.append(
+        deficit = scores[name][0] - best
+        error = np.sqrt(len(deficit)) * deficit.std(ddof=1) / max(size.sum(), 1)
+        ranking.append(
             Candidate(
                 name=name,
                 log_likelihood=per_pulse[name],
-                difference=float(behind.sum() / max(size.sum(), 1)),
+                difference=float(deficit.sum() / max(size.sum(), 1)),
                 standard_error=float(error),
             )
         )
-    return tuple(found)
+    return tuple(ranking)

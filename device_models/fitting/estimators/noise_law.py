@@ -10,7 +10,7 @@ DECADES = 0.5  # of resistance that a slope needs
 EXPONENTS = np.linspace(0.0, 2.5, 251)
 
 
-class Growth(NamedTuple):
+class NoiseLaw(NamedTuple):
     """y(R) = floor^2 + fraction^2 (R / knee)^(2 exponent), one of each per resample."""
 
     floor: Floats
@@ -28,10 +28,11 @@ def fit(
     exponents: Floats,
     with_floor: bool,
     reweighted: bool = True,
-) -> Growth:
+) -> NoiseLaw:
     """Fit relative variances against resistance, weighted by rows / expected^2.
 
-    A sample variance scatters in proportion to its expectation, so the weights follow the fit; no logarithm is taken, so estimates at or below zero need no special case.
+    A sample variance scatters in proportion to its expectation, so the weights follow the fit; no
+    logarithm is taken, so estimates at or below zero need no special case.
 
     Args:
         weight: Of each resample and unit, shape (resamples, units).
@@ -39,7 +40,7 @@ def fit(
         ohms: Resistance of each unit.
         rows: Degrees of freedom of each variance.
         knee: Resistance at which the growing part is `fraction`.
-        exponents: Values to try; one value keeps it.
+        exponents: Values to try; a single one is fixed.
         with_floor: Whether there is a floor.
         reweighted: False: `rows` are the precisions themselves.
     """
@@ -51,7 +52,7 @@ def fit(
         k = int(best[2][0])
         expected = np.maximum(best[0][0] + best[1][0] * grown[k], 1e-3 * pooled)
     floor2, fraction2, which = _solve(weight, variance, grown, rows / expected**2, with_floor)
-    return Growth(np.sqrt(floor2), np.sqrt(fraction2), exponents[which])
+    return NoiseLaw(np.sqrt(floor2), np.sqrt(fraction2), exponents[which])
 
 
 def _solve(
@@ -78,6 +79,6 @@ def _solve(
 
 
 def spans(ohms: Floats) -> bool:
-    """Whether resistances are far enough apart to tell a slope."""
+    """Whether resistances are far enough apart to fit an exponent."""
     low, high = np.quantile(ohms, (0.02, 0.98))
     return bool(np.log10(high / low) >= DECADES)

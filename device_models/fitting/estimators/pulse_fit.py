@@ -1,4 +1,4 @@
-"""The rounds of a fit of single pulses, and what all its parts are made of."""
+"""The rounds of a fit of single pulses; `pulse_summary` makes its parameters."""
 
 from dataclasses import dataclass, replace
 from functools import partial
@@ -11,35 +11,35 @@ from . import bootstrap, initial_guess, noise_law, pulse_likelihood, variance_co
 from .laws import read_variance
 from .likelihood import minimise
 from .pulse_likelihood import Coordinate, Problem
-from .pulse_train import Bools, Chain
+from .pulse_train import Bools, PulseTrain
 
 ROUNDS = 4
 BURN_IN = 4  # pulses that a filter sees before one that counts
-ALL = 0.02  # share of the pulses of a polarity, below which the bounds are not believed
-MANY = 100_000  # pulses, of which a part is fitted first
+LEAST_FREE = 0.02  # fraction of the pulses of a polarity, below which the bounds are not believed
+MANY = 100_000  # pulses, of which a subset is fitted first
 SOLVE_STEPS = 12  # of a round
 WIDEST = 1.0  # move of a log gain per step, and the largest error of one that counts
 FIRST_SIGMA = 0.5  # of the log gains
-SEEN = 3.0  # standard errors of read noise whose growth can be told
+LEAST_ERRORS = 3.0  # standard errors of read noise whose growth is fitted
 
 
 @dataclass(frozen=True, eq=False)
-class Work:
-    """Outcome of the rounds.
+class PulseFit:
+    """Result of the rounds.
 
     Attributes:
         problem: Of the last round; its model holds the estimates.
         at: The coordinates.
         covariance: Of `at`.
         g: Conductance expected before each pulse, without the reading before it.
-        gains: Log gain of each device, without the pull of the others, and its error: of RESET and
-            SET, (2, 2, devices); nan where the pulses do not tell it.
+        gains: Log gain of each device, without shrinkage towards the others, and its error: of
+            RESET and SET, (2, 2, devices); nan where the pulses do not determine it.
         d2d: Spread of the gains; None of one device.
         moving: Devices that RESET and SET move, (2, devices).
         known_read: Whether the read noise is the model's, for no readings are shared.
         read_measured: Whether the model's read noise was measured, not assumed.
         rows: How many pulses count.
-        lost: Share of the pulses that may have ended at a bound.
+        lost: Fraction of the pulses that may have ended at a bound.
     """
 
     problem: Problem
@@ -55,9 +55,9 @@ class Work:
     lost: float
 
     @property
-    def chain(self) -> Chain:
-        """The pulses that count, and some before them."""
-        return self.problem.chain
+    def train(self) -> PulseTrain:
+        """The pulses that count, and up to `BURN_IN` before each."""
+        return self.problem.train
 
     @property
     def used(self) -> Bools:
@@ -67,8 +67,8 @@ class Work:
     @property
     def gain(self) -> Floats:
         """Gain of the device and polarity of each pulse."""
-        side = (self.chain.polarity > 0).astype(np.int64)
-        return np.asarray(np.exp(self.problem.log_gain[side, self.chain.device]))
+        side = (self.train.polarity > 0).astype(np.int64)
+        return np.asarray(np.exp(self.problem.log_gain[side, self.train.device]))
 
     @property
     def units(self) -> int:
@@ -81,83 +81,86 @@ class Work:
         return int(self.problem.log_gain.shape[1])
 
 
-def reads(work: Work, g: Floats) -> Floats:
+def reads(fit: PulseFit, g: Floats) -> Floats:
     """Variance of a reading, siemens squared; zero if it is only assumed."""
-    return np.zeros(len(g)) if work.problem.no_reads else read_variance(work.problem.model, g)
+    return np.zeros(len(g)) if fit.problem.no_reads else read_variance(fit.problem.model, g)
 
 
-def solve(pulses: Pulses, model: Pulsed, *, read_measured: bool, rounds: int = ROUNDS) -> Work:
-    """Fit all that pulses tell of a model.
+def solve(pulses: Pulses, model: Pulsed, *, read_measured: bool, rounds: int = ROUNDS) -> PulseFit:
+    """Fit every parameter that pulses identify.
 
     Args:
         pulses: At least one row.
-        model: Device with the law to fit; keeps what pulses do not tell.
+        model: Device with the law to fit; the source of what pulses do not identify.
         read_measured: See `steps.estimate`.
         rounds: Choices of pulses, each with its fit.
     """
-    chain = Chain.of(pulses)
-    known_read = not (chain.linked[1:] & chain.linked[:-1]).any()
-    whole = _start(chain, model, known_read=known_read, read_measured=read_measured)
-    if len(chain.device) > MANY and whole.log_gain.shape[1] > 1:
-        some = chain.device % (1 + len(chain.device) // MANY) == 0
-        if 1 < len(np.unique(chain.device[some])) < whole.log_gain.shape[1]:
-            whole, rounds = _like_a_part(whole, pulses.take(_rows_of(pulses, some)), model), 2
+    train = PulseTrain.of(pulses)
+    known_read = not (train.linked[1:] & train.linked[:-1]).any()
+    whole = _start(train, model, known_read=known_read, read_measured=read_measured)
+    if len(train.device) > MANY and whole.log_gain.shape[1] > 1:
+        subset = train.device % (1 + len(train.device) // MANY) == 0
+        if 1 < len(np.unique(train.device[subset])) < whole.log_gain.shape[1]:
+            whole, rounds = (
+                _begun_with_subset(whole, pulses.take(_rows_of(pulses, subset)), model),
+                2,
+            )
     return _rounds(whole, rounds, known_read, read_measured)
 
 
-def _rows_of(pulses: Pulses, some: Bools) -> Ints:
-    """Rows of a table whose places in its chain are given."""
-    return np.argsort(np.unique(pulses.device, return_inverse=True)[1], kind="stable")[some]
+def _rows_of(pulses: Pulses, subset: Bools) -> Ints:
+    """Rows of a table, of a mask over its `PulseTrain`."""
+    return np.argsort(np.unique(pulses.device, return_inverse=True)[1], kind="stable")[subset]
 
 
-def _like_a_part(whole: Problem, part: Pulses, model: Pulsed) -> Problem:
-    """The problem that begins where a part of its devices ended."""
-    found = solve(part, model, read_measured=not whole.no_reads)
-    sigma = found.problem.sigma
-    return replace(whole, model=found.problem.model, sigma=sigma)
+def _begun_with_subset(whole: Problem, subset: Pulses, model: Pulsed) -> Problem:
+    """The problem with the fit of a subset of its devices as starting point."""
+    fit = solve(subset, model, read_measured=not whole.no_reads)
+    sigma = fit.problem.sigma
+    return replace(whole, model=fit.problem.model, sigma=sigma)
 
 
-def _start(chain: Chain, model: Pulsed, *, known_read: bool, read_measured: bool) -> Problem:
+def _start(train: PulseTrain, model: Pulsed, *, known_read: bool, read_measured: bool) -> Problem:
     """Before the first round: equal devices."""
-    unit, device_of_unit = bootstrap.units(chain.device, chain.ramp)
-    begun = initial_guess.model(chain, model, known_read=known_read)
+    unit, device_of_unit = bootstrap.units(train.device, train.ramp)
+    begun = initial_guess.model(train, model, known_read=known_read)
     no_reads = known_read and not read_measured
     return Problem(
-        chain=chain,
+        train=train,
         model=begun,
-        coordinates=initial_guess.coordinates(chain, begun, known_read=known_read),
+        coordinates=initial_guess.coordinates(train, begun, known_read=known_read),
         unit=unit,
         device_of_unit=device_of_unit,
-        used=initial_guess.inner(chain),
+        used=initial_guess.inner(train),
         free=None,
-        bounds=initial_guess.bounds(chain, begun, no_reads=no_reads),
-        log_gain=np.zeros((2, int(chain.device.max()) + 1)),
-        moving=initial_guess.moving(chain),
+        bounds=initial_guess.bounds(train, begun, no_reads=no_reads),
+        log_gain=np.zeros((2, int(train.device.max()) + 1)),
+        moving=initial_guess.moving(train),
         sigma=0.0,
         no_reads=no_reads,
     )
 
 
-def _rounds(whole: Problem, rounds: int, known_read: bool, read_measured: bool) -> Work:
+def _rounds(whole: Problem, rounds: int, known_read: bool, read_measured: bool) -> PulseFit:
     """Choose pulses, fit the law, fit the gains, and again."""
     several = whole.log_gain.shape[1] > 1
     d2d = None
     for _ in range(rounds):
-        whole = _chosen(whole)
+        whole = _with_chosen_pulses(whole)
         problem = _at_the_best(_shortened(whole))
         if several:
-            problem = _settled(replace(problem, sigma=problem.sigma or FIRST_SIGMA))
-            gains, d2d = _spread(problem)
+            problem = _with_best_gains(replace(problem, sigma=problem.sigma or FIRST_SIGMA))
+            gains, d2d = _gain_spread(problem)
             problem = replace(problem, sigma=max(d2d.sigma, 1e-2))
         whole = replace(whole, model=problem.model, log_gain=problem.log_gain, sigma=problem.sigma)
     problem = _with_exponent(problem)
-    found, _ = pulse_likelihood.filtered(problem, problem.at, slopes=False)
+    filtered, _ = pulse_likelihood.filtered(problem, problem.at, slopes=False)
     nothing = np.full((2, 2, 1), np.nan)
-    return Work(
+    return PulseFit(
         problem=problem,
         at=problem.at,
         covariance=pulse_likelihood.covariance(problem, problem.at),
-        g=found.before[0],
+        g=filtered.before[0],
         gains=gains if several else nothing,
         d2d=d2d,
         moving=problem.moving,
@@ -172,42 +175,44 @@ def _at_the_best(problem: Problem) -> Problem:
     """The problem with the model and the gains of the greatest likelihood."""
     loss = partial(pulse_likelihood.loss, problem)
     best = minimise(loss, problem.at, problem.box, steps=SOLVE_STEPS, tolerance=1e-3)
-    return _settled(replace(problem, model=pulse_likelihood.model_at(problem, best.at)))
+    return _with_best_gains(replace(problem, model=pulse_likelihood.model_at(problem, best.at)))
 
 
-def _settled(problem: Problem) -> Problem:
+def _with_best_gains(problem: Problem) -> Problem:
     """The problem with the most probable gains of its model."""
     return replace(problem, log_gain=pulse_likelihood.with_gains(problem, problem.at).log_gain)
 
 
 def _with_exponent(problem: Problem) -> Problem:
-    """The problem with the exponent of the read noise fitted too, where noise that grows is seen."""
+    """The problem with the exponent of the read noise fitted too, where the noise grows."""
     fields = [c.field for c in problem.coordinates]
     if "read_fraction" not in fields or not noise_law.spans(
-        1.0 / problem.chain.before[problem.used]
+        1.0 / problem.train.before[problem.used]
     ):
         return problem
     k, at = fields.index("read_fraction"), problem.at
     error = np.sqrt(pulse_likelihood.covariance(problem, at)[k, k])
-    if at[k] < SEEN * error:
+    if at[k] < LEAST_ERRORS * error:
         return problem
     more = Coordinate("read_exponent", "plain", 0.0, float(noise_law.EXPONENTS[-1]))
     return _at_the_best(replace(problem, coordinates=(*problem.coordinates, more)))
 
 
-def _chosen(whole: Problem) -> Problem:
+def _with_chosen_pulses(whole: Problem) -> Problem:
     """The problem with the pulses that the bounds cannot have cut, of devices that move."""
-    chain = whole.chain
-    ends = initial_guess.bounds(chain, whole.model, no_reads=whole.no_reads)
+    train = whole.train
+    ends = initial_guess.bounds(train, whole.model, no_reads=whole.no_reads)
     whole = replace(whole, bounds=ends, free=None)
-    found, _ = pulse_likelihood.filtered(whole, whole.at, slopes=False)
-    free = found.free[0]
-    crowded = any(free[mine].mean() < ALL for p in (1, -1) if (mine := chain.polarity == p).any())
+    filtered, _ = pulse_likelihood.filtered(whole, whole.at, slopes=False)
+    free = filtered.free[0]
+    crowded = any(
+        free[pulsed].mean() < LEAST_FREE for p in (1, -1) if (pulsed := train.polarity == p).any()
+    )
     if crowded:
         free = np.ones(len(free), bool)
         whole = replace(whole, bounds=ends + np.array([[-np.inf], [np.inf]]))
-    side = (chain.polarity > 0).astype(np.int64)
-    moves = whole.moving[side, chain.device] if whole.moving.any() else True
+    side = (train.polarity > 0).astype(np.int64)
+    moves = whole.moving[side, train.device] if whole.moving.any() else True
     return replace(whole, used=free & moves, free=free)
 
 
@@ -215,37 +220,37 @@ def _shortened(whole: Problem) -> Problem:
     """The problem without long stretches of pulses that do not count."""
     keep = whole.used.copy()
     for k in range(1, BURN_IN + 1):
-        keep[:-k] |= whole.used[k:] & (whole.chain.device[k:] == whole.chain.device[:-k])
-    chain = whole.chain
-    linked = chain.linked & np.r_[False, keep[:-1]]
-    short = Chain(
-        device=chain.device[keep],
-        ramp=chain.ramp[keep],
-        polarity=chain.polarity[keep],
-        before=chain.before[keep],
-        after=chain.after[keep],
+        keep[:-k] |= whole.used[k:] & (whole.train.device[k:] == whole.train.device[:-k])
+    train = whole.train
+    linked = train.linked & np.r_[False, keep[:-1]]
+    short = PulseTrain(
+        device=train.device[keep],
+        ramp=train.ramp[keep],
+        polarity=train.polarity[keep],
+        before=train.before[keep],
+        after=train.after[keep],
         linked=linked[keep],
     )
     return replace(
         whole,
-        chain=short,
+        train=short,
         unit=whole.unit[keep],
         used=whole.used[keep],
         free=None if whole.free is None else whole.free[keep],
     )
 
 
-def _spread(problem: Problem) -> tuple[Floats, variance_components.Spread]:
-    """Log gains without the pull of the others, their errors, and the spread behind them."""
-    found = pulse_likelihood.sums(replace(problem, coordinates=()), np.empty(0))
-    free = pulse_likelihood.pull(replace(problem, sigma=0.0), found).T
-    own = np.array([found.gain[0, 0], found.gain[1, 1]])
-    told = problem.moving & (own > 1.0 / WIDEST**2)
-    errors = np.where(told, 1.0 / np.sqrt(np.where(told, own, 1.0)), np.nan)
-    logs = np.where(told, problem.log_gain + free * errors**2, np.nan)
-    group = np.broadcast_to(np.arange(2)[:, None], told.shape)[told]
+def _gain_spread(problem: Problem) -> tuple[Floats, variance_components.Spread]:
+    """Log gains without shrinkage towards the others, their errors, and their true spread."""
+    totals = pulse_likelihood.sums(replace(problem, coordinates=()), np.empty(0))
+    free = pulse_likelihood.pull(replace(problem, sigma=0.0), totals).T
+    information = np.array([totals.gain[0, 0], totals.gain[1, 1]])
+    known = problem.moving & (information > 1.0 / WIDEST**2)
+    errors = np.where(known, 1.0 / np.sqrt(np.where(known, information, 1.0)), np.nan)
+    logs = np.where(known, problem.log_gain + free * errors**2, np.nan)
+    group = np.broadcast_to(np.arange(2)[:, None], known.shape)[known]
     gains = np.array([logs, errors])
-    if told.sum() <= len(np.unique(group)):
+    if known.sum() <= len(np.unique(group)):
         return gains, variance_components.Spread(problem.sigma, 0.0, np.inf, np.zeros(2))
     group = np.unique(group, return_inverse=True)[1]
-    return gains, variance_components.between(logs[told], errors[told], group)
+    return gains, variance_components.between(logs[known], errors[known], group)

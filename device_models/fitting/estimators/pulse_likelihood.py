@@ -1,9 +1,9 @@
 """Likelihood of trains of pulses: common law and noise, one gain per device and polarity.
 
-Every reading is Normal(m', S) given those before it (`filtering`). A reading counts only where the
-ones before it say that the bounds of the device could not have cut the pulse: a choice by the past
-biases no likelihood that knows the past. The log gains u of a device are Normal(0, sigma^2) and
-integrated out, its log likelihood taken as a parabola about the most probable u (Laplace):
+Every reading is Normal(m', S) given those before it (`kalman`). A reading counts only where, by
+those before it, the bounds of the device could not have cut the pulse: a choice by the past biases
+no likelihood that is conditional on the past. The log gains u of a device are Normal(0, sigma^2)
+and integrated out, its log likelihood taken as a parabola about the most probable u (Laplace):
 
     log M = L(u) - u^2 / (2 sigma^2) - log det(1 + sigma^2 I) / 2,   I the information on u.
 
@@ -21,7 +21,7 @@ from ...pulsed import Pulsed
 from ..measurements import Floats, Ints
 from . import kalman
 from .likelihood import Box, Value
-from .pulse_train import Bools, Chain
+from .pulse_train import Bools, PulseTrain
 
 GAIN_STEP = 1e-4
 NEWTON_STEPS = 2  # per trial of the other parameters
@@ -59,10 +59,10 @@ class Coordinate(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Problem:
-    """What a likelihood is taken of.
+    """Data, model and starting point of a likelihood.
 
     Attributes:
-        chain: The pulses.
+        train: The pulses.
         model: Keeps what is not searched.
         coordinates: What is searched.
         unit: Unit of each row whose scores scatter independently.
@@ -76,7 +76,7 @@ class Problem:
         no_reads: Whether readings have no error of their own.
     """
 
-    chain: Chain
+    train: PulseTrain
     model: Pulsed
     coordinates: tuple[Coordinate, ...]
     unit: Ints
@@ -147,25 +147,25 @@ def filtered(problem: Problem, at: Floats, *, slopes: bool) -> tuple[kalman.Filt
     if slopes:
         gains[-2, 0] += GAIN_STEP
         gains[-1, 1] += GAIN_STEP
-    chain = problem.chain
-    low = min(chain.before.min(), chain.after.min())
-    high = max(chain.before.max(), chain.after.max())
+    train = problem.train
+    low = min(train.before.min(), train.after.min())
+    high = max(train.before.max(), train.after.max())
     models = [model_at(problem, x) for x in moved]
-    laws = kalman.tables(models, low, high, no_reads=problem.no_reads)
-    return kalman.run(chain, laws, gains, problem.bounds, problem.free), small
+    laws = kalman.tabulated(models, low, high, no_reads=problem.no_reads)
+    return kalman.run(train, laws, gains, problem.bounds, problem.free), small
 
 
 def sums(problem: Problem, at: Floats) -> Sums:
     """Likelihood, scores and information; see `Sums`."""
-    found, small = filtered(problem, at, slopes=True)
+    variants, small = filtered(problem, at, slopes=True)
     rows = problem.used
-    v, s = found.off[:, rows], found.variance[:, rows]
+    v, s = variants.off[:, rows], variants.variance[:, rows]
     off, variance = v[0], s[0]
     root = np.sqrt(variance)
     dv = (v[1:] - off) / small[:, None] / root  # in units of the standard deviation
     ds = (s[1:] - variance) / small[:, None] / variance
     z = off / root
-    device, unit = problem.chain.device[rows], problem.unit[rows]
+    device, unit = problem.train.device[rows], problem.unit[rows]
     devices, units = problem.log_gain.shape[1], len(problem.device_of_unit)
 
     def by(index: Ints, count: int, values: Floats) -> Floats:
@@ -190,21 +190,21 @@ def sums(problem: Problem, at: Floats) -> Sums:
     )
 
 
-def shrinkage(problem: Problem, found: Sums) -> Floats:
+def shrinkage(problem: Problem, totals: Sums) -> Floats:
     """V of every device, (devices, 2, 2)."""
     if problem.sigma == 0.0:
-        return np.zeros((found.gain.shape[2], 2, 2))
+        return np.zeros((totals.gain.shape[2], 2, 2))
     prior = np.eye(2) / problem.sigma**2
-    return np.asarray(np.linalg.inv(np.moveaxis(found.gain, 2, 0) + prior), np.float64)
+    return np.asarray(np.linalg.inv(np.moveaxis(totals.gain, 2, 0) + prior), np.float64)
 
 
-def pull(problem: Problem, found: Sums) -> Floats:
+def pull(problem: Problem, totals: Sums) -> Floats:
     """b of every device, (devices, 2)."""
     device = problem.device_of_unit
     count = problem.log_gain.shape[1]
-    own = np.array([np.bincount(device, x, minlength=count) for x in found.gain_score.T])
+    scores = np.array([np.bincount(device, x, minlength=count) for x in totals.gain_score.T])
     prior = problem.log_gain / problem.sigma**2 if problem.sigma else 0.0
-    return np.asarray((own - prior).T)
+    return np.asarray((scores - prior).T)
 
 
 def with_gains(problem: Problem, at: Floats) -> Problem:
@@ -213,8 +213,8 @@ def with_gains(problem: Problem, at: Floats) -> Problem:
         return problem
     problem = replace(problem, model=model_at(problem, at), coordinates=())
     for _ in range(NEWTON_STEPS):
-        found = sums(problem, np.empty(0))
-        v, b = shrinkage(problem, found), pull(problem, found)
+        totals = sums(problem, np.empty(0))
+        v, b = shrinkage(problem, totals), pull(problem, totals)
         move = np.clip(np.einsum("dij,dj->id", v, b), -LONGEST_STEP, LONGEST_STEP)
         problem = replace(problem, log_gain=np.where(problem.moving, problem.log_gain + move, 0.0))
     return problem
@@ -223,15 +223,15 @@ def with_gains(problem: Problem, at: Floats) -> Problem:
 def loss(problem: Problem, at: Floats) -> Value:
     """Minus the log-likelihood with the gains integrated out."""
     problem = replace(problem, log_gain=with_gains(problem, at).log_gain)
-    found = sums(problem, at)
-    v, b = shrinkage(problem, found), pull(problem, found)
-    inner = problem.sigma**2 * np.moveaxis(found.gain, 2, 0) + np.eye(2)
-    total = found.log.sum() - 0.5 * np.linalg.slogdet(inner)[1].sum()
+    totals = sums(problem, at)
+    v, b = shrinkage(problem, totals), pull(problem, totals)
+    inner = problem.sigma**2 * np.moveaxis(totals.gain, 2, 0) + np.eye(2)
+    total = totals.log.sum() - 0.5 * np.linalg.slogdet(inner)[1].sum()
     if problem.sigma:
         total -= 0.5 * (problem.log_gain**2).sum() / problem.sigma**2
-    gradient = found.score.sum(0) - np.einsum("jkd,dkl,dl->j", found.cross, v, b)
-    gradient -= 0.5 * np.einsum("jkld,dlk->j", _thinned(problem, at, found.gain), v)
-    return Value(-float(total), -gradient, _information(found, v))
+    gradient = totals.score.sum(0) - np.einsum("jkd,dkl,dl->j", totals.cross, v, b)
+    gradient -= 0.5 * np.einsum("jkld,dlk->j", _thinned(problem, at, totals.gain), v)
+    return Value(-float(total), -gradient, _information(totals, v))
 
 
 def _thinned(problem: Problem, at: Floats, gain: Floats) -> Floats:
@@ -239,22 +239,22 @@ def _thinned(problem: Problem, at: Floats, gain: Floats) -> Floats:
 
     More noise leaves less of it: without this term gains fitted to the noise would lower the noise.
     """
-    found = np.zeros((len(at), *gain.shape))
+    slopes = np.zeros((len(at), *gain.shape))
     if problem.sigma == 0.0:
-        return found
+        return slopes
     for j, c in enumerate(problem.coordinates):
         if c.kind == "square":
             moved = at.copy()
             moved[j] += 10.0 * c.small(at[j])
             changed = replace(problem, model=model_at(problem, moved), coordinates=())
-            found[j] = (sums(changed, np.empty(0)).gain - gain) / (moved[j] - at[j])
-    return found
+            slopes[j] = (sums(changed, np.empty(0)).gain - gain) / (moved[j] - at[j])
+    return slopes
 
 
-def _information(found: Sums, v: Floats) -> Floats:
+def _information(totals: Sums, v: Floats) -> Floats:
     """On the coordinates, with the gains integrated out, (p, p)."""
-    lost = np.einsum("jkd,dkl,ild->ji", found.cross, v, found.cross)
-    return np.asarray(found.information - lost)
+    lost = np.einsum("jkd,dkl,ild->ji", totals.cross, v, totals.cross)
+    return np.asarray(totals.information - lost)
 
 
 def covariance(problem: Problem, at: Floats) -> Floats:
@@ -262,18 +262,18 @@ def covariance(problem: Problem, at: Floats) -> Floats:
 
     The others do not move along with a square that is zero, nor with an exponent of nothing.
     """
-    found = sums(problem, at)
-    v, b = shrinkage(problem, found), pull(problem, found)
+    totals = sums(problem, at)
+    v, b = shrinkage(problem, totals), pull(problem, totals)
     device, units = problem.device_of_unit, len(problem.device_of_unit)
     whole = units == len(b)
-    gain_score = b if whole else found.gain_score  # pieces of a history share its gain
-    gone = np.einsum("jkd,dkl->djl", found.cross, v)[device]
-    scores = found.score - np.einsum("ujl,ul->uj", gone, gain_score)
+    gain_score = b if whole else totals.gain_score  # pieces of a history share its gain
+    gone = np.einsum("jkd,dkl->djl", totals.cross, v)[device]
+    scores = totals.score - np.einsum("ujl,ul->uj", gone, gain_score)
     scores -= scores.mean(0)
     middle = scores.T @ scores * units / max(units - 1, 1)
-    h = _information(found, v)
-    own = np.maximum(np.diag(h), 1e-12)
-    size = np.sqrt(own)
+    h = _information(totals, v)
+    diagonal = np.maximum(np.diag(h), 1e-12)
+    size = np.sqrt(diagonal)
     h = h / np.outer(size, size)
     held = (at <= problem.box.low) | (np.diag(h) < 0.5)
     h[np.ix_(held, ~held)] = 0.0

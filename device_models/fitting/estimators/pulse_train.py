@@ -1,4 +1,4 @@
-"""Pulses as arrays that know which readings they share, and which of them can teach a step law."""
+"""Pulses in order, with the readings that neighbours share."""
 
 from dataclasses import dataclass
 
@@ -12,7 +12,7 @@ QUANTILES_PER_BIN = 19
 
 
 @dataclass(frozen=True, eq=False)
-class Chain:
+class PulseTrain:
     """Pulses in the order in which they were given.
 
     Attributes:
@@ -32,8 +32,8 @@ class Chain:
     linked: Bools
 
     @classmethod
-    def of(cls, pulses: Pulses) -> "Chain":
-        """The chain of a table; pulses of one device are together and in order."""
+    def of(cls, pulses: Pulses) -> "PulseTrain":
+        """The train of a table; pulses of one device are together and in order."""
         device = np.unique(pulses.device, return_inverse=True)[1].astype(np.int64)
         order = np.argsort(device, kind="stable")
         p, device = pulses.take(order), device[order]
@@ -63,7 +63,7 @@ class Chain:
 
 
 def from_quantiles(tables: tuple[StepTable, ...]) -> Pulses:
-    """Steps that have the quantiles of step tables: some per conductance, no two in a row."""
+    """Steps that have the quantiles of step tables: some per conductance, none linked."""
     wanted = (np.arange(QUANTILES_PER_BIN) + 0.5) / QUANTILES_PER_BIN
     parts = []
     for number, table in enumerate(tables):

@@ -1,7 +1,7 @@
 """White and slow read noise from repeated reads: all series at once, by their likelihood.
 
 Law and likelihood are those of `whittle`. The intervals follow the profile of the likelihood,
-widened by the scatter between devices (`likelihood`), and hold a border that the data do not
+widened by the scatter between devices (`likelihood`), and include a border that the data do not
 exclude: no floor, or a time constant beyond the reads.
 """
 
@@ -15,7 +15,7 @@ from ...pulsed import Pulsed
 from ..measurements import Floats, Reads
 from . import bootstrap, copula, likelihood, noise_law, whittle
 from .likelihood import Box, Minimum, Value
-from .parameters import Part
+from .parameters import ParameterSet
 from .spectra import LONG, Spectra, of_reads, pooled
 from .whittle import NAMES
 
@@ -23,15 +23,15 @@ BEYOND = 10.0  # times the longest series: slowest time constant that is tried
 STEEPEST = 5.0  # largest exponent
 NOTHING = 1e-12  # relative spread that stands for none
 ROUNDS = 3  # of weights and fits
-SEEN = 5.0  # log-likelihood that slow noise, or a cap of it, must gain
+LEAST_GAIN = 5.0  # log-likelihood that slow noise, or a cap of it, must gain
 FIRST_STEPS = 12  # from each start; the best one goes on
-LEAST_DRAWS = 20  # joint draws that stay
+LEAST_DRAWS = 20  # joint draws that are accepted at least
 SLOW, SLOW_EXPONENT, SHORTEST, LONGEST, CAP = range(3, 8)
-WHITE = (0, 1, 2)  # places in `NAMES`
+WHITE = (0, 1, 2)  # indices into `NAMES`
 
 
 @dataclass(frozen=True, eq=False)
-class _Fit:
+class _SpectralFit:
     """The minimum of some spectra in a box."""
 
     spectra: Spectra
@@ -51,70 +51,74 @@ class _Fit:
 
     def loss(self) -> likelihood.Loss:
         """Negative log-likelihood of the pooled spectra."""
-        few = pooled(self.spectra)
+        pooled_spectra = pooled(self.spectra)
 
         def of(theta: Floats) -> Value:
-            return whittle.value(few, theta, *self.laws)
+            return whittle.value(pooled_spectra, theta, *self.laws)
 
         return of
 
 
 def estimate(
     reads: Reads, model: Pulsed, *, generator: np.random.Generator, resamples: int
-) -> Part:
+) -> ParameterSet:
     """Fit the laws of white and slow read noise; see `Pulsed` for them.
 
-    `read_knee_ohms` stays: it only says where the fractions hold. `read_cap` stays; `slow_cap` is
-    fitted where the slow noise is seen to stop growing with resistance.
+    `read_knee_ohms`, the resistance at which the fractions hold, and `read_cap` are the model's.
+    `slow_cap` is fitted where the slow noise stops growing with resistance.
 
     Args:
-        reads: Series of repeated reads; those of one read tell nothing.
+        reads: Series of repeated reads; those of one read are not used.
         model: Gives knee, caps, and the exponents if the resistances span too little.
-        generator: Of the joint draws; the intervals are no resamples.
+        generator: Of the joint draws; the intervals need no resamples.
         resamples: Joint draws; 0: no intervals either.
     """
     devices = len(np.unique(reads.device))
-    warnings = bootstrap.few(devices, "repeated reads")
-    part = Part(devices=devices, rows=len(reads), files=(reads.source,), warnings=warnings)
+    warnings = bootstrap.few_devices_warnings(devices, "repeated reads")
+    parameters = ParameterSet(
+        devices=devices, rows=len(reads), files=(reads.source,), warnings=warnings
+    )
     spectra = of_reads(reads)
     if spectra is None:
-        return part
+        return parameters
     spans = noise_law.spans(spectra.ohms) and len(spectra.ohms) > 2
     long = int(spectra.long.sum())
     fit = _best(spectra, model, spans=spans, slow=long > 0)
-    part = _add(part, fit, WHITE, "white part of repeated reads", resamples)
+    parameters = _add(parameters, fit, WHITE, "white part of repeated reads", resamples)
     if not spans:
         words = "the repeated reads span too little resistance: floor and growth of their noise"
-        part = _warn(part, f"{words} are not told apart, and exponents stay as the preset's")
+        parameters = _warn(
+            parameters, f"{words} are not told apart, and exponents stay as the preset's"
+        )
     if not long:
         words = f"no series of {LONG} reads with a clock: slow noise, if any, is in the white part"
-        part = _warn(part, words)
+        parameters = _warn(parameters, words)
     else:
-        part = _add_slow(part, fit, long, resamples)
-    draws = _draws(part, fit, generator.spawn(1)[0], resamples)
-    return replace(part, draws=draws)
+        parameters = _add_slow(parameters, fit, long, resamples)
+    draws = _draws(parameters, fit, generator.spawn(1)[0], resamples)
+    return replace(parameters, draws=draws)
 
 
-def _warn(part: Part, words: str) -> Part:
-    return replace(part, warnings=(*part.warnings, words))
+def _warn(parameters: ParameterSet, words: str) -> ParameterSet:
+    return replace(parameters, warnings=(*parameters.warnings, words))
 
 
 # --- the minimum ---------------------------------------------------------------------------------
 
 
-def _best(spectra: Spectra, model: Pulsed, *, spans: bool, slow: bool) -> _Fit:
-    """The fit whose slow noise has a cap of its own only where that is seen."""
+def _best(spectra: Spectra, model: Pulsed, *, spans: bool, slow: bool) -> _SpectralFit:
+    """The fit with a fitted cap of the slow noise only where that is `LEAST_GAIN` likelier."""
     fit = _searched(spectra, model, _box(spectra, model, spans=spans, slow=slow, cap=False))
     if not (spans and slow):
         return fit
     capped = _searched(spectra, model, _box(spectra, model, spans=spans, slow=slow, cap=True))
     same = replace(fit, spectra=capped.spectra)
     rival = likelihood.minimise(same.loss(), fit.best.at, fit.box)
-    return capped if rival.value.loss - capped.best.value.loss > SEEN else fit
+    return capped if rival.value.loss - capped.best.value.loss > LEAST_GAIN else fit
 
 
 def _box(spectra: Spectra, model: Pulsed, *, spans: bool, slow: bool, cap: bool) -> Box:
-    """Limits of the parameters; those that are not fitted stay as the model has them."""
+    """Limits of the parameters; those that are not fitted have the value of the model."""
     none, times = np.log(NOTHING), [model.slow_shortest_seconds, model.slow_longest_seconds]
     at = np.array([0.0, none, model.read_exponent, none, model.slow_exponent, 0.0, 0.0, 0.0])
     at[SHORTEST : LONGEST + 1] = np.log(times)
@@ -135,15 +139,15 @@ def _box(spectra: Spectra, model: Pulsed, *, spans: bool, slow: bool, cap: bool)
     return Box(low, high, (SHORTEST, LONGEST))
 
 
-def _searched(spectra: Spectra, model: Pulsed, box: Box) -> _Fit:
+def _searched(spectra: Spectra, model: Pulsed, box: Box) -> _SpectralFit:
     """The best minimum from several starts, then with the weights of its own misfit."""
     unknown = likelihood.Minimum(box.low, Value(np.inf, box.low, np.eye(len(box.low))))
-    fit = _Fit(spectra, model, box, unknown)
+    fit = _SpectralFit(spectra, model, box, unknown)
     loss = fit.loss()
-    found = [
+    minima = [
         likelihood.minimise(loss, start, box, steps=FIRST_STEPS) for start in _starts(spectra, fit)
     ]
-    best = min(found, key=lambda minimum: minimum.value.loss)
+    best = min(minima, key=lambda minimum: minimum.value.loss)
     fit = replace(fit, best=likelihood.minimise(loss, best.at, box))
     for _ in range(ROUNDS):
         fit = replace(fit, spectra=whittle.reweighted(fit.spectra, fit.best.at, *fit.laws))
@@ -154,13 +158,13 @@ def _searched(spectra: Spectra, model: Pulsed, box: Box) -> _Fit:
 
 def _ordered(theta: Floats) -> Floats:
     """The same law with the shorter time first, and the longer one longer."""
-    found = theta.copy()
-    found[SHORTEST : LONGEST + 1].sort()
-    found[LONGEST] = max(found[LONGEST], found[SHORTEST] + 0.01)
-    return found
+    ordered = theta.copy()
+    ordered[SHORTEST : LONGEST + 1].sort()
+    ordered[LONGEST] = max(ordered[LONGEST], ordered[SHORTEST] + 0.01)
+    return ordered
 
 
-def _starts(spectra: Spectra, fit: _Fit) -> list[Floats]:
+def _starts(spectra: Spectra, fit: _SpectralFit) -> list[Floats]:
     """Points from which a minimum is sought."""
     decade = float(np.mean(np.log(spectra.ohms / fit.laws[0])))
     long = spectra.long
@@ -186,89 +190,94 @@ def _starts(spectra: Spectra, fit: _Fit) -> list[Floats]:
     ]  # fmt: skip
 
 
-# --- the part ------------------------------------------------------------------------------------
+# --- the parameters ------------------------------------------------------------------------------
 
 
-def _add_slow(part: Part, fit: _Fit, long: int, resamples: int) -> Part:
+def _add_slow(
+    parameters: ParameterSet, fit: _SpectralFit, long: int, resamples: int
+) -> ParameterSet:
     """Fraction, exponent, times and perhaps the cap of the slow part."""
     words = f"part of the reads that depends on the lag, {long} series"
-    if not _seen(fit):
-        part = _add(part, fit, (SLOW,), words, resamples)
-        upper = part.intervals[NAMES[SLOW]][1] if resamples else 0.0
+    if not _has_slow_noise(fit):
+        parameters = _add(parameters, fit, (SLOW,), words, resamples)
+        upper = parameters.intervals[NAMES[SLOW]][1] if resamples else 0.0
         return replace(
-            part,
-            values=part.values | {NAMES[SLOW]: 0.0},
-            intervals=part.intervals | {NAMES[SLOW]: (0.0, upper)},
+            parameters,
+            values=parameters.values | {NAMES[SLOW]: 0.0},
+            intervals=parameters.intervals | {NAMES[SLOW]: (0.0, upper)},
         )
-    part = _add(part, fit, (SLOW, SLOW_EXPONENT, CAP), words, resamples)
+    parameters = _add(parameters, fit, (SLOW, SLOW_EXPONENT, CAP), words, resamples)
     words += "; effective: slower and faster than the reads nothing is seen"
-    part = _add(part, fit, (SHORTEST, LONGEST), words, resamples)
+    parameters = _add(parameters, fit, (SHORTEST, LONGEST), words, resamples)
     if fit.best.at[LONGEST] >= fit.box.high[LONGEST] - 0.01:
         words = "the slowest time constant lies beyond the reads: its value is a lower bound"
-        return _warn(part, words)
-    return part
+        return _warn(parameters, words)
+    return parameters
 
 
-def _seen(fit: _Fit) -> bool:
+def _has_slow_noise(fit: _SpectralFit) -> bool:
     """Whether slow noise is likelier than none."""
     low, high = fit.box.low.copy(), fit.box.high.copy()
     fixed = [SLOW, SLOW_EXPONENT, SHORTEST, LONGEST, CAP]
     low[fixed] = high[fixed] = fit.best.at[fixed]
     low[SLOW] = high[SLOW] = np.log(NOTHING)
     rival = likelihood.minimise(fit.loss(), fit.best.at, Box(low, high))
-    return rival.value.loss - fit.best.value.loss > SEEN
+    return rival.value.loss - fit.best.value.loss > LEAST_GAIN
 
 
-def _add(part: Part, fit: _Fit, places: tuple[int, ...], words: str, resamples: int) -> Part:
-    """The part with some parameters, as far as they are fitted."""
-    fitted = [k for k in places if fit.free[k]]
+def _add(
+    parameters: ParameterSet,
+    fit: _SpectralFit,
+    indices: tuple[int, ...],
+    words: str,
+    resamples: int,
+) -> ParameterSet:
+    """The set with the fitted ones of some parameters, by their indices into `NAMES`."""
+    fitted = [k for k in indices if fit.free[k]]
     values = {NAMES[k]: _number(fit, k, fit.best.at[k]) for k in fitted}
     intervals = {name: (v, v) for name, v in values.items()}
     if resamples:
         wider = likelihood.inflation(*_uncertainty(fit), fit.free)
         intervals = {NAMES[k]: _interval(fit, k, float(wider[k])) for k in fitted}
-    return replace(
-        part,
-        values=part.values | values,
-        intervals=part.intervals | intervals,
-        words=part.words | dict.fromkeys(values, words),
-    )
+    return parameters.extended(values, intervals, words)
 
 
-def _uncertainty(fit: _Fit) -> tuple[Floats, Floats]:
+def _uncertainty(fit: _SpectralFit) -> tuple[Floats, Floats]:
     """Curvature at the minimum and variance of the score, each of shape (p, p)."""
     curvature = whittle.value(fit.spectra, fit.best.at, *fit.laws).curvature
     return curvature, whittle.score_variance(fit.spectra, fit.best.at, *fit.laws, fit.free)
 
 
 def _draws(
-    part: Part, fit: _Fit, generator: np.random.Generator, resamples: int
+    parameters: ParameterSet, fit: _SpectralFit, generator: np.random.Generator, resamples: int
 ) -> dict[str, Floats]:
     """Joint draws: each parameter as its interval, with the correlations of the sandwich.
 
-    Far from the minimum the likelihood is no parabola. A draw that is less likely than its scores say
-    stays with the probability exp(depth - loss / (inflation stretch^2)) only; at least `LEAST_DRAWS`
-    of the likeliest stay. The inflation is the largest of all parameters, so a parabola is never
-    cut. The rule is ours.
+    Far from the minimum the likelihood is no parabola. A draw that is less likely than by its
+    scores is accepted with the probability exp(depth - loss / (inflation stretch^2)); at least
+    `LEAST_DRAWS` of the likeliest are accepted. The inflation is the largest of all parameters, so
+    that nothing is rejected under a parabola. The rule is not from a source.
     """
-    places = [int(k) for k in np.flatnonzero(fit.free) if NAMES[k] in part.values]
-    if not resamples or not places:
+    indices = [int(k) for k in np.flatnonzero(fit.free) if NAMES[k] in parameters.values]
+    if not resamples or not indices:
         return {}
     curvature, variance = _uncertainty(fit)
-    covariance = likelihood.sandwich(curvature, variance, fit.free)[np.ix_(places, places)]
+    covariance = likelihood.sandwich(curvature, variance, fit.free)[np.ix_(indices, indices)]
     z = copula.scores(covariance, resamples, generator)
-    found, theta = {}, np.tile(fit.best.at, (resamples, 1))
-    for column, k in zip(z.T, places, strict=True):
+    drawn, theta = {}, np.tile(fit.best.at, (resamples, 1))
+    for column, k in zip(z.T, indices, strict=True):
         name, allowed = NAMES[k], fit.model.__dataclass_fields__[NAMES[k]].metadata["range"]
-        found[name] = copula.drawn(column, part.values[name], part.intervals[name], allowed)
-        theta[:, k] = _searched_number(k, found[name])
+        drawn[name] = copula.drawn(
+            column, parameters.values[name], parameters.intervals[name], allowed
+        )
+        theta[:, k] = _searched_number(k, drawn[name])
     loss = fit.loss()
     lost = np.array([loss(_ordered(row)).loss for row in theta]) - fit.best.value.loss
     lost /= likelihood.inflation(curvature, variance, fit.free).max() * _stretch(fit) ** 2
     chance = copula.depth(z, covariance) - lost
     stays = np.log(generator.uniform(size=resamples)) < chance
     stays[np.argsort(lost)[:LEAST_DRAWS]] = True
-    return {name: draws[stays] for name, draws in found.items()}
+    return {name: draws[stays] for name, draws in drawn.items()}
 
 
 def _searched_number(k: int, value: Floats) -> Floats:
@@ -278,7 +287,7 @@ def _searched_number(k: int, value: Floats) -> Floats:
     return value if k in (2, SLOW_EXPONENT) else np.log(np.maximum(value, NOTHING))
 
 
-def _interval(fit: _Fit, k: int, wider: float) -> tuple[float, float]:
+def _interval(fit: _SpectralFit, k: int, wider: float) -> tuple[float, float]:
     """95 % interval of parameter k; an end at the border of the search is that of its field."""
     gain = 0.5 * (copula.Z * _stretch(fit)) ** 2 * wider
     low, high = likelihood.interval(fit.loss(), fit.best, fit.box, k, gain)
@@ -289,13 +298,13 @@ def _interval(fit: _Fit, k: int, wider: float) -> tuple[float, float]:
     )
 
 
-def _stretch(fit: _Fit) -> float:
+def _stretch(fit: _SpectralFit) -> float:
     """Student's quantile for the devices, over the normal one."""
     units = int(fit.spectra.unit.max()) + 1
     return float(stats.t.ppf(0.975, units - 1)) / copula.Z if units > 1 else 1.0
 
 
-def _number(fit: _Fit, k: int, theta: float) -> float:
+def _number(fit: _SpectralFit, k: int, theta: float) -> float:
     """A parameter of the model from one of the search."""
     if k == 0:
         return float(np.sqrt(max(theta, 0.0)))

@@ -29,7 +29,7 @@ from ..measurements import Floats, Ints
 COLUMNS = ("first", "change", "seconds", "began_seconds", "heat", "began_heat", "read2")
 
 SCALES = torch.linspace(-3.0, 3.0, 9, dtype=torch.float64)  # of the log-normal, in its sigmas
-SHARES = torch.softmax(-0.5 * SCALES**2, 0)
+WEIGHTS = torch.softmax(-0.5 * SCALES**2, 0)
 START_DEVICES = 400  # that the starting points are tried on
 STEP = 1e-3  # of derivatives, in units of the parameters
 GOLDEN = 0.6180339887  # multiples of it fill 0..1 evenly and have no period
@@ -65,10 +65,10 @@ class Changes:
     motion: float
     unit_siemens: float
 
-    def of(self, devices: int) -> "Changes":
+    def subset(self, devices: int) -> "Changes":
         """The rows of about this many devices, whatever the order they were measured in."""
-        share = devices / max(self.count, 1)
-        return self if share >= 1.0 else self.take(self.device * GOLDEN % 1.0 < share)
+        fraction = devices / max(self.count, 1)
+        return self if fraction >= 1.0 else self.take(self.device * GOLDEN % 1.0 < fraction)
 
     def take(self, rows: NDArray[np.bool_]) -> "Changes":
         """Some of the rows."""
@@ -91,11 +91,11 @@ class Parameter:
 
 
 @dataclass(frozen=True, eq=False)
-class Found:
+class RelaxationFit:
     """Maximum of the likelihood.
 
     Attributes:
-        values: Parameter -> value, also those held.
+        values: Parameter -> value, the fixed ones too.
         free: Names of the fitted ones.
         covariance: Of the fitted ones, shape (free, free).
     """
@@ -105,7 +105,7 @@ class Found:
     covariance: Floats
 
     def error(self, name: str) -> float:
-        """Standard error of one parameter; infinite if it was held."""
+        """Standard error of one parameter; infinite if it was fixed."""
         if name not in self.free:
             return np.inf
         i = self.free.index(name)
@@ -127,9 +127,9 @@ class Likelihood:
             torch.from_numpy(getattr(changes, name)) for name in COLUMNS
         )
         self.motion = changes.motion
-        self.scales, self.shares = SCALES, SHARES
+        self.scales, self.weights = SCALES, WEIGHTS
         if not tails:
-            self.scales, self.shares = torch.zeros_like(SCALES[:1]), torch.ones_like(SHARES[:1])
+            self.scales, self.weights = torch.zeros_like(SCALES[:1]), torch.ones_like(WEIGHTS[:1])
 
     def __call__(self, p: dict[str, Tensor]) -> Tensor:
         """Log-likelihood, shape (rows,)."""
@@ -151,7 +151,7 @@ class Likelihood:
         reach = hump(g, p) * late[:, None]
         variance = size2 * reach**2 + noise2
         each = -0.5 * torch.log(variance) - 0.5 * (c - drift * reach) ** 2 / variance
-        return torch.logsumexp(each + torch.log(self.shares), 1)
+        return torch.logsumexp(each + torch.log(self.weights), 1)
 
     def decades(self, p: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
         """Decades of time from the first reading to the later one, and before the first."""
@@ -167,7 +167,7 @@ def hump(g: Tensor, p: dict[str, Tensor]) -> Tensor:
     return torch.exp(torch.exp(p["sharpness"]) * (torch.log(x) + 1.0 - x))
 
 
-def maximise(changes: Changes, free: dict[str, Parameter], held: dict[str, float]) -> Found:
+def maximise(changes: Changes, free: dict[str, Parameter], held: dict[str, float]) -> RelaxationFit:
     """Maximum of the likelihood over the free parameters.
 
     The best combinations of starting points are followed on few devices, then on all. The
@@ -177,18 +177,18 @@ def maximise(changes: Changes, free: dict[str, Parameter], held: dict[str, float
     Args:
         changes: What was measured.
         free: Parameters to fit.
-        held: The others, at fixed values.
+        held: The others and their fixed values.
     """
     names = tuple(free)
     bounds = [(free[n].low, free[n].high) for n in names]
-    few, whole = (_Target(c, names, held) for c in (changes.of(START_DEVICES), changes))
-    starts = sorted(_starts([free[n].start for n in names]), key=lambda x: few.loss(x)[0])
-    tried = [_descend(few, x, bounds) for x in starts[:2]]
-    best = _descend(whole, min(tried, key=lambda x: few.loss(x)[0]), bounds)
+    subset, whole = (_Target(c, names, held) for c in (changes.subset(START_DEVICES), changes))
+    starts = sorted(_starts([free[n].start for n in names]), key=lambda x: subset.loss(x)[0])
+    tried = [_descend(subset, x, bounds) for x in starts[:2]]
+    best = _descend(whole, min(tried, key=lambda x: subset.loss(x)[0]), bounds)
     inverse, scores = _curvature(whole, best)
     values = held | dict(zip(names, best.tolist(), strict=True))
     middle = np.cov(scores, rowvar=False).reshape(len(names), len(names))
-    return Found(values, names, inverse @ middle @ inverse / changes.count)
+    return RelaxationFit(values, names, inverse @ middle @ inverse / changes.count)
 
 
 def _starts(values: Sequence[tuple[float, ...]]) -> list[Floats]:
@@ -225,11 +225,11 @@ class _Target:
 
 def _descend(target: _Target, start: Floats, bounds: Bounds) -> Floats:
     """The minimum near a starting point."""
-    found = minimize(
+    minimum = minimize(
         target.loss, start, jac=True, method="L-BFGS-B", bounds=bounds,
         options={"maxiter": 150, "ftol": 1e-9, "gtol": 1e-6},
     )  # fmt: skip
-    return np.asarray(found.x, np.float64)
+    return np.asarray(minimum.x, np.float64)
 
 
 def _curvature(target: _Target, x: Floats) -> tuple[Floats, Floats]:

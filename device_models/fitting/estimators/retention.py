@@ -1,9 +1,10 @@
-"""Relaxation from readings some times after programming; the likelihood is in `relaxing`.
+"""Relaxation from readings some times after programming; the likelihood is in
+`relaxation_likelihood`.
 
-What the readings cannot tell keeps the preset's value: the hump in g needs a range of conductance,
-the tail of z many devices, the onset several times, the activation energy several temperatures.
-Where there are several times the read error is fitted too: it is there before anything relaxes. It
-is told as `read_fraction` and `read_exponent`, which repeated reads or pulses tell better.
+What the readings do not identify is the preset's: the hump in g needs a range of conductance, the
+tail of z many devices, the onset several times, the activation energy several temperatures. Where
+there are several times the read error is fitted too: it is there before anything relaxes. It is
+returned as `read_fraction` and `read_exponent`, which repeated reads or pulses determine better.
 """
 
 import math
@@ -19,50 +20,52 @@ from ...pulsed import Pulsed
 from ..measurements import Floats, Retention
 from . import bootstrap, copula
 from .laws import read_variance
-from .parameters import Part
-from .relaxation_likelihood import Changes, Found, Parameter, maximise
+from .parameters import ParameterSet
+from .relaxation_likelihood import Changes, Parameter, RelaxationFit, maximise
 
 Values = dict[str, float]
 Intervals = dict[str, tuple[float, float]]
 
 MOST = 4000  # devices; more make the intervals narrower than the law is true
 FEWEST = 3  # devices
-SPAN = 3.0  # ratio of initial conductances that tells the hump
+SPAN = 3.0  # ratio of initial conductances from which the hump is fitted
 SHAPE_DEVICES = 20  # from which the hump, the onset and the read error are fitted
 TAIL_DEVICES = 100  # from which the tail is
-ONSET_TIMES = 3  # later times that tell the onset
-VAGUE = float(np.log(10.0))  # standard error of a log onset that tells nothing
+ONSET_TIMES = 3  # later times from which the onset is fitted
+VAGUE = float(np.log(10.0))  # standard error of a log onset that is not identified
 MOST_EV = 5.0  # largest activation energy that is tried
-MOST_ERROR_EV = 0.5  # of an activation energy that is told
+MOST_ERROR_EV = 0.5  # standard error of an activation energy that is reported
 MISFIT = 0.1  # of sigma: how far one temperature may be from the Arrhenius law
 
 
 def estimate(
     table: Retention, model: Pulsed, *, generator: np.random.Generator, resamples: int
-) -> Part:
+) -> ParameterSet:
     """Fit the relaxation of a device type.
 
     Args:
         table: Readings; the first one of each device is where its change starts.
-        model: Its read noise, and what cannot be told.
+        model: Its read noise, and what is not identified.
         generator: Of the joint draws. The intervals are those of infinitely many resamples of
             devices, by the scores of the likelihood.
         resamples: Joint draws; 0 for no intervals either.
     """
     changes = _changes(table, model)
-    part = Part(devices=changes.count, rows=len(table), files=(table.source,))
+    parameters = ParameterSet(devices=changes.count, rows=len(table), files=(table.source,))
     if changes.count < FEWEST:
-        few = "relaxation needs 3 devices with readings at two times: the preset's is kept"
-        return replace(part, warnings=(few,))
-    part = replace(part, warnings=bootstrap.few(changes.count, "retention"))
-    how = "change since the first reading, less its read error"
+        warning = "relaxation needs 3 devices with readings at two times: the preset's is kept"
+        return replace(parameters, warnings=(warning,))
+    parameters = replace(
+        parameters, warnings=bootstrap.few_devices_warnings(changes.count, "retention")
+    )
+    remark = "change since the first reading, less its read error"
     if changes.count > MOST:
-        how += f"; about {MOST} of {changes.count} devices, evenly chosen"
-    found, changes, said = _fit(changes.of(MOST), model)
-    values, intervals = _fields(found, changes)
-    words, spread = dict.fromkeys(values, how), _spread(found, changes, model)
-    if found.error("error") < VAGUE:
-        noise, ends = _read_law(found, changes, model)
+        remark += f"; about {MOST} of {changes.count} devices, evenly chosen"
+    fit, changes, warned = _fit(changes.subset(MOST), model)
+    values, intervals = _fields(fit, changes)
+    words, spread = dict.fromkeys(values, remark), _covariance(fit, changes, model)
+    if fit.error("error") < VAGUE:
+        noise, ends = _read_law(fit, changes, model)
         values, intervals = values | noise, intervals | ends
         words |= dict.fromkeys(noise, "error of the readings after a write")
     draws = dict[str, Floats]()
@@ -72,13 +75,13 @@ def estimate(
         z = copula.scores(spread, resamples, generator.spawn(1)[0])
         draws = _draws(values, intervals, z, model)
     return replace(
-        part,
+        parameters,
         devices=changes.count,
         values=values,
         intervals=intervals,
         draws=draws,
-        words=words,
-        warnings=(*said, *part.warnings),
+        remarks=words,
+        warnings=(*warned, *parameters.warnings),
     )
 
 
@@ -121,31 +124,31 @@ def _heat(kelvin: Floats, model: Pulsed) -> Floats:
 # --- what is fitted ------------------------------------------------------------------------------
 
 
-def _fit(changes: Changes, model: Pulsed) -> tuple[Found, Changes, tuple[str, ...]]:
-    """The maximum, the rows it is of, and what to say about several temperatures."""
+def _fit(changes: Changes, model: Pulsed) -> tuple[RelaxationFit, Changes, tuple[str, ...]]:
+    """The maximum, the rows it is of, and a warning about several temperatures."""
     heat = np.round(changes.heat, 2)
     levels = [x for x in np.unique(heat) if changes.take(heat == x).count >= FEWEST]
     if len(levels) < 2:
         return _at(changes, model), changes, ()
-    found = _at(changes, model, activation=True)
-    worst, energy = _misfit(changes, found, levels), found.values["activation"]
+    fit = _at(changes, model, activation=True)
+    worst, energy = _misfit(changes, fit, levels), fit.values["activation"]
     if worst > MISFIT:
         why = f"do not follow one Arrhenius law (off by {worst:.2g} of the spread)"
-    elif found.error("activation") > MOST_ERROR_EV or energy > 0.99 * MOST_EV:
+    elif fit.error("activation") > MOST_ERROR_EV or energy > 0.99 * MOST_EV:
         why = "do not tell the activation energy"
     else:
-        return found, changes, ()
+        return fit, changes, ()
     near = min(levels, key=abs)
     kelvin = 1.0 / (1.0 / model.reference_kelvin - near * BOLTZMANN_EV_PER_KELVIN)
-    said = (
+    warning = (
         f"several temperatures {why}: relaxation is fitted at {kelvin:.0f} K, "
         "relax_activation_ev is the preset's"
     )
     changes = changes.take(heat == near)
-    return _at(changes, model), changes, (said,)
+    return _at(changes, model), changes, (warning,)
 
 
-def _at(changes: Changes, model: Pulsed, *, activation: bool = False) -> Found:
+def _at(changes: Changes, model: Pulsed, *, activation: bool = False) -> RelaxationFit:
     """The maximum; the onset is the preset's if the readings leave it open."""
     free, held = _parameters(changes, model)
     if activation:
@@ -153,17 +156,17 @@ def _at(changes: Changes, model: Pulsed, *, activation: bool = False) -> Found:
         free["activation"] = Parameter((0.2, 1.0), 0.0, MOST_EV)
     if "onset" not in free:
         return maximise(changes, free, held)
-    found = maximise(changes, free, held)
-    at_end = found.values["onset"] < free["onset"].low + 0.01
-    if at_end or found.error("onset") > VAGUE:
+    fit = maximise(changes, free, held)
+    at_end = fit.values["onset"] < free["onset"].low + 0.01
+    if at_end or fit.error("onset") > VAGUE:
         held["onset"] = float(np.log(model.relax_onset_seconds))
         del free["onset"]
         return maximise(changes, free, held)
-    return found
+    return fit
 
 
 def _parameters(changes: Changes, model: Pulsed) -> tuple[dict[str, Parameter], dict[str, float]]:
-    """What is fitted and where to begin; what is held and at which value."""
+    """The fitted parameters with their starting points, and the fixed ones with their values."""
     low, high = np.quantile(changes.first, (0.02, 0.98))
     seconds = changes.seconds[changes.seconds > 0.0]
     times = int(np.median(np.bincount(changes.device)))
@@ -176,8 +179,8 @@ def _parameters(changes: Changes, model: Pulsed) -> tuple[dict[str, Parameter], 
         "activation": model.relax_activation_ev,
     }
     if changes.count >= SHAPE_DEVICES and high / low > SPAN:
-        places = np.log(low + (high - low) * np.array([0.1, 0.35, 0.7]))
-        free["peak"] = Parameter(tuple(places), np.log(low / 5.0), np.log(5.0 * high))
+        peaks = np.log(low + (high - low) * np.array([0.1, 0.35, 0.7]))
+        free["peak"] = Parameter(tuple(peaks), np.log(low / 5.0), np.log(5.0 * high))
         free["sharpness"] = Parameter((0.0, 1.2), np.log(0.02), np.log(50.0))
     if changes.count >= TAIL_DEVICES:
         free["tail2"] = Parameter((0.3,), 0.0, 6.0)
@@ -185,34 +188,34 @@ def _parameters(changes: Changes, model: Pulsed) -> tuple[dict[str, Parameter], 
         soon = np.abs(changes.change[changes.seconds <= 1.01 * seconds.min()])
         begin = float(np.log(np.median(soon) + 1e-3 * changes.motion))
         free["error"] = Parameter((begin,), begin - 10.0, begin + 2.0)
-        free["power"] = Parameter((0.0,), -3.0, 1.0)  # 1 is a constant share of the reading
+        free["power"] = Parameter((0.0,), -3.0, 1.0)  # 1: a constant relative error
     if changes.count >= SHAPE_DEVICES and times >= ONSET_TIMES:
         early, late = np.log(seconds.min()), np.log(seconds.max())
         free["onset"] = Parameter((early - 4.0, early + 1.0), early - 14.0, late)
     return free, {name: value for name, value in held.items() if name not in free}
 
 
-def _misfit(changes: Changes, found: Found, levels: list[float]) -> float:
+def _misfit(changes: Changes, fit: RelaxationFit, levels: list[float]) -> float:
     """How far drift and sigma of one temperature are from the law, beyond two standard errors.
 
-    As a share of sigma.
+    As a fraction of sigma.
     """
-    alone = {"sigma2": Parameter((found.values["sigma2"],), 0.0), "drift": Parameter((0.0,))}
-    held = {name: value for name, value in found.values.items() if name not in alone}
-    sigma, worst = max(float(np.sqrt(found.values["sigma2"])), 1e-9), 0.0
+    alone = {"sigma2": Parameter((fit.values["sigma2"],), 0.0), "drift": Parameter((0.0,))}
+    held = {name: value for name, value in fit.values.items() if name not in alone}
+    sigma, worst = max(float(np.sqrt(fit.values["sigma2"])), 1e-9), 0.0
     for level in levels:
         rows: NDArray[np.bool_] = np.round(changes.heat, 2) == level
         here = maximise(changes.take(rows), alone, held)
         spread = abs(np.sqrt(here.values["sigma2"]) - sigma) - here.error("sigma2") / sigma
-        drift = abs(here.values["drift"] - found.values["drift"]) - 2.0 * here.error("drift")
+        drift = abs(here.values["drift"] - fit.values["drift"]) - 2.0 * here.error("drift")
         worst = max(worst, float(spread) / sigma, float(drift) / sigma)
     return worst
 
 
-# --- what is told --------------------------------------------------------------------------------
+# --- the parameters ------------------------------------------------------------------------------
 
 
-def _fields(found: Found, changes: Changes) -> tuple[Values, Intervals]:
+def _fields(fit: RelaxationFit, changes: Changes) -> tuple[Values, Intervals]:
     """Fields of the model and their intervals; variances and logarithms are undone."""
     amount = changes.motion * changes.unit_siemens
     back: dict[str, tuple[str, Callable[[float], float]]] = {
@@ -226,11 +229,11 @@ def _fields(found: Found, changes: Changes) -> tuple[Values, Intervals]:
     }
     times = float(stats.t.ppf(0.975, changes.count - 1))
     values, intervals = {}, {}
-    for name in found.free:
+    for name in fit.free:
         if name not in back:
             continue
         field, undo = back[name]
-        value, error = found.values[name], found.error(name)
+        value, error = fit.values[name], fit.error(name)
         half, ratio = min(times * error, 50.0), 1.0
         if name in ("sigma2", "tail2") and error < 0.5 * value:
             half, ratio = 0.0, float(np.exp(times * error / value))
@@ -239,15 +242,15 @@ def _fields(found: Found, changes: Changes) -> tuple[Values, Intervals]:
     return values, intervals
 
 
-def _spread(found: Found, changes: Changes, model: Pulsed) -> Floats:
+def _covariance(fit: RelaxationFit, changes: Changes, model: Pulsed) -> Floats:
     """Covariance of what is fitted, in the order of `_fields` and then of `_read_law`."""
-    at = {name: np.eye(len(found.free))[i] for i, name in enumerate(found.free)}
+    at = {name: np.eye(len(fit.free))[i] for i, name in enumerate(fit.free)}
     rows = [row for name, row in at.items() if name not in ("error", "power")]
     if "error" in at:
         knee = float(np.log(changes.unit_siemens * model.read_knee_ohms))
         rows += [at["error"] - knee * at["power"], -at["power"]]
     linear = np.stack(rows)
-    spread: Floats = linear @ found.covariance @ linear.T
+    spread: Floats = linear @ fit.covariance @ linear.T
     return spread
 
 
@@ -263,16 +266,16 @@ def _draws(values: Values, intervals: Intervals, z: Floats, model: Pulsed) -> di
     }
 
 
-def _read_law(found: Found, changes: Changes, model: Pulsed) -> tuple[Values, Intervals]:
-    """The read noise of the model that gives the read error found."""
+def _read_law(fit: RelaxationFit, changes: Changes, model: Pulsed) -> tuple[Values, Intervals]:
+    """The read noise of the model that gives the fitted read error."""
     knee = float(np.log(changes.unit_siemens * model.read_knee_ohms))
-    error, power = (found.values[name] for name in ("error", "power"))
+    error, power = (fit.values[name] for name in ("error", "power"))
     fraction, exponent = error + (1.0 - power) * knee, 1.0 - power
-    at = [found.free.index(name) for name in ("error", "power")]
+    at = [fit.free.index(name) for name in ("error", "power")]
     weights = np.array([1.0, -knee])
-    spread = 1.96 * float(np.sqrt(weights @ found.covariance[np.ix_(at, at)] @ weights))
-    half = 1.96 * found.error("power")
-    # A floor below the smallest relative error would not be seen.
+    spread = 1.96 * float(np.sqrt(weights @ fit.covariance[np.ix_(at, at)] @ weights))
+    half = 1.96 * fit.error("power")
+    # A floor below the smallest relative error would not be noticed.
     most = float(np.exp(error - exponent * np.log(changes.first.max())))
     values = {"read_fraction": np.exp(fraction), "read_exponent": exponent, "read_floor": 0.0}
     intervals = {

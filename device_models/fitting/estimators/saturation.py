@@ -6,10 +6,10 @@ from collections.abc import Iterator
 import numpy as np
 
 from ..measurements import Floats, Ints, Pulses
-from .pulse_train import Bools, Chain
+from .pulse_train import Bools, PulseTrain
 
-SHORTEST = 30  # pulses of a ramp in which a plateau can be told
-PLATEAU = 0.2  # share of a ramp at its end that is compared with the same share before it
+SHORTEST = 30  # pulses of a ramp in which a plateau is looked for
+PLATEAU = 0.2  # fraction of a ramp at its end, compared with the same fraction before it
 STILL = 0.05  # of the whole travel: less movement between the two is a plateau
 
 
@@ -18,36 +18,36 @@ def up_to_the_bound(pulses: Pulses) -> Floats:
 
     What lies beyond the plateau is read noise. Shape (2, rows), siemens.
     """
-    found = np.stack([pulses.g_before_siemens, pulses.g_after_siemens])
+    limited = np.stack([pulses.g_before_siemens, pulses.g_after_siemens])
     new = np.diff(pulses.device).astype(bool) | np.diff(pulses.ramp).astype(bool)
-    for ramp, g, up in _ramps(new, pulses.polarity, *found):
+    for ramp, g, up in _ramps(new, pulses.polarity, *limited):
         if (level := _plateau(g)) is not None:
-            found[:, ramp] = up * np.minimum(up * found[:, ramp], level)
-    return found
+            limited[:, ramp] = up * np.minimum(up * limited[:, ramp], level)
+    return limited
 
 
-def levels(chain: Chain) -> Floats:
+def levels(train: PulseTrain) -> Floats:
     """Level at which each device waits at its lower and upper bound, (2, devices), siemens.
 
     The mean over its ramps; beyond all devices where its long ramps have no plateau, nan where none
     is long.
     """
-    count = int(chain.device.max()) + 1
-    total, ended, seen = np.zeros((3, 2, count))
-    for ramp, g, up in _ramps(np.diff(chain.ramp) != 0, chain.polarity, chain.before, chain.after):
-        place = int(up > 0.0), chain.device[ramp.start]
-        seen[place] += 1.0
+    count = int(train.device.max()) + 1
+    total, ended, counted = np.zeros((3, 2, count))
+    for ramp, g, up in _ramps(np.diff(train.ramp) != 0, train.polarity, train.before, train.after):
+        index = int(up > 0.0), train.device[ramp.start]
+        counted[index] += 1.0
         if (level := _plateau(g)) is not None:
-            total[place] += up * level
-            ended[place] += 1.0
-    nowhere = np.where(seen > 0.0, np.array([[-np.inf], [np.inf]]), np.nan)
+            total[index] += up * level
+            ended[index] += 1.0
+    nowhere = np.where(counted > 0.0, np.array([[-np.inf], [np.inf]]), np.nan)
     return np.where(ended > 0.0, total / np.maximum(ended, 1.0), nowhere)
 
 
 def _ramps(
     new: Bools, polarity: Ints, before: Floats, after: Floats
 ) -> Iterator[tuple[slice, Floats, float]]:
-    """Rows of each ramp long enough to be told, its readings turned to rise, and its polarity."""
+    """Rows of each ramp of `SHORTEST` pulses or more, its readings signed to rise, its polarity."""
     bounds = np.r_[0, np.flatnonzero(new) + 1, len(polarity)].tolist()
     for first, end in itertools.pairwise(bounds):
         if end - first >= SHORTEST:

@@ -7,11 +7,11 @@ from numpy.typing import NDArray
 
 from ..measurements import Floats, Ints, Reads
 
-LONG = 64  # reads from which a series tells a time constant
+LONG = 64  # reads from which a series has a periodogram
 MOST = 2000  # long series whose spectra are used
 SINGLE = 16  # lowest frequencies, each a bin of its own
 RATIO = 1.1  # of the ends of the other bins
-GROUPS = 100  # resistances that are told apart
+GROUPS = 100  # bins of resistance
 MISFIT = 0.3  # relative misfit of a spectrum before it is known
 
 
@@ -60,7 +60,7 @@ def neighbours(x: Floats) -> Bins:
 
 @dataclass(frozen=True, eq=False)
 class Spectra:
-    """What is known of the reads of all series.
+    """The spectra of all series.
 
     Attributes:
         unit: Device of each series, from 0; or the series itself of a single device.
@@ -70,7 +70,7 @@ class Spectra:
         count: The same.
         octave: Series and octave: a number of its own for each.
         weight: As how many it counts.
-        place: Entry of the table of frequencies that it belongs to.
+        table_index: Entry of the table of frequencies that it belongs to.
         omega: As in `Bins`, shape (table,).
         reads: Length of the series, shape (table,).
         dt_seconds: Interval, shape (table,); nan if unknown.
@@ -83,7 +83,7 @@ class Spectra:
     count: Floats
     octave: Ints
     weight: Floats
-    place: Ints
+    table_index: Ints
     omega: Floats
     reads: Floats
     dt_seconds: Floats
@@ -91,9 +91,9 @@ class Spectra:
     @property
     def long(self) -> NDArray[np.bool_]:
         """Which series have a periodogram, shape (series,)."""
-        found = np.zeros(len(self.ohms), bool)
-        found[self.series[np.isfinite(self.omega[self.place])]] = True
-        return found
+        long = np.zeros(len(self.ohms), bool)
+        long[self.series[np.isfinite(self.omega[self.table_index])]] = True
+        return long
 
 
 def of_reads(reads: Reads) -> Spectra | None:
@@ -114,39 +114,39 @@ def of_reads(reads: Reads) -> Spectra | None:
     long = clock & (size >= LONG)
     long &= np.cumsum(long) <= MOST
     dt = np.where(clock & long.any(), dt, np.nan)
-    mean, found = np.empty(len(begin)), list[Bins]()
+    mean, periodograms = np.empty(len(begin)), list[Bins]()
     for i, (a, n) in enumerate(zip(begin, size, strict=True)):
         g = reads.g_siemens[a : a + n]
         mean[i] = max(float(g.mean()), 1e-12)
-        found.append(bins(g / mean[i] - 1.0) if long[i] else neighbours(g / mean[i] - 1.0))
+        periodograms.append(bins(g / mean[i] - 1.0) if long[i] else neighbours(g / mean[i] - 1.0))
     kinds = list(zip(np.where(long, size, 2).tolist(), np.nan_to_num(dt).tolist(), strict=True))
-    return _joined(np.unique(label, return_inverse=True)[1], 1.0 / mean, found, kinds)
+    return _joined(np.unique(label, return_inverse=True)[1], 1.0 / mean, periodograms, kinds)
 
 
 def _joined(
-    unit: NDArray[np.intp], ohms: Floats, found: list[Bins], kinds: list[tuple[int, float]]
+    unit: NDArray[np.intp], ohms: Floats, periodograms: list[Bins], kinds: list[tuple[int, float]]
 ) -> Spectra:
-    """All series, with one table of frequencies per kind: length (2: short) and interval (0: none)."""
+    """All series, with one table of frequencies per length (2: short) and interval (0: none)."""
     tables, start, length = dict[tuple[int, float], Bins](), dict[tuple[int, float], int](), 0
-    for kind, b in zip(kinds, found, strict=True):
+    for kind, b in zip(kinds, periodograms, strict=True):
         if kind not in tables:
             tables[kind], start[kind] = b, length
             length += len(b.power)
-    sizes = np.array([len(b.power) for b in found])
+    sizes = np.array([len(b.power) for b in periodograms])
     inside = np.arange(sizes.sum()) - np.repeat(np.cumsum(sizes) - sizes, sizes)
-    count = np.concatenate([b.count for b in found])
-    series = np.repeat(np.arange(len(found)), sizes)
+    count = np.concatenate([b.count for b in periodograms])
+    series = np.repeat(np.arange(len(periodograms)), sizes)
     each = [len(b.power) for b in tables.values()]
     dt = np.array([seconds for _, seconds in tables])
     return Spectra(
         unit=unit.astype(np.int64),
         ohms=ohms,
         series=series,
-        power=np.concatenate([b.power for b in found]),
+        power=np.concatenate([b.power for b in periodograms]),
         count=count,
-        octave=64 * series + np.concatenate([b.octave for b in found]),
+        octave=64 * series + np.concatenate([b.octave for b in periodograms]),
         weight=count / (1.0 + count * MISFIT**2),
-        place=np.repeat([start[kind] for kind in kinds], sizes) + inside,
+        table_index=np.repeat([start[kind] for kind in kinds], sizes) + inside,
         omega=np.concatenate([b.omega for b in tables.values()]),
         reads=np.repeat([float(n) for n, _ in tables], each),
         dt_seconds=np.repeat(np.where(dt > 0.0, dt, np.nan), each),
@@ -165,7 +165,7 @@ def pooled(spectra: Spectra) -> Spectra:
     edges = np.linspace(log_ohms.min(), log_ohms.max(), GROUPS + 1)[1:-1]
     of_series = np.unique(np.searchsorted(edges, log_ohms), return_inverse=True)[1]
     ohms = np.exp(np.bincount(of_series, log_ohms) / np.bincount(of_series))
-    key = of_series[spectra.series] * len(spectra.omega) + spectra.place
+    key = of_series[spectra.series] * len(spectra.omega) + spectra.table_index
     first, entry = np.unique(key, return_index=True, return_inverse=True)[1:]
     weight = np.bincount(entry, spectra.weight).astype(np.float64)
     return replace(
@@ -177,5 +177,5 @@ def pooled(spectra: Spectra) -> Spectra:
         count=weight,
         octave=spectra.octave[first],
         weight=weight,
-        place=spectra.place[first],
+        table_index=spectra.table_index[first],
     )

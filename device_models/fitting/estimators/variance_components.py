@@ -1,4 +1,4 @@
-"""Spread between devices, without the sampling error of each device's own estimate."""
+"""Spread between devices, without the sampling errors of their estimates."""
 
 from typing import NamedTuple
 
@@ -23,9 +23,9 @@ def between(values: Floats, errors: Floats, group: Ints) -> Spread:
     With w = 1 / (sigma^2 + errors^2) the sum Q(sigma) = sum w (value - weighted mean)^2 is
     chi-squared with as many degrees of freedom as there are values more than groups. The estimate
     solves Q = that number; the interval is where Q lies between the quantiles of chi-squared, which
-    holds for few devices too. Where Q(0) lies below the degrees of freedom the estimate is 0, and the
-    upper end is where Q has fallen from there as far as it would from the degrees of freedom: errors
-    that were taken too large make no point of the interval (ours).
+    holds for few devices too. Where Q(0) lies below the degrees of freedom the estimate is 0, and
+    the upper end is where Q has fallen from there as far as it would from the degrees of freedom:
+    overestimated errors do not shrink the interval to a point (this rule is not from the sources).
 
     Args:
         values: One per device.

@@ -8,12 +8,12 @@ I(k) = |sum_t x_t exp(-2 pi i k t / n)|^2 / n. Its expectation under the noise o
     rho = exp(-dt / tau_j),  z = rho exp(-2 pi i k / n),
 
 which is exact for a short series too: the triangle of lags and the missing mean (k = 0) are in it.
-Up to a constant the negative log-likelihood is sum(log S + I / S). Frequencies are pooled in bins of
-one tenth. No device follows the laws exactly: log I of the n frequencies of an octave scatters by
-1 / n and by a misfit m^2 that they share and that is estimated, so they count for n / (1 + n m^2).
+Up to a constant the negative log-likelihood is sum(log S + I / S). Frequencies are pooled in bins
+of one tenth. No device follows the laws exactly: log I of the n frequencies of an octave scatters
+by 1 / n and by a misfit m^2, common to them and estimated, so they count for n / (1 + n m^2).
 Otherwise the fast ones of a long series, which are many, would decide all, and the total spread be
-missed. The misfit is forgiven most where it matters least (`_relevance`). Without misfit every
-frequency counts for one. The rules of misfit and relevance are ours.
+missed. The misfit counts least where it matters least (`_relevance`). Without misfit every
+frequency counts for one. The rules of misfit and relevance are not from the source.
 
 Source:
     A. M. Sykulski et al., Biometrika 106(2), 251-266, 2019: debiased Whittle likelihood.
@@ -31,7 +31,7 @@ from .likelihood import Value
 from .spectra import Spectra
 
 MOST_MISFIT = 1.0  # of m^2: a law that is nowhere near must not switch off the data
-MANY = 8  # frequencies in a bin that tells the misfit
+MANY = 8  # frequencies in a bin that the misfit is estimated from
 LEAST = 1e-20  # relative variance that every reading has: a constant series is possible
 NAMES = (
     "read_floor", "read_fraction", "read_exponent", "slow_fraction", "slow_exponent",
@@ -83,17 +83,17 @@ def expected(
     k = np.arange(physics.COMPONENTS)[:, None] / (physics.COMPONENTS - 1)
     p, p_slope = fluctuation(spectra, np.exp(shortest + k[:, 0] * (longest - shortest)))
     amount = np.exp(2.0 * np.minimum(log_slow, cap))[spectra.series]
-    part = amount * p.mean(0)[spectra.place]
-    slopes = np.empty((len(part), len(NAMES)))
+    slow_power = amount * p.mean(0)[spectra.table_index]
+    slopes = np.empty((len(slow_power), len(NAMES)))
     slopes[:, 0] = 1.0
     slopes[:, 1] = 2.0 * white * free_white[spectra.series]
     slopes[:, 2] = slopes[:, 1] * decade[spectra.series]
-    slopes[:, 3] = 2.0 * part * free_slow[spectra.series]
+    slopes[:, 3] = 2.0 * slow_power * free_slow[spectra.series]
     slopes[:, 4] = slopes[:, 3] * decade[spectra.series]
-    slopes[:, 5] = amount * ((1.0 - k) * p_slope).mean(0)[spectra.place]
-    slopes[:, 6] = amount * (k * p_slope).mean(0)[spectra.place]
-    slopes[:, 7] = 2.0 * part - slopes[:, 3]
-    return LEAST + floor2 + white + part, slopes
+    slopes[:, 5] = amount * ((1.0 - k) * p_slope).mean(0)[spectra.table_index]
+    slopes[:, 6] = amount * (k * p_slope).mean(0)[spectra.table_index]
+    slopes[:, 7] = 2.0 * slow_power - slopes[:, 3]
+    return LEAST + floor2 + white + slow_power, slopes
 
 
 def value(spectra: Spectra, theta: Floats, knee: float, read_cap: float) -> Value:
@@ -110,9 +110,9 @@ def score_variance(
 ) -> Floats:
     """Variance of the score, from its scatter between devices and from the model.
 
-    Few devices tell only few directions of the score, so the scatter between n of them is drawn
-    towards the variance that the model expects, times the mean excess over it, as 2 p devices more
-    would draw it. One device has no scatter but that of its frequencies about S.
+    Few devices determine only few directions of the score, so the scatter between n of them is
+    drawn towards the variance that the model expects, times the mean excess over it, as 2 p devices
+    more would draw it. One device has no scatter but that of its frequencies about S.
 
     Returns:
         Shape (parameters, parameters).
@@ -156,16 +156,16 @@ def reweighted(spectra: Spectra, theta: Floats, knee: float, read_cap: float) ->
 
 
 def _relevance(spectra: Spectra, s: Floats, octave: Ints) -> Floats:
-    """How much of the spread of a series, and of that of its neighbours' differences, an octave makes.
+    """Contribution of an octave to the spread of its series and to that of their differences.
 
-    The mean of both shares, over that of an average octave.
+    The mean of the two fractions, over that of an average octave.
     """
-    omega = np.nan_to_num(spectra.omega[spectra.place], nan=np.pi)
-    found = np.zeros(len(s))
-    for part in (spectra.count * s, spectra.count * s * (1.0 - np.cos(omega))):
-        share = part / np.bincount(spectra.series, part)[spectra.series]
-        found += 0.5 * np.bincount(octave, share)[octave]
+    omega = np.nan_to_num(spectra.omega[spectra.table_index], nan=np.pi)
+    fractions = np.zeros(len(s))
+    for power in (spectra.count * s, spectra.count * s * (1.0 - np.cos(omega))):
+        fraction = power / np.bincount(spectra.series, power)[spectra.series]
+        fractions += 0.5 * np.bincount(octave, fraction)[octave]
     first = np.unique(octave, return_index=True)[1]
     octaves = np.bincount(spectra.series[first])[spectra.series]
-    relevance: Floats = np.maximum(found * octaves, LEAST)
+    relevance: Floats = np.maximum(fractions * octaves, LEAST)
     return relevance

@@ -3,9 +3,9 @@
 import numpy as np
 
 from ...pulsed import Pulsed
-from ..measurements import Floats, Ints, Pulses
+from ..measurements import Pulses
 from . import bootstrap
-from .parameters import Part
+from .parameters import ParameterSet
 from .saturation import up_to_the_bound
 
 EXTREMES = {-1: 0.005, 1: 0.995}  # of the ends of ramps: no stuck device sets the window
@@ -13,12 +13,12 @@ EXTREMES = {-1: 0.005, 1: 0.995}  # of the ends of ramps: no stuck device sets t
 
 def estimate(
     pulses: Pulses, model: Pulsed, *, generator: np.random.Generator, resamples: int
-) -> Part:
+) -> ParameterSet:
     """`g_min_siemens` and `g_max_siemens`; the step law counts in fractions of what lies between.
 
     The upper end is where SET ramps end, the lower one where RESET ramps do (without ramps of a
-    polarity: where those of the other begin; of single pulses: all readings). A ramp that ends in a plateau ends at its level, not
-    in the read noise around it.
+    polarity: where those of the other begin; of single pulses: all readings). A ramp that ends in a
+    plateau ends at its level, not in the read noise around it.
     """
     unit, devices_of = bootstrap.units(pulses.device, pulses.ramp)
     drawn = bootstrap.weights(len(devices_of), resamples, generator)
@@ -27,34 +27,23 @@ def estimate(
     goes_on[:-1] = (np.diff(pulses.ramp) == 0) & (np.diff(pulses.device) == 0)
     goes_on[:-1] &= np.diff(pulses.index) == 1
     ends = np.empty((len(drawn), 2))
-    for side, (polarity, share) in enumerate(EXTREMES.items()):
+    for side, (polarity, level) in enumerate(EXTREMES.items()):
         last = ~goes_on & (pulses.polarity == polarity)
         first = np.r_[True, ~goes_on[:-1]]
-        g, whose = (after[last], unit[last]) if last.any() else (before[first], unit[first])
+        g, unit_of_value = (after[last], unit[last]) if last.any() else (before[first], unit[first])
         if not goes_on.any():
-            g, whose = np.r_[before, after], np.r_[unit, unit]
-        ends[:, side] = _quantile(g, whose, drawn, share)
+            g, unit_of_value = np.r_[before, after], np.r_[unit, unit]
+        ends[:, side] = bootstrap.quantiles(g, unit_of_value, drawn, np.array([level]))[:, 0]
     low, high = np.maximum(ends[:, 0], 1e-12), ends[:, 1]
     if not low[0] < high[0]:
         words = "the pulses do not move the devices: the preset's window is kept"
-        return Part(warnings=(words,))
+        return ParameterSet(warnings=(words,))
     draws = {"g_min_siemens": low, "g_max_siemens": high}
-    return Part(
+    return ParameterSet(
         values={name: float(d[0]) for name, d in draws.items()},
         intervals={n: bootstrap.interval(d, len(devices_of)) for n, d in draws.items()},
-        words=dict.fromkeys(draws, "reached by the pulses (0.5 and 99.5 % of the ends of ramps)"),
+        remarks=dict.fromkeys(draws, "reached by the pulses (0.5 and 99.5 % of the ends of ramps)"),
         devices=len(np.unique(pulses.device)),
         rows=len(pulses),
         files=(pulses.source,),
     )
-
-
-def _quantile(g: Floats, unit: Ints, drawn: Floats, share: float) -> Floats:
-    """One quantile of every resample."""
-    order = np.argsort(g)
-    ordered, whose = g[order], unit[order]
-    found = np.empty(len(drawn))
-    for i, weight in enumerate(drawn):
-        total = np.cumsum(weight[whose])
-        found[i] = ordered[min(int(np.searchsorted(total, share * total[-1])), len(g) - 1)]
-    return found

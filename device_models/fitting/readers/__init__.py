@@ -28,7 +28,7 @@ from . import (
 from .reader import Reader, first_row
 
 FORMATS: dict[str, Reader] = {
-    "neutral": generic.READER,
+    "generic": generic.READER,
     "arc-one": arc_one.READER,
     "arc-two": arc_two.READER,
     "arc-two-csv": arc_two_csv.READER,
@@ -40,6 +40,7 @@ FORMATS: dict[str, Reader] = {
     "cycles": cycles.READER,
     "written": write_verify.READER,
 }
+FORMER_NAMES = {"neutral": "generic"}  # still taken by `--format`
 
 
 def read(
@@ -49,7 +50,8 @@ def read(
 
     Args:
         paths: The files; plain or gzipped, whatever their names.
-        format_name: A key of `FORMATS` that all of them have; None: each is recognised by its header.
+        format_name: A key of `FORMATS` that all of them have; None: each is recognised by
+            its header.
         options: What the files do not say.
 
     Returns:
@@ -58,8 +60,9 @@ def read(
     Raises:
         ConfigError: No such format.
         DataError: A file is damaged, in other units, or of no known format.
-        CalibrationError: A file does not say enough, for example no read voltage.
+        CalibrationError: A file does not state enough, for example no read voltage.
     """
+    format_name = FORMER_NAMES.get(format_name or "", format_name)
     if format_name is not None and format_name not in FORMATS:
         hint = did_you_mean(format_name, FORMATS) or f"; known: {', '.join(FORMATS)}"
         raise ConfigError(f"--format {shown(format_name)} is unknown{hint}; nothing was read")
@@ -82,7 +85,7 @@ def sniffed(path: Path) -> str:
     for name, reader in FORMATS.items():
         if reader.sniff(start):
             return name
-    next(chunks(path), None)  # refuses a header that is not UTF-8, with the place
+    next(chunks(path), None)  # refuses a header that is not UTF-8, with row and column
     names = ", ".join(split_header(row)[1])
     raise DataError(
         f"{path}: row {start.lines.index(row) + 1}: {shown(names)} are the columns of no known "

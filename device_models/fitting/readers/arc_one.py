@@ -7,18 +7,19 @@ under bias, not at the read voltage, and are no single pulses.
 """
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from ..checks import VOLTS, WIDTH, optional
-from ..conductance import readings
-from ..events import OTHER, PULSE, READ, Events, experiments
+from ..conductance import conductances
+from ..events import OTHER, PULSE, READ, DeviceEvents
 from ..lines import Head
 from ..measurements import Ints, Measurements
 from ..options import Options
-from ..table import Table, read_table
-from .reader import Reader, devices, notes
+from ..table import FileTable, read_table
+from .reader import Reader, devices, from_history, polarity_of
 
 HEADER = ("Wordline", "Bitline", "Resistance", "Amplitude (V)", "Pulse width (s)", "Tag")
 TAKES = f"an ArC ONE table has {', '.join(HEADER)}"
@@ -45,54 +46,43 @@ def read(path: Path, options: Options) -> Measurements:
     for column in HEADER:
         table.demand(column, TAKES)
     table = _renamed(table)
-    found = readings(table, options, TAKES)
+    readings = conductances(table, options, TAKES)
     device, names = devices(table)
     v = optional(table, "v_volts", VOLTS)
     width = optional(table, "width_seconds", WIDTH)
     kind = _kinds(table, (np.nan_to_num(v) != 0.0) & (np.nan_to_num(width) > 0.0))
-    sign = np.sign(np.nan_to_num(v)).astype(np.int64) * (-1 if options.set_is_negative else 1)
     unknown = np.full(len(table), np.nan)
-    events = Events(
+    events = DeviceEvents(
         device=device,
         kind=kind,
-        polarity=np.where(kind == PULSE, sign, 0),
-        g_siemens=found.g_siemens,
+        polarity=np.where(kind == PULSE, polarity_of(v, options), 0),
+        g_siemens=readings.g_siemens,
         v_volts=v,
         width_seconds=width,
         time_seconds=unknown,
         target_siemens=unknown,
     )
-    made = experiments(events, found, str(path))
-    return Measurements(
-        pulses=made.pulses,
-        reads=made.reads,
-        devices=names,
-        notes=(notes(table, "arc-one", found, used=made.used, dropped=made.dropped),),
-    )
+    return from_history(table, "arc-one", names, events, readings)
 
 
-def _kinds(table: Table, pulsed: Ints) -> Ints:
+def _kinds(table: FileTable, pulsed: Ints) -> Ints:
     """What every row is."""
     codes, tags = table.texts["Tag"]
     traced = np.array([bool(CURVE_TRACER.match(tag)) for tag in tags])[codes]
     return np.where(traced, OTHER, np.where(pulsed, PULSE, READ))
 
 
-def _renamed(table: Table) -> Table:
-    """The table with the neutral names of its columns."""
+def _renamed(table: FileTable) -> FileTable:
+    """The table with the column names of `generic`."""
 
-    def neutral(name: str) -> str:
+    def generic(name: str) -> str:
         return NAMES.get(name, name)
 
-    return Table(
-        path=table.path,
-        header=tuple(map(neutral, table.header)),
-        header_row=table.header_row,
-        rows=table.rows,
-        numbers={neutral(name): column for name, column in table.numbers.items()},
-        texts={neutral(name): column for name, column in table.texts.items()},
-        ignored=table.ignored,
-        settings=table.settings,
+    return replace(
+        table,
+        header=tuple(map(generic, table.header)),
+        numbers={generic(name): column for name, column in table.numbers.items()},
+        texts={generic(name): column for name, column in table.texts.items()},
     )
 
 

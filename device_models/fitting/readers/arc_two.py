@@ -16,13 +16,13 @@ from numpy.typing import NDArray
 
 from ...errors import CalibrationError, DataError
 from ..checks import VOLTS, WIDTH, optional
-from ..conductance import readings
-from ..events import PULSE, READ, Events, experiments
+from ..conductance import conductances
+from ..events import PULSE, READ, DeviceEvents
 from ..lines import Head
 from ..measurements import Ints, Measurements
 from ..options import Options
-from ..table import Names, Table
-from .reader import Reader, devices, notes, whole
+from ..table import FileTable, Names
+from .reader import Reader, devices, from_history, polarity_of, whole
 
 MAGIC = b"\x89HDF\r\n\x1a\n"
 FIELDS = ("current", "voltage", "pulse_width", "read_voltage", "op_type")
@@ -40,7 +40,7 @@ def read(path: Path, options: Options) -> Measurements:
     return measurements(_table(path, _timeseries(path)), "arc-two", options)
 
 
-def measurements(table: Table, name: str, options: Options) -> Measurements:
+def measurements(table: FileTable, name: str, options: Options) -> Measurements:
     """What the histories of crosspoints hold, whichever file they came from.
 
     Args:
@@ -50,36 +50,29 @@ def measurements(table: Table, name: str, options: Options) -> Measurements:
         options: See `Reader`.
 
     Raises:
-        DataError: An `op_type` is none of 1, 2, 3; see also `readings` and `notes`.
-        CalibrationError: As `readings`.
+        DataError: An `op_type` is none of 1, 2, 3; see also `conductances` and `notes`.
+        CalibrationError: As `conductances`.
     """
     op = _op_types(table)
-    table = _neutral(table, (op & IS_READ) != 0)
-    found = readings(table, options, TAKES)
+    table = _generic(table, (op & IS_READ) != 0)
+    readings = conductances(table, options, TAKES)
     v = optional(table, "v_volts", VOLTS)
-    sign = np.sign(np.nan_to_num(v)).astype(np.int64) * (-1 if options.set_is_negative else 1)
     unknown = np.full(len(table), np.nan)
     device, names = devices(table)
-    events = Events(
+    events = DeviceEvents(
         device=device,
         kind=np.where(op & IS_PULSE, PULSE, READ),
-        polarity=np.where(op & IS_PULSE, sign, 0),
-        g_siemens=found.g_siemens,
+        polarity=np.where(op & IS_PULSE, polarity_of(v, options), 0),
+        g_siemens=readings.g_siemens,
         v_volts=v,
         width_seconds=optional(table, "width_seconds", WIDTH),
         time_seconds=unknown,
         target_siemens=unknown,
     )
-    made = experiments(events, found, str(table.path))
-    return Measurements(
-        pulses=made.pulses,
-        reads=made.reads,
-        devices=names,
-        notes=(notes(table, name, found, used=made.used, dropped=made.dropped),),
-    )
+    return from_history(table, name, names, events, readings)
 
 
-def _op_types(table: Table) -> Ints:
+def _op_types(table: FileTable) -> Ints:
     """What was done in each row; bits `IS_READ` and `IS_PULSE`."""
     op = whole(table, "op_type", TAKES)
     wrong = np.flatnonzero(~np.isin(op, (IS_READ, IS_PULSE, IS_READ | IS_PULSE)))
@@ -89,8 +82,8 @@ def _op_types(table: Table) -> Ints:
     return op
 
 
-def _neutral(table: Table, is_read: NDArray[np.bool_]) -> Table:
-    """The table with the neutral names; current and read voltage of readings alone, unsigned."""
+def _generic(table: FileTable, is_read: NDArray[np.bool_]) -> FileTable:
+    """The table with the column names of `generic`; currents of readings alone, unsigned."""
     numbers = {
         "i_amperes": np.where(is_read, np.abs(table.numbers["current"]), np.nan),
         "v_read_volts": np.where(is_read, np.abs(table.numbers["read_voltage"]), np.nan),
@@ -117,14 +110,14 @@ def _timeseries(path: Path) -> dict[str, NDArray[Any]]:
     try:
         with h5py.File(path, "r") as file:
             points = file["crosspoints"]
-            found = {name: _filled(points[name]["timeseries"]) for name in points}
+            series = {name: _filled(points[name]["timeseries"]) for name in points}
     except (OSError, KeyError, TypeError, ValueError, RuntimeError, AttributeError) as error:
         reason = " ".join(str(error).split())
         raise DataError(f"{path}: not a whole ArC TWO file ({reason}); nothing was read") from error
-    found = {name: rows for name, rows in found.items() if len(rows)}
-    if not found:
+    series = {name: rows for name, rows in series.items() if len(rows)}
+    if not series:
         raise DataError(f"{path}: no crosspoint has a row; nothing was read")
-    return found
+    return series
 
 
 def _filled(dataset: Any) -> NDArray[Any]:
@@ -136,10 +129,10 @@ def _filled(dataset: Any) -> NDArray[Any]:
     return rows
 
 
-def _table(path: Path, series: dict[str, NDArray[Any]]) -> Table:
+def _table(path: Path, series: dict[str, NDArray[Any]]) -> FileTable:
     """All histories as one table."""
     lengths = [len(rows) for rows in series.values()]
-    return Table(
+    return FileTable(
         path=path,
         header=FIELDS,
         header_row=0,

@@ -1,7 +1,8 @@
 """Time series of one ArC TWO crosspoint as text: five columns without a header.
 
 The columns are those of the HDF5 file (`arc_two`), as `numpy.savetxt` writes them: `current`,
-`voltage`, `pulse_width`, `read_voltage`, `op_type`, separated by commas, semicolons, tabs or spaces.
+`voltage`, `pulse_width`, `read_voltage`, `op_type`, separated by commas, semicolons, tabs or
+spaces.
 """
 
 from pathlib import Path

@@ -5,11 +5,11 @@ from pathlib import Path
 import numpy as np
 
 from ...errors import DataError
-from ..conductance import Readings, readings
+from ..conductance import Readings, conductances
 from ..lines import Head
 from ..measurements import Cycles, Measurements
 from ..options import Options
-from ..table import Table, read_table
+from ..table import FileTable, read_table
 from .reader import Reader, devices, header_names, notes, whole
 
 COLUMNS = ("lrs_ohms", "hrs_ohms", "lrs_siemens", "hrs_siemens")
@@ -26,32 +26,32 @@ def read(path: Path, options: Options) -> Measurements:
     texts = ("device", "word_line", "bit_line")
     table = read_table(path, numbers=("cycle", *COLUMNS), texts=texts)
     cycle = whole(table, "cycle", TAKES)
-    lrs, hrs = (readings(table, options, TAKES, stem) for stem in ("lrs", "hrs"))
+    lrs, hrs = (conductances(table, options, TAKES, stem) for stem in ("lrs", "hrs"))
     _refuse_swapped(table, lrs, hrs)
     device, names = devices(table)
-    use = lrs.there & hrs.there
-    both = Readings(
+    use = lrs.present & hrs.present
+    readings = Readings(
         g_siemens=np.where(use, lrs.g_siemens, np.nan),
-        why=np.where(lrs.there, hrs.why, lrs.why).astype(np.int8),
+        why=np.where(lrs.present, hrs.why, lrs.why).astype(np.int8),
         units=f"{lrs.units}, {hrs.units}",
         v_read_volts=lrs.v_read_volts,
     )
-    made = Cycles(
+    cycles = Cycles(
         device=device[use],
         cycle=cycle[use],
         lrs_siemens=lrs.g_siemens[use],
         hrs_siemens=hrs.g_siemens[use],
         source=str(path),
     )
-    dropped = both.dropped(np.ones(len(table), bool))
+    dropped = readings.dropped(np.ones(len(table), bool))
     return Measurements(
-        cycles=(made,),
+        cycles=(cycles,),
         devices=names,
-        notes=(notes(table, "cycles", both, used=len(made), dropped=dropped),),
+        notes=(notes(table, "cycles", readings, used=len(cycles), dropped=dropped),),
     )
 
 
-def _refuse_swapped(table: Table, lrs: Readings, hrs: Readings) -> None:
+def _refuse_swapped(table: FileTable, lrs: Readings, hrs: Readings) -> None:
     """Raise DataError if the low-resistance state has the higher resistance in most rows."""
     swapped = lrs.g_siemens < hrs.g_siemens
     if 2 * int(swapped.sum()) > len(table):

@@ -1,4 +1,4 @@
-"""The neutral long table: one row per action on one device, SI units in the column names.
+"""The generic long table: one row per action on one device, SI units in the column names.
 
 Columns, in any order: `op` (see `OPS`) and the reading as `g_siemens`, `r_ohms`, or `i_amperes`
 with `v_read_volts`; where they are known `device` or `word_line` and `bit_line`, `t_seconds`,
@@ -12,15 +12,15 @@ import numpy as np
 
 from ...record import did_you_mean, shown
 from ..checks import SIEMENS, VOLTS, WIDTH, optional
-from ..conductance import COLUMNS, readings
-from ..events import OTHER, PULSE, READ, RELAX, WRITE, Events, experiments
+from ..conductance import COLUMNS, conductances
+from ..events import OTHER, PULSE, READ, RELAX, WRITE, DeviceEvents
 from ..lines import Head
 from ..measurements import Floats, Ints, Measurements
 from ..options import Options
-from ..table import Table, read_table
-from .reader import Reader, devices, header_names, named, notes
+from ..table import FileTable, read_table
+from .reader import Reader, devices, from_history, header_names, named, polarity_of
 
-TAKES = "a neutral table has op, and g_siemens, r_ohms, or i_amperes with v_read_volts"
+TAKES = "a generic table has op, and g_siemens, r_ohms, or i_amperes with v_read_volts"
 NUMBERS = ("t_seconds", "v_volts", "width_seconds", "target_siemens", *COLUMNS)
 TEXTS = ("op", "device", "word_line", "bit_line")
 
@@ -28,7 +28,7 @@ OPS = {
     "read": (READ, 0),
     "set": (PULSE, 1),
     "reset": (PULSE, -1),
-    "pulse": (PULSE, 0),  # the sign of its voltage tells
+    "pulse": (PULSE, 0),  # polarity by the sign of its voltage
     "write": (WRITE, 0),  # with verification, to target_siemens
     "relax": (RELAX, 0),  # a reading after a wait
     "form": (OTHER, 0),
@@ -41,34 +41,26 @@ def sniff(head: Head) -> bool:
 
 
 def read(path: Path, options: Options) -> Measurements:
-    """Read one neutral table; see `Reader`."""
+    """Read one generic table; see `Reader`."""
     table = read_table(path, numbers=NUMBERS, texts=TEXTS)
     table.demand("op", TAKES)
-    found = readings(table, options, TAKES)
+    readings = conductances(table, options, TAKES)
     device, names = devices(table)
     kind, polarity = _ops(table, options)
-    events = Events(
+    events = DeviceEvents(
         device=device,
         kind=kind,
         polarity=polarity,
-        g_siemens=found.g_siemens,
+        g_siemens=readings.g_siemens,
         v_volts=optional(table, "v_volts", VOLTS),
         width_seconds=optional(table, "width_seconds", WIDTH),
         time_seconds=_time(table),
         target_siemens=optional(table, "target_siemens", SIEMENS),
     )
-    made = experiments(events, found, str(path), kelvin=options.kelvin)
-    return Measurements(
-        pulses=made.pulses,
-        reads=made.reads,
-        retention=made.retention,
-        written=made.written,
-        devices=names,
-        notes=(notes(table, "neutral", found, used=made.used, dropped=made.dropped),),
-    )
+    return from_history(table, "generic", names, events, readings, options.kelvin)
 
 
-def _ops(table: Table, options: Options) -> tuple[Ints, Ints]:
+def _ops(table: FileTable, options: Options) -> tuple[Ints, Ints]:
     """Kind and polarity of every row."""
     codes, names = named(table, "op")
     for code, name in enumerate(names):
@@ -80,12 +72,11 @@ def _ops(table: Table, options: Options) -> tuple[Ints, Ints]:
     kind, polarity = meaning[:, 0], meaning[:, 1]
     if "v_volts" not in table.numbers:
         return kind, polarity
-    sign = np.sign(np.nan_to_num(table.numbers["v_volts"])).astype(np.int64)
-    sign = -sign if options.set_is_negative else sign
-    return kind, np.where((kind == PULSE) & (polarity == 0), sign, polarity)
+    by_voltage = polarity_of(table.numbers["v_volts"], options)
+    return kind, np.where((kind == PULSE) & (polarity == 0), by_voltage, polarity)
 
 
-def _time(table: Table) -> Floats:
+def _time(table: FileTable) -> Floats:
     """The clock, which may begin anywhere."""
     time = table.numbers.get("t_seconds", np.full(len(table), np.nan))
     return np.where(np.isfinite(time), time, np.nan)

@@ -1,8 +1,9 @@
 """Currents at a read voltage, one column per ramp of equal pulses, one row per pulse.
 
 Columns are called `rmp1`, `ramp 2`, `cycle_3`, ...; short ones end in blanks. A file of one column
-may hold all ramps one after the other (`Options.ramp_pulses`). The trend of a ramp tells SET from
-RESET, so both kinds may be in one file or in two. The layout is that of CrossSim's examples.
+may hold all ramps one after the other (`Options.ramp_pulses`). The trend of a ramp distinguishes
+SET from RESET, so both kinds may be in one file or in two. The layout is that of CrossSim's
+examples.
 """
 
 import re
@@ -17,8 +18,8 @@ from ..conductance import Bools, Readings, at_voltage, stated_read_volts
 from ..lines import Head
 from ..measurements import Floats, Measurements, Pulses
 from ..options import Options
-from ..table import Table, read_table
-from .reader import Reader, header_names, notes
+from ..table import FileTable, read_table
+from .reader import Reader, header_names, notes, ramp_pulses
 
 NAME = re.compile(r"(rmp|ramp|cycle|run|set|reset)[ _-]?\d+", re.IGNORECASE)
 FLAT = "in a ramp that neither rises nor falls"
@@ -34,7 +35,7 @@ def read(path: Path, options: Options) -> Measurements:
     """Read one file of ramps; see `Reader`. All ramps are of one device, "1"."""
     table = read_table(path, numbers=("*",))
     v_read = stated_read_volts(table, options, table.header[0])
-    found = at_voltage(table, table.header[0], v_read, options)
+    readings = at_voltage(table, table.header[0], v_read, options)
     if options.ramp_pulses and len(table.header) > 1:
         table.refuse(
             0,
@@ -43,59 +44,41 @@ def read(path: Path, options: Options) -> Measurements:
             f"(the first is {shown(table.header[0])}); nothing was read",
         )
     parts, used, dropped = list[Pulses](), 0, Counter[str]()
-    for number, (found, rows) in enumerate(_ramps(table, v_read, options)):
-        g = found.g_siemens[rows]
+    for number, (readings, rows) in enumerate(_ramps(table, v_read, options)):
+        g = readings.g_siemens[rows]
         there = int(np.isfinite(g).sum())
-        dropped.update(found.dropped(rows))
+        dropped.update(readings.dropped(rows))
         if polarity := _polarity(g, options):
-            parts.append(_pulses(g, number, polarity, str(path)))
+            parts.append(ramp_pulses(g, number, polarity, str(path)))
             used += there
         else:
             dropped[FLAT] += there
     return Measurements(
         pulses=(Pulses.join(parts),) if parts else (),
         devices=("1",),
-        notes=(notes(table, "ramps", found, used=used, dropped=dict(dropped)),),
+        notes=(notes(table, "ramps", readings, used=used, dropped=dict(dropped)),),
     )
 
 
-def _ramps(table: Table, v_read: float, options: Options) -> Iterator[tuple[Readings, Bools]]:
+def _ramps(table: FileTable, v_read: float, options: Options) -> Iterator[tuple[Readings, Bools]]:
     """The readings of a column, and which of its rows are a ramp (up to its last value)."""
     for name in table.header:
-        found = at_voltage(table, name, v_read, options)
+        readings = at_voltage(table, name, v_read, options)
         filled = np.flatnonzero(np.isfinite(table.numbers[name]))
         end = int(filled[-1]) + 1 if len(filled) else 0
         length = options.ramp_pulses or max(end, 1)
         row = np.arange(len(table))
         for start in range(0, end, length):
-            yield found, (row >= start) & (row < min(start + length, end))
+            yield readings, (row >= start) & (row < min(start + length, end))
 
 
 def _polarity(g: Floats, options: Options) -> int:
-    """+1 for a ramp that ends higher than it begins, by the means of its quarters; 0 for neither."""
+    """+1 for a ramp that ends higher than it begins, by the means of its quarters; else -1 or 0."""
     if options.polarity:
         return 1 if options.polarity == "set" else -1
     g = g[np.isfinite(g)]
     quarter = max(1, len(g) // 4)
     return int(np.sign(g[-quarter:].mean() - g[:quarter].mean())) if len(g) > 1 else 0
-
-
-def _pulses(g: Floats, ramp: int, polarity: int, source: str) -> Pulses:
-    """The pulses between the readings of a ramp; the first reading is before the first pulse."""
-    index = np.flatnonzero(np.isfinite(g[:-1]) & np.isfinite(g[1:]))
-    constant = np.ones_like(index)
-    unknown = np.full(len(index), np.nan)
-    return Pulses(
-        device=0 * constant,
-        ramp=ramp * constant,
-        index=index,
-        polarity=polarity * constant,
-        g_before_siemens=g[index],
-        g_after_siemens=g[index + 1],
-        v_volts=unknown,
-        width_seconds=unknown,
-        source=source,
-    )
 
 
 READER = Reader("one column of currents per ramp of pulses (rmp1,rmp2,...)", sniff, read)

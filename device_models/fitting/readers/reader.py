@@ -1,5 +1,6 @@
-"""What a reader is, and what the readers share."""
+"""What a reader is, and functions that several readers use."""
 
+import math
 import re
 from collections.abc import Callable, Collection
 from pathlib import Path
@@ -9,10 +10,11 @@ import numpy as np
 
 from ...errors import DataError
 from ..conductance import COLUMNS, Readings
+from ..events import DeviceEvents, experiments
 from ..lines import Head
-from ..measurements import FileNotes, Ints, Measurements
+from ..measurements import FileNotes, Floats, Ints, Measurements, Pulses
 from ..options import Options
-from ..table import Table, bare_mark, split_header
+from ..table import FileTable, bare_mark, split_header
 
 NUMBER = re.compile(r"\s*([+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|nan)\s*")
 
@@ -24,7 +26,7 @@ class Reader(NamedTuple):
         describes: What its files hold, for `--help` and for messages.
         sniff: Whether a file that begins so is one.
         read: Reads one file. Raises DataError for a damaged or wrong file, CalibrationError for
-            one that does not say enough.
+            one that does not state enough.
     """
 
     describes: str
@@ -56,7 +58,7 @@ def has_conductance(names: Collection[str]) -> bool:
     return any(name in names for name in COLUMNS[:3])
 
 
-def devices(table: Table) -> tuple[Ints, tuple[str, ...]]:
+def devices(table: FileTable) -> tuple[Ints, tuple[str, ...]]:
     """Number of the device of each row, and the names of the devices.
 
     A device is what `device` says, else its `word_line` and `bit_line`, else there is one, "1".
@@ -71,12 +73,12 @@ def devices(table: Table) -> tuple[Ints, tuple[str, ...]]:
     (word, words), (bit, bits) = named(table, "word_line"), named(table, "bit_line")
     pairs, first, number = np.unique(word * len(bits) + bit, return_index=True, return_inverse=True)
     order = np.argsort(first)  # in order of appearance
-    place = np.argsort(order)
+    index = np.argsort(order)
     names = (f"W{_two(words[p // len(bits)])}B{_two(bits[p % len(bits)])}" for p in pairs[order])
-    return place[number], tuple(names)
+    return index[number], tuple(names)
 
 
-def named(table: Table, column: str) -> tuple[Ints, tuple[str, ...]]:
+def named(table: FileTable, column: str) -> tuple[Ints, tuple[str, ...]]:
     """A column of names in which no cell is blank."""
     codes, names = table.texts[column]
     if "" in names:
@@ -90,7 +92,7 @@ def _two(line: str) -> str:
     return line.zfill(2) if line.isdigit() else line
 
 
-def whole(table: Table, column: str, takes: str) -> Ints:
+def whole(table: FileTable, column: str, takes: str) -> Ints:
     """A column of whole numbers.
 
     Raises:
@@ -99,15 +101,79 @@ def whole(table: Table, column: str, takes: str) -> Ints:
     values = table.need(column, takes)
     wrong = np.flatnonzero(~(np.abs(values) < 2.0**53) | (values != np.floor(values)))
     if len(wrong):
-        found = f"{values[wrong[0]]:g}"
-        table.refuse(int(wrong[0]), column, f"{found} is no whole number; nothing was read")
+        text = f"{values[wrong[0]]:g}"
+        table.refuse(int(wrong[0]), column, f"{text} is no whole number; nothing was read")
     return values.astype(np.int64)
 
 
-def notes(
-    table: Table,
+def polarity_of(v_volts: Floats, options: Options) -> Ints:
+    """+1 SET, -1 RESET by the sign of a voltage; 0 where it is zero or unknown."""
+    sign = np.sign(np.nan_to_num(v_volts)).astype(np.int64)
+    return -sign if options.set_is_negative else sign
+
+
+def ramp_pulses(g: Floats, ramp: int, polarity: int, source: str) -> Pulses:
+    """The pulses between consecutive readings of one ramp of device 0.
+
+    Args:
+        g: Readings, siemens, shape (readings,), nan where there is none; the first one precedes the
+            first pulse.
+        ramp: Number of the ramp.
+        polarity: +1 SET, -1 RESET.
+        source: The file.
+    """
+    index = np.flatnonzero(np.isfinite(g[:-1]) & np.isfinite(g[1:]))
+    constant = np.ones_like(index)
+    unknown = np.full(len(index), np.nan)
+    return Pulses(
+        device=0 * constant,
+        ramp=ramp * constant,
+        index=index,
+        polarity=polarity * constant,
+        g_before_siemens=g[index],
+        g_after_siemens=g[index + 1],
+        v_volts=unknown,
+        width_seconds=unknown,
+        source=source,
+    )
+
+
+def from_history(
+    table: FileTable,
     name: str,
-    found: Readings,
+    device_names: tuple[str, ...],
+    events: DeviceEvents,
+    readings: Readings,
+    kelvin: float = math.nan,
+) -> Measurements:
+    """The experiments in a history of pulses and readings.
+
+    Args:
+        table: The file.
+        name: Of the format.
+        device_names: By device number.
+        events: One per row of the table.
+        readings: The same.
+        kelvin: Temperature of the devices; nan if unknown.
+
+    Raises:
+        DataError: Every row was dropped.
+    """
+    parts = experiments(events, readings, str(table.path), kelvin)
+    return Measurements(
+        pulses=parts.pulses,
+        reads=parts.reads,
+        retention=parts.retention,
+        written=parts.written,
+        devices=device_names,
+        notes=(notes(table, name, readings, used=parts.used, dropped=parts.dropped),),
+    )
+
+
+def notes(
+    table: FileTable,
+    name: str,
+    readings: Readings,
     *,
     used: int,
     dropped: dict[str, int],
@@ -121,11 +187,11 @@ def notes(
     result = FileNotes(
         path=str(table.path),
         format=name,
-        units=found.units,
+        units=readings.units,
         used=used,
         dropped=dropped,
         ignored=table.ignored,
-        v_read_volts=found.v_read_volts,
+        v_read_volts=readings.v_read_volts,
         remarks=remarks,
     )
     if not used:

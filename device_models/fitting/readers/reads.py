@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..conductance import COLUMNS, readings
+from ..conductance import COLUMNS, conductances
 from ..events import reads_table
 from ..lines import Head
 from ..measurements import Measurements
@@ -35,23 +35,23 @@ def read(path: Path, options: Options) -> Measurements:
         texts=("device", "word_line", "bit_line", "series"),
     )
     time = table.need("t_seconds", TAKES)
-    found = readings(table, options, TAKES)
+    readings = conductances(table, options, TAKES)
     device, names = devices(table)
     series = table.texts["series"].codes if "series" in table.texts else device
     order = np.lexsort((np.arange(len(table)), device, series))
-    order = order[found.there[order]]
+    order = order[readings.present[order]]
     time = np.where(np.isfinite(time), time, np.nan)[order]
     starts = np.diff(series[order], prepend=-1) != 0
     starts |= np.diff(device[order], prepend=-1) != 0
     starts |= np.diff(time, prepend=-np.inf) < 0.0
-    made = reads_table(
-        np.cumsum(starts) - 1, device[order], time, found.g_siemens[order], str(path)
+    reads = reads_table(
+        np.cumsum(starts) - 1, device[order], time, readings.g_siemens[order], str(path)
     )
-    dropped = found.dropped(np.ones(len(table), bool))
+    dropped = readings.dropped(np.ones(len(table), bool))
     return Measurements(
-        reads=(made,),
+        reads=(reads,),
         devices=names,
-        notes=(notes(table, "reads", found, used=len(made), dropped=dropped),),
+        notes=(notes(table, "reads", readings, used=len(reads), dropped=dropped),),
     )
 
 

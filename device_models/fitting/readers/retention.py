@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from ..checks import KELVIN, SECONDS, SIEMENS, inside, optional
-from ..conductance import COLUMNS, readings
+from ..conductance import COLUMNS, conductances
 from ..lines import Head
 from ..measurements import Floats, Ints, Measurements, Retention
 from ..options import Options
@@ -38,39 +38,46 @@ def read(path: Path, options: Options) -> Measurements:
     table = read_table(path, numbers=numbers, texts=("device", "word_line", "bit_line"))
     table.need("t_seconds", TAKES)
     time = inside(table, "t_seconds", SECONDS)
-    found = readings(table, options, TAKES)
+    readings = conductances(table, options, TAKES)
     device, names = devices(table)
     stated = optional(table, "temperature_kelvin", KELVIN)
     kelvin = np.where(np.isfinite(stated), stated, options.kelvin)
     given = optional(table, "initial_siemens", SIEMENS)
-    use = found.there & np.isfinite(time)
-    earliest = _earliest(device[use], kelvin[use], time[use], found.g_siemens[use])
-    made = Retention(
+    use = readings.present & np.isfinite(time)
+    earliest = _earliest(device[use], kelvin[use], time[use], readings.g_siemens[use])
+    retention = Retention(
         device=device[use],
         time_seconds=time[use],
-        g_siemens=found.g_siemens[use],
+        g_siemens=readings.g_siemens[use],
         initial_siemens=np.where(np.isfinite(given[use]), given[use], earliest),
         target_siemens=optional(table, "target_siemens", SIEMENS)[use],
         temperature_kelvin=kelvin[use],
         source=str(path),
     )
-    dropped = found.dropped(np.ones(len(table), bool))
-    untimed = int((found.there & ~use).sum())
+    dropped = readings.dropped(np.ones(len(table), bool))
+    untimed = int((readings.present & ~use).sum())
     dropped |= {"without a time": untimed} if untimed else {}
     return Measurements(
-        retention=(made,) if len(made) else (),
+        retention=(retention,) if len(retention) else (),
         devices=names,
         notes=(
-            notes(table, "retention", found, used=len(made), dropped=dropped, remarks=_doubt(made)),
+            notes(
+                table,
+                "retention",
+                readings,
+                used=len(retention),
+                dropped=dropped,
+                remarks=_doubt(retention),
+            ),
         ),
     )
 
 
-def _doubt(made: Retention) -> tuple[str, ...]:
-    """What to say of a table that looks like repeated reads: many readings, evenly spaced."""
-    rows = len(made) / max(1, len(np.unique(made.device)))
-    order = np.lexsort((made.time_seconds, made.device))
-    steps = np.diff(made.time_seconds[order])[np.diff(made.device[order]) == 0]
+def _doubt(retention: Retention) -> tuple[str, ...]:
+    """A remark on a table that resembles repeated reads: many readings, evenly spaced."""
+    rows = len(retention) / max(1, len(np.unique(retention.device)))
+    order = np.lexsort((retention.time_seconds, retention.device))
+    steps = np.diff(retention.time_seconds[order])[np.diff(retention.device[order]) == 0]
     if rows < MANY or not len(steps) or np.ptp(steps) > 0.01 * abs(float(np.median(steps))):
         return ()
     return ("evenly spaced readings; if they are repeated reads at rest, give --format reads",)

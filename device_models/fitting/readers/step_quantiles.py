@@ -2,7 +2,7 @@
 
 After a line that names them, the first row holds the conductances (the columns), the second the
 cumulative probabilities (the rows), and each further row the steps of one pulse, all in siemens and
-separated by commas or blanks. The sign of the median step tells SET from RESET. The layout is that
+separated by commas or blanks. The sign of the median step is the polarity. The layout is that
 of CrossSim's lookup tables.
 """
 
@@ -31,28 +31,28 @@ def read(path: Path, options: Options) -> Measurements:
     """Read one table; see `Reader`. It is of one device, "1"."""
     rows = list(_rows(path))
     if len(rows) < 3:
-        found = f"{len(rows)} rows of numbers; conductances, probabilities and steps are needed"
-        raise DataError(f"{path}: {found}; nothing was read")
+        fault = f"{len(rows)} rows of numbers; conductances, probabilities and steps are needed"
+        raise DataError(f"{path}: {fault}; nothing was read")
     (g_row, g), (q_row, levels), steps = rows[0], rows[1], rows[2:]
     _ascending(path, g_row, g, "conductances", SIEMENS.allowed.low, SIEMENS.allowed.high)
     _ascending(path, q_row, levels, "probabilities", 0.0, 1.0)
     for row, step in steps:
         if len(step) != len(g) or not np.all(np.abs(step) <= SIEMENS.allowed.high):
-            found = f"{len(step)} steps, the largest {np.max(np.abs(step)):g}"
+            fault = f"{len(step)} steps, the largest {np.max(np.abs(step)):g}"
             raise DataError(
-                f"{path}: row {row}: {found}; there must be {len(g)}, one per conductance, "
+                f"{path}: row {row}: {fault}; there must be {len(g)}, one per conductance, "
                 f"within {SIEMENS.allowed} ({SIEMENS.hint}); nothing was read"
             )
     if len(steps) != len(levels):
-        found = f"{len(steps)} rows of steps for {len(levels)} probabilities in row {q_row}"
-        raise DataError(f"{path}: row {steps[-1][0]}: {found}; nothing was read")
+        fault = f"{len(steps)} rows of steps for {len(levels)} probabilities in row {q_row}"
+        raise DataError(f"{path}: row {steps[-1][0]}: {fault}; nothing was read")
     dg = np.stack([step for _, step in steps])
     polarity = {"set": 1, "reset": -1}.get(options.polarity or "", 1 if np.median(dg) >= 0 else -1)
-    made = StepTable(
+    step_table = StepTable(
         device=0, polarity=polarity, g_siemens=g, levels=levels, dg_siemens=dg, source=str(path)
     )
     note = FileNotes(path=str(path), format="step-quantiles", units="siemens", used=dg.size)
-    return Measurements(steps=(made,), devices=("1",), notes=(note,))
+    return Measurements(steps=(step_table,), devices=("1",), notes=(note,))
 
 
 def _rows(path: Path) -> Iterator[tuple[int, Floats]]:
@@ -80,10 +80,10 @@ def _number(path: Path, row: int, column: int, cell: str) -> float:
 def _ascending(path: Path, row: int, values: Floats, what: str, low: float, high: float) -> None:
     """Raise DataError unless the values rise inside [low, high]."""
     if np.any(np.diff(values) < 0.0) or values[0] < low or values[-1] > high:
-        found = f"{what} from {values[0]:g} to {values[-1]:g}"
+        fault = f"{what} from {values[0]:g} to {values[-1]:g}"
         hint = f" ({SIEMENS.hint})" if values[-1] > high and high < 1.0 else ""
         raise DataError(
-            f"{path}: row {row}: {found}; they must ascend within [{low:g}, {high:g}]{hint}; "
+            f"{path}: row {row}: {fault}; they must ascend within [{low:g}, {high:g}]{hint}; "
             "nothing was read"
         )
 

@@ -2,8 +2,8 @@
 
 The columns are called `up_siemens,down_siemens`, or `up,down`, or nothing at all. Without the unit
 in the name the values are normalised, and only the user knows the window: the smallest value of the
-file is `Options.g_min_siemens`, the largest `Options.g_max_siemens`, linear in between (ours). The
-layout is that of the aihwkit example of Gong et al., Nat. Commun. 9, 2102, 2018.
+file is `Options.g_min_siemens`, the largest `Options.g_max_siemens`, linear in between. The layout
+is that of the aihwkit example of Gong et al., Nat. Commun. 9, 2102, 2018.
 """
 
 from pathlib import Path
@@ -15,8 +15,8 @@ from ..checks import SIEMENS, inside
 from ..lines import Head, head
 from ..measurements import FileNotes, Floats, Measurements, Pulses
 from ..options import Options
-from ..table import Table, read_table
-from .reader import Reader, first_row, header_names, numbers_in
+from ..table import FileTable, read_table
+from .reader import Reader, first_row, header_names, numbers_in, ramp_pulses
 
 NAMED = ("up_siemens", "down_siemens")
 PLAIN = ("up", "down")
@@ -40,7 +40,7 @@ def read(path: Path, options: Options) -> Measurements:
     up_down, units, remarks = _conductances(table, names, options)
     used = sum(int(np.isfinite(g).sum()) for g in up_down)
     blank = 2 * len(table) - used
-    trains = [_train(g, i, str(path)) for i, g in enumerate(up_down)]
+    trains = [ramp_pulses(g, i, 1 - 2 * i, str(path)) for i, g in enumerate(up_down)]
     return Measurements(
         pulses=(Pulses.join(trains),),
         devices=("1",),
@@ -59,7 +59,7 @@ def read(path: Path, options: Options) -> Measurements:
 
 
 def _conductances(
-    table: Table, names: tuple[str, str], options: Options
+    table: FileTable, names: tuple[str, str], options: Options
 ) -> tuple[list[Floats], str, tuple[str, ...]]:
     """Both trains in siemens, what became of the unit, and what was assumed."""
     values = [table.numbers[name] for name in names]
@@ -86,34 +86,16 @@ def _finite(values: Floats) -> Floats:
     return values[np.isfinite(values)]
 
 
-def _positive(table: Table, column: str) -> Floats:
+def _positive(table: FileTable, column: str) -> Floats:
     """Values of a column in siemens; nothing below zero."""
     g = inside(table, column, SIEMENS)
     return np.where(g > 0.0, g, np.nan)
 
 
-def _stated_window(table: Table) -> tuple[float, float] | None:
+def _stated_window(table: FileTable) -> tuple[float, float] | None:
     """The window that stands above the header."""
     low, high = table.setting("g_min_siemens"), table.setting("g_max_siemens")
     return None if low is None or high is None or not 0.0 < low < high <= 0.1 else (low, high)
-
-
-def _train(g: Floats, ramp: int, source: str) -> Pulses:
-    """The pulses of one train; the first reading is before the first pulse."""
-    index = np.flatnonzero(np.isfinite(g[:-1]) & np.isfinite(g[1:]))
-    constant = np.ones_like(index)
-    unknown = np.full(len(index), np.nan)
-    return Pulses(
-        device=0 * constant,
-        ramp=ramp * constant,
-        index=index,
-        polarity=(1 - 2 * ramp) * constant,
-        g_before_siemens=g[index],
-        g_after_siemens=g[index + 1],
-        v_volts=unknown,
-        width_seconds=unknown,
-        source=source,
-    )
 
 
 READER = Reader("two columns: conductance in a SET train, in a RESET train", sniff, read)

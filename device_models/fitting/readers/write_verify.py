@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 
 from ..checks import OHMS, SIEMENS, optional
-from ..conductance import COLUMNS, readings
+from ..conductance import COLUMNS, conductances
 from ..lines import Head
 from ..measurements import Floats, Ints, Measurements, Written
 from ..options import Options
-from ..table import Table, read_table
+from ..table import FileTable, read_table
 from .reader import Reader, devices, header_names, notes
 
 TARGETS = ("target_siemens", "target_ohms")
@@ -30,25 +30,25 @@ def read(path: Path, options: Options) -> Measurements:
     """Read one table of writes; see `Reader`."""
     texts = ("device", "word_line", "bit_line")
     table = read_table(path, numbers=(*TARGETS, "stuck", *COLUMNS), texts=texts)
-    found = readings(table, options, TAKES)
+    readings = conductances(table, options, TAKES)
     device, names = devices(table)
-    use = found.there
-    made = Written(
+    use = readings.present
+    written = Written(
         device=device[use],
         target_siemens=_targets(table)[use],
-        g_siemens=found.g_siemens[use],
+        g_siemens=readings.g_siemens[use],
         stuck=_stuck(table)[use],
         source=str(path),
     )
-    dropped = found.dropped(np.ones(len(table), bool))
+    dropped = readings.dropped(np.ones(len(table), bool))
     return Measurements(
-        written=(made,),
+        written=(written,),
         devices=names,
-        notes=(notes(table, "written", found, used=len(made), dropped=dropped),),
+        notes=(notes(table, "written", readings, used=len(written), dropped=dropped),),
     )
 
 
-def _targets(table: Table) -> Floats:
+def _targets(table: FileTable) -> Floats:
     """What was to be written, siemens."""
     if "target_siemens" not in table.header:
         table.demand("target_ohms", TAKES)
@@ -56,7 +56,7 @@ def _targets(table: Table) -> Floats:
     return optional(table, "target_siemens", SIEMENS)
 
 
-def _stuck(table: Table) -> Ints:
+def _stuck(table: FileTable) -> Ints:
     """The stuck map; blank is 0."""
     values = np.nan_to_num(table.numbers.get("stuck", np.zeros(len(table))))
     wrong = np.flatnonzero(~np.isin(values, (-1.0, 0.0, 1.0)))

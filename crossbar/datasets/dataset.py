@@ -1,0 +1,119 @@
+"""What a data set is: facts that need no file, and samples that do."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from device_models.errors import DataError
+
+from .fetch import Notice
+from .locate import Environment
+
+
+class Half(NamedTuple):
+    """Training or test half: (samples, ...) uint8, and (samples,) uint8 the class of each."""
+
+    samples: NDArray[np.uint8]
+    labels: NDArray[np.uint8]
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class LoadedDataset:
+    """Both halves of a data set.
+
+    Args:
+        title: The data set's name in messages.
+        class_names: What the labels count in.
+        train: What is learned.
+        test: What tells how well.
+        origin: Where the files were found.
+    """
+
+    title: str
+    class_names: tuple[str, ...]
+    train: Half
+    test: Half
+    origin: str
+
+    def __post_init__(self) -> None:
+        """Check that labels belong to samples.
+
+        Raises:
+            DataError: A half has no sample, or not as many labels; a label is no class; or samples
+                of the two halves differ in shape.
+        """
+        for name, (samples, labels) in (("training", self.train), ("test", self.test)):
+            if not len(samples) or labels.shape != (len(samples),):
+                counts = f"{len(samples):,} samples and {labels.size:,} labels"
+                self._refuse(f"the {name} half has {counts}; each sample has one label")
+            if labels.max() >= len(self.class_names):
+                label = f"label {labels.max()} at sample {labels.argmax()}"
+                allowed = f"there are {len(self.class_names)} classes, from 0 on"
+                self._refuse(f"the {name} half has {label}; {allowed}")
+        if self.test.samples.shape[1:] != self.sample_shape:
+            shapes = (half.samples.shape[1:] for half in (self.train, self.test))
+            train, test = (" x ".join(map(str, shape)) for shape in shapes)
+            self._refuse(f"training samples are {train}, test samples {test}; they must be alike")
+
+    def _refuse(self, reason: str) -> None:
+        """Raise DataError."""
+        raise DataError(f"{self.title} ({self.origin}): {reason}; nothing was loaded")
+
+    @property
+    def sample_shape(self) -> tuple[int, ...]:
+        """Of one sample."""
+        return self.train.samples.shape[1:]
+
+
+class Dataset(Protocol):
+    """A data set: one file, and one line in `DATASETS`.
+
+    Attributes:
+        title: Its name in messages.
+        class_names: What its labels count in.
+        sample_shape: Of one sample, (rows, columns) of an image.
+        licence: On what terms it may be used.
+        source: Who made it, and where that is published.
+    """
+
+    @property
+    def title(self) -> str:
+        """See the class."""
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """See the class."""
+
+    @property
+    def sample_shape(self) -> tuple[int, ...]:
+        """See the class."""
+
+    @property
+    def licence(self) -> str:
+        """See the class."""
+
+    @property
+    def source(self) -> str:
+        """See the class."""
+
+    def load(
+        self,
+        data_dir: Path | None = None,
+        *,
+        notice: Notice,
+        environment: Environment | None = None,
+    ) -> LoadedDataset:
+        """Find or fetch the set, check it and decode it.
+
+        Args:
+            data_dir: Folder with the files, plain or `.gz`, or with a sub-folder of them; beats the
+                environment variable XBAR_DATA. With neither, see `locate` for the order.
+            notice: Told in one line what is about to take long, for stderr.
+            environment: The machine; this one if None.
+
+        Raises:
+            DataError: See `locate.locate`; or a file is not what it should be.
+        """

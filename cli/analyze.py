@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from crossbar.experiment.sweep_axes import AXES, parse_axis
 from device_models.errors import consequence
 from device_models.overrides import override
 
@@ -26,7 +27,7 @@ from .text import si
 @click.option("--layer", metavar="N", help="Layer of RUN whose tile is drawn.  [default: 0]")
 @click.option("--tile", metavar="N", help="Number of that tile, row by row.  [default: 0]")
 @click.option("--sweep", "sweeps", metavar="NAME=VALUES", multiple=True,
-              help="Test RUN on other chips: wires, tile, adc_bits, stuck, stuck_low.")  # fmt: skip
+              help=f"Test RUN on other chips: {', '.join(AXES)}.")  # fmt: skip
 @click.option("--repeats", metavar="N", help="Tests per value of a sweep.  [default: 3]")
 @click.option("--seed", metavar="N", help="Seed of everything random.  [default: 0]")
 @click.option("--data-dir", metavar="DIR", help="Folder of the Fashion-MNIST files.")
@@ -55,7 +56,6 @@ def analyze(
     given = {n: (text, option(n)) for n, text in typed.items() if text is not None}
     from crossbar.api.analysis import Analysis
     from crossbar.api.analysis import analyze as run_analysis
-    from crossbar.experiment.sweep_axes import parse_axis
 
     with consequence("nothing was drawn"):
         content = run_analysis(

@@ -27,13 +27,15 @@ FIELDS = {
     "readout_w_max": ("tiles.readout_w_max",),
     "wires": ("wires.word_ohms", "wires.bit_ohms"),
     "adc_bits": ("periphery.adc_bits",),
+    "data_set": ("data.set",),
+    "encoding": ("data.encoding",),
     "accelerator": ("engine.device",),
 }
 IMPLIED = {"adc_bits": ("periphery.kind", "adc"), "accelerator": ("engine.kind", "dense")}
 OPTIONS = (
     "device", "init_from", "ei", "epochs", "optimizer", "learning_rate", "batch_size", "policy",
     "mapping", "hidden", "recurrent", "sigma_init", "update_noise", "hidden_w_max",
-    "readout_w_max", "wires", "adc_bits", "seed", "accelerator",
+    "readout_w_max", "wires", "adc_bits", "seed", "accelerator", "data_set", "encoding",
 )  # fmt: skip
 
 
@@ -48,6 +50,10 @@ def label(name: str) -> str:
 @click.command()
 @click.option("--device", metavar="FILE", help="Device file or preset.  [default: oxram.yaml]")
 @click.option("--init-from", metavar="RUN", help="Start from the weights of a run, or an npz file.")
+@click.option("--data-set", cls=TableOption, table="crossbar.datasets:DATASETS",
+              default_name="fashion_mnist")  # fmt: skip
+@click.option("--encoding", cls=TableOption, table="crossbar.snn.encodings:ENCODINGS",
+              default_name="latency")  # fmt: skip
 @click.option("--ei", metavar="E:I", help="80:20, 95:5, 100:0, 0.8 or none.  [default: 80:20]")
 @click.option("--epochs", metavar="N", help="Passes over the training images.  [default: 3]")
 @click.option("--optimizer", cls=TableOption, table="crossbar.synapses.optimizers:OPTIMIZERS",
@@ -75,7 +81,7 @@ def label(name: str) -> str:
 @click.option("--config", metavar="FILE", help="Settings as YAML; options override it.")
 @click.option("--out", metavar="DIR", help="Run folder.  [default: runs/DEVICE_EI_seedN]")
 @click.option("--resume", metavar="RUN", help="Continue a run; only --epochs may change.")
-@click.option("--data-dir", metavar="DIR", help="Folder of the Fashion-MNIST files.")
+@click.option("--data-dir", metavar="DIR", help="Folder of the data set.")
 @click.option("--threads", type=click.IntRange(1), help="Default: one per processor.")
 @click.option("--accelerator", metavar="NAME", help="Dense torch on cuda, mps or cpu; no kernels.")
 @click.option("--float-baseline", is_flag=True, help="Train on exact weights too; print the gap.")
@@ -104,6 +110,7 @@ def train(
       xbar train --device gaussian_update.yaml --update-noise 0.2 --epochs 30
       xbar train --policy closed_loop --optimizer adam --float-baseline
       xbar train --hidden 200,100 --recurrent --ei 80:20
+      xbar train --data-set mnist --encoding rate
       xbar train --wires 2 --set wires.refresh=epoch --set tiles.tile_rows=64
       xbar train --config my_run.yaml --seed 7 --out runs/mine --json
       xbar train --resume runs/oxram_80-20_seed0 --epochs 10
@@ -130,7 +137,10 @@ def train(
         )
         raise click.exceptions.Exit(130) from None
     summary = run.summary
-    click.echo(json_text.dumps(summary, indent=2) if as_json else table(summary, run.folder))
+    tested_on = "held-back" if run.config.data.held_back else "test"
+    click.echo(
+        json_text.dumps(summary, indent=2) if as_json else table(summary, run.folder, tested_on)
+    )
 
 
 def assignments(sets: tuple[str, ...]) -> dict[str, str]:
@@ -187,15 +197,15 @@ def progress_bar(steps: "Iterator[Progress]", total: int, label: str) -> "Iterat
         yield from bar
 
 
-def table(summary: Mapping[str, Any], folder: Path) -> str:
-    """The closing table."""
+def table(summary: Mapping[str, Any], folder: Path, name: str) -> str:
+    """The closing table; `name` is what the network was tested on, `test` or `held-back`."""
     low, high = summary["test_accuracy_interval"]
     first, last = summary["spikes_per_inference_initial"], summary["spikes_per_inference"]
     energy, pulses, reads = summary["energy_joules"], summary["pulses"], summary["reads"]
     rows = [
         (
-            "test accuracy",
-            f"{summary['test_accuracy']:.2%}  (95 % interval of the test images alone "
+            f"{name} accuracy",
+            f"{summary['test_accuracy']:.2%}  (95 % interval of the {name} images alone "
             f"{low:.2%} to {high:.2%})",
         ),
         *baseline_rows(summary),

@@ -381,6 +381,17 @@ def nearest(value: Any, known: Iterable[Any]) -> str:
     return near[0] if near else ""
 
 
+def inside(cls: type, name: str) -> str:
+    """The dotted name of a field of that name inside a record that a class holds; else empty."""
+    for outer, (field, hint) in declared(cls).items():
+        plain, _ = without_none(hint)
+        spec = variants(field, plain)
+        kinds = [*spec.classes().values()] if spec else [plain]
+        if any(dataclasses.is_dataclass(kind) and name in declared(kind) for kind in kinds):
+            return f"{outer}.{name}"
+    return ""
+
+
 def did_you_mean(value: Any, known: Iterable[Any]) -> str:
     """The nearest of some names, as the end of a message; empty if none is near."""
     near = nearest(value, known)

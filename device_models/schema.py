@@ -27,6 +27,7 @@ from .record import (
     declared,
     describe,
     did_you_mean,
+    inside,
     kind,
     missing,
     nearest,
@@ -241,7 +242,8 @@ class _Reader:
                 values[name] = self.value(child, *fields[name], dotted(at, name))
             elif name != tag:
                 meant.add(near := nearest(name, fields))
-                hint = f"did you mean {near!r}?" if near else f"known: {', '.join(fields)}"
+                meaning = near or inside(cls, name)
+                hint = f"did you mean {meaning!r}?" if meaning else f"known: {', '.join(fields)}"
                 self.say(key, f"unknown key {shown(dotted(at, name))}; {hint}", KEY)
         # What a misspelt key stands for is not missing as well.
         if absent := [_bare(dotted(at, n)) for n in missing(cls, {*children, *meant})]:

@@ -25,7 +25,7 @@ from ..experiment.train import Notice
 from ..figures import style, tile
 from ..metrics.statistics import student_interval
 from ..wires.wires import Wires
-from .training import Folder, path
+from .folders import Folder, path
 
 SIZES = (16, 32, 64, 128)
 SEGMENTS_OHMS = (0.5, 1.0, 2.0, 5.0)

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -15,14 +15,14 @@ from ..energy.assumed import assumed_run
 from ..energy.chip import ChipSpec, load_chip
 from ..energy.costs import Costs, load_costs
 from ..energy.counts import RunCounts, counts_of_run
-from ..energy.design_space import explore, pareto_front
 from ..energy.estimate import estimate as estimate_chip
 from ..energy.metrics import metrics
 from ..energy.study import DesignPoint, RunEstimate, Study
 from ..energy.uncertainty import monte_carlo, tornado
-from ..experiment.run import Run
-from ..experiment.train import Notice
-from .training import Folder, path
+from .folders import Folder, path
+
+if TYPE_CHECKING:  # torch comes with it
+    from ..experiment.train import Notice
 
 Progress = Callable[[int, int], object]
 CHIP = "proposal_28nm"
@@ -51,7 +51,7 @@ def estimate(
     sweeps: Mapping[str, Sequence[float]] | None = None,
     settings: Estimating | None = None,
     data_dir: Folder | None = None,
-    notice: Notice = print,
+    notice: "Notice" = print,
     progress: Progress = lambda done, total: None,
 ) -> Study:
     """Count what happened in runs, price it on chips, and test the first run on other chips.
@@ -134,10 +134,13 @@ def explored(
     chip: ChipSpec,
     costs: Costs,
     data_dir: Path | None,
-    notice: Notice,
+    notice: "Notice",
     progress: Progress,
 ) -> tuple[DesignPoint, ...]:
     """The run on every chip of a sweep, with the Pareto front of accuracy, energy and area."""
+    from ..energy.design_space import explore, pareto_front  # torch comes with them
+    from ..experiment.run import Run
+
     run = Run.open(folder)
     points = explore(
         folder, sweeps, data=lambda: run.load_data(data_dir, notice=notice), progress=progress

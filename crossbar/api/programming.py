@@ -29,7 +29,8 @@ from ..experiment.transfer import ProgrammedChip, Weights, exact_accuracy, weigh
 from ..figures import style
 from ..figures.program import programmed as figure
 from ..metrics.statistics import student_interval
-from .training import Folder, one_torch_thread, path
+from .folders import Folder, path
+from .training import one_torch_thread
 
 DAY = 86_400.0
 

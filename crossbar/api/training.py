@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from os import PathLike
 from pathlib import Path
 
 import torch
@@ -14,8 +13,7 @@ from ..experiment.builder import BoardFactory
 from ..experiment.config import Training
 from ..experiment.run import Run
 from ..experiment.train import Notice, ProgressBar, no_progress_bar, open_session, train_loop
-
-Folder = str | PathLike[str]
+from .folders import Folder, path
 
 
 def train(
@@ -91,11 +89,6 @@ def load_run(folder: Folder) -> Run:
         ConfigError: Its settings were edited and are wrong now.
     """
     return Run.open(Path(folder))
-
-
-def path(folder: Folder | None) -> Path | None:
-    """A folder as a path."""
-    return None if folder is None else Path(folder)
 
 
 @contextmanager

@@ -6,10 +6,8 @@ columns in a step that drives one of its lines, and in no other: `conversions` i
 """
 
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -226,7 +224,7 @@ def counts_of_run(folder: Path) -> RunCounts:
             checkpoint.
     """
     activity, about = read_run(folder)
-    return run_counts(folder, activity, about, writes(folder, activity, about))
+    return run_counts(folder, activity, about, writes(folder, about))
 
 
 def run_counts(
@@ -236,7 +234,7 @@ def run_counts(
     return RunCounts(folder=str(folder), activity=activity, training=training, **vars(about))
 
 
-def writes(folder: Path, activity: Activity, about: RunMetadata) -> tuple[WriteCounts, ...]:
+def writes(folder: Path, about: RunMetadata) -> tuple[WriteCounts, ...]:
     """What the boards of a run counted up to its checkpoint.
 
     Raises:
@@ -247,7 +245,8 @@ def writes(folder: Path, activity: Activity, about: RunMetadata) -> tuple[WriteC
     try:
         header = json.loads(arrays["about"].tobytes())
         counters, row = [Counters(**each) for each in header["counters"]], header["rows"][-1]
-        epoch, wear = int(header["epoch"]), wear_of(row, activity, len(counters))
+        wear = [(each["name"], each["pulses_per_device"]) for each in row["layers"]]
+        epoch = int(header["epoch"])
     except UNREADABLE as e:
         raise RunError(f"{path} is damaged ({one_line(e)}); the run is lost") from e
     if epoch != about.epochs:
@@ -265,17 +264,3 @@ def writes(folder: Path, activity: Activity, about: RunMetadata) -> tuple[WriteC
         )
         for counted, (name, pulses) in zip(counters, wear, strict=True)
     )
-
-
-def wear_of(
-    row: Mapping[str, Any], activity: Activity, boards: int
-) -> list[tuple[str, Mapping[str, float]]]:
-    """Name and pulses per device of each array; old runs give the latter of all arrays together."""
-    if "layers" in row:
-        return [(each["name"], each["pulses_per_device"]) for each in row["layers"]]
-    names = [layer.name for layer in activity.layers]
-    fast = [f"{name}, fast array" for name in names]
-    unknown = {"pulses_per_device": {"mean": 0.0, "max": 0.0}}
-    return [
-        (name, row.get("wear", unknown)["pulses_per_device"]) for name in (names + fast)[:boards]
-    ]

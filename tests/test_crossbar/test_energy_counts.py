@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose
-from xbar_training import fashion, finish, small, synthetic, trained, trainer_of
+from xbar_training import fashion, finish, small, synthetic, trained
 
 from crossbar.array.periphery import Periphery
 from crossbar.energy.activity import Activity, Snapshot, layers_of, unpack
@@ -266,27 +266,6 @@ def test_rows_and_summary_say_it_by_layer(tmp_path):
         assert each["pulses_per_device"] == trainer.rows[-1]["layers"][i]["pulses_per_device"]
     assert [each.name for each in counts_of_run(tmp_path / "run").training] == names
     assert isinstance(trainer.policies[0], TikiTaka)
-
-
-def test_a_run_from_before_there_were_layers_is_still_counted(tmp_path):
-    """Its counters stand in the checkpoint; its wear is that of all devices together."""
-    config = small()
-    trainer = trained(config, synthetic())
-    for row in trainer.rows:
-        del row["layers"]
-    run = saved(trainer, config, tmp_path / "run")
-    assert "layers" not in run.write_summary(trainer.rows)
-    counts = counts_of_run(run.folder)
-    assert [each.set_pulses for each in counts.training] == [
-        layer.board.counters.set_pulses for layer in trainer.layers
-    ]
-    wear = trainer.rows[-1]["wear"]["pulses_per_device"]
-    assert {each.pulses_per_device_max for each in counts.training} == {wear["max"]}
-    again = trainer_of(config, synthetic())
-    Run.open(run.folder).restore(again)
-    finish(again, 3)
-    assert "layers" in again.rows[-1]
-    assert "layers" not in run.write_summary(again.rows)
 
 
 def test_activity_of_another_epoch_is_refused(tmp_path):

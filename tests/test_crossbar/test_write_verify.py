@@ -260,7 +260,7 @@ def test_a_board_takes_the_loop_as_its_algorithm_for_what_is_selected():
 def chip(p=P, **settings):
     config = small(device="oxram", **settings)
     weights = trainer_of(config, synthetic(), model=OXRAM).setup.weights
-    base = builder.filling_window(config, OXRAM, weights)
+    base = builder.filling_window(config, config.network, OXRAM, weights)
     return transfer.write_chip(trainer_for(base, weights), p), base, weights
 
 

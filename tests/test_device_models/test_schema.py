@@ -483,3 +483,14 @@ def test_the_schema_imports_only_yaml_and_the_standard_library():
     run = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
     found = {name for name in run.stdout.split() if "cython" not in name}  # of yaml's C half
     assert found == {"device_models", "yaml"} | (found & {"_yaml"})
+
+
+def test_a_key_that_lives_in_a_record_inside_is_found_there(tmp_path):
+    path = tmp_path / "my.yaml"
+    path.write_text("v_read_volts: 0.1\nrise: 0.1\n", "utf-8")
+    with pytest.raises(ConfigError) as raised:
+        load(path, Everything)
+    assert str(raised.value).splitlines() == [
+        f"{path}:1:1: unknown key 'v_read_volts'; did you mean 'read.v_read_volts'?",
+        f"{path}:2:1: unknown key 'rise'; did you mean 'neuron.rise'?",
+    ]

@@ -8,7 +8,7 @@ import json
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
-from xbar_training import finish, small, synthetic, trained, trainer_of
+from xbar_training import finish, same_bits, small, synthetic, trained, trainer_of
 
 from crossbar.array.faults import Faults
 from crossbar.array.periphery import Periphery

@@ -91,7 +91,7 @@ def images(count, seed):
 
 def problem(seed=0, **settings):
     """A configuration of one epoch of four updates, and its data."""
-    network = {"inputs": 36, "hidden": 8, "sigma_init": 0.3, "steps": 40}
+    network = {"inputs": 36, "hidden": 8, "sigma_init": 0.2, "steps": 40, "surrogate_scale": 3.0}
     network |= settings.pop("network", {})
     options = {"batch_size": 16, "epochs": 1, "learning_rate": 0.1, "seed": seed} | settings
     data = encoded(*images(64, seed), *images(16, seed + 1), steps=40)
@@ -132,7 +132,7 @@ def test_the_board_of_these_tests_has_what_the_protocol_names_and_nothing_else()
 
 CONFIGS = {
     "accumulate": {"policy": "accumulate"},
-    "closed_loop": {"policy": "closed_loop", "optimizer": "adam", "learning_rate": 3e-3},
+    "closed_loop": {"policy": "closed_loop", "optimizer": "adam", "learning_rate": 0.02},
     "dale": {"policy": "accumulate", "mapping": "dale"},
     "pair": {"policy": "accumulate", "mapping": "pair"},
     "two layers": {"policy": "accumulate", "network": {"hidden": (8, 6)}},

@@ -1,6 +1,6 @@
 """Builds what a training runs on: boards, layers, policies, optimizers, and the engine.
 
-The only place that knows which boards there are.
+The only module that knows which boards there are.
 """
 
 import dataclasses
@@ -100,18 +100,18 @@ def build(
     weights = weights or first_weights(config)
     important = importance or [None] * len(weights)
     layers, emulators = [], list[Emulator]()
-    for place, mapping in enumerate(mappings_of(config, model)):
+    for index, mapping in enumerate(mappings_of(config, model)):
         sheet = with_update_noise(model, config, mapping.g_unit_siemens)
         layer, emulator = _layer(
-            config, sheet, mapping, place, weights[place], important[place], boards
+            config, sheet, mapping, index, weights[index], important[index], boards
         )
         layers.append(layer)
         emulators += [] if emulator is None else [emulator]
     name = config.policy or default_policy(model)
     check_serving(config.device, model, name, config.mapping, layers[-1].mapping)
     policies = []
-    for place, layer in enumerate(layers):
-        make = _maker(config, layer, len(layers) + place, boards, emulators)
+    for index, layer in enumerate(layers):
+        make = _maker(config, layer, len(layers) + index, boards, emulators)
         policies.append(POLICIES[name].build(layer, policy_options(config, name), make))
     rule = OPTIMIZERS[config.optimizer]
     return Setup(
@@ -185,7 +185,7 @@ def _layer(
     config: Training,
     sheet: DeviceModel,
     mapping: Mapping,
-    place: int,
+    index: int,
     weights: np.ndarray,
     importance: np.ndarray | None,
     boards: BoardFactory | None,
@@ -193,11 +193,11 @@ def _layer(
     """A layer on its board, and the truths of its array where it is emulated."""
     rows = len(mapping.signs)
     tiling = Tiling(rows, config.copies * mapping.columns, config.tile_rows, config.tile_columns)
-    faults = fault_map(config, sheet, tiling, place)
+    faults = fault_map(config, sheet, tiling, index)
     placement = placed(config, mapping, faults, tiling, weights, importance)
     selected = mapping.selected()
     if boards is not None:
-        board: Board = boards(place, (tiling.rows, tiling.columns))
+        board: Board = boards(index, (tiling.rows, tiling.columns))
         emulator: Emulator | None = None
     else:
         board = emulator = SimulatedBoard(
@@ -207,11 +207,11 @@ def _layer(
             v_read_volts=config.v_read_volts,
             t_read_seconds=config.t_read_seconds,
             seed=config.seed,
-            place=place,
+            index=index,
             wired=wired(config, tiling, faults),
             faults=faults,
             half=config.half_select if config.array_kind == "1R" else None,
-            front_end=front_end(config, config.periphery, mapping, place),
+            front_end=front_end(config, config.periphery, mapping, index),
         )
     if placement is None:
         return Synapses(mapping, board, sheet), emulator
@@ -240,7 +240,7 @@ def _maker(
             v_read_volts=config.v_read_volts,
             t_read_seconds=config.t_read_seconds,
             seed=config.seed,
-            place=number,
+            index=number,
         )
         emulators.append(array)
         return array
@@ -277,14 +277,14 @@ def wired(config: Training, tiling: Tiling, faults: FaultMap | None) -> WiredArr
     )
 
 
-def front_end(config: Training, p: Periphery, mapping: Mapping, place: int) -> FrontEnd | None:
+def front_end(config: Training, p: Periphery, mapping: Mapping, index: int) -> FrontEnd | None:
     """The periphery of one layer; None if it changes nothing.
 
     Args:
         config: Tiles, read and seed.
         p: Which periphery: that of the configuration, or another to compare it with.
         mapping: Of the layer.
-        place: Number of the layer.
+        index: Number of the layer.
 
     Raises:
         ConfigError: The mapping cannot be read behind this periphery.
@@ -295,11 +295,11 @@ def front_end(config: Training, p: Periphery, mapping: Mapping, place: int) -> F
         combination(mapping)  # refuse before anything is programmed
     rows, outputs = mapping.shape
     tiling = Tiling(rows, mapping.columns, config.tile_rows, config.tile_columns)
-    made = stream("converters", config.seed, place)
+    draws = stream("converters", config.seed, index)
     converters = make_converters(
-        p, tiling.down, tiling.columns, tiling.tile_columns, generator=made
+        p, tiling.down, tiling.columns, tiling.tile_columns, generator=draws
     )
-    neurons = make_neurons(p, outputs, generator=stream("neurons", config.seed, place))
+    neurons = make_neurons(p, outputs, generator=stream("neurons", config.seed, index))
     factor = p.factor(config.v_read_volts, config.t_read_seconds)
     return FrontEnd(p, converters, neurons, factor, config.v_read_volts, p.adc_range_amperes)
 

@@ -11,7 +11,7 @@ from device_models.model import DeviceModel
 from device_models.streams import stream
 
 from ..array.faults import FaultMap, check_bridges, draw, healthy, load
-from ..array.placement import Placement, place
+from ..array.placement import Placement, best_placement
 from ..array.tile import Tiling
 from ..boards.protocol import Emulator
 from ..mappings import Mapping
@@ -30,12 +30,12 @@ def fault_map(config: Training, model: DeviceModel, tiling: Tiling, number: int)
     if config.faults.none:
         return None
     if config.faults.map is not None:
-        found = load(Path(config.faults.map), number, tiling)
+        faults = load(Path(config.faults.map), number, tiling)
     else:
-        numbers = stream("faults", config.seed, number)
-        found = draw(config.faults, tiling, model, generator=numbers)
-    check_bridges(found, config.wires)
-    return found
+        draws = stream("faults", config.seed, number)
+        faults = draw(config.faults, tiling, model, generator=draws)
+    check_bridges(faults, config.wires)
+    return faults
 
 
 def placed(
@@ -61,7 +61,7 @@ def placed(
     averaged = config.averaged or config.copies
     wanted = torch.from_numpy(weights)
     targets = mapping.targets(mapping.clip(wanted))
-    return place(
+    return best_placement(
         healthy(tiling) if faults is None else faults,
         targets.clamp_(mapping.g_min_siemens, mapping.g_max_siemens),
         mapping.weights,

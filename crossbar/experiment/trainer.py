@@ -266,8 +266,8 @@ class Trainer:
         if not self.emulators:
             raise ConfigError("another periphery needs emulated boards; nothing was read")
         fronts = [
-            front_end(self._config, periphery, layer.mapping, place)
-            for place, layer in enumerate(self.layers)
+            front_end(self._config, periphery, layer.mapping, index)
+            for index, layer in enumerate(self.layers)
         ]
         fronts = self._calibrated(fronts, self._first_images())
         return self._test(self._engine, fronts, noise_key)
@@ -311,9 +311,9 @@ class Trainer:
 
     def _count(self, done: BatchResult) -> None:
         """Tell each emulator what the engine read from it."""
-        for place, emulator in enumerate(self._of_layers):
+        for index, emulator in enumerate(self._of_layers):
             reads = done.activations, done.tile_steps, done.siemens, done.clipped
-            activations, steps, siemens, clipped = (part[place].item() for part in reads)
+            activations, steps, siemens, clipped = (part[index].item() for part in reads)
             emulator.count_vmm(ReadCounts(activations, steps, siemens, clipped))
 
     def _finish_epoch(self, training: dict[str, Any] | None, began: float) -> None:

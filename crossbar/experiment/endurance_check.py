@@ -17,7 +17,7 @@ UPDATES = 16  # of the dry run; ours
 
 
 def worn_out(config: Training, model: DeviceModel, made: Callable[[], Trainer]) -> str:
-    """Why the devices will not last a training, as one line; empty if they will, or never wear.
+    """Why emulated devices will not last a training, as one line; empty if they will, or never wear.
 
     The first updates are made on a chip of their own, and their pulses are taken as the rate of all
     updates. Later ones are rarely larger.
@@ -31,6 +31,8 @@ def worn_out(config: Training, model: DeviceModel, made: Callable[[], Trainer]) 
     if not endurance or not config.epochs:
         return ""
     trainer = made()
+    if not trainer.emulators:
+        return ""  # a dry run would wear the boards themselves
     expected = spread([expected_pulses(trainer, config.epochs)])
     if expected["max"] <= endurance:
         return ""

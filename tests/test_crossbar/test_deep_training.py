@@ -139,4 +139,4 @@ def test_a_placed_run_with_faults_starts_and_trains():
     faults = Faults(stuck_low_share=0.02, stuck_high_share=0.01)
     trainer = trained(deep(epochs=1, faults=faults, placement="remap"), synthetic())
     assert len(trainer.rows) == 2
-    assert all(torch.isfinite(layer.board.g).all() for layer in trainer.layers)
+    assert all(torch.isfinite(array.array_siemens()).all() for array in trainer.emulators)

@@ -253,19 +253,18 @@ def clipped_rows(periphery: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 def wear_rows(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
     """The rows of wear and digital memory."""
-    wear, memory = summary["wear"], summary["digital_bytes_per_synapse"]
-    limit = wear["endurance_pulses"]
+    memory, wear = summary["digital_bytes_per_synapse"], summary.get("wear", {})  # of emulators
+    arrays = {"pulses_per_device": "pulses per device", "fast_array": "pulses per fast device"}
     rows = [
-        ("pulses per device", spread(wear["pulses_per_device"], limit)),
-        (
-            "digital bytes per synapse",
-            f"{memory['total']:.3g} ({memory['policy']:.3g} policy + {memory['optimizer']:.3g} "
-            f"optimizer + {memory['read_back']:.3g} weights read back)",
-        ),
+        (title, spread(wear[name], wear["endurance_pulses"]))
+        for name, title in arrays.items()
+        if name in wear
     ]
-    if "fast_array" in wear:
-        rows.insert(1, ("pulses per fast device", spread(wear["fast_array"], limit)))
-    return rows
+    bytes_per_synapse = (
+        f"{memory['total']:.3g} ({memory['policy']:.3g} policy + {memory['optimizer']:.3g} "
+        f"optimizer + {memory['read_back']:.3g} weights read back)"
+    )
+    return [*rows, ("digital bytes per synapse", bytes_per_synapse)]
 
 
 def spread(pulses: Mapping[str, float], endurance: float | None) -> str:

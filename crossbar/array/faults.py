@@ -111,9 +111,9 @@ class FaultMap:
             LimitError: A device is stuck at a negative or infinite conductance.
         """
         for name, shape in shapes(self.tiling).items():
-            found = getattr(self, name).shape
-            if found != shape:
-                raise ShapeError(f"{name} has shape {found}, the array needs {shape}")
+            given = getattr(self, name).shape
+            if given != shape:
+                raise ShapeError(f"{name} has shape {given}, the array needs {shape}")
         wrong = (self.stuck_siemens < 0.0) | np.isinf(self.stuck_siemens)
         if wrong.any():
             i, j = (int(index[0]) for index in np.nonzero(wrong))
@@ -140,20 +140,20 @@ class FaultMap:
 
     def tile_wires(self, wires: Wires) -> list[Wires]:
         """The lines of every tile with its own faults, row of tiles by row of tiles."""
-        tiling, found = self.tiling, []
+        tiling, tiles = self.tiling, []
         for down in range(tiling.down):
             rows = slice(down * tiling.tile_rows, (down + 1) * tiling.tile_rows)
             for across in range(tiling.across):
                 columns = slice(across * tiling.tile_columns, (across + 1) * tiling.tile_columns)
-                own = replace(
+                lines = replace(
                     wires,
                     open_words=_both(wires.open_words, self.open_words[rows, across]),
                     open_bits=_both(wires.open_bits, self.open_bits[down, columns]),
                     bridged_words=_both(wires.bridged_words, self.bridged_words[rows, across]),
                     bridged_bits=_both(wires.bridged_bits, self.bridged_bits[down, columns]),
                 )
-                found.append(own)
-        return found
+                tiles.append(lines)
+        return tiles
 
     def as_dict(self) -> dict[str, int]:
         """How much is broken, for reports."""
@@ -271,21 +271,21 @@ def draw(
 def save(path: Path, maps: Sequence[FaultMap]) -> None:
     """Write the faults of all layers as `load` reads them."""
     parts = {
-        f"{place}.{name}": getattr(found, name)
-        for place, found in enumerate(maps)
-        for name in shapes(found.tiling)
+        f"{index}.{name}": getattr(faults, name)
+        for index, faults in enumerate(maps)
+        for name in shapes(faults.tiling)
     }
     np.savez(path, **parts)
 
 
-def load(path: Path, place: int, tiling: Tiling) -> FaultMap:
+def load(path: Path, index: int, tiling: Tiling) -> FaultMap:
     """The faults of one layer from a file.
 
     Args:
         path: An npz file. `0.stuck_siemens` is that part of layer 0 (the hidden one), and so on;
             the parts are those of `FaultMap`, one that is absent stands for no such fault. Rows are
             word lines of the array, columns its bit lines, of all copies of the layer.
-        place: Number of the layer.
+        index: Of the layer, from 0.
         tiling: Its array.
 
     Raises:
@@ -293,22 +293,22 @@ def load(path: Path, place: int, tiling: Tiling) -> FaultMap:
     """
     try:
         with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as file:
-            found = {name: file[name] for name in file.files}
+            arrays = {name: file[name] for name in file.files}
     except (OSError, ValueError, EOFError, BadZipFile, AttributeError) as e:
         raise ConfigError(f"the fault map {path} cannot be read ({e}); nothing was built") from e
     size = shapes(tiling)
-    for name in found:
+    for name in arrays:
         number, _, part = name.partition(".")
         if not number.isdigit() or part not in size:
             raise ConfigError(
                 f"the fault map {path} holds {name!r}; allowed are LAYER.PART, the parts being "
                 f"{', '.join(size)}; nothing was built"
             )
-    own = {part: found.get(f"{place}.{part}") for part in size}
+    parts = {part: arrays.get(f"{index}.{part}") for part in size}
     try:
-        return FaultMap(tiling=tiling, **{k: _part(k, own[k], size[k]) for k in size})
+        return FaultMap(tiling=tiling, **{k: _part(k, parts[k], size[k]) for k in size})
     except (ShapeError, LimitError) as e:
-        raise ConfigError(f"the fault map {path}, layer {place}: {e}; nothing was built") from e
+        raise ConfigError(f"the fault map {path}, layer {index}: {e}; nothing was built") from e
 
 
 def check_bridges(faults: FaultMap, wires: Wires) -> None:

@@ -45,8 +45,8 @@ class HalfSelect(Record):
     disturb_volts: float = quantity("V", 1e-3, 10.0, default=0.067)
 
     @property
-    def share(self) -> float:
-        """Share of the pulse on a half-selected device."""
+    def fraction(self) -> float:
+        """Fraction of the voltage of a pulse on a half-selected device."""
         return 0.5 if self.scheme == "V/2" else 1.0 / 3.0
 
 
@@ -83,20 +83,20 @@ def neighbours(pulses: Tensor, tiling: Tiling) -> Neighbours:
         pulses: Pulses to each device, (rows, columns), not negative.
         tiling: How the array is cut.
     """
-    found = Neighbours(*(torch.zeros(pulses.shape, dtype=torch.float64) for _ in range(2)))
-    tile = tiling.tile_rows, tiling.tile_columns
-    parts = [_tiles(array, *tile) for array in (pulses.double(), *found)]
-    for own, beside, beyond in zip(*parts, strict=True):
-        lines = own.sum(1, keepdim=True) + own.sum(0, keepdim=True)
-        beside.copy_(lines - 2.0 * own)
-        beyond.copy_(own.sum() - lines + own)
-    return found
+    counts = Neighbours(*(torch.zeros(pulses.shape, dtype=torch.float64) for _ in range(2)))
+    size = tiling.tile_rows, tiling.tile_columns
+    tiles = [_tiles(array, *size) for array in (pulses.double(), *counts)]
+    for tile, beside, beyond in zip(*tiles, strict=True):
+        lines = tile.sum(1, keepdim=True) + tile.sum(0, keepdim=True)
+        beside.copy_(lines - 2.0 * tile)
+        beyond.copy_(tile.sum() - lines + tile)
+    return counts
 
 
 def disturb(
     model: Pulsed,
     state: DeviceState,
-    seen: Tensor,
+    carrying: Tensor,
     counts: Tensor,
     tiling: Tiling,
     half: HalfSelect,
@@ -106,7 +106,7 @@ def disturb(
     Args:
         model: Kind of device.
         state: After the pulses themselves. Not modified.
-        seen: Conductances that carry the current, siemens, (rows, columns).
+        carrying: Conductances that carry the current, siemens, (rows, columns).
         counts: The signed pulses, (rows, columns).
         tiling: How the array is cut.
         half: Scheme and steepness.
@@ -115,17 +115,17 @@ def disturb(
         The state after, and the energy of the half-selected devices, joules.
     """
     sets, resets = neighbours(counts.clamp(min=0), tiling), neighbours(-counts.clamp(max=0), tiling)
-    share, g = half.share, state.g
+    fraction, g = half.fraction, state.g
 
-    def fraction(own_volts: float, pulse_volts: float) -> float:
-        return math.exp(-(own_volts - share * pulse_volts) / half.disturb_volts)
+    def steps(own_volts: float, pulse_volts: float) -> float:
+        return math.exp(-(own_volts - fraction * pulse_volts) / half.disturb_volts)
 
     v_set, v_reset = model.set_volts, model.reset_volts
-    up, down = sets.beside * fraction(v_set, v_set), resets.beside * fraction(v_reset, v_reset)
+    up, down = sets.beside * steps(v_set, v_set), resets.beside * steps(v_reset, v_reset)
     touched = sets.beside * v_set**2 + resets.beside * v_reset**2
     if half.scheme == "V/3":  # the others see the opposite polarity
-        up += resets.beyond * fraction(v_set, v_reset)
-        down += sets.beyond * fraction(v_reset, v_set)
+        up += resets.beyond * steps(v_set, v_reset)
+        down += sets.beyond * steps(v_reset, v_set)
         touched += sets.beyond * v_set**2 + resets.beyond * v_reset**2
     one = torch.ones(())
     rise = up * model.step_siemens(g, one) * state.traits["set_gain"]
@@ -134,7 +134,7 @@ def disturb(
     low = torch.minimum(state.traits["g_low"], g)
     high = torch.maximum(state.traits["g_high"], g)
     moved = (g + (rise - fall).to(g.dtype)).clamp(low, high)
-    joules = float((touched * seen).sum()) * share**2 * model.width_seconds
+    joules = float((touched * carrying).sum()) * fraction**2 * model.width_seconds
     return Programmed(state._replace(g=moved), joules)
 
 

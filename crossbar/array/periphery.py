@@ -118,8 +118,8 @@ class Periphery(Record):
         queue = self.columns_per_adc * self.adc_seconds if self.kind == "adc" else 0.0
         return t_read_seconds + queue
 
-    def share(self, t_read_seconds: float) -> float:
-        """Share of the charge of a read that a driver of finite rise time delivers."""
+    def charge_fraction(self, t_read_seconds: float) -> float:
+        """Fraction of the charge of a read that a driver of finite rise time delivers."""
         tau = self.driver_rise_seconds
         if tau == 0.0:
             return 1.0
@@ -136,7 +136,7 @@ class Periphery(Record):
 
     def factor(self, v_read_volts: float, t_read_seconds: float) -> float:
         """What a column carries, relative to conductance x read voltage."""
-        return float(self.chord(v_read_volts)) * self.share(t_read_seconds)
+        return float(self.chord(v_read_volts)) * self.charge_fraction(t_read_seconds)
 
 
 class Converters(NamedTuple):

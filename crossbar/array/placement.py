@@ -84,7 +84,7 @@ def plain(rows: int, columns: int, copies: int) -> Placement:
     return Placement(torch.arange(rows), torch.ones((copies, columns), dtype=torch.bool))
 
 
-def place(
+def best_placement(
     faults: FaultMap,
     targets: Tensor,
     weights_of: WeightsOf,
@@ -173,9 +173,9 @@ def assign(cost: Floats, tile_rows: int) -> np.ndarray:
     """
     order = np.arange(len(cost))
     for first in range(0, len(cost), tile_rows):
-        own = slice(first, first + tile_rows)
-        rows, lines = linear_sum_assignment(cost[own, own].T)
-        order[own][rows] = first + lines
+        band = slice(first, first + tile_rows)
+        rows, lines = linear_sum_assignment(cost[band, band].T)
+        order[band][rows] = first + lines
     return order
 
 

@@ -29,13 +29,13 @@ def _same_bits(kind: Any, other: Any, word: ir.Type) -> Callable[..., Any]:
     """A function that reads the bits of a number as one of another type."""
 
     def typed(context: Any, number: Any) -> Any:
-        def made(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        def cast(context: Any, builder: Any, signature: Any, args: Any) -> Any:
             return builder.bitcast(args[0], word)
 
-        return other(kind), made
+        return other(kind), cast
 
-    found: Callable[..., Any] = intrinsic(typed)
-    return found
+    function: Callable[..., Any] = intrinsic(typed)
+    return function
 
 
 bits_of = _same_bits(numba.float32, numba.int32, ir.IntType(32))
@@ -56,9 +56,9 @@ def exp(x: Any) -> Any:
 @inlined
 def log(x: Any) -> Any:
     """Natural logarithm of a normal positive float32, to 2e-7 of it or of one."""
-    found = bits_of(x)
-    power = (found - ROOT_HALF) >> FRACTION
-    f = from_bits(found - (power << FRACTION)) - ONE
+    bits = bits_of(x)
+    power = (bits - ROOT_HALF) >> FRACTION
+    f = from_bits(bits - (power << FRACTION)) - ONE
     s = f / (f + ONE + ONE)
     z = s * s
     series = z * (LOG[0] + z * (LOG[1] + z * (LOG[2] + z * LOG[3])))

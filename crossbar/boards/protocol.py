@@ -189,7 +189,7 @@ class Emulator(Protocol):
         """What the rows of the layer drive, (rows, bit lines of the array), siemens."""
 
     def healthy(self) -> Tensor:
-        """Fraction of the devices of each place of the layer that pulses move, float."""
+        """Fraction of the devices behind each crossing of the layer that pulses move, float."""
 
     def pulses_per_device(self) -> Tensor:
         """Pulses that reached each device of the array that is ever programmed, int32 (devices,)."""
@@ -234,12 +234,12 @@ def refuse_other_shape(info: BoardInfo, pulses: PulseBatch, shape: PulseShape | 
         wanted = None if shape is None else getattr(shape, name)
         if wanted is None:
             continue
-        own = {way: getattr(info, f"{way}_{name}") for way in ("set", "reset")}
-        up, down = (np.nan if value is None else value for value in own.values())
+        fixed = {way: getattr(info, f"{way}_{name}") for way in ("set", "reset")}
+        up, down = (np.nan if value is None else value for value in fixed.values())
         fits = np.where(pulses.count > 0, up, down) == wanted
         if not fits[pulses.count != 0].all():
-            told = ", ".join(f"{way.upper()} {value} {unit}" for way, value in own.items())
+            text = ", ".join(f"{way.upper()} {value} {unit}" for way, value in fixed.items())
             raise LimitError(
                 f"pulses of {wanted} {unit} are asked of {info.name}, whose pulses are fixed: "
-                f"{told}; nothing was sent"
+                f"{text}; nothing was sent"
             )

@@ -62,7 +62,7 @@ class SimulatedBoard:
         v_read_volts: float,
         t_read_seconds: float,
         seed: int,
-        place: int,
+        index: int,
         wired: WiredArray | None = None,
         faults: FaultMap | None = None,
         half: HalfSelect | None = None,
@@ -77,7 +77,7 @@ class SimulatedBoard:
             v_read_volts: Read voltage.
             t_read_seconds: Duration of one read.
             seed: Seed of the run.
-            place: Number of this board in the run; names its random streams.
+            index: Number of this board in the run; names its random streams.
             wired: The wires of its tiles, open and bridged lines among them; None without
                 resistance.
             faults: What is broken; None for a perfect array.
@@ -90,12 +90,12 @@ class SimulatedBoard:
         self.info = info_of(model, tiling, v_read_volts, t_read_seconds)
         self.counters = Counters()
         self._model, self._tiling, self._selected = model, tiling, selected
-        self._seed, self._place, self.wired = seed, place, wired
+        self._seed, self._index, self.wired = seed, index, wired
         self.front_end = front_end
         self.broken = None if faults is None else Broken(faults)
         self._half = None if half is None else (half_select.check(model), half)
-        made = torch_stream("manufacture", seed, place)
-        state = model.manufacture(self.info.shape, generator=made)
+        draws = torch_stream("manufacture", seed, index)
+        state = model.manufacture(self.info.shape, generator=draws)
         self._devices = Devices(model, state, self.broken, is_alone=half is None)
         self.pulsed = torch.zeros(self.info.shape, dtype=torch.int32)
         self.begin_epoch(0)
@@ -118,15 +118,15 @@ class SimulatedBoard:
         device by device instead, they could differ in the last bit.
         """
         if self.wired is not None:
-            probes = stream("wire probes", self._seed, self._place, epoch)
-            seen = self._devices.conductance(self._devices.state)
-            self.wired.start(seen.double().numpy(), probes)
+            probes = stream("wire probes", self._seed, self._index, epoch)
+            g = self._devices.conductance(self._devices.state)
+            self.wired.start(g.double().numpy(), probes)
         self._devices.refresh_reads()
         self._show()
-        self._pulse_noise = torch_stream("pulses", self._seed, self._place, epoch)
-        self._read_noise = torch_stream("board reads", self._seed, self._place, epoch)
-        self._time_noise = torch_stream("device time", self._seed, self._place, epoch)
-        self._conversion_noise = stream("conversion noise", self._seed, self._place, epoch)
+        self._pulse_noise = torch_stream("pulses", self._seed, self._index, epoch)
+        self._read_noise = torch_stream("board reads", self._seed, self._index, epoch)
+        self._time_noise = torch_stream("device time", self._seed, self._index, epoch)
+        self._conversion_noise = stream("conversion noise", self._seed, self._index, epoch)
 
     def pulses_per_device(self) -> Tensor:
         """Pulses that reached each device that is ever programmed, int32 (devices,)."""
@@ -227,8 +227,8 @@ class SimulatedBoard:
         if self.front_end is None:
             return read(self.g, self.read_sigma, volts, generator=self._read_noise), 0
         p, size = self.front_end.periphery, self._tiling.tile_rows
-        seen = p.chord(volts.numpy()) * p.share(self.info.read_seconds)
-        v = volts * torch.from_numpy(seen).to(volts.dtype)
+        factor = p.chord(volts.numpy()) * p.charge_fraction(self.info.read_seconds)
+        v = volts * torch.from_numpy(factor).to(volts.dtype)
         range_amperes = self.front_end.full_scale() if p.kind == "adc" else 0.0
         currents = []
         for first in range(0, self.info.shape[0], size):
@@ -240,8 +240,8 @@ class SimulatedBoard:
             return partial.sum(1), 0
         driven = torch.stack([tile.any(1) for tile in torch.split(v != 0, size, dim=1)], 1).numpy()
         normals = self._conversion_noise.standard_normal(partial.shape)
-        made = self.front_end.converters
-        codes, above = convert(p, made, partial.double().numpy(), range_amperes, normals)
+        converters = self.front_end.converters
+        codes, above = convert(p, converters, partial.double().numpy(), range_amperes, normals)
         total = (codes * driven[:, :, None]).sum(1) * (range_amperes / p.top)
         return torch.from_numpy(total).to(partial.dtype), int((above & driven[:, :, None]).sum())
 

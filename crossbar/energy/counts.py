@@ -49,7 +49,7 @@ class LayerCounts:
         conversions: Columns read out, gated: `columns` in each active step.
         conversions_dense: Columns read out if every row of tiles were read in every step.
         neuron_updates: Neurons x steps x inferences.
-        spikes: PulseBatch by its neurons.
+        spikes: Sent by its neurons.
         hops: Spikes x tiles that must hear of them: those across the next crossbar, and those
             across its own crossbar if the layer is recurrent.
         siemens_activations: Conductance of a line summed over its activations, siemens; times

@@ -114,6 +114,6 @@ def neuron_operations(activity: Activity) -> dict[str, float]:
     """Membrane updates times the operations of one, and the same if all moved in every step."""
     neurons = sum(layer.outputs for layer in activity.layers[:-1])
     return {
-        "EffectiveWeights Neuron Ops": SYNAPTIC_ZERO * membrane_updates(activity),
+        "Effective Neuron Ops": SYNAPTIC_ZERO * membrane_updates(activity),
         "Neuron Dense Ops": float(SYNAPTIC_ZERO * neurons * activity.steps),
     }

@@ -155,11 +155,11 @@ def build(
     weights = weights or first_weights(network, config.seed)
     important = row_activity(data.train_events, network)
     layers, emulators = [], list[Emulator]()
-    for place, mapping in enumerate(mappings_of(config, model, network)):
+    for index, mapping in enumerate(mappings_of(config, model, network)):
         sigma_init = network.hidden_sigma * mapping.g_unit_siemens
         sheet = with_update_noise(model, config, sigma_init)
         layer, emulator = _layer(
-            config, sheet, mapping, place, weights[place], important[place], boards
+            config, sheet, mapping, index, weights[index], important[index], boards
         )
         layers.append(layer)
         emulators += [] if emulator is None else [emulator]
@@ -167,8 +167,8 @@ def build(
     name, mapping_name = Tagged(POLICIES).name_of(options), Tagged(MAPPINGS).name_of(config.mapping)
     check_serving(config.device, model, name, mapping_name, layers[-1].mapping)
     policies = []
-    for place, layer in enumerate(layers):
-        make = _maker(config, layer, len(layers) + place, boards, emulators)
+    for index, layer in enumerate(layers):
+        make = _maker(config, layer, len(layers) + index, boards, emulators)
         policies.append(POLICIES[name].build(layer, options, make))
     rule = OPTIMIZERS[Tagged(OPTIMIZERS).name_of(config.optimizer)]
     return Setup(
@@ -239,7 +239,7 @@ def _layer(
     config: Training,
     sheet: DeviceModel,
     mapping: Mapping,
-    place: int,
+    index: int,
     weights: np.ndarray,
     importance: np.ndarray | None,
     boards: BoardFactory | None,
@@ -247,11 +247,11 @@ def _layer(
     """A layer on its board, and the truths of its array where it is emulated."""
     rows, tiles, reads = len(mapping.signs), config.tiles, config.reads
     tiling = Tiling(rows, tiles.copies * mapping.columns, tiles.tile_rows, tiles.tile_columns)
-    faults = fault_map(config.faults, config.wires, sheet, tiling, seed=config.seed, index=place)
+    faults = fault_map(config.faults, config.wires, sheet, tiling, seed=config.seed, index=index)
     placement = placed(tiles, mapping, faults, tiling, weights, importance)
     selected = mapping.selected()
     if boards is not None:
-        board: Board = boards(place, (tiling.rows, tiling.columns))
+        board: Board = boards(index, (tiling.rows, tiling.columns))
         emulator: Emulator | None = None
     else:
         board = emulator = SimulatedBoard(
@@ -261,12 +261,12 @@ def _layer(
             v_read_volts=reads.v_read_volts,
             t_read_seconds=reads.t_read_seconds,
             seed=config.seed,
-            place=place,
+            index=index,
             wired=wired(config.wires, tiling, faults),
             faults=faults,
             half=config.half_select if tiles.array_kind == "1R" else None,
             front_end=front_end(
-                config.periphery, mapping, tiles, reads, seed=config.seed, index=place
+                config.periphery, mapping, tiles, reads, seed=config.seed, index=index
             ),
         )
     if placement is None:
@@ -296,7 +296,7 @@ def _maker(
             v_read_volts=config.reads.v_read_volts,
             t_read_seconds=config.reads.t_read_seconds,
             seed=config.seed,
-            place=number,
+            index=number,
         )
         emulators.append(array)
         return array

@@ -26,12 +26,12 @@ def save(trainer: Trainer, before: list[np.ndarray]) -> bytes:
         before: Conductances of each layer before training, for the figures.
     """
     arrays: dict[str, np.ndarray] = {}
-    for place, emulator in enumerate(trainer.emulators):
-        arrays |= _named(f"{place}.", emulator.state_dict())
-    for place, policy in enumerate(trainer.policies):
-        arrays[f"{place}.before"] = before[place]
-        arrays |= _named(f"{place}.policy.", policy.state())
-        arrays |= _named(f"{place}.optimizer.", trainer.optimizers[place].state())
+    for index, emulator in enumerate(trainer.emulators):
+        arrays |= _named(f"{index}.", emulator.state_dict())
+    for index, policy in enumerate(trainer.policies):
+        arrays[f"{index}.before"] = before[index]
+        arrays |= _named(f"{index}.policy.", policy.state())
+        arrays |= _named(f"{index}.optimizer.", trainer.optimizers[index].state())
     about = {
         "epoch": trainer.epoch,
         "rows": trainer.rows,
@@ -60,13 +60,13 @@ def restore(trainer: Trainer, content: bytes) -> list[np.ndarray]:
             raise ValueError(
                 f"it holds {len(about['counters'])} emulated arrays, not {len(trainer.emulators)}"
             )
-        for place, emulator in enumerate(trainer.emulators):
-            emulator.load_state_dict(_parts(arrays, f"{place}."))
-            emulator.counters = Counters(**about["counters"][place])
-        for place, policy in enumerate(trainer.policies):
-            policy.restore(_parts(arrays, f"{place}.policy."))
-            trainer.optimizers[place].restore(_parts(arrays, f"{place}.optimizer."))
-        before = [arrays[f"{place}.before"] for place in range(len(trainer.layers))]
+        for index, emulator in enumerate(trainer.emulators):
+            emulator.load_state_dict(_parts(arrays, f"{index}."))
+            emulator.counters = Counters(**about["counters"][index])
+        for index, policy in enumerate(trainer.policies):
+            policy.restore(_parts(arrays, f"{index}.policy."))
+            trainer.optimizers[index].restore(_parts(arrays, f"{index}.optimizer."))
+        before = [arrays[f"{index}.before"] for index in range(len(trainer.layers))]
     except (OSError, ValueError, KeyError, TypeError, EOFError, BadZipFile) as e:
         raise RunError(f"the checkpoint cannot be read ({e}); nothing was changed") from e
     trainer.resume(about["epoch"], about["rows"])

@@ -16,7 +16,7 @@ UPDATES = 16  # of the dry run; ours
 
 
 def worn_out(epochs: int, model: DeviceModel, new_trainer: Callable[[], Trainer]) -> str:
-    """Why the devices will not last a training, as one line; empty if they will, or never wear.
+    """Why emulated devices will not last a training, as one line; empty if they will, or never wear.
 
     The first updates are made on a chip of their own, and their pulses are taken as the rate of all
     updates. Later ones are rarely larger.
@@ -30,6 +30,8 @@ def worn_out(epochs: int, model: DeviceModel, new_trainer: Callable[[], Trainer]
     if not endurance or not epochs:
         return ""
     trainer = new_trainer()
+    if not trainer.emulators:
+        return ""  # a dry run would wear the boards themselves
     expected = spread([expected_pulses(trainer, epochs)])
     if expected["max"] <= endurance:
         return ""

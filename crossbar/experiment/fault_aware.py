@@ -11,7 +11,7 @@ from device_models.model import DeviceModel
 from device_models.streams import stream
 
 from ..array.faults import FaultMap, Faults, check_bridges, draw, healthy, load
-from ..array.placement import Placement, place
+from ..array.placement import Placement, best_placement
 from ..array.tile import Tiling
 from ..array.tiles import Tiles
 from ..boards.protocol import Emulator
@@ -70,7 +70,7 @@ def placed(
         return None
     wanted = torch.from_numpy(weights)
     targets = mapping.targets(mapping.clip(wanted))
-    return place(
+    return best_placement(
         healthy(tiling) if faults is None else faults,
         targets.clamp_(mapping.g_min_siemens, mapping.g_max_siemens),
         mapping.weights,

@@ -277,7 +277,9 @@ def summary(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         "layers": by_array(rows),
         **mapping(rows),
         **periphery(rows),
-        "wear": last["wear"],
+        **(
+            {"wear": last["wear"]} if "wear" in last else {}
+        ),  # none of boards that are not emulated
         "digital_bytes_per_synapse": last["digital_bytes_per_synapse"],
     }
 

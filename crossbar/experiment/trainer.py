@@ -18,13 +18,13 @@ from ..boards.write_verify import Algorithm, program
 from ..datasets.encode import Data
 from ..snn.encodings.events import Events
 from ..snn.engines.events import BatchResult
-from ..snn.network import Network
 from ..synapses.backward_weights import backward_weights
 from ..synapses.effective import EffectiveWeights, effective_weights
 from ..synapses.estimate import WeightEstimate
 from .adc_calibration import View, calibrated, complaint, report, view
 from .endurance import memory, spread, wear
 from .fault_aware import faulty
+from .rows import activity, costs, through_wires
 
 if TYPE_CHECKING:
     from .builder import Setup
@@ -304,9 +304,9 @@ class Trainer:
 
     def _count(self, done: BatchResult) -> None:
         """Tell each emulator what the engine read from it."""
-        for place, emulator in enumerate(self._of_layers):
+        for index, emulator in enumerate(self._of_layers):
             reads = done.activations, done.tile_steps, done.siemens, done.clipped
-            activations, steps, siemens, clipped = (part[place].item() for part in reads)
+            activations, steps, siemens, clipped = (part[index].item() for part in reads)
             emulator.count_vmm(ReadCounts(activations, steps, siemens, clipped))
 
     def _finish_epoch(self, training: dict[str, Any] | None, began: float) -> None:
@@ -372,48 +372,3 @@ class Trainer:
             "clipped_share": self._clipped,
             "refreshed": refreshed,
         }
-
-
-def costs(counters: Counters) -> dict[str, Any]:
-    """What an epoch sent, read and dissipated, as its row says it."""
-    return {
-        "pulses": {"set": counters.set_pulses, "reset": counters.reset_pulses},
-        "programming_operations": counters.programming_operations,
-        "programmed_devices": counters.programmed_devices,
-        "reads": {
-            "row_activations": counters.row_activations,
-            "column_conversions": counters.column_conversions,
-            "device_reads": counters.device_reads,
-        },
-        "energy_joules": {"read": counters.read_joules, "write": counters.write_joules},
-    }
-
-
-def through_wires(emulators: Sequence[Emulator]) -> dict[str, Any]:
-    """How exact the wires were in this epoch; nothing without them."""
-    arrays = [emulator.wired for emulator in emulators if emulator.wired is not None]
-    if not arrays:
-        return {}
-    return {
-        "wires": {
-            "solved_tiles": sum(array.solved for array in arrays),
-            "worst_error_between": max(array.worst_error for array in arrays),
-            "checkpoint_error": max(array.checkpoint_error for array in arrays),
-        }
-    }
-
-
-def activity(done: BatchResult, network: Network) -> dict[str, Any]:
-    """Hidden spikes per image, of all layers and of each, and the mean rate of a hidden neuron."""
-    samples = len(done.predictions)
-    layers = [spikes / samples for spikes in done.spikes]
-    each = [float(per_image.sum()) for per_image in layers]
-    split: dict[str, float | None] = {"excitatory": None, "inhibitory": None}
-    if network.excitatory is not None:
-        parts = list(zip(layers, network.excitatory, strict=True))
-        split["excitatory"] = sum(float(per_image[:n].sum()) for per_image, n in parts)
-        split["inhibitory"] = sum(float(per_image[n:].sum()) for per_image, n in parts)
-    return {
-        "spikes_per_inference": {**split, "total": sum(each), "layers": each},
-        "rate_hz": sum(each) / network.neurons / network.seconds,
-    }

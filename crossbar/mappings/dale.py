@@ -70,8 +70,8 @@ class Dale(Mapping):
 
     def targets(self, weights: Tensor) -> Tensor:
         """See `Mapping.targets`; a weight of the wrong sign stands at the floor."""
-        own = (weights * self.signs[:, None]).clamp_(min=0.0)
-        return own.mul_(self.g_unit_siemens).add_(self.g_min_siemens)
+        sizes = (weights * self.signs[:, None]).clamp_(min=0.0)
+        return sizes.mul_(self.g_unit_siemens).add_(self.g_min_siemens)
 
     def selected(self) -> Tensor:
         """See `Mapping.selected`: all."""

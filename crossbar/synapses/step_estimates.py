@@ -74,25 +74,25 @@ class Steps(NamedTuple):
         parts = *(self.line or none), *(self.bend or none)
         if any(part.shape != none[0].shape for part in parts) or g.dtype != torch.float32:
             return None
-        found = torch.empty(device.shape)
+        steps = torch.empty(device.shape)
         numbers = np.array((self.floor_siemens, least, 1.0 / unit), np.float32)
         rows = np.concatenate([part.numpy() for part in parts], 1)
-        _steps(g.reshape(-1).numpy(), device.numpy(), rows, numbers, found.numpy())
-        return found
+        _steps(g.reshape(-1).numpy(), device.numpy(), rows, numbers, steps.numpy())
+        return steps
 
 
 @jit
 def _steps(
-    g: np.ndarray, device: np.ndarray, laws: np.ndarray, numbers: np.ndarray, found: np.ndarray
+    g: np.ndarray, device: np.ndarray, laws: np.ndarray, numbers: np.ndarray, steps: np.ndarray
 ) -> None:
     """See `Steps.of_rows`; `laws`: step at the floor, slope, size and rate of each row."""
     floor, least, scale = numbers
     above = np.empty(device.shape[1], np.float32)
     for row in range(device.shape[0]):
-        own, steps = device[row], found[row]
+        index, out = device[row], steps[row]
         level, slope, size, rate = laws[row, 0], laws[row, 1], laws[row, 2], laws[row, 3]
-        for output in range(own.shape[0]):
-            above[output] = g[np.uint32(own[output])] - floor
-        for output in range(own.shape[0]):
+        for output in range(index.shape[0]):
+            above[output] = g[np.uint32(index[output])] - floor
+        for output in range(index.shape[0]):
             step = level + slope * above[output] + size * exp(rate * above[output])
-            steps[output] = max(step, least) * scale
+            out[output] = max(step, least) * scale

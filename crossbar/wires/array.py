@@ -34,7 +34,7 @@ class _Tile:
     span: tuple[slice, slice]
     wires: Wires
     g: Floats
-    rest: Floats  # exact matrix less that of the ladders, siemens, (rows, columns)
+    correction: Floats  # exact matrix less that of the ladders, siemens, (rows, columns)
 
 
 class WiredArray:
@@ -149,7 +149,7 @@ class WiredArray:
         tile.g = np.array(g[tile.span], np.float64)
         fraction = line_fractions(tile.g, tile.wires)
         exact = transfer_matrix(tile.g, tile.wires).T
-        tile.rest = exact - tile.g * fraction
+        tile.correction = exact - tile.g * fraction
         self.solved += 1
         return WiredSiemens(exact, fraction)
 
@@ -157,7 +157,7 @@ class WiredArray:
         """The matrix of a tile as its ladders follow the conductances."""
         now = np.asarray(g[tile.span], np.float64)
         fraction = line_fractions(now, tile.wires)
-        return WiredSiemens(now * fraction + tile.rest, fraction)
+        return WiredSiemens(now * fraction + tile.correction, fraction)
 
     def _assembled(self, g: Floats, parts: list[WiredSiemens]) -> WiredSiemens:
         """The tiles side by side."""

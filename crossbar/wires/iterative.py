@@ -63,19 +63,19 @@ def _solve_one(g: Floats, wires: Wires, v: Floats, tolerance: float) -> Voltages
         return g * word.solve(g * b)
 
     free = word.potentials * v[:, None]
-    rest = g * free
+    residual = g * free
     b, p, b_p = np.zeros(g.shape), np.zeros(g.shape), np.zeros(g.shape)
     rho, first = 1.0, 0.0
     for step in range(MOST_STEPS):
-        z = up(bit.solve(down(rest)))
-        new = float((rest * z).sum())
+        z = up(bit.solve(down(residual)))
+        new = float((residual * z).sum())
         first = first or new
         if new <= tolerance**2 * first or new == 0.0:
             volts = free + word.solve(g * b)
             return Voltages(volts, b, (bit.potentials * down(g * volts)).sum(1))
         beta = new / rho if step else 0.0
-        p, b_p, rho = z + beta * p, rest + beta * b_p, new  # B z is the residual itself
+        p, b_p, rho = z + beta * p, residual + beta * b_p, new  # B z is the residual itself
         s_p = b_p - coupled(p)
         alpha = rho / float((p * s_p).sum())
-        b, rest = b + alpha * p, rest - alpha * s_p
+        b, residual = b + alpha * p, residual - alpha * s_p
     raise LimitError(f"no convergence in {MOST_STEPS} steps; nothing was read")

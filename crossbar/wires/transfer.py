@@ -94,10 +94,10 @@ def _free_bytes() -> int | None:
     """Memory that is free without swapping; None where the system does not tell."""
     try:
         with open("/proc/meminfo") as lines:  # noqa: PTH123  # a file of the kernel
-            found = next(line for line in lines if line.startswith("MemAvailable:"))
+            line = next(line for line in lines if line.startswith("MemAvailable:"))
     except (OSError, StopIteration):
         return None
-    return int(found.split()[1]) * 1024
+    return int(line.split()[1]) * 1024
 
 
 def _column(g: Floats, wires: Wires, *, is_open: bool) -> tuple[Floats, Floats]:
@@ -123,8 +123,8 @@ def _column(g: Floats, wires: Wires, *, is_open: bool) -> tuple[Floats, Floats]:
     if len(g) == 1:  # no neighbour, which LAPACK's tridiagonal solver does not take
         nodes = np.array([g / diagonal])
     else:
-        own = np.asfortranarray(np.diag(g))
-        nodes = lapack.dptsv(diagonal, np.full(len(g) - 1, -segment), own, overwrite_b=1)[2]
+        devices = np.asfortranarray(np.diag(g))
+        nodes = lapack.dptsv(diagonal, np.full(len(g) - 1, -segment), devices, overwrite_b=1)[2]
     sensed = end * nodes[-1] + (end * nodes[0] if wires.ground_both_ends else 0.0)
     load = -g[:, None] * nodes
     load[np.diag_indices(len(g))] += g

@@ -40,7 +40,7 @@ def layer_on(model, mapping, *, wires=None, seed=0):
     shape, tile = (len(mapping.signs), mapping.columns), (128, mapping.tile_columns)
     board = SimulatedBoard(
         model, Tiling(*shape, *tile), mapping.selected(), v_read_volts=0.2, t_read_seconds=1e-7,
-        seed=seed, place=0, wired=None if wires is None else WiredArray(shape, tile, wires),
+        seed=seed, index=0, wired=None if wires is None else WiredArray(shape, tile, wires),
     )  # fmt: skip
     return Synapses(mapping, board, model)
 

@@ -32,7 +32,7 @@ def policy_of(name, layer, **options):
         every = torch.ones(layer.mapping.shape, dtype=torch.bool)
         return SimulatedBoard(
             layer.sheet, Tiling(*every.shape, 128, 128), every, v_read_volts=0.2,
-            t_read_seconds=1e-7, seed=0, place=2,
+            t_read_seconds=1e-7, seed=0, index=2,
         )  # fmt: skip
 
     return POLICIES[name].build(layer, POLICIES[name].Options(**options), array)

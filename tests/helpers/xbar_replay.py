@@ -64,7 +64,7 @@ def replay(name):
     send = SimulatedBoard.pulse
 
     def noted(board, batch, shape=None):
-        sums, count = pulses.setdefault(board._place, (hashlib.sha256(), [0]))
+        sums, count = pulses.setdefault(board._index, (hashlib.sha256(), [0]))
         order = np.argsort(batch.device, kind="stable")
         device, counts = batch.device[order], batch.count[order]
         for array in (device[counts != 0], counts[counts != 0]):

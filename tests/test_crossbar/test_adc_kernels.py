@@ -78,7 +78,7 @@ def layers_of(p, mapping, seed, *, network=NETWORK, **front):
         own = kind(signs, outputs, UNIT, IDEAL.g_min_siemens, IDEAL.g_max_siemens, TILE_COLUMNS)
         board = SimulatedBoard(
             IDEAL, Tiling(rows, own.columns, TILE_ROWS, TILE_COLUMNS), own.selected(),
-            v_read_volts=0.2, t_read_seconds=1e-7, seed=0, place=place,
+            v_read_volts=0.2, t_read_seconds=1e-7, seed=0, index=place,
             front_end=front_of(p, own, rows, seed + place, **front),
         )  # fmt: skip
         g = np.random.default_rng([seed, place]).uniform(1e-6, 5e-4, (rows, own.columns))

@@ -35,7 +35,7 @@ def board_of(model, *, shape=(ROWS, COLUMNS), tile=(128, 128), selected=None, se
     chosen = torch.ones(shape, dtype=torch.bool) if selected is None else selected
     board = SimulatedBoard(
         model, Tiling(*shape, *tile), chosen, v_read_volts=V_READ, t_read_seconds=T_READ,
-        seed=seed, place=0,
+        seed=seed, index=0,
     )  # fmt: skip
     spread = torch.rand(shape, generator=gen(5)) if x is None else torch.full(shape, x)
     board.restore(at(model, 0.1 + 0.8 * spread if x is None else spread))
@@ -390,7 +390,7 @@ def test_after_pulses_to_some_devices_all_are_seen_as_a_new_look_sees_them(name)
     model = load_device(name)
     board = SimulatedBoard(
         model, Tiling(40, 50, 128, 128), torch.ones(40, 50, dtype=torch.bool),
-        v_read_volts=V_READ, t_read_seconds=T_READ, seed=3, place=0,
+        v_read_volts=V_READ, t_read_seconds=T_READ, seed=3, index=0,
     )  # fmt: skip
     for seed in range(3):
         counts = torch.randint(-3, 4, (40, 50), generator=gen(seed), dtype=torch.int32)

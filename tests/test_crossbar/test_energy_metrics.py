@@ -94,7 +94,7 @@ def test_membranes_move_as_in_the_reference(network):
     assert metrics.membrane_updates(activity) == changed / SAMPLES
     neurons = sum(network.hidden)
     assert metrics.neuron_operations(activity) == {
-        "EffectiveWeights Neuron Ops": 8 * changed / SAMPLES,
+        "Effective Neuron Ops": 8 * changed / SAMPLES,
         "Neuron Dense Ops": 8 * neurons * network.steps,
     }
     assert changed < neurons * network.steps * SAMPLES

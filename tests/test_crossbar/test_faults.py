@@ -73,7 +73,7 @@ def board_of(model, faults=None, *, tiling=TILING, wires=None, half=None, seed=3
         wired = WiredArray((tiling.rows, tiling.columns), tile, each, refresh="every")
     board = SimulatedBoard(
         model, tiling, torch.ones((tiling.rows, tiling.columns), dtype=torch.bool),
-        v_read_volts=V_READ, t_read_seconds=T_READ, seed=seed, place=0,
+        v_read_volts=V_READ, t_read_seconds=T_READ, seed=seed, index=0,
         wired=wired, faults=faults, half=half,
     )  # fmt: skip
     x = 0.2 + 0.6 * torch.rand(board.info.shape, generator=gen(5))

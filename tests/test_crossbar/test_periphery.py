@@ -209,7 +209,7 @@ def test_the_share_of_a_slow_driver_is_the_charge_of_an_exponential_rise():
     for tau in (1e-9, 3e-8, 1e-6):
         charge = float((1.0 - np.exp(-t / tau)).mean())
         p = Periphery(driver_rise_seconds=tau)
-        assert_close(p.share(1e-7), charge, rtol=1e-6, atol=0.0)
+        assert_close(p.charge_fraction(1e-7), charge, rtol=1e-6, atol=0.0)
 
 
 def test_a_chord_is_that_of_the_sinh_law():
@@ -262,7 +262,7 @@ def board_of(periphery, *, range_amperes=None, rows=20, columns=12):
     front = FrontEnd(p, converters, neurons, p.factor(0.2, 1e-7), 0.2, range_amperes)
     board = SimulatedBoard(
         IDEAL, tiling, torch.ones(rows, columns, dtype=torch.bool),
-        v_read_volts=0.2, t_read_seconds=1e-7, seed=3, place=0, front_end=front,
+        v_read_volts=0.2, t_read_seconds=1e-7, seed=3, index=0, front_end=front,
     )  # fmt: skip
     g = np.random.default_rng(7).uniform(1e-6, 1e-3, (rows, columns))
     board.restore(board.state._replace(g=torch.from_numpy(g).to(board.state.g.dtype)))

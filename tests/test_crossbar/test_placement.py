@@ -14,7 +14,16 @@ from xbar_training import changed, small, synthetic, trained, trainer_of
 
 from crossbar.array.faults import Faults, draw, healthy
 from crossbar.array.periphery import Periphery
-from crossbar.array.placement import Placement, assign, choose, error, held, place, plain, row_costs
+from crossbar.array.placement import (
+    Placement,
+    assign,
+    best_placement,
+    choose,
+    error,
+    held,
+    plain,
+    row_costs,
+)
 from crossbar.array.tile import Tiling
 from crossbar.boards.operations import pulse_array
 from crossbar.boards.protocol import PulseBatch, PulseShape, ReadCounts
@@ -67,7 +76,7 @@ def test_remapped_rows_are_the_best_of_all_permutations(name, signs, seed):
     mapping = mapping_of(name, SIGNS[signs])
     faults = faults_of(5, mapping.columns, seed=seed)
     targets = mapping.targets(wanted(mapping, seed))
-    found = place(faults, targets, mapping.weights, copies=1, averaged=1, remap=True)
+    found = best_placement(faults, targets, mapping.weights, copies=1, averaged=1, remap=True)
 
     def cost(order):
         where = dataclasses.replace(found, order=torch.tensor(order))
@@ -89,7 +98,7 @@ def test_remapping_is_never_worse_than_leaving_rows_where_they_are(seed, copies,
     errors = [
         error(
             faults, targets, mapping.weights,
-            place(faults, targets, mapping.weights, remap=remap, **options),
+            best_placement(faults, targets, mapping.weights, remap=remap, **options),
             importance=importance,
         )
         for remap in (False, True)
@@ -107,7 +116,7 @@ def test_rows_stay_in_their_row_of_tiles():
 def test_a_perfect_array_leaves_every_row_where_it_is():
     mapping = mapping_of("one_sided", SIGNS["dale"])
     targets = mapping.targets(wanted(mapping))
-    found = place(
+    found = best_placement(
         healthy(Tiling(5, 8, 8, 6)), targets, mapping.weights, copies=1, averaged=1, remap=True
     )
     assert found.order.tolist() == [0, 1, 2, 3, 4]
@@ -130,7 +139,7 @@ def test_an_unimportant_row_takes_the_worst_word_line():
     faults.stuck_siemens[2] = 3e-3
     targets = mapping.targets(wanted(mapping))
     importance = np.array([1.0, 1.0, 1.0, 1.0, 0.0, 1.0])
-    found = place(
+    found = best_placement(
         faults, targets, mapping.weights, copies=1, averaged=1, remap=True, importance=importance
     )
     assert found.order[4] == 2
@@ -161,7 +170,7 @@ def test_more_copies_leave_less_error():
         squares = []
         for seed in range(20):
             faults = faults_of(40, 30 * copies, seed=seed, stuck_high_share=0.05)
-            where = place(
+            where = best_placement(
                 faults, targets, mapping.weights, copies=copies, averaged=averaged, remap=False
             )
             off = mapping.weights(where.mean(held(faults, targets, where)))
@@ -191,7 +200,7 @@ def placed_board(model=QUIET, *, copies=3, faults=None, seed=4):
     tiling = Tiling(ROWS, copies * COLUMNS, 8, 8)
     array = SimulatedBoard(
         model, tiling, where.sent(torch.ones(ROWS, COLUMNS, dtype=torch.bool)),
-        v_read_volts=0.2, t_read_seconds=1e-7, seed=seed, place=0, faults=faults,
+        v_read_volts=0.2, t_read_seconds=1e-7, seed=seed, index=0, faults=faults,
     )  # fmt: skip
     return RoutedBoard(array, where)
 

@@ -98,7 +98,7 @@ def board(model):
     shape = (13, 9)
     every = torch.ones(shape, dtype=torch.bool)
     return SimulatedBoard(
-        model, Tiling(*shape, 8, 8), every, v_read_volts=0.2, t_read_seconds=1e-7, seed=1, place=0
+        model, Tiling(*shape, 8, 8), every, v_read_volts=0.2, t_read_seconds=1e-7, seed=1, index=0
     )
 
 

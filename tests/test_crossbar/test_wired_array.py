@@ -127,7 +127,7 @@ def board(wires, refresh="every"):
     wired = WiredArray((40, 20), (32, 16), wires, refresh=refresh)
     return SimulatedBoard(
         OXRAM, Tiling(40, 20, 32, 16), torch.ones(40, 20, dtype=torch.bool),
-        v_read_volts=0.2, t_read_seconds=1e-7, seed=0, place=0, wired=wired,
+        v_read_volts=0.2, t_read_seconds=1e-7, seed=0, index=0, wired=wired,
     )  # fmt: skip
 
 

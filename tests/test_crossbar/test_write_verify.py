@@ -32,7 +32,7 @@ def board_of(model, *, seed=1, selected=None):
     chosen = torch.ones(SHAPE, dtype=torch.bool) if selected is None else selected
     return SimulatedBoard(
         model, Tiling(*SHAPE, 128, 128), chosen, v_read_volts=0.2, t_read_seconds=1e-7,
-        seed=seed, place=0,
+        seed=seed, index=0,
     )  # fmt: skip
 
 

@@ -69,11 +69,11 @@ def test_drawing_from_one_stream_moves_no_other_and_no_global_one():
     assert random.getstate() == python_before
 
 
-def board(model, *, seed=3, place=0):
+def board(model, *, seed=3, index=0):
     tiling = Tiling(6, 8, 128, 128)
     selected = torch.ones((6, 8), dtype=torch.bool)
     return SimulatedBoard(
-        model, tiling, selected, v_read_volts=0.2, t_read_seconds=1e-7, seed=seed, place=place
+        model, tiling, selected, v_read_volts=0.2, t_read_seconds=1e-7, seed=seed, index=index
     )
 
 
@@ -105,10 +105,10 @@ def test_silent_cycles_redraw_no_array():
         assert torch.equal(trait, board(same).state.traits[name])
 
 
-def test_boards_of_another_seed_or_place_hold_other_devices():
+def test_boards_of_another_seed_or_number_hold_other_devices():
     arrays = [
-        board(load_device("oxram_literature"), seed=seed, place=place).state.g
-        for seed, place in itertools.product((3, 4), (0, 1))
+        board(load_device("oxram_literature"), seed=seed, index=index).state.g
+        for seed, index in itertools.product((3, 4), (0, 1))
     ]
     for one, other in itertools.combinations(arrays, 2):
         assert not torch.equal(one, other)

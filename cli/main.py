@@ -83,8 +83,8 @@ class CommandGroup(click.Group):
             if e.errno not in FULL:
                 raise  # a closed pipe (`xbar ... | head`) is ended quietly by click
             where = f" ({e.filename})" if e.filename else ""
-            kept = "nothing was lost before the last checkpoint"
-            raise stop(f"Error: {FULL[e.errno]}{where}; {kept}", XbarError.exit_code) from e
+            consequence = "nothing was lost before the last checkpoint"
+            raise stop(f"Error: {FULL[e.errno]}{where}; {consequence}", XbarError.exit_code) from e
 
 
 def stop(message: str, exit_code: int) -> click.exceptions.Exit:

@@ -93,8 +93,8 @@ def row_activity(events: Events, network: Network) -> list[np.ndarray | None]:
     mean line.
     """
     lines = np.bincount(events.rows, minlength=network.inputs) / len(events)
-    own = network.crossbars[0][0] - network.inputs
-    first = np.concatenate([lines, np.full(own, lines.mean())])
+    own_rows = network.crossbars[0][0] - network.inputs
+    first = np.concatenate([lines, np.full(own_rows, lines.mean())])
     return [first, *[None] * len(network.hidden)]
 
 

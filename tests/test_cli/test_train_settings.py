@@ -1,13 +1,23 @@
 """How `xbar train` makes settings of what was typed."""
 
-import pytest
+import subprocess
+import sys
 
-from cli.train import assignments, read_settings
+import pytest
+from click import Context
+
+from cli.text import names_of
+from cli.train import assignments, read_settings, train
+from crossbar.datasets import DATASETS
 from crossbar.experiment.config import Training
 from crossbar.mappings import MAPPINGS
+from crossbar.snn.encodings import ENCODINGS
 from crossbar.snn.network import Network
+from crossbar.synapses.optimizers import OPTIMIZERS
+from crossbar.synapses.policies import POLICIES
 from crossbar.wires.wires import Wires
 from device_models.errors import ConfigError
+from device_models.record import Tagged
 from device_models.schema import dump
 
 
@@ -116,3 +126,32 @@ def test_a_wrong_setting_is_named_as_it_was_typed(sets, options, message):
     with pytest.raises(ConfigError) as found:
         typed(*sets, **options)
     assert message in str(found.value)
+
+
+TABLES = {
+    "optimizer": OPTIMIZERS,
+    "policy": POLICIES,
+    "mapping": MAPPINGS,
+    "data_set": DATASETS,
+    "encoding": ENCODINGS,
+}
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_help_lists_the_names_of_the_table(name):
+    (option,) = [o for o in train.params if o.name == name]
+    *first, last = TABLES[name]
+    assert names_of(option.table) == [*first, last]
+    assert f"{', '.join(first)} or {last}." in option.get_help_record(Context(train))[1]
+    default = getattr(Training(), name, None)
+    if default is not None:
+        assert option.default_name == Tagged(TABLES[name]).name_of(default)
+
+
+def test_help_waits_for_neither_torch_nor_numba():
+    code = (
+        "import sys\nfrom cli.main import main\n"
+        "main(['train', '--help'], standalone_mode=False)\n"
+        "sys.exit(bool({'torch', 'numba', 'scipy'} & set(sys.modules)))"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, stdout=subprocess.DEVNULL)

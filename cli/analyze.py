@@ -283,7 +283,7 @@ def encoded(run: "Run", data_dir: str | None) -> "Data":
     images = load(
         Path(data_dir) if data_dir else None, notice=lambda text: click.echo(text, err=True)
     )
-    return encode(images, run.config.network)
+    return encode(images, run.config.plan)
 
 
 def kept(run: "Run", data: "Data") -> "Callable[[Training, int], float]":

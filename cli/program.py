@@ -119,9 +119,9 @@ def programmed(
     folder = Path(out) if out else free(Path(base.device).stem, settings.seed)
     check_new(folder)
     images = pictures(data_dir)
-    weights = weights_of(Path(source), base.network, images)
+    weights = weights_of(Path(source), base.plan, images)
     base = chip_config(base, model, weights, device=base.device, source=Path(source))
-    data = encode(images, base.network)
+    data = encode(images, base.plan)
     exact = exact_accuracy(base, weights, data, threads)
     return kept(folder, base, model, data, weights, loop, settings, retention, exact, threads)
 

@@ -24,13 +24,10 @@ if TYPE_CHECKING:
 
 # option -> settings it stands for; others are named like their setting
 FIELDS = {
-    "ei": ("network.ei",),
-    "hidden": ("network.hidden",),
-    "recurrent": ("network.recurrent",),
-    "sigma_init": ("network.sigma_init",),
     "wires": ("wires.word_ohms", "wires.bit_ohms"),
     "adc_bits": ("periphery.adc_bits",),
 }
+SHORT_FORMS = ("hidden", "ei", "recurrent", "sigma_init")  # of a network
 OPTIONS = (
     "device", "init_from", "ei", "epochs", "optimizer", "learning_rate", "batch_size", "policy", "mapping", "hidden",
     "recurrent", "sigma_init", "update_noise", "hidden_w_max", "readout_w_max", "wires", "adc_bits", "seed",
@@ -121,7 +118,7 @@ def train(
         begin(run, images, resumed=resume is not None)
         from crossbar.datasets.encode import encode
 
-        data, images = encode(images, run.config.network), images.test_half()
+        data, images = encode(images, run.config.plan), images.test_half()
         trainer, before = prepare(run, data, threads, accelerator, resumed=resume is not None)
         twin = companion(run, data, threads, accelerator, wanted=float_twin)
     except XbarError as e:
@@ -161,14 +158,21 @@ def assignments(sets: tuple[str, ...]) -> dict[str, str]:
 
 def settings(given: Mapping[str, str], config: str | None) -> "Training":
     """The configuration file, or the defaults, with the typed options over it."""
+    import dataclasses
+
     from crossbar.experiment.config import Training
+    from crossbar.snn.network import ShortForms
     from device_models.schema import load, override
 
     base = load(Path(config), Training) if config else Training()
+    short = {name: (text, label(name)) for name, text in given.items() if name in SHORT_FORMS}
+    given = {name: text for name, text in given.items() if name not in SHORT_FORMS}
     if "adc_bits" in given:
         given = {"periphery.kind": "adc", **given}
     fields = {field: name for name in given for field in FIELDS.get(name, (name,))}
-    return override(base, {field: (given[name], label(name)) for field, name in fields.items()})
+    chosen = override(base, {field: (given[name], label(name)) for field, name in fields.items()})
+    network = override(ShortForms(), short).of(chosen.network)
+    return dataclasses.replace(chosen, network=network)
 
 
 def fresh(given: Mapping[str, str], config: str | None, out: str | None) -> "Run":
@@ -182,7 +186,7 @@ def fresh(given: Mapping[str, str], config: str | None, out: str | None) -> "Run
 
 def free_folder(config: "Training") -> Path:
     """`runs/DEVICE_EI_seedN`, with a number behind it if that exists."""
-    ratio = config.network.ei.replace(":", "-")
+    ratio = config.plan.ei.replace(":", "-")
     base = Path("runs") / f"{Path(config.device).stem}_{ratio}_seed{config.seed}"
     number, folder = 1, base
     while folder.exists():
@@ -222,7 +226,7 @@ def begin(run: "Run", images: "FashionMnist", *, resumed: bool) -> None:
     from crossbar.experiment.transfer import weights_of
 
     if run.config.init_from and not resumed:
-        run.weights = weights_of(Path(run.config.init_from), run.config.network, images)
+        run.weights = weights_of(Path(run.config.init_from), run.config.plan, images)
 
 
 def prepare(

@@ -64,7 +64,7 @@ def interval(accuracies: list[float]) -> str:
 
 def row(config: Training, found: list[dict[str, Any]]) -> tuple[str, ...]:
     """What the runs of all seeds say under `HEAD`."""
-    weights = sum(rows * outputs for rows, outputs in config.network.crossbars)
+    weights = sum(rows * outputs for rows, outputs in config.plan.crossbars)
     noise = f", noise {config.update_noise:g}" if config.update_noise else ""
     pulses = statistics.mean(sum(one["pulses"].values()) for one in found) / weights
     joules = statistics.mean(one["energy_joules"]["write"] for one in found)

@@ -7,7 +7,7 @@ import numpy as np
 from device_models.errors import ConfigError
 
 from ..snn.encodings.latency import Events, latency_code
-from ..snn.network import Network
+from ..snn.plan import Plan
 from .fashion_mnist import FashionMnist
 
 
@@ -20,7 +20,7 @@ class Data(NamedTuple):
     test_labels: np.ndarray
 
 
-def encode(images: FashionMnist, network: Network) -> Data:
+def encode(images: FashionMnist, network: Plan) -> Data:
     """Latency-coded spikes of both halves.
 
     Raises:

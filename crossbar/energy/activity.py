@@ -19,10 +19,10 @@ from device_models import atomic
 from device_models.errors import ConfigError, RunError
 
 from ..snn.encodings.latency import Events
-from ..snn.network import Network
+from ..snn.engines.buffers import time_type
+from ..snn.plan import Plan
 
 FILE = "activity.npz"
-SIZES = ("inputs", "hidden", "recurrent", "classes", "steps", "dt_seconds")  # kept of a network
 UNREADABLE = (
     OSError, ValueError, EOFError, KeyError, IndexError, TypeError, AttributeError, BadZipFile,
     zlib.error, NotImplementedError,
@@ -99,6 +99,29 @@ class Array(NamedTuple):
     nonzero: np.ndarray
 
 
+class Sizes(NamedTuple):
+    """What an activity file says of its network; what is said per crossbar has the output's last."""
+
+    inputs: int
+    hidden: tuple[int, ...]  # lines of each layer that sends spikes
+    names: tuple[str, ...]  # of the crossbars
+    crossbars: tuple[tuple[int, int], ...]  # (rows, outputs)
+    sources: tuple[int, ...]  # layer whose spikes come in; -1: the input
+    senders: tuple[int, ...]  # layer that the neurons of the crossbar are
+    own_of: tuple[int, ...]  # rows that its own neurons drive
+    steps: int
+    dt_seconds: float
+
+    @classmethod
+    def of(cls, network: Plan) -> "Sizes":
+        """Those of a network."""
+        return cls(
+            network.inputs, network.hidden, network.names, network.crossbars, network.sources,
+            tuple(layer.index for layer in network.synaptic), network.own_of, network.steps,
+            network.dt_seconds,
+        )  # fmt: skip
+
+
 class About(NamedTuple):
     """What `activity.npz` says of the run beside its spikes; see `counts.RunCounts`."""
 
@@ -133,45 +156,46 @@ def driven(lines: Events, own: Events | None, inputs: int) -> Events:
     samples = np.arange(len(lines))
     parts = [(lines, lines.rows.astype(np.int64)), (own, own.rows.astype(np.int64) + inputs)]
     keys = [
-        np.repeat(samples, np.diff(e.offsets)) << 32 | e.times.astype(np.int64) << 24 | rows
+        np.repeat(samples, np.diff(e.offsets)) << 40 | e.times.astype(np.int64) << 24 | rows
         for e, rows in parts
     ]
     key = np.sort(np.concatenate(keys), kind="stable")
     rows = key & 0xFFFFFF
     kind = np.uint16 if inputs + int(own.rows.max(initial=0)) < 1 << 16 else np.uint32
-    times = (key >> 24 & 0xFF).astype(np.uint8)
+    times = (key >> 24 & 0xFFFF).astype(lines.times.dtype)
     return Events(rows.astype(kind), times, lines.offsets + own.offsets)
 
 
 def layers_of(
-    network: Network, spikes: Sequence[Events], arrays: Sequence[Array]
+    network: Sizes, spikes: Sequence[Events], arrays: Sequence[Array]
 ) -> tuple[LayerActivity, ...]:
     """The layers of a network.
 
     Args:
         network: Its sizes.
-        spikes: Of the input and of every hidden layer.
+        spikes: Of the input and of every layer that sends some.
         arrays: The crossbars.
     """
-    own = [*spikes[1:], None] if network.recurrent else [None] * len(spikes)
-    fired = [*(len(events.rows) for events in spikes[1:]), 0]
-    return tuple(
-        LayerActivity(
-            name=name,
-            inputs=driven(lines, mine, inputs),
-            columns=array.siemens.shape[1],
-            outputs=outputs,
-            siemens=array.siemens,
-            fan_out=array.fan_out,
-            fired=sent,
-            own=rows - inputs,
-            nonzero=array.nonzero,
+    layers = []
+    for i, (name, array, (rows, outputs)) in enumerate(
+        zip(network.names, arrays, network.crossbars, strict=True)
+    ):
+        own, sender = network.own_of[i], network.senders[i] + 1
+        sent = spikes[sender] if sender < len(spikes) else None
+        layers.append(
+            LayerActivity(
+                name=name,
+                inputs=driven(spikes[network.sources[i] + 1], sent if own else None, rows - own),
+                columns=array.siemens.shape[1],
+                outputs=outputs,
+                siemens=array.siemens,
+                fan_out=array.fan_out,
+                fired=0 if sent is None else len(sent.rows),
+                own=own,
+                nonzero=array.nonzero,
+            )
         )
-        for name, lines, mine, inputs, (rows, outputs), array, sent in zip(
-            network.names, spikes, own, network.inputs_of, network.crossbars, arrays, fired,
-            strict=True,
-        )
-    )  # fmt: skip
+    return tuple(layers)
 
 
 def write_activity(folder: Path, arrays: Mapping[str, np.ndarray]) -> None:
@@ -188,7 +212,7 @@ def write_activity(folder: Path, arrays: Mapping[str, np.ndarray]) -> None:
 
 
 def packed(
-    network: Network, about: About, spikes: Sequence[Events], arrays: Sequence[Array]
+    network: Plan, about: About, spikes: Sequence[Events], arrays: Sequence[Array]
 ) -> dict[str, np.ndarray]:
     """The arrays of an activity file.
 
@@ -197,11 +221,11 @@ def packed(
         about: What to say of the run beside it.
         spikes, arrays: See `layers_of`.
     """
-    sizes = {name: getattr(network, name) for name in SIZES}
-    told = {"network": sizes, "run": about._asdict()}
+    told = {"network": Sizes.of(network)._asdict(), "run": about._asdict()}
     found = {"about": np.frombuffer(json.dumps(told).encode(), np.uint8)}
-    for place, (events, array) in enumerate(zip(spikes, arrays, strict=True)):
-        found |= {f"{place}.{n}": a for n, a in (vars(events) | array._asdict()).items()}
+    for parts in ([vars(events) for events in spikes], [array._asdict() for array in arrays]):
+        for i, part in enumerate(parts):
+            found |= {f"{i}.{name}": array for name, array in part.items()}
     return found
 
 
@@ -224,7 +248,9 @@ def events_of(arrays: Mapping[str, np.ndarray], start: str, lines: int, steps: i
     """
     events = Events(*(arrays[start + name] for name in ("rows", "times", "offsets")))
     kinds = [array.dtype for array in vars(events).values()]
-    if kinds != [np.uint16, np.uint8, np.int64] or any(a.ndim != 1 for a in vars(events).values()):
+    if kinds != [np.uint16, time_type(steps), np.int64] or any(
+        a.ndim != 1 for a in vars(events).values()
+    ):
         raise ValueError(f"{start}rows, times and offsets are no events")
     ends = events.offsets
     whole = len(ends) and ends[0] == 0 and ends[-1] == len(events.rows) == len(events.times)
@@ -298,10 +324,12 @@ def unpacked(arrays: Mapping[str, np.ndarray]) -> tuple[Activity, About]:
         ValueError, KeyError, TypeError, ConfigError: They are no such arrays.
     """
     told = json.loads(arrays["about"].tobytes())
-    network, about = Network(**revived(told["network"])), About(**revived(told["run"]))
-    lines = network.inputs_of
+    network, about = Sizes(**revived(told["network"])), About(**revived(told["run"]))
+    lines = network.inputs, *network.hidden
     spikes = [events_of(arrays, f"{i}.", n, network.steps) for i, n in enumerate(lines)]
-    crossbars = [Array(*(arrays[f"{i}.{n}"] for n in Array._fields)) for i in range(len(lines))]
+    crossbars = [
+        Array(*(arrays[f"{i}.{n}"] for n in Array._fields)) for i in range(len(network.crossbars))
+    ]
     check_layers(network, spikes, crossbars)
     layers = layers_of(network, spikes, crossbars)
     return Activity(layers, len(spikes[0]), network.steps, network.dt_seconds, False), about
@@ -312,7 +340,7 @@ def revived(settings: Mapping[str, Any]) -> dict[str, Any]:
     return {n: tuple(v) if isinstance(v, list) else v for n, v in settings.items()}
 
 
-def check_layers(network: Network, spikes: Sequence[Events], arrays: Sequence[Array]) -> None:
+def check_layers(network: Sizes, spikes: Sequence[Events], arrays: Sequence[Array]) -> None:
     """Refuse what is no activity of such a network.
 
     Raises:

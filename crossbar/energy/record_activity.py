@@ -11,7 +11,7 @@ from ..boards.routed import RoutedBoard
 from ..experiment.config import Training
 from ..experiment.run import Run, wilson_interval
 from ..experiment.trainer import Trainer
-from ..snn.engines.events import BatchResult
+from ..snn.engines.protocol import BatchResult
 from ..synapses.synapses import Synapses
 from .activity import About, Array, packed, write_activity
 
@@ -33,7 +33,7 @@ def recorded(config: Training, model: DeviceModel, trainer: Trainer) -> dict[str
     """The arrays of an activity file, of the trainer's last test."""
     done, hidden = trainer.recorded()
     return packed(
-        config.network,
+        config.plan,
         about(config, model, trainer, done),
         [trainer.data.test_events, *hidden],
         [Array(siemens(layer), fan_out(layer), nonzero(layer)) for layer in trainer.layers],
@@ -51,7 +51,7 @@ def about(config: Training, model: DeviceModel, trainer: Trainer, done: BatchRes
         training_images=trainer.epoch * trainer.batches * config.batch_size,
         accuracy=accuracy,
         accuracy_interval=wilson_interval(accuracy, len(done.predictions)),
-        ei=config.network.ei,
+        ei=config.plan.ei,
         mapping=config.mapping,
         device=config.device,
         seed=config.seed,

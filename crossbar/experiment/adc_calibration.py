@@ -2,26 +2,21 @@
 
 import dataclasses
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
-from device_models.errors import ConfigError
-
 from ..array.counters import Counters
 from ..array.periphery import FrontEnd
-from ..snn import kernels
 from ..snn.encodings.latency import Events
 from ..snn.engines.adc import (
     CALIBRATION_IMAGES,
-    behind,
-    driven_lines,
-    lines_of_events,
+    column_records,
+    lines_of_crossbars,
     measured_range,
 )
-from ..snn.engines.dense import DenseEngine
-from ..snn.engines.events import Engine
-from ..synapses.synapses import EffectiveWeights, Synapses
+from ..snn.engines.protocol import Batch, Engine, LayerView
+from ..synapses.synapses import Synapses
 from .config import Training
 
 Fronts = Sequence[FrontEnd | None]
@@ -29,29 +24,23 @@ Fronts = Sequence[FrontEnd | None]
 CLIPPED_IS_MUCH = 0.01  # of the conversions, by a range that the user fixed
 
 
-class View(NamedTuple):
-    """The layers as the engine takes them; `columns` is empty where nothing is converted."""
-
-    layers: list[EffectiveWeights]
-    columns: list[kernels.Columns]
-
-
-def view(layers: Sequence[Synapses], fronts: Fronts) -> View:
-    """The layers as they are now, seen through some front ends.
+def view(layers: Sequence[Synapses], fronts: Fronts) -> list[LayerView]:
+    """The layers as they are now, seen through some front ends, as an engine takes them.
 
     Raises:
         ConfigError: A converter has no range.
     """
-    pairs = list(zip(layers, fronts, strict=True))
-    seen = [layer.effective(front.factor if front else 1.0) for layer, front in pairs]
-    behind_them = [
-        behind(layer, front) for layer, front in pairs if front and front.periphery.kind != "ideal"
-    ]
-    return View(seen, behind_them)
+    views = []
+    for layer, front in zip(layers, fronts, strict=True):
+        behind = None
+        if front and front.periphery.kind != "ideal":
+            behind = column_records(layer, front)
+        views.append(LayerView(*layer.effective(front.factor if front else 1.0), behind))
+    return views
 
 
 def calibrated(
-    engine: Engine | DenseEngine,
+    engine: Engine,
     layers: Sequence[Synapses],
     fronts: Fronts,
     events: Events,
@@ -66,25 +55,15 @@ def calibrated(
     first = fronts[0]
     if first is None or first.periphery.kind != "adc" or first.periphery.adc_range_amperes:
         return list(fronts)
-    if isinstance(engine, DenseEngine):
-        raise ConfigError("the range of converters is measured by the kernels, not by dense torch")
     chosen = chosen[:CALIBRATION_IMAGES]
-    network = config.network
     none = np.zeros((0, 0), np.float32)
     ideal = [
-        layer.effective(front.factor if front else 1.0)._replace(variance=none)
+        LayerView(*layer.effective(front.factor if front else 1.0))._replace(variance=none)
         for layer, front in zip(layers, fronts, strict=True)
     ]
     unknown = np.zeros(len(events), np.int64)  # labels, which spikes do not depend on
-    _, spikes = engine.recorded(ideal, events, unknown, chosen, noise_key=0)
-    every = np.arange(len(chosen))
-    hidden = [
-        lines_of_events(own, every, network.steps, neurons)
-        for own, neurons in zip(spikes, network.hidden, strict=True)
-    ]
-    into = [lines_of_events(events, chosen, network.steps, network.inputs), *hidden]
-    own = [*into[1:], None] if network.recurrent else [None] * len(into)
-    lines = [driven_lines(*both) for both in zip(into, own, strict=True)]
+    recorded = engine.run(Batch(events, unknown, chosen), ideal, record=True).recorded
+    lines = lines_of_crossbars(config.plan, events, chosen, recorded)
     return [
         front
         and dataclasses.replace(

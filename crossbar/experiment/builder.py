@@ -18,10 +18,9 @@ from ..array.tile import Tiling
 from ..boards.routed import RoutedBoard
 from ..boards.simulated import SimulatedBoard
 from ..mappings import MAPPINGS, Mapping
+from ..snn.engines import DenseEngine, Engine, EventEngine
 from ..snn.engines.adc import combination
-from ..snn.engines.dense import DenseEngine
-from ..snn.engines.events import Engine
-from ..snn.network import signs
+from ..snn.plan import signs
 from ..synapses.synapses import Synapses
 from ..wires.array import WiredArray
 from .config import Training
@@ -49,13 +48,14 @@ def build(
         ConfigError: `update_noise` is given for a device that has none, the mapping cannot hold
             such a network, or the faults do not fit the arrays.
     """
-    network, kind = config.network, MAPPINGS[config.mapping]
+    network = config.plan
     important = importance or [None] * len(network.crossbars)
     layers = []
     for place, ((rows, outputs), sign, w_max) in enumerate(
         zip(network.crossbars, signs(network), w_max_of(config, model), strict=True)
     ):
         unit = model.window_siemens / w_max
+        kind = MAPPINGS[network.synaptic[place].settings.mapping or config.mapping]
         mapping = kind(
             torch.from_numpy(sign), outputs, unit, model.g_min_siemens, model.g_max_siemens,
             config.tile_columns, config.mapping_options,
@@ -86,20 +86,20 @@ def build(
     return layers
 
 
-def engine(config: Training, threads: int | None, accelerator: str | None) -> Engine | DenseEngine:
+def engine(config: Training, threads: int | None, accelerator: str | None) -> Engine:
     """What computes the passes: the kernels, or dense torch on the device that is named.
 
     Raises:
         ConfigError: Torch has no such device, or a periphery is to be emulated there.
     """
     if accelerator is None:
-        return Engine(config.network, tile_rows=config.tile_rows, threads=threads)
+        return EventEngine(config.plan, tile_rows=config.tile_rows, threads=threads)
     if config.periphery.kind != "ideal":
         raise ConfigError(
             f"--accelerator {accelerator}: periphery.kind = {config.periphery.kind} is emulated by "
             "the kernels alone; leave one of the two out; nothing was written"
         )
-    return DenseEngine(config.network, tile_rows=config.tile_rows, device=accelerator)
+    return DenseEngine(config.plan, tile_rows=config.tile_rows, device=accelerator)
 
 
 def wired(config: Training, tiling: Tiling, faults: FaultMap | None) -> WiredArray | None:
@@ -151,14 +151,17 @@ def w_max_of(config: Training, model: DeviceModel) -> tuple[float, ...]:
     weights, and at most 2000, which no weight of a fine-grained device reaches. The numbers are
     ours; DECISIONS.md has the measurement.
     """
-    spreads = [max(both) for both in config.network.sigmas]
-    lines = [rows for rows, _ in config.network.crossbars]
-    *hidden, readout = (
-        min(max(STEP_NOISE / math.sqrt(n) * model.pulses_across, 4.0 * spread), 2000.0 * spread)
-        for n, spread in zip(lines, spreads, strict=True)
+    spreads = [max(both) for both in config.plan.sigmas]
+    lines = [rows for rows, _ in config.plan.crossbars]
+    fixed = [config.hidden_w_max] * (len(lines) - 1) + [config.readout_w_max]
+    return tuple(
+        layer.settings.w_max
+        or of_run
+        or min(max(STEP_NOISE / math.sqrt(n) * model.pulses_across, 4 * spread), 2000 * spread)
+        for layer, of_run, n, spread in zip(
+            config.plan.synaptic, fixed, lines, spreads, strict=True
+        )
     )
-    fixed = (config.hidden_w_max or w_max for w_max in hidden)
-    return (*fixed, config.readout_w_max or readout)
 
 
 def with_update_noise(model: DeviceModel, config: Training, g_unit_siemens: float) -> DeviceModel:
@@ -170,5 +173,5 @@ def with_update_noise(model: DeviceModel, config: Training, g_unit_siemens: floa
             f"update_noise = {config.update_noise:g} needs a gaussian_update device; "
             f"{config.device} has its own spread"
         )
-    sigma = config.update_noise * config.network.hidden_sigma * g_unit_siemens
+    sigma = config.update_noise * config.plan.hidden_sigma * g_unit_siemens
     return dataclasses.replace(model, update_sigma_siemens=sigma)

@@ -1,5 +1,6 @@
 """Every setting of a training run, with its range."""
 
+import functools
 import math
 from dataclasses import dataclass, field
 from typing import Literal
@@ -12,12 +13,29 @@ from ..array.half_select import HalfSelect
 from ..array.periphery import Periphery
 from ..mappings import MappingOptions
 from ..snn.network import Network
+from ..snn.plan import STEPS, Plan, plan
 from ..synapses.optimizers import OPTIMIZERS
 from ..synapses.policies.accumulate import AccumulateOptions
 from ..synapses.policies.tiki_taka import TikiOptions
 from ..wires.wires import Wires
 
 PolicyName = Literal["accumulate", "closed_loop", "stochastic", "sign", "tiki_taka"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataSizes(Record):
+    """What a network must know of its data."""
+
+    inputs: int = quantity("lines", 1, 65535, default=784)
+    image: tuple[int, ...] = quantity("lines", 1, 65535, default=(28, 28))
+    classes: int = quantity("classes", 2, 1000, default=10)
+    steps: int = quantity("steps", 2, STEPS, default=100)
+    dt_seconds: float = quantity("s", 1e-6, 1.0, default=1e-3)
+
+    @property
+    def shape(self) -> int | tuple[int, ...]:
+        """Of the image, where the lines are those of one."""
+        return self.image if math.prod(self.image) == self.inputs else self.inputs
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,6 +98,7 @@ class Training(Record):
     copies: int = quantity("copies", 1, 64, default=1)
     averaged: int | None = quantity("copies", 1, 64, default=None)
     periphery: Periphery = field(default_factory=Periphery)
+    data: DataSizes = field(default_factory=DataSizes)
     network: Network = field(default_factory=Network)
 
     def __post_init__(self) -> None:
@@ -98,6 +117,23 @@ class Training(Record):
             raise ConfigError("rate_unit = pulses needs a learning_rate in pulses; none is given")
         if self.copies > 1 and self.periphery != Periphery():
             raise ConfigError("copies of a layer are read without periphery; leave copies at 1")
+        self.plan  # noqa: B018  # refuses a network that does not fit the data
+
+    @functools.cached_property
+    def plan(self) -> Plan:
+        """The network on the data.
+
+        Raises:
+            ConfigError: It does not fit them.
+        """
+        data = self.data
+        return plan(
+            self.network,
+            inputs=data.shape,
+            classes=data.classes,
+            steps=data.steps,
+            dt_seconds=data.dt_seconds,
+        )
 
     @property
     def first_rate(self) -> float:

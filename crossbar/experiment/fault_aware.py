@@ -15,7 +15,7 @@ from ..array.placement import Placement, place
 from ..array.tile import Tiling
 from ..mappings import Mapping
 from ..snn.encodings.latency import Events
-from ..snn.network import Network, initial_weights
+from ..snn.plan import Plan, initial_weights
 from ..synapses.synapses import Synapses
 from .config import Training
 
@@ -74,19 +74,22 @@ def placed(
 
 def first_weights(config: Training) -> tuple[np.ndarray, ...]:
     """The initial weights of a run."""
-    return initial_weights(config.network, generator=stream("initial weights", config.seed))
+    return initial_weights(config.plan, generator=stream("initial weights", config.seed))
 
 
-def row_activity(events: Events, network: Network) -> list[np.ndarray | None]:
+def row_activity(events: Events, network: Plan) -> list[np.ndarray | None]:
     """How busy the rows of each crossbar are, (rows,); None where nothing is known before training.
 
     Input lines by their mean spikes per sample; the own neurons of a recurrent layer count as the
     mean line.
     """
+    others = [None] * (len(network.crossbars) - 1)
+    if network.sources[0] >= 0:  # a layer without synapses stands before the first crossbar
+        return [None, *others]
     lines = np.bincount(events.rows, minlength=network.inputs) / len(events)
     own = network.crossbars[0][0] - network.inputs
     first = np.concatenate([lines, np.full(own, lines.mean())])
-    return [first, *[None] * len(network.hidden)]
+    return [first, *others]
 
 
 def faulty(layers: Sequence[Synapses], lost_pulses: int) -> dict[str, Any]:

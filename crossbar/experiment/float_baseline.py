@@ -36,6 +36,7 @@ def twin_settings(config: Training) -> Training:
         learning_rate=config.learning_rate,
         schedule=config.schedule,
         policy="accumulate",
+        data=config.data,
         network=config.network,
         init_from=config.init_from,
     )

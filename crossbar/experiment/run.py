@@ -182,7 +182,7 @@ def summary(rows: Sequence[Mapping[str, Any]], config: Training) -> dict[str, An
         "seconds": total("seconds"),
         "seed": config.seed,
         "device": config.device,
-        "ei": config.network.ei,
+        "ei": config.plan.ei,
         "policy": config.policy,
         **mapping(rows),
         **periphery(rows),

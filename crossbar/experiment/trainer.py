@@ -3,7 +3,7 @@
 import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -17,7 +17,7 @@ from ..boards.routed import RoutedBoard
 from ..boards.simulated import Algorithm, SimulatedBoard
 from ..datasets.encode import Data
 from ..snn.encodings.latency import Events
-from ..snn.engines.events import BatchResult
+from ..snn.engines.protocol import Batch, BatchResult
 from ..synapses.backward_weights import backward_weights
 from ..synapses.estimate import WeightEstimate
 from ..synapses.optimizers import OPTIMIZERS
@@ -29,8 +29,6 @@ from .builder import build, engine, front_end
 from .config import Training
 from .endurance import memory, spread_of, wear
 from .fault_aware import faulty, first_weights, row_activity
-
-T = TypeVar("T")
 
 
 class Progress(NamedTuple):
@@ -82,7 +80,7 @@ class Trainer:
         self._config, self.data = config, data
         self._engine = engine(config, threads, accelerator)
         self._weights = weights or first_weights(config)
-        busy = row_activity(data.train_events, config.network)
+        busy = row_activity(data.train_events, config.plan)
         self.layers = build(config, model, weights=self._weights, importance=busy)
         check_serving(config, model, self.layers[-1].mapping)
         policy = POLICIES[policy_of(config, model)]
@@ -165,16 +163,11 @@ class Trainer:
         config = self._config
         if first // config.batch_size % config.periphery.adc_calibrate_every == 0:
             self._calibrate(chosen)
-        seen = view(self.layers, self._fronts())
-        done = self._engine(
-            seen.layers,
-            self.data.train_events,
-            self.data.train_labels,
-            chosen,
-            noise_key=key,
-            first=first,
-            backward_weights=backward_weights(config.backward, known, seen.layers),
-            columns=seen.columns,
+        layers = view(self.layers, self._fronts())
+        done = self._engine.run(
+            Batch(self.data.train_events, self.data.train_labels, chosen, key, first),
+            layers,
+            learn=backward_weights(config.backward, known, layers),
         )
         self._count(done)
         rate = config.rate(self.epoch + first // config.batch_size / self.batches)
@@ -188,7 +181,7 @@ class Trainer:
     def _wait(self, images: int) -> None:
         """Let the device time of some inferences pass."""
         for board in self.boards:
-            board.wait(images * self._config.network.seconds)
+            board.wait(images * self._config.plan.seconds)
 
     def evaluate(self, *, noise_key: int | None = None) -> BatchResult:
         """Run the test images; reads are counted like any other, wires are exact.
@@ -197,17 +190,18 @@ class Trainer:
             noise_key: Names the read noise; by default that of this epoch's test.
         """
         self._settle()
-        done = self._test(self._engine, self._fronts(), noise_key)
+        done = self._test(self._fronts(), noise_key)
         self._count(done)
         return done
 
-    def recorded(self) -> tuple[BatchResult, list[Events]]:
+    def recorded(self) -> tuple[BatchResult, tuple[Events, ...]]:
         """This epoch's test once more, to the last bit, with every spike of each hidden layer.
 
         Nothing is counted.
         """
         self._settle()
-        return self._test(self._engine.recorded, self._fronts(), None)
+        done = self._test(self._fronts(), None, record=True)
+        return done, done.recorded
 
     def _settle(self) -> None:
         """Bring boards and converters to where a test finds them."""
@@ -233,23 +227,16 @@ class Trainer:
         fronts = calibrated(
             self._engine, self.layers, fronts, self.data.train_events, images, self._config
         )
-        return self._test(self._engine, fronts, noise_key)
+        return self._test(fronts, noise_key)
 
     def _test(
-        self, run: Callable[..., T], fronts: list[FrontEnd | None], noise_key: int | None
-    ) -> T:
-        """Let a call of the engine `run` the test images behind some front ends."""
-        seen = view(self.layers, fronts)
-        key = stream_key("read noise", self._config.seed, self.epoch, 1)
-        return run(
-            seen.layers,
-            self.data.test_events,
-            self.data.test_labels,
-            np.arange(len(self.data.test_labels)),
-            noise_key=noise_key or key,
-            first=0,
-            columns=seen.columns,
-        )
+        self, fronts: list[FrontEnd | None], noise_key: int | None, *, record: bool = False
+    ) -> BatchResult:
+        """Run the test images behind some front ends."""
+        key = noise_key or stream_key("read noise", self._config.seed, self.epoch, 1)
+        chosen = np.arange(len(self.data.test_labels))
+        batch = Batch(self.data.test_events, self.data.test_labels, chosen, key)
+        return self._engine.run(batch, view(self.layers, fronts), record=record)
 
     def _first_images(self) -> np.ndarray:
         """The training images that ranges for a test are measured on."""
@@ -310,7 +297,7 @@ class Trainer:
 
     def _by_array(self, spent: Sequence[Counters]) -> list[dict[str, Any]]:
         """What an epoch's row says of each array, in the order of `boards`."""
-        names = self._config.network.names
+        names = self._config.plan.names
         fast = [f"{n}, fast array" for n, p in zip(names, self.policies, strict=True) if p.boards]
         return [
             {"name": name, **costs(counters), "pulses_per_device": spread_of(board)}
@@ -361,12 +348,14 @@ def through_wires(layers: list[Synapses]) -> dict[str, Any]:
 
 def activity(done: BatchResult, config: Training) -> dict[str, Any]:
     """Hidden spikes per image, of all layers and of each, and the mean rate of a hidden neuron."""
-    samples, network = len(done.predictions), config.network
-    layers = [spikes / samples for spikes in done.spikes]
+    samples, network = len(done.predictions), config.plan
+    neurons = [(s, n) for s, n in zip(network.senders, done.spikes, strict=True) if s.neuron]
+    layers = [spikes / samples for _, spikes in neurons]
     each = [float(per_image.sum()) for per_image in layers]
     split: dict[str, float | None] = {"excitatory": None, "inhibitory": None}
     if network.excitatory is not None:
-        parts = list(zip(layers, network.excitatory, strict=True))
+        excitatory = [int((sender.sent.signs > 0).sum()) for sender, _ in neurons]
+        parts = list(zip(layers, excitatory, strict=True))
         split["excitatory"] = sum(float(per_image[:n].sum()) for per_image, n in parts)
         split["inhibitory"] = sum(float(per_image[n:].sum()) for per_image, n in parts)
     return {

@@ -19,10 +19,11 @@ from ..boards.simulated import Algorithm, SimulatedBoard
 from ..boards.write_verify import WriteVerify, Written, write_verify
 from ..datasets.encode import Data, encode
 from ..datasets.fashion_mnist import FashionMnist
-from ..snn.network import Network
+from ..snn.engines.protocol import Batch, LayerView
+from ..snn.plan import Plan
 from ..synapses.estimate import WeightEstimate
 from ..synapses.policies.policy import Policy
-from ..synapses.synapses import EffectiveWeights, Synapses
+from ..synapses.synapses import Synapses
 from .builder import build, engine
 from .config import Training
 from .fault_study import trained_weights
@@ -72,7 +73,7 @@ class Chip(NamedTuple):
     layers: list[list[Part]]
 
 
-def weights_of(source: Path, network: Network, images: FashionMnist) -> Weights:
+def weights_of(source: Path, network: Plan, images: FashionMnist) -> Weights:
     """The weights of a run folder or of an npz file, one array (rows, outputs) a crossbar.
 
     Raises:
@@ -83,7 +84,7 @@ def weights_of(source: Path, network: Network, images: FashionMnist) -> Weights:
         found = _arrays(source)
     else:
         run = Run.open(source)
-        held = trained_weights(run, encode(images, run.config.network))
+        held = trained_weights(run, encode(images, run.config.plan))
         found = {f"w{place}": array for place, array in enumerate(held)}
     shapes = {f"w{place}": shape for place, shape in enumerate(network.crossbars)}
     named = {name.replace("arr_", "w"): array for name, array in found.items()}
@@ -132,11 +133,10 @@ def chip_config(
 def exact_accuracy(config: Training, weights: Weights, data: Data, threads: int | None) -> float:
     """Test accuracy of the weights themselves, read without noise, as floating-point numbers."""
     none = np.zeros((0, 0), np.float32)
-    layers = [EffectiveWeights(w, none, np.zeros(len(w))) for w in weights]
+    layers = [LayerView(w, none, np.zeros(len(w))) for w in weights]
     labels = data.test_labels
-    done = engine(config, threads, None)(
-        layers, data.test_events, labels, np.arange(len(labels)), noise_key=1, first=0
-    )
+    batch = Batch(data.test_events, labels, np.arange(len(labels)), noise_key=1)
+    done = engine(config, threads, None).run(batch, layers)
     return float((done.predictions == labels).mean())
 
 

@@ -45,7 +45,7 @@ def draw_run(
 
 def first_image(run: Run, trainer: Trainer, images: FashionMnist) -> Figure:
     """The first test image through the network as trained, without read noise."""
-    network, events = run.config.network, trainer.data.test_events
+    network, events = run.config.plan, trainer.data.test_events
     weights = [torch.from_numpy(layer.effective().weights) for layer in trainer.layers]
     x = dense(events, np.array([0]), network, weights[0].dtype)
     label = torch.tensor([int(images.test_labels[0])])

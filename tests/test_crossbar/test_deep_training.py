@@ -83,7 +83,7 @@ def test_dales_law_holds_in_all_crossbars_throughout(ei, mapping):
         for _ in trainer.run_epoch():
             weights = [layer.effective().weights for layer in trainer.layers]
             assert all((w * sign >= 0).all() for w, sign in zip(weights, bounds, strict=True))
-    for old, new, lines in zip(first, weights, config.network.inputs_of, strict=True):
+    for old, new, lines in zip(first, weights, config.plan.inputs_of, strict=True):
         assert (old != new)[:lines].any()
         assert len(old) == lines or (old != new)[lines:].any()
 
@@ -112,12 +112,12 @@ def test_every_layer_has_a_range_of_its_own_crossbar():
     """`w_max_of` follows lines, spread and device; a fixed one holds in all hidden layers."""
     config, model = deep(), load_device("ideal")
     own = w_max_of(config, model)
-    spreads = [max(both) for both in config.network.sigmas]
+    spreads = [max(both) for both in config.plan.sigmas]
     assert own == pytest.approx([2000.0 * spread for spread in spreads], rel=1e-12)
     oxram = load_device("oxram")
     expected = [
         max(0.035 / rows**0.5 * oxram.pulses_across, 4.0 * spread)
-        for (rows, _), spread in zip(config.network.crossbars, spreads, strict=True)
+        for (rows, _), spread in zip(config.plan.crossbars, spreads, strict=True)
     ]
     assert w_max_of(config, oxram) == pytest.approx(expected, rel=1e-12)
     fixed = dataclasses.replace(config, hidden_w_max=0.7, readout_w_max=0.4)

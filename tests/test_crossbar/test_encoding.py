@@ -6,11 +6,11 @@ import math
 import numpy as np
 import pytest
 import torch
+from xbar_training import plan_of
 
 from crossbar.datasets import fashion_mnist
 from crossbar.datasets.locate import Surroundings
 from crossbar.snn.encodings.latency import latency_code, latency_table
-from crossbar.snn.network import Network
 from crossbar.snn.reference import dense
 from device_models.errors import DataError
 
@@ -121,7 +121,7 @@ def test_events_are_stored_in_the_stated_types(generator):
 
 def test_dense_counts_hold_every_event_of_the_chosen_samples(generator):
     images = generator.integers(0, 256, (6, 3, 4), dtype=np.uint8)
-    network, which = Network(inputs=12, steps=100), np.array([4, 1, 4])
+    network, which = plan_of(inputs=12, steps=100), np.array([4, 1, 4])
     x = dense(latency_code(images, steps=100), which, network, torch.float64)
     spikes = slow_code(images, 100)
     found = [[tuple(at) for at in sample.nonzero().tolist()] for sample in x]

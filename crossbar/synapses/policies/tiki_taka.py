@@ -107,7 +107,7 @@ class TikiTaka(Policy):
             v_read_volts=config.v_read_volts,
             t_read_seconds=config.t_read_seconds,
             seed=config.seed,
-            place=len(config.network.crossbars) + place,
+            place=len(config.plan.crossbars) + place,
         )
         return cls(layer.mapping.shape, fast, config.tiki_taka)
 

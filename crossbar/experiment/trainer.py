@@ -23,7 +23,7 @@ from ..synapses.estimate import WeightEstimate
 from ..synapses.optimizers import OPTIMIZERS
 from ..synapses.policies import POLICIES
 from ..synapses.policies.compatibility import check_serving, policy_of
-from ..synapses.synapses import Synapses
+from ..synapses.synapses import EffectiveWeights, Synapses
 from .adc_calibration import calibrated, complaint, report, view
 from .builder import build, engine, front_end
 from .config import Training
@@ -167,7 +167,9 @@ class Trainer:
         done = self._engine.run(
             Batch(self.data.train_events, self.data.train_labels, chosen, key, first),
             layers,
-            learn=backward_weights(config.backward, known, layers),
+            learn=backward_weights(
+                config.backward, known, [EffectiveWeights(*layer[:3]) for layer in layers]
+            ),
         )
         self._count(done)
         rate = config.rate(self.epoch + first // config.batch_size / self.batches)

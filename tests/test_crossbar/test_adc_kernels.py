@@ -44,6 +44,11 @@ from crossbar.snn.kernels.records import (
     TimeBins,
 )
 from crossbar.snn.kernels.simd import data_pointer
+from crossbar.snn.losses import MseCount
+from crossbar.snn.network import Network
+from crossbar.snn.neurons import AdaptiveLif, LeakyIntegrator
+from crossbar.snn.plan import plan
+from crossbar.snn.topology import Dense, MaxPool, Recurrent
 from crossbar.synapses.synapses import Synapses
 from device_models.jit import jit
 from device_models.presets import load_device
@@ -56,7 +61,23 @@ NETWORK = plan_of(inputs=23, hidden=12, classes=4, steps=30, ei="none")
 RECURRENT = plan_of(inputs=23, hidden=12, classes=4, steps=30, ei="none", recurrent=True)
 DEEP = plan_of(inputs=23, hidden=(12, 9), classes=4, steps=30, ei="none")
 BOTH = plan_of(inputs=23, hidden=(12, 9), classes=4, steps=30, ei="none", recurrent=True)
-NETWORKS = {"recurrent": RECURRENT, "deep": DEEP, "deep recurrent": BOTH}
+LI = LeakyIntegrator()
+KINDS = {
+    "alif, pool, recurrent": Network(
+        layers=(
+            Dense(neurons=24, image=(4, 6), neuron=AdaptiveLif()), MaxPool(),
+            Recurrent(neurons=9), Dense(neurons=4, neuron=LI),
+        ),
+        spikes_least=0.0,
+    ),
+    "count": Network(
+        layers=(Dense(neurons=12), Dense(neurons=4)), loss=MseCount(correct_rate=0.3)
+    ),
+}  # fmt: skip
+NETWORKS = {"recurrent": RECURRENT, "deep": DEEP, "deep recurrent": BOTH} | {
+    name: plan(network, inputs=23, classes=4, steps=30, dt_seconds=1e-3)
+    for name, network in KINDS.items()
+}
 PERIPHERIES = {
     "plain": {"kind": "adc", "adc_bits": 5},
     "offsets": {"kind": "adc", "adc_bits": 4, "adc_offset_lsb": 0.8, "adc_gain_sigma": 0.05},

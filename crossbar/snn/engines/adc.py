@@ -119,8 +119,10 @@ def converter_records(
     errors = None
     if p.adc_offset_lsb or p.adc_inl_lsb or p.adc_stuck_share:
         errors = records.ConverterErrors(
-            *(_wider(part, width, dtype) for part in (made.offset, made.parabola, made.cubic)),
-            _wider(made.stuck + 1.0, width, dtype) - dtype(1.0),
+            _wider(made.offset, width, dtype),
+            _wider(made.parabola, width, dtype),
+            _wider(made.cubic, width, dtype),
+            _wider(made.stuck + 1.0, width, dtype) - dtype(1.0),  # -1 in the padding
         )
     scale = _wider(made.gain / lsb, width, dtype)
     return records.Converters(scale, errors, dtype(p.top), dtype(p.adc_noise_lsb))

@@ -19,6 +19,7 @@ from ..kernels.bptt import run_chunk
 from ..kernels.reduction import mean_of_chunks
 from ..plan import Plan
 from .buffers import (
+    Scratch,
     aligned,
     constants,
     crossbar_rows,
@@ -131,10 +132,10 @@ class EventEngine:
                 wirings[thread] = self._wiring(layers, learn)
             wiring, (low, high) = wirings[thread], bounds[chunk : chunk + 2]
             stats = empty_stats(self._network, high - low, record=record)
-            for layer in self._network.synaptic if learn is not None else ():
-                gradient = self._sums[layer.crossbar][chunk]
-                gradient.fill(0.0)
-                wiring.table[layer.index, GRADIENT] = address(gradient)
+            pairs = zip(self._network.synaptic, self._sums, strict=True)
+            for layer, sums in pairs if learn is not None else ():
+                sums[chunk].fill(0.0)
+                wiring.table[layer.index, GRADIENT] = address(sums[chunk], np.float32)
             run_chunk(
                 records.Samples(
                     batch.events.rows, batch.events.times, batch.events.offsets, batch.labels,
@@ -185,13 +186,12 @@ class EventEngine:
         if key not in of_thread.wirings:
             of_thread.wirings[key] = self._new_wiring(layers, learns=learn is not None)
         wiring: Wiring = of_thread.wirings[key]
-        for layer, view in zip(self._network.synaptic, layers, strict=True):
+        for i, (layer, view) in enumerate(zip(self._network.synaptic, layers, strict=True)):
             arrays = wiring.layers[layer.index]
             fill_rows(arrays.crossbar, view)
-            wiring.table[layer.index, SIEMENS] = address(view.siemens)
+            wiring.table[layer.index, SIEMENS] = address(view.siemens, np.float64)
             if learn is not None and arrays.back.size:
-                weights = learn[layer.crossbar]
-                arrays.back[:, : weights.shape[1]] = weights
+                arrays.back[:, : layer.outputs] = learn[i]
         if learn is not None and wiring.injected is not None:
             wiring.injected.back[:, : len(learn[-1])] = learn[-1].T
         if all(view.front is None for view in layers):
@@ -202,8 +202,9 @@ class EventEngine:
         """Memory for layers with or without noise, of the thread that asks."""
         network, arrays = self._network, []
         places, last = (*self._kinds.places, (0, 0)), len(network.layers) - 1
-        for layer, memory, place in zip(
-            network.layers, self._of_thread.scratch, places, strict=True
+        memories: list[Scratch] = self._of_thread.scratch
+        for layer, (trace, bins, own_bins), (group, kind) in zip(
+            network.layers, memories, places, strict=True
         ):
             crossbar, back = no_crossbar(layer), self._none
             if layer.crossbar is not None:
@@ -213,10 +214,10 @@ class EventEngine:
                     back = aligned((layer.rows, padded(layer.outputs)), np.float32)
             arrays.append(
                 records.LayerArrays(
-                    crossbar, *memory, back, self._none, layer.index,
+                    crossbar, trace, bins, own_bins, back, self._none, layer.index,
                     -1 if layer.crossbar is None else layer.crossbar,
                     layer.neuron is not None and layer.index < last,
-                    layer.settings.TAKES_INJECTED, *place,
+                    layer.settings.TAKES_INJECTED, group, kind,
                 )
             )  # fmt: skip
         injected = self._of_thread.injected

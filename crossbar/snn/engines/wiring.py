@@ -5,6 +5,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from device_models.errors import ShapeError
+
 from ..kernels import records
 from ..plan import LayerPlan, Plan
 from .buffers import aligned, padded
@@ -68,14 +70,16 @@ def table_of(layers: Sequence[records.LayerArrays]) -> np.ndarray:
     return np.array([list(fields_of(layer)) for layer in layers], np.int64)
 
 
-def address(array: np.ndarray) -> int:
+def address(array: np.ndarray, dtype: np.typing.DTypeLike) -> int:
     """Where the numbers of an array in C order begin.
 
     Raises:
-        ValueError: It is in another order.
+        ShapeError: It is in another order, or holds other numbers: the kernels would read garbage.
     """
-    if not array.flags.c_contiguous:
-        raise ValueError("an array of the kernels is not in C order")
+    if not array.flags.c_contiguous or array.dtype != dtype:
+        raise ShapeError(
+            f"the kernels take {np.dtype(dtype)} numbers in C order, not {array.dtype}"
+        )
     return int(array.__array_interface__["data"][0])
 
 
@@ -85,7 +89,7 @@ def fields_of(record: Any) -> Iterator[int]:
         if isinstance(field, tuple):
             yield from fields_of(field)
         elif isinstance(field, np.ndarray):
-            yield address(field)
+            yield address(field, field.dtype)
         else:
             yield int(field)
 

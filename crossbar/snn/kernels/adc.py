@@ -90,13 +90,13 @@ def codes_of(errors: Any, x: Any, tile_column: Any, top: Any) -> Any:
 
 
 @implements(codes_of, None)
-def _codes_of(errors, x, tile_column, top):  # type: ignore[no-untyped-def]
+def _codes_of(errors, x, tile_column, top):
     highest, code = splat(top), rounded(x)
     return clip(code, splat(top - top), highest), ones(bits(code > highest))
 
 
 @implements(codes_of, ConverterErrors)
-def _codes_with_errors(errors, x, tile_column, top):  # type: ignore[no-untyped-def]
+def _codes_with_errors(errors, x, tile_column, top):
     none, one, highest = splat(top - top), splat(top / top), splat(top)
     x += load(data_pointer(errors.offset), tile_column)
     u = clip(x * ((top / top) / top), none, one)
@@ -125,12 +125,12 @@ def convert(converters: Any, sums: Any, width: Any, tile: Any, key: Any, step: A
 
 
 @implements(convert, None)
-def _pass(converters, sums, width, tile, key, step):  # type: ignore[no-untyped-def]
+def _pass(converters, sums, width, tile, key, step):
     return 0
 
 
 @implements(convert, Converters, inline=False)
-def _convert(converters, sums, width, tile, key, step):  # type: ignore[no-untyped-def]
+def _convert(converters, sums, width, tile, key, step):
     scale, at_pools = data_pointer(converters.scale), places(key, step, 0)
     is_noisy, above = converters.noise > 0.0, 0
     for column in range(0, width, LANES):

@@ -151,12 +151,12 @@ def sweep(
 
 
 @implements(sweep, None)
-def _sweep(injected, is_given, neuron, trace, c, start, last, column):  # type: ignore[no-untyped-def]
+def _sweep(injected, is_given, neuron, trace, c, start, last, column):
     sweep_given(neuron, trace, c, start, last, column)
 
 
 @implements(sweep, Injected)
-def _sweep_injected(injected, is_given, neuron, trace, c, start, last, column):  # type: ignore[no-untyped-def]
+def _sweep_injected(injected, is_given, neuron, trace, c, start, last, column):
     if is_given:
         sweep_given(neuron, trace, c, start, last, column)
     else:

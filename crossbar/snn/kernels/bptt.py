@@ -61,7 +61,7 @@ def backward_of(
 
 
 @implements(forward_at, None)
-def _forward_none(groups, group, kind, lines, found, layer, c, start, keys, stats):  # type: ignore[no-untyped-def]
+def _forward_none(groups, group, kind, lines, found, layer, c, start, keys, stats):
     return 0
 
 
@@ -69,17 +69,17 @@ def _forward_none(groups, group, kind, lines, found, layer, c, start, keys, stat
 def _backward_none(
     groups, group, kind, injected, is_given, lines, found, count, layer, below, c, start, last,
     hold, is_lowest,
-):  # type: ignore[no-untyped-def]  # fmt: skip
+):  # fmt: skip
     pass
 
 
 @overload(forward_at, strict=False)
-def _forward_at(groups, *rest):  # type: ignore[no-untyped-def]
-    def last_group(groups, group, kind, lines, found, layer, c, start, keys, stats):  # type: ignore[no-untyped-def]
+def _forward_at(groups, *rest):
+    def last_group(groups, group, kind, lines, found, layer, c, start, keys, stats):
         own = groups[0][kind]
         return forward(own.topology, own, lines, found, layer, c, start, keys, stats)
 
-    def several(groups, group, kind, lines, found, layer, c, start, keys, stats):  # type: ignore[no-untyped-def]
+    def several(groups, group, kind, lines, found, layer, c, start, keys, stats):
         if group == 0:
             own = groups[0][kind]
             return forward(own.topology, own, lines, found, layer, c, start, keys, stats)
@@ -89,11 +89,11 @@ def _forward_at(groups, *rest):  # type: ignore[no-untyped-def]
 
 
 @overload(backward_at, strict=False)
-def _backward_at(groups, *rest):  # type: ignore[no-untyped-def]
+def _backward_at(groups, *rest):
     def last_group(
         groups, group, kind, injected, is_given, lines, found, count, layer, below, c, start,
         last, hold, is_lowest,
-    ):  # type: ignore[no-untyped-def]  # fmt: skip
+    ):  # fmt: skip
         backward_of(
             groups[0][kind], injected, is_given, lines, found, count, layer, below, c, start,
             last, hold, is_lowest,
@@ -102,7 +102,7 @@ def _backward_at(groups, *rest):  # type: ignore[no-untyped-def]
     def several(
         groups, group, kind, injected, is_given, lines, found, count, layer, below, c, start,
         last, hold, is_lowest,
-    ):  # type: ignore[no-untyped-def]  # fmt: skip
+    ):  # fmt: skip
         if group == 0:
             backward_of(
                 groups[0][kind], injected, is_given, lines, found, count, layer, below, c, start,
@@ -149,7 +149,7 @@ def output_back(
 
 
 @implements(output_back, None, inline=False)
-def _carry_down(injected, output, lines, found, count, layers, is_held, hold, c, start, last):  # type: ignore[no-untyped-def]
+def _carry_down(injected, output, lines, found, count, layers, is_held, hold, c, start, last):
     layer, below = layers[len(layers) - 1], layers[len(layers) - 2]
     backward(output.topology, output, None, True, lines, found, count, layer, c, start, last)
     carry(output.topology, layer, below.trace, c, start, last, hold)
@@ -157,7 +157,7 @@ def _carry_down(injected, output, lines, found, count, layers, is_held, hold, c,
 
 
 @implements(output_back, Injected, inline=False)
-def _inject(injected, output, lines, found, count, layers, is_held, hold, c, start, last):  # type: ignore[no-untyped-def]
+def _inject(injected, output, lines, found, count, layers, is_held, hold, c, start, last):
     layer, below = layers[len(layers) - 1], layers[len(layers) - 2]
     inject(injected, layer.trace, below.trace.width, start, last, c.steps, c.one)
     backward(output.topology, output, None, True, lines, found, count, layer, c, start, last)

@@ -2,7 +2,7 @@
 
 A stub is a function without a body of its own. `implements(stub, Record)` lets it run the decorated
 function wherever its first argument is such a record; the compiler makes what a network uses and
-nothing else, and keeps it on disk like any other kernel.
+nothing else, and keeps it on disk like any other kernel, also of a file outside the package.
 """
 
 from collections.abc import Callable
@@ -10,6 +10,8 @@ from typing import Any, TypeVar
 
 from numba.core import types
 from numba.extending import overload
+
+from device_models.jit import add_source
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -35,6 +37,8 @@ def implements(
     """
 
     def register(function: F) -> F:
+        add_source(function)
+
         @overload(stub, strict=False, jit_options={"forceinline": inline})
         def choose(first: Any, *rest: Any) -> Any:
             return function if is_record(first, record) else None

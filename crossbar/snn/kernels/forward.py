@@ -66,7 +66,7 @@ def count_own_reads(lines, own, layer, stats):
 def count_spikes(layer, count, stats):
     """Add the spikes of a layer to the counters."""
     for event in range(count):
-        increase(stats.spikes, layer.index * stats.width + layer.trace.rows[event], 1)
+        increase(stats.spikes, layer.number * stats.width + layer.trace.rows[event], 1)
 
 
 @inlined
@@ -127,14 +127,14 @@ def drive_layer(
 
 
 @implements(drive_layer, None)
-def _drive_layer(front, lines, count, layer, c, keys, stats):  # type: ignore[no-untyped-def]
+def _drive_layer(front, lines, count, layer, c, keys, stats):
     gather(lines, layer.bins, count, layer.crossbar, layer.trace.drive)
     if layer.crossbar.stride > layer.crossbar.width:
         add_read_noise(layer.bins, count, keys[0], layer.crossbar, layer.trace.drive)
 
 
 @implements(drive_layer, Columns, inline=False)
-def _convert_layer(front, lines, count, layer, c, keys, stats):  # type: ignore[no-untyped-def]
+def _convert_layer(front, lines, count, layer, c, keys, stats):
     bins, clipped = layer.bins, 0
     for i in range(count):
         first, last, at = bins.ends[i], bins.ends[i + 1], (i + 1) * layer.crossbar.stride
@@ -148,12 +148,12 @@ def note_fired(mask: Any, fired: Any, at: Any) -> Any:
 
 
 @implements(note_fired, None)
-def _note_nobody(mask, fired, at):  # type: ignore[no-untyped-def]
+def _note_nobody(mask, fired, at):
     pass
 
 
 @implements(note_fired, MaskType)
-def _note_fired(mask, fired, at):  # type: ignore[no-untyped-def]
+def _note_fired(mask, fired, at):
     write(fired, at, bits(mask))
 
 
@@ -208,12 +208,12 @@ def list_fired(mask: Any, layer: Any, c: Any, start: Any, stats: Any) -> Any:
 
 
 @implements(list_fired, None)
-def _list_nobody(mask, layer, c, start, stats):  # type: ignore[no-untyped-def]
+def _list_nobody(mask, layer, c, start, stats):
     return 0
 
 
 @implements(list_fired, MaskType)
-def _list_fired(mask, layer, c, start, stats):  # type: ignore[no-untyped-def]
+def _list_fired(mask, layer, c, start, stats):
     count = list_spikes(layer.trace, start, c.steps)
     count_spikes(layer, count, stats)
     return count

@@ -51,12 +51,12 @@ def take_in(integrator: Any, current: Any, drive: Any) -> Any:
 
 
 @implements(take_in, None)
-def _take_in(integrator, current, drive):  # type: ignore[no-untyped-def]
+def _take_in(integrator, current, drive):
     return current + drive
 
 
 @implements(take_in, Integrator)
-def _take_in_cut(integrator, current, drive):  # type: ignore[no-untyped-def]
+def _take_in_cut(integrator, current, drive):
     """See `crossbar.array.periphery.Neurons`; its gain and offset are in the drive."""
     top = splat(integrator.ceiling)
     content = integrator.keep * current + drive

@@ -169,7 +169,7 @@ class LayerArrays(NamedTuple):
     own_bins: TimeBins  # of its own spikes, where they drive it
     back: np.ndarray  # (rows, neurons): the weights that carry the error back
     gradient: np.ndarray  # (rows, neurons), added to
-    index: int  # of the layer
+    number: int  # of the layer
     place: int  # of its crossbar; -1 without
     is_penalised: int  # whether its number of spikes is bounded
     takes_injected: int  # see `topology.protocol`

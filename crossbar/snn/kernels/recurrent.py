@@ -111,13 +111,13 @@ def drive_step(
 
 
 @implements(drive_step, None, inline=False)
-def _drive_step(front, integrator, lines, first, last, own, count, layer, c, keys, t, stats):  # type: ignore[no-untyped-def]
+def _drive_step(front, integrator, lines, first, last, own, count, layer, c, keys, t, stats):
     if last > first or count > own:
         drive_all(lines, first, last, own, count, layer, keys[0], t)
 
 
 @implements(drive_step, Columns, inline=False)
-def _convert_step(front, integrator, lines, first, last, own, count, layer, c, keys, t, stats):  # type: ignore[no-untyped-def]
+def _convert_step(front, integrator, lines, first, last, own, count, layer, c, keys, t, stats):
     if last > first or count > own:
         at = layer.crossbar.stride  # row 1 of the drive; row 0 stays zero
         clipped = convert_bin(front, lines, first, last, own, count, layer, c, keys, t, at)

@@ -85,7 +85,8 @@ class AdaptiveLifNumbers(NamedTuple):
 
     def recorded(self, state: State) -> Tensor:
         """The membrane, less what the threshold has risen by."""
-        return state[1] - self.rise * state[2]
+        relative: Tensor = state[1] - self.rise * state[2]
+        return relative
 
     def fire(self, membrane: Tensor) -> Tensor:
         """Spikes of a step."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from crossbar.datasets.encode import Data
-    from crossbar.snn.network import Network
+    from crossbar.snn.plan import Plan
 
 SAMPLES = 1024
 ROUNDS = 7
@@ -56,15 +56,21 @@ def microseconds(threads: list[int]) -> dict[tuple[str, int], float]:
     return {key: min(durations) for key, durations in times.items()}
 
 
-def images() -> "tuple[Network, Data]":
+def images() -> "tuple[Plan, Data]":
     """The network, and synthetic images for it that spike as often as real ones."""
     import numpy as np
 
     from crossbar.datasets.encode import Data
+    from crossbar.datasets.settings import DataSettings
     from crossbar.snn.encodings.latency import latency_code
     from crossbar.snn.network import Network
+    from crossbar.snn.plan import plan
 
-    network, draw = Network(sigma_init=SIGMA), np.random.default_rng(0)
+    data, draw = DataSettings(), np.random.default_rng(0)
+    network = plan(
+        Network.of(sigma_init=SIGMA), inputs=(28, 28), classes=10, steps=data.steps,
+        dt_seconds=data.dt_seconds,
+    )  # fmt: skip
     grey = draw.integers(52, 256, (SAMPLES, 28, 28)) * (draw.random((SAMPLES, 28, 28)) < SPIKING)
     events = latency_code(grey.astype(np.uint8), steps=network.steps)
     labels = draw.integers(0, network.classes, SAMPLES)
@@ -72,29 +78,20 @@ def images() -> "tuple[Network, Data]":
     return network, Data(events, labels, events, labels, digits, (28, 28))
 
 
-def case(network: "Network", data: "Data", threads: int, *, learns: bool) -> Callable[[], None]:
+def case(network: "Plan", data: "Data", threads: int, *, learns: bool) -> Callable[[], None]:
     """What runs all samples once."""
     import numpy as np
 
-    from crossbar.snn.engines.events import Engine
-    from crossbar.snn.network import initial_weights
-    from crossbar.synapses.effective import EffectiveWeights
+    from crossbar.snn.engines import Batch, EventEngine, LayerView
+    from crossbar.snn.plan import initial_weights
 
     weights = initial_weights(network, generator=np.random.default_rng(0))
     quiet = np.zeros((0, 0), np.float32)
-    layers = [EffectiveWeights(w, quiet, np.zeros(len(w))) for w in weights]
-    engine = Engine(network, tile_rows=128, threads=threads)
-    chosen = np.arange(SAMPLES)
+    layers = [LayerView(w, quiet, np.zeros(len(w))) for w in weights]
+    engine = EventEngine(network, tile_rows=128, threads=threads)
+    batch = Batch(data.train_events, data.train_labels, np.arange(SAMPLES))
 
     def run() -> None:
-        engine(
-            layers,
-            data.train_events,
-            data.train_labels,
-            chosen,
-            noise_key=0,
-            first=0,
-            backward_weights=weights if learns else None,
-        )
+        engine.run(batch, layers, learn=weights if learns else None)
 
     return run

@@ -18,10 +18,6 @@ if TYPE_CHECKING:
 
 # option -> settings it stands for; others are named like their setting
 FIELDS = {
-    "ei": ("network.ei",),
-    "hidden": ("network.hidden",),
-    "recurrent": ("network.recurrent",),
-    "sigma_init": ("network.sigma_init",),
     "learning_rate": ("optimizer.learning_rate",),
     "hidden_w_max": ("tiles.hidden_w_max",),
     "readout_w_max": ("tiles.readout_w_max",),
@@ -32,6 +28,7 @@ FIELDS = {
     "accelerator": ("engine.device",),
 }
 IMPLIED = {"adc_bits": ("periphery.kind", "adc"), "accelerator": ("engine.kind", "dense")}
+SHORT_FORMS = ("hidden", "ei", "recurrent", "sigma_init")  # of a network
 OPTIONS = (
     "device", "init_from", "ei", "epochs", "optimizer", "learning_rate", "batch_size", "policy",
     "mapping", "hidden", "recurrent", "sigma_init", "update_noise", "hidden_w_max",
@@ -78,6 +75,7 @@ def label(name: str) -> str:
     "--set", "sets", metavar="NAME=VALUE", multiple=True, help="Any setting, wires.word_ohms=2."
 )
 @click.option("--seed", metavar="N", help="Seed of everything random.  [default: 0]")
+@click.option("--network", metavar="NAME", help="A network: a preset, or a file of layers.")
 @click.option("--config", metavar="FILE", help="Settings as YAML; options override it.")
 @click.option("--out", metavar="DIR", help="Run folder.  [default: runs/DEVICE_EI_seedN]")
 @click.option("--resume", metavar="RUN", help="Continue a run; only --epochs may change.")
@@ -89,6 +87,7 @@ def label(name: str) -> str:
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
 @click.option("--no-figures", is_flag=True, help="Draw nothing.")
 def train(
+    network: str | None,
     config: str | None,
     out: str | None,
     resume: str | None,
@@ -118,8 +117,8 @@ def train(
     given = {name: text for name, text in typed.items() if text is not None}
     with consequence("nothing was written"):
         given |= assignments(sets)
-        epochs = check_resumed(given, config, out) if resume else None
-        settings = None if resume else read_settings(given, config)
+        epochs = check_resumed(given, config, out, network) if resume else None
+        settings = None if resume else read_settings(given, config, network)
     from crossbar.api.training import train as run_training
     from crossbar.experiment.train import TrainingInterrupted
 
@@ -154,18 +153,26 @@ def assignments(sets: tuple[str, ...]) -> dict[str, str]:
     return {name.strip(): value.strip() for name, value in (t.split("=", 1) for t in sets)}
 
 
-def read_settings(given: Mapping[str, str], config: str | None) -> "Training":
-    """The configuration file, or the defaults, with the typed options over it."""
+def read_settings(given: Mapping[str, str], config: str | None, network: str | None) -> "Training":
+    """The configuration file, or the defaults, with the network and the typed options over it."""
     from crossbar.experiment.config import Training
+    from crossbar.experiment.network_settings import with_network, with_short_forms
     from device_models.schema import load, override
 
     base = load(Path(config), Training) if config else Training()
+    if network is not None:
+        base = with_network(base, network)
     texts = {field: (text, label(name)) for name, (field, text) in IMPLIED.items() if name in given}
-    fields = {field: name for name in given for field in FIELDS.get(name, (name,))}
-    return override(base, texts | {f: (given[name], label(name)) for f, name in fields.items()})
+    typed = {name: (text, label(name)) for name, text in given.items()}
+    short = {name: typed.pop(name) for name in SHORT_FORMS if name in typed}
+    for name, text in typed.items():
+        texts |= dict.fromkeys(FIELDS.get(name, (name,)), text)
+    return override(with_short_forms(base, short), texts)
 
 
-def check_resumed(given: Mapping[str, str], config: str | None, out: str | None) -> int | None:
+def check_resumed(
+    given: Mapping[str, str], config: str | None, out: str | None, network: str | None = None
+) -> int | None:
     """The epochs that a resumed run is to come to, where they are typed.
 
     Raises:
@@ -175,7 +182,8 @@ def check_resumed(given: Mapping[str, str], config: str | None, out: str | None)
     from device_models.schema import override
 
     fixed = [label(n) for n in given if n != "epochs"]
-    fixed += ["--config"] * bool(config) + ["--out"] * bool(out)
+    files = {"--config": config, "--network": network, "--out": out}
+    fixed += [option for option, path in files.items() if path]
     if fixed:
         raise ConfigError(
             f"--resume keeps the settings of the run; {', '.join(fixed)} cannot change"

@@ -17,8 +17,12 @@ from typing import Any
 
 import numba
 
-KERNEL = re.compile(rb"\bimport jit\b|\bjit import\b")  # stands in every file of kernels
+KERNEL = re.compile(
+    rb"\bimport jit\b|\bjit import\b|\bdispatch import\b"
+)  # in every file of kernels
 PACKAGES = ("crossbar", "device_models")  # they lie side by side, installed or not
+_added: dict[str, bytes] = {}  # sources outside the packages
+_kernels: list[Any] = []  # all that were made
 KEPT = 2  # versions of the compiled kernels that stay: this one and the one before it
 
 
@@ -49,9 +53,37 @@ def digest(contents: Mapping[str, bytes], version: str) -> str:
 
 
 @functools.cache
+def own_sources() -> dict[str, bytes]:
+    """The sources as they were when the first kernel of this process was made."""
+    return sources(Path(__file__).parents[1])
+
+
+@functools.cache
 def own_digest() -> str:
-    """The digest of the sources as they were when the first kernel of this process was made."""
-    return digest(sources(Path(__file__).parents[1]), numba.__version__)
+    """The digest of the sources, and of what was added to them."""
+    return digest(own_sources() | _added, numba.__version__)
+
+
+def add_source(function: Callable[..., Any]) -> None:
+    """Let the file of a kernel outside the packages name the folder of compiled kernels too.
+
+    What was compiled with an older version of it lies in another folder from now on.
+
+    Args:
+        function: The kernel.
+    """
+    path = Path(function.__code__.co_filename)
+    root = Path(__file__).parents[1]
+    if any(path.is_relative_to(root / package) for package in PACKAGES):
+        return
+    content = path.read_bytes() if path.is_file() else function.__code__.co_code
+    if _added.get(path.name) == content:
+        return
+    _added[path.name] = content
+    own_digest.cache_clear()
+    numba.config.CACHE_DIR = str(cache_folder())  # type: ignore[attr-defined]  # made at run time
+    for kernel in _kernels:
+        kernel.enable_caching()
 
 
 def base_folder() -> Path:
@@ -86,6 +118,7 @@ def _compile(function: Callable[..., Any], *, inline: bool) -> Callable[..., Any
     compiled: Callable[..., Any] = numba.njit(
         nogil=True, cache=True, fastmath=fast, error_model="numpy", forceinline=inline
     )(function)
+    _kernels.append(compiled)
     return compiled
 
 

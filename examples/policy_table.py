@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 
-from crossbar.datasets import LoadedDataset, load_dataset
+from crossbar.datasets import DATASETS, LoadedDataset, load_dataset
 from crossbar.datasets.encode import encode
 from crossbar.experiment import builder
 from crossbar.experiment.config import Training
@@ -68,7 +68,8 @@ def row(config: Training, summaries: list[dict[str, Any]]) -> tuple[str, ...]:
     policy = (
         Tagged(POLICIES).name_of(options) if options else default_policy(load_device(config.device))
     )
-    weights = sum(rows * outputs for rows, outputs in config.network.crossbars)
+    network = builder.plan_of(config, DATASETS[config.data.set])
+    weights = sum(rows * outputs for rows, outputs in network.crossbars)
     noise = f", noise {config.update_noise:g}" if config.update_noise else ""
     pulses = statistics.mean(sum(each["pulses"].values()) for each in summaries) / weights
     joules = statistics.mean(each["energy_joules"]["write"] for each in summaries)

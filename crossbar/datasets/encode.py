@@ -13,7 +13,6 @@ from device_models.streams import stream
 
 from ..snn.encodings import Encoding, encoding_of
 from ..snn.encodings.events import Events
-from ..snn.network import Network
 from .dataset import Half, LoadedDataset
 from .settings import DataSettings
 
@@ -139,14 +138,3 @@ def held_back_images(samples: int, count: int) -> NDArray[np.int64]:
     More of them contain fewer of them.
     """
     return stream("held-back samples", 0).permutation(samples)[:count]
-
-
-def encode_for(dataset: LoadedDataset, network: Network) -> Data:
-    """Latency-coded spikes for a network that says itself how long and how wide it is.
-
-    Raises:
-        ConfigError: The network does not fit the images.
-    """
-    data = encode(dataset, DataSettings(steps=network.steps), seed=0)
-    data.check_fit(inputs=network.inputs, classes=network.classes)
-    return data

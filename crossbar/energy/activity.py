@@ -18,11 +18,10 @@ import numpy as np
 from device_models import atomic
 from device_models.errors import ConfigError, RunError
 
-from ..snn.encodings.events import Events
-from ..snn.network import Network
+from ..snn.encodings.events import Events, time_type
+from ..snn.plan import Plan
 
 FILE = "activity.npz"
-SIZES = ("inputs", "hidden", "recurrent", "classes", "steps", "dt_seconds")  # in the file
 UNREADABLE = (
     OSError, ValueError, EOFError, KeyError, IndexError, TypeError, AttributeError, BadZipFile,
     zlib.error, NotImplementedError,
@@ -99,6 +98,29 @@ class Snapshot(NamedTuple):
     nonzero: np.ndarray
 
 
+class Sizes(NamedTuple):
+    """What an activity file says of its network; what is said per crossbar has the output's last."""
+
+    inputs: int
+    hidden: tuple[int, ...]  # lines of each layer that sends spikes
+    names: tuple[str, ...]  # of the crossbars
+    crossbars: tuple[tuple[int, int], ...]  # (rows, outputs)
+    sources: tuple[int, ...]  # layer whose spikes come in; -1: the input
+    senders: tuple[int, ...]  # layer that the neurons of the crossbar are
+    own_of: tuple[int, ...]  # rows that its own neurons drive
+    steps: int
+    dt_seconds: float
+
+    @classmethod
+    def of(cls, network: Plan) -> "Sizes":
+        """Those of a network."""
+        return cls(
+            network.inputs, network.hidden, network.names, network.crossbars, network.sources,
+            tuple(layer.index for layer in network.synaptic), network.own_of, network.steps,
+            network.dt_seconds,
+        )  # fmt: skip
+
+
 @dataclass(frozen=True, eq=False, kw_only=True)
 class RunMetadata:
     """What `activity.npz` says of the run beside its spikes.
@@ -149,45 +171,48 @@ def driven(lines: Events, feedback: Events | None, inputs: int) -> Events:
     fed_back = feedback.rows.astype(np.int64) + inputs
     parts = [(lines, lines.rows.astype(np.int64)), (feedback, fed_back)]
     keys = [
-        np.repeat(samples, np.diff(e.offsets)) << 32 | e.times.astype(np.int64) << 24 | rows
+        np.repeat(samples, np.diff(e.offsets)) << 40 | e.times.astype(np.int64) << 24 | rows
         for e, rows in parts
     ]
     key = np.sort(np.concatenate(keys), kind="stable")
     rows = key & 0xFFFFFF
     kind = np.uint16 if int(fed_back.max(initial=inputs)) < 1 << 16 else np.uint32
-    times = (key >> 24 & 0xFF).astype(np.uint8)
+    times = (key >> 24 & 0xFFFF).astype(lines.times.dtype)
     return Events(rows.astype(kind), times, lines.offsets + feedback.offsets)
 
 
 def layers_of(
-    network: Network, spikes: Sequence[Events], arrays: Sequence[Snapshot]
+    network: Sizes, spikes: Sequence[Events], arrays: Sequence[Snapshot]
 ) -> tuple[LayerActivity, ...]:
     """The layers of a network.
 
     Args:
         network: Its sizes.
-        spikes: Of the input and of every hidden layer.
+        spikes: Of the input and of every layer that sends some.
         arrays: The crossbars.
     """
-    feedback = [*spikes[1:], None] if network.recurrent else [None] * len(spikes)
-    fired = [*(len(events.rows) for events in spikes[1:]), 0]
-    return tuple(
-        LayerActivity(
-            name=name,
-            inputs=driven(lines, fed_back, inputs),
-            columns=array.siemens.shape[1],
-            outputs=outputs,
-            siemens=array.siemens,
-            fan_out=array.fan_out,
-            fired=sent,
-            recurrent_rows=rows - inputs,
-            nonzero=array.nonzero,
+    layers = []
+    for i, (name, array, (rows, outputs)) in enumerate(
+        zip(network.names, arrays, network.crossbars, strict=True)
+    ):
+        fed_back, sender = network.own_of[i], network.senders[i] + 1
+        sent = spikes[sender] if sender < len(spikes) else None
+        layers.append(
+            LayerActivity(
+                name=name,
+                inputs=driven(
+                    spikes[network.sources[i] + 1], sent if fed_back else None, rows - fed_back
+                ),
+                columns=array.siemens.shape[1],
+                outputs=outputs,
+                siemens=array.siemens,
+                fan_out=array.fan_out,
+                fired=0 if sent is None else len(sent.rows),
+                recurrent_rows=fed_back,
+                nonzero=array.nonzero,
+            )
         )
-        for name, lines, fed_back, inputs, (rows, outputs), array, sent in zip(
-            network.names, spikes, feedback, network.inputs_of, network.crossbars, arrays, fired,
-            strict=True,
-        )
-    )  # fmt: skip
+    return tuple(layers)
 
 
 def write_activity(folder: Path, arrays: Mapping[str, np.ndarray]) -> None:
@@ -204,7 +229,7 @@ def write_activity(folder: Path, arrays: Mapping[str, np.ndarray]) -> None:
 
 
 def pack(
-    network: Network, about: RunMetadata, spikes: Sequence[Events], arrays: Sequence[Snapshot]
+    network: Plan, about: RunMetadata, spikes: Sequence[Events], arrays: Sequence[Snapshot]
 ) -> dict[str, np.ndarray]:
     """The arrays of an activity file.
 
@@ -213,11 +238,11 @@ def pack(
         about: What to say of the run beside it.
         spikes, arrays: See `layers_of`.
     """
-    sizes = {name: getattr(network, name) for name in SIZES}
-    header = json.dumps({"network": sizes, "run": vars(about)})
+    header = json.dumps({"network": Sizes.of(network)._asdict(), "run": vars(about)})
     packed = {"about": np.frombuffer(header.encode(), np.uint8)}
-    for i, (events, array) in enumerate(zip(spikes, arrays, strict=True)):
-        packed |= {f"{i}.{n}": a for n, a in (vars(events) | array._asdict()).items()}
+    for parts in ([vars(events) for events in spikes], [array._asdict() for array in arrays]):
+        for i, part in enumerate(parts):
+            packed |= {f"{i}.{name}": array for name, array in part.items()}
     return packed
 
 
@@ -240,7 +265,9 @@ def events_of(arrays: Mapping[str, np.ndarray], start: str, lines: int, steps: i
     """
     events = Events(*(arrays[start + name] for name in ("rows", "times", "offsets")))
     kinds = [array.dtype for array in vars(events).values()]
-    if kinds != [np.uint16, np.uint8, np.int64] or any(a.ndim != 1 for a in vars(events).values()):
+    if kinds != [np.uint16, time_type(steps), np.int64] or any(
+        a.ndim != 1 for a in vars(events).values()
+    ):
         raise ValueError(f"{start}rows, times and offsets are no events")
     ends = events.offsets
     whole = len(ends) and ends[0] == 0 and ends[-1] == len(events.rows) == len(events.times)
@@ -314,12 +341,13 @@ def unpack(arrays: Mapping[str, np.ndarray]) -> tuple[Activity, RunMetadata]:
         ValueError, KeyError, TypeError, ConfigError: They are no such arrays.
     """
     header = json.loads(arrays["about"].tobytes())
-    network = Network(**from_json(header["network"]))
+    network = Sizes(**from_json(header["network"]))
     about = RunMetadata(**from_json(header["run"]))
-    lines = network.inputs_of
+    lines = network.inputs, *network.hidden
     spikes = [events_of(arrays, f"{i}.", n, network.steps) for i, n in enumerate(lines)]
     crossbars = [
-        Snapshot(*(arrays[f"{i}.{n}"] for n in Snapshot._fields)) for i in range(len(lines))
+        Snapshot(*(arrays[f"{i}.{n}"] for n in Snapshot._fields))
+        for i in range(len(network.crossbars))
     ]
     check_layers(network, spikes, crossbars)
     layers = layers_of(network, spikes, crossbars)
@@ -331,7 +359,7 @@ def from_json(settings: Mapping[str, Any]) -> dict[str, Any]:
     return {n: tuple(v) if isinstance(v, list) else v for n, v in settings.items()}
 
 
-def check_layers(network: Network, spikes: Sequence[Events], arrays: Sequence[Snapshot]) -> None:
+def check_layers(network: Sizes, spikes: Sequence[Events], arrays: Sequence[Snapshot]) -> None:
     """Refuse what is no activity of such a network.
 
     Raises:

@@ -9,7 +9,7 @@ from ..boards.protocol import Emulator
 from ..experiment.run import Run
 from ..experiment.trainer import Trainer
 from ..metrics.statistics import wilson_interval
-from ..snn.engines.events import BatchResult
+from ..snn.engines.protocol import BatchResult
 from ..synapses.synapses import Synapses
 from .activity import RunMetadata, Snapshot, pack, write_activity
 
@@ -31,11 +31,11 @@ def keep(run: Run, trainer: Trainer) -> None:
 
 def recorded(trainer: Trainer) -> dict[str, np.ndarray]:
     """The arrays of an activity file, of the trainer's last test."""
-    test, hidden = trainer.recorded()
+    test = trainer.recorded()
     return pack(
         trainer.setup.network,
         about(trainer, test),
-        [trainer.data.test_events, *hidden],
+        [trainer.data.test_events, *test.recorded],
         [
             Snapshot(siemens(array), fan_out(layer, array), nonzero(weights))
             for layer, array, weights in zip(

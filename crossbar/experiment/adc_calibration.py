@@ -2,29 +2,23 @@
 
 import dataclasses
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
-
-from device_models.errors import ConfigError
 
 from ..array.counters import Counters
 from ..array.periphery import FrontEnd, Periphery
 from ..boards.protocol import EffectiveArray
-from ..snn import kernels
 from ..snn.encodings.events import Events
 from ..snn.engines.adc import (
     CALIBRATION_IMAGES,
-    behind,
-    driven_lines,
-    lines_of_events,
+    column_records,
+    lines_of_crossbars,
     measured_range,
 )
-from ..snn.engines.board import BoardEngine
-from ..snn.engines.dense import DenseEngine
-from ..snn.engines.events import Engine
-from ..snn.network import Network
-from ..synapses.effective import EffectiveWeights, effective_weights
+from ..snn.engines.protocol import Batch, Engine, LayerView
+from ..snn.plan import Plan
+from ..synapses.effective import effective_weights
 from ..synapses.synapses import Synapses
 
 Fronts = Sequence[FrontEnd | None]
@@ -32,45 +26,44 @@ Fronts = Sequence[FrontEnd | None]
 CLIPPED_IS_MUCH = 0.01  # of the conversions, by a range that the user fixed
 
 
-class View(NamedTuple):
-    """The layers as the engine takes them; `columns` is empty where nothing is converted."""
+def view(
+    layers: Sequence[Synapses], arrays: Sequence[EffectiveArray], fronts: Fronts
+) -> list[LayerView]:
+    """The layers as they are now, behind some front ends, as an engine takes them.
 
-    layers: list[EffectiveWeights]
-    columns: list[kernels.Columns]
-
-
-def view(layers: Sequence[Synapses], arrays: Sequence[EffectiveArray], fronts: Fronts) -> View:
-    """The layers as they are now, behind some front ends; empty where no array is emulated.
+    Empty where no array is emulated.
 
     Raises:
         ConfigError: A converter has no range.
     """
-    columns = [
-        behind(layer.mapping, array, front)
-        for layer, array, front in zip(layers, arrays, fronts, strict=False)
+    return [
+        driven._replace(front=column_records(layer.mapping, array, front))
         if front and front.periphery.kind != "ideal"
+        else driven
+        for driven, layer, array, front in zip(
+            behind_drivers(layers, arrays, fronts), layers, arrays, fronts, strict=False
+        )
     ]
-    return View(behind_drivers(layers, arrays, fronts), columns)
 
 
 def behind_drivers(
     layers: Sequence[Synapses], arrays: Sequence[EffectiveArray], fronts: Fronts
-) -> list[EffectiveWeights]:
-    """The layers as they are now, driven as some front ends do it; see `view`."""
+) -> list[LayerView]:
+    """The layers as they are now, driven as some front ends do it, with exact currents."""
     return [
-        effective_weights(layer.mapping, array, front.factor if front else 1.0)
+        LayerView(*effective_weights(layer.mapping, array, front.factor if front else 1.0))
         for layer, array, front in zip(layers, arrays, fronts, strict=False)
     ]
 
 
 def calibrated(
-    engine: Engine | DenseEngine | BoardEngine,
+    engine: Engine,
     layers: Sequence[Synapses],
     arrays: Sequence[EffectiveArray],
     fronts: Fronts,
     events: Events,
     chosen: np.ndarray,
-    network: Network,
+    network: Plan,
     tile_rows: int,
 ) -> list[FrontEnd | None]:
     """Front ends with a range for what the layers are now; a fixed range stays.
@@ -81,21 +74,12 @@ def calibrated(
     first = fronts[0] if fronts else None
     if first is None or first.periphery.kind != "adc" or first.periphery.adc_range_amperes:
         return list(fronts)
-    if not isinstance(engine, Engine):
-        raise ConfigError("the range of converters is measured by the kernels, not by dense torch")
     chosen = chosen[:CALIBRATION_IMAGES]
     none = np.zeros((0, 0), np.float32)
-    ideal = [w._replace(variance=none) for w in behind_drivers(layers, arrays, fronts)]
+    ideal = [driven._replace(variance=none) for driven in behind_drivers(layers, arrays, fronts)]
     unknown = np.zeros(len(events), np.int64)  # labels, which spikes do not depend on
-    _, spikes = engine.recorded(ideal, events, unknown, chosen, noise_key=0)
-    every = np.arange(len(chosen))
-    hidden = [
-        lines_of_events(own, every, network.steps, neurons)
-        for own, neurons in zip(spikes, network.hidden, strict=True)
-    ]
-    into = [lines_of_events(events, chosen, network.steps, network.inputs), *hidden]
-    own = [*into[1:], None] if network.recurrent else [None] * len(into)
-    lines = [driven_lines(*both) for both in zip(into, own, strict=True)]
+    recorded = engine.run(Batch(events, unknown, chosen), ideal, record=True).recorded
+    lines = lines_of_crossbars(network, events, chosen, recorded)
     return [
         front
         and dataclasses.replace(

@@ -8,6 +8,7 @@ import math
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -15,7 +16,7 @@ import torch
 from device_models.errors import ConfigError
 from device_models.linear import GaussianUpdate
 from device_models.model import DeviceModel
-from device_models.record import Tagged
+from device_models.record import Record, Tagged
 from device_models.streams import stream
 
 from ..array.faults import FaultMap
@@ -28,11 +29,9 @@ from ..boards.simulated import SimulatedBoard
 from ..datasets import LoadedDataset
 from ..datasets.encode import Data
 from ..mappings import MAPPINGS, Mapping
+from ..snn.engines import BoardEngine, DenseEngine, Engine, EventEngine
 from ..snn.engines.adc import combination
-from ..snn.engines.board import BoardEngine
-from ..snn.engines.dense import DenseEngine
-from ..snn.engines.events import Engine
-from ..snn.network import Network, signs
+from ..snn.plan import Plan, plan, signs
 from ..synapses.optimizers import OPTIMIZERS, Optimizer
 from ..synapses.policies import POLICIES
 from ..synapses.policies.compatibility import check_serving, default_policy
@@ -76,7 +75,7 @@ class Setup:
 
     device: str
     sheet: DeviceModel
-    network: Network
+    network: Plan
     weights: Sequence[np.ndarray]
     reads: Reads
     tiles: Tiles
@@ -86,7 +85,7 @@ class Setup:
     layers: list[Synapses]
     policies: list[Policy]
     optimizers: list[Optimizer]
-    engine: Engine | DenseEngine | BoardEngine
+    engine: Engine
     emulators: list[Emulator]
 
     def front_ends(self, periphery: Periphery) -> list[FrontEnd | None]:
@@ -163,11 +162,15 @@ def build(
         )
         layers.append(layer)
         emulators += [] if emulator is None else [emulator]
-    options = config.policy or POLICIES[default_policy(model)].Options()
-    name, mapping_name = Tagged(POLICIES).name_of(options), Tagged(MAPPINGS).name_of(config.mapping)
-    check_serving(config.device, model, name, mapping_name, layers[-1].mapping)
+    of_run = config.policy or POLICIES[default_policy(model)].Options()
     policies = []
-    for index, layer in enumerate(layers):
+    for index, (layer, planned) in enumerate(zip(layers, network.synaptic, strict=True)):
+        options = options_of(POLICIES, planned.settings.policy, of_run)
+        name, mapping_name = (
+            Tagged(POLICIES).name_of(options),
+            Tagged(MAPPINGS).name_of(layer.mapping.options),
+        )
+        check_serving(config.device, model, name, mapping_name, layer.mapping)
         make = _maker(config, layer, len(layers) + index, boards, emulators)
         policies.append(POLICIES[name].build(layer, options, make))
     rule = OPTIMIZERS[Tagged(OPTIMIZERS).name_of(config.optimizer)]
@@ -179,7 +182,7 @@ def build(
         reads=config.reads,
         tiles=config.tiles,
         periphery=config.periphery,
-        mapping=mapping_name,
+        mapping=Tagged(MAPPINGS).name_of(config.mapping),
         seed=config.seed,
         layers=layers,
         policies=policies,
@@ -211,28 +214,43 @@ def refuse_emulation(config: Training) -> None:
         )
 
 
-def plan_of(config: Training, data: Data | LoadedDataset) -> Network:
-    """The network of the settings for the samples of a data set: its sizes, its clock."""
-    inputs, classes = math.prod(data.sample_shape), len(data.class_names)
-    steps, dt_seconds = config.data.steps, config.data.dt_seconds
-    return replace(
-        config.network, inputs=inputs, classes=classes, steps=steps, dt_seconds=dt_seconds
+def plan_of(config: Training, data: Data | LoadedDataset) -> Plan:
+    """The network of the settings for the samples of a data set: its sizes, its clock.
+
+    Raises:
+        ConfigError: A layer does not fit the one before, or the last one the classes.
+    """
+    return plan(
+        config.network,
+        inputs=data.sample_shape,
+        classes=len(data.class_names),
+        steps=config.data.steps,
+        dt_seconds=config.data.dt_seconds,
     )
 
 
-def mappings_of(config: Training, model: DeviceModel, network: Network) -> list[Mapping]:
+def mappings_of(config: Training, model: DeviceModel, network: Plan) -> list[Mapping]:
     """How each crossbar stands for its weights."""
-    kind = MAPPINGS[Tagged(MAPPINGS).name_of(config.mapping)]
-    parts = zip(
-        network.crossbars, signs(network), w_max_of(network, config.tiles, model), strict=True
-    )
-    return [
-        kind(
-            torch.from_numpy(sign), outputs, model.window_siemens / w_max, model.g_min_siemens,
-            model.g_max_siemens, config.tiles.tile_columns, config.mapping,
-        )
-        for (_, outputs), sign, w_max in parts
-    ]  # fmt: skip
+    mappings = []
+    for layer, sign, w_max in zip(
+        network.synaptic, signs(network), w_max_of(network, config.tiles, model), strict=True
+    ):
+        options = options_of(MAPPINGS, layer.settings.mapping, config.mapping)
+        mappings.append(
+            MAPPINGS[Tagged(MAPPINGS).name_of(options)](
+                torch.from_numpy(sign), layer.outputs, model.window_siemens / w_max,
+                model.g_min_siemens, model.g_max_siemens, config.tiles.tile_columns, options,
+            )
+        )  # fmt: skip
+    return mappings
+
+
+def options_of(table: dict[str, Any], name: str | None, of_run: Record) -> Record:
+    """The options that hold for a layer: those of the run, unless the layer names another kind."""
+    if name is None or Tagged(table).name_of(of_run) == name:
+        return of_run
+    options: Record = table[name].Options()
+    return options
 
 
 def _layer(
@@ -306,12 +324,12 @@ def _maker(
 
 def engine(
     config: Training,
-    network: Network,
+    network: Plan,
     layers: Sequence[Synapses],
     threads: int | None,
     *,
     emulated: bool = True,
-) -> Engine | DenseEngine | BoardEngine:
+) -> Engine:
     """What computes the passes; for boards that are not emulated these themselves.
 
     Raises:
@@ -321,7 +339,7 @@ def engine(
     if not emulated or isinstance(options, BoardEngine.Options):
         return BoardEngine(network, layers)
     if not isinstance(options, DenseEngine.Options):
-        return Engine(network, tile_rows=tile_rows, threads=threads)
+        return EventEngine(network, tile_rows=tile_rows, threads=threads)
     if config.periphery.kind != "ideal":
         raise ConfigError(
             f"engine = dense: periphery.kind = {config.periphery.kind} is emulated by the engine "
@@ -332,7 +350,7 @@ def engine(
 
 def uses_kernels(trainer: Trainer) -> bool:
     """Whether kernels have to be compiled for a trainer, once on a machine."""
-    return isinstance(trainer.setup.engine, Engine)
+    return isinstance(trainer.setup.engine, EventEngine)
 
 
 def wired(wires: Wires, tiling: Tiling, faults: FaultMap | None) -> WiredArray | None:
@@ -382,7 +400,7 @@ def front_end(
     return FrontEnd(p, converters, neurons, factor, reads.v_read_volts, p.adc_range_amperes)
 
 
-def w_max_of(network: Network, tiles: Tiles, model: DeviceModel) -> tuple[float, ...]:
+def w_max_of(network: Plan, tiles: Tiles, model: DeviceModel) -> tuple[float, ...]:
     """The weight that the full window stands for, of every crossbar; the readout's is the last.
 
     Where the settings leave it open, errors of one mean step, independent on all lines, add
@@ -392,17 +410,20 @@ def w_max_of(network: Network, tiles: Tiles, model: DeviceModel) -> tuple[float,
     ours; DECISIONS.md has the measurement.
     """
     spreads = [max(both) for both in network.sigmas]
-    lines = [rows for rows, _ in network.crossbars]
-    *hidden, readout = (
-        min(max(STEP_NOISE / math.sqrt(n) * model.pulses_across, 4.0 * spread), 2000.0 * spread)
-        for n, spread in zip(lines, spreads, strict=True)
+    fixed = [tiles.hidden_w_max] * (len(spreads) - 1) + [tiles.readout_w_max]
+    return tuple(
+        layer.settings.w_max
+        or of_run
+        or min(
+            max(STEP_NOISE / math.sqrt(layer.rows) * model.pulses_across, 4.0 * spread),
+            2000.0 * spread,
+        )
+        for layer, of_run, spread in zip(network.synaptic, fixed, spreads, strict=True)
     )
-    fixed = (tiles.hidden_w_max or w_max for w_max in hidden)
-    return (*fixed, tiles.readout_w_max or readout)
 
 
 def filling_window(
-    config: Training, network: Network, model: DeviceModel, weights: Sequence[np.ndarray]
+    config: Training, network: Plan, model: DeviceModel, weights: Sequence[np.ndarray]
 ) -> Training:
     """The settings of a chip for some weights.
 

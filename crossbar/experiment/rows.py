@@ -5,8 +5,8 @@ from typing import Any
 
 from ..array.counters import Counters
 from ..boards.protocol import Emulator
-from ..snn.engines.events import BatchResult
-from ..snn.network import Network
+from ..snn.engines.protocol import BatchResult
+from ..snn.plan import Plan
 
 
 def costs(counters: Counters) -> dict[str, Any]:
@@ -38,7 +38,7 @@ def through_wires(emulators: Sequence[Emulator]) -> dict[str, Any]:
     }
 
 
-def activity(done: BatchResult, network: Network) -> dict[str, Any]:
+def activity(done: BatchResult, network: Plan) -> dict[str, Any]:
     """Hidden spikes per image, of all layers and of each, and the mean rate of a hidden neuron."""
     samples = len(done.predictions)
     layers = [spikes / samples for spikes in done.spikes]

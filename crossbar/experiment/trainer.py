@@ -3,7 +3,7 @@
 import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import torch
@@ -17,19 +17,17 @@ from ..boards.protocol import Board, EffectiveArray, Emulator, ReadCounts
 from ..boards.write_verify import Algorithm, program
 from ..datasets.encode import Data
 from ..snn.encodings.events import Events
-from ..snn.engines.events import BatchResult
+from ..snn.engines.protocol import Batch, BatchResult, LayerView
 from ..synapses.backward_weights import backward_weights
 from ..synapses.effective import EffectiveWeights, effective_weights
 from ..synapses.estimate import WeightEstimate
-from .adc_calibration import View, calibrated, complaint, report, view
+from .adc_calibration import calibrated, complaint, report, view
 from .endurance import memory, spread, wear
 from .fault_aware import faulty
 from .rows import activity, costs, through_wires
 
 if TYPE_CHECKING:
     from .builder import Setup
-
-T = TypeVar("T")
 
 
 class Progress(NamedTuple):
@@ -187,16 +185,13 @@ class Trainer:
         setup, batch = self.setup, first // self.batch_size
         if batch % setup.periphery.adc_calibrate_every == 0:
             self._calibrate(self._epoch_events, chosen)
-        now = self._view(self._fronts())
-        done = setup.engine(
-            now.layers,
-            self._epoch_events,
-            self.data.train_labels,
-            chosen,
-            noise_key=key,
-            first=first,
-            backward_weights=backward_weights(setup.reads.backward, estimates, now.layers),
-            columns=now.columns,
+        views = self._view(self._fronts())
+        done = setup.engine.run(
+            Batch(self._epoch_events, self.data.train_labels, chosen, key, first),
+            views,
+            learn=backward_weights(
+                setup.reads.backward, estimates, [layer.weights for layer in views]
+            ),
         )
         self._count(done)
         fraction = (self.epoch + batch / self.batches) / max(1, self.epochs)
@@ -210,7 +205,7 @@ class Trainer:
                 layer.board.pulse(pulses)
         return done
 
-    def _view(self, fronts: list[FrontEnd | None]) -> View:
+    def _view(self, fronts: list[FrontEnd | None]) -> list[LayerView]:
         """The layers as the engine takes them, behind some front ends."""
         return view(self.layers, self._arrays(), fronts)
 
@@ -226,17 +221,17 @@ class Trainer:
             noise_key: Names the read noise; by default that of this epoch's test.
         """
         self._refresh()
-        done = self._test(self.setup.engine, self._fronts(), noise_key)
+        done = self._test(self._fronts(), noise_key)
         self._count(done)
         return done
 
-    def recorded(self) -> tuple[BatchResult, list[Events]]:
-        """This epoch's test once more, to the last bit, with every spike of each hidden layer.
+    def recorded(self) -> BatchResult:
+        """This epoch's test once more, to the last bit, with every spike of each layer.
 
         Nothing is counted.
         """
         self._refresh()
-        return self._test(self.setup.engine.recorded, self._fronts(), None)
+        return self._test(self._fronts(), None, record=True)
 
     def _refresh(self) -> None:
         """Bring emulated arrays and converters to where a test finds them."""
@@ -261,23 +256,16 @@ class Trainer:
             raise ConfigError("another periphery needs emulated boards; nothing was read")
         fronts = self.setup.front_ends(periphery)
         fronts = self._calibrated(fronts, self.data.train_events, self._first_images())
-        return self._test(self.setup.engine, fronts, noise_key)
+        return self._test(fronts, noise_key)
 
     def _test(
-        self, run: Callable[..., T], fronts: list[FrontEnd | None], noise_key: int | None
-    ) -> T:
-        """Let a call of the engine `run` the test images behind some front ends."""
-        now = self._view(fronts)
-        key = stream_key("read noise", self.setup.seed, self.epoch, 1)
-        return run(
-            now.layers,
-            self.data.test_events,
-            self.data.test_labels,
-            np.arange(len(self.data.test_labels)),
-            noise_key=noise_key or key,
-            first=0,
-            columns=now.columns,
-        )
+        self, fronts: list[FrontEnd | None], noise_key: int | None, *, record: bool = False
+    ) -> BatchResult:
+        """Run the test images behind some front ends."""
+        labels = self.data.test_labels
+        key = noise_key or stream_key("read noise", self.setup.seed, self.epoch, 1)
+        batch = Batch(self.data.test_events, labels, np.arange(len(labels)), key)
+        return self.setup.engine.run(batch, self._view(fronts), record=record)
 
     def _first_images(self) -> np.ndarray:
         """The training images that ranges for a test are measured on."""

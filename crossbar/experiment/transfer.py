@@ -18,11 +18,8 @@ from ..boards.protocol import Board, Emulator
 from ..boards.write_verify import Algorithm, WriteVerify, WriteVerifyResult, write_verify
 from ..datasets import LoadedDataset
 from ..datasets.encode import Data, encode
-from ..snn.engines.board import BoardEngine
-from ..snn.engines.dense import DenseEngine
-from ..snn.engines.events import Engine
-from ..snn.network import Network
-from ..synapses.effective import EffectiveWeights
+from ..snn.engines.protocol import Batch, Engine, LayerView
+from ..snn.plan import Plan
 from ..synapses.policies.frozen import Frozen
 from .fault_study import trained_weights
 from .run import Run
@@ -51,7 +48,7 @@ class ProgrammedChip(NamedTuple):
     layers: list[list[WrittenArray]]
 
 
-def weights_of(source: Path, network: Network, images: LoadedDataset) -> Weights:
+def weights_of(source: Path, network: Plan, images: LoadedDataset) -> Weights:
     """The weights of a run folder or of an npz file, one array (rows, outputs) a crossbar.
 
     Raises:
@@ -85,14 +82,12 @@ def _arrays(path: Path) -> dict[str, np.ndarray]:
         raise ConfigError(f"{path} is no npz file of arrays: {e}") from e
 
 
-def exact_accuracy(
-    engine: Engine | DenseEngine | BoardEngine, weights: Weights, data: Data
-) -> float:
+def exact_accuracy(engine: Engine, weights: Weights, data: Data) -> float:
     """Test accuracy of the weights themselves, read without noise, as floating-point numbers."""
     none = np.zeros((0, 0), np.float32)
-    layers = [EffectiveWeights(w, none, np.zeros(len(w))) for w in weights]
+    layers = [LayerView(w, none, np.zeros(len(w))) for w in weights]
     labels = data.test_labels
-    done = engine(layers, data.test_events, labels, np.arange(len(labels)), noise_key=1, first=0)
+    done = engine.run(Batch(data.test_events, labels, np.arange(len(labels)), noise_key=1), layers)
     return float((done.predictions == labels).mean())
 
 

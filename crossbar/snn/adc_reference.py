@@ -1,7 +1,7 @@
 """The network behind its periphery in dense torch: slow, obvious, the measure of the kernels.
 
-Equations: `crossbar.snn.reference` for the network, `crossbar.array.periphery` for what a step draws and
-how a neuron takes it in. Every column of every tile is computed in amperes in every step, and
+Equations: `crossbar.snn.reference` for the network, `crossbar.array.periphery` for what a step draws
+and how a neuron takes it in. Every column of every tile is computed in amperes in every step, and
 converted where a line of the tile is driven. No noise. The gradient is that of the ideal network at
 the membranes and spikes of this one: conversion and integrators count as the identity.
 """
@@ -14,24 +14,25 @@ import torch
 from torch import Tensor
 
 from ..array.periphery import FrontEnd, Neurons, convert
-from .engines.adc import Combination
-from .network import Network
-from .reference import Drive, Outcome, TakeIn, hidden_layer, readout_layer, scored
+from .engines.adc import ColumnCombination
+from .neurons.protocol import Drive, TakeIn
+from .plan import Plan
+from .reference import Outcome, run_layers
 
 
-class Array(NamedTuple):
-    """One layer as the reference takes it."""
+class ConvertedArray(NamedTuple):
+    """One crossbar as the reference takes it."""
 
     siemens: Tensor  # (rows, columns) float64
     g_unit_siemens: float  # conductance of a weight of one
-    terms: Combination
-    front: FrontEnd
+    terms: ColumnCombination
+    front_end: FrontEnd
     tile_rows: int
 
 
 def simulate_converted(
-    network: Network,
-    arrays: Sequence[Array],
+    network: Plan,
+    arrays: Sequence[ConvertedArray],
     weights: Sequence[Tensor],
     x: Tensor,
     labels: Tensor,
@@ -39,7 +40,7 @@ def simulate_converted(
     """Run a batch; see `reference.simulate`.
 
     Args:
-        network: Time constants and surrogate.
+        network: Layers and loss.
         arrays: Conductances and periphery of every crossbar.
         weights: Those of the ideal network, which carry the gradient, float64.
         x: Input counts, (B, T, inputs) float64.
@@ -50,28 +51,23 @@ def simulate_converted(
     """
     clipped = [0] * len(arrays)
 
-    def drives(place: int) -> Drive:
+    def drive_of(index: int) -> Drive:
         def drive(lines: Tensor) -> Tensor:
-            drawn, above = _drawn(arrays[place], lines, weights[place])
-            clipped[place] += above
+            drawn, above = _drawn(arrays[index], lines, weights[index])
+            clipped[index] += above
             return drawn
 
         return drive
 
-    lines, spikes, membranes = x, [], []
-    for place, array in enumerate(arrays[:-1]):
-        take_in, neurons = _integrator(array.front.neurons), weights[place].shape[1]
-        lines, membrane = hidden_layer(network, lines, drives(place), neurons, take_in)
-        spikes.append(lines)
-        membranes.append(membrane)
-    take_in = _integrator(arrays[-1].front.neurons)
-    readout = readout_layer(network, drives(len(arrays) - 1)(lines), take_in)
-    return scored(network, spikes, membranes, readout, labels), clipped
+    outcome = run_layers(
+        network, drive_of, x, labels, lambda index: _integrator(arrays[index].front_end.neurons)
+    )
+    return outcome, clipped
 
 
-def _drawn(array: Array, lines: Tensor, weights: Tensor) -> tuple[Tensor, int]:
+def _drawn(array: ConvertedArray, lines: Tensor, weights: Tensor) -> tuple[Tensor, int]:
     """What each step draws, weight units (B, T, outputs), and how many conversions were clipped."""
-    front, neurons = array.front, array.front.neurons
+    front, neurons = array.front_end, array.front_end.neurons
     tiles = lines.detach().split(array.tile_rows, dim=2)  # type: ignore[no-untyped-call]  # torch's
     amperes = array.siemens * (front.factor * front.v_read_volts)
     parts = amperes.split(array.tile_rows)  # type: ignore[no-untyped-call]  # torch's gap

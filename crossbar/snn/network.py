@@ -1,198 +1,251 @@
-"""The spiking network: its size, its time constants, its excitatory share, its initial weights."""
+"""The settings of a spiking network: layers one after the other, a loss, bounds on spikes."""
 
+import dataclasses
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
-
-import numpy as np
+from typing import Any
 
 from device_models.errors import ConfigError
-from device_models.record import NUMBERS, Record, quantity
+from device_models.record import Record, Tagged, quantity, tagged
+
+from .losses import LOSSES, MaxOverTime
+from .neurons import LeakyIntegrator, Lif
+from .topology import LAYERS, Dense, Recurrent
+from .topology.synaptic import Synaptic, excitatory_fraction
+
+EI = "80:20"  # of the seed paper
+CLASSES = 10
+LEAST_SPIKES = 5.0  # of a network of several hidden layers; ours
 
 
 @dataclass(frozen=True, kw_only=True)
 class Network(Record):
-    """Spiking layers one after the other and a readout; the seed paper's settings are the defaults.
+    """Layers one after the other, the last of which is scored; the seed paper's are the defaults.
 
-    `hidden` are the neurons of each hidden layer; a number alone is one layer. With `recurrent`
-    every hidden layer also drives itself: its crossbar then has a row for each of its own neurons
-    behind those of the lines that come in. The E:I ratio holds in every hidden layer. Training
-    keeps the spikes that a hidden layer sends in a sample between `spikes_least` and `spikes_most`:
-    others add to the loss, see `crossbar.snn.reference`. Left open, there is no most, and the least
-    is none with one hidden layer, as in the paper, and 5 with several: a layer behind another one
-    falls silent for good where nothing holds it up.
+    Training keeps the spikes that a hidden layer sends in a sample between `spikes_least` and
+    `spikes_most`: others add to the loss, see `crossbar.snn.reference`. Left open, there is no
+    most, and the least is none with one hidden layer, as in the paper, and 5 with several: a layer
+    behind another one falls silent for good where nothing holds it up.
+
+    What follows from a network and a data set is a `plan.Plan`.
 
     Source:
-        M. Kilgore et al., Sci. Rep. 15, 24798, 2025, and its published code; the equations are in
-        `crossbar.snn.reference`.
+        M. Kilgore et al., Sci. Rep. 15, 24798, 2025, and its published code.
     """
 
-    inputs: int = quantity("lines", 1, 65535, default=784)
-    hidden: tuple[int, ...] = quantity("neurons", 1, 65535, default=(100,))
-    recurrent: bool = False
-    classes: int = quantity("classes", 2, 1000, default=10)
-    steps: int = quantity("steps", 2, 255, default=100)
-    dt_seconds: float = quantity("s", 1e-6, 1.0, default=1e-3)
-    tau_mem_seconds: float = quantity("s", 1e-6, 10.0, default=10e-3)
-    tau_syn_seconds: float = quantity("s", 1e-6, 10.0, default=5e-3)
-    surrogate_scale: float = quantity("", 0.0, 1e6, default=100.0)
+    layers: tuple[Record, ...] = tagged(
+        LAYERS,
+        default=(
+            Dense(neurons=100, ei=EI),
+            Dense(neurons=CLASSES, neuron=LeakyIntegrator()),
+        ),
+    )
+    loss: Record = tagged(LOSSES, default="max_over_time")
     spikes_most: float | None = quantity("spikes", 1.0, 1e9, default=None)
     spikes_least: float | None = quantity("spikes", 0.0, 1e9, default=None)
     spikes_penalty: float = quantity("", 0.0, 1e6, default=0.1)
-    ei: str = "80:20"
-    sigma_init: float | None = quantity("weight", 0.0, 100.0, default=None)
 
     def __post_init__(self) -> None:
-        """Check the fields and the ratio.
+        """Check the fields, and which layers may stand where.
 
         Raises:
-            ConfigError: A field is outside its range, there is no hidden layer, `ei` is no ratio,
-                or fewer spikes are allowed than asked for.
+            ConfigError: A field is outside its range, the layers are in no order that can be
+                trained, or fewer spikes are allowed than asked for.
         """
-        if isinstance(self.hidden, int):
-            object.__setattr__(self, "hidden", (self.hidden,))
         super().__post_init__()
-        if not self.hidden:
-            raise ConfigError("hidden must name the neurons of one hidden layer or more")
-        excitatory_fraction(self.ei)
+        if len(self.layers) < 2:
+            raise ConfigError(
+                f"layers holds {len(self.layers)}; a network has one hidden layer or more and, last, "
+                "the layer that is scored"
+            )
+        for i, layer in enumerate(self.layers[:-1]):
+            if not _spikes(layer):
+                raise ConfigError(
+                    f"{self.title(i)} never spikes, so that {self.title(i + 1)} would get nothing; "
+                    "only the last layer, which is read out, may hold such neurons"
+                )
+        self._check_output()
         if self.least_spikes > (self.spikes_most or math.inf):
             raise ConfigError(
                 f"spikes_least = {self.least_spikes:g} exceeds spikes_most = {self.spikes_most:g}"
             )
+
+    def _check_output(self) -> None:
+        """Refuse a last layer that the loss cannot score, or whose E:I ratio binds nothing."""
+        title, last = self.title(len(self.layers) - 1), self.layers[-1]
+        if not isinstance(last, Synaptic):
+            raise ConfigError(f"{title} is the last layer and has no neurons that can be scored")
+        wants_spikes, name = _scores(self.loss) == "spikes", Tagged(LOSSES).name_of(self.loss)
+        if wants_spikes != _spikes(last):
+            scored = "spikes" if wants_spikes else "the membranes of neurons that never spike"
+            others = ", ".join(n for n, k in LOSSES.items() if _scores(k) != _scores(self.loss))
+            raise ConfigError(
+                f"{title} is the last layer, and the loss {name} scores {scored}; give it another "
+                f"neuron, or the network one of the losses {others}"
+            )
+        if last.excitatory is not None:
+            raise ConfigError(
+                f"{title} has ei = {last.ei}, but is the last layer: no rows of a crossbar are driven "
+                "by its neurons, whose signs a ratio could bind; leave ei out"
+            )
+
+    def title(self, index: int) -> str:
+        """A layer as messages name it: `layers[1] (dense, lif)`."""
+        layer = self.layers[index]
+        words = [Tagged(LAYERS).name_of(layer)]
+        if isinstance(layer, Synaptic):
+            words += [f"{layer.neurons} neurons, {type(layer.neuron).__name__}"]
+        return f"layers[{index}] ({', '.join(words)})"
+
+    @property
+    def ei(self) -> str:
+        """The ratio of the first layer with synapses, as a person says it; `none` without."""
+        first = next(layer for layer in self.layers if isinstance(layer, Synaptic))
+        return first.ei or "none"
 
     @property
     def least_spikes(self) -> float:
         """`spikes_least`, or what stands for it."""
         if self.spikes_least is not None:
             return self.spikes_least
-        return 5.0 if len(self.hidden) > 1 else 0.0
+        hidden = sum(isinstance(layer, Synaptic) for layer in self.layers[:-1])
+        return LEAST_SPIKES if hidden > 1 else 0.0
 
-    @property
-    def alpha(self) -> float:
-        """Decay of a synaptic current in one step."""
-        return math.exp(-self.dt_seconds / self.tau_syn_seconds)
+    @classmethod
+    def of(
+        cls,
+        hidden: int | Sequence[int] = (100,),
+        ei: str | None = EI,
+        recurrent: bool = False,
+        sigma_init: float | None = None,
+        classes: int = CLASSES,
+        neuron: Record | None = None,
+        readout: Record | None = None,
+        loss: Record | None = None,
+        spikes_most: float | None = None,
+        spikes_least: float | None = None,
+        spikes_penalty: float = 0.1,
+    ) -> "Network":
+        """The network of the short forms: hidden layers of one kind and an output layer.
 
-    @property
-    def beta(self) -> float:
-        """Decay of a membrane in one step."""
-        return math.exp(-self.dt_seconds / self.tau_mem_seconds)
+        Args:
+            hidden: Neurons of each hidden layer; a number alone is one layer.
+            ei: Ratio in every hidden layer; None or `none` for no Dale's law.
+            recurrent: Whether hidden layers also drive themselves.
+            sigma_init: Spread of the first weights of the first layer.
+            classes: Neurons of the output layer.
+            neuron: Of the hidden layers; by default `Lif()`.
+            readout: Of the output layer; by default `LeakyIntegrator()`.
+            loss: By default `MaxOverTime()`.
+            spikes_most, spikes_least, spikes_penalty: As the fields.
 
-    @property
-    def neurons(self) -> int:
-        """Neurons of all hidden layers."""
-        return sum(self.hidden)
-
-    @property
-    def excitatory(self) -> tuple[int, ...] | None:
-        """Excitatory neurons of each hidden layer; they come first. None without Dale's law."""
-        fraction = excitatory_fraction(self.ei)
-        return None if fraction is None else tuple(int(n * fraction + 1e-9) for n in self.hidden)
-
-    @property
-    def inputs_of(self) -> tuple[int, ...]:
-        """EventSlice that come into each crossbar from the layer before; the readout's is the last."""
-        return (self.inputs, *self.hidden)
-
-    @property
-    def crossbars(self) -> tuple[tuple[int, int], ...]:
-        """(rows, outputs) of every crossbar: those of the hidden layers, that of the readout."""
-        own = (*self.hidden, 0) if self.recurrent else (0,) * len(self.inputs_of)
-        outputs = (*self.hidden, self.classes)
-        rows = (lines + more for lines, more in zip(self.inputs_of, own, strict=True))
-        return tuple(zip(rows, outputs, strict=True))
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """Of every crossbar."""
-        return (*(f"hidden {i + 1}" for i in range(len(self.hidden))), "readout")
-
-    @property
-    def hidden_sigma(self) -> float:
-        """Spread of the initial input weights: `sigma_init`, else the published value.
-
-        0.001 under Dale's law (half-normal); without it 7 (1 - beta) / sqrt(inputs), that of the
-        unconstrained network the paper compares with (F. Zenke, SpyTorch).
+        Raises:
+            ConfigError: There is no hidden layer, or a value is out of range.
         """
-        if self.sigma_init is not None:
-            return self.sigma_init
-        return self._scaled(self.inputs) if self.excitatory is None else 1e-3
+        sizes = (hidden,) if isinstance(hidden, int) else tuple(hidden)
+        if not sizes:
+            raise ConfigError("hidden must name the neurons of one hidden layer or more")
+        kind = Recurrent if recurrent else Dense
+        ratio = None if ei == "none" else ei
+        spreads = [sigma_init] + [None] * (len(sizes) - 1)
+        layers = [
+            kind(neurons=n, ei=ratio, sigma_init=sigma, neuron=neuron or Lif())
+            for n, sigma in zip(sizes, spreads, strict=True)
+        ]
+        return cls(
+            layers=(*layers, Dense(neurons=classes, neuron=readout or LeakyIntegrator())),
+            loss=loss or MaxOverTime(),
+            spikes_most=spikes_most,
+            spikes_least=spikes_least,
+            spikes_penalty=spikes_penalty,
+        )
 
-    @property
-    def sigmas(self) -> tuple[tuple[float, float], ...]:
-        """Spread of the initial weights of each crossbar: of lines that come in, of own neurons.
+    def with_short_forms(
+        self,
+        hidden: int | Sequence[int] | None = None,
+        ei: str | None = None,
+        recurrent: bool | None = None,
+        sigma_init: float | None = None,
+    ) -> "Network":
+        """This network with hidden layers as the short forms say; what is None stays.
 
-        Behind the first layer 7 (1 - beta) / sqrt(lines), as the published readout. Under Dale's
-        law a layer drives itself as weakly as the input does: its excitatory neurons outnumber the
-        others, and at the readout's spread their mutual drive would run away. That one is ours.
+        Args:
+            hidden: Neurons of each hidden layer; all become copies of the first one with neurons.
+            ei: Ratio in every hidden layer; `none` for no Dale's law.
+            recurrent: Whether they also drive themselves.
+            sigma_init: Spread of the first weights of the first layer with synapses.
+
+        Raises:
+            ConfigError: A value is out of range.
         """
-        forth = (self.hidden_sigma, *map(self._scaled, self.hidden))
-        dale = self.excitatory is not None
-        own = (self.hidden_sigma if dale else self._scaled(n) for n in self.hidden)
-        return tuple(zip(forth, (*own, 0.0), strict=True))
-
-    def _scaled(self, lines: int) -> float:
-        """7 (1 - beta) / sqrt(lines)."""
-        return 7.0 * (1.0 - self.beta) / math.sqrt(lines)
-
-    @property
-    def seconds(self) -> float:
-        """Duration of one inference in network time."""
-        return self.steps * self.dt_seconds
+        *layers, output = self.layers
+        if hidden is not None:
+            sizes = (hidden,) if isinstance(hidden, int) else tuple(hidden)
+            layers = _resized(layers, sizes)
+        is_first = True
+        for i, layer in enumerate(layers):
+            if isinstance(layer, Synaptic):
+                sigma = sigma_init if is_first else None
+                layers[i], is_first = _changed(layer, ei, recurrent, sigma), False
+        return dataclasses.replace(self, layers=(*layers, output))
 
 
-def excitatory_fraction(text: str) -> float | None:
-    """The excitatory share of an E:I ratio.
-
-    Args:
-        text: `80:20`, `0.8`, or `none` for neurons that are not bound to one sign.
-    Returns:
-        The share in [0, 1]; None for `none`.
-    Raises:
-        ConfigError: `text` is none of these, or its two parts do not add up to 100.
-    """
-    allowed = "a ratio that adds up to 100 such as 80:20, a share in [0, 1] such as 0.8, or none"
-    if text == "none":
-        return None
-    parts = text.split(":")
-    plain = all(NUMBERS[float].fullmatch(part) for part in parts)
-    numbers = [float(part) for part in parts] if plain else []
-    if len(numbers) == 1 and 0.0 <= numbers[0] <= 1.0:
-        return numbers[0]
-    if len(numbers) == 2 and min(numbers) >= 0.0 and sum(numbers) == 100.0:
-        return numbers[0] / 100.0
-    raise ConfigError(f"ei must be {allowed}, not {text!r}")
-
-
-def signs(network: Network) -> tuple[np.ndarray, ...]:
-    """Dale's law for the rows of every crossbar: +1 excitatory, -1 inhibitory, 0 either, int8.
-
-    Inputs are excitatory, hidden neurons by the E:I ratio.
-    """
-    if network.excitatory is None:
-        return tuple(np.zeros(rows, np.int8) for rows, _ in network.crossbars)
-    hidden = [
-        np.where(np.arange(n) < excitatory, 1, -1).astype(np.int8)
-        for n, excitatory in zip(network.hidden, network.excitatory, strict=True)
+def _resized(layers: Sequence[Record], sizes: Sequence[int]) -> list[Record]:
+    """Hidden layers of these sizes, copies of the first one with synapses; others stay before."""
+    if not sizes:
+        raise ConfigError("hidden must name the neurons of one hidden layer or more")
+    synaptic = [layer for layer in layers if isinstance(layer, Synaptic)]
+    first = synaptic[0] if synaptic else Dense(neurons=1)
+    copies = [
+        dataclasses.replace(first, neurons=n, image=(), sigma_init=None if i else first.sigma_init)
+        for i, n in enumerate(sizes)
     ]
-    lines = [np.ones(network.inputs, np.int8), *hidden]
-    if not network.recurrent:
-        return tuple(lines)
-    own = [*hidden, np.zeros(0, np.int8)]
-    return tuple(np.concatenate(both) for both in zip(lines, own, strict=True))
+    return [*(layer for layer in layers if not isinstance(layer, Synaptic)), *copies]
 
 
-def initial_weights(network: Network, *, generator: np.random.Generator) -> tuple[np.ndarray, ...]:
-    """Normal weights, folded to the sign of the presynaptic neuron under Dale's law.
+def _changed(
+    layer: Synaptic, ei: str | None, recurrent: bool | None, sigma_init: float | None
+) -> Synaptic:
+    """A layer with what is not None."""
+    changes: dict[str, Any] = {} if sigma_init is None else {"sigma_init": sigma_init}
+    if ei is not None:
+        changes["ei"] = None if ei == "none" else ei
+    kind: Any = type(layer) if recurrent is None else Recurrent if recurrent else Dense
+    values = {f.name: getattr(layer, f.name) for f in dataclasses.fields(layer)}
+    changed: Synaptic = kind(**values | changes)
+    return changed
 
-    Returns:
-        Those of every crossbar, (rows, outputs) float32, of the spreads `sigmas`.
-    """
-    found = []
-    for (rows, outputs), lines, sigma, sign in zip(
-        network.crossbars, network.inputs_of, network.sigmas, signs(network), strict=True
-    ):
-        spread = np.where(np.arange(rows) < lines, *sigma)[:, None]
-        weights = generator.standard_normal((rows, outputs)) * spread
-        bound = sign[:, None].astype(float)
-        weights = np.where(bound == 0, weights, bound * np.abs(weights))
-        found.append(weights.astype(np.float32))
-    return tuple(found)
+
+@dataclass(frozen=True, kw_only=True)
+class ShortForms(Record):
+    """What the command line says of a network in a word; see `Network.with_short_forms`."""
+
+    hidden: tuple[int, ...] | None = quantity("neurons", 1, 65535, default=None)
+    ei: str | None = None
+    recurrent: bool | None = None
+    sigma_init: float | None = quantity("weight", 0.0, 100.0, default=None)
+
+    def __post_init__(self) -> None:
+        """Check the fields and the ratio.
+
+        Raises:
+            ConfigError: One of them is wrong.
+        """
+        super().__post_init__()
+        excitatory_fraction(self.ei)
+
+    def of(self, network: Network) -> Network:
+        """The network with hidden layers as these say."""
+        return network.with_short_forms(self.hidden, self.ei, self.recurrent, self.sigma_init)
+
+
+def _spikes(layer: Record) -> bool:
+    """Whether a layer sends spikes."""
+    neuron = layer.neuron  # type: ignore[attr-defined]  # of every layer
+    return neuron is None or bool(neuron.SPIKES)
+
+
+def _scores(loss: Any) -> str:
+    """What a loss looks at."""
+    return str(loss.SCORES)

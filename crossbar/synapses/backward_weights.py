@@ -5,14 +5,13 @@ from typing import Literal
 
 import numpy as np
 
-from .effective import EffectiveWeights
 from .estimate import WeightEstimate
 
 
 def backward_weights(
     kind: Literal["readback", "true", "sign"],
     estimates: Sequence[WeightEstimate],
-    effective: Sequence[EffectiveWeights],
+    effective: Sequence[np.ndarray],
 ) -> list[np.ndarray]:
     """One array (rows, outputs) float32 per crossbar.
 
@@ -21,14 +20,14 @@ def backward_weights(
             what it knows times the mean size over the layer. `true` is the conductances
             themselves, which no hardware knows: for comparison in the emulator.
         estimates: The layers as last read back and moved on.
-        effective: The layers as the forward pass reads them; only `true` looks at them.
+        effective: Weights as the forward pass reads them; only `true` looks at them.
 
     Source:
         Signs: Q. Liao, J. Z. Leibo, T. Poggio, AAAI 2016 (sign-concordant feedback); the mean size
         as common magnitude is ours.
     """
     if kind == "true":
-        return [layer.weights for layer in effective]
+        return list(effective)
     read = [estimate.weights.numpy() for estimate in estimates]
     if kind == "readback":
         return read

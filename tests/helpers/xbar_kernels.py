@@ -7,26 +7,31 @@ import torch
 from torch.testing import assert_close
 from xbar_training import margins
 
-from crossbar.snn import kernels, reference
+from crossbar.snn import reference
 from crossbar.snn.encodings.events import Events
 from crossbar.snn.engines.buffers import (
     aligned,
     constants,
-    empty_tally,
+    crossbar_rows,
+    empty_stats,
+    fill_rows,
+    no_crossbar,
+    padded,
     scratch,
-    synapses,
-    tiles_of,
-    widths_of,
+    time_type,
 )
+from crossbar.snn.engines.protocol import LayerView
+from crossbar.snn.engines.wiring import carries_back, injection, kinds_of, lowest, table_of
 from crossbar.snn.kernels import counter_rng
-from crossbar.snn.network import Network
-from crossbar.synapses.effective import EffectiveWeights
+from crossbar.snn.kernels.bptt import run_chunk
+from crossbar.snn.kernels.records import BatchStats, LayerArrays, LayerTrace, Samples
+from crossbar.snn.plan import Plan
 
 
 class Case(NamedTuple):
     """A network, its input and what the reference makes of it; gradients are sums over samples."""
 
-    network: Network
+    network: Plan
     weights: tuple[np.ndarray, ...]
     events: Events
     labels: np.ndarray
@@ -39,84 +44,86 @@ class Case(NamedTuple):
 class Run(NamedTuple):
     """What the kernel made of some samples; tally and gradients are as wide as the padding."""
 
-    tally: kernels.BatchStats
+    tally: BatchStats
     gradients: tuple[np.ndarray, ...]
+    traces: tuple[LayerTrace, ...] = ()  # of every layer, as the last sample left them
 
 
-def synapses_of(network, weights, kind, *, tile_rows=64, siemens=None, variances=None):
-    """The crossbars as the kernels read them; `siemens` is 1 and there is no noise by default."""
+def views_of(weights, kind, *, siemens=None, variances=None, fronts=None):
+    """The crossbars as an engine takes them; `siemens` is 1 and there is no noise by default."""
     none = [None] * len(weights)
-    parts = zip(weights, siemens or none, variances or none, strict=True)
-    layers = [
-        EffectiveWeights(
+    return [
+        LayerView(
             w.astype(kind),
             np.zeros((0, 0), kind) if variance is None else variance.astype(kind),
             np.ones(len(w)) if of_row is None else of_row,
+            front,
         )
-        for w, of_row, variance in parts
+        for w, of_row, variance, front in zip(
+            weights, siemens or none, variances or none, fronts or none, strict=True
+        )
     ]
-    rest = zip(layers, widths_of(network), network.inputs_of, strict=True)
-    return tuple(
-        synapses(layer, width, inputs, tiles_of(len(layer.weights), tile_rows), room(layer, width))
-        for layer, width, inputs in rest
-    )
 
 
-def room(layer, width):
-    """Where `synapses` writes a crossbar."""
-    parts = 2 if layer.variance.size else 1
-    return aligned((len(layer.weights), parts * width), layer.weights.dtype)
-
-
-def padded(array, shape):
+def wider(array, shape):
     """`array` with rows or columns of zeros behind it, contiguous."""
-    wider = aligned(shape, array.dtype)
-    wider[: array.shape[0], : array.shape[1]] = array
-    return wider
-
-
-def backward_of(network, weights, kind):
-    """The weights that carry the error back, as the kernels read them."""
-    *hidden, readout = (w.astype(kind) for w in weights)
-    *widths, _ = widths_of(network)
-    rows = [padded(w, (len(w), width)) for w, width in zip(hidden, widths, strict=True)]
-    return (*rows, padded(readout.T, (readout.shape[1], widths[-1])))
+    wide = aligned(shape, array.dtype)
+    wide[: array.shape[0], : array.shape[1]] = array
+    return wide
 
 
 def empty_run(network, samples, kind, *, fill=0.0):
     """A run of `samples` that has done nothing yet; its gradients start at `fill`."""
-    widths = widths_of(network)
-    tally = empty_tally(network, samples, max(widths))
+    tally = empty_stats(network, samples)
     tally.predictions.fill(-1)
     tally.losses.fill(np.nan)
-    shapes = [(rows, width) for (rows, _), width in zip(network.crossbars, widths, strict=True)]
+    shapes = [(rows, padded(outputs)) for rows, outputs in network.crossbars]
     return Run(tally, tuple(np.full(shape, fill, kind) for shape in shapes))
 
 
 def run_samples(
     network, weights, samples, kind, *, seed=0, learn=True, tile_rows=64, into=None, **synapses
 ):
-    """Samples through `run_chunk`; `synapses` as for `synapses_of`."""
+    """Samples through `run_chunk`; `synapses` as for `views_of`."""
     run = empty_run(network, len(samples.chosen), kind) if into is None else into
-    kernels.run_chunk(
-        samples,
-        synapses_of(network, weights, kind, tile_rows=tile_rows, **synapses),
-        backward_of(network, weights, kind),
-        constants(network, tile_rows, kind),
-        seed,
-        scratch(network.steps, widths_of(network), kind),
-        *run,
-        learn,
-        network.recurrent or None,
-    )
-    return run
+    views = views_of(weights, kind, **synapses)
+    kinds = kinds_of(network, [view.front for view in views], kind)
+    layers, none = [], np.zeros((0, 0), kind)
+    for layer, memory, place in zip(
+        network.layers, scratch(network, kind), (*kinds.places, (0, 0)), strict=True
+    ):
+        crossbar, back, gradient, i = no_crossbar(layer, kind), none, none, layer.crossbar
+        if i is not None:
+            is_noisy = bool(views[i].variance.size)
+            crossbar = crossbar_rows(layer, tile_rows, is_noisy=is_noisy, dtype=kind)
+            fill_rows(crossbar, views[i])
+            crossbar = crossbar._replace(siemens=np.ascontiguousarray(views[i].siemens, float))
+            gradient = run.gradients[i]
+            if carries_back(network, layer):
+                back = wider(views[i].weights, (layer.rows, padded(layer.outputs)))
+        is_penalised = layer.neuron is not None and layer.index < len(network.layers) - 1
+        layers.append(
+            LayerArrays(
+                crossbar, *memory, back, gradient, layer.index, -1 if i is None else i,
+                is_penalised, layer.settings.TAKES_INJECTED, *place,
+            )
+        )  # fmt: skip
+    before, output = network.layers[-2:]
+    back = wider(views[-1].weights.T, (output.outputs, padded(before.outputs)))
+    loss = network.network.loss.numbers(network.classes, network.steps, kind)
+    run_chunk(
+        samples, kinds.first, kinds.others, table_of(layers), kinds.output, loss,
+        injection(network, back, kind), constants(network, tile_rows, kind), seed,
+        lowest(network), run.tally, learn,
+    )  # fmt: skip
+    return run._replace(traces=tuple(layer.trace for layer in layers))
 
 
 def run_kernel(case, kind, *, chosen=None, **how):
     """The samples of `case`, or some, through the kernel in the dtype `kind`, without noise."""
     chosen = case.chosen if chosen is None else chosen
     rows, times, offsets = case.events.rows, case.events.times, case.events.offsets
-    samples = kernels.Samples(rows, times, offsets, case.labels, chosen, 0)
+    samples = Samples(rows, times, offsets, case.labels, chosen, 0)
     return run_samples(case.network, case.weights, samples, kind, **how)
 
 
@@ -127,7 +134,7 @@ def events_of(x):
     offsets = np.concatenate([[0], np.cumsum(x.sum((1, 2)))]).astype(np.int64)
     return Events(
         np.repeat(rows, counts).astype(np.uint16),
-        np.repeat(times, counts).astype(np.uint8),
+        np.repeat(times, counts).astype(time_type(x.shape[1])),
         offsets,
     )
 
@@ -161,10 +168,12 @@ def some(outcome, kept):
 
 def driven_lines(network, x, outcome):
     """What drives the rows of every crossbar, (samples, steps, rows) each."""
-    into, own = (x, *outcome.spikes), (*outcome.spikes, None)
-    if not network.recurrent:
-        return into
-    return [a if b is None else torch.cat((a, b), 2) for a, b in zip(into, own, strict=True)]
+    lines = []
+    for layer, source in zip(network.synaptic, network.sources, strict=True):
+        into = [x if source < 0 else outcome.spikes[source]]
+        into += [outcome.spikes[layer.index]] if layer.own else []
+        lines.append(torch.cat(into, 2))
+    return lines
 
 
 def slow_tile_steps(driven, tile_rows):
@@ -195,7 +204,7 @@ FLOAT32 = Tolerance(loss=1e-5, loss_floor=3e-6, hidden=1e-4, readout=1e-5)
 
 def same_spikes(tally, outcome):
     """The spikes of every hidden neuron, exactly; none of the padding."""
-    for found, spikes in zip(tally.spikes, outcome.spikes, strict=True):
+    for found, spikes in zip(tally.spikes, outcome.spikes, strict=False):
         neurons = spikes.shape[2]
         assert found[:neurons].tolist() == spikes.sum((0, 1)).tolist()
         assert not found[neurons:].any()
@@ -212,7 +221,7 @@ def near_gradients(gradients, expected, tolerance):
 
 def agree(case, run, tolerance):
     """Within the tolerance of the reference; predictions and spikes exactly."""
-    tally, gradients = run
+    tally, gradients, _ = run
     rtol, atol, *_ = tolerance
     assert_close(torch.from_numpy(tally.losses), case.outcome.losses, rtol=rtol, atol=atol)
     assert tally.predictions.tolist() == case.outcome.predictions.tolist()

@@ -74,10 +74,10 @@ def replay(name):
 
     SimulatedBoard.pulse = noted
     try:
-        trainer = run(read_settings(SMALL | CASES[name], None), name)
+        trainer = run(read_settings(SMALL | CASES[name], None, None), name)
     finally:
         SimulatedBoard.pulse = send
-    predictions = trainer.recorded()[0].predictions.astype(np.int64)
+    predictions = trainer.recorded().predictions.astype(np.int64)
     return {
         "pulses": [[count[0], sums.hexdigest()] for _, (sums, count) in sorted(pulses.items())],
         "losses": [[row["train_loss"], row["test_loss"]] for row in trainer.rows],

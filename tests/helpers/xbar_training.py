@@ -17,6 +17,8 @@ from crossbar.experiment.config import Training
 from crossbar.snn import reference
 from crossbar.snn.encodings.latency import latency_code
 from crossbar.snn.network import Network
+from crossbar.snn.neurons import LeakyIntegrator, Lif
+from crossbar.snn.plan import plan
 from crossbar.synapses.optimizers import OPTIMIZERS
 from device_models.errors import DataError
 from device_models.presets import load_device
@@ -120,7 +122,7 @@ def small(**settings):
     Settings of the rooms `tiles`, `reads` and `optimizer` are given by their own names.
     """
     network = {"hidden": 20, "sigma_init": 0.02} | settings.pop("network", {})
-    return changed(Training(batch_size=32, epochs=2, network=Network(**network)), **settings)
+    return changed(Training(batch_size=32, epochs=2, network=Network.of(**network)), **settings)
 
 
 def changed(config, **settings):
@@ -134,6 +136,26 @@ def changed(config, **settings):
         inside = {name: settings.pop(name) for name in names}
         config = dataclasses.replace(config, **{room: dataclasses.replace(record, **inside)})
     return dataclasses.replace(config, **settings)
+
+
+DATA = {"inputs": 784, "classes": 10, "steps": 100, "dt_seconds": 1e-3}
+
+
+def plan_of(**settings):
+    """A network of the short forms on some data; time constants are those of all its neurons."""
+    data = {name: settings.pop(name, value) for name, value in DATA.items()}
+    taus = ("tau_mem_seconds", "tau_syn_seconds")
+    times = {name: settings.pop(name) for name in taus if name in settings}
+    scale = {n: settings.pop(n) for n in ("surrogate_scale",) if n in settings}
+    if times or scale:
+        settings |= {"neuron": Lif(**times, **scale), "readout": LeakyIntegrator(**times)}
+    return plan(Network.of(classes=data["classes"], **settings), **data)
+
+
+def plan_for(config):
+    """What follows from the network of a configuration for `synthetic`."""
+    data = DATA | {"steps": config.data.steps, "dt_seconds": config.data.dt_seconds}
+    return plan(config.network, **data)
 
 
 def without_seconds(rows):
@@ -163,9 +185,11 @@ def dense_run(network, weights, events, labels, which):
 
 def margins(outcome):
     """Per sample, how close a membrane comes to the threshold or a rival to a maximum in time."""
+    each = [(v.detach() - 1.0).abs().flatten(1).amin(1) for v in outcome.membrane if v.numel()]
     readout = outcome.readout.detach()
+    if outcome.readout.shape[1] == outcome.spikes[0].shape[1]:  # the output spikes
+        return torch.stack(each).amin(0)
     top = readout.max(dim=1, keepdim=True).values
     rival = torch.where(readout < top, readout, -torch.inf).max(dim=1).values
     to_rival = (top[:, 0] - rival).min(dim=1).values  # inf for a silent class
-    each = [(v.detach() - 1.0).abs().flatten(1).min(dim=1).values for v in outcome.membrane]
     return torch.stack([to_rival, *each]).amin(0)

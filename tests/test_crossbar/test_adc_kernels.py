@@ -1,47 +1,83 @@
 """The kernels behind a periphery against the dense reference in amperes, in float64."""
 
+from typing import NamedTuple
+
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.testing import assert_close
 from xbar_kernels import (
     FLOAT64,
-    backward_of,
     driven_lines,
-    empty_run,
     events_of,
     near_gradients,
+    run_samples,
     same_spikes,
     slow_tile_steps,
-    synapses_of,
-    widths_of,
 )
-from xbar_training import margins
+from xbar_training import margins, plan_of
 
 from crossbar.array.periphery import FrontEnd, Periphery, make_converters, make_neurons
 from crossbar.array.tile import Tiling
 from crossbar.boards.simulated import SimulatedBoard
 from crossbar.mappings import MAPPINGS
-from crossbar.snn import kernels, reference
-from crossbar.snn.adc_reference import Array, simulate_converted
-from crossbar.snn.engines.adc import Combination, behind, combination, runs_of
-from crossbar.snn.engines.buffers import constants, scratch
-from crossbar.snn.kernels.adc import combine, read_out, take_in
+from crossbar.snn import reference
+from crossbar.snn.adc_reference import ConvertedArray, simulate_converted
+from crossbar.snn.engines.adc import (
+    ColumnCombination,
+    column_records,
+    combination,
+    contiguous_runs,
+)
+from crossbar.snn.engines.buffers import constants
+from crossbar.snn.kernels.adc import convert_bin
+from crossbar.snn.kernels.records import (
+    Columns,
+    Converters,
+    CrossbarRows,
+    EventSlice,
+    LayerArrays,
+    LayerTrace,
+    Samples,
+    TimeBins,
+)
+from crossbar.snn.kernels.simd import data_pointer
+from crossbar.snn.losses import MseCount
 from crossbar.snn.network import Network
+from crossbar.snn.neurons import AdaptiveLif, LeakyIntegrator
+from crossbar.snn.plan import plan
+from crossbar.snn.topology import Dense, MaxPool, Recurrent
 from crossbar.synapses.synapses import Synapses
+from device_models.jit import jit
 from device_models.presets import load_device
 
 IDEAL = load_device("ideal")
 UNIT = 5e-4  # siemens of a weight of one
 RANGE = 1.2e-4  # amperes: some currents are above
 TILE_ROWS, TILE_COLUMNS = 7, 10
-NETWORK = Network(inputs=23, hidden=12, classes=4, steps=30, ei="none")
-RECURRENT = Network(inputs=23, hidden=12, classes=4, steps=30, ei="none", recurrent=True)
-DEEP = Network(inputs=23, hidden=(12, 9), classes=4, steps=30, ei="none")
-BOTH = Network(inputs=23, hidden=(12, 9), classes=4, steps=30, ei="none", recurrent=True)
-NETWORKS = {"recurrent": RECURRENT, "deep": DEEP, "deep recurrent": BOTH}
+NETWORK = plan_of(inputs=23, hidden=12, classes=4, steps=30, ei="none")
+RECURRENT = plan_of(inputs=23, hidden=12, classes=4, steps=30, ei="none", recurrent=True)
+DEEP = plan_of(inputs=23, hidden=(12, 9), classes=4, steps=30, ei="none")
+BOTH = plan_of(inputs=23, hidden=(12, 9), classes=4, steps=30, ei="none", recurrent=True)
+LI = LeakyIntegrator()
+KINDS = {
+    "alif, pool, recurrent": Network(
+        layers=(
+            Dense(neurons=24, image=(4, 6), neuron=AdaptiveLif()), MaxPool(),
+            Recurrent(neurons=9), Dense(neurons=4, neuron=LI),
+        ),
+        spikes_least=0.0,
+    ),
+    "count": Network(
+        layers=(Dense(neurons=12), Dense(neurons=4)), loss=MseCount(correct_rate=0.3)
+    ),
+}  # fmt: skip
+NETWORKS = {"recurrent": RECURRENT, "deep": DEEP, "deep recurrent": BOTH} | {
+    name: plan(network, inputs=23, classes=4, steps=30, dt_seconds=1e-3)
+    for name, network in KINDS.items()
+}
 PERIPHERIES = {
     "plain": {"kind": "adc", "adc_bits": 5},
     "offsets": {"kind": "adc", "adc_bits": 4, "adc_offset_lsb": 0.8, "adc_gain_sigma": 0.05},
@@ -106,36 +142,32 @@ def weights_of(layers):
 def run_kernel(
     layers, events, labels, *, network=NETWORK, chosen=None, seed=0, noise=None, kind=np.float64
 ):
-    """All or the chosen samples through `run_converted`; `noise` is a variance for every device."""
+    """All or the chosen samples through the kernels; `noise` is a variance for every device."""
     weights = [w.numpy() for w in weights_of(layers)]
-    columns = [
-        behind(layer.mapping, layer.board.effective(), layer.board.front_end, kind)
+    fronts = [
+        column_records(layer.mapping, layer.board.effective(), layer.board.front_end, kind)
         for layer in layers
     ]
     if noise is not None:
-        columns = [part._replace(variance=np.full_like(part.columns, noise)) for part in columns]
+        fronts = [front._replace(columns=noisy(front.columns, noise)) for front in fronts]
     chosen = np.arange(len(labels)) if chosen is None else chosen
-    run = empty_run(network, len(chosen), kind, fill=0.0)
-    kernels.run_converted(
-        kernels.Samples(events.rows, events.times, events.offsets, labels, chosen, 0),
-        synapses_of(network, weights, kind, tile_rows=TILE_ROWS),
-        tuple(columns),
-        backward_of(network, weights, kind),
-        constants(network, TILE_ROWS, kind),
-        seed,
-        scratch(network.steps, widths_of(network), kind),
-        *run,
-        True,
-        network.recurrent or None,
+    samples = Samples(events.rows, events.times, events.offsets, labels, chosen, 0)
+    return run_samples(
+        network, weights, samples, kind, seed=seed, tile_rows=TILE_ROWS, fronts=fronts
     )
-    return run
+
+
+def noisy(columns, variance):
+    """The same with a variance for every device."""
+    matrix = np.concatenate([columns.matrix, np.full_like(columns.matrix, variance)], axis=1)
+    return columns._replace(matrix=matrix, stride=2 * columns.width)
 
 
 def run_reference(layers, x, labels, *, network=NETWORK):
     """Outcome, gradients of the summed loss, clipped conversions."""
     leaves = [w.clone().requires_grad_() for w in weights_of(layers)]
     arrays = tuple(
-        Array(
+        ConvertedArray(
             layer.board.g.double(), UNIT, combination(layer.mapping), layer.board.front_end,
             TILE_ROWS,
         )
@@ -216,51 +248,70 @@ def test_16_bits_in_32_bit_arithmetic_stay_near_the_ideal_network():
 # Noise
 
 
-def one_conversion(**fields):
-    """A layer of one tile and one column per output, all of them at half of full scale."""
-    n = 2000
-    quiet = np.zeros((1, n))
-    layer = kernels.Columns(
-        np.zeros((1, n)), np.zeros((0, 0)), np.ones((1, n)), quiet, quiet, quiet,
-        np.full((1, n), -1.0), 1.0, 255.0, fields.pop("noise", 0.0), np.array([[0, 1, 0, n]]), np.ones(1),
-        np.ones(n), np.zeros(n), 1.0, np.inf, True,
+N = 2048  # whole blocks of lanes, and half of it too
+
+
+class Bin(NamedTuple):
+    """One line that drives one column per output, at half of full scale."""
+
+    columns: Columns
+    keys: tuple
+
+
+def one_bin(value=127.5, *, variance=None, noise=0.0, keys=(1, 2)):
+    """`N` columns that carry `value` LSB, of one driven line."""
+    rows = np.full((1, N), value)
+    matrix = rows if variance is None else np.concatenate([rows, np.full((1, N), variance)], 1)
+    columns = Columns(
+        matrix, N, matrix.shape[1], Converters(np.ones((1, N)), None, 255.0, noise), 1.0,
+        np.array([[0, 1, 0, N]]), np.ones(1), np.ones(N), np.zeros(N), np.zeros(2 * N),
     )  # fmt: skip
-    return layer._replace(**fields), n
+    return Bin(columns, tuple(map(np.uint64, keys)))
 
 
-def codes(layer, n, *, step=0, keys=(1, 2), value=127.5, variance=None):
-    """Codes of `n` columns that carry `value` LSB."""
-    drawn, normals = np.zeros(n), np.zeros(n, np.float32)
-    spread = np.zeros(0) if variance is None else np.full(n, variance)
-    key = np.array(keys, np.uint64)
-    read_out(np.full(n, value), spread, drawn, layer, 0, key, step, normals)
-    return drawn
+@jit
+def drive_of(columns, rows, tile_rows, keys, step, c, drive):
+    """What `convert_bin` makes of the lines `rows` of one step."""
+    none = data_pointer(drive)
+    no_bins = TimeBins(data_pointer(rows), data_pointer(rows), data_pointer(rows))
+    lines = data_pointer(rows)
+    trace = LayerTrace(none, none, none, lines, lines, lines, none, 0, 0)
+    width = drive.shape[0]
+    crossbar = CrossbarRows(none, none, columns.matrix.shape[0], lines, width, width, width)
+    layer = LayerArrays(crossbar, trace, no_bins, no_bins, none, none, 0, 0, 0, 0, 0, 0)
+    driven = EventSlice(lines, lines, 0, len(rows))
+    return convert_bin(columns, driven, 0, len(rows), 0, 0, layer, c, keys, step, 0)
+
+
+def codes(one, *, step=0, rows=(0,)):
+    """The outputs of a bin; of one line by default."""
+    drive = np.zeros(len(one.columns.gain))
+    rows = np.array(rows, np.uint16)
+    c = constants(NETWORK, 1, np.float64)
+    drive_of(one.columns, rows, 1, one.keys, step, c, drive)
+    return drive
 
 
 def test_conversion_noise_and_read_noise_add_before_rounding():
-    """2,000 conversions: the spread of codes is known to 1.6 %; 5 sigma."""
+    """2,048 conversions: the spread of codes is known to 1.6 %; 5 sigma."""
     for noise, variance in ((5.0, None), (0.0, 25.0), (4.0, 9.0)):
-        layer, n = one_conversion(noise=noise)
-        found = codes(layer, n, variance=variance)
+        found = codes(one_bin(noise=noise, variance=variance))
         assert (found == np.rint(found)).all()
-        assert abs(found.std() / np.sqrt(25 + 1 / 12) - 1.0) < 5 / np.sqrt(2 * n)
-        assert abs(found.mean() - 127.5) < 5 * 5 / np.sqrt(n)
+        assert abs(found.std() / np.sqrt(25 + 1 / 12) - 1.0) < 5 / np.sqrt(2 * N)
+        assert abs(found.mean() - 127.5) < 5 * 5 / np.sqrt(N)
 
 
 def test_conversion_noise_has_a_key_and_a_step_of_its_own():
-    layer, n = one_conversion(noise=5.0)
-    plain = codes(layer, n)
-    assert (codes(layer, n, keys=(9, 2)) == plain).all()  # the key of reads is not its key
-    for other in (codes(layer, n, keys=(1, 3)), codes(layer, n, step=1)):
-        assert abs(np.corrcoef(plain, other)[0, 1]) < 5 / np.sqrt(n)
-    both, _ = one_conversion(noise=5.0)
-    read = codes(both._replace(noise=0.0), n, keys=(2, 2), variance=25.0)
+    plain = codes(one_bin(noise=5.0))
+    assert (codes(one_bin(noise=5.0, keys=(9, 2))) == plain).all()  # that of reads is not its key
+    for other in (codes(one_bin(noise=5.0, keys=(1, 3))), codes(one_bin(noise=5.0), step=1)):
+        assert abs(np.corrcoef(plain, other)[0, 1]) < 5 / np.sqrt(N)
+    read = codes(one_bin(keys=(2, 2), variance=25.0))
     assert (read == plain).mean() > 0.9  # one key, one set of normals: keys must differ
 
 
 def test_read_noise_before_conversion_is_clipped_with_it():
-    layer, n = one_conversion()
-    found = codes(layer, n, value=255.0, variance=100.0)
+    found = codes(one_bin(value=255.0, variance=100.0))
     assert found.max() == 255.0
     assert 0.4 < (found == 255.0).mean() < 0.65
 
@@ -277,12 +328,18 @@ def test_noise_repeats_with_the_seed_and_changes_with_it(noise, network):
     assert runs[0].tally.losses.tolist() != runs[2].tally.losses.tolist()
 
 
-@given(st.lists(st.tuples(st.integers(0, 5), st.integers(0, 7), st.sampled_from([1.0, -0.5]))))
+@given(st.lists(st.tuples(st.integers(0, 5), st.integers(0, 40), st.sampled_from([1.0, -0.5]))))
+@settings(deadline=None)
 def test_runs_combine_as_their_terms(terms):
+    """Outputs in whole blocks of lanes, and behind them."""
     columns, outputs, factors = np.array(sorted(terms)).reshape(-1, 3).T
-    whole = Combination(columns.astype(int), outputs.astype(int), factors)
-    sums, found, expected = np.random.default_rng(1).random(6), np.zeros(8), np.zeros(8)
-    combine(sums, found, *runs_of(whole))
+    whole = ColumnCombination(columns.astype(int), outputs.astype(int), factors)
+    runs, run_factors = contiguous_runs(whole)
+    sums, expected = np.random.default_rng(1).random(48), np.zeros(48)
+    one = Columns(
+        sums[None], 48, 48, None, 1.0, runs, run_factors, np.ones(48), np.zeros(48), np.zeros(96)
+    )
+    found = codes(Bin(one, (np.uint64(0), np.uint64(0))))
     np.add.at(expected, whole.outputs, factors * sums[whole.columns])
     assert_close(found, expected, rtol=1e-12, atol=1e-14)
 
@@ -290,22 +347,18 @@ def test_runs_combine_as_their_terms(terms):
 @pytest.mark.parametrize(("mapping", "count"), [("one_sided", 2), ("bit_sliced", 4)])
 def test_a_mapping_has_few_runs(mapping, count):
     layer = layers_of(Periphery(kind="adc"), mapping, 0)[0]
-    assert len(runs_of(combination(layer.mapping))[0]) == count
+    assert len(contiguous_runs(combination(layer.mapping))[0]) == count
 
 
 def test_codes_that_cancel_give_exactly_zero():
     """Whole numbers are added before they are scaled: no trace starts at the error of a sum."""
-    generator, n = np.random.default_rng(2), 2000
-    layer, _ = one_conversion()
-    layer = layer._replace(
-        lsb=0.1 / 3, runs=np.array([[0, 1, 0, n // 2], [n // 2, 1, 0, n // 2]]),
-        factors=np.array([1.0, -1.0]), gain=np.ones(n // 2), injected=np.zeros(n // 2),
+    half = N // 2
+    tiles = np.random.default_rng(2).integers(0, 80, (3, half)).astype(float)
+    rows = np.concatenate((tiles, tiles[[1, 2, 0]]), axis=1)  # one line of a tile each
+    columns = one_bin().columns._replace(
+        matrix=rows, lsb=0.1 / 3, runs=np.array([[0, 1, 0, half], [half, 1, 0, half]]),
+        factors=np.array([1.0, -1.0]), gain=np.ones(half), injected=np.zeros(half),
+        converters=Converters(np.ones((3, N)), None, 255.0, 0.0),
     )  # fmt: skip
-    drawn, current = np.zeros(n // 2), np.zeros(n // 2)
-    tiles = generator.integers(0, 80, (3, n // 2)).astype(float)
-    normals, keys = np.zeros(n, np.float32), np.zeros(2, np.uint64)
-    for plus, minus in zip(tiles, tiles[[1, 2, 0]], strict=True):
-        sums = np.concatenate((plus, minus))
-        read_out(sums, np.zeros(0), drawn, layer, 0, keys, 0, normals)
-    take_in(current, drawn, layer)
-    assert (current == 0.0).all()
+    found = codes(Bin(columns, (np.uint64(0), np.uint64(0))), rows=(0, 1, 2))
+    assert (found == 0.0).all()

@@ -20,10 +20,10 @@ from xbar_kernels import (
     run_kernel,
     slow_tile_steps,
 )
-from xbar_training import fashion
+from xbar_training import fashion, plan_of
 
 from crossbar.snn import reference
-from crossbar.snn.network import Network, initial_weights
+from crossbar.snn.plan import initial_weights
 
 SHAPES = [
     ((12,), True),
@@ -47,7 +47,7 @@ def normal_weights(network, generator, gain):
 @functools.cache
 def random_case(hidden, recurrent, bounds=(None, None)):
     """40 samples of 0 to some 80 spikes, some of them in one step or on one line."""
-    network = Network(
+    network = plan_of(
         inputs=30, hidden=hidden, classes=5, steps=50, ei="none", recurrent=recurrent,
         spikes_least=bounds[0], spikes_most=bounds[1], spikes_penalty=0.5,
     )  # fmt: skip
@@ -85,7 +85,7 @@ def test_bounds_of_spikes_change_the_gradient_as_in_the_reference(hidden, recurr
 @pytest.mark.parametrize(("hidden", "recurrent"), [((60, 40), False), ((60, 40), True)])
 def test_kernel_equals_the_reference_on_images_with_initial_weights(hidden, recurrent):
     """Under Dale's law; the weights of the input are made large enough for the layers to fire."""
-    network = Network(hidden=hidden, recurrent=recurrent, ei="80:20")
+    network = plan_of(hidden=hidden, recurrent=recurrent, ei="80:20")
     first, *others = initial_weights(network, generator=np.random.default_rng(43))
     first[: network.inputs] *= 5
     data = fashion(64, 1)
@@ -99,7 +99,7 @@ def test_kernel_equals_the_reference_on_images_with_initial_weights(hidden, recu
 def small_cases(draw):
     """Networks of a few neurons; signed weights of order 1, empty samples, crowded steps."""
     sizes = {"inputs": (1, 20), "classes": (2, 5), "steps": (2, 30)}
-    network = Network(
+    network = plan_of(
         **{name: draw(st.integers(*ends), label=name) for name, ends in sizes.items()},
         hidden=tuple(draw(st.lists(st.integers(1, 12), min_size=1, max_size=3), label="hidden")),
         recurrent=draw(st.booleans(), label="recurrent"),
@@ -132,7 +132,7 @@ def test_tallies_equal_a_slow_count_over_dense_tensors(hidden, recurrent, tile_r
     case = random_case(hidden, recurrent)
     generator = np.random.default_rng(3)
     siemens = [generator.uniform(0, 1e-3, rows) for rows, _ in case.network.crossbars]
-    tally, _ = run_kernel(case, np.float64, tile_rows=tile_rows, siemens=siemens)
+    tally = run_kernel(case, np.float64, tile_rows=tile_rows, siemens=siemens).tally
     layers = driven_lines(case.network, case.x, case.outcome)
     assert tally.activations.tolist() == [int(lines.sum()) for lines in layers]
     assert tally.tile_steps.tolist() == [slow_tile_steps(lines, tile_rows) for lines in layers]
@@ -144,7 +144,7 @@ def test_tallies_equal_a_slow_count_over_dense_tensors(hidden, recurrent, tile_r
 
 def test_one_tile_that_holds_incoming_and_own_lines_is_counted_once():
     """Input and neuron spike in the same step: one tile of two rows, two tiles of one row."""
-    network = Network(inputs=1, hidden=1, classes=2, steps=6, ei="none", recurrent=True)
+    network = plan_of(inputs=1, hidden=1, classes=2, steps=6, ei="none", recurrent=True)
     x = np.zeros((1, 6, 1), int)
     x[0, [0, 2], 0] = 1
     weights = np.array([[1.1], [0.0]]), np.ones((1, 2))
@@ -185,12 +185,12 @@ def test_a_sample_does_not_depend_on_the_ones_before_it(hidden, recurrent):
 
 def test_a_neuron_drives_itself_in_the_step_of_its_spike():
     """Its own weight comes with the current of the step after, at the membrane two steps later."""
-    network = Network(inputs=1, hidden=1, classes=2, steps=6, ei="none", recurrent=True)
+    network = plan_of(inputs=1, hidden=1, classes=2, steps=6, ei="none", recurrent=True)
     x = torch.eye(6, 1, dtype=torch.float64)[None]
     own = 0.3
     weights = torch.tensor([[1.1], [own]], dtype=torch.float64), torch.ones(1, 2).double()
     outcome = reference.simulate(network, weights, x, torch.tensor([0]))
-    a, b = network.alpha, network.beta
+    a, b, *_ = network.layers[0].neuron.numbers(network.dt_seconds)
     later = 1.1 * a**2 + own
     assert later > 1.0  # the input alone would not make it fire again; see the test of one spike
     expected = [0.0, 0.0, 1.1, 0.0, later, 0.0]
@@ -201,7 +201,7 @@ def test_a_neuron_drives_itself_in_the_step_of_its_spike():
 
 
 def test_layers_follow_one_another_two_steps_apart():
-    network = Network(inputs=1, hidden=(1, 1, 1), classes=2, steps=8, ei="none")
+    network = plan_of(inputs=1, hidden=(1, 1, 1), classes=2, steps=8, ei="none")
     x = torch.eye(8, 1, dtype=torch.float64)[None]
     weights = [torch.full((1, n), 1.1, dtype=torch.float64) for n in (1, 1, 1, 2)]
     outcome = reference.simulate(network, weights, x, torch.tensor([0]))
@@ -214,6 +214,7 @@ def forward_sensitivities(network, weights, x, label):
 
     `slopes` are derivatives by all weights, one after the other; x is (steps, inputs).
     """
+    n = network.layers[0].neuron.numbers(network.dt_seconds)
     ends = np.cumsum([0, *(w.size for w in weights)])
     zeros = [(np.zeros(w.shape[1]), np.zeros((w.shape[1], ends[-1]))) for w in weights]
     currents, membranes, trace = list(zeros), list(zeros), []
@@ -232,15 +233,15 @@ def forward_sensitivities(network, weights, x, label):
             i, by_i = currents[place]
             readout = place == len(weights) - 1
             spikes = np.zeros(len(v)) if readout else (v > 1.0).astype(float)
-            surrogate = 1.0 / (network.surrogate_scale * np.abs(v - 1.0) + 1.0) ** 2
+            surrogate = 1.0 / (n.surrogate_scale * np.abs(v - 1.0) + 1.0) ** 2
             keeps = (1.0 - spikes)[:, None]
-            after = network.beta * v + i, network.beta * by_v + by_i
+            after = n.beta * v + i, n.beta * by_v + by_i
             membranes[place] = after[0] * keeps[:, 0], after[1] * keeps
             if network.recurrent and not readout:
                 lines = np.concatenate([lines, spikes])
                 slopes = np.concatenate([slopes, surrogate[:, None] * by_v])
             drawn = driven(place, lines, slopes)
-            currents[place] = network.alpha * i + drawn[0], network.alpha * by_i + drawn[1]
+            currents[place] = n.alpha * i + drawn[0], n.alpha * by_i + drawn[1]
             lines, slopes = spikes, surrogate[:, None] * by_v
     trace.append(membranes[-1])
     values, by_weights = (np.array(part) for part in zip(*trace, strict=True))
@@ -254,7 +255,7 @@ def forward_sensitivities(network, weights, x, label):
 
 def sensitive_case(hidden, recurrent, seed):
     """One sample of which every layer fires and every part of a crossbar has a gradient."""
-    network = Network(
+    network = plan_of(
         inputs=6, hidden=hidden, classes=3, steps=25, ei="none", recurrent=recurrent,
         spikes_least=0.0,
     )  # fmt: skip

@@ -2,14 +2,23 @@
 
 import numpy as np
 import pytest
-from xbar_training import changed, finish, same_bits, small, synthetic, trained, trainer_of
+from xbar_training import (
+    changed,
+    finish,
+    plan_for,
+    same_bits,
+    small,
+    synthetic,
+    trained,
+    trainer_of,
+)
 
 from crossbar.array.faults import Faults
 from crossbar.array.periphery import Periphery
 from crossbar.experiment import checkpoint
 from crossbar.experiment.builder import w_max_of
 from crossbar.experiment.fault_aware import row_activity
-from crossbar.snn.network import signs
+from crossbar.snn.plan import signs
 from device_models.errors import RunError
 from device_models.presets import load_device
 
@@ -80,7 +89,7 @@ def test_dales_law_holds_in_all_crossbars_throughout(ei, mapping):
         for _ in trainer.run_epoch():
             weights = trainer.weights()
             assert all((w * sign >= 0).all() for w, sign in zip(weights, bounds, strict=True))
-    for old, new, lines in zip(first, weights, config.network.inputs_of, strict=True):
+    for old, new, lines in zip(first, weights, plan_for(config).inputs_of, strict=True):
         assert (old != new)[:lines].any()
         assert len(old) == lines or (old != new)[lines:].any()
 
@@ -108,17 +117,18 @@ def test_a_checkpoint_of_another_network_is_refused(other):
 def test_every_layer_has_a_range_of_its_own_crossbar():
     """`w_max_of` follows lines, spread and device; a fixed one holds in all hidden layers."""
     config, model = deep(), load_device("ideal")
-    own = w_max_of(config.network, config.tiles, model)
-    spreads = [max(both) for both in config.network.sigmas]
+    network = plan_for(config)
+    own = w_max_of(network, config.tiles, model)
+    spreads = [max(both) for both in network.sigmas]
     assert own == pytest.approx([2000.0 * spread for spread in spreads], rel=1e-12)
     oxram = load_device("oxram")
     expected = [
         max(0.035 / rows**0.5 * oxram.pulses_across, 4.0 * spread)
-        for (rows, _), spread in zip(config.network.crossbars, spreads, strict=True)
+        for (rows, _), spread in zip(network.crossbars, spreads, strict=True)
     ]
-    assert w_max_of(config.network, config.tiles, oxram) == pytest.approx(expected, rel=1e-12)
+    assert w_max_of(network, config.tiles, oxram) == pytest.approx(expected, rel=1e-12)
     fixed = changed(config, hidden_w_max=0.7, readout_w_max=0.4)
-    assert w_max_of(fixed.network, fixed.tiles, model) == (0.7, 0.7, 0.4)
+    assert w_max_of(network, fixed.tiles, model) == (0.7, 0.7, 0.4)
 
 
 def test_rows_are_as_busy_as_their_lines_and_own_rows_as_the_mean():

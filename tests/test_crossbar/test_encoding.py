@@ -6,12 +6,11 @@ import math
 import numpy as np
 import pytest
 import torch
-from xbar_training import fashion_images
+from xbar_training import fashion_images, plan_of
 
 from crossbar.snn.encodings import ENCODINGS, encoding_of
 from crossbar.snn.encodings.events import time_type
 from crossbar.snn.encodings.latency import latency_code, latency_table
-from crossbar.snn.network import Network
 from crossbar.snn.reference import dense
 from device_models.errors import ShapeError
 
@@ -114,7 +113,7 @@ def test_black_images_are_samples_without_events():
 
 def test_dense_counts_hold_every_event_of_the_chosen_samples(generator):
     images = generator.integers(0, 256, (6, 3, 4), dtype=np.uint8)
-    network, which = Network(inputs=12, steps=100), np.array([4, 1, 4])
+    network, which = plan_of(inputs=12, steps=100), np.array([4, 1, 4])
     x = dense(latency_code(images, steps=100), which, network, torch.float64)
     spikes = slow_code(images, 100)
     found = [[tuple(at) for at in sample.nonzero().tolist()] for sample in x]

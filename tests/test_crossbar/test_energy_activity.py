@@ -8,7 +8,7 @@ import json
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
-from xbar_training import finish, same_bits, small, synthetic, trained, trainer_of
+from xbar_training import finish, plan_of, same_bits, small, synthetic, trained, trainer_of
 
 from crossbar.array.faults import Faults
 from crossbar.array.periphery import Periphery
@@ -19,7 +19,6 @@ from crossbar.energy.counts import count
 from crossbar.energy.record_activity import fan_out, keep
 from crossbar.experiment.run import Run
 from crossbar.snn.encodings.events import Events
-from crossbar.snn.network import Network
 from crossbar.wires.wires import Wires
 from device_models.errors import ConfigError, RunError
 
@@ -211,7 +210,7 @@ def test_a_full_disk_leaves_the_old_file(saved, monkeypatch):
     assert path.read_bytes() == first
 
 
-NETWORK = Network(inputs=200, hidden=(40, 30), recurrent=True, classes=5, steps=60)
+NETWORK = plan_of(inputs=200, hidden=(40, 30), recurrent=True, classes=5, steps=60)
 
 
 def test_assumed_spikes_have_the_assumed_rates():

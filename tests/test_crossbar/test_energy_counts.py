@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose
-from xbar_training import fashion, finish, small, synthetic, trained
+from xbar_training import fashion, finish, plan_of, small, synthetic, trained
 
 from crossbar.array.periphery import Periphery
 from crossbar.energy.activity import Activity, Snapshot, layers_of, unpack
@@ -19,7 +19,6 @@ from crossbar.energy.counts import COUNTED, count, counts_of_run
 from crossbar.energy.record_activity import keep, recorded
 from crossbar.experiment.run import Run
 from crossbar.snn.encodings.events import Events
-from crossbar.snn.network import Network
 from crossbar.synapses.policies.tiki_taka import TikiTaka
 from device_models.errors import ConfigError, RunError
 
@@ -125,7 +124,7 @@ def drawn(network, samples, chance, seed, copies=2):
 def test_counts_equal_the_slow_count(
     hidden, inputs, steps, samples, recurrent, chance, tile_rows, tile_columns, copies, seed
 ):
-    network = Network(
+    network = plan_of(
         inputs=inputs, hidden=tuple(hidden), steps=steps, recurrent=recurrent, classes=2
     )
     activity = drawn(network, samples, chance, seed, copies)

@@ -6,19 +6,19 @@ import numpy as np
 import pytest
 import torch
 from numpy.testing import assert_allclose
+from xbar_training import plan_of
 
 from crossbar.energy import metrics
 from crossbar.energy.activity import Activity, Snapshot, layers_of
 from crossbar.energy.assumed import assumed_run
 from crossbar.snn import reference
 from crossbar.snn.encodings.events import Events
-from crossbar.snn.network import Network
 
 SAMPLES, CUT = 9, 0.2  # images; share of the weights that are exactly zero
 NETWORKS = {
-    "one layer": Network(inputs=30, hidden=20, classes=5, steps=40, ei="none"),
-    "deep": Network(inputs=30, hidden=(20, 12), classes=5, steps=40, ei="none"),
-    "recurrent": Network(
+    "one layer": plan_of(inputs=30, hidden=20, classes=5, steps=40, ei="none"),
+    "deep": plan_of(inputs=30, hidden=(20, 12), classes=5, steps=40, ei="none"),
+    "recurrent": plan_of(
         inputs=30, hidden=(20, 12), classes=5, steps=40, ei="none", recurrent=True
     ),
 }

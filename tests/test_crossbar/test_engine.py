@@ -7,23 +7,21 @@ import pytest
 import torch
 from torch.testing import assert_close
 from xbar_kernels import FLOAT32, driven_lines, events_of, near, some
-from xbar_training import MARGIN, margins
+from xbar_training import MARGIN, margins, plan_for, plan_of
 
 from crossbar.array.periphery import Periphery
 from crossbar.experiment.builder import engine as engine_for
 from crossbar.experiment.config import Training
 from crossbar.snn import reference
-from crossbar.snn.engines.dense import Crossbar, DenseEngine
-from crossbar.snn.engines.events import Engine
-from crossbar.snn.network import Network
-from crossbar.synapses.effective import EffectiveWeights
+from crossbar.snn.engines import Batch, DenseEngine, EventEngine, LayerView
+from crossbar.snn.engines.dense import Crossbar
 from device_models.errors import ConfigError
 
 SAMPLES, TILE_ROWS = 37, 16  # no multiple of the chunks
 NETWORKS = {
-    "one": Network(inputs=30, hidden=20, classes=5, steps=50, ei="none"),
-    "deep": Network(inputs=30, hidden=(20, 12), classes=5, steps=50, ei="none"),
-    "recurrent": Network(
+    "one": plan_of(inputs=30, hidden=20, classes=5, steps=50, ei="none"),
+    "deep": plan_of(inputs=30, hidden=(20, 12), classes=5, steps=50, ei="none"),
+    "recurrent": plan_of(
         inputs=30, hidden=(20, 12), classes=5, steps=50, ei="none", recurrent=True
     ),
 }
@@ -48,16 +46,16 @@ def layers_of(network, *, noise=0.0):
         weights = 3.0 * generator.standard_normal((rows, outputs)) / np.sqrt(rows)
         variance = np.full((rows, outputs) if noise else (0, 0), noise**2, np.float32)
         siemens = generator.uniform(0.0, 1e-3, rows)
-        found.append(EffectiveWeights(weights.astype(np.float32), variance, siemens))
+        found.append(LayerView(weights.astype(np.float32), variance, siemens))
     return found
 
 
 def run(network, layers, chosen, *, threads=1, learn=True):
     """A pass of an engine of so many threads."""
-    engine = Engine(network, tile_rows=TILE_ROWS, threads=threads)
+    engine = EventEngine(network, tile_rows=TILE_ROWS, threads=threads)
     _, events, labels = inputs(network)
     back = [layer.weights for layer in layers] if learn else None
-    return engine(layers, events, labels, chosen, noise_key=5, first=100, backward_weights=back)
+    return engine.run(Batch(events, labels, chosen, 5, 100), layers, learn=back)
 
 
 def bits(done):
@@ -120,10 +118,10 @@ def test_a_pass_is_that_of_the_reference(network):
 def test_hidden_spikes_are_those_of_the_reference_without_noise(network):
     noisy = layers_of(network, noise=0.5)
     kept, _, outcome, _ = expected(network, layers_of(network))
-    engine = Engine(network, tile_rows=TILE_ROWS, threads=1)
+    engine = EventEngine(network, tile_rows=TILE_ROWS, threads=1)
     quiet = [layer._replace(variance=np.zeros((0, 0), np.float32)) for layer in noisy]
     _, events, labels = inputs(network)
-    _, found = engine.recorded(quiet, events, labels, kept, noise_key=0)
+    found = engine.run(Batch(events, labels, kept), quiet, record=True).recorded
     for fired, spikes in zip(found, outcome.spikes, strict=True):
         np.testing.assert_array_equal(dense_of(fired, *spikes.shape[1:]), spikes.numpy() > 0)
 
@@ -142,17 +140,18 @@ def dense_of(events, steps, neurons):
 def test_recorded_spikes_are_those_of_the_noisy_pass(network, room, monkeypatch):
     """In one part or in many: the noise of a sample hangs on its number alone."""
     if room:
-        monkeypatch.setattr("crossbar.snn.engines.events._ROOM", room)
+        monkeypatch.setattr("crossbar.snn.engines.events._BUFFER", room)
     layers, chosen = layers_of(network, noise=0.05), np.arange(SAMPLES)[::-1]
     _, events, labels = inputs(network)
     for engine in (
-        Engine(network, tile_rows=TILE_ROWS, threads=2),
+        EventEngine(network, tile_rows=TILE_ROWS, threads=2),
         DenseEngine(network, tile_rows=TILE_ROWS, device="cpu"),
     ):
-        told = engine(layers, events, labels, chosen, noise_key=5, first=100)
-        done, found = engine.recorded(layers, events, labels, chosen, noise_key=5, first=100)
+        batch = Batch(events, labels, chosen, 5, 100)
+        told, done = engine.run(batch, layers), engine.run(batch, layers, record=True)
+        found = done.recorded
         assert_close(done.siemens, told.siemens, rtol=1e-12, atol=0.0)
-        assert bits(done._replace(siemens=told.siemens)) == bits(told)
+        assert bits(done._replace(siemens=told.siemens, recorded=())) == bits(told)
         for fired, spikes, neurons in zip(found, told.spikes, network.hidden, strict=True):
             dense = dense_of(fired, network.steps, neurons)
             np.testing.assert_array_equal(dense.sum((0, 1)), spikes)
@@ -174,14 +173,14 @@ def test_the_error_goes_back_by_the_weights_that_are_given():
     network = NETWORKS["recurrent"]
     layers = layers_of(network)
     _, events, labels = inputs(network)
-    engine = Engine(network, tile_rows=TILE_ROWS, threads=1)
+    engine = EventEngine(network, tile_rows=TILE_ROWS, threads=1)
 
     def gradients(change):
         back = [np.array(layer.weights) for layer in layers]
         change(back)
         chosen = np.arange(SAMPLES)
-        how = {"noise_key": 0, "first": 0, "backward_weights": back}
-        return [g.copy() for g in engine(layers, events, labels, chosen, **how).gradients]
+        batch = Batch(events, labels, chosen)
+        return [g.copy() for g in engine.run(batch, layers, learn=back).gradients]
 
     def changed(change):
         pairs = zip(gradients(lambda back: None), gradients(change), strict=True)
@@ -211,8 +210,7 @@ def test_the_error_goes_back_by_the_weights_that_are_given():
 def dense_run(network, layers, chosen, *, back=None, noise_key=5):
     engine = DenseEngine(network, tile_rows=TILE_ROWS, device="cpu")
     _, events, labels = inputs(network)
-    how = {"noise_key": noise_key, "first": 100, "backward_weights": back}
-    return engine(layers, events, labels, chosen, **how)
+    return engine.run(Batch(events, labels, chosen, noise_key, 100), layers, learn=back)
 
 
 @each_network
@@ -222,8 +220,8 @@ def test_dense_torch_gives_what_the_kernels_give(network):
     _, events, labels = inputs(network)
     generator = np.random.default_rng(67)
     back = [w.weights * generator.uniform(0.5, 1.5, w.weights.shape).astype("f4") for w in layers]
-    kernels = Engine(network, tile_rows=TILE_ROWS, threads=1)
-    ours = kernels(layers, events, labels, chosen, noise_key=0, first=0, backward_weights=back)
+    kernels = EventEngine(network, tile_rows=TILE_ROWS, threads=1)
+    ours = kernels.run(Batch(events, labels, chosen), layers, learn=back)
     dense = dense_run(network, layers, chosen, back=back)
     for name in ("predictions", "activations", "tile_steps", "clipped"):
         assert getattr(dense, name).tolist() == getattr(ours, name).tolist(), name
@@ -266,5 +264,5 @@ def test_a_periphery_is_refused_before_anything_is_built():
     with pytest.raises(
         ConfigError, match=r"periphery\.kind = adc is emulated by the engine events alone"
     ):
-        engine_for(config, config.network, (), None)
-    assert isinstance(engine_for(Training(), config.network, (), 1), Engine)
+        engine_for(config, plan_for(config), (), None)
+    assert isinstance(engine_for(Training(), plan_for(config), (), 1), EventEngine)

@@ -12,18 +12,13 @@ import numpy as np
 import pytest
 from scipy import stats
 from xbar_kernels import (
-    backward_of,
-    empty_run,
     lane_squares,
     run_samples,
-    synapses_of,
-    widths_of,
 )
+from xbar_training import plan_of
 
-from crossbar.snn import kernels
-from crossbar.snn.engines.buffers import constants, scratch
-from crossbar.snn.kernels.counter_rng import add_noise, draw_normals, sample_key
-from crossbar.snn.network import Network
+from crossbar.snn.kernels.counter_rng import draw_normals, sample_key
+from crossbar.snn.kernels.records import Samples
 
 FALSE_ALARM = 6e-7  # that of 5 sigma, for the tests that give a probability
 SEED = 0x1234_5678_9ABC
@@ -129,33 +124,6 @@ def test_all_pairs_of_lanes_are_uncorrelated(million):
         assert np.abs(np.corrcoef(values.T)[pairs]).max() * np.sqrt(len(lanes)) < 5
 
 
-# Noise of a column
-
-COLUMN_VARIANCES = np.array([1e-6, 1e-3, 0.04, 0.25, 1.0, 4.0, 100.0], np.float32)
-
-
-def test_add_noise_gives_each_column_its_variance_and_clears_the_sum():
-    """20 000 draws a column: 1 % standard error, so 5 % of sigma is 10 standard errors."""
-    found = np.zeros((20_000, 7), np.float32)
-    for number, current in enumerate(found):
-        variance = COLUMN_VARIANCES.copy()
-        add_noise(current, variance, key(number), 3)
-        assert not variance.any()
-    for scaled in (found / np.sqrt(COLUMN_VARIANCES)).T.astype(float):
-        assert abs(z_of_mean(scaled)) < 5
-        assert abs(z_of_variance(scaled)) < 5
-        assert abs(z_of_variance(scaled * 1.05)) > 5
-        assert abs(z_of_variance(scaled / 1.05)) > 5
-
-
-def test_add_noise_adds_to_the_current():
-    """Normal number j goes to column j, times the root of the variance."""
-    current = np.arange(7, dtype=np.float32)
-    add_noise(current, COLUMN_VARIANCES.copy(), key(5), 3)
-    expected = np.arange(7) + np.sqrt(COLUMN_VARIANCES) * draws([key(5)], 4, 7)[0, 3]
-    np.testing.assert_allclose(current, expected, rtol=1e-6, atol=1e-6)
-
-
 # Through the network: every device its own noise
 
 LINES, HIDDEN, CLASSES = 12, 8, 6
@@ -169,7 +137,7 @@ class Noisy(NamedTuple):
 
 
 def network_of(steps, recurrent):
-    return Network(
+    return plan_of(
         inputs=LINES, hidden=HIDDEN, classes=CLASSES, steps=steps, ei="none", recurrent=recurrent
     )
 
@@ -191,23 +159,21 @@ def samples_of(*events, first_key=0):
     chosen = np.arange(len(events))
     labels = (first_key + chosen) % CLASSES
     rows, times = flat[:, 1].astype(np.uint16), flat[:, 0].astype(np.uint8)
-    return kernels.Samples(rows, times, offsets, labels, chosen, first_key)
+    return Samples(rows, times, offsets, labels, chosen, first_key)
 
 
 def traces_of(noisy, events, numbers, steps):
     """Membranes and readout traces of one sample under the noise of many sample numbers."""
     weights, variances = noisy
     network = network_of(steps, len(weights[0]) > LINES)
-    layers = synapses_of(network, weights, np.float32, variances=variances)
-    room, back = scratch(steps, widths_of(network)), backward_of(network, weights, np.float32)
     membranes, readouts = [], []
     for number in numbers:
-        run = empty_run(network, 1, np.float32)
         samples = samples_of(events)._replace(first_key=number)
-        rest = constants(network, 64), SEED, room, *run, False, network.recurrent or None
-        kernels.run_chunk(samples, layers, back, *rest)
-        membranes.append(room.courses[0].trace[:, :HIDDEN].copy())
-        readouts.append(room.scores.trace[:, :CLASSES].copy())
+        run = run_samples(
+            network, weights, samples, np.float32, seed=SEED, learn=False, variances=variances
+        )
+        membranes.append(run.traces[0].membranes[:, :HIDDEN].copy())
+        readouts.append(run.traces[-1].membranes[:, :CLASSES].copy())
     return np.array(membranes), np.array(readouts)
 
 
@@ -313,7 +279,7 @@ STEPS = 20
 
 
 def run(noisy, samples, *, seed=SEED):
-    """BatchStats and gradients of a chunk."""
+    """Statistics and gradients of a chunk."""
     weights, variances = noisy
     network = network_of(STEPS, len(weights[0]) > LINES)
     return run_samples(
@@ -338,9 +304,9 @@ def noisy(request):
 
 
 def test_noise_of_a_sample_does_not_depend_on_its_chunk(noisy, events):
-    whole, _ = run(noisy, samples_of(*events))
+    whole = run(noisy, samples_of(*events)).tally
     for first, last in [(0, 11), (11, 12), (12, 30)]:
-        part, _ = run(noisy, samples_of(*events[first:last], first_key=first))
+        part = run(noisy, samples_of(*events[first:last], first_key=first)).tally
         assert part.losses.tolist() == whole.losses[first:last].tolist()
 
 

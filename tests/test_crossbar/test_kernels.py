@@ -18,10 +18,10 @@ from xbar_kernels import (
     run_kernel,
     slow_tile_steps,
 )
-from xbar_training import MARGIN, fashion
+from xbar_training import MARGIN, fashion, plan_of
 
 from crossbar.snn import reference
-from crossbar.snn.network import Network, initial_weights
+from crossbar.snn.plan import initial_weights
 
 RATIOS = ("50:50", "80:20", "100:0", "none")
 ACTIVE = 3.0  # times the initial input weights: most neurons fire, sigma = 0.003 under Dale's law
@@ -36,7 +36,7 @@ each_tolerance = pytest.mark.parametrize(
 @functools.cache
 def random_case(ei):
     """64 samples of 0 to 40 spikes, some of them in one step or on one line."""
-    network = Network(inputs=40, hidden=30, classes=5, steps=60, ei=ei)
+    network = plan_of(inputs=40, hidden=30, classes=5, steps=60, ei=ei)
     generator = np.random.default_rng([7, RATIOS.index(ei)])
     rate = generator.uniform(0.0, 40.0, (80, 1, 1)) / (network.inputs * 20)
     x = generator.poisson(rate, (80, network.steps, network.inputs))
@@ -75,7 +75,7 @@ def test_random_events_cover_what_they_are_to_cover():
 def image_case(request):
     """256 images through a network with initial weights, or with `ACTIVE` times that."""
     ei, gain = request.param
-    network = Network(ei=ei)
+    network = plan_of(ei=ei)
     generator = np.random.default_rng([11, RATIOS.index(ei)])
     w1, w2 = initial_weights(network, generator=generator)
     weights = (w1 * np.float32(gain), w2)
@@ -102,7 +102,7 @@ def test_tallies_equal_a_slow_count_over_dense_tensors(kind, tile_rows):
     generator = np.random.default_rng(3)
     rows = (len(w) for w in case.weights)
     siemens = tuple(generator.uniform(0, 1e-3, n) for n in rows)
-    tally, _ = run_kernel(case, kind, tile_rows=tile_rows, siemens=siemens)
+    tally = run_kernel(case, kind, tile_rows=tile_rows, siemens=siemens).tally
     layers = driven_lines(case.network, case.x, case.outcome)
     assert tally.activations.tolist() == [int(lines.sum()) for lines in layers]
     assert tally.tile_steps.tolist() == [slow_tile_steps(lines, tile_rows) for lines in layers]
@@ -158,7 +158,7 @@ def test_without_learning_the_losses_are_the_same_and_the_gradient_is_left_alone
 
 def one_spike(weight):
     """The network and what it does in 5 steps after one input spike at step 0."""
-    network = Network(inputs=1, hidden=1, classes=2, steps=5, ei="none")
+    network = plan_of(inputs=1, hidden=1, classes=2, steps=5, ei="none")
     x = torch.eye(5, 1, dtype=torch.float64)[None]
     w1, w2 = torch.full((1, 1), weight, dtype=torch.float64), torch.ones(1, 2, dtype=torch.float64)
     return network, reference.simulate(network, (w1, w2), x, torch.tensor([0]))
@@ -167,7 +167,7 @@ def one_spike(weight):
 def test_an_input_spikes_two_steps_later_and_the_reset_discards_that_step():
     network, outcome = one_spike(1.1)
     assert outcome.spikes[0].flatten().tolist() == [0, 0, 1, 0, 0]
-    a, b = network.alpha, network.beta
+    a, b, *_ = network.layers[0].neuron.numbers(network.dt_seconds)
     membrane = [0.0, 0.0, 1.1, 0.0, 1.1 * a**2]  # the current of step 2 is lost with the reset
     assert_close(outcome.membrane[0].flatten().tolist(), membrane, rtol=1e-14, atol=0.0)
     trace = [0.0, 0.0, 0.0, 0.0, 1.0, a + b]
@@ -182,7 +182,7 @@ def test_a_membrane_at_the_threshold_does_not_spike():
 def test_gradient_of_w2_equals_finite_differences():
     """The losses are differentiable in W2; not in W1, for which see the test below."""
     generator = np.random.default_rng(13)
-    network = Network(inputs=6, hidden=5, classes=3, steps=25, ei="none")
+    network = plan_of(inputs=6, hidden=5, classes=3, steps=25, ei="none")
     x = torch.from_numpy(generator.poisson(0.1, (4, network.steps, network.inputs)).astype(float))
     w1 = torch.from_numpy(generator.normal(0.5, 0.5, (6, 5)))
     w2 = torch.tensor(generator.standard_normal((5, 3)), requires_grad=True)
@@ -196,7 +196,7 @@ def test_gradient_of_w2_equals_finite_differences():
 
 
 def test_loss_is_the_mean_and_a_tie_goes_to_the_first_class():
-    network = Network(inputs=2, hidden=2, classes=3, steps=5)
+    network = plan_of(inputs=2, hidden=2, classes=3, steps=5)
     x, w = torch.zeros(4, 5, 2), torch.ones(2, 2)
     outcome = reference.simulate(network, (w, torch.ones(2, 3)), x, torch.tensor([0, 1, 2, 0]))
     assert outcome.predictions.tolist() == [0, 0, 0, 0]

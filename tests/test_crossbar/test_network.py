@@ -1,13 +1,20 @@
 """The network's settings, its E:I ratio and its initial weights."""
 
 import math
+import re
 
 import numpy as np
 import pytest
 from scipy import stats
 from torch.testing import assert_close
+from xbar_training import DATA, plan_of
 
-from crossbar.snn.network import Network, excitatory_fraction, initial_weights, signs
+from crossbar.snn.network import Network
+from crossbar.snn.network_file import load_network, presets
+from crossbar.snn.neurons import AdaptiveLif, LeakyIntegrator, Lif
+from crossbar.snn.plan import initial_weights, plan, signs
+from crossbar.snn.topology import Dense, MaxPool, Recurrent
+from crossbar.snn.topology.synaptic import excitatory_fraction
 from device_models.errors import ConfigError
 
 RATIOS = {
@@ -32,7 +39,7 @@ NO_RATIOS = [
 @pytest.mark.parametrize(("text", "fraction"), RATIOS.items())
 def test_a_ratio_is_the_excitatory_share(text, fraction):
     assert excitatory_fraction(text) == fraction
-    assert Network(ei=text).excitatory == (None if fraction is None else (int(100 * fraction),))
+    assert plan_of(ei=text).excitatory == (None if fraction is None else (int(100 * fraction),))
 
 
 @pytest.mark.parametrize("text", NO_RATIOS)
@@ -41,7 +48,7 @@ def test_no_ratio_is_refused_and_the_message_says_what_is_allowed(text):
         "ei must be a ratio that adds up to 100 such as 80:20, a share in [0, 1] such as 0.8, "
         f"or none, not {text!r}"
     )
-    for refuse in (excitatory_fraction, lambda ei: Network(ei=ei)):
+    for refuse in (excitatory_fraction, lambda ei: plan_of(ei=ei)):
         with pytest.raises(ConfigError) as error:
             refuse(text)
         assert str(error.value) == message
@@ -51,26 +58,26 @@ def test_no_ratio_is_refused_and_the_message_says_what_is_allowed(text):
 @pytest.mark.parametrize("hidden", [100, 200])
 def test_the_published_ratios_give_whole_numbers_of_neurons(ei, hidden):
     """int(N r) of the published code, where N r is a whole number: rounding must not lose one."""
-    assert Network(ei=ei, hidden=hidden).excitatory == (hidden * int(ei.split(":")[0]) // 100,)
+    assert plan_of(ei=ei, hidden=hidden).excitatory == (hidden * int(ei.split(":")[0]) // 100,)
 
 
 def test_a_share_of_a_neuron_is_inhibitory():
-    assert Network(ei="50:50", hidden=5).excitatory == (2,)
-    assert Network(ei="0.99", hidden=10).excitatory == (9,)
-    assert Network(ei="50:50", hidden=(5, 4, 1)).excitatory == (2, 2, 0)
+    assert plan_of(ei="50:50", hidden=5).excitatory == (2,)
+    assert plan_of(ei="0.99", hidden=10).excitatory == (9,)
+    assert plan_of(ei="50:50", hidden=(5, 4, 1)).excitatory == (2, 2, 0)
 
 
 @pytest.mark.parametrize("ei", ["50:50", "80:20", "95:5", "100:0", "0:100"])
 def test_signs_count_as_the_ratio_says_and_excitatory_neurons_come_first(ei):
     excitatory = int(ei.split(":")[0])
-    inputs, hidden = signs(Network(ei=ei))
+    inputs, hidden = signs(plan_of(ei=ei))
     assert inputs.tolist() == [1] * 784
     assert hidden.tolist() == [1] * excitatory + [-1] * (100 - excitatory)
     assert {inputs.dtype, hidden.dtype} == {np.dtype(np.int8)}
 
 
 def test_without_dales_law_no_sign_is_bound():
-    inputs, hidden = signs(Network(ei="none", inputs=3, hidden=2))
+    inputs, hidden = signs(plan_of(ei="none", inputs=3, hidden=2))
     assert (inputs.tolist(), hidden.tolist()) == ([0, 0, 0], [0, 0])
 
 
@@ -78,14 +85,15 @@ def test_without_dales_law_no_sign_is_bound():
 
 
 def test_a_number_alone_is_one_hidden_layer():
-    assert Network(hidden=30) == Network(hidden=(30,))
-    assert Network(hidden=30).hidden == (30,)
-    assert Network().hidden == (100,)
+    assert Network.of(hidden=30) == Network.of(hidden=(30,))
+    assert plan_of(hidden=30).hidden == (30,)
+    assert plan_of().hidden == (100,)
+    assert Network() == Network.of()
 
 
 def test_no_hidden_layer_is_refused():
     with pytest.raises(ConfigError, match="hidden must name the neurons of one hidden layer or"):
-        Network(hidden=())
+        plan_of(hidden=())
 
 
 @pytest.mark.parametrize(
@@ -98,7 +106,7 @@ def test_no_hidden_layer_is_refused():
     ],
 )
 def test_crossbars_have_a_row_for_every_line_and_every_own_neuron(hidden, recurrent, crossbars):
-    network = Network(inputs=9, hidden=hidden, classes=4, recurrent=recurrent)
+    network = plan_of(inputs=9, hidden=hidden, classes=4, recurrent=recurrent)
     assert network.crossbars == crossbars
     assert network.inputs_of == (9, *hidden)
     assert network.neurons == sum(hidden)
@@ -106,45 +114,182 @@ def test_crossbars_have_a_row_for_every_line_and_every_own_neuron(hidden, recurr
 
 
 def test_rows_of_own_neurons_have_the_signs_of_the_neurons():
-    network = Network(inputs=3, hidden=(4, 5), recurrent=True, ei="50:50")
+    network = plan_of(inputs=3, hidden=(4, 5), recurrent=True, ei="50:50")
     one, two = [1, 1, -1, -1], [1, 1, -1, -1, -1]
     first, second, readout = (sign.tolist() for sign in signs(network))
     assert (first, second, readout) == ([1, 1, 1, *one], [*one, *two], two)
-    assert all(not sign.any() for sign in signs(Network(hidden=(4, 5), recurrent=True, ei="none")))
+    assert all(not sign.any() for sign in signs(plan_of(hidden=(4, 5), recurrent=True, ei="none")))
 
 
 def test_decays_are_those_of_the_time_constants():
-    network = Network()
-    assert_close(network.alpha, 0.818730753, rtol=1e-9, atol=0.0)
-    assert_close(network.beta, 0.904837418, rtol=1e-9, atol=0.0)
-    assert_close(Network(tau_mem_seconds=5e-3).beta, 0.818730753, rtol=1e-9, atol=0.0)
-    assert_close(network.seconds, 0.1, rtol=1e-12, atol=0.0)
+    alpha, beta, *_ = Lif().numbers(1e-3)
+    assert_close(alpha, 0.818730753, rtol=1e-9, atol=0.0)
+    assert_close(beta, 0.904837418, rtol=1e-9, atol=0.0)
+    assert_close(Lif(tau_mem_seconds=5e-3).numbers(1e-3).beta, 0.818730753, rtol=1e-9, atol=0.0)
+    assert_close(plan_of().seconds, 0.1, rtol=1e-12, atol=0.0)
 
 
 BAD_VALUES = {
-    "inputs": [0, 65536, 7.5],
-    "hidden": [0, 65536, True, (20, 0), (65536, 20), (20, 7.5)],
-    "classes": [1, 1001],
-    "steps": [1, 256],
-    "dt_seconds": [0.0, -1e-3, math.nan],
-    "tau_mem_seconds": [0.0, math.inf],
-    "tau_syn_seconds": [0.0, 10.1],
-    "surrogate_scale": [-1.0],
+    "neurons": [0, 65536, True, 7.5],
     "sigma_init": [-0.001, math.nan],
+    "w_max": [0.0],
+    "ei": ["4820"],
+    "mapping": ["pari"],
+    "neuron": ["lif"],
 }
 
 
 @pytest.mark.parametrize(("name", "value"), [(n, v) for n, vs in BAD_VALUES.items() for v in vs])
-def test_a_value_outside_its_range_is_refused_by_name(name, value):
-    with pytest.raises(ConfigError, match=rf"Network\.{name}(\[\d\])? "):
-        Network(**{name: value})
+def test_a_value_of_a_layer_outside_its_range_is_refused_by_name(name, value):
+    with pytest.raises(ConfigError, match=rf"(Dense\.)?{name} "):
+        Dense(**{"neurons": 3, name: value})
+
+
+@pytest.mark.parametrize("steps", [1, 65536])
+def test_steps_that_no_event_can_name_are_refused(steps):
+    with pytest.raises(ConfigError, match=rf"steps = {steps} is outside \[2, 65535\]"):
+        plan_of(steps=steps)
+
+
+@pytest.mark.parametrize("inputs", [65536, (256, 257), 0])
+def test_lines_that_no_event_can_name_are_refused(inputs):
+    with pytest.raises(ConfigError, match="an event names a line in two bytes"):
+        plan_of(inputs=inputs)
+
+
+# Layers that do not follow one another
+
+LI = LeakyIntegrator()
+WRONG = {
+    "readout not last": (
+        (Dense(neurons=9, neuron=LI), Dense(neurons=10, neuron=LI)),
+        "layers[0] (dense, 9 neurons, LeakyIntegrator) never spikes",
+    ),
+    "last layer that spikes": (
+        (Dense(neurons=9), Dense(neurons=10)),
+        "layers[1] (dense, 10 neurons, Lif) is the last layer, and the loss max_over_time scores "
+        "the membranes of neurons that never spike",
+    ),
+    "pool at the end": ((Dense(neurons=9), MaxPool()), "layers[1] (max_pool) is the last layer"),
+    "E:I that binds no row": (
+        (Dense(neurons=9), Dense(neurons=10, ei="80:20", neuron=LI)),
+        "layers[1] (dense, 10 neurons, LeakyIntegrator) has ei = 80:20, but is the last layer",
+    ),
+    "one layer": ((Dense(neurons=10, neuron=LI),), "layers holds 1"),
+    "recurrent without spikes": (
+        (Dense(neurons=9), Recurrent(neurons=10, neuron=LI)),
+        "layers[1] (recurrent, 10 neurons, LeakyIntegrator) gets 9 lines: its neurons never spike",
+    ),
+    "pool without image": (
+        (Dense(neurons=16), MaxPool(), Dense(neurons=10, neuron=LI)),
+        "layers[1] (max_pool) gets 16 lines: it pools an image, and gets 16 lines in no image",
+    ),
+    "pool that does not divide": (
+        (MaxPool(size=3), Dense(neurons=10, neuron=LI)),
+        "layers[0] (max_pool) gets 28 x 28 lines: its windows of 3 x 3 do not tile the 28 x 28",
+    ),
+    "pool of both signs": (
+        (Dense(neurons=16, ei="50:50", image=(2, 8)), MaxPool(), Dense(neurons=10, neuron=LI)),
+        "layers[1] (max_pool) gets 2 x 8 lines: a window holds excitatory and inhibitory lines",
+    ),
+    "classes": (
+        (Dense(neurons=9), Dense(neurons=7, neuron=LI)),
+        "layers[1] (dense, 7 neurons, LeakyIntegrator) is the last layer and has 7 outputs; the "
+        "data set has 10 classes",
+    ),
+}
+
+
+@pytest.mark.parametrize(("layers", "message"), WRONG.values(), ids=WRONG)
+def test_layers_that_do_not_fit_are_refused_by_number_and_shape(layers, message):
+    with pytest.raises(ConfigError, match=re.escape(message)):
+        plan(Network(layers=layers), **DATA | {"inputs": (28, 28)})
+
+
+def test_an_image_must_have_a_place_for_each_neuron():
+    with pytest.raises(ConfigError, match="image = 3, 4 must be two numbers, rows and columns"):
+        Dense(neurons=13, image=(3, 4))
+
+
+def test_a_pool_has_no_crossbar_and_passes_signs_on():
+    network = plan(
+        Network(
+            layers=(
+                MaxPool(size=2), Dense(neurons=12, ei="0.67", image=(6, 2)), MaxPool(size=2),
+                Recurrent(neurons=4, ei="75:25"), Dense(neurons=10, neuron=LI),
+            )
+        ),
+        **DATA | {"inputs": (4, 8)},
+    )  # fmt: skip
+    assert network.crossbars == ((8, 12), (3 + 4, 4), (4, 10))
+    assert network.names == ("hidden 1", "hidden 2", "readout")
+    assert network.hidden == (8, 12, 3, 4)
+    assert (network.sources, network.own_of, network.neurons) == ((0, 2, 3), (0, 4, 0), 16)
+    first, second, readout = (sign.tolist() for sign in signs(network))
+    assert (first, readout) == ([1] * 8, [1, 1, 1, -1])
+    assert second == [1, 1, -1, 1, 1, 1, -1]
+
+
+# Files
+
+
+def test_every_preset_is_a_network_on_images():
+    assert set(presets()) >= {"kilgore", "alif", "max_pool", "mse_count"}
+    for name in presets():
+        network = plan(load_network(name).network, **DATA | {"inputs": (28, 28)})
+        assert network.classes == 10
+
+
+def test_the_published_network_is_that_of_the_defaults():
+    file = load_network("kilgore")
+    network = plan(file.network, **DATA)
+    assert network.sigmas == plan_of().sigmas
+    assert [layer.neuron for layer in network.layers] == [
+        layer.neuron for layer in plan_of().layers
+    ]
+    assert file.settings["data.steps"] == "100"
+    assert file.settings["batch_size"] == "256"
+
+
+def test_a_preset_near_another_name_is_suggested():
+    with pytest.raises(ConfigError, match="did you mean 'kilgore'"):
+        load_network("kilgor")
+
+
+BAD_FILES = {
+    "layers: [{kind: dens, neurons: 3}]": r"1:17: layers\[0\]\.kind must be one of dense, .*'dense'",
+    "layers:\n- {kind: dense, neurons: 3, neuron: {kind: lif, tau_mem_seconds: 0}}": (
+        r"2:\d+: layers\[0\]\.neuron\.tau_mem_seconds = 0 is outside \[1e-06, 10\] s"
+    ),
+    "layers:\n- {kind: max_pool, size: 2, ei: '80:20'}": r"2:\d+: unknown key 'layers\[0\]\.ei'",
+    "loss: {kind: mse_count, correct_rate: 2}": r"1:\d+: loss\.correct_rate = 2 is outside \[0, 1\]",
+}
+
+
+@pytest.mark.parametrize(("text", "message"), BAD_FILES.items())
+def test_a_wrong_file_is_refused_by_line_and_column(tmp_path, text, message):
+    path = tmp_path / "net.yaml"
+    path.write_text(text)
+    with pytest.raises(ConfigError, match=message):
+        load_network(path)
+
+
+def test_short_forms_change_the_hidden_layers_alone():
+    network = load_network("alif").network
+    found = network.with_short_forms(hidden=(30, 20), ei="80:20", recurrent=False, sigma_init=0.1)
+    assert [type(layer) for layer in found.layers] == [Dense, Dense, Dense]
+    assert [layer.neurons for layer in found.layers] == [30, 20, 10]
+    assert [layer.ei for layer in found.layers] == ["80:20", "80:20", None]
+    assert [layer.sigma_init for layer in found.layers] == [0.1, None, None]
+    assert all(isinstance(layer.neuron, AdaptiveLif) for layer in found.layers[:-1])
+    assert network.with_short_forms() == network
 
 
 # Initial weights
 
 
 def weights(seed=0, **settings):
-    network = Network(**settings)
+    network = plan_of(**settings)
     return network, initial_weights(network, generator=np.random.default_rng([31, seed]))
 
 
@@ -169,10 +314,10 @@ def test_dales_law_folds_the_weights_that_the_free_network_has():
 
 
 def test_default_spreads_are_the_published_ones():
-    assert Network().hidden_sigma == 0.001
-    assert Network(sigma_init=0.02).hidden_sigma == 0.02
-    assert Network(sigma_init=0.02, ei="none").hidden_sigma == 0.02
-    free = Network(ei="none").hidden_sigma
+    assert plan_of().hidden_sigma == 0.001
+    assert plan_of(sigma_init=0.02).hidden_sigma == 0.02
+    assert plan_of(sigma_init=0.02, ei="none").hidden_sigma == 0.02
+    free = plan_of(ei="none").hidden_sigma
     assert_close(free, 7 * (1 - 0.904837418) / 28, rtol=1e-8, atol=0.0)
 
 
@@ -266,8 +411,8 @@ def test_weights_come_from_the_generator_alone():
 
 def test_fewer_spikes_are_not_allowed_than_asked_for():
     with pytest.raises(ConfigError, match="spikes_least = 9 exceeds spikes_most = 8"):
-        Network(spikes_least=9.0, spikes_most=8.0)
-    assert Network(spikes_least=9.0).spikes_most is None
+        plan_of(spikes_least=9.0, spikes_most=8.0)
+    assert plan_of(spikes_least=9.0).spikes_most is None
 
 
 @pytest.mark.parametrize(
@@ -275,4 +420,4 @@ def test_fewer_spikes_are_not_allowed_than_asked_for():
     [({}, 0.0), ({"hidden": (9, 8)}, 5.0), ({"hidden": (9, 8), "spikes_least": 0.0}, 0.0)],
 )
 def test_several_layers_are_kept_from_silence(settings, least):
-    assert Network(**settings).least_spikes == least
+    assert plan_of(**settings).least_spikes == least

@@ -12,9 +12,11 @@ from crossbar.snn.kernels.simd import (
     add_panel,
     as_wide,
     bits,
-    borrowed,
+    change_mask,
+    data_pointer,
     load,
     load_panel,
+    load_u16x4,
     lowest,
     plus_row,
     root,
@@ -23,8 +25,6 @@ from crossbar.snn.kernels.simd import (
     store,
     store_panel,
     total,
-    turns,
-    word,
     write,
 )
 from device_models.jit import jit
@@ -43,7 +43,7 @@ def numbers(kind, seed=0):
 @jit
 def arithmetic(x, y, at, number, out):
     """Results of all operators, one block of `out` each."""
-    a, b, to = load(borrowed(x), at), load(borrowed(y), at), borrowed(out)
+    a, b, to = load(data_pointer(x), at), load(data_pointer(y), at), data_pointer(out)
     store(to, 0 * LANES, a + b)
     store(to, 1 * LANES, a - b)
     store(to, 2 * LANES, a * b)
@@ -78,7 +78,7 @@ def test_operators_are_those_of_numpy(kind, at):
 @jit
 def compare(x, number):
     """Bits of a comparison, and the lowest of them."""
-    mask = bits(load(borrowed(x), 0) > number)
+    mask = bits(load(data_pointer(x), 0) > number)
     return mask, lowest(mask) if mask != 0 else -1
 
 
@@ -94,7 +94,7 @@ def test_bits_name_the_lanes(kind):
 @jit
 def summed(x):
     """Sum over lanes, and over those of their squares."""
-    a = load(borrowed(x), 0)
+    a = load(data_pointer(x), 0)
     return total(a), total(a * a)
 
 
@@ -107,7 +107,7 @@ def test_total_is_the_sum_over_lanes(kind):
 @jit
 def widened(x, like, out):
     """float32 lanes in another dtype."""
-    store(borrowed(out), 0, as_wide(load(borrowed(x), 0), load(borrowed(like), 0)))
+    store(data_pointer(out), 0, as_wide(load(data_pointer(x), 0), load(data_pointer(like), 0)))
 
 
 @each_kind
@@ -121,7 +121,7 @@ def test_lanes_become_wide_without_loss(kind):
 @jit
 def written(out, places):
     """Squares at some places; nobody reads them here."""
-    to, where = borrowed(out), [borrowed(places) for _ in range(1)]
+    to, where = data_pointer(out), [data_pointer(places) for _ in range(1)]
     for i in range(places.shape[0]):
         write(to, where[0][i], i * i)
 
@@ -137,9 +137,9 @@ def test_numbers_are_written_where_they_belong(kind):
 def panelled(x, at, out):
     """Three blocks of x from a place on, plus x from its beginning; and added to what is there."""
     none = splat(x[0] - x[0])
-    panel = load_panel(borrowed(x), at, (none, none, none))
-    store_panel(borrowed(out), LANES, plus_row(panel, borrowed(x), 0))
-    add_panel(borrowed(out), 4 * LANES + 1, panel)
+    panel = load_panel(data_pointer(x), at, (none, none, none))
+    store_panel(data_pointer(out), LANES, plus_row(panel, data_pointer(x), 0))
+    add_panel(data_pointer(out), 4 * LANES + 1, panel)
 
 
 @each_kind
@@ -157,14 +157,14 @@ def test_a_panel_is_so_many_blocks(kind, at):
 
 @jit
 def where_it_turns(numbers, at):
-    """Bits of the turns among 64 numbers."""
-    return turns(borrowed(numbers), at)
+    """Bits of the change_mask among 64 numbers."""
+    return change_mask(data_pointer(numbers), at)
 
 
 @jit
 def words(numbers, at):
     """Four 16-bit numbers."""
-    return word(borrowed(numbers), at)
+    return load_u16x4(data_pointer(numbers), at)
 
 
 @pytest.mark.parametrize("at", [0, 3])

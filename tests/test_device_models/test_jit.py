@@ -123,3 +123,25 @@ def test_all_of_a_folder_of_kernels_is_a_source(small):
     (small / "crossbar" / "snn" / "kernels" / "constants.py").write_text("TWO = 2\n")
     found = jit.sources(small)
     assert {f"crossbar/snn/kernels/{name}.py" for name in ("inner", "constants")} <= set(found)
+
+
+OUTSIDE = """
+import runpy
+from pathlib import Path
+from device_models import jit
+folders = [jit.cache_folder()]
+for text in ("x = 1", "x = 2", "x = 1"):
+    Path("mine.py").write_text(text + "\\ndef f(): pass\\n")
+    jit.add_source(runpy.run_path("mine.py")["f"])
+    folders.append(jit.cache_folder())
+print([folders.index(folder) for folder in folders])
+"""
+
+
+def test_a_kernel_outside_the_packages_names_the_folder_by_its_content(tmp_path):
+    """Each content its own folder, and none of them that of the packages alone."""
+    done = subprocess.run(
+        [sys.executable, "-c", OUTSIDE], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == "[0, 1, 2, 1]"

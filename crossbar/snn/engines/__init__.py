@@ -1,11 +1,23 @@
-"""What computes a pass of a batch: event-driven kernels, dense torch, or the boards themselves."""
+"""What runs batches through a network: event-driven kernels, dense torch, or the boards themselves."""
 
 from .board import BoardEngine
 from .dense import DenseEngine
-from .events import Engine
+from .events import EventEngine
+from .protocol import Batch, BatchResult, Engine, LayerView
 
-ENGINES: dict[str, type[Engine | DenseEngine | BoardEngine]] = {
-    "events": Engine,
+ENGINES: dict[str, type[EventEngine | DenseEngine | BoardEngine]] = {
+    "events": EventEngine,
     "dense": DenseEngine,
     "board": BoardEngine,
 }
+
+__all__ = [
+    "ENGINES",
+    "Batch",
+    "BatchResult",
+    "BoardEngine",
+    "DenseEngine",
+    "Engine",
+    "EventEngine",
+    "LayerView",
+]

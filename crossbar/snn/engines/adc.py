@@ -1,5 +1,6 @@
 """A layer behind its periphery, as the kernels read it, and the range of its converters."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -13,13 +14,15 @@ from ...array.periphery import FrontEnd
 from ...boards.protocol import EffectiveArray
 from ...mappings.dale import Dale
 from ...mappings.mapping import Mapping
-from .. import kernels
 from ..encodings.events import Events
+from ..kernels import records
+from ..plan import Plan
+from .buffers import padded
 
 CALIBRATION_IMAGES = 64  # of a batch; some 10^6 column currents
 
 
-class Combination(NamedTuple):
+class ColumnCombination(NamedTuple):
     """How the digital side makes outputs of columns: term k adds factors[k] x column to output."""
 
     columns: np.ndarray  # (terms,) int64
@@ -27,7 +30,7 @@ class Combination(NamedTuple):
     factors: np.ndarray  # (terms,)
 
 
-def combination(mapping: Mapping) -> Combination:
+def combination(mapping: Mapping) -> ColumnCombination:
     """The terms of a mapping, found by asking it what each column alone is worth.
 
     Raises:
@@ -41,11 +44,11 @@ def combination(mapping: Mapping) -> Combination:
     alone = torch.eye(mapping.columns, dtype=torch.float64)
     worth = mapping.weights(alone).numpy() * mapping.g_unit_siemens
     columns, outputs = np.nonzero(worth)
-    return Combination(columns, outputs, worth[columns, outputs])
+    return ColumnCombination(columns, outputs, worth[columns, outputs])
 
 
-def runs_of(terms: Combination) -> tuple[np.ndarray, np.ndarray]:
-    """The terms as runs of neighbours, (runs, 4) int64 and their factors; see `kernels.Columns`."""
+def contiguous_runs(terms: ColumnCombination) -> tuple[np.ndarray, np.ndarray]:
+    """The terms as runs of neighbours, (runs, 4) int64 and their factors; see `kernels.records.Columns`."""
     runs: list[list[int]] = []
     factors: list[float] = []
     for column, output, factor in zip(*(part.tolist() for part in terms), strict=True):
@@ -62,44 +65,74 @@ def runs_of(terms: Combination) -> tuple[np.ndarray, np.ndarray]:
     return np.array(runs, np.int64).reshape(-1, 4), np.array(factors)
 
 
-def behind(
-    mapping: Mapping, array: EffectiveArray, front: FrontEnd, dtype: type[np.floating] = np.float32
-) -> kernels.Columns:
+class FrontRecords(NamedTuple):
+    """What stands behind the columns of one layer, as the kernels take it."""
+
+    columns: records.Columns
+    integrator: records.Integrator | None
+
+
+def column_records(
+    mapping: Mapping,
+    array: EffectiveArray,
+    front: FrontEnd,
+    dtype: type[np.floating] = np.float32,
+) -> FrontRecords:
     """The columns of an array as they are now, behind a front end.
 
     Raises:
         ConfigError: It converts and has no range.
     """
     unit = mapping.g_unit_siemens
-    p, made, neurons = front.periphery, front.converters, front.neurons
-    runs, factors = runs_of(combination(mapping))
-    converts = p.kind == "adc"
+    p, neurons = front.periphery, front.neurons
+    runs, factors = contiguous_runs(combination(mapping))
     # One LSB in weight units: a weight of one carries g_unit x V_read.
+    converts = p.kind == "adc"
     lsb = front.full_scale() / p.top / (unit * front.v_read_volts) if converts else 1.0
     sigma = array.read_sigma
-    quiet = np.zeros((0, 0), dtype)
-    return kernels.Columns(
-        np.ascontiguousarray(array.siemens.numpy(), dtype) * dtype(front.factor / unit),
-        quiet
-        if sigma is None
-        else (np.ascontiguousarray(sigma.numpy(), dtype) * dtype(front.factor / unit)) ** 2,
-        # One memory layout for all layers: to the compiler they are of one type then.
-        np.ascontiguousarray(made.gain / lsb, dtype),
-        np.ascontiguousarray(made.offset, dtype),
-        np.ascontiguousarray(made.parabola, dtype),
-        np.ascontiguousarray(made.cubic, dtype),
-        np.ascontiguousarray(made.stuck, dtype),
+    parts = [array.siemens.numpy().astype(dtype) * dtype(front.factor / unit)]
+    if sigma is not None:
+        parts.append((sigma.numpy().astype(dtype) * dtype(front.factor / unit)) ** 2)
+    width = padded(parts[0].shape[1])
+    columns = records.Columns(
+        np.concatenate([_wider(part, width, dtype) for part in parts], axis=1),
+        width,
+        width * len(parts),
+        converter_records(front, lsb, width, dtype) if converts else None,
         dtype(lsb),
-        dtype(p.top),
-        dtype(p.adc_noise_lsb),
         runs,
         factors.astype(dtype),
-        neurons.gain.astype(dtype),
-        neurons.offset.astype(dtype),
-        dtype(neurons.keep),
-        dtype(neurons.ceiling),
-        converts,
+        _wider(neurons.gain[None], padded(len(neurons.gain)), dtype)[0],
+        _wider(neurons.offset[None], padded(len(neurons.offset)), dtype)[0],
+        np.zeros(2 * width, dtype),
     )
+    if p.kind != "analog":
+        return FrontRecords(columns, None)
+    return FrontRecords(columns, records.Integrator(dtype(neurons.keep), dtype(neurons.ceiling)))
+
+
+def converter_records(
+    front: FrontEnd, lsb: float, width: int, dtype: type[np.floating]
+) -> records.Converters:
+    """The converters of a layer; `lsb` is in weight units, `width` counts padded columns."""
+    p, made = front.periphery, front.converters
+    errors = None
+    if p.adc_offset_lsb or p.adc_inl_lsb or p.adc_stuck_share:
+        errors = records.ConverterErrors(
+            _wider(made.offset, width, dtype),
+            _wider(made.parabola, width, dtype),
+            _wider(made.cubic, width, dtype),
+            _wider(made.stuck + 1.0, width, dtype) - dtype(1.0),  # -1 in the padding
+        )
+    scale = _wider(made.gain / lsb, width, dtype)
+    return records.Converters(scale, errors, dtype(p.top), dtype(p.adc_noise_lsb))
+
+
+def _wider(array: np.ndarray, width: int, dtype: type[np.floating]) -> np.ndarray:
+    """(rows, columns) with zeros behind each row."""
+    wide = np.zeros((len(array), width), dtype)
+    wide[:, : array.shape[1]] = array
+    return wide
 
 
 def measured_range(siemens: Tensor, front: FrontEnd, lines: csr_array, tile_rows: int) -> float:
@@ -118,12 +151,12 @@ def measured_range(siemens: Tensor, front: FrontEnd, lines: csr_array, tile_rows
         Amperes.
     """
     amperes = siemens.numpy() * np.float32(front.factor * front.v_read_volts)
-    found = []
+    of_tiles = []
     for first in range(0, len(amperes), tile_rows):
         of_tile = lines[:, first : first + tile_rows]
         driven = np.diff(of_tile.indptr) > 0
-        found.append((of_tile[driven] @ amperes[first : first + tile_rows]).ravel())
-    currents = np.concatenate(found)
+        of_tiles.append((of_tile[driven] @ amperes[first : first + tile_rows]).ravel())
+    currents = np.concatenate(of_tiles)
     if not currents.size:
         sums = np.add.reduceat(amperes, np.arange(0, len(amperes), tile_rows), axis=0)
         return float(sums.max())
@@ -133,13 +166,31 @@ def measured_range(siemens: Tensor, front: FrontEnd, lines: csr_array, tile_rows
 
 def lines_of_events(events: Events, chosen: np.ndarray, steps: int, rows: int) -> csr_array:
     """Events of some samples as (sample and step, rows) counts."""
-    own = [slice(events.offsets[sample], events.offsets[sample + 1]) for sample in chosen]
-    step = [i * steps + events.times[part].astype(np.int64) for i, part in enumerate(own)]
-    row = [events.rows[part].astype(np.int64) for part in own]
-    at = (np.concatenate(step), np.concatenate(row)) if len(own) else (np.zeros(0, int),) * 2
+    parts = [slice(events.offsets[sample], events.offsets[sample + 1]) for sample in chosen]
+    step = [i * steps + events.times[part].astype(np.int64) for i, part in enumerate(parts)]
+    row = [events.rows[part].astype(np.int64) for part in parts]
+    at = (np.concatenate(step), np.concatenate(row)) if len(parts) else (np.zeros(0, int),) * 2
     return csr_array((np.ones(len(at[0]), np.float32), at), shape=(len(chosen) * steps, rows))
 
 
-def driven_lines(into: csr_array, own: csr_array | None) -> csr_array:
-    """EventSlice of a crossbar: those that come in and, of a recurrent layer, its own neurons."""
-    return into if own is None else csr_array(hstack([into, own]))
+def lines_of_crossbars(
+    network: Plan, events: Events, chosen: np.ndarray, recorded: Sequence[Events]
+) -> list[csr_array]:
+    """What drives the rows of every crossbar, (sample and step, rows) counts each.
+
+    Args:
+        network: Its layers.
+        events: Of the input, all samples.
+        chosen: The samples that were run.
+        recorded: Spikes of its `senders` in these samples.
+    """
+    every, steps = np.arange(len(chosen)), network.steps
+    lines = []
+    for layer, source in zip(network.synaptic, network.sources, strict=True):
+        sent, samples = (events, chosen) if source < 0 else (recorded[source], every)
+        into = lines_of_events(sent, samples, steps, layer.lines)
+        if layer.own:
+            own = lines_of_events(recorded[layer.index], every, steps, layer.own)
+            into = csr_array(hstack([into, own]))
+        lines.append(into)
+    return lines

@@ -16,93 +16,58 @@ from torch import Tensor
 
 from device_models.record import Record
 
-from ...synapses.effective import EffectiveWeights
 from ...synapses.synapses import Synapses
-from ..encodings.events import Events
-from ..network import Network
-from ..reference import Outcome, dense, hidden_layer, readout_layer, scored
-from .dense import Part, joined, listed
-from .events import BatchResult
+from ..plan import Plan
+from ..reference import Outcome, dense, run_layers
+from .dense import joined, listed
+from .protocol import Batch, BatchResult, LayerView
 
 AT_A_TIME = 64  # samples: their time course is kept for the way back
 
 
 class BoardEngine:
-    """Same calls and results as `Engine`, for layers on any board; 64 bit, and no periphery."""
+    """`Engine` for layers on any board; 64 bit, and no periphery."""
 
     @dataclass(frozen=True, kw_only=True)
     class Options(Record):
         """Nothing is left open."""
 
-    def __init__(self, network: Network, layers: Sequence[Synapses]) -> None:
+    def __init__(self, network: Plan, layers: Sequence[Synapses]) -> None:
         """Set up for one network on its boards."""
         self._network, self._layers = network, layers
 
-    def __call__(
+    def run(
         self,
-        layers: Sequence[EffectiveWeights],
-        events: Events,
-        labels: np.ndarray,
-        chosen: np.ndarray,
+        batch: Batch,
+        layers: Sequence[LayerView],
         *,
-        noise_key: int,
-        first: int,
-        backward_weights: Sequence[np.ndarray] | None = None,
-        columns: Sequence[Any] = (),
+        learn: Sequence[np.ndarray] | None = None,
+        record: bool = False,
     ) -> BatchResult:
-        """Run some samples; see `Engine`. `layers`, keys and `columns` mean nothing to boards."""
-        return self._pass(events, labels, chosen, backward_weights)[0]
-
-    def recorded(
-        self,
-        layers: Sequence[EffectiveWeights],
-        events: Events,
-        labels: np.ndarray,
-        chosen: np.ndarray,
-        *,
-        noise_key: int,
-        first: int = 0,
-        columns: Sequence[Any] = (),
-    ) -> tuple[BatchResult, list[Events]]:
-        """A pass without gradients, and every spike of each hidden layer in it; see `Engine`."""
-        result, spikes = self._pass(events, labels, chosen, None)
-        return result, [listed(layer) for layer in zip(*spikes, strict=True)]
-
-    def _pass(
-        self,
-        events: Events,
-        labels: np.ndarray,
-        chosen: np.ndarray,
-        backward_weights: Sequence[np.ndarray] | None,
-    ) -> tuple[BatchResult, list[list[Part]]]:
-        """A pass; of each part of it and each hidden layer (sample, step, neuron) of the spikes."""
-        back = [None] * len(self._layers) if backward_weights is None else backward_weights
+        """See `Engine`. `layers` and the key of the noise mean nothing to boards."""
+        back = [None] * len(self._layers) if learn is None else learn
         crossbars = [Crossbar(*both) for both in zip(self._layers, back, strict=True)]
-        parts = np.split(chosen, range(AT_A_TIME, len(chosen), AT_A_TIME))
+        parts = np.split(batch.chosen, range(AT_A_TIME, len(batch.chosen), AT_A_TIME))
         results, spikes = [], []
         for part in parts:
-            with torch.set_grad_enabled(backward_weights is not None):
-                outcome = self._run(crossbars, events, labels, part)
-                if backward_weights is not None:
+            with torch.set_grad_enabled(learn is not None):
+                outcome = self._run(crossbars, batch, part)
+                if learn is not None:
                     loss = outcome.loss * len(part)
                     loss.backward()  # type: ignore[no-untyped-call]  # torch's gap
             results.append(result_of(outcome, len(crossbars)))
             spikes.append([(s.detach().nonzero().numpy(), len(part)) for s in outcome.spikes])
-        gradients = tuple(c.gradient(len(chosen)) for c in crossbars if c.gradients is not None)
-        return joined(results)._replace(gradients=gradients), spikes
+        samples, steps = len(batch.chosen), self._network.steps
+        gradients = tuple(c.gradient(samples) for c in crossbars if c.gradients is not None)
+        each = zip(*spikes, strict=True) if record else ()
+        recorded = tuple(listed(layer, steps) for layer in each)
+        return joined(results)._replace(gradients=gradients, recorded=recorded)
 
-    def _run(
-        self, crossbars: Sequence["Crossbar"], events: Events, labels: np.ndarray, part: np.ndarray
-    ) -> Outcome:
+    def _run(self, crossbars: Sequence["Crossbar"], batch: Batch, part: np.ndarray) -> Outcome:
         """A part of the samples."""
-        network = self._network
-        lines, spikes, membranes = dense(events, part, network, torch.float64), [], []
-        for crossbar in crossbars[:-1]:
-            lines, membrane = hidden_layer(network, lines, crossbar, crossbar.outputs)
-            spikes.append(lines)
-            membranes.append(membrane)
-        trace = readout_layer(network, crossbars[-1](lines))
-        return scored(network, spikes, membranes, trace, torch.from_numpy(labels[part]))
+        x = dense(batch.events, part, self._network, torch.float64)
+        labels = torch.from_numpy(batch.labels[part])
+        return run_layers(self._network, lambda index: crossbars[index], x, labels)
 
 
 class Crossbar:
@@ -158,5 +123,4 @@ def result_of(outcome: Outcome, crossbars: int) -> BatchResult:
         none,
         none.astype(np.float64),
         none,
-        (),
     )

@@ -6,74 +6,70 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ...synapses.effective import EffectiveWeights
-from .. import kernels
-from ..encodings.events import Events
+from ..encodings.events import Events, time_type
+from ..kernels import records
 from ..kernels.simd import LANES
-from ..network import Network
+from ..plan import LayerPlan, Plan
+from .protocol import LayerView
 
 CACHE_LINE = 64  # bytes
 HUGE_PAGE = 1 << 21  # bytes
 LARGE = 1 << 18  # bytes
+SHORT_STEPS = 255  # that one byte names
+
+Scratch = tuple[records.LayerTrace, records.TimeBins, records.TimeBins]
 
 
 def constants(
-    network: Network, tile_rows: int, dtype: type[np.floating] = np.float32
-) -> kernels.Constants:
+    network: Plan, tile_rows: int, dtype: type[np.floating] = np.float32
+) -> records.Constants:
     """The numbers of a network as the kernels take them, in the dtype of the weights."""
-    return kernels.Constants(
-        dtype(network.alpha),
-        dtype(network.beta),
-        dtype(1.0),
-        dtype(network.surrogate_scale),
+    return records.Constants(
         dtype(1.0),
         dtype(network.spikes_most or 0.0),
         dtype(network.least_spikes),
         dtype(network.spikes_penalty),
         network.steps,
         tile_rows,
-        network.classes,
+        len(network.crossbars),
     )
 
 
-def scratch(
-    steps: int, widths: Sequence[int], dtype: type[np.floating] = np.float32
-) -> kernels.Scratch:
-    """What the kernels overwrite with every sample, for crossbars of these (padded) widths."""
-    *hidden, readout = widths
-    courses = tuple(
-        kernels.LayerTrace(
-            aligned((steps + 1, 2 * width), dtype),
-            aligned((steps + 1, width), dtype),
-            aligned((steps + 1, width), dtype),
-            np.zeros((steps, 4 * words_of(width)), np.uint16),
-            np.zeros(steps * width, np.uint16),
-            np.zeros(steps * width, np.uint8),
-            aligned((2 * width,), dtype),
-            width,
-            words_of(width),
-        )
-        for width in hidden
+def scratch(network: Plan, dtype: type[np.floating] = np.float32) -> list[Scratch]:
+    """What the kernels overwrite with every sample, of each layer: trace, time bins, own ones."""
+    return [
+        (_trace(network, layer, dtype), _bins(network.steps), _bins(network.steps))
+        for layer in network.layers
+    ]
+
+
+def _trace(network: Plan, layer: LayerPlan, dtype: type[np.floating]) -> records.LayerTrace:
+    """Scratch of one layer; the recorded sum of a loss takes three numbers of an output."""
+    steps, width = network.steps, padded(layer.outputs)
+    states = 2 if layer.neuron is None else max(2, layer.neuron.STATES)
+    return records.LayerTrace(
+        aligned((steps + 1, 2 * width), dtype),
+        aligned((steps + 1, width), dtype),
+        aligned((steps + 1, width), dtype),
+        np.zeros((steps, 4 * words_of(width)), np.uint16),
+        np.zeros(steps * width, np.uint16),
+        np.zeros(steps * width, time_type(steps)),
+        aligned((2 * states * width,), dtype),
+        width,
+        words_of(width),
     )
-    scores = kernels.OutputTrace(
-        aligned((steps + 1, 2 * readout), dtype),
-        aligned((steps + 1, readout), dtype),
-        aligned((readout,), dtype),
-        aligned((readout,), dtype),
-        aligned((readout,), dtype),
-        aligned((readout + 1, hidden[-1]), dtype),
-        np.zeros(steps + 1, np.int64),
-        readout,
+
+
+def _bins(steps: int) -> records.TimeBins:
+    """Time bins of one sample."""
+    return records.TimeBins(
+        np.zeros(steps + 1, np.int64), np.zeros(steps + 2, np.int64), np.zeros(steps + 1, np.int64)
     )
-    volleys = tuple(
-        kernels.TimeBins(
-            np.zeros(steps + 1, np.int64),
-            np.zeros(steps + 2, np.int64),
-            np.zeros(steps + 1, np.int64),
-        )
-        for _ in widths
-    )
-    return kernels.Scratch(courses, scores, volleys)
+
+
+def padded(outputs: int) -> int:
+    """Outputs with their padding to whole blocks of lanes."""
+    return -(-outputs // LANES) * LANES
 
 
 def words_of(width: int) -> int:
@@ -81,45 +77,42 @@ def words_of(width: int) -> int:
     return -(-width // 64)
 
 
-def empty_tally(
-    network: Network, samples: int, width: int, *, keep: bool = False
-) -> kernels.BatchStats:
-    """A tally of nothing yet; `width` is that of the widest layer; `keep` makes room for spikes."""
-    layers = len(network.hidden)
-    room = (layers, samples * network.steps * max(network.hidden)) if keep else (0, 0)
-    return kernels.BatchStats(
+def empty_stats(network: Plan, samples: int, *, record: bool = False) -> records.BatchStats:
+    """Statistics of nothing yet; `record` makes a buffer for every spike."""
+    layers, crossbars = len(network.layers), len(network.crossbars)
+    size = samples * network.steps * max(network.hidden)
+    buffer = (layers, size) if record else (0, 0)
+    width = padded(network.widest)
+    return records.BatchStats(
         np.zeros((layers, width), np.int64),
         np.zeros(samples, np.int64),
         np.zeros(samples),
-        np.zeros(layers + 1, np.int64),
-        np.zeros(layers + 1, np.int64),
-        np.zeros(layers + 1),
-        np.zeros(layers + 1, np.int64),
-        np.empty(room, np.uint16),  # memory that is not written is not taken
-        np.empty(room, np.uint8),
-        np.zeros((room[0], samples + 1), np.int64),
+        np.zeros(crossbars, np.int64),
+        np.zeros(crossbars, np.int64),
+        np.zeros(crossbars),
+        np.zeros(crossbars, np.int64),
+        np.empty(buffer, np.uint16),  # memory that is not written is not taken
+        np.empty(buffer, time_type(network.steps)),
+        np.zeros((buffer[0], samples + 1), np.int64),
         width,
     )
 
 
-def trimmed(tally: kernels.BatchStats) -> kernels.BatchStats:
-    """A tally that lets go of the room that no spike took."""
-    most = int(tally.kept_ends.max(initial=0))
-    rows, times = tally.kept_rows[:, :most].copy(), tally.kept_times[:, :most].copy()
-    return tally._replace(kept_rows=rows, kept_times=times)
+def shrink(stats: records.BatchStats) -> records.BatchStats:
+    """Statistics that let go of the buffer that no spike took."""
+    most = int(stats.recorded_ends.max(initial=0))
+    rows, times = stats.recorded_rows[:, :most].copy(), stats.recorded_times[:, :most].copy()
+    return stats._replace(recorded_rows=rows, recorded_times=times)
 
 
-def kept(tallies: Sequence[kernels.BatchStats], layer: int) -> Events:
-    """The spikes of one hidden layer that the tallies of chunks kept, in their order."""
-    ends = [t.kept_ends[layer] for t in tallies]
-    counts = np.concatenate([[0], *(np.diff(own) for own in ends)])
+def recorded_spikes(chunks: Sequence[records.BatchStats], layer: int) -> Events:
+    """The recorded spikes of one layer in the order of the chunks."""
+    ends = [chunk.recorded_ends[layer] for chunk in chunks]
+    counts = np.concatenate([[0], *(np.diff(of_chunk) for of_chunk in ends)])
+    pairs = list(zip(chunks, ends, strict=True))
     return Events(
-        np.concatenate(
-            [t.kept_rows[layer, : own[-1]] for t, own in zip(tallies, ends, strict=True)]
-        ),
-        np.concatenate(
-            [t.kept_times[layer, : own[-1]] for t, own in zip(tallies, ends, strict=True)]
-        ),
+        np.concatenate([chunk.recorded_rows[layer, : end[-1]] for chunk, end in pairs]),
+        np.concatenate([chunk.recorded_times[layer, : end[-1]] for chunk, end in pairs]),
         np.cumsum(counts),
     )
 
@@ -129,25 +122,33 @@ def tiles_of(rows: int, tile_rows: int) -> np.ndarray:
     return (np.arange(rows) // tile_rows).astype(np.int32)
 
 
-def widths_of(network: Network) -> list[int]:
-    """Outputs of every crossbar with their padding to whole blocks of lanes."""
-    return [-(-outputs // LANES) * LANES for _, outputs in network.crossbars]
+def crossbar_rows(
+    plan: LayerPlan, tile_rows: int, *, is_noisy: bool, dtype: type[np.floating] = np.float32
+) -> records.CrossbarRows:
+    """Memory for one crossbar as the kernels read it, see `fill_rows`."""
+    width = padded(plan.outputs)
+    stride = width * (2 if is_noisy else 1)
+    return records.CrossbarRows(
+        aligned((plan.rows, stride), dtype), np.zeros(plan.rows), plan.lines,
+        tiles_of(plan.rows, tile_rows), plan.outputs, width, stride,
+    )  # fmt: skip
 
 
-def synapses(
-    layer: EffectiveWeights, width: int, inputs: int, tile_of: np.ndarray, matrix: np.ndarray
-) -> kernels.CrossbarRows:
-    """One crossbar as the kernels read it, padded to a width with neurons that nothing drives.
-
-    Its weights and, with read noise, their variances to their right are written into `matrix`,
-    (rows, `width` or twice that), whose padding is 0.
-    """
+def fill_rows(crossbar: records.CrossbarRows, layer: LayerView) -> None:
+    """Write weights and, with read noise, their variances to their right; padding stays 0."""
     parts = [part for part in (layer.weights, layer.variance) if part.size]
     for i, part in enumerate(parts):
-        matrix[:, i * width : i * width + part.shape[1]] = part
-    return kernels.CrossbarRows(
-        matrix, layer.siemens, inputs, tile_of, layer.weights.shape[1], width, matrix.shape[1]
-    )
+        first = i * crossbar.width
+        crossbar.matrix[:, first : first + part.shape[1]] = part
+
+
+def no_crossbar(plan: LayerPlan, dtype: type[np.floating] = np.float32) -> records.CrossbarRows:
+    """What stands for the crossbar of a layer without synapses."""
+    width = padded(plan.outputs)
+    return records.CrossbarRows(
+        np.zeros((0, 0), dtype), np.zeros(0), plan.lines, np.zeros(0, np.int32), plan.outputs,
+        width, width,
+    )  # fmt: skip
 
 
 def aligned(shape: tuple[int, ...], dtype: np.typing.DTypeLike) -> np.ndarray:
@@ -160,8 +161,8 @@ def aligned(shape: tuple[int, ...], dtype: np.typing.DTypeLike) -> np.ndarray:
     if count > LARGE and hasattr(mmap, "MADV_HUGEPAGE"):
         memory = mmap.mmap(-1, count + 2 * HUGE_PAGE)
         memory.madvise(mmap.MADV_HUGEPAGE)
-        room, unit = np.frombuffer(memory, np.uint8), HUGE_PAGE
+        buffer, unit = np.frombuffer(memory, np.uint8), HUGE_PAGE
     else:
-        room, unit = np.zeros(count + CACHE_LINE, np.uint8), CACHE_LINE
-    first = -room.ctypes.data % unit
-    return room[first : first + count].view(dtype).reshape(shape)
+        buffer, unit = np.zeros(count + CACHE_LINE, np.uint8), CACHE_LINE
+    first = -buffer.ctypes.data % unit
+    return buffer[first : first + count].view(dtype).reshape(shape)

@@ -1,7 +1,7 @@
 """The network in dense torch, on any device that torch has: `Engine` without kernels.
 
 Equations: `crossbar.snn.reference`. Every step of every sample is computed, spikes or not, and the
-time course of a batch is kept for the way back; a processor alone is better served by `Engine`.
+time course of a batch is kept for the way back; a processor alone is better served by the kernels.
 """
 
 from collections.abc import Sequence
@@ -15,18 +15,17 @@ from torch import Tensor
 from device_models.errors import ConfigError
 from device_models.record import Record
 
-from ...synapses.effective import EffectiveWeights
-from ..encodings.events import Events
-from ..network import Network
-from ..reference import dense, hidden_layer, readout_layer, scored
-from .events import BatchResult
+from ..encodings.events import Events, time_type
+from ..plan import Plan
+from ..reference import dense, run_layers
+from .protocol import Batch, BatchResult, LayerView
 
 Part = tuple[np.ndarray, int]  # (sample, step, neuron) of each spike; samples of the part
 AT_A_TIME = 256  # samples: some 100 MB of spikes for 784 lines and 100 steps
 
 
 class DenseEngine:
-    """Same calls and results as `Engine`, with read noise of its own; no periphery."""
+    """`Engine` in dense torch, with read noise of its own; no periphery."""
 
     @dataclass(frozen=True, kw_only=True)
     class Options(Record):
@@ -34,11 +33,11 @@ class DenseEngine:
 
         device: str = "cpu"
 
-    def __init__(self, network: Network, *, tile_rows: int, device: str) -> None:
+    def __init__(self, network: Plan, *, tile_rows: int, device: str) -> None:
         """Set up for one network.
 
         Args:
-            network: Its sizes and constants.
+            network: Its layers and constants.
             tile_rows: Word lines of a tile, for the counters.
             device: As torch names it: cuda, cuda:1, mps, cpu.
 
@@ -47,113 +46,83 @@ class DenseEngine:
         """
         self._network, self._tile_rows, self._device = network, tile_rows, named_device(device)
 
-    def __call__(
+    def run(
         self,
-        layers: Sequence[EffectiveWeights],
-        events: Events,
-        labels: np.ndarray,
-        chosen: np.ndarray,
+        batch: Batch,
+        layers: Sequence[LayerView],
         *,
-        noise_key: int,
-        first: int,
-        backward_weights: Sequence[np.ndarray] | None = None,
-        columns: Sequence[Any] = (),
+        learn: Sequence[np.ndarray] | None = None,
+        record: bool = False,
     ) -> BatchResult:
-        """Run some samples; see `Engine`. There are no `columns`."""
-        return self._pass(layers, events, labels, chosen, noise_key + first, backward_weights)[0]
+        """See `Engine`.
 
-    def recorded(
-        self,
-        layers: Sequence[EffectiveWeights],
-        events: Events,
-        labels: np.ndarray,
-        chosen: np.ndarray,
-        *,
-        noise_key: int,
-        first: int = 0,
-        columns: Sequence[Any] = (),
-    ) -> tuple[BatchResult, list[Events]]:
-        """A pass without gradients, and every spike of each hidden layer in it; see `Engine`."""
-        done, fired = self._pass(layers, events, labels, chosen, noise_key + first, None)
-        return done, [listed(spikes) for spikes in zip(*fired, strict=True)]
-
-    def _pass(
-        self,
-        layers: Sequence[EffectiveWeights],
-        events: Events,
-        labels: np.ndarray,
-        chosen: np.ndarray,
-        key: int,
-        backward_weights: Sequence[np.ndarray] | None,
-    ) -> tuple[BatchResult, list[list[Part]]]:
-        """A pass; of each part of it and each hidden layer (sample, step, neuron) of the spikes."""
-        noise = torch.Generator(self._device).manual_seed(key % 2**63)
+        Raises:
+            ConfigError: A layer has a front end.
+        """
+        if any(layer.front is not None for layer in layers):
+            raise ConfigError("a periphery is emulated by the kernels, not by dense torch")
+        key = (batch.noise_key + batch.first) % 2**63
+        noise = torch.Generator(self._device).manual_seed(key)
         crossbars = [Crossbar(layer, self._device, noise) for layer in layers]
-        if backward_weights is not None:
-            for crossbar, weights in zip(crossbars, backward_weights, strict=True):
+        if learn is not None:
+            for crossbar, weights in zip(crossbars, learn, strict=True):
                 crossbar.learn(weights)
+        chosen = batch.chosen
         parts = np.split(chosen, range(AT_A_TIME, len(chosen), AT_A_TIME))
-        done, fired = zip(*(self._run(crossbars, events, labels, p) for p in parts), strict=True)
+        results, fired = zip(*(self._run(crossbars, batch, p) for p in parts), strict=True)
         gradients = tuple(c.gradient(len(chosen)) for c in crossbars if c.learns)
-        return joined(done)._replace(gradients=gradients), list(fired)
+        steps = self._network.steps
+        recorded = (listed(spikes, steps) for spikes in zip(*fired, strict=True)) if record else ()
+        return joined(results)._replace(gradients=gradients, recorded=tuple(recorded))
 
     def _run(
-        self, crossbars: Sequence["Crossbar"], events: Events, labels: np.ndarray, part: np.ndarray
+        self, crossbars: Sequence["Crossbar"], batch: Batch, part: np.ndarray
     ) -> tuple[BatchResult, list[Part]]:
         """A part of the samples; leaves its gradient in the crossbars."""
-        network, lines = self._network, dense(events, part, self._network, torch.float32)
-        lines = lines.to(self._device)
-        into, spikes, membranes = [lines], [], []
-        *hidden, readout = crossbars
-        with torch.set_grad_enabled(readout.learns):
-            for crossbar in hidden:
-                lines, membrane = hidden_layer(network, lines, crossbar, crossbar.outputs)
-                into.append(lines)
-                spikes.append(lines)
-                membranes.append(membrane)
-            wanted = torch.from_numpy(labels[part]).to(self._device)
-            trace = readout_layer(network, readout(lines))
-            found = scored(network, spikes, membranes, trace, wanted)
-            if readout.learns:
-                (found.loss * len(part)).backward()  # type: ignore[no-untyped-call]  # torch's gap
-        own = [*into[1:], None] if network.recurrent else [None] * len(into)
-        driven = [
-            (a if b is None else torch.cat((a, b), 2)).detach()
-            for a, b in zip(into, own, strict=True)
-        ]
-        steps = [sum(int((t.sum(2) > 0).sum()) for t in tiles(x, self._tile_rows)) for x in driven]
+        network = self._network
+        x = dense(batch.events, part, network, torch.float32).to(self._device)
+        labels = torch.from_numpy(batch.labels[part]).to(self._device)
+        learns = any(crossbar.learns for crossbar in crossbars)
+        with torch.set_grad_enabled(learns):
+            outcome = run_layers(network, lambda i: crossbars[i], x, labels)
+            if learns:
+                (outcome.loss * len(part)).backward()  # type: ignore[no-untyped-call]  # torch's
+        driven = []
+        for layer, source in zip(network.synaptic, network.sources, strict=True):
+            into = [x if source < 0 else outcome.spikes[source]]
+            into += [outcome.spikes[layer.index]] if layer.own else []
+            driven.append(torch.cat(into, 2).detach())
+        rows = self._tile_rows
+        steps = [sum(int((t.sum(2) > 0).sum()) for t in tiles(lines, rows)) for lines in driven]
         siemens = [
-            float(x.sum((0, 1)).double() @ c.siemens)
-            for x, c in zip(driven, crossbars, strict=True)
+            float(lines.sum((0, 1)).double() @ c.siemens)
+            for lines, c in zip(driven, crossbars, strict=True)
         ]
-        fired = [(s.detach().nonzero().cpu().numpy(), len(part)) for s in spikes]
-        done = BatchResult(
-            found.predictions.cpu().numpy(),
-            found.losses.detach().double().cpu().numpy(),
-            tuple(s.detach().sum((0, 1)).long().cpu().numpy() for s in spikes),
-            np.array([int(x.sum()) for x in driven]),
+        fired = [(s.detach().nonzero().cpu().numpy(), len(part)) for s in outcome.spikes]
+        result = BatchResult(
+            outcome.predictions.cpu().numpy(),
+            outcome.losses.detach().double().cpu().numpy(),
+            tuple(s.detach().sum((0, 1)).long().cpu().numpy() for s in outcome.spikes),
+            np.array([int(lines.sum()) for lines in driven]),
             np.array(steps),
             np.array(siemens),
             np.zeros(len(crossbars), np.int64),
-            (),
         )
-        return done, fired
+        return result, fired
 
 
-def listed(parts: Sequence[Part]) -> Events:
+def listed(parts: Sequence[Part], steps: int) -> Events:
     """Spikes of one layer, (sample, step, neuron) of each, of parts of so many samples."""
     counts = [np.bincount(at[:, 0], minlength=samples) for at, samples in parts]
     every = np.concatenate([at for at, _ in parts])
     offsets = np.cumsum(np.concatenate([[0], *counts]))
-    return Events(every[:, 2].astype(np.uint16), every[:, 1].astype(np.uint8), offsets)
+    return Events(every[:, 2].astype(np.uint16), every[:, 1].astype(time_type(steps)), offsets)
 
 
 class Crossbar:
     """One layer of synapses on a device of torch; called with lines, it gives what they drive."""
 
-    def __init__(
-        self, layer: EffectiveWeights, device: torch.device, noise: torch.Generator
-    ) -> None:
+    def __init__(self, layer: LayerView, device: torch.device, noise: torch.Generator) -> None:
         """Copy it there."""
         self._weights = torch.from_numpy(layer.weights).to(device)
         self._variance = torch.from_numpy(layer.variance).to(device)
@@ -169,8 +138,8 @@ class Crossbar:
 
     def gradient(self, samples: int) -> np.ndarray:
         """Of the mean loss of so many samples."""
-        found = self._weights.grad
-        mean = torch.zeros_like(self._weights) if found is None else found / samples
+        total = self._weights.grad
+        mean = torch.zeros_like(self._weights) if total is None else total / samples
         return np.asarray(mean.detach().cpu().numpy())
 
     def __call__(self, lines: Tensor) -> Tensor:
@@ -215,7 +184,7 @@ def named_device(name: str) -> torch.device:
 
 
 def tiles(lines: Tensor, rows: int) -> Sequence[Tensor]:
-    """EventSlice (B, steps, lines) of each row of tiles."""
+    """Lines (B, steps, lines) of each row of tiles."""
     return torch.split(lines, rows, dim=2)
 
 
@@ -229,5 +198,4 @@ def joined(parts: Sequence[BatchResult]) -> BatchResult:
         np.sum([p.tile_steps for p in parts], axis=0),
         np.sum([p.siemens for p in parts], axis=0),
         np.sum([p.clipped for p in parts], axis=0),
-        (),
     )

@@ -1,35 +1,8 @@
-"""Event-driven kernels: any number of hidden layers, with or without recurrence, and a readout.
+"""Event-driven kernels: layers of any kind one after the other, and a loss.
 
-Every layer is one building block, forward (`forward`; `recurrent`, if it drives itself; `converted`
-behind a periphery) and back (`backward`, `recurrent`); `run` takes chunks of samples through the
-network. Neurons go in blocks of sixteen (`lanes`). Nothing here depends on threads.
+`bptt` takes chunks of samples through the network. What a layer, a neuron and a loss do is picked by
+the types of their records (`dispatch`): stubs stand in `topology`, `neuron` and `loss`, their kernels
+with the settings that they belong to (`crossbar.snn.topology`, `.neurons`, `.losses`), made of the
+pieces in `forward`, `recurrent`, `adc` and `backward`. Neurons go in blocks of sixteen (`simd`).
+Nothing here depends on threads.
 """
-
-from .bptt import run_chunk, run_converted
-from .records import (
-    BatchStats,
-    Columns,
-    Constants,
-    CrossbarRows,
-    EventSlice,
-    LayerTrace,
-    OutputTrace,
-    Samples,
-    Scratch,
-    TimeBins,
-)
-
-__all__ = [
-    "BatchStats",
-    "Columns",
-    "Constants",
-    "CrossbarRows",
-    "EventSlice",
-    "LayerTrace",
-    "OutputTrace",
-    "Samples",
-    "Scratch",
-    "TimeBins",
-    "run_chunk",
-    "run_converted",
-]

@@ -1,222 +1,222 @@
-"""A layer behind the periphery of `crossbar.array.periphery`.
+"""What a time bin drives behind the periphery of `crossbar.array.periphery`.
 
-It adds up columns, not weights, and turns the columns of one tile into numbers before the next tile
-is added. The ideal path of `forward` stays a function of its own, because it must stay fast.
+Columns of a tile are added up, turned into numbers, combined, and only then is the next tile added.
+The outcome is a row of the drive that neurons integrate like any other.
 """
+
+from typing import Any
 
 import numpy as np
 
-from device_models.jit import jit
+from device_models.jit import inlined, jit
 
-from .counter_rng import add_noise, draw_normals
-from .forward import count_reads, first_step
-from .neurons import any_fires, end_of_step, leaky_step, lif_step, list_fired
-from .pointers import increase
-from .records import EventSlice
-from .recurrent import count_own_reads
-from .simd import borrowed
+from .counter_rng import BLOCK, normals_at, places
+from .dispatch import implements
+from .gather_scatter import NARROW, WIDE, with_rows
+from .records import ConverterErrors, Converters
+from .simd import (
+    LANES,
+    bits,
+    data_pointer,
+    load,
+    ones,
+    root,
+    rounded,
+    select,
+    splat,
+    store,
+    store_panel,
+    write,
+)
 
-_i32 = np.int32
+
+@inlined
+def add_panel_rows(none, front, lines, first, last, trace, inputs, own, count, column):
+    """`add_rows` of one panel of columns; `none` is an empty one."""
+    matrix, stride = data_pointer(front.matrix), front.stride
+    sums = with_rows(none, matrix, stride, column, lines.rows, 0, first, last)
+    sums = with_rows(sums, matrix, stride, column, trace.rows, inputs, own, count)
+    store_panel(data_pointer(front.sums), column, sums)
 
 
 @jit
-def convert(sums, layer, tile, normals):
-    """Columns of one tile, weight units, become codes; returns how many are clipped.
+def add_rows(front, lines, first, last, trace, inputs, own, count, c):
+    """Columns of the lines `first:last` and the own spikes `own:count`, with their variances."""
+    n = splat(c.one - c.one)
+    column = np.int64(0)  # see `gather_scatter.gather`
+    while column < front.stride:
+        left = (front.stride - column) // LANES
+        if left >= WIDE:
+            wide = (n, n, n, n, n, n, n)
+            add_panel_rows(wide, front, lines, first, last, trace, inputs, own, count, column)
+            column += WIDE * LANES
+        elif left >= NARROW:
+            add_panel_rows((n, n, n), front, lines, first, last, trace, inputs, own, count, column)
+            column += NARROW * LANES
+        else:
+            add_panel_rows((n,), front, lines, first, last, trace, inputs, own, count, column)
+            column += LANES
+
+
+@jit
+def add_noise(front, key, step):
+    """Add one draw per column, of the variance behind the columns."""
+    sums, at_pools = data_pointer(front.sums), places(key, step, 0)
+    for column in range(0, front.width, LANES):
+        if column % BLOCK == 0:
+            at_pools = places(key, step, column // BLOCK)
+        current, variance = load(sums, column), load(sums, front.width + column)
+        noise = root(variance) * normals_at(at_pools, column % BLOCK, current)
+        store(sums, column, current + noise)
+
+
+@inlined
+def clip(x, low, high):
+    """Lanes cut to an interval."""
+    x = select(x > high, high, x)
+    return select(low > x, low, x)
+
+
+def codes_of(errors: Any, x: Any, tile_column: Any, top: Any) -> Any:
+    """Codes of lanes `x` in LSB, and how many of them were above `top`.
+
+    Args:
+        errors: None, or `ConverterErrors`; see `crossbar.array.periphery`.
+        x: Currents with gain and noise.
+        tile_column: Place in the arrays of errors.
+        top: The highest code.
+    """
+    raise NotImplementedError
+
+
+@implements(codes_of, None)
+def _codes_of(errors, x, tile_column, top):
+    highest, code = splat(top), rounded(x)
+    return clip(code, splat(top - top), highest), ones(bits(code > highest))
+
+
+@implements(codes_of, ConverterErrors)
+def _codes_with_errors(errors, x, tile_column, top):
+    none, one, highest = splat(top - top), splat(top / top), splat(top)
+    x += load(data_pointer(errors.offset), tile_column)
+    u = clip(x * ((top / top) / top), none, one)
+    bow = load(data_pointer(errors.cubic), tile_column) * (one - u - u)
+    x += u * (one - u) * (load(data_pointer(errors.parabola), tile_column) + bow)
+    stuck = load(data_pointer(errors.stuck), tile_column)
+    code = select(none > stuck, rounded(x), none)
+    above = ones(bits(code > highest))
+    return select(none > stuck, clip(code, none, highest), stuck), above
+
+
+def convert(converters: Any, sums: Any, width: Any, tile: Any, key: Any, step: Any) -> Any:
+    """Columns of one tile become codes, in place; returns how many were above the range.
 
     Codes stay whole numbers until all are added, as on the digital side: what cancels is 0.
-    See `crossbar.array.periphery`; `normals` are the noise of these conversions.
+
+    Args:
+        converters: None leaves them as they are; or `Converters`.
+        sums: (width,) currents, weight units.
+        width: Columns.
+        tile: Row of tiles.
+        key: Noise key of conversions.
+        step: Number of this conversion in the noise stream of the sample.
     """
-    one, zero = layer.top / layer.top, layer.top - layer.top
-    scale, offset, stuck = layer.scale[tile], layer.offset[tile], layer.stuck[tile]
-    parabola, cubic = layer.parabola[tile], layer.cubic[tile]
-    per_code = one / layer.top
-    above = _i32(0)
-    for j in range(sums.shape[0]):
-        x = sums[j] * scale[j] + offset[j] + layer.noise * normals[j]
-        u = min(max(x * per_code, zero), one)
-        x += u * (one - u) * (parabola[j] + cubic[j] * (one - u - u))
-        code = np.rint(x)
-        working = stuck[j] < zero
-        above = _i32(above + _i32(working and code > layer.top))
-        code = min(max(code, zero), layer.top)
-        sums[j] = code if working else stuck[j]
+    raise NotImplementedError
+
+
+@implements(convert, None)
+def _pass(converters, sums, width, tile, key, step):
+    return 0
+
+
+@implements(convert, Converters, inline=False)
+def _convert(converters, sums, width, tile, key, step):
+    scale, at_pools = data_pointer(converters.scale), places(key, step, 0)
+    is_noisy, above = converters.noise > 0.0, 0
+    for column in range(0, width, LANES):
+        x = load(sums, column) * load(scale, tile * width + column)
+        if is_noisy:
+            if column % BLOCK == 0:
+                at_pools = places(key, step, column // BLOCK)
+            x += converters.noise * normals_at(at_pools, column % BLOCK, x)
+        x, more = codes_of(converters.errors, x, tile * width + column, converters.top)
+        above += more
+        store(sums, column, x)
     return above
 
 
+@inlined
+def add_run(factor, sums, column, is_spread, drive, at, length):
+    """Add `factor` times columns (or, unless `is_spread`, one column) to outputs from a place on."""
+    amount, whole = splat(factor), length - length % LANES
+    for j in range(0, whole, LANES):
+        own = load(sums, column + j) if is_spread else splat(sums[column])
+        store(drive, at + j, load(drive, at + j) + amount * own)
+    for j in range(whole, length):
+        own = sums[column + j] if is_spread else sums[column]
+        write(drive, at + j, drive[at + j] + factor * own)
+
+
 @jit
-def read_out(sums, variance, drawn, layer, tile, key, step, normals):
-    """Read noise, conversion, combination of one tile's columns, added to `drawn`; clears the sums.
+def combine(front, sums, drive, at):
+    """Add columns to outputs, run by run; see `Columns`."""
+    runs, factors = data_pointer(front.runs), data_pointer(front.factors)
+    for r in range(front.runs.shape[0]):
+        column, step, output, length = (
+            runs[4 * r],
+            runs[4 * r + 1],
+            runs[4 * r + 2],
+            runs[4 * r + 3],
+        )
+        add_run(factors[r], sums, column, step == 1, drive, at + output, length)
+
+
+@jit
+def finish_drive(front, drive, at, width):
+    """LSB to weight units, and what the neurons make of them."""
+    gain, injected = data_pointer(front.gain), data_pointer(front.injected)
+    for j in range(0, width, LANES):
+        amount = load(gain, j) * (front.lsb * load(drive, at + j)) + load(injected, j)
+        store(drive, at + j, amount)
+
+
+@inlined
+def end_of_tile(rows, event, last, end):
+    """The first of some events in rising order whose line is not below `end`."""
+    while event < last and int(rows[event]) < end:
+        event += 1
+    return event
+
+
+@jit
+def convert_bin(front, lines, first, last, own, count, layer, c, keys, step, at):
+    """What the lines `first:last` and the own spikes `own:count` of one step drive.
 
     Args:
-        sums: (columns,) current of the driven lines of the tile, weight units.
-        variance: (columns,) of its read noise; (0,) without.
-        drawn: (outputs,) what the digital side has of this step, in LSB; added to.
-        layer: The periphery.
-        tile: Row of tiles.
-        key: (2,) uint64, noise keys of reads and of conversions.
-        step: Number of this read-out in the noise stream of the sample.
-        normals: Scratch (columns,).
+        front: `Columns`.
+        lines, layer, c, keys: See `topology.forward`.
+        step: Of the network.
+        at: Where the row of `layer.trace.drive` begins that receives it.
 
     Returns:
         Conversions above the range.
     """
-    if variance.shape[0] > 0:
-        add_noise(sums, variance, key[0], step)
-    above = 0
-    if layer.converts:
-        if layer.noise > 0.0:
-            draw_normals(key[1], step, normals)  # else they are finite and count zero times
-        above = convert(sums, layer, tile, normals)
-    combine(sums, drawn, layer.runs, layer.factors)
-    sums[:] = 0.0
-    return above
-
-
-@jit
-def combine(sums, drawn, runs, factors):
-    """Add columns to outputs, run by run; see `Columns`."""
-    for r in range(runs.shape[0]):
-        column, output, length, factor = runs[r, 0], runs[r, 2], runs[r, 3], factors[r]
-        to = drawn[output : output + length]
-        if runs[r, 1] == 0:
-            shared = factor * sums[column]
-            for j in range(to.shape[0]):
-                to[j] += shared
-        else:
-            own = sums[column : column + length]
-            for j in range(to.shape[0]):
-                to[j] += factor * own[j]
-
-
-@jit
-def take_in(current, drawn, layer):
-    """Neurons take up what one step drew; clears it. See `crossbar.array.periphery.Neurons`."""
-    for j in range(layer.gain.shape[0]):
-        q = current[j] + layer.gain[j] * (layer.lsb * drawn[j]) + layer.injected[j]
-        current[j] = min(max(q, -layer.ceiling), layer.ceiling)
-        drawn[j] = 0.0
-
-
-@jit
-def add_row(sums, variance, layer, row):
-    """One driven word line."""
-    for j in range(sums.shape[0]):
-        sums[j] += layer.columns[row, j]
-    for j in range(variance.shape[0]):
-        variance[j] += layer.variance[row, j]
-
-
-@jit
-def drive(rows, offset, first, last, layer, work, key, step, c, tile):
-    """Drive the word lines `offset + rows[first:last]`, and convert every tile that they leave.
-
-    Args:
-        rows, offset, first, last: In rising order.
-        layer: The periphery.
-        work: See `hidden_converted`.
-        key: (2,) uint64, noise keys of reads and of conversions.
-        step: Of the network.
-        c: Constants.
-        tile: Which tile was driven last in this step; -1 for none.
-
-    Returns:
-        The tile driven last, conversions above the range.
-    """
-    _, sums, variance, drawn, normals = work
-    above = 0
-    for event in range(first, last):
-        row = offset + int(rows[event])
-        if row // c.tile_rows != tile:
-            if tile >= 0 and layer.converts:
-                at = step + c.steps * tile
-                above += read_out(sums, variance, drawn, layer, tile, key, at, normals)
-            tile = row // c.tile_rows
-        add_row(sums, variance, layer, row)
-    return tile, above
-
-
-@jit
-def end_drive(layer, work, key, step, c, tile):
-    """Convert the tile driven last, and let the neurons take in what the step drew."""
-    current, sums, variance, drawn, normals = work
-    if tile < 0:
-        return 0
-    at = step + c.steps * tile
-    above = read_out(sums, variance, drawn, layer, tile, key, at, normals)
-    take_in(current, drawn, layer)
-    return above
-
-
-@jit
-def hidden_converted(lines, synapses, layer, c, key, course, work, tally, place, recurrent):
-    """`forward.hidden_layer` behind a periphery; see there.
-
-    Args:
-        lines, c, tally, place: As there.
-        course: As there, not borrowed.
-        synapses: The crossbar; its matrix is not read.
-        layer: The periphery.
-        key: (2,) uint64, noise keys of reads and of conversions.
-        work: Scratch (current, sums, variance, drawn, normals); sums, variance and what is drawn
-            are zero between calls.
-        recurrent: See `run.run_chunk`.
-    """
-    current = work[0]
-    start = first_step(lines, c)
-    zero = c.one - c.one
-    current[:] = zero
-    course.trace[: start + 1] = zero
-    event, count = lines.first, 0
-    for t in range(start, c.steps):
-        now, mine = course.trace[t], count
-        lif_step(now, course.trace[t + 1], current, c.alpha, c.beta, c.threshold)
-        if any_fires(now, c.threshold):
-            count = list_fired(now, c.threshold, course.rows, course.times, t, count)
-        leak(current, layer.keep, c.one)
-        first = event
-        event = end_of_step(lines.times, first, lines.last, t)
-        tile, above = drive(lines.rows, 0, first, event, layer, work, key, t, c, -1)
-        if recurrent is not None:
-            tile, more = drive(
-                course.rows, synapses.inputs, mine, count, layer, work, key, t, c, tile
-            )
-            above += more
-        increase(tally.clipped, place, above + end_drive(layer, work, key, t, c, tile))
-    for event in range(count):
-        increase(tally.spikes, place * tally.width + course.rows[event], 1)
-    count_reads(lines, synapses, tally, place)
-    if recurrent is not None:
-        own = EventSlice(borrowed(course.rows), borrowed(course.times), 0, count)
-        count_own_reads(lines, own, synapses, tally, place)
-    return count
-
-
-@jit
-def readout_converted(lines, synapses, layer, c, key, scores, work, tally, place):
-    """`forward.readout_layer` behind a periphery; see `hidden_converted`."""
-    current, best, when, trace = work[0], scores.best, scores.when, scores.trace
-    start = first_step(lines, c)
-    zero = c.one - c.one
-    for row in (current, best):
-        row[:] = zero
-    when[:] = zero
-    trace[: start + 1] = zero
-    event = lines.first
-    for t in range(start, c.steps):
-        leaky_step(
-            trace[t], trace[t + 1], current, best, when, c.one * np.float32(t + 1), c.alpha, c.beta
-        )
-        leak(current, layer.keep, c.one)
-        first = event
-        event = end_of_step(lines.times, first, lines.last, t)
-        tile, above = drive(lines.rows, 0, first, event, layer, work, key, t, c, -1)
-        increase(tally.clipped, place, above + end_drive(layer, work, key, t, c, tile))
-    count_reads(lines, synapses, tally, place)
-
-
-@jit
-def leak(current, keep, one):
-    """What an integrator loses of its current in one step, beyond the network's own decay."""
-    if keep < one:
-        for j in range(current.shape[0]):
-            current[j] *= keep
+    trace, inputs, drive = layer.trace, layer.crossbar.inputs, layer.trace.drive
+    sums, width, clipped = data_pointer(front.sums), layer.crossbar.width, 0
+    for j in range(width):
+        write(drive, at + j, c.one - c.one)
+    while first < last or own < count:
+        row = int(lines.rows[first]) if first < last else inputs + int(trace.rows[own])
+        tile = row // c.tile_rows
+        end = (tile + 1) * c.tile_rows
+        after = end_of_tile(lines.rows, first, last, end)
+        own_after = end_of_tile(trace.rows, own, count, end - inputs)
+        add_rows(front, lines, first, after, trace, inputs, own, own_after, c)
+        number = step + c.steps * tile
+        if front.stride > front.width:
+            add_noise(front, keys[0], number)
+        clipped += convert(front.converters, sums, front.width, tile, keys[1], number)
+        combine(front, sums, drive, at)
+        first, own = after, own_after
+    finish_drive(front, drive, at, width)
+    return clipped

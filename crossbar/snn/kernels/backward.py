@@ -1,42 +1,27 @@
-"""Loss of a sample, and the sweep back through its layers.
+"""The sweep back through a sample.
 
-The sweep never forms the gradient of the readout per step and class: with
+Output neurons that never spike are linear, so the gradient by their drive is never carried back
+through their weights step by step: with
 
     A[t] = W dL/dF[t] = B[t+1] + alpha A[t+1]
     B[t] = W dL/dO[t] = beta B[t+1] + (what the loss injects at step t)
 
-the error that reaches the last hidden layer costs two multiply-adds per neuron and step, whatever
-the number of classes. It runs from the last maximum to the first input event: before the one and
-after the other no weight has a gradient. All records are borrowed ones.
+the error that reaches the layer before costs two multiply-adds per neuron and step, whatever the
+number of classes. The sweep runs from the last error to the first input event: before the one and
+after the other no weight has a gradient. All records hold pointers.
 """
 
-import math
-
-import numpy as np
+from typing import Any
 
 from device_models.jit import inlined, jit
 
-from .gather_scatter import scatter
+from .dispatch import implements
+from .neuron import begin, step_back
 from .pointers import increase
-from .simd import LANES, absolute, load, select, splat, store, total, write
+from .records import Injected
+from .simd import LANES, bits, load, lowest, splat, store, total, write
 
-
-@jit
-def loss(scores, label, classes):
-    """Prediction (the first class on a tie) and cross-entropy; its gradient goes to the scores."""
-    best, error = scores.best, scores.error
-    top = 0
-    for k in range(classes):
-        if best[k] > best[top]:
-            top = k
-    total = 0.0
-    for k in range(classes):
-        share = math.exp(best[k] - best[top])
-        write(error, k, share)
-        total += share
-    for k in range(classes):
-        write(error, k, error[k] / total - (1.0 if k == label else 0.0))
-    return top, math.log(total) - (best[label] - best[top])
+ALL = (1 << LANES) - 1  # lanes of a mask
 
 
 @jit
@@ -50,131 +35,132 @@ def spike_count_penalty(fired, c):
 
 
 @jit
-def inject_loss(scores, c, back, neurons):
-    """What the loss injects into the last hidden layer; returns the latest step that it does so in.
+def inject(injected, output, below_width, start, last, steps, one):
+    """Carry the errors of linear output neurons to the layer before, step by step.
 
-    A row of `class_error` is the error of all classes whose maximum lies in one step, carried back by
-    their weights; row 0 is zero, for the steps without any.
-
-    Args:
-        scores: `error` and `when` are read; `class_error` and its slots are overwritten.
-        c: Constants.
-        back: (classes, neurons): the weights that carry the error back, turned over.
-        neurons: Of the last hidden layer, padding included.
-    """
-    for t in range(c.steps + 1):
-        write(scores.class_error_slots, t, 0)
-    count, last = 0, 0
-    for k in range(c.classes):
-        step = int(scores.when[k])
-        if step == 0:
-            continue
-        row, last = scores.class_error_slots[step], max(last, step)
-        amount, kept = splat(scores.error[k]), splat(c.one if row > 0 else c.one - c.one)
-        if row == 0:
-            count += 1
-            row = count
-            write(scores.class_error_slots, step, row)
-        for column in range(0, neurons, LANES):
-            at = row * neurons + column
-            own = amount * load(back, k * neurons + column)
-            store(scores.class_error, at, kept * load(scores.class_error, at) + own)
-    return last
-
-
-@jit
-def volleys_until(volleys, found, last):
-    """How many volleys do not come after a step."""
-    while found > 0 and volleys.steps[found - 1] > last:
-        found -= 1
-    return found
-
-
-@jit
-def readout_back(lines, volleys, found, c, start, last, scores, gradient):
-    """Gradient of the readout weights.
+    A row of `injected.rows` is the error of one step, carried back by the output weights.
 
     Args:
-        lines, volleys, found: What came into the readout.
-        c: Constants.
+        injected: Rows and slots are overwritten.
+        output: `LayerTrace` of the output layer; its errors from `start` to `last` are read.
+        below_width: Neurons of the layer before, padding included.
         start, last: Steps where the sweep ends and begins.
-        scores: `error` and `when` are read, the trace is overwritten.
-        gradient: (neurons, classes), added to.
+        steps: Of the network.
+        one: In the dtype of the weights.
     """
-    width = scores.width
-    for column in range(0, width, LANES):
-        silent = splat(c.one - c.one)
-        g_o, g_f = silent, silent
-        amounts, steps = load(scores.error, column), load(scores.when, column)
-        for t in range(last, start - 1, -1):
-            store(scores.trace, t * width + column, g_f)
-            g_f = g_o + c.alpha * g_f
-            told = steps == splat(c.one * np.float32(t))
-            g_o = c.beta * g_o + select(told, amounts, silent)
-    number = volleys_until(volleys, found, last)
-    scatter(lines, volleys, number, scores.trace, width, 0, gradient)
-
-
-@jit
-def spread_errors(c, start, last, scores, hold, neurons, course):
-    """The error of every spike before the readout, with the penalty on too many or too few.
-
-    Args:
-        c: Constants.
-        start, last: Steps where the sweep ends and begins.
-        scores: See `inject_loss`.
-        hold: See `spike_count_penalty`.
-        neurons: Those that are no padding.
-        course: Its errors of the steps from `start` to `last` are overwritten.
-    """
-    width = course.width
-    for column in range(0, width, LANES):
-        a = splat(c.one - c.one)
-        b = a
-        for t in range(last, start - 1, -1):
-            store(course.errors, t * width + column, a)
-            told = load(scores.class_error, scores.class_error_slots[t] * width + column)
-            a, b = b + c.alpha * a, c.beta * b + told
-    for t in range(start, min(last + 1, c.steps)):
-        for j in range(neurons):
-            increase(course.errors, t * width + j, hold)
+    count, silent = 0, splat(one - one)
+    for t in range(steps + 1):
+        write(injected.slots, t, 0)
+    for t in range(start, last + 1):
+        row = 0
+        for block in range(0, output.width, LANES):
+            at = t * output.width + block
+            left = bits(load(output.errors, at) == silent) ^ ALL
+            while left != 0:
+                k = block + lowest(left)
+                left &= left - 1
+                kept = one if row > 0 else one - one
+                if row == 0:
+                    count += 1
+                    row = count
+                    write(injected.slots, t, row)
+                inject_row(injected, output.errors[t * output.width + k], kept, k, row, below_width)
 
 
 @inlined
-def through_neurons(membrane, error, g_current, g_membrane, c):
-    """The derivatives by current and membrane of step t + 1 become those of step t.
-
-    Args:
-        membrane: Of step t.
-        error: Derivative of the loss by the spikes of step t.
-        g_current, g_membrane: Derivatives.
-        c: Constants.
-    """
-    passed = select(membrane > c.threshold, g_membrane - g_membrane, g_membrane)
-    steep = c.surrogate_scale * absolute(membrane - c.threshold) + c.one
-    return c.alpha * g_current + passed, c.beta * passed + error / (steep * steep)
+def inject_row(injected, amount, kept, k, row, width):
+    """Add the weights of output k, `amount` times, to a row, or overwrite it."""
+    for column in range(0, width, LANES):
+        at = row * width + column
+        own = splat(amount) * load(injected.back, k * width + column)
+        store(injected.rows, at, splat(kept) * load(injected.rows, at) + own)
 
 
 @jit
-def sweep_block(c, start, last, course, scores, is_given, column):
-    """The derivatives by what every step drives, of the block of neurons from `column` on.
+def bins_until(bins, count, last):
+    """How many bins do not come after a step."""
+    while count > 0 and bins.steps[count - 1] > last:
+        count -= 1
+    return count
+
+
+@jit
+def spread_errors(injected, c, start, last, hold, neurons, trace):
+    """The error of every spike before the output, with the penalty on too many or too few.
 
     Args:
-        c, start, last, course, scores, is_given: See `hidden_back`.
-        column: First neuron.
+        injected: See `inject`.
+        c: Constants.
+        start, last: Steps where the sweep ends and begins.
+        hold: See `spike_count_penalty`.
+        neurons: Those that are no padding.
+        trace: Its errors of the steps from `start` to `last` are overwritten.
     """
-    width, silent = course.width, splat(c.one - c.one)
-    g_current, g_membrane, a, b = silent, silent, silent, silent
+    width = trace.width
+    for column in range(0, width, LANES):
+        adjoint = begin(injected.neuron, splat(c.one - c.one))
+        for t in range(last, start - 1, -1):
+            store(trace.errors, t * width + column, adjoint[0])
+            amount = load(injected.rows, injected.slots[t] * width + column)
+            adjoint = step_back(injected.neuron, amount, amount, adjoint)
+    for t in range(start, min(last + 1, c.steps)):
+        for j in range(neurons):
+            increase(trace.errors, t * width + j, hold)
+
+
+@jit
+def sweep_given(neuron, trace, c, start, last, column):
+    """The derivatives by what every step drives, of the block of neurons from `column` on."""
+    width = trace.width
+    adjoint = begin(neuron, splat(c.one - c.one))
     for t in range(last, start - 1, -1):
         at = t * width + column
-        membrane, error = load(course.trace, at), a
-        store(course.trace, at, g_current)
-        if is_given:
-            error = load(course.errors, at)
-        else:
-            told = load(scores.class_error, scores.class_error_slots[t] * width + column)
-            a, b = b + c.alpha * a, c.beta * b + told
-        g_current, g_membrane = through_neurons(membrane, error, g_current, g_membrane, c)
+        membrane, error = load(trace.membranes, at), load(trace.errors, at)
+        store(trace.membranes, at, adjoint[0])
+        adjoint = step_back(neuron, membrane, error, adjoint)
+
+
+@jit
+def sweep_injected(injected, neuron, trace, c, start, last, column):
+    """`sweep_given`, with errors that come from the output as they are needed."""
+    width = trace.width
+    adjoint = begin(neuron, splat(c.one - c.one))
+    above = begin(injected.neuron, splat(c.one - c.one))
+    for t in range(last, start - 1, -1):
+        at = t * width + column
+        membrane, error = load(trace.membranes, at), above[0]
+        store(trace.membranes, at, adjoint[0])
+        amount = load(injected.rows, injected.slots[t] * width + column)
+        above = step_back(injected.neuron, amount, amount, above)
+        adjoint = step_back(neuron, membrane, error, adjoint)
+
+
+def sweep(
+    injected: Any, is_given: Any, neuron: Any, trace: Any, c: Any, start: Any, last: Any,
+    column: Any,
+) -> Any:  # fmt: skip
+    """The derivatives by what every step drives, in the place of the membranes of a block.
+
+    Args:
+        injected, is_given, c, start, last: See `topology.backward`.
+        neuron: Numbers of the neurons.
+        trace: Of the layer.
+        column: First neuron of the block.
+    """
+    raise NotImplementedError
+
+
+@implements(sweep, None)
+def _sweep(injected, is_given, neuron, trace, c, start, last, column):
+    sweep_given(neuron, trace, c, start, last, column)
+
+
+@implements(sweep, Injected)
+def _sweep_injected(injected, is_given, neuron, trace, c, start, last, column):
+    if is_given:
+        sweep_given(neuron, trace, c, start, last, column)
+    else:
+        sweep_injected(injected, neuron, trace, c, start, last, column)
 
 
 @inlined
@@ -187,42 +173,13 @@ def row_dot(matrix, row, numbers, at, width):
 
 
 @jit
-def backprop_input(back, inputs, c, start, last, course, below, hold):
-    """Errors of the spikes before a layer, from the derivatives by its currents.
-
-    Args:
-        back: (inputs, neurons): the weights that carry the error back.
-        inputs: Neurons below.
-        c: Constants.
-        start, last: Steps where the sweep ends and begins.
-        course: Its trace holds the derivatives.
-        below: LayerTrace of the layer below; its errors of these steps are overwritten.
-        hold: `spike_count_penalty` of the layer below.
-    """
+def backprop_input(layer, below, c, start, last, hold):
+    """See `topology.carry`, of a layer whose lines are the first rows of its crossbar."""
+    width, inputs = layer.trace.width, layer.crossbar.inputs
     for t in range(start, last + 1):
         to = t * below.width
         for i in range(below.width):
             write(below.errors, to + i, c.one - c.one)
         for i in range(inputs):
-            own = row_dot(back, i, course.trace, t * course.width, course.width)
+            own = row_dot(layer.back, i, layer.trace.membranes, t * width, width)
             write(below.errors, to + i, own + (hold if t < c.steps else c.one - c.one))
-
-
-@jit
-def hidden_back(lines, volleys, found, c, start, last, course, scores, is_given, gradient):
-    """Gradient of the weights of a layer that does not drive itself.
-
-    Args:
-        lines, volleys, found: What came in.
-        c: Constants.
-        start, last: Steps where the sweep ends and begins.
-        course: Membranes, in whose place the derivatives come, and (with `is_given`) errors from
-            `start` to `last`.
-        scores: What the loss injects, see `inject_loss`; read unless `is_given`.
-        is_given: Whether the errors stand in the course; else they come from the readout.
-        gradient: (rows, neurons), added to.
-    """
-    for column in range(0, course.width, LANES):
-        sweep_block(c, start, last, course, scores, is_given, column)
-    number = volleys_until(volleys, found, last)
-    scatter(lines, volleys, number, course.trace, course.width, 0, gradient)

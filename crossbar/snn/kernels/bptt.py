@@ -1,219 +1,262 @@
 """A chunk of samples through the whole network, one after the other.
 
-`recurrent` is None or True: numba leaves out what only the other kind of network needs.
+Layers are of as many kinds as the network has, in groups of one type each; a layer says where its
+kind stands. What a kind does is picked by the types of its records, so the compiler makes it once,
+however many layers are of it.
 """
 
+from typing import Any
+
 import numpy as np
+from numba.extending import overload
 
 from device_models.jit import jit
 
-from .adc import hidden_converted, readout_converted
-from .backward import (
-    backprop_input,
-    hidden_back,
-    inject_loss,
-    loss,
-    readout_back,
-    spike_count_penalty,
-    spread_errors,
-    volleys_until,
-)
+from .backward import inject, spike_count_penalty, spread_errors
 from .counter_rng import sample_key
-from .forward import find_volleys, first_step, hidden_layer, readout_layer
-from .gather_scatter import scatter
-from .pointers import borrow_course, borrow_scores, borrow_synapses, borrow_tally, borrow_volleys
-from .records import EventSlice
-from .recurrent import recurrent_back, recurrent_layer
-from .simd import borrowed
+from .dispatch import implements, is_record
+from .forward import find_bins, first_step
+from .loss import score
+from .pointers import injected_pointers, layer_at, stats_pointers
+from .records import EventSlice, Injected
+from .simd import data_pointer
+from .topology import backward, carry, forward
 
 
 @jit
-def lines_into(layer, samples, i, courses, counts):
-    """What comes into a crossbar in sample i of a chunk."""
-    if layer > 0:
-        return EventSlice(courses[layer - 1].rows, courses[layer - 1].times, 0, counts[layer - 1])
+def lines_into(n, samples, i, layers, counts):
+    """What comes into layer n in sample i of a chunk."""
+    if n > 0:
+        trace = layers[n - 1].trace
+        return EventSlice(trace.rows, trace.times, 0, counts[n - 1])
     chosen = samples.chosen[i]
     first, last = samples.offsets[chosen], samples.offsets[chosen + 1]
-    return EventSlice(borrowed(samples.rows), borrowed(samples.times), first, last)
+    return EventSlice(data_pointer(samples.rows), data_pointer(samples.times), first, last)
+
+
+def forward_at(
+    groups: Any, group: Any, kind: Any, lines: Any, found: Any, layer: Any, c: Any, start: Any,
+    keys: Any, stats: Any,
+) -> Any:  # fmt: skip
+    """`topology.forward` of the kind `groups[group][kind]`."""
+    raise NotImplementedError
+
+
+def backward_at(
+    groups: Any, group: Any, kind: Any, injected: Any, is_given: Any, lines: Any, found: Any,
+    count: Any, layer: Any, below: Any, c: Any, start: Any, last: Any, hold: Any, is_lowest: Any,
+) -> Any:  # fmt: skip
+    """`backward_of` the kind `groups[group][kind]`."""
+    raise NotImplementedError
 
 
 @jit
-def keep_spikes(i, courses, counts, tally):
-    """Copy the spikes of sample i, if the tally has room for them."""
-    for layer in range(tally.kept_ends.shape[0]):
-        first, rows, times = tally.kept_ends[layer, i], courses[layer].rows, courses[layer].times
-        for event in range(counts[layer]):
-            tally.kept_rows[layer, first + event] = rows[event]
-            tally.kept_times[layer, first + event] = times[event]
-        tally.kept_ends[layer, i + 1] = first + counts[layer]
+def backward_of(
+    kind, injected, is_given, lines, found, count, layer, below, c, start, last, hold, is_lowest
+):
+    """`topology.backward`, then (above the lowest layer with weights) `topology.carry`."""
+    backward(kind.topology, kind, injected, is_given, lines, found, count, layer, c, start, last)
+    if not is_lowest:
+        carry(kind.topology, layer, below, c, start, last, hold)
 
 
-@jit
-def is_penalised(counts, c):
-    """Whether a hidden layer sent too many or too few spikes."""
-    penalised = False
-    for layer in range(counts.shape[0]):
-        penalised |= spike_count_penalty(counts[layer], c) != c.one - c.one
-    return penalised
+@implements(forward_at, None)
+def _forward_none(groups, group, kind, lines, found, layer, c, start, keys, stats):
+    return 0
 
 
-@jit
-def sweep_back(samples, i, volleys, found, network, counts, courses, scores, gradients, recurrent):
-    """The gradient of sample i, once its loss is known."""
-    layers, back, c = network
-    top, start = len(courses) - 1, first_step(lines_into(0, samples, i, courses, counts), c)
-    last = inject_loss(scores, c, borrowed(back[top + 1]), courses[top].width)
-    lines = lines_into(top + 1, samples, i, courses, counts)
-    gradient = borrowed(gradients[top + 1])
-    readout_back(lines, volleys[top + 1], found[top + 1], c, start, last, scores, gradient)
-    is_held = is_penalised(counts, c)
-    last = max(last, c.steps - 1) if is_held else last
-    if recurrent is not None or is_held:
-        hold, neurons = spike_count_penalty(counts[top], c), layers[top].neurons
-        spread_errors(c, start, last, scores, hold, neurons, courses[top])
-    for layer in range(top, -1, -1):
-        lines, own = lines_into(layer, samples, i, courses, counts), borrowed(back[layer])
-        course, gradient = courses[layer], borrowed(gradients[layer])
-        if recurrent is None:
-            is_given = layer < top or is_held
-            hidden_back(
-                lines, volleys[layer], found[layer], c, start, last, course, scores, is_given,
-                gradient,
+@implements(backward_at, None)
+def _backward_none(
+    groups, group, kind, injected, is_given, lines, found, count, layer, below, c, start, last,
+    hold, is_lowest,
+):  # fmt: skip
+    pass
+
+
+@overload(forward_at, strict=False)
+def _forward_at(groups, *rest):
+    def last_group(groups, group, kind, lines, found, layer, c, start, keys, stats):
+        own = groups[0][kind]
+        return forward(own.topology, own, lines, found, layer, c, start, keys, stats)
+
+    def several(groups, group, kind, lines, found, layer, c, start, keys, stats):
+        if group == 0:
+            own = groups[0][kind]
+            return forward(own.topology, own, lines, found, layer, c, start, keys, stats)
+        return forward_at(groups[1:], group - 1, kind, lines, found, layer, c, start, keys, stats)
+
+    return None if is_record(groups, None) else last_group if len(groups) == 1 else several
+
+
+@overload(backward_at, strict=False)
+def _backward_at(groups, *rest):
+    def last_group(
+        groups, group, kind, injected, is_given, lines, found, count, layer, below, c, start,
+        last, hold, is_lowest,
+    ):  # fmt: skip
+        backward_of(
+            groups[0][kind], injected, is_given, lines, found, count, layer, below, c, start,
+            last, hold, is_lowest,
+        )  # fmt: skip
+
+    def several(
+        groups, group, kind, injected, is_given, lines, found, count, layer, below, c, start,
+        last, hold, is_lowest,
+    ):  # fmt: skip
+        if group == 0:
+            backward_of(
+                groups[0][kind], injected, is_given, lines, found, count, layer, below, c, start,
+                last, hold, is_lowest,
             )  # fmt: skip
         else:
-            recurrent_back(
-                lines, volleys[layer], found[layer], layers[layer], own, c, start, last, course,
-                gradient,
+            backward_at(
+                groups[1:], group - 1, kind, injected, is_given, lines, found, count, layer,
+                below, c, start, last, hold, is_lowest,
             )  # fmt: skip
-            mine = lines_into(layer + 1, samples, i, courses, counts)
-            number = volleys_until(volleys[layer + 1], found[layer + 1], last)
-            scatter(
-                mine, volleys[layer + 1], number, course.trace, course.width,
-                layers[layer].inputs, gradient,
-            )  # fmt: skip
-        if layer > 0:
-            hold, below = spike_count_penalty(counts[layer - 1], c), courses[layer - 1]
-            backprop_input(own, layers[layer].inputs, c, start, last, course, below, hold)
+
+    return None if is_record(groups, None) else last_group if len(groups) == 1 else several
 
 
 @jit
-def finish(
-    samples, i, volleys, found, network, counts, courses, scores, tally, gradients, learn, recurrent
+def record_spikes(i, layers, counts, stats):
+    """Copy the spikes of sample i, if there is a buffer for them."""
+    for n in range(stats.recorded_ends.shape[0]):
+        first, trace = stats.recorded_ends[n, i], layers[n].trace
+        for event in range(counts[n]):
+            stats.recorded_rows[n, first + event] = trace.rows[event]
+            stats.recorded_times[n, first + event] = trace.times[event]
+        stats.recorded_ends[n, i + 1] = first + counts[n]
+
+
+def output_back(
+    injected: Any, output: Any, lines: Any, found: Any, count: Any, layers: Any, is_held: Any,
+    hold: Any, c: Any, start: Any, last: Any,
+) -> Any:  # fmt: skip
+    """The gradient of the output layer, and the errors of the layer before.
+
+    Args:
+        injected: None where the output neurons are not linear.
+        output: `LayerKind` of the output layer.
+        lines, found, count, c, start, last: See `topology.backward`.
+        layers: All layers.
+        is_held: Whether a layer sent too many or too few spikes.
+        hold: `spike_count_penalty` of the layer before.
+
+    Returns:
+        Whether the errors stand in the trace of the layer before.
+    """
+    raise NotImplementedError
+
+
+@implements(output_back, None, inline=False)
+def _carry_down(injected, output, lines, found, count, layers, is_held, hold, c, start, last):
+    layer, below = layers[len(layers) - 1], layers[len(layers) - 2]
+    backward(output.topology, output, None, True, lines, found, count, layer, c, start, last)
+    carry(output.topology, layer, below.trace, c, start, last, hold)
+    return True
+
+
+@implements(output_back, Injected, inline=False)
+def _inject(injected, output, lines, found, count, layers, is_held, hold, c, start, last):
+    layer, below = layers[len(layers) - 1], layers[len(layers) - 2]
+    inject(injected, layer.trace, below.trace.width, start, last, c.steps, c.one)
+    backward(output.topology, output, None, True, lines, found, count, layer, c, start, last)
+    is_spread = is_held or below.takes_injected == 0
+    if is_spread:
+        end = c.steps - 1 if is_held and last < c.steps else last
+        spread_errors(injected, c, start, end, hold, below.crossbar.neurons, below.trace)
+    return is_spread
+
+
+@jit
+def sweep_back(
+    samples, i, found, kinds, others, layers, output, injected, c, counts, start, last, low
 ):
-    """After the forward pass of sample i: its spikes, its loss and (with `learn`) its gradient."""
-    keep_spikes(i, courses, counts, tally)
-    label = samples.labels[samples.chosen[i]]
-    tally.predictions[i], tally.losses[i] = loss(scores, label, network[2].classes)
-    if learn:
-        sweep_back(
-            samples, i, volleys, found, network, counts, courses, scores, gradients, recurrent
+    """The gradient of sample i, once its errors stand in the trace of the output layer."""
+    top, is_held = len(layers) - 2, False
+    holds = np.zeros(top + 1)
+    for n in range(top + 1):
+        if layers[n].is_penalised != 0:
+            holds[n] = spike_count_penalty(counts[n], c)
+            is_held |= holds[n] != 0.0
+    lines = lines_into(top + 1, samples, i, layers, counts)
+    is_given = output_back(
+        injected, output, lines, found[top + 1], counts[top + 1], layers, is_held, holds[top], c,
+        start, last,
+    )  # fmt: skip
+    last = c.steps - 1 if is_held and last < c.steps else last
+    for n in range(top, low - 1, -1):
+        lines, layer, below = (
+            lines_into(n, samples, i, layers, counts),
+            layers[n],
+            n - 1 if n > 0 else 0,
         )
+        if layer.group == 0:
+            backward_of(
+                kinds[layer.kind], injected, is_given or n < top, lines, found[n], counts[n],
+                layer, layers[below].trace, c, start, last, holds[below], n == low,
+            )  # fmt: skip
+        else:
+            backward_at(
+                others, layer.group - 1, layer.kind, injected, is_given or n < top, lines,
+                found[n], counts[n], layer, layers[below].trace, c, start, last, holds[below],
+                n == low,
+            )  # fmt: skip
 
 
 @jit
-def run_chunk(samples, layers, back, c, seed, scratch, tally, gradients, learn, recurrent):
+def run_chunk(samples, kinds, others, table, output, loss, injected, c, seed, low, stats, learn):
     """Run a chunk of samples one after the other, forward and (with `learn`) backward.
 
     Args:
         samples: Which samples, and their events.
-        layers: The crossbars, that of the readout last.
-        back: The weights that carry the error back, one array per crossbar: of a hidden layer
-            (rows, neurons), of the readout (classes, neurons).
+        kinds: Tuple of `LayerKind` of one type, that of the first layer.
+        others: Tuple of such tuples of other types; None without. The output layer is in neither.
+        table: The arrays of every layer, see `layer_at`; gradients are not touched without `learn`.
+        output: `LayerKind` of the output layer.
+        loss: Its numbers.
+        injected: `Injected`, if the output neurons are linear; else None.
         c: Constants.
         seed: 64-bit seed of the read noise of this pass over the data.
-        scratch: A `LayerTrace` per hidden layer, `OutputTrace`, `TimeBins` per crossbar.
-        tally: Added to.
-        gradients: One array per crossbar, added to; not touched without `learn`.
+        low: The lowest layer with weights.
+        stats: Added to.
         learn: Whether to sweep back.
-        recurrent: True if hidden layers drive themselves, through the last rows of their crossbars;
-            else None.
     """
-    top = len(scratch[0]) - 1
-    courses = [borrow_course(course) for course in scratch[0]]
-    scores, volleys = borrow_scores(scratch[1]), [borrow_volleys(v) for v in scratch[2]]
-    arrays, counted = [borrow_synapses(layer) for layer in layers], borrow_tally(tally)
-    network = arrays, back, c
-    counts, found = np.zeros(top + 1, np.int64), np.zeros(top + 2, np.int64)
+    layers = [layer_at(table, n, c.one, samples.times) for n in range(table.shape[0])]
+    counters, injection = stats_pointers(stats), injected_pointers(injected)
+    top, start = len(layers) - 2, c.steps
+    counts, found = np.zeros(top + 2, np.int64), np.zeros(top + 2, np.int64)
     for i in range(samples.chosen.shape[0]):
-        start = first_step(lines_into(0, samples, i, courses, counts), c)
         for n in range(top + 2):
-            lines = lines_into(n, samples, i, courses, counts)
-            found[n] = find_volleys(lines, volleys[n], c.steps)
-            key = sample_key(seed, samples.first_key + i, n)
-            layer, own = arrays[n], volleys[n]
+            lines, layer = lines_into(n, samples, i, layers, counts), layers[n]
+            start = first_step(lines, c) if n == 0 else start
+            found[n] = find_bins(lines, layer.bins, c.steps)
+            # Conversions have keys of their own, behind those of the reads of the sample.
+            number = samples.first_key + i
+            keys = (
+                sample_key(seed, number, layer.place),
+                sample_key(seed, number, layer.place + c.crossbars),
+            )
             if n > top:
-                readout_layer(lines, own, found[n], layer, c, start, key, scores, counted, n)
-            elif recurrent is None:
-                counts[n] = hidden_layer(
-                    lines, own, found[n], layer, c, start, key, courses[n], counted, n
+                counts[n] = forward(
+                    output.topology, output, lines, found[n], layer, c, start, keys, counters
+                )
+            elif layer.group == 0:
+                kind = kinds[layer.kind]
+                counts[n] = forward(
+                    kind.topology, kind, lines, found[n], layer, c, start, keys, counters
                 )
             else:
-                counts[n] = recurrent_layer(
-                    lines, own, layer, c, start, key, courses[n], counted, n
-                )
-        finish(
-            samples, i, volleys, found, network, counts, courses, scores, tally, gradients, learn,
-            recurrent,
-        )  # fmt: skip
-
-
-@jit
-def converted_scratch(front, width, kind):
-    """The scratch rows of `converted`: current, sums, variance, drawn, normals."""
-    columns = front.columns.shape[1]
-    noisy = columns if front.variance.shape[0] > 0 else 0
-    return (
-        np.zeros(width, kind),
-        np.zeros(columns, kind),
-        np.zeros(noisy, kind),
-        np.zeros(width, kind),
-        np.zeros(columns, np.float32),
-    )
-
-
-@jit
-def keys_of(seed, number, layers, keys):
-    """Noise keys of one sample, of reads and of conversions, written into (layers, 2) uint64."""
-    for layer in range(layers):
-        # Conversions have keys of their own: "layers" behind the last one of the sample.
-        for kind_of in range(2):
-            keys[layer, kind_of] = sample_key(seed, number, layer + kind_of * layers)
-
-
-@jit
-def run_converted(
-    samples, layers, fronts, back, c, seed, scratch, tally, gradients, learn, recurrent
-):
-    """`run_chunk` behind a periphery; the error is carried back as if there were none.
-
-    Args:
-        samples, layers, back, c, seed, scratch, tally, gradients, learn, recurrent: As there; of
-            `layers` only the conductances of the rows are read.
-        fronts: The periphery of every crossbar, `Columns`.
-    """
-    owned, top, kind = scratch[0], len(scratch[0]) - 1, scratch[1].trace.dtype
-    courses = [borrow_course(course) for course in owned]
-    scores, volleys = borrow_scores(scratch[1]), [borrow_volleys(v) for v in scratch[2]]
-    arrays, counted = [borrow_synapses(layer) for layer in layers], borrow_tally(tally)
-    network = arrays, back, c
-    forth = [converted_scratch(fronts[n], arrays[n].width, kind) for n in range(top + 2)]
-    counts, found = np.zeros(top + 1, np.int64), np.zeros(top + 2, np.int64)
-    keys = np.zeros((top + 2, 2), np.uint64)
-    for i in range(samples.chosen.shape[0]):
-        keys_of(seed, samples.first_key + i, top + 2, keys)
-        for n in range(top + 2):
-            lines = lines_into(n, samples, i, courses, counts)
-            found[n] = find_volleys(lines, volleys[n], c.steps)
-            if n > top:
-                readout_converted(
-                    lines, arrays[n], fronts[n], c, keys[n], scratch[1], forth[n], counted, n
-                )
-            else:
-                counts[n] = hidden_converted(
-                    lines, arrays[n], fronts[n], c, keys[n], owned[n], forth[n], counted, n,
-                    recurrent,
+                counts[n] = forward_at(
+                    others, layer.group - 1, layer.kind, lines, found[n], layer, c, start, keys,
+                    counters,
                 )  # fmt: skip
-        finish(
-            samples, i, volleys, found, network, counts, courses, scores, tally, gradients, learn,
-            recurrent,
-        )  # fmt: skip
+        record_spikes(i, layers, counts, stats)
+        label, trace = samples.labels[samples.chosen[i]], layers[top + 1].trace
+        prediction, amount, last = score(loss, label, trace, counts[top + 1], start, c)
+        stats.predictions[i], stats.losses[i] = prediction, amount
+        if learn:
+            sweep_back(
+                samples, i, found, kinds, others, layers, output, injection, c, counts, start,
+                last, low,
+            )  # fmt: skip

@@ -14,7 +14,7 @@ import numpy as np
 
 from device_models.jit import inlined, jit
 
-from .simd import as_wide, borrowed, load
+from .simd import as_wide, data_pointer, load
 
 _f32, _u64 = np.float32, np.uint64
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)  # 2^64 / golden ratio: spreads small numbers over all bits
@@ -70,22 +70,9 @@ def draw_normals(key, step, out):
             own[j] = (p[j] + q[j]) * _HALF
 
 
-@jit
-def add_noise(current, variance, key, step):
-    """Add one draw per column, of the variance summed over the driven word lines; clear the sum."""
-    for block in range((current.shape[0] + BLOCK - 1) // BLOCK):
-        a, b = places(key, step, block)
-        own = current[block * BLOCK : (block + 1) * BLOCK]
-        of_own = variance[block * BLOCK : (block + 1) * BLOCK]
-        p, q = _P[a : a + own.shape[0]], _Q[b : b + own.shape[0]]
-        for j in range(own.shape[0]):
-            own[j] += np.sqrt(of_own[j]) * ((p[j] + q[j]) * _HALF)
-            of_own[j] = of_own[j] - of_own[j]
-
-
 @inlined
 def normals_at(begin, offset, like):
     """A block of lanes of one draw: those from `offset` on of what begins at these two places."""
     a, b = begin
-    p, q = load(borrowed(_P), a + offset), load(borrowed(_Q), b + offset)
+    p, q = load(data_pointer(_P), a + offset), load(data_pointer(_Q), b + offset)
     return as_wide((p + q) * _HALF, like)

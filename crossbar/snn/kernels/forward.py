@@ -1,20 +1,39 @@
-"""Forward pass of one layer: events in, time course and events out.
+"""Forward pass of one layer: events in, membranes and events out.
 
-The dense reference is `crossbar.snn.reference`; its docstring holds the equations. The rows of a
-crossbar are added up where a line spiked (`panels`), so the cost follows the spikes. Neurons of a
-layer do not meet within a sample: block by block (`lanes`), they run through all its steps in
-registers. All records are borrowed ones.
+The dense reference is `crossbar.snn.reference`. The rows of a crossbar are added up where a line
+spiked (`gather_scatter`), so the cost follows the spikes. Behind converters the same array of drives
+is made of columns instead (`adc`). Neurons of a layer do not meet within a sample: block by block
+(`simd`), they run through all its steps in registers. All records hold pointers.
 """
+
+from typing import Any
 
 import numpy as np
 
 from device_models.jit import inlined, jit
 
+from .adc import convert_bin
 from .counter_rng import BLOCK, normals_at, places
+from .counting import driven_siemens, tiles_entered, tiles_shared
+from .dispatch import implements
 from .gather_scatter import gather
-from .neurons import driven_siemens, tiles_entered
+from .neuron import begin, step, take_in
 from .pointers import increase
-from .simd import BITS, LANES, bits, load, lowest, root, select, splat, store, turns, word, write
+from .records import Columns
+from .simd import (
+    BITS,
+    LANES,
+    MaskType,
+    bits,
+    change_mask,
+    load,
+    load_u16x4,
+    lowest,
+    root,
+    splat,
+    store,
+    write,
+)
 
 
 @jit
@@ -24,160 +43,177 @@ def first_step(lines, c):
 
 
 @jit
-def count_reads(lines, layer, tally, place):
+def count_reads(lines, layer, stats):
     """Add what the lines that come into a layer are read for in one sample to the counters."""
-    increase(tally.siemens, place, driven_siemens(lines, layer.siemens, 0))
-    increase(tally.tile_steps, place, tiles_entered(lines, layer.tile_of, 0))
-    increase(tally.activations, place, lines.last - lines.first)
+    crossbar, place = layer.crossbar, layer.place
+    increase(stats.siemens, place, driven_siemens(lines, crossbar.siemens, 0))
+    increase(stats.tile_steps, place, tiles_entered(lines, crossbar.tile_of, 0))
+    increase(stats.activations, place, lines.last - lines.first)
+
+
+@jit
+def count_own_reads(lines, own, layer, stats):
+    """`count_reads` for the spikes by which a layer drives itself, in the same step as `lines`."""
+    crossbar, place = layer.crossbar, layer.place
+    inputs, tile_of = crossbar.inputs, crossbar.tile_of
+    increase(stats.siemens, place, driven_siemens(own, crossbar.siemens, inputs))
+    increase(stats.tile_steps, place, tiles_entered(own, tile_of, inputs))
+    increase(stats.tile_steps, place, -tiles_shared(lines, own, inputs, tile_of))
+    increase(stats.activations, place, own.last - own.first)
+
+
+@jit
+def count_spikes(layer, count, stats):
+    """Add the spikes of a layer to the counters."""
+    for event in range(count):
+        increase(stats.spikes, layer.number * stats.width + layer.trace.rows[event], 1)
 
 
 @inlined
-def end_volley(lines, volleys, count, event):
-    """Write down volley `count`, whose last event is `event`; returns the number of volleys."""
-    step = np.int64(lines.times[event])
-    write(volleys.steps, count, step)
-    write(volleys.ends, count + 1, event + 1)
-    write(volleys.slots, step, count + 1)
+def end_bin(lines, bins, count, event):
+    """Write down bin `count`, whose last event is `event`; returns the number of bins."""
+    t = np.int64(lines.times[event])
+    write(bins.steps, count, t)
+    write(bins.ends, count + 1, event + 1)
+    write(bins.slots, t, count + 1)
     return count + 1
 
 
 @jit
-def find_volleys(lines, volleys, steps):
-    """Part the events of a sample into volleys; returns their number."""
+def find_bins(lines, bins, steps):
+    """Part the events of a sample into time bins; returns their number."""
     for t in range(steps + 1):
-        write(volleys.slots, t, 0)
-    write(volleys.ends, 0, lines.first)
+        write(bins.slots, t, 0)
+    write(bins.ends, 0, lines.first)
     count, event = 0, lines.first
     while event + BITS < lines.last:
-        left = turns(lines.times, event)
+        left = change_mask(lines.times, event)
         while left != 0:
-            count = end_volley(lines, volleys, count, event + lowest(left))
+            count = end_bin(lines, bins, count, event + lowest(left))
             left &= left - 1
         event += BITS
     while event < lines.last:
         if event + 1 == lines.last or lines.times[event] != lines.times[event + 1]:
-            count = end_volley(lines, volleys, count, event)
+            count = end_bin(lines, bins, count, event)
         event += 1
-    write(volleys.steps, count, -1)
+    write(bins.steps, count, -1)
     return count
 
 
 @jit
-def add_read_noise(volleys, found, key, layer, drive):
-    """Add one draw per column to what every volley drives, of the variance of its rows."""
-    for i in range(found):
-        begin = places(key, volleys.steps[i], 0)
-        for column in range(0, layer.width, LANES):
+def add_read_noise(bins, count, key, crossbar, drive):
+    """Add one draw per column to what every bin drives, of the variance of its rows."""
+    for i in range(count):
+        at_pools = places(key, bins.steps[i], 0)
+        for column in range(0, crossbar.width, LANES):
             if column % BLOCK == 0:
-                begin = places(key, volleys.steps[i], column // BLOCK)
-            at = (i + 1) * layer.stride + column
-            current, variance = load(drive, at), load(drive, at + layer.width)
-            noise = root(variance) * normals_at(begin, column % BLOCK, current)
+                at_pools = places(key, bins.steps[i], column // BLOCK)
+            at = (i + 1) * crossbar.stride + column
+            current, variance = load(drive, at), load(drive, at + crossbar.width)
+            noise = root(variance) * normals_at(at_pools, column % BLOCK, current)
             store(drive, at, current + noise)
 
 
-@jit
-def drive_layer(lines, volleys, found, layer, key, drive):
-    """What every volley drives, see `gather`, with its read noise."""
-    gather(lines, volleys, found, layer, drive)
-    if layer.stride > layer.width:
-        add_read_noise(volleys, found, key, layer, drive)
+def drive_layer(
+    front: Any, lines: Any, count: Any, layer: Any, c: Any, keys: Any, stats: Any
+) -> Any:
+    """What every bin drives, with the noise of its reads; row i + 1 of `layer.trace.drive`.
+
+    Args:
+        front: None for exact currents, or `Columns`.
+        lines, count, layer, c, keys, stats: See `topology.forward`.
+    """
+    raise NotImplementedError
+
+
+@implements(drive_layer, None)
+def _drive_layer(front, lines, count, layer, c, keys, stats):
+    gather(lines, layer.bins, count, layer.crossbar, layer.trace.drive)
+    if layer.crossbar.stride > layer.crossbar.width:
+        add_read_noise(layer.bins, count, keys[0], layer.crossbar, layer.trace.drive)
+
+
+@implements(drive_layer, Columns, inline=False)
+def _convert_layer(front, lines, count, layer, c, keys, stats):
+    bins, clipped = layer.bins, 0
+    for i in range(count):
+        first, last, at = bins.ends[i], bins.ends[i + 1], (i + 1) * layer.crossbar.stride
+        clipped += convert_bin(front, lines, first, last, 0, 0, layer, c, keys, bins.steps[i], at)
+    increase(stats.clipped, layer.place, clipped)
+
+
+def note_fired(mask: Any, fired: Any, at: Any) -> Any:
+    """Write down who fires, a bit each; nothing where neurons never spike."""
+    raise NotImplementedError
+
+
+@implements(note_fired, None)
+def _note_nobody(mask, fired, at):
+    pass
+
+
+@implements(note_fired, MaskType)
+def _note_fired(mask, fired, at):
+    write(fired, at, bits(mask))
 
 
 @jit
-def integrate_block(volleys, layer, c, start, column, course):
+def integrate_block(neuron, integrator, layer, c, start, column):
     """The membranes of a block of neurons in all steps, and who spikes when.
 
-    A step without a volley takes in row 0 of the drive, which is zero: this loop has no branch.
+    A step without a bin takes in row 0 of the drive, which is zero: this loop has no branch.
     """
-    width, words, block = course.width, 4 * course.words, column // LANES
-    silent = splat(c.one - c.one)
-    membrane, current = silent, silent
+    trace, slots, stride = layer.trace, layer.bins.slots, layer.crossbar.stride
+    width, words, block = trace.width, 4 * trace.words, column // LANES
+    state = begin(neuron, splat(c.one - c.one))
     for t in range(start, c.steps):
-        store(course.trace, t * width + column, membrane)
-        fires = membrane > c.threshold
-        write(course.fired, t * words + block, bits(fires))
-        membrane = select(fires, silent, c.beta * membrane + current)
-        drive = load(course.drive, volleys.slots[t] * layer.stride + column)
-        current = c.alpha * current + drive
-    store(course.trace, c.steps * width + column, membrane)
+        membrane, fired, decayed = step(neuron, state)
+        store(trace.membranes, t * width + column, membrane)
+        note_fired(fired, trace.fired, t * words + block)
+        drive = load(trace.drive, slots[t] * stride + column)
+        state = (take_in(integrator, decayed[0], drive),) + decayed[1:]  # noqa: RUF005  # numba
+    store(trace.membranes, c.steps * width + column, step(neuron, state)[0])
 
 
 @inlined
-def list_word(left, step, first, course, count):
+def list_word(left, t, first, trace, count):
     """Append the neurons from `first` on that spike in a step, bits of `left`; returns the number."""
     while left != 0:
-        write(course.rows, count, first + lowest(left))
-        write(course.times, count, step)
+        write(trace.rows, count, first + lowest(left))
+        write(trace.times, count, t)
         count += 1
         left &= left - 1
     return count
 
 
 @jit
-def list_spikes(course, start, steps):
+def list_spikes(trace, start, steps):
     """List the spikes of a layer by step and neuron; returns their number."""
     count = 0
     for t in range(start, steps):
-        for i in range(course.words):
-            left = word(course.fired, t * course.words + i)
-            count = list_word(left, t, 4 * LANES * i, course, count)
+        for i in range(trace.words):
+            left = load_u16x4(trace.fired, t * trace.words + i)
+            count = list_word(left, t, 4 * LANES * i, trace, count)
     return count
 
 
-@jit
-def hidden_layer(lines, volleys, found, layer, c, start, key, course, tally, place):
-    """A spiking layer that does not drive itself, through all steps; returns its spikes' number.
+def list_fired(mask: Any, layer: Any, c: Any, start: Any, stats: Any) -> Any:
+    """List and count the spikes that `integrate_block` wrote down; returns their number.
 
     Args:
-        lines: What comes in.
-        volleys: The same by steps.
-        found: How many there are.
-        layer: Its crossbar.
-        c: Constants of the network.
-        start: Step of the first event of the sample.
-        key: Noise key of the crossbar.
-        course: Drive, membrane and spikes, overwritten from `start` on.
-        tally: Counters, added to.
-        place: Number of the crossbar.
+        mask: Of any step: None where neurons never spike.
+        layer, c, start, stats: See `topology.forward`.
     """
-    drive_layer(lines, volleys, found, layer, key, course.drive)
-    for column in range(0, course.width, LANES):
-        integrate_block(volleys, layer, c, start, column, course)
-    count = list_spikes(course, start, c.steps)
-    for event in range(count):
-        increase(tally.spikes, place * tally.width + course.rows[event], 1)
-    count_reads(lines, layer, tally, place)
+    raise NotImplementedError
+
+
+@implements(list_fired, None)
+def _list_nobody(mask, layer, c, start, stats):
+    return 0
+
+
+@implements(list_fired, MaskType)
+def _list_fired(mask, layer, c, start, stats):
+    count = list_spikes(layer.trace, start, c.steps)
+    count_spikes(layer, count, stats)
     return count
-
-
-@jit
-def score_block(volleys, layer, c, start, column, scores):
-    """The traces of a block of classes, their maxima over time and the first steps of these."""
-    silent, one = splat(c.one - c.one), splat(c.one)
-    membrane, current, highest, reached = silent, silent, silent, silent
-    step = splat(c.one * np.float32(start))
-    for t in range(start, c.steps):
-        store(scores.trace, t * scores.width + column, membrane)
-        drive = load(scores.drive, volleys.slots[t] * layer.stride + column)
-        membrane, current = c.beta * membrane + current, c.alpha * current + drive
-        step += one
-        higher = membrane > highest
-        highest, reached = select(higher, membrane, highest), select(higher, step, reached)
-    store(scores.trace, c.steps * scores.width + column, membrane)
-    store(scores.best, column, highest)
-    store(scores.when, column, reached)
-
-
-@jit
-def readout_layer(lines, volleys, found, layer, c, start, key, scores, tally, place):
-    """A layer that never spikes, through all steps.
-
-    Args:
-        lines, volleys, found, layer, c, start, key, tally, place: See `hidden_layer`.
-        scores: Drive, trace (from `start` on), `best` and `when` are overwritten.
-    """
-    drive_layer(lines, volleys, found, layer, key, scores.drive)
-    for column in range(0, scores.width, LANES):
-        score_block(volleys, layer, c, start, column, scores)
-    count_reads(lines, layer, tally, place)

@@ -1,8 +1,8 @@
 """Rows of a crossbar added up, and added to, panel by panel of its columns.
 
 A row is as long as the registers hold sums of, so its address is found once, its cache lines lie
-one behind the other, and the sums of a volley do not wait for each other. Over one block alone the
-same takes half as long again. All records are borrowed ones.
+one behind the other, and the sums of a bin do not wait for each other. Over one block alone the
+same takes half as long again. All records hold pointers.
 """
 
 import numpy as np
@@ -23,56 +23,56 @@ def with_rows(sums, matrix, stride, column, rows, offset, first, last):
 
 
 @inlined
-def gather_panel(none, lines, volleys, found, layer, column, drive):
+def gather_panel(none, lines, bins, count, layer, column, drive):
     """`gather` of one panel; `none` is an empty one."""
-    for i in range(found):
-        first, last = volleys.ends[i], volleys.ends[i + 1]
+    for i in range(count):
+        first, last = bins.ends[i], bins.ends[i + 1]
         sums = with_rows(none, layer.matrix, layer.stride, column, lines.rows, 0, first, last)
         store_panel(drive, (i + 1) * layer.stride + column, sums)
 
 
 @jit
-def gather(lines, volleys, found, layer, drive):
-    """What every volley drives: its rows of the crossbar added up.
+def gather(lines, bins, count, layer, drive):
+    """What every bin drives: its rows of the crossbar added up.
 
     Args:
-        lines, volleys, found: What comes in.
+        lines, bins, count: What comes in.
         layer: The crossbar.
-        drive: (volleys + 1, stride): the row behind that of a volley's number is overwritten.
+        drive: (bins + 1, stride): the row behind that of a bin's number is overwritten.
     """
     n = splat(layer.matrix[0] - layer.matrix[0])
     column = np.int64(0)  # of a plain 0 numba would make every panel twice
     while column < layer.stride:
         left = (layer.stride - column) // LANES
         if left >= WIDE:
-            gather_panel((n, n, n, n, n, n, n), lines, volleys, found, layer, column, drive)
+            gather_panel((n, n, n, n, n, n, n), lines, bins, count, layer, column, drive)
             column += WIDE * LANES
         elif left >= NARROW:
-            gather_panel((n, n, n), lines, volleys, found, layer, column, drive)
+            gather_panel((n, n, n), lines, bins, count, layer, column, drive)
             column += NARROW * LANES
         else:
-            gather_panel((n,), lines, volleys, found, layer, column, drive)
+            gather_panel((n,), lines, bins, count, layer, column, drive)
             column += LANES
 
 
 @inlined
-def scatter_panel(none, lines, volleys, number, changes, to, column):
+def scatter_panel(none, lines, bins, number, changes, to, column):
     """`scatter` of one panel; `none` is an empty one, `to` its last three arguments."""
     width, offset, gradient = to
     for i in range(number - 1, -1, -1):
-        change = load_panel(changes, volleys.steps[i] * width + column, none)
-        for event in range(volleys.ends[i], volleys.ends[i + 1]):
+        change = load_panel(changes, bins.steps[i] * width + column, none)
+        for event in range(bins.ends[i], bins.ends[i + 1]):
             at = (offset + np.int64(lines.rows[event])) * width + column
             add_panel(gradient, at, change)
 
 
 @jit
-def scatter(lines, volleys, number, changes, width, offset, gradient):
-    """Add the change of its step to each row of a volley, the last volley first.
+def scatter(lines, bins, number, changes, width, offset, gradient):
+    """Add the change of its step to each row of a bin, the last bin first.
 
     Args:
-        lines, volleys: What came in.
-        number: How many volleys, from the first on.
+        lines, bins: What came in.
+        number: How many bins, from the first on.
         changes: (steps, width).
         width: Of the rows.
         offset: Row of line 0.
@@ -84,11 +84,11 @@ def scatter(lines, volleys, number, changes, width, offset, gradient):
     while column < width:
         left = (width - column) // LANES
         if left >= WIDE:
-            scatter_panel((n, n, n, n, n, n, n), lines, volleys, number, changes, to, column)
+            scatter_panel((n, n, n, n, n, n, n), lines, bins, number, changes, to, column)
             column += WIDE * LANES
         elif left >= NARROW:
-            scatter_panel((n, n, n), lines, volleys, number, changes, to, column)
+            scatter_panel((n, n, n), lines, bins, number, changes, to, column)
             column += NARROW * LANES
         else:
-            scatter_panel((n,), lines, volleys, number, changes, to, column)
+            scatter_panel((n,), lines, bins, number, changes, to, column)
             column += LANES

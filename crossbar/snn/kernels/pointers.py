@@ -1,58 +1,70 @@
-"""The records of `records`, their arrays borrowed: what the kernels pass on."""
+"""The records of `records` with the pointers of their arrays: what the kernels pass on."""
+
+import numpy as np
 
 from device_models.jit import inlined, jit
 
-from .records import BatchStats, CrossbarRows, LayerTrace, OutputTrace, TimeBins
-from .simd import borrowed, write
+from .records import BatchStats, CrossbarRows, Injected, LayerArrays, LayerTrace, TimeBins
+from .simd import data_pointer, pointer_to, write
 
 
 @inlined
 def increase(numbers, at, amount):
-    """Add to one of some borrowed numbers."""
+    """Add to one of some numbers by pointer."""
     write(numbers, at, numbers[at] + amount)
 
 
 @jit
-def borrow_synapses(layer):
-    """`CrossbarRows`; rows of `stride` numbers."""
-    return CrossbarRows(
-        borrowed(layer.matrix), borrowed(layer.siemens), layer.inputs, borrowed(layer.tile_of),
-        layer.neurons, layer.width, layer.stride,
+def layer_at(table, n, one, times):
+    """`LayerArrays` of layer n; rows of the crossbar of `stride` numbers, all others of `width`.
+
+    Args:
+        table: (layers, fields) int64: the fields of a `LayerArrays` in order, an array by the address
+            of its numbers; see `engines.wiring.table_of`.
+        n: Which layer.
+        one: A number of the dtype of the weights.
+        times: An array of the type of steps.
+    """
+    row, short, step = table[n], np.uint16(0), np.int64(0)
+    return LayerArrays(
+        CrossbarRows(
+            pointer_to(row[0], one), pointer_to(row[1], np.float64(0.0)), row[2],
+            pointer_to(row[3], np.int32(0)), row[4], row[5], row[6],
+        ),
+        LayerTrace(
+            pointer_to(row[7], one), pointer_to(row[8], one), pointer_to(row[9], one),
+            pointer_to(row[10], short), pointer_to(row[11], short), pointer_to(row[12], times),
+            pointer_to(row[13], one), row[14], row[15],
+        ),
+        TimeBins(
+            pointer_to(row[16], step), pointer_to(row[17], step), pointer_to(row[18], step)
+        ),
+        TimeBins(
+            pointer_to(row[19], step), pointer_to(row[20], step), pointer_to(row[21], step)
+        ),
+        pointer_to(row[22], one), pointer_to(row[23], one),
+        row[24], row[25], row[26], row[27], row[28], row[29],
     )  # fmt: skip
 
 
 @jit
-def borrow_course(course):
-    """`LayerTrace`; rows of `width` numbers."""
-    return LayerTrace(
-        borrowed(course.drive), borrowed(course.trace), borrowed(course.errors),
-        borrowed(course.fired), borrowed(course.rows), borrowed(course.times),
-        borrowed(course.work), course.width, course.words,
+def injected_pointers(injected):
+    """`Injected`, or None; rows of the width of the layer before."""
+    if injected is None:
+        return None
+    return Injected(
+        injected.neuron, data_pointer(injected.rows), data_pointer(injected.slots),
+        data_pointer(injected.back),
     )  # fmt: skip
 
 
 @jit
-def borrow_scores(scores):
-    """`OutputTrace`; rows of `width` numbers."""
-    return OutputTrace(
-        borrowed(scores.drive), borrowed(scores.trace), borrowed(scores.best),
-        borrowed(scores.when), borrowed(scores.error), borrowed(scores.class_error),
-        borrowed(scores.class_error_slots), scores.width,
-    )  # fmt: skip
-
-
-@jit
-def borrow_volleys(volleys):
-    """`TimeBins`."""
-    return TimeBins(borrowed(volleys.steps), borrowed(volleys.ends), borrowed(volleys.slots))
-
-
-@jit
-def borrow_tally(tally):
-    """`BatchStats`; rows of `width` numbers, those of kept spikes and their ends as they are wide."""
+def stats_pointers(stats):
+    """`BatchStats`; rows of `width` numbers, those of recorded spikes and their ends as wide."""
     return BatchStats(
-        borrowed(tally.spikes), borrowed(tally.predictions), borrowed(tally.losses),
-        borrowed(tally.activations), borrowed(tally.tile_steps), borrowed(tally.siemens),
-        borrowed(tally.clipped), borrowed(tally.kept_rows), borrowed(tally.kept_times),
-        borrowed(tally.kept_ends), tally.width,
+        data_pointer(stats.spikes), data_pointer(stats.predictions), data_pointer(stats.losses),
+        data_pointer(stats.activations), data_pointer(stats.tile_steps),
+        data_pointer(stats.siemens), data_pointer(stats.clipped),
+        data_pointer(stats.recorded_rows), data_pointer(stats.recorded_times),
+        data_pointer(stats.recorded_ends), stats.width,
     )  # fmt: skip

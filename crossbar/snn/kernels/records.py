@@ -1,10 +1,10 @@
 """What the kernels read and write: plain records of arrays.
 
-Inside `run_chunk` the same records hold the arrays borrowed (`lanes.borrowed`): flat pointers, which
-cost nothing to pass on.
+Inside `run_chunk` the same records hold the pointers of the arrays (`simd.data_pointer`), which cost
+nothing to pass on.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -12,17 +12,13 @@ import numpy as np
 class Constants(NamedTuple):
     """Numbers of the network that no sample changes, floats in the dtype of the weights."""
 
-    alpha: np.floating  # decay of the synaptic current per step
-    beta: np.floating  # decay of the membrane per step
-    threshold: np.floating
-    surrogate_scale: np.floating
     one: np.floating
     spikes_most: np.floating  # of a hidden layer in a sample, beyond which they are penalised; or 0
     spikes_least: np.floating
     spikes_penalty: np.floating
     steps: int
     tile_rows: int
-    classes: int  # without padding
+    crossbars: int
 
 
 class CrossbarRows(NamedTuple):
@@ -30,7 +26,7 @@ class CrossbarRows(NamedTuple):
 
     The rows of a recurrent layer are the lines that come in, then its own neurons. Beside the
     weights of a row lie the variances of one of its activations, so that both arrive from memory
-    together; without read noise there are none.
+    together; without read noise there are none. Of a layer without synapses all is empty.
     """
 
     matrix: np.ndarray  # (rows, neurons) or (rows, 2 neurons): weights, weight units^2 of variance
@@ -46,7 +42,7 @@ class Samples(NamedTuple):
     """The samples of one chunk: events of sample i are `offsets[i]:offsets[i + 1]`, by time."""
 
     rows: np.ndarray  # (events,) uint16: input line
-    times: np.ndarray  # (events,) uint8: step
+    times: np.ndarray  # (events,) uint8, of more than 255 steps uint16: step
     offsets: np.ndarray  # (all samples + 1,) int64
     labels: np.ndarray  # (all samples,) int64
     chosen: np.ndarray  # (samples,) int64: which samples this chunk runs
@@ -57,7 +53,7 @@ class EventSlice(NamedTuple):
     """Events of one sample that come into a layer: `first:last` of the arrays, by time, by line."""
 
     rows: np.ndarray  # (events,) uint16
-    times: np.ndarray  # (events,) uint8
+    times: np.ndarray  # (events,) as in `Samples`
     first: int
     last: int
 
@@ -65,100 +61,126 @@ class EventSlice(NamedTuple):
 class TimeBins(NamedTuple):
     """The steps of one sample in which lines spike; scratch that every sample overwrites.
 
-    Volley i is the events `ends[i]:ends[i + 1]`, in step `steps[i]`; behind the last step stands -1.
-    What belongs to it in other records stands in row i + 1; row 0 stands for no volley.
+    Bin i is the events `ends[i]:ends[i + 1]`, in step `steps[i]`; behind the last step stands -1.
+    What belongs to it in other records stands in row i + 1; row 0 stands for no bin.
     """
 
     steps: np.ndarray  # (steps + 1,) int64
-    ends: np.ndarray  # (steps + 1,) int64
-    slots: np.ndarray  # (steps + 1,) int64: number of the volley of each step, from 1; 0 for none
+    ends: np.ndarray  # (steps + 2,) int64
+    slots: np.ndarray  # (steps + 1,) int64: number of the bin of each step, from 1; 0 for none
 
 
 class BatchStats(NamedTuple):
-    """What a chunk of samples did; arrays are added to, except the two per sample.
+    """What a chunk of samples did; arrays are added to, except the two per sample."""
 
-    The last crossbar is that of the readout.
-    """
-
-    spikes: np.ndarray  # (hidden layers, neurons of the widest) int64
+    spikes: np.ndarray  # (layers, neurons of the widest) int64
     predictions: np.ndarray  # (samples,) int64
-    losses: np.ndarray  # (samples,) float64: cross-entropy
+    losses: np.ndarray  # (samples,) float64
     activations: np.ndarray  # (crossbars,) int64: word lines driven
     tile_steps: np.ndarray  # (crossbars,) int64: (row tile, step) pairs with a driven line
     siemens: np.ndarray  # (crossbars,) float64: conductance summed over the driven word lines
     clipped: np.ndarray  # (crossbars,) int64: conversions above the range
-    # Every spike of the hidden layers, sample by sample, by time and neuron; empty: none is kept.
-    kept_rows: np.ndarray  # (hidden layers, room for all) uint16: neuron
-    kept_times: np.ndarray  # (hidden layers, room for all) uint8: step
-    kept_ends: np.ndarray  # (hidden layers, samples + 1) int64: where those of a sample end
+    # Every spike of the layers, sample by sample, by time and neuron; empty: none is recorded.
+    recorded_rows: np.ndarray  # (layers, buffer for all) uint16: neuron
+    recorded_times: np.ndarray  # (layers, buffer for all), as in `Samples`: step
+    recorded_ends: np.ndarray  # (layers, samples + 1) int64: where those of a sample end
     width: int  # neurons of the widest layer
 
 
-class Columns(NamedTuple):
-    """One layer behind its periphery; `columns` of the array, in the dtype of the weights.
+class ConverterErrors(NamedTuple):
+    """Errors of the converters of one layer, (down, columns) each; `crossbar.array.periphery`."""
 
-    The errors are those of `crossbar.array.periphery`. Run r of the combination adds factor[r] times the
-    converted column c + s i to output o + i, for i below its length, where (c, s, o, length) is
-    runs[r] and s is 0 or 1.
-    """
+    offset: np.ndarray  # LSB
+    parabola: np.ndarray  # LSB
+    cubic: np.ndarray  # LSB
+    stuck: np.ndarray  # code, or -1
 
-    columns: np.ndarray  # (rows, columns): conductances that reads see, weight units
-    variance: np.ndarray  # (rows, columns): of one activation, weight units^2; (0, 0) without noise
+
+class Converters(NamedTuple):
+    """The converters of one layer."""
+
     scale: np.ndarray  # (down, columns): LSB per weight unit, with gain and droop
-    offset: np.ndarray  # (down, columns) LSB
-    parabola: np.ndarray  # (down, columns) LSB
-    cubic: np.ndarray  # (down, columns) LSB
-    stuck: np.ndarray  # (down, columns): code, or -1
-    lsb: np.floating  # weight units; 1 without converters
+    errors: ConverterErrors | None  # None: they have none beyond their gain
     top: np.floating  # highest code
     noise: np.floating  # LSB, spread of a conversion
+
+
+class Columns(NamedTuple):
+    """One layer behind its periphery, in the dtype of the weights; columns and outputs are padded.
+
+    Run r of the combination adds factor[r] times the converted column c + s i to output o + i, for
+    i below its length, where (c, s, o, length) is runs[r] and s is 0 or 1.
+    """
+
+    matrix: (
+        np.ndarray
+    )  # (rows, columns) or (rows, 2 columns): conductances, variances; weight units
+    width: int  # columns
+    stride: int  # numbers in a row of the matrix
+    converters: Converters | None  # None: neurons integrate the currents themselves
+    lsb: np.floating  # weight units; 1 without converters
     runs: np.ndarray  # (runs, 4) int64
     factors: np.ndarray  # (runs,)
     gain: np.ndarray  # (outputs,) of the neurons
-    injected: np.ndarray  # (outputs,): offset of the neurons
+    injected: np.ndarray  # (outputs,): offset of the neurons, in steps that drive a line
+    sums: np.ndarray  # (2 columns,): scratch of one thread
+
+
+class Integrator(NamedTuple):
+    """Neurons that keep currents on a capacitor; see `crossbar.array.periphery.Neurons`."""
+
     keep: np.floating
     ceiling: np.floating
-    converts: bool  # False: neurons integrate the currents themselves
+
+
+class LayerKind(NamedTuple):
+    """What a layer is made of: the types pick its kernels."""
+
+    topology: Any
+    neuron: Any
+    front: Any  # `Columns`, or None
+    integrator: Any  # `Integrator`, or None
 
 
 class LayerTrace(NamedTuple):
-    """The time course of one layer in one sample; scratch that every sample overwrites.
+    """What one layer does in one sample; scratch that every sample overwrites.
 
-    `trace` is the membrane of each step, and then the derivative of the loss by what the step
-    drives; the events are the spikes, by time and neuron.
+    `membranes` are those of each step, and then the derivative of the loss by what the step drives;
+    the events are the spikes, by time and neuron.
     """
 
-    drive: np.ndarray  # (steps + 1, 2 neurons): what volleys drive, and its variance; row 0 is 0
-    trace: np.ndarray  # (steps + 1, neurons)
+    drive: np.ndarray  # (steps + 1, 2 neurons): what bins drive, and its variance; row 0 is 0
+    membranes: np.ndarray  # (steps + 1, neurons)
     errors: np.ndarray  # (steps + 1, neurons): derivative of the loss by the spikes of each step
     fired: np.ndarray  # (steps, 4 words) uint16: who spikes in each step, a bit each
     rows: np.ndarray  # (steps x neurons,) uint16
-    times: np.ndarray  # (steps x neurons,) uint8
-    work: np.ndarray  # (2 x neurons,): state of a layer that drives itself
+    times: np.ndarray  # (steps x neurons,), as in `Samples`
+    work: np.ndarray  # (2 x states x neurons,): state of neurons that step together, and a variance
     width: int  # neurons, padding included
     words: int  # of 64 neurons each that `fired` holds of a step
 
 
-class OutputTrace(NamedTuple):
-    """The readout in one sample; scratch that every sample overwrites. All (classes,) and more."""
+class LayerArrays(NamedTuple):
+    """All arrays of one layer; of one thread."""
 
-    drive: np.ndarray  # (steps + 1, 2 classes): see `LayerTrace`
-    trace: np.ndarray  # (steps + 1, classes)
-    best: np.ndarray  # maximum of every class over time
-    when: np.ndarray  # first step that reaches it, 0 if none does; as floats, for the lanes' sake
-    error: np.ndarray  # derivative of the loss by `best`
-    class_error: (
-        np.ndarray
-    )  # (classes + 1, neurons of the last hidden layer): see `backward.inject_loss`
-    class_error_slots: (
-        np.ndarray
-    )  # (steps + 1,) int64: row of `class_error` that each step takes in
-    width: int  # classes, padding included
+    crossbar: CrossbarRows
+    trace: LayerTrace
+    bins: TimeBins  # of what comes in
+    own_bins: TimeBins  # of its own spikes, where they drive it
+    back: np.ndarray  # (rows, neurons): the weights that carry the error back
+    gradient: np.ndarray  # (rows, neurons), added to
+    number: int  # of the layer
+    place: int  # of its crossbar; -1 without
+    is_penalised: int  # whether its number of spikes is bounded
+    takes_injected: int  # see `topology.protocol`
+    group: int  # where its `LayerKind` stands, see `bptt.run_chunk`
+    kind: int
 
 
-class Scratch(NamedTuple):
-    """What every sample overwrites; of one thread."""
+class Injected(NamedTuple):
+    """What linear output neurons inject into the layer before; see `backward`."""
 
-    courses: tuple[LayerTrace, ...]  # of the hidden layers
-    scores: OutputTrace
-    volleys: tuple[TimeBins, ...]  # of what comes into each crossbar
+    neuron: Any  # numbers of the output neurons
+    rows: np.ndarray  # (steps + 2, neurons of the layer before); row 0 is 0
+    slots: np.ndarray  # (steps + 1,) int64: row that each step takes in
+    back: np.ndarray  # (classes, neurons of the layer before): output weights, transposed

@@ -1,131 +1,127 @@
-"""A hidden layer that drives itself: all its neurons meet in every step, so steps come first.
+"""Steps of a layer that drives itself: all its neurons meet in every step.
 
-Its own spikes drive its crossbar in the same step and by the same read as the lines that come in.
-All records are borrowed ones.
+The state of its neurons stands in `work`, one number of it in every other row; behind the currents,
+which the rows of a step are added to, stand their variances. All records hold pointers.
 """
 
-from device_models.jit import jit
+from typing import Any
 
-from .backward import row_dot, through_neurons, volleys_until
+from device_models.jit import inlined, jit
+
+from .adc import convert_bin
 from .counter_rng import BLOCK, normals_at, places
-from .forward import count_reads, list_word
-from .gather_scatter import scatter, with_rows
-from .neurons import driven_siemens, tiles_entered, tiles_shared
+from .dispatch import implements
+from .forward import list_word
+from .gather_scatter import with_rows
+from .neuron import begin, step, step_back, take_in
 from .pointers import increase
-from .records import EventSlice
-from .simd import LANES, bits, load, root, select, splat, store, store_panel, write
+from .records import Columns
+from .simd import (
+    LANES,
+    bits,
+    load,
+    load_rows,
+    root,
+    splat,
+    store,
+    store_panel,
+    store_rows,
+)
 
 
 @jit
-def count_own_reads(lines, own, layer, tally, place):
-    """`count_reads` for the spikes by which a layer drives itself, in the same step as `lines`."""
-    increase(tally.siemens, place, driven_siemens(own, layer.siemens, layer.inputs))
-    increase(tally.tile_steps, place, tiles_entered(own, layer.tile_of, layer.inputs))
-    increase(tally.tile_steps, place, -tiles_shared(lines, own, layer.inputs, layer.tile_of))
-    increase(tally.activations, place, own.last - own.first)
+def state_forward(neuron, trace, c, t, count):
+    """Membranes and spikes of step t, the state of step t + 1 without its drive.
 
-
-@jit
-def step_forward(course, c, t, count):
-    """Membranes of step t + 1, currents without what step t drives, spikes; returns their number."""
-    silent = splat(c.one - c.one)
-    for column in range(0, course.width, LANES):
-        at = t * course.width + column
-        membrane, current = load(course.trace, at), load(course.work, column)
-        fires = membrane > c.threshold
-        count = list_word(bits(fires), t, column, course, count)
-        after = select(fires, silent, c.beta * membrane + current)
-        store(course.trace, at + course.width, after)
-        store(course.work, column, c.alpha * current)
+    Returns:
+        The number of spikes so far.
+    """
+    rest, stride = begin(neuron, splat(c.one - c.one)), 2 * trace.width
+    for column in range(0, trace.width, LANES):
+        membrane, fired, decayed = step(neuron, load_rows(trace.work, column, stride, rest))
+        store(trace.membranes, t * trace.width + column, membrane)
+        count = list_word(bits(fired), t, column, trace, count)
+        store_rows(trace.work, column, stride, decayed)
     return count
 
 
 @jit
-def drive_all(lines, first, last, course, mine, count, layer, key, t):
-    """Add what some lines and own spikes drive in step t to the currents.
-
-    Behind the currents in `work` stand, for this long, the variances.
-    """
-    column = 0
-    while column < layer.stride:
-        sums = (load(course.work, column),)
-        sums = with_rows(sums, layer.matrix, layer.stride, column, lines.rows, 0, first, last)
-        sums = with_rows(
-            sums, layer.matrix, layer.stride, column, course.rows, layer.inputs, mine, count
-        )
-        store_panel(course.work, column, sums)
-        column += LANES
-    begin = places(key, t, 0)
-    for column in range(0, layer.stride - layer.width, LANES):
-        if column % BLOCK == 0:
-            begin = places(key, t, column // BLOCK)
-        current, variance = load(course.work, column), load(course.work, layer.width + column)
-        drawn = root(variance) * normals_at(begin, column % BLOCK, current)
-        store(course.work, column, current + drawn)
-        store(course.work, layer.width + column, variance - variance)
+def finish_steps(neuron, trace, c):
+    """The membranes behind the last step."""
+    rest, stride = begin(neuron, splat(c.one - c.one)), 2 * trace.width
+    for column in range(0, trace.width, LANES):
+        state = load_rows(trace.work, column, stride, rest)
+        store(trace.membranes, c.steps * trace.width + column, step(neuron, state)[0])
 
 
 @jit
-def recurrent_layer(lines, volleys, layer, c, start, key, course, tally, place):
-    """Such a layer through all steps; returns the number of its spikes.
-
-    Args:
-        lines, volleys, layer, c, start, key, course, tally, place: See `forward.hidden_layer`.
-    """
-    for j in range(course.width):
-        write(course.trace, start * course.width + j, c.one - c.one)
-    for j in range(2 * course.width):
-        write(course.work, j, c.one - c.one)
-    i, count = 0, 0
-    for t in range(start, c.steps):
-        mine, first, last = count, 0, 0
-        count = step_forward(course, c, t, count)
-        if volleys.steps[i] == t:
-            first, last = volleys.ends[i], volleys.ends[i + 1]
-            i += 1
-        if last > first or count > mine:
-            drive_all(lines, first, last, course, mine, count, layer, key, t)
-    for event in range(count):
-        increase(tally.spikes, place * tally.width + course.rows[event], 1)
-    count_reads(lines, layer, tally, place)
-    count_own_reads(lines, EventSlice(course.rows, course.times, 0, count), layer, tally, place)
-    return count
-
-
-@jit
-def step_back(course, c, t):
-    """Derivatives of step t from those of step t + 1; the trace of step t keeps the latter."""
-    width = course.width
+def state_back(neuron, trace, c, t):
+    """Derivatives of step t from those of step t + 1, which take the place of the membranes."""
+    rest, width = begin(neuron, splat(c.one - c.one)), trace.width
     for column in range(0, width, LANES):
         at = t * width + column
-        membrane, error = load(course.trace, at), load(course.errors, at)
-        g_current, g_membrane = load(course.work, column), load(course.work, width + column)
-        store(course.trace, at, g_current)
-        g_current, g_membrane = through_neurons(membrane, error, g_current, g_membrane, c)
-        store(course.work, column, g_current)
-        store(course.work, width + column, g_membrane)
+        membrane, error = load(trace.membranes, at), load(trace.errors, at)
+        adjoint = load_rows(trace.work, column, 2 * width, rest)
+        store(trace.membranes, at, adjoint[0])
+        store_rows(trace.work, column, 2 * width, step_back(neuron, membrane, error, adjoint))
 
 
 @jit
-def recurrent_back(lines, volleys, found, layer, back, c, start, last, course, gradient):
-    """Gradient of the weights of what comes into such a layer, and the error of every own spike.
+def drive_all(lines, first, last, own, count, layer, key, t):
+    """Add what some lines and own spikes drive in step t to the currents."""
+    trace, crossbar = layer.trace, layer.crossbar
+    matrix, stride, width = crossbar.matrix, crossbar.stride, crossbar.width
+    column = 0
+    while column < stride:
+        sums = (load(trace.work, column),)
+        sums = with_rows(sums, matrix, stride, column, lines.rows, 0, first, last)
+        sums = with_rows(sums, matrix, stride, column, trace.rows, crossbar.inputs, own, count)
+        store_panel(trace.work, column, sums)
+        column += LANES
+    at_pools = places(key, t, 0)
+    for column in range(0, stride - width, LANES):
+        if column % BLOCK == 0:
+            at_pools = places(key, t, column // BLOCK)
+        current, variance = load(trace.work, column), load(trace.work, width + column)
+        noise = root(variance) * normals_at(at_pools, column % BLOCK, current)
+        store(trace.work, column, current + noise)
+        store(trace.work, width + column, variance - variance)
+
+
+@inlined
+def take_in_all(integrator, layer, row):
+    """Let the currents take in a row of the drive."""
+    trace = layer.trace
+    for column in range(0, trace.width, LANES):
+        drive = load(trace.drive, row * layer.crossbar.stride + column)
+        store(trace.work, column, take_in(integrator, load(trace.work, column), drive))
+
+
+def drive_step(
+    front: Any, integrator: Any, lines: Any, first: Any, last: Any, own: Any, count: Any,
+    layer: Any, c: Any, keys: Any, t: Any, stats: Any,
+) -> Any:  # fmt: skip
+    """Let the currents take in what `lines[first:last]` and own spikes [own:count] drive in step t.
 
     Args:
-        lines, volleys, found: What came in.
-        layer: The crossbar.
-        back: (rows, neurons): the weights that carry the error back.
-        c: Constants.
-        start, last: Steps where the sweep ends and begins.
-        course: Membranes, in whose place the derivatives by the currents come; spikes; the errors
-            of the steps from `start` to `last`, which are added to.
-        gradient: (rows, neurons), added to.
+        front, integrator: See `LayerKind`.
+        lines, layer, c, keys, stats: See `topology.forward`.
     """
-    width, inputs = course.width, layer.inputs
-    for j in range(2 * width):
-        write(course.work, j, c.one - c.one)
-    for t in range(last, start - 1, -1):
-        for j in range(layer.neurons):
-            increase(course.errors, t * width + j, row_dot(back, inputs + j, course.work, 0, width))
-        step_back(course, c, t)
-    number = volleys_until(volleys, found, last)
-    scatter(lines, volleys, number, course.trace, width, 0, gradient)
+    raise NotImplementedError
+
+
+@implements(drive_step, None, inline=False)
+def _drive_step(front, integrator, lines, first, last, own, count, layer, c, keys, t, stats):
+    if last > first or count > own:
+        drive_all(lines, first, last, own, count, layer, keys[0], t)
+
+
+@implements(drive_step, Columns, inline=False)
+def _convert_step(front, integrator, lines, first, last, own, count, layer, c, keys, t, stats):
+    if last > first or count > own:
+        at = layer.crossbar.stride  # row 1 of the drive; row 0 stays zero
+        clipped = convert_bin(front, lines, first, last, own, count, layer, c, keys, t, at)
+        increase(stats.clipped, layer.place, clipped)
+        take_in_all(integrator, layer, 1)
+    else:
+        take_in_all(integrator, layer, 0)

@@ -15,7 +15,7 @@ from typing import Any
 
 from llvmlite import ir  # type: ignore[import-untyped]
 from numba.core import cgutils, types
-from numba.extending import intrinsic, models, overload, register_model
+from numba.extending import intrinsic, lower_builtin, models, register_model, type_callable
 
 LANES = 16
 BITS = 64  # of an int64
@@ -43,10 +43,10 @@ class MaskType(types.Type):
 MASK = MaskType()
 
 
-def _word(typed: Callable[..., Any]) -> Callable[..., Any]:
-    """A word that kernels can use: `typed` gives its types and what writes its instructions."""
-    word: Callable[..., Any] = intrinsic(typed)
-    return word
+def _intrinsic(typed: Callable[..., Any]) -> Callable[..., Any]:
+    """A function for kernels: `typed` gives its types and what writes its instructions."""
+    function: Callable[..., Any] = intrinsic(typed)
+    return function
 
 
 def _vector(dtype: types.Float) -> ir.VectorType:
@@ -70,13 +70,13 @@ class _MaskModel(models.PrimitiveModel):
         super().__init__(manager, kind, ir.VectorType(ir.IntType(1), LANES))
 
 
-@_word
-def borrowed(typing: Any, array: Any) -> Any:
+@_intrinsic
+def data_pointer(typing: Any, array: Any) -> Any:
     """The numbers of an array in C order without their owner, as a pointer: one flat index.
 
     Whoever passes an array on counts it, atomically, and so do all threads that share it: for what
     is passed on a hundred times per sample that took longer than the arithmetic. The caller keeps
-    the array alive; a kernel that makes an array itself must not borrow it.
+    the array alive; a kernel that makes an array itself must not take its pointer.
     """
 
     def make(context: Any, builder: Any, signature: Any, args: Any) -> Any:
@@ -86,9 +86,24 @@ def borrowed(typing: Any, array: Any) -> Any:
     return (types.CPointer(array.dtype)(array), make) if is_flat else None
 
 
-@_word
+@_intrinsic
+def pointer_to(typing: Any, address: Any, like: Any) -> Any:
+    """An address as a pointer to numbers of the type of `like`, a number or an array of such.
+
+    The caller keeps the array alive; a table of addresses of one type stands for any number of
+    records of arrays, which would be a type of its own each.
+    """
+
+    def make(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return builder.inttoptr(args[0], context.get_value_type(signature.return_type))
+
+    kind = like.dtype if isinstance(like, types.Array) else like
+    return types.CPointer(kind)(types.int64, like), make
+
+
+@_intrinsic
 def write(typing: Any, numbers: Any, at: Any, number: Any) -> Any:
-    """Write one number to a place of borrowed numbers.
+    """Write one number to a place of numbers by pointer.
 
     `numbers[at] = number` may be dropped: numba removes assignments into what it takes for an array
     that nobody reads again.
@@ -105,7 +120,7 @@ def write(typing: Any, numbers: Any, at: Any, number: Any) -> Any:
 
 
 def _is_lanes_of(numbers: Any) -> bool:
-    """Whether these are borrowed numbers that lanes can hold."""
+    """Whether these are numbers by pointer that lanes can hold."""
     return isinstance(numbers, types.CPointer) and numbers.dtype in _FLOATS
 
 
@@ -123,9 +138,9 @@ def _store(builder: Any, kind: LanesType, pointer: Any, at: Any, lanes: Any) -> 
     builder.store(lanes, place).align = kind.dtype.bitwidth // 8
 
 
-@_word
+@_intrinsic
 def load(typing: Any, numbers: Any, at: Any) -> Any:
-    """The lanes from a place of borrowed numbers on."""
+    """The lanes from a place of numbers by pointer on."""
 
     def make(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         return _load(builder, signature.return_type, *args)
@@ -133,9 +148,9 @@ def load(typing: Any, numbers: Any, at: Any) -> Any:
     return (LanesType(numbers.dtype)(numbers, types.intp), make) if _is_lanes_of(numbers) else None
 
 
-@_word
+@_intrinsic
 def store(typing: Any, numbers: Any, at: Any, lanes: Any) -> Any:
-    """Write lanes to a place of borrowed numbers and behind it."""
+    """Write lanes to a place of numbers by pointer and behind it."""
 
     def make(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         _store(builder, signature.args[2], *args)
@@ -151,9 +166,9 @@ def _blocks(builder: Any, at: Any, panel: Any) -> Any:
         yield i, place, builder.extract_value(panel, i)
 
 
-@_word
+@_intrinsic
 def load_panel(typing: Any, numbers: Any, at: Any, like: Any) -> Any:
-    """As many lanes as in `like`, a tuple of blocks, from a place of borrowed numbers on."""
+    """As many lanes as in `like`, a tuple of blocks, from a place of numbers by pointer on."""
 
     def make(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         kind, panel = signature.args[2].dtype, args[2]
@@ -164,9 +179,9 @@ def load_panel(typing: Any, numbers: Any, at: Any, like: Any) -> Any:
     return (like(numbers, types.intp, like), make) if _is_lanes_of(numbers) else None
 
 
-@_word
+@_intrinsic
 def plus_row(typing: Any, panel: Any, numbers: Any, at: Any) -> Any:
-    """A panel, with the borrowed numbers from a place on added to its lanes."""
+    """A panel, with the numbers by pointer from a place on added to its lanes."""
 
     def make(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         kind, found = signature.args[0].dtype, args[0]
@@ -178,9 +193,9 @@ def plus_row(typing: Any, panel: Any, numbers: Any, at: Any) -> Any:
     return (panel(panel, numbers, types.intp), make) if _is_lanes_of(numbers) else None
 
 
-@_word
+@_intrinsic
 def store_panel(typing: Any, numbers: Any, at: Any, panel: Any) -> Any:
-    """Write a panel to a place of borrowed numbers and behind it."""
+    """Write a panel to a place of numbers by pointer and behind it."""
 
     def make(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         for _, place, lanes in _blocks(builder, args[1], args[2]):
@@ -190,9 +205,9 @@ def store_panel(typing: Any, numbers: Any, at: Any, panel: Any) -> Any:
     return (types.void(numbers, types.intp, panel), make) if _is_lanes_of(numbers) else None
 
 
-@_word
+@_intrinsic
 def add_panel(typing: Any, numbers: Any, at: Any, panel: Any) -> Any:
-    """Add a panel to the borrowed numbers at a place and behind it."""
+    """Add a panel to the numbers by pointer at a place and behind it."""
 
     def make(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         kind = signature.args[2].dtype
@@ -204,42 +219,75 @@ def add_panel(typing: Any, numbers: Any, at: Any, panel: Any) -> Any:
     return (types.void(numbers, types.intp, panel), make) if _is_lanes_of(numbers) else None
 
 
-@_word
+@_intrinsic
+def load_rows(typing: Any, numbers: Any, at: Any, stride: Any, like: Any) -> Any:
+    """A tuple of lanes as long as `like`: those from a place on, from `stride` behind it, ..."""
+
+    def make(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        kind, state = signature.args[3].dtype, args[3]
+        for i in range(signature.args[3].count):
+            place = builder.add(args[1], builder.mul(args[2], ir.Constant(args[2].type, i)))
+            state = builder.insert_value(state, _load(builder, kind, args[0], place), i)
+        return state
+
+    is_right = _is_lanes_of(numbers) and isinstance(like, types.UniTuple)
+    return (like(numbers, types.intp, types.intp, like), make) if is_right else None
+
+
+@_intrinsic
+def store_rows(typing: Any, numbers: Any, at: Any, stride: Any, state: Any) -> Any:
+    """Write a tuple of lanes as `load_rows` reads it."""
+
+    def make(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        kind = signature.args[3].dtype
+        for i in range(signature.args[3].count):
+            place = builder.add(args[1], builder.mul(args[2], ir.Constant(args[2].type, i)))
+            _store(builder, kind, args[0], place, builder.extract_value(args[3], i))
+        return context.get_dummy_value()
+
+    is_right = _is_lanes_of(numbers) and isinstance(state, types.UniTuple)
+    return (types.void(numbers, types.intp, types.intp, state), make) if is_right else None
+
+
+def _splat(builder: Any, dtype: types.Float, number: Any) -> Any:
+    """One number in all lanes."""
+    i32 = ir.IntType(32)
+    first = ir.Constant(_vector(dtype), ir.Undefined)
+    first = builder.insert_element(first, number, i32(0))
+    return builder.shuffle_vector(first, first, ir.Constant(ir.VectorType(i32, LANES), [0] * LANES))
+
+
+@_intrinsic
 def splat(typing: Any, number: Any) -> Any:
     """One number in all lanes."""
 
     def make(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        i32 = ir.IntType(32)
-        first = ir.Constant(_vector(signature.args[0]), ir.Undefined)
-        first = builder.insert_element(first, args[0], i32(0))
-        return builder.shuffle_vector(
-            first, first, ir.Constant(ir.VectorType(i32, LANES), [0] * LANES)
-        )
+        return _splat(builder, signature.args[0], args[0])
 
     return LanesType(number)(number), make
 
 
-@_word
-def turns(typing: Any, numbers: Any, at: Any) -> Any:
-    """Bit i of an int64 says whether the borrowed 8-bit numbers `at + i` and `at + i + 1` differ."""
+@_intrinsic
+def change_mask(typing: Any, numbers: Any, at: Any) -> Any:
+    """Bit i of an int64 says whether the 8- or 16-bit numbers by pointer `at + i` and `at + i + 1` differ."""
 
     def make(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        kind = ir.VectorType(ir.IntType(8), BITS)
+        kind = ir.VectorType(ir.IntType(numbers.dtype.bitwidth), BITS)
         one = ir.Constant(args[1].type, 1)
         pair = []
         for place in args[1], builder.add(args[1], one):
             found = builder.load(builder.bitcast(builder.gep(args[0], [place]), kind.as_pointer()))
-            found.align = 1
+            found.align = numbers.dtype.bitwidth // 8
             pair.append(found)
         return builder.bitcast(builder.icmp_unsigned("!=", *pair), ir.IntType(BITS))
 
-    is_right = isinstance(numbers, types.CPointer) and numbers.dtype == types.uint8
+    is_right = isinstance(numbers, types.CPointer) and numbers.dtype in (types.uint8, types.uint16)
     return (types.int64(numbers, types.intp), make) if is_right else None
 
 
-@_word
-def word(typing: Any, numbers: Any, at: Any) -> Any:
-    """Four borrowed 16-bit numbers as one int64, the first in the lowest bits."""
+@_intrinsic
+def load_u16x4(typing: Any, numbers: Any, at: Any) -> Any:
+    """Four 16-bit numbers by pointer as one int64, the first in the lowest bits."""
 
     def make(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         place = builder.bitcast(args[0], ir.IntType(64).as_pointer())
@@ -251,7 +299,7 @@ def word(typing: Any, numbers: Any, at: Any) -> Any:
     return (types.int64(numbers, types.intp), make) if is_right else None
 
 
-@_word
+@_intrinsic
 def as_wide(typing: Any, lanes: Any, like: Any) -> Any:
     """float32 lanes in the dtype of the lanes `like`."""
 
@@ -262,7 +310,7 @@ def as_wide(typing: Any, lanes: Any, like: Any) -> Any:
     return like(lanes, like), make
 
 
-@_word
+@_intrinsic
 def select(typing: Any, mask: Any, a: Any, b: Any) -> Any:
     """`a` where the mask is set, else `b`."""
 
@@ -272,7 +320,7 @@ def select(typing: Any, mask: Any, a: Any, b: Any) -> Any:
     return a(mask, a, b), make
 
 
-@_word
+@_intrinsic
 def bits(typing: Any, mask: Any) -> Any:
     """A mask as a whole number: bit i is lane i."""
 
@@ -282,7 +330,17 @@ def bits(typing: Any, mask: Any) -> Any:
     return types.int64(mask), make
 
 
-@_word
+@_intrinsic
+def ones(typing: Any, number: Any) -> Any:
+    """How many bits of an int64 are set."""
+
+    def make(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return builder.ctpop(args[0])
+
+    return types.int64(number), make
+
+
+@_intrinsic
 def lowest(typing: Any, number: Any) -> Any:
     """Place of the lowest bit that is set in an int64, which is not 0."""
 
@@ -295,7 +353,7 @@ def lowest(typing: Any, number: Any) -> Any:
 def _unary(name: str) -> Callable[..., Any]:
     """An operation of LLVM on all lanes."""
 
-    @_word
+    @_intrinsic
     def run(typing: Any, lanes: Any) -> Any:
         def make(context: Any, builder: Any, signature: Any, args: Any) -> Any:
             kind = args[0].type
@@ -310,10 +368,10 @@ def _unary(name: str) -> Callable[..., Any]:
     return run
 
 
-absolute, root = _unary("fabs"), _unary("sqrt")
+absolute, root, rounded = _unary("fabs"), _unary("sqrt"), _unary("rint")
 
 
-@_word
+@_intrinsic
 def total(typing: Any, lanes: Any) -> Any:
     """Sum over the lanes."""
 
@@ -327,59 +385,41 @@ def total(typing: Any, lanes: Any) -> Any:
     return lanes.dtype(lanes), make
 
 
-def _binary(name: str) -> Callable[..., Any]:
-    """An operation of LLVM on two vectors."""
-
-    @_word
-    def run(typing: Any, a: Any, b: Any) -> Any:
-        def make(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-            return getattr(builder, name)(*args, flags=_FAST)
-
-        return a(a, b), make
-
-    return run
+def _lanes(builder: Any, kind: Any, value: Any, dtype: types.Float) -> Any:
+    """Lanes of a value: itself, or a number in all lanes."""
+    return value if isinstance(kind, LanesType) else _splat(builder, dtype, value)
 
 
-@_word
-def _greater(typing: Any, a: Any, b: Any) -> Any:
-    """False for nan."""
+def _operator(function: Callable[..., Any], name: str, compares: str = "") -> None:
+    """Let an operator take lanes; a number beside them stands in all lanes. False for nan."""
 
-    def make(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        return builder.fcmp_ordered(">", *args)
+    def typed(context: Any) -> Callable[[Any, Any], Any]:
+        def result(a: Any, b: Any) -> Any:
+            lanes = a if isinstance(a, LanesType) else b
+            if not isinstance(lanes, LanesType):
+                return None
+            fits = all(kind in (lanes, lanes.dtype) for kind in (a, b))
+            return (MASK if compares else lanes) if fits else None
 
-    return MASK(a, b), make
+        return result
 
+    def lowered(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        kinds = signature.args
+        dtype = next(kind.dtype for kind in kinds if isinstance(kind, LanesType))
+        both = [_lanes(builder, k, v, dtype) for k, v in zip(kinds, args, strict=True)]
+        if compares:
+            return builder.fcmp_ordered(compares, *both)
+        return getattr(builder, name)(*both, flags=_FAST)
 
-@_word
-def _equal(typing: Any, a: Any, b: Any) -> Any:
-    def make(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        return builder.fcmp_ordered("==", *args)
-
-    return MASK(a, b), make
-
-
-def _overload(function: Callable[..., Any], run: Callable[..., Any]) -> None:
-    """Let an operator take lanes; a number beside them stands in all lanes."""
-
-    @overload(function, strict=False)
-    def choose(a: Any, b: Any) -> Any:
-        if isinstance(a, LanesType) and isinstance(b, LanesType):
-            return lambda a, b: run(a, b)  # noqa: PLW0108  # numba wants a function of Python
-        if isinstance(a, LanesType) and a.dtype == b:
-            return lambda a, b: run(a, splat(b))
-        if isinstance(b, LanesType) and b.dtype == a:
-            return lambda a, b: run(splat(a), b)
-        return None
+    type_callable(function)(typed)
+    for kinds in ((LanesType, LanesType), (LanesType, types.Float), (types.Float, LanesType)):
+        lower_builtin(function, *kinds)(lowered)
 
 
-_add = _binary("fadd")
-for _function, _run in {
-    operator.add: _add,
-    operator.iadd: _add,
-    operator.sub: _binary("fsub"),
-    operator.mul: _binary("fmul"),
-    operator.truediv: _binary("fdiv"),
-    operator.gt: _greater,
-    operator.eq: _equal,
-}.items():
-    _overload(_function, _run)
+_operator(operator.add, "fadd")
+_operator(operator.iadd, "fadd")
+_operator(operator.sub, "fsub")
+_operator(operator.mul, "fmul")
+_operator(operator.truediv, "fdiv")
+_operator(operator.gt, "fcmp", ">")
+_operator(operator.eq, "fcmp", "==")

@@ -1,0 +1,90 @@
+"""What every engine takes and gives."""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+
+from ..encodings.events import Events
+
+
+class Batch(NamedTuple):
+    """Some samples of a data set.
+
+    Attributes:
+        events: Spikes of all samples of the set.
+        labels: Of all samples, (samples,) int64.
+        chosen: Numbers of the samples to run, int64.
+        noise_key: Names the read noise of this pass over the data.
+        first: Position of the first chosen sample in that pass.
+    """
+
+    events: Events
+    labels: np.ndarray
+    chosen: np.ndarray
+    noise_key: int = 0
+    first: int = 0
+
+
+class LayerView(NamedTuple):
+    """A crossbar as an engine reads it between two programming operations.
+
+    Attributes:
+        weights: (rows, outputs) float32.
+        variance: (rows, outputs) float32, of one read, weight units squared; (0, 0) without noise.
+        siemens: (rows,) float64, conductance that an activation of the row drives.
+        front: What stands behind its columns (`adc.FrontRecords`); None for exact currents.
+    """
+
+    weights: np.ndarray
+    variance: np.ndarray
+    siemens: np.ndarray
+    front: Any = None
+
+
+class BatchResult(NamedTuple):
+    """One pass of a batch; what is said per crossbar has the output layer's last.
+
+    Attributes:
+        predictions: (samples,) int64.
+        losses: (samples,) float64, of each sample.
+        spikes: Of each of `Plan.senders`, (lines,) int64, over all samples.
+        activations: (crossbars,) int64, word lines driven.
+        tile_steps: (crossbars,) int64, (row of tiles, step) pairs with a driven line.
+        siemens: (crossbars,) float64, conductance of the driven rows summed.
+        clipped: (crossbars,) int64, conversions above the range; 0 without converters.
+        gradients: Of the mean loss, (rows, outputs) of each crossbar; empty if not asked for.
+        recorded: Every spike of each of `Plan.senders`; empty if not asked for.
+    """
+
+    predictions: np.ndarray
+    losses: np.ndarray
+    spikes: tuple[np.ndarray, ...]
+    activations: np.ndarray
+    tile_steps: np.ndarray
+    siemens: np.ndarray
+    clipped: np.ndarray
+    gradients: tuple[np.ndarray, ...] = ()
+    recorded: tuple[Events, ...] = ()
+
+
+class Engine(Protocol):
+    """Runs batches through one network."""
+
+    def run(
+        self,
+        batch: Batch,
+        layers: Sequence[LayerView],
+        *,
+        learn: Sequence[np.ndarray] | None = None,
+        record: bool = False,
+    ) -> BatchResult:
+        """Run some samples.
+
+        Args:
+            batch: Which ones.
+            layers: The crossbars as they are now.
+            learn: (rows, outputs) of each crossbar, the weights that carry the error back; None for
+                no gradient.
+            record: Whether to keep every spike; not together with `learn`.
+        """

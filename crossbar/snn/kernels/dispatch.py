@@ -1,0 +1,48 @@
+"""Kernels that a record's type picks: how a neuron, a layer or a loss brings its own.
+
+A stub is a function without a body of its own. `implements(stub, Record)` lets it run the decorated
+function wherever its first argument is such a record; the compiler makes what a network uses and
+nothing else, and keeps it on disk like any other kernel, also of a file outside the package.
+"""
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from numba.core import types
+from numba.extending import overload
+
+from device_models.jit import add_source
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def is_record(kind: Any, record: type | None) -> bool:
+    """Whether a type of numba is this one, or that of this NamedTuple class, or (None) of None."""
+    if record is None:
+        return isinstance(kind, types.NoneType)
+    if issubclass(record, types.Type):
+        return isinstance(kind, record)
+    return getattr(kind, "instance_class", None) is record
+
+
+def implements(
+    stub: Callable[..., Any], record: type | None, *, inline: bool = True
+) -> Callable[[F], F]:
+    """Register a kernel for the calls of a stub whose first argument is a record of this class.
+
+    Args:
+        stub: One of `kernels.neuron`, `kernels.topology` or `kernels.loss`.
+        record: A NamedTuple class, or None.
+        inline: Whether its code becomes that of its callers: for the inside of a loop.
+    """
+
+    def register(function: F) -> F:
+        add_source(function)
+
+        @overload(stub, strict=False, jit_options={"forceinline": inline})
+        def choose(first: Any, *rest: Any) -> Any:
+            return function if is_record(first, record) else None
+
+        return function
+
+    return register

@@ -1,0 +1,13 @@
+"""Losses: one file each, and the table of their names.
+
+Another one: `LOSSES["mine"] = Mine`, see `protocol`.
+"""
+
+from device_models.record import Record
+
+from .max_over_time import MaxOverTime
+from .mse_count import MseCount
+
+LOSSES: dict[str, type[Record]] = {"max_over_time": MaxOverTime, "mse_count": MseCount}
+
+__all__ = ["LOSSES", "MaxOverTime", "MseCount"]

@@ -1,0 +1,84 @@
+"""Squared error of the spike counts of output neurons.
+
+With n_k the spikes of output k in a sample of T steps and K classes,
+
+    L = 1 / (K T) sum over k of (n_k - N_k)^2,    N_k = int(T rate_k),
+
+where rate_k is `correct_rate` for the true class and `incorrect_rate` for the others. The prediction
+is the class of most spikes, the first on a tie.
+
+Source:
+    J. Eshraghian et al., Proc. IEEE 111(9), 1016-1054, 2023, and snnTorch, functional/loss.py,
+    mse_count_loss: the loss, its rates and their defaults. A neuron that spikes rests for a step
+    here, so that no rate above 0.5 can be reached.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal, NamedTuple
+
+import torch
+from torch import Tensor
+
+from device_models.record import Record, quantity
+
+from ..kernels import loss as kernel
+from ..kernels.dispatch import implements
+from ..kernels.simd import LANES, load, store, write
+
+
+@dataclass(frozen=True, kw_only=True)
+class MseCount(Record):
+    """Spikes wanted of the output of the true class and of the others, per step."""
+
+    SCORES: ClassVar[Literal["membranes", "spikes"]] = "spikes"
+
+    correct_rate: float = quantity("spikes a step", 0.0, 1.0, default=1.0)
+    incorrect_rate: float = quantity("spikes a step", 0.0, 1.0, default=0.0)
+
+    def numbers(
+        self, classes: int, steps: int, dtype: Callable[[float], Any] = float
+    ) -> "MseCountNumbers":
+        """See `protocol.Loss`."""
+        wanted = int(steps * self.correct_rate), int(steps * self.incorrect_rate)
+        return MseCountNumbers(classes, steps, *wanted, dtype(1.0))
+
+
+class MseCountNumbers(NamedTuple):
+    """The loss of a network of so many classes and steps."""
+
+    classes: int
+    steps: int
+    correct: int  # spikes wanted of the true class
+    incorrect: int  # and of each other one
+    one: Any
+
+    def score(self, outputs: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+        """See `protocol.Numbers`."""
+        counts = outputs.sum(1)
+        is_true = torch.nn.functional.one_hot(labels, self.classes).bool()
+        wanted = torch.where(is_true, self.correct, self.incorrect)
+        return (counts - wanted).square().mean(1) / self.steps, counts.argmax(1)
+
+
+@implements(kernel.score, MseCountNumbers, inline=False)
+def _score(loss, label, trace, count, start, c):  # type: ignore[no-untyped-def]
+    """Counts, and then the errors of all steps, stand in `trace.work`."""
+    width, classes, work = trace.width, loss.classes, trace.work
+    for k in range(width):
+        write(work, k, loss.one - loss.one)
+    for event in range(count):
+        write(work, trace.rows[event], work[trace.rows[event]] + loss.one)
+    top, total, per_spike = 0, 0.0, 2.0 / (classes * loss.steps)
+    for k in range(classes):
+        top = k if work[k] > work[top] else top
+    for k in range(classes):
+        beyond = work[k] - (loss.correct if k == label else loss.incorrect)
+        total += beyond * beyond
+        write(work, width + k, per_spike * beyond)
+    for k in range(width - classes):
+        write(work, width + classes + k, loss.one - loss.one)
+    for t in range(start, c.steps):
+        for column in range(0, width, LANES):
+            store(trace.errors, t * width + column, load(work, width + column))
+    return top, total / (classes * loss.steps), c.steps - 1

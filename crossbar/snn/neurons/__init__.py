@@ -1,0 +1,18 @@
+"""Neurons: one file each, and the table of their names.
+
+Another one: `NEURONS["mine"] = Mine`, see `protocol`.
+"""
+
+from device_models.record import Record
+
+from .alif import AdaptiveLif
+from .leaky_integrator import LeakyIntegrator
+from .lif import Lif
+
+NEURONS: dict[str, type[Record]] = {
+    "lif": Lif,
+    "alif": AdaptiveLif,
+    "leaky_integrator": LeakyIntegrator,
+}
+
+__all__ = ["NEURONS", "AdaptiveLif", "LeakyIntegrator", "Lif"]

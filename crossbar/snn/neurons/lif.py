@@ -1,0 +1,102 @@
+"""Leaky integrate-and-fire neuron with a current-based synapse.
+
+With dt the length of a step, alpha = exp(-dt / tau_syn), beta = exp(-dt / tau_mem), H the Heaviside
+step, D[t] what step t drives and I, V = 0 at t = 0,
+
+    S[t]   = H(V[t] - 1)                      spikes; none at V = 1
+    I[t+1] = alpha I[t] + D[t]                synaptic current
+    V[t+1] = (beta V[t] + I[t]) (1 - S[t])    membrane; a spike resets it to 0
+
+so an input of step t can cause a spike at t + 2, no earlier. The gradient is that of these equations
+with dS/dV = 1 / (scale |V - 1| + 1)^2 and with 1 - S[t] of the reset held constant.
+
+Source:
+    M. Kilgore et al., Sci. Rep. 15, 24798, 2025, and its published code; F. Zenke, SpyTorch, for
+    loop and surrogate.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, ClassVar, NamedTuple
+
+from torch import Tensor
+
+from device_models.record import Record, quantity
+
+from ..kernels import neuron as kernel
+from ..kernels.dispatch import implements
+from ..kernels.simd import absolute, select, splat
+from .protocol import State, fire
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lif(Record):
+    """Settings of a LIF neuron; the seed paper's are the defaults."""
+
+    SPIKES: ClassVar = True
+    STATES: ClassVar = 2
+    LINEAR: ClassVar = False
+
+    tau_mem_seconds: float = quantity("s", 1e-6, 10.0, default=10e-3)
+    tau_syn_seconds: float = quantity("s", 1e-6, 10.0, default=5e-3)
+    surrogate_scale: float = quantity("", 0.0, 1e6, default=100.0)
+
+    def numbers(self, dt_seconds: float, dtype: Callable[[float], Any] = float) -> "LifNumbers":
+        """See `protocol.Neuron`."""
+        return LifNumbers(
+            dtype(math.exp(-dt_seconds / self.tau_syn_seconds)),
+            dtype(math.exp(-dt_seconds / self.tau_mem_seconds)),
+            dtype(1.0),
+            dtype(self.surrogate_scale),
+            dtype(1.0),
+        )
+
+
+class LifNumbers(NamedTuple):
+    """One step of LIF neurons."""
+
+    alpha: Any  # decay of the synaptic current per step
+    beta: Any  # decay of the membrane per step
+    threshold: Any
+    surrogate_scale: Any
+    one: Any
+
+    def begin(self, rest: Tensor) -> State:
+        """Current and membrane."""
+        return rest, rest
+
+    def recorded(self, state: State) -> Tensor:
+        """The membrane."""
+        return state[1]
+
+    def fire(self, membrane: Tensor) -> Tensor:
+        """Spikes of a step."""
+        return fire(membrane, self.threshold, self.surrogate_scale)
+
+    def decay(self, state: State, spikes: Tensor | None) -> State:
+        """The next step without its drive."""
+        current, membrane = state
+        reset = 1.0 if spikes is None else 1.0 - spikes.detach()
+        return self.alpha * current, (self.beta * membrane + current) * reset
+
+
+@implements(kernel.begin, LifNumbers)
+def _begin(n, silent):  # type: ignore[no-untyped-def]
+    return silent, silent
+
+
+@implements(kernel.step, LifNumbers)
+def _step(n, state):  # type: ignore[no-untyped-def]
+    current, membrane = state
+    fired = membrane > n.threshold
+    after = select(fired, splat(n.one - n.one), n.beta * membrane + current)
+    return membrane, fired, (n.alpha * current, after)
+
+
+@implements(kernel.step_back, LifNumbers)
+def _step_back(n, membrane, error, adjoint):  # type: ignore[no-untyped-def]
+    by_current, by_membrane = adjoint
+    passed = select(membrane > n.threshold, by_membrane - by_membrane, by_membrane)
+    steep = n.surrogate_scale * absolute(membrane - n.threshold) + n.one
+    return n.alpha * by_current + passed, n.beta * passed + error / (steep * steep)

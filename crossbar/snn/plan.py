@@ -1,0 +1,315 @@
+"""What follows from a network and a data set: sizes, rows, signs, first spreads."""
+
+import functools
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from device_models.errors import ConfigError
+from device_models.record import Tagged
+
+from .network import Network
+from .topology import LAYERS
+from .topology.protocol import Signal
+
+LINES = 65_535  # that an event holds in two bytes, one kept back
+STEPS = 65_535
+DALE_SIGMA = 1e-3  # of the first layer's weights under Dale's law, half-normal: the published value
+
+
+@dataclass(frozen=True, eq=False)
+class LayerPlan:
+    """One layer with all that follows for it.
+
+    Attributes:
+        index: In the network.
+        name: `hidden 1`, ... or `readout` of layers with a crossbar, else its kind.
+        kind: Its name in `LAYERS`.
+        settings: Its record.
+        incoming: The lines that come in.
+        sent: The lines that it sends, or its output neurons.
+        own: Rows of its crossbar that its own neurons drive.
+        crossbar: Number of its crossbar; None without.
+        sigma: Spread of the first weights of the lines that come in.
+        own_sigma: Of its own rows, or those it would have.
+    """
+
+    index: int
+    name: str
+    kind: str
+    settings: Any
+    incoming: Signal
+    sent: Signal
+    own: int
+    crossbar: int | None
+    sigma: float
+    own_sigma: float
+
+    @property
+    def neuron(self) -> Any:
+        """Settings of its neurons; None without."""
+        return self.settings.neuron
+
+    @property
+    def lines(self) -> int:
+        """Lines that come in."""
+        return self.incoming.lines
+
+    @property
+    def outputs(self) -> int:
+        """Neurons, or lines that it sends."""
+        return self.sent.lines
+
+    @property
+    def rows(self) -> int:
+        """Rows of its crossbar: lines that come in, own neurons."""
+        return self.lines + self.own
+
+    @property
+    def spikes(self) -> bool:
+        """Whether it sends spikes."""
+        return self.neuron is None or bool(self.neuron.SPIKES)
+
+    @property
+    def is_linear(self) -> bool:
+        """Whether errors may be carried through its weights before they go back in time."""
+        return self.neuron is not None and bool(self.neuron.LINEAR) and self.own == 0
+
+    @property
+    def signs(self) -> np.ndarray:
+        """Dale's law for the rows of its crossbar: +1 excitatory, -1 inhibitory, 0 either, int8."""
+        return np.concatenate([self.incoming.signs, self.sent.signs[: self.own]])
+
+
+@dataclass(frozen=True, eq=False)
+class Plan:
+    """A network on a data set. What is said per crossbar has the output layer's last.
+
+    Attributes:
+        network: Its settings.
+        layers: With what follows for each of them.
+        inputs: Lines of the data set.
+        classes: Of the data set.
+        steps: Of a sample.
+        dt_seconds: Duration of a step.
+    """
+
+    network: Network
+    layers: tuple[LayerPlan, ...]
+    inputs: int
+    classes: int
+    steps: int
+    dt_seconds: float
+
+    @functools.cached_property
+    def synaptic(self) -> tuple[LayerPlan, ...]:
+        """The layers with a crossbar."""
+        return tuple(layer for layer in self.layers if layer.crossbar is not None)
+
+    @functools.cached_property
+    def senders(self) -> tuple[LayerPlan, ...]:
+        """The layers that send spikes: all of them, without an output layer that never does."""
+        return tuple(layer for layer in self.layers if layer.spikes)
+
+    @functools.cached_property
+    def hidden(self) -> tuple[int, ...]:
+        """Lines of each of `senders`."""
+        return tuple(layer.outputs for layer in self.senders)
+
+    @functools.cached_property
+    def widest(self) -> int:
+        """Outputs of the layer that has most."""
+        return max(layer.outputs for layer in self.layers)
+
+    @functools.cached_property
+    def neurons(self) -> int:
+        """Neurons that spike."""
+        return sum(layer.outputs for layer in self.senders if layer.neuron is not None)
+
+    @functools.cached_property
+    def excitatory(self) -> tuple[int, ...] | None:
+        """Excitatory lines of each of `senders`; they come first. None if Dale's law binds none."""
+        if not any(layer.sent.signs.any() for layer in self.senders):
+            return None
+        return tuple(int((layer.sent.signs > 0).sum()) for layer in self.senders)
+
+    @functools.cached_property
+    def ei(self) -> str:
+        """The ratio of the first layer with synapses, as a file says it."""
+        return self.synaptic[0].settings.ei or "none"
+
+    @functools.cached_property
+    def inputs_of(self) -> tuple[int, ...]:
+        """Lines that come into each crossbar from the layer before."""
+        return tuple(layer.lines for layer in self.synaptic)
+
+    @functools.cached_property
+    def own_of(self) -> tuple[int, ...]:
+        """Rows of each crossbar that its own neurons drive, behind those lines."""
+        return tuple(layer.own for layer in self.synaptic)
+
+    @functools.cached_property
+    def sources(self) -> tuple[int, ...]:
+        """Whose spikes come into each crossbar: a number of `senders`, -1 for the input."""
+        return tuple(layer.index - 1 for layer in self.synaptic)
+
+    @functools.cached_property
+    def recurrent(self) -> bool:
+        """Whether a layer drives itself."""
+        return any(self.own_of)
+
+    @functools.cached_property
+    def crossbars(self) -> tuple[tuple[int, int], ...]:
+        """(rows, outputs) of every crossbar."""
+        return tuple((layer.rows, layer.outputs) for layer in self.synaptic)
+
+    @functools.cached_property
+    def names(self) -> tuple[str, ...]:
+        """Of every crossbar."""
+        return tuple(layer.name for layer in self.synaptic)
+
+    @functools.cached_property
+    def hidden_sigma(self) -> float:
+        """Spread of the initial weights of the first crossbar."""
+        return self.synaptic[0].sigma
+
+    @functools.cached_property
+    def sigmas(self) -> tuple[tuple[float, float], ...]:
+        """Spread of the initial weights of each crossbar: of lines that come in, of own rows."""
+        return tuple((layer.sigma, layer.own_sigma) for layer in self.synaptic)
+
+    @functools.cached_property
+    def spikes_most(self) -> float | None:
+        """See `Network`."""
+        return self.network.spikes_most
+
+    @functools.cached_property
+    def least_spikes(self) -> float:
+        """See `Network`."""
+        return self.network.least_spikes
+
+    @functools.cached_property
+    def spikes_penalty(self) -> float:
+        """See `Network`."""
+        return self.network.spikes_penalty
+
+    @functools.cached_property
+    def seconds(self) -> float:
+        """Duration of one inference in network time."""
+        return self.steps * self.dt_seconds
+
+
+def plan(
+    network: Network,
+    *,
+    inputs: int | Sequence[int],
+    classes: int,
+    steps: int,
+    dt_seconds: float,
+) -> Plan:
+    """A network on a data set.
+
+    The first weights of the lines that come into a layer have the spread `sigma_init`; left open,
+    it is the published 0.001 (half-normal) of the first crossbar under Dale's law, else
+    7 (1 - beta) / sqrt(lines) with the beta of its own membrane, as in F. Zenke's SpyTorch. Under
+    Dale's law a recurrent layer drives itself as weakly as the input does: its excitatory neurons
+    outnumber the others, and at the spread of other layers their mutual drive would run away. That
+    one is ours. Input lines are excitatory where Dale's law holds in the first layer with synapses.
+
+    Args:
+        network: Its settings.
+        inputs: Lines of the data set, or the shape of its images: (rows, columns) or (channels,
+            rows, columns).
+        classes: Of the data set.
+        steps: Of a sample.
+        dt_seconds: Duration of a step.
+
+    Raises:
+        ConfigError: A layer does not fit the one before; named by its number.
+    """
+    shape = (inputs,) if isinstance(inputs, int) else tuple(inputs)
+    if not 2 <= steps <= STEPS:
+        raise ConfigError(f"steps = {steps} is outside [2, {STEPS}]; nothing was run")
+    check_lines("the data set has", math.prod(shape))
+    first = next(layer for layer in network.layers if layer.HAS_SYNAPSES)  # type: ignore[attr-defined]
+    bound = 0 if first.excitatory is None else 1  # type: ignore[attr-defined]
+    signal = Signal(shape, np.full(math.prod(shape), bound, np.int8))
+    layers: list[LayerPlan] = []
+    for index in range(len(network.layers)):
+        layers.append(_layer(network, index, signal, layers, dt_seconds))
+        signal = layers[-1].sent
+    if signal.lines != classes:
+        raise ConfigError(
+            f"{network.title(len(layers) - 1)} is the last layer and has {signal.lines} outputs; "
+            f"the data set has {classes} classes; nothing was run"
+        )
+    return Plan(network, tuple(layers), math.prod(shape), classes, steps, dt_seconds)
+
+
+def _layer(
+    network: Network, index: int, incoming: Signal, before: Sequence[LayerPlan], dt_seconds: float
+) -> LayerPlan:
+    """One layer of a plan; `before` are those that come first."""
+    settings: Any = network.layers[index]
+    title = network.title(index)
+    try:
+        sent = settings.sends(incoming)
+    except ConfigError as e:
+        at = " x ".join(map(str, incoming.shape))
+        raise ConfigError(f"{title} gets {at} lines: {e}; nothing was run") from e
+    check_lines(f"{title} sends", sent.lines)
+    kind = Tagged(LAYERS).name_of(settings)
+    if not settings.HAS_SYNAPSES:
+        return LayerPlan(index, kind, kind, settings, incoming, sent, 0, None, 0.0, 0.0)
+    crossbars = [layer for layer in before if layer.crossbar is not None]
+    is_dale, own = settings.excitatory is not None, settings.own_rows()
+    beta = math.exp(-dt_seconds / settings.neuron.tau_mem_seconds)
+
+    def scaled(lines: int) -> float:
+        return 7.0 * (1.0 - beta) / math.sqrt(lines)
+
+    sigma = settings.sigma_init
+    if sigma is None:
+        sigma = DALE_SIGMA if is_dale and not crossbars else scaled(incoming.lines)
+    first_sigma = crossbars[0].sigma if crossbars else sigma
+    is_last = index == len(network.layers) - 1
+    # Also where it drives itself not: the window of weights has followed both spreads (`w_max_of`).
+    own_sigma = first_sigma if is_dale else scaled(sent.lines)
+    own_sigma = 0.0 if is_last and not own else own_sigma
+    name = "readout" if is_last else f"hidden {len(crossbars) + 1}"
+    return LayerPlan(
+        index, name, kind, settings, incoming, sent, own, len(crossbars), sigma, own_sigma
+    )
+
+
+def check_lines(what: str, lines: int) -> None:
+    """Refuse more lines than an event can name."""
+    if not 1 <= lines <= LINES:
+        raise ConfigError(
+            f"{what} {lines} lines; an event names a line in two bytes, so [1, {LINES}] are allowed; "
+            "nothing was run"
+        )
+
+
+def signs(network: Plan) -> tuple[np.ndarray, ...]:
+    """Dale's law for the rows of every crossbar, see `LayerPlan.signs`."""
+    return tuple(layer.signs for layer in network.synaptic)
+
+
+def initial_weights(network: Plan, *, generator: np.random.Generator) -> tuple[np.ndarray, ...]:
+    """Normal weights, folded to the sign of the presynaptic neuron under Dale's law.
+
+    Returns:
+        Those of every crossbar, (rows, outputs) float32, of the spreads `sigmas`.
+    """
+    weights_of_all = []
+    for layer in network.synaptic:
+        spread = np.where(np.arange(layer.rows) < layer.lines, layer.sigma, layer.own_sigma)
+        weights = generator.standard_normal((layer.rows, layer.outputs)) * spread[:, None]
+        bound = layer.signs[:, None].astype(float)
+        weights = np.where(bound == 0, weights, bound * np.abs(weights))
+        weights_of_all.append(weights.astype(np.float32))
+    return tuple(weights_of_all)

@@ -1,0 +1,108 @@
+"""A layer that drives itself: all its neurons meet in every step, so steps come first.
+
+Its crossbar has a row for each of its own neurons behind those of the lines. Its own spikes drive
+it in the same step, and by the same read, as the lines that come in.
+"""
+
+from dataclasses import dataclass
+from typing import Any, ClassVar, NamedTuple
+
+from torch import Tensor
+
+from device_models.errors import ConfigError
+
+from ..kernels import topology as kernel
+from ..kernels.backward import backprop_input, bins_until, row_dot
+from ..kernels.dispatch import implements
+from ..kernels.forward import count_own_reads, count_reads, count_spikes, find_bins
+from ..kernels.gather_scatter import scatter
+from ..kernels.neuron import begin
+from ..kernels.pointers import increase
+from ..kernels.records import EventSlice
+from ..kernels.recurrent import drive_step, finish_steps, state_back, state_forward
+from ..kernels.simd import splat, write
+from ..neurons.protocol import Drive, TakeIn, run_steps
+from .protocol import Signal
+from .synaptic import Synaptic
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recurrent(Synaptic):
+    """Settings: those of `Synaptic`."""
+
+    TAKES_INJECTED: ClassVar = False
+
+    def sends(self, incoming: Signal) -> Signal:
+        """See `protocol.Topology`."""
+        if not self.neuron.SPIKES:  # type: ignore[attr-defined]  # of every neuron
+            raise ConfigError(
+                "its neurons never spike and cannot drive themselves; make it dense, or choose "
+                "another neuron"
+            )
+        return super().sends(incoming)
+
+    def own_rows(self) -> int:
+        """One for each neuron."""
+        return self.neurons
+
+    def numbers(self, incoming: Signal) -> "RecurrentNumbers":
+        """See `protocol.Topology`."""
+        return RecurrentNumbers()
+
+    def run(
+        self, incoming: Signal, numbers: Any, lines: Tensor, drive: Drive, take_in: TakeIn
+    ) -> tuple[Tensor | None, Tensor]:
+        """See `protocol.Topology`."""
+        return run_steps(numbers, self.neurons, lines, take_in, drive)
+
+
+class RecurrentNumbers(NamedTuple):
+    """A recurrent layer: its sizes are those of its crossbar."""
+
+
+@implements(kernel.forward, RecurrentNumbers, inline=False)
+def _forward(topology, kind, lines, found, layer, c, start, keys, stats):  # type: ignore[no-untyped-def]
+    trace, bins = layer.trace, layer.bins
+    states = len(begin(kind.neuron, splat(c.one)))
+    for j in range(2 * states * trace.width):
+        write(trace.work, j, c.one - c.one)
+    i, count = 0, 0
+    for t in range(start, c.steps):
+        own, first, last = count, 0, 0
+        count = state_forward(kind.neuron, trace, c, t, count)
+        if bins.steps[i] == t:
+            first, last = bins.ends[i], bins.ends[i + 1]
+            i += 1
+        drive_step(
+            kind.front, kind.integrator, lines, first, last, own, count, layer, c, keys, t, stats
+        )
+    finish_steps(kind.neuron, trace, c)
+    count_spikes(layer, count, stats)
+    count_reads(lines, layer, stats)
+    count_own_reads(lines, EventSlice(trace.rows, trace.times, 0, count), layer, stats)
+    return count
+
+
+@implements(kernel.backward, RecurrentNumbers, inline=False)
+def _backward(topology, kind, injected, is_given, lines, found, count, layer, c, start, last):  # type: ignore[no-untyped-def]
+    """The error of every own spike is added to those that are given."""
+    trace, inputs = layer.trace, layer.crossbar.inputs
+    width, states = trace.width, len(begin(kind.neuron, splat(c.one)))
+    for j in range(2 * states * width):
+        write(trace.work, j, c.one - c.one)
+    for t in range(last, start - 1, -1):
+        for j in range(layer.crossbar.neurons):
+            own = row_dot(layer.back, inputs + j, trace.work, 0, width)
+            increase(trace.errors, t * width + j, own)
+        state_back(kind.neuron, trace, c, t)
+    own = EventSlice(trace.rows, trace.times, 0, count)
+    number = bins_until(layer.bins, found, last)
+    own_number = bins_until(layer.own_bins, find_bins(own, layer.own_bins, c.steps), last)
+    derivatives, gradient = trace.membranes, layer.gradient
+    scatter(lines, layer.bins, number, derivatives, width, 0, gradient)
+    scatter(own, layer.own_bins, own_number, derivatives, width, inputs, gradient)
+
+
+@implements(kernel.carry, RecurrentNumbers, inline=False)
+def _carry(topology, layer, below, c, start, last, hold):  # type: ignore[no-untyped-def]
+    backprop_input(layer, below, c, start, last, hold)

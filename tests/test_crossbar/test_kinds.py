@@ -1,0 +1,198 @@
+"""Neurons, layers and losses of every kind: kernels against the reference, laws, gradients."""
+
+import functools
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch.testing import assert_close
+from xbar_kernels import FLOAT64, agree, driven_lines, events_of, make_case, near, run_kernel
+
+from crossbar.snn import reference
+from crossbar.snn.losses import LOSSES, MseCount
+from crossbar.snn.network import Network
+from crossbar.snn.neurons import NEURONS, AdaptiveLif, LeakyIntegrator, Lif
+from crossbar.snn.plan import plan
+from crossbar.snn.topology import LAYERS, Dense, MaxPool, Recurrent
+
+LI = LeakyIntegrator()
+ALIF = AdaptiveLif(tau_adapt_seconds=20e-3, rise=3.0)
+COUNT = MseCount(correct_rate=0.3, incorrect_rate=0.05)
+OUT, SPIKING = Dense(neurons=5, neuron=LI), Dense(neurons=5)
+SQUARE = (6, 6)
+NETWORKS = {
+    "alif": Network(layers=(Dense(neurons=17, neuron=ALIF), OUT)),
+    "recurrent alif, lif": Network(
+        layers=(Recurrent(neurons=17, neuron=ALIF), Dense(neurons=9), OUT), spikes_least=0.0
+    ),
+    "pool of the input": Network(layers=(MaxPool(), Dense(neurons=17), OUT)),
+    "pool, recurrent": Network(layers=(MaxPool(), Recurrent(neurons=17), OUT)),
+    "pool between": Network(layers=(Dense(neurons=24, image=(4, 6)), MaxPool(), OUT)),
+    "pool between, bounds": Network(
+        layers=(Dense(neurons=24, image=(4, 6)), MaxPool(), Dense(neurons=9, neuron=ALIF), OUT),
+        spikes_least=60.0, spikes_most=90.0, spikes_penalty=0.5,
+    ),
+    "count": Network(layers=(Dense(neurons=17), SPIKING), loss=COUNT),
+    "count of recurrent alif, pool, bounds": Network(
+        layers=(Dense(neurons=24, image=(4, 6)), MaxPool(), Recurrent(neurons=5, neuron=ALIF)),
+        loss=COUNT, spikes_least=60.0, spikes_penalty=0.5,
+    ),
+}  # fmt: skip
+each_network = pytest.mark.parametrize("name", NETWORKS)
+
+
+def counts(samples, steps, inputs, seed=0):
+    """Counts of 0 to some 80 spikes a sample, some of them in one step or on one line."""
+    generator = np.random.default_rng([71, seed])
+    rate = generator.uniform(0.0, 80.0, (samples, 1, 1)) / (inputs * steps)
+    x = generator.poisson(rate, (samples, steps, inputs))
+    x[:3] = 0
+    return x, generator
+
+
+@functools.cache
+def case_of(name, steps=50):
+    network = plan(NETWORKS[name], inputs=SQUARE, classes=5, steps=steps, dt_seconds=1e-3)
+    x, generator = counts(30, steps, network.inputs)
+    labels = generator.integers(0, network.classes, len(x))
+    weights = [
+        4.0 * generator.standard_normal((rows, outputs)) / np.sqrt(rows)
+        for rows, outputs in network.crossbars
+    ]
+    return make_case(network, weights, events_of(x), labels, offered=np.arange(len(x)))
+
+
+def test_the_networks_here_have_every_kind():
+    layers = [layer for network in NETWORKS.values() for layer in network.layers]
+    assert {type(layer) for layer in layers} == set(LAYERS.values())
+    assert {type(layer.neuron) for layer in layers if layer.neuron} == set(NEURONS.values())
+    assert {type(network.loss) for network in NETWORKS.values()} == set(LOSSES.values())
+
+
+@each_network
+def test_kernel_equals_the_reference(name):
+    """Losses, predictions, spikes of every layer, and gradients, which autograd gives."""
+    case = case_of(name)
+    for spikes in case.outcome.spikes:
+        assert 0.01 < spikes.mean() < 0.6
+    assert all(gradient.any() for gradient in case.gradients)
+    agree(case, run_kernel(case, np.float64), FLOAT64)
+
+
+@each_network
+def test_reads_are_counted_as_dense_tensors_say(name):
+    case = case_of(name)
+    tally = run_kernel(case, np.float64, tile_rows=7).tally
+    lines = driven_lines(case.network, case.x, case.outcome)
+    assert tally.activations.tolist() == [int(of_crossbar.sum()) for of_crossbar in lines]
+
+
+@pytest.mark.parametrize("name", ["pool between", "recurrent alif, lif"])
+def test_more_than_255_steps_are_two_bytes_and_the_same_equations(name):
+    case = case_of(name, steps=300)
+    assert case.events.times.dtype == np.uint16
+    assert case.events.times.max() > 255
+    agree(case, run_kernel(case, np.float64), FLOAT64)
+
+
+# Laws
+
+
+def run_one(network, weights, x, labels=None):
+    """The reference on counts; one class unless there are labels."""
+    labels = torch.zeros(len(x), dtype=torch.int64) if labels is None else labels
+    weights = [torch.as_tensor(w).double() for w in weights]
+    return reference.simulate(network, weights, torch.as_tensor(x).double(), labels)
+
+
+def test_an_adaptive_neuron_that_does_not_rise_is_a_lif():
+    x, generator = counts(8, 40, 20)
+    weights = [4 * generator.standard_normal(s) / 4 for s in ((20, 12), (12, 5))]
+    lif, alif = (
+        plan(
+            Network(layers=(Dense(neurons=12, neuron=neuron), OUT)),
+            inputs=20, classes=5, steps=40, dt_seconds=1e-3,
+        )
+        for neuron in (Lif(), AdaptiveLif(rise=0.0))
+    )  # fmt: skip
+    assert torch.equal(run_one(lif, weights, x).losses, run_one(alif, weights, x).losses)
+
+
+def test_a_threshold_rises_with_every_spike_and_falls_back():
+    """One neuron under constant drive: intervals grow; adaptation by hand, spike by spike."""
+    neuron = AdaptiveLif(tau_adapt_seconds=50e-3, rise=4.0)
+    network = plan(
+        Network(layers=(Dense(neurons=1, neuron=neuron), Dense(neurons=2, neuron=LI))),
+        inputs=1, classes=2, steps=120, dt_seconds=1e-3,
+    )  # fmt: skip
+    outcome = run_one(network, (np.full((1, 1), 0.12), np.ones((1, 2))), np.ones((1, 120, 1)))
+    when = np.flatnonzero(outcome.spikes[0].flatten())
+    gaps = np.diff(when)
+    assert len(gaps) > 3
+    assert gaps[0] < gaps[-1]
+    assert (np.diff(gaps) >= -1).all()
+    rho = np.exp(-1 / 50)
+    adaptation = [sum((1 - rho) * rho ** (t - 1 - s) for s in when if s < t) for t in range(120)]
+    after = when[:-1] + 1  # the membrane is 0 there: what is recorded is the adaptation alone
+    recorded = outcome.membrane[0].flatten().numpy()[after]
+    assert_close(recorded, -4.0 * np.array(adaptation)[after], rtol=1e-12, atol=1e-12)
+
+
+def test_a_pool_is_the_or_of_its_windows():
+    x, _ = counts(6, 30, 36)
+    network = plan(
+        NETWORKS["pool of the input"], inputs=SQUARE, classes=5, steps=30, dt_seconds=1e-3
+    )
+    weights = [np.ones(shape) for shape in network.crossbars]
+    pooled = run_one(network, weights, x).spikes[0].numpy()
+    image = (x > 0).reshape(6, 30, 3, 2, 3, 2)
+    np.testing.assert_array_equal(pooled, image.any((3, 5)).reshape(6, 30, 9))
+
+
+def test_a_pool_of_channels_keeps_them_apart():
+    pool = MaxPool(size=2)
+    network = plan(
+        Network(layers=(pool, Dense(neurons=3), OUT)),
+        inputs=(2, 4, 4), classes=5, steps=10, dt_seconds=1e-3,
+    )  # fmt: skip
+    windows = pool.windows(network.layers[0].incoming)
+    assert windows[:4].tolist() == [0, 0, 1, 1]
+    assert windows[16:20].tolist() == [4, 4, 5, 5]
+    assert np.bincount(windows).tolist() == [4] * 8
+
+
+def test_the_count_loss_is_the_squared_distance_of_counts_over_classes_and_steps():
+    spikes = torch.zeros(2, 20, 3)
+    spikes[0, :6, 0], spikes[0, :1, 1], spikes[1, :3, 2] = 1.0, 1.0, 1.0
+    numbers = MseCount(correct_rate=0.25, incorrect_rate=0.05).numbers(3, 20)
+    losses, predictions = numbers.score(spikes, torch.tensor([0, 1]))
+    assert predictions.tolist() == [0, 2]
+    expected = [(1 + 0 + 1) / 60, (1 + 25 + 4) / 60]
+    assert_close(losses.tolist(), expected, rtol=1e-6, atol=0.0)
+
+
+def test_the_gradient_through_a_count_of_silent_neurons_pushes_the_true_class_up():
+    network = plan(NETWORKS["count"], inputs=20, classes=5, steps=40, dt_seconds=1e-3)
+    x, generator = counts(20, 40, 20)
+    weights = [np.abs(generator.standard_normal((20, 17))), np.full((17, 5), 1e-3)]
+    case = make_case(network, weights, events_of(x), np.full(20, 2), offered=np.arange(20))
+    assert not case.outcome.spikes[1].any()
+    gradient = run_kernel(case, np.float64).gradients[1][:, :5]
+    assert (gradient[:, 2] < 0).any()
+    assert (gradient[:, 2] <= 0).all()
+    near(gradient, case.gradients[1], 1e-9)
+
+
+# A kind of one's own, in one file outside the package
+
+OWN = Path(__file__).parents[1] / "helpers" / "xbar_own_neuron.py"
+
+
+def test_a_neuron_of_a_file_outside_the_package_equals_its_reference():
+    """In a process of its own; `test_jit` has what happens to compiled code when it changes."""
+    done = subprocess.run([sys.executable, str(OWN)], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("reset to 0.25: equal")

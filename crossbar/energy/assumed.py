@@ -7,11 +7,14 @@ import numpy as np
 
 from device_models.errors import ConfigError
 from device_models.record import number
-from device_models.schema import load
+from device_models.schema import override
 
-from ..snn.encodings.events import Events
-from ..snn.network import Network
-from .activity import Activity, Snapshot, layers_of
+from ..datasets import DATASETS
+from ..datasets.settings import DataSettings
+from ..snn.encodings.events import Events, time_type
+from ..snn.network_file import load_network
+from ..snn.plan import Plan, plan
+from .activity import Activity, Sizes, Snapshot, layers_of
 from .counts import RunCounts
 
 INFERENCES = 100
@@ -20,7 +23,7 @@ DEVICES = 2  # of a synapse: a pair
 
 
 def assumed_activity(
-    network: Network,
+    network: Plan,
     rates_hz: Sequence[float],
     *,
     generator: np.random.Generator,
@@ -44,7 +47,7 @@ def assumed_activity(
     check(network, rates_hz, devices_per_synapse, mean_siemens, inferences)
     spikes = [
         bernoulli(inferences, network.steps, lines, rate * network.dt_seconds, generator)
-        for lines, rate in zip(network.inputs_of, rates_hz, strict=True)
+        for lines, rate in zip((network.inputs, *network.hidden), rates_hz, strict=True)
     ]
     arrays = [
         Snapshot(
@@ -54,12 +57,12 @@ def assumed_activity(
         )
         for rows, outputs in network.crossbars
     ]
-    layers = layers_of(network, spikes, arrays)
+    layers = layers_of(Sizes.of(network), spikes, arrays)
     return Activity(layers, inferences, network.steps, network.dt_seconds, assumed=True)
 
 
 def check(
-    network: Network,
+    network: Plan,
     rates_hz: Sequence[float],
     devices_per_synapse: int,
     mean_siemens: float,
@@ -70,7 +73,7 @@ def check(
     Raises:
         ConfigError: See `assumed_activity`.
     """
-    wanted, most = len(network.inputs_of), 1.0 / network.dt_seconds
+    wanted, most = 1 + len(network.hidden), 1.0 / network.dt_seconds
     if len(rates_hz) != wanted:
         raise ConfigError(
             f"{len(rates_hz)} rates are given, the network needs {wanted}: of an input line and of "
@@ -98,7 +101,7 @@ def bernoulli(
     for _ in range(samples):  # one at a time: bounds the memory
         step, line = np.nonzero(generator.random((steps, lines), np.float32) < chance)
         rows.append(line.astype(np.uint16))
-        times.append(step.astype(np.uint8))
+        times.append(step.astype(time_type(steps)))
         counts.append(len(line))
     return Events(np.concatenate(rows), np.concatenate(times), np.cumsum(counts))
 
@@ -114,7 +117,7 @@ def assumed_run(
     """A network file as an estimate needs it: no training, and no accuracy (nan).
 
     Args:
-        path: `Network` as YAML.
+        path: `NetworkFile` as YAML, or the name of a preset.
         rates_hz: See `assumed_activity`.
         generator: Source of the spikes.
         v_read_volts: Of a read.
@@ -123,7 +126,13 @@ def assumed_run(
     Raises:
         ConfigError: The file is wrong, or a rate is.
     """
-    network = load(path, Network)
+    file = load_network(path)
+    data = override(DataSettings(), file.data)
+    dataset = DATASETS[data.set]
+    network = plan(
+        file.network, inputs=dataset.sample_shape, classes=len(dataset.class_names),
+        steps=data.steps, dt_seconds=data.dt_seconds,
+    )  # fmt: skip
     nothing = float("nan")
     return RunCounts(
         folder=str(path),

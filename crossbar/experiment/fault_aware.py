@@ -17,7 +17,7 @@ from ..array.tiles import Tiles
 from ..boards.protocol import Emulator
 from ..mappings import Mapping
 from ..snn.encodings.events import Events
-from ..snn.network import Network, initial_weights
+from ..snn.plan import Plan, initial_weights
 from ..wires.wires import Wires
 
 
@@ -81,21 +81,24 @@ def placed(
     )
 
 
-def first_weights(network: Network, seed: int) -> tuple[np.ndarray, ...]:
+def first_weights(network: Plan, seed: int) -> tuple[np.ndarray, ...]:
     """The initial weights of a run."""
     return initial_weights(network, generator=stream("initial weights", seed))
 
 
-def row_activity(events: Events, network: Network) -> list[np.ndarray | None]:
+def row_activity(events: Events, network: Plan) -> list[np.ndarray | None]:
     """How busy the rows of each crossbar are, (rows,); None where nothing is known before training.
 
     Input lines by their mean spikes per sample; the own neurons of a recurrent layer count as the
     mean line.
     """
+    others = [None] * (len(network.crossbars) - 1)
+    if network.sources[0] >= 0:  # a layer without synapses stands before the first crossbar
+        return [None, *others]
     lines = np.bincount(events.rows, minlength=network.inputs) / len(events)
     own_rows = network.crossbars[0][0] - network.inputs
     first = np.concatenate([lines, np.full(own_rows, lines.mean())])
-    return [first, *[None] * len(network.hidden)]
+    return [first, *others]
 
 
 def faulty(arrays: Sequence[Emulator], lost_pulses: int) -> dict[str, Any]:

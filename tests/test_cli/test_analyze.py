@@ -19,7 +19,7 @@ SMALL = """\
 batch_size: 6000
 optimizer: {kind: adam, learning_rate: 2e-3}
 data: {steps: 60}
-network: {ei: 80:20, hidden: 20, sigma_init: 0.002}
+network: {layers: [{kind: dense, neurons: 20, ei: 80:20, sigma_init: 0.002}, {kind: dense, neurons: 10, neuron: leaky_integrator}]}
 """
 
 

@@ -14,7 +14,9 @@ from crossbar.energy.chip import load_chip
 from crossbar.energy.costs import load_costs
 from device_models.schema import dump
 
-SMALL = "batch_size: 6000\noptimizer: {kind: sgd, learning_rate: 0.1}\ndata: {steps: 60}\nnetwork: {ei: 80:20, hidden: 20}\n"
+SMALL = "batch_size: 6000\noptimizer: {kind: sgd, learning_rate: 0.1}\ndata: {steps: 60}\n"
+SMALL += "network: {layers: [{kind: dense, neurons: 20, ei: 80:20}, {kind: dense, neurons: 10, "
+SMALL += "neuron: leaky_integrator}]}\n"
 FILES = {"estimate.json", "items.csv", "report.html", "report.md"}
 DRAWN = {f"{name}.{kind}" for name in ("energy", "area", "tornado", "certainty")
          for kind in ("png", "svg")}  # fmt: skip

@@ -19,7 +19,7 @@ SMALL = """\
 batch_size: 6000
 optimizer: {kind: sgd, learning_rate: 0.1}
 data: {steps: 60}
-network: {ei: 80:20, hidden: 20}
+network: {layers: [{kind: dense, neurons: 20, ei: 80:20}, {kind: dense, neurons: 10, neuron: leaky_integrator}]}
 """
 
 

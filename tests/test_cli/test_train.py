@@ -30,6 +30,7 @@ from crossbar.datasets.locate import Environment
 from crossbar.energy.counts import counts_of_run
 from crossbar.experiment.config import Training
 from crossbar.experiment.trainer import Trainer
+from crossbar.snn.network import Network
 from device_models.errors import ConfigError
 from device_models.presets import preset_names
 from device_models.record import declared
@@ -38,7 +39,7 @@ SMALL = """\
 batch_size: 6000
 optimizer: {kind: sgd, learning_rate: 0.1}
 data: {steps: 60}
-network: {ei: 80:20, hidden: 20}
+network: {layers: [{kind: dense, neurons: 20, ei: 80:20}, {kind: dense, neurons: 10, neuron: leaky_integrator}]}
 """
 OWN = "model: ideal\nstatus: invented\ng_min_siemens: 1e-6\ng_max_siemens: 1e-3\nstates: 64\n"
 OWN += "sources: {}\n"
@@ -129,7 +130,7 @@ PRESETS = f"presets: {', '.join(preset_names())}"
 
 @pytest.mark.parametrize("ratio", ["80:30", "-1", "4820", "", "80:20:0"])
 def test_an_impossible_ratio_is_refused(here, ratio):
-    refused(here, f"network: {RATIO.format(ratio)}", "--ei", ratio)
+    refused(here, RATIO.format(ratio), "--ei", ratio)
 
 
 @pytest.mark.parametrize(
@@ -178,7 +179,7 @@ def test_a_wrong_option_is_refused_by_its_name_range_and_unit(here, option, valu
     ("text", "message"),
     [
         ("epochs: 1\nepoch: 2\n", ":2:1: unknown key 'epoch'; did you mean 'epochs'?"),
-        ("network: {hiden: 3}\n", ":1:11: unknown key 'network.hiden'; did you mean 'hidden'?"),
+        ("network: {los: 3}\n", ":1:11: unknown key 'network.los'; did you mean 'loss'?"),
         ("seed: 1\nepochs: 2\nseed: 3\n", ":3:1: seed is given twice (first on line 1)"),
         ("batch_size: 70000\n", ":1:13: batch_size = 70000 is outside [1, 60000] images"),
         (
@@ -187,7 +188,7 @@ def test_a_wrong_option_is_refused_by_its_name_range_and_unit(here, option, valu
         ),
         ("tiles: {tile_rows: 8.5}\n", ":1:20: tiles.tile_rows must be a whole number in [1, 65536] lines, not "
                              "'8.5'"),
-        ("network: {ei: 80:30}\n", ":1:10: network: " + RATIO.format("80:30").removesuffix(
+        ("network: {layers: [{kind: dense, neurons: 3, ei: 80:30}]}\n", ":1:20: network.layers[0]: " + RATIO.format("80:30").removesuffix(
             "; nothing was written")),
         ("epochs: [1\n", ":2:1: not YAML: expected ',' or ']', but got '<stream end>'"),
         ("- 1\n", f":1:1: the file must be a mapping of {', '.join(declared(Training))}, "
@@ -227,25 +228,27 @@ def test_one_device_a_synapse_needs_rows_with_a_sign(here, data):
 
 def test_numbers_of_a_settings_file_are_what_a_person_means():
     Path("my.yaml").write_text(
-        "optimizer: {kind: adam, learning_rate: 1e-6}\nreads: {t_read_seconds: 5e-8}\nnetwork: {ei: 80:20, sigma_init: .5e-2}\n",
+        "optimizer: {kind: adam, learning_rate: 1e-6}\nreads: {t_read_seconds: 5e-8}\nnetwork: {layers: [{kind: dense, neurons: 3, ei: 80:20, sigma_init: .5e-2}, {kind: dense, neurons: 10, neuron: leaky_integrator}]}\n",
         "utf-8",
     )
-    found = read_settings({}, "my.yaml")
+    found = read_settings({}, "my.yaml", None)
     assert (found.optimizer.learning_rate, found.reads.t_read_seconds) == (1e-6, 5e-8)
-    assert (found.network.ei, found.network.sigma_init) == ("80:20", 5e-3)
-    assert found.network.excitatory == (80,)
+    assert (found.network.layers[0].ei, found.network.layers[0].sigma_init) == ("80:20", 5e-3)
 
 
 def test_options_override_the_settings_file():
-    Path("my.yaml").write_text("seed: 4\nepochs: 7\nnetwork: {ei: 80:20, hidden: 30}\n", "utf-8")
-    found = read_settings({"seed": "5", "ei": "95:5"}, "my.yaml")
+    Path("my.yaml").write_text(
+        "seed: 4\nepochs: 7\nnetwork: {layers: [{kind: dense, neurons: 30, ei: 80:20}, {kind: dense, neurons: 10, neuron: leaky_integrator}]}\n",
+        "utf-8",
+    )
+    found = read_settings({"seed": "5", "ei": "95:5"}, "my.yaml", None)
     assert (found.seed, found.epochs) == (5, 7)
-    assert (found.network.ei, found.network.hidden) == ("95:5", (30,))
+    assert found.network == Network.of(hidden=30, ei="95:5")
 
 
 def test_every_wrong_option_is_named_at_once():
     with pytest.raises(ConfigError) as error:
-        read_settings({"seed": "x", "epochs": "-1"}, None)
+        read_settings({"seed": "x", "epochs": "-1"}, None, None)
     assert {line.split()[0] for line in str(error.value).splitlines()} == {"--seed", "--epochs"}
 
 
@@ -435,7 +438,7 @@ def test_a_run_keeps_its_settings_its_device_and_nothing_half_written(finished):
         "metrics.jsonl",
         "summary.json",
     }
-    assert read_settings({}, str(run / "config.yaml")).network.hidden == (20,)
+    assert read_settings({}, str(run / "config.yaml"), None).network == Network.of(hidden=20)
     assert (run / "device.yaml").read_text("utf-8").startswith("model: oxram\n")
 
 

@@ -23,7 +23,7 @@ seed: 3
 batch_size: 6000
 optimizer: {kind: adam, learning_rate: 0.002}
 data: {steps: 60}
-network: {ei: 80:20, hidden: 20}
+network: {layers: [{kind: dense, neurons: 20, ei: 80:20}, {kind: dense, neurons: 10, neuron: leaky_integrator}]}
 """
 
 

@@ -15,6 +15,7 @@ from xbar_training import fashion_images, without_seconds
 
 from cli.main import main
 from cli.train import read_settings
+from crossbar.snn.network import Network
 
 SMALL = "batch_size: 6000\noptimizer: {kind: sgd, learning_rate: 0.1}\ndata: {steps: 60}\n"
 FIGURES = ["accuracy.png", "conductances.png", "pulses.png", "raster.png", "spikes.png"]
@@ -54,8 +55,8 @@ def finished(data, tmp_path_factory):
 
 def test_layers_are_kept_in_the_settings_of_the_run(finished):
     run, _ = finished
-    network = read_settings({}, str(run / "config.yaml")).network
-    assert (network.hidden, network.recurrent, network.ei) == ((30, 20), True, "80:20")
+    network = read_settings({}, str(run / "config.yaml"), None).network
+    assert network == Network.of(hidden=(30, 20), recurrent=True)
 
 
 def test_the_rows_tell_of_every_layer(finished):

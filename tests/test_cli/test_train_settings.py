@@ -9,10 +9,13 @@ from click import Context
 from cli.text import names_of
 from cli.train import assignments, read_settings, train
 from crossbar.datasets import DATASETS
+from crossbar.experiment import builder
 from crossbar.experiment.config import Training
 from crossbar.mappings import MAPPINGS
 from crossbar.snn.encodings import ENCODINGS
 from crossbar.snn.network import Network
+from crossbar.snn.network_file import presets
+from crossbar.snn.neurons import NEURONS
 from crossbar.synapses.optimizers import OPTIMIZERS
 from crossbar.synapses.policies import POLICIES
 from crossbar.wires.wires import Wires
@@ -22,7 +25,7 @@ from device_models.schema import dump
 
 
 def typed(*sets, **options):
-    return read_settings(options | assignments(sets), None)
+    return read_settings(options | assignments(sets), None, None)
 
 
 def test_nothing_typed_is_the_default():
@@ -48,52 +51,84 @@ def test_bits_switch_the_converters_on():
 
 def test_network_and_training_options_meet_their_settings():
     found = typed("data.steps=50", ei="95:5", hidden="30", learning_rate="0.02", mapping="dale")
-    assert (found.network.ei, found.network.hidden, found.data.steps) == (
-        "95:5",
-        (30,),
-        50,
-    )
-    assert (found.optimizer.learning_rate, found.mapping) == (0.02, MAPPINGS["dale"].Options())
+    assert found.network == Network.of(hidden=30, ei="95:5")
+    assert (found.data.steps, found.optimizer.learning_rate) == (50, 0.02)
+    assert found.mapping == MAPPINGS["dale"].Options()
 
 
 def test_layers_are_typed_with_commas():
-    network = typed(hidden="30,20", recurrent="true", ei="50:50").network
-    assert (network.hidden, network.recurrent) == ((30, 20), True)
-    assert typed(hidden="30,20").network.recurrent is False
-    assert typed("network.hidden=40,30,20", "network.recurrent=true").network == Network(
-        hidden=(40, 30, 20), recurrent=True
-    )
+    found = typed(hidden="30,20", recurrent="true", ei="50:50")
+    assert found.network == Network.of(hidden=(30, 20), recurrent=True, ei="50:50")
+    assert typed(hidden="30,20").network == Network.of(hidden=(30, 20))
+    assert typed("network.layers.0.neurons=40").network == Network.of(hidden=40)
 
 
-@pytest.mark.parametrize(
-    ("line", "hidden"),
-    [("20", (20,)), ("[20]", (20,)), ("[30, 20]", (30, 20)), ("\n  - 30\n  - 20", (30, 20))],
-)
-def test_a_file_names_one_layer_or_several(tmp_path, line, hidden):
-    """A number alone, as in files of before there were several layers, is one layer."""
+def test_layers_are_written_and_read_back(tmp_path):
     path = tmp_path / "my.yaml"
-    path.write_text(f"seed: 1\nnetwork:\n  ei: 80:20\n  hidden: {line}\n", "utf-8")
-    found = read_settings({}, str(path))
-    assert found == Training(seed=1, network=Network(hidden=hidden))
-    path.write_text(dump(found), "utf-8")
-    assert read_settings({}, str(path)) == found
-
-
-def test_recurrence_is_written_and_read_back(tmp_path):
-    path, config = tmp_path / "my.yaml", Training(network=Network(hidden=(3, 2), recurrent=True))
+    config = Training(network=Network.of(hidden=(3, 2), recurrent=True))
     path.write_text(dump(config), "utf-8")
-    assert "\n  hidden:\n  - 3\n  - 2\n  recurrent: true\n" in path.read_text("utf-8")
-    assert read_settings({}, str(path)) == config
+    assert "layers:\n  - kind: recurrent\n    neurons: 3\n" in path.read_text("utf-8")
+    assert read_settings({}, str(path), None) == config
+
+
+LAYERS = """\
+data: {steps: 25}
+layers:
+  - {kind: dense, neurons: 30, neuron: alif}
+  - {kind: dense, neurons: 10, neuron: leaky_integrator}
+training: {optimizer: adam, optimizer.learning_rate: 0.1, epochs: 9}
+"""
+
+
+def test_a_network_file_brings_its_settings_and_options_go_over_it(tmp_path):
+    path = tmp_path / "net.yaml"
+    path.write_text(LAYERS, "utf-8")
+    found = read_settings({"hidden": "40,20", "epochs": "2"}, None, str(path))
+    hidden = [layer.neurons for layer in found.network.layers]
+    assert (hidden, found.data.steps, found.epochs) == ([40, 20, 10], 25, 2)
+    assert {type(layer.neuron) for layer in found.network.layers[:2]} == {NEURONS["alif"]}
+    assert found.optimizer == OPTIMIZERS["adam"].Options(learning_rate=0.1)
+
+
+@pytest.mark.parametrize("name", presets())
+def test_every_preset_of_a_network_is_a_training(name):
+    found = read_settings({}, None, name)
+    plan = builder.plan_of(found, DATASETS[found.data.set])
+    assert plan.crossbars[-1][1] == 10
+    assert found.optimizer.first_rate > 0.0
+
+
+def test_the_published_network_is_what_the_seed_paper_trains():
+    found = read_settings({}, None, "kilgore")
+    assert found.optimizer == OPTIMIZERS["sgd"].Options(learning_rate=0.01)
+    assert (found.batch_size, found.data.steps) == (256, 100)
 
 
 @pytest.mark.parametrize(
-    "line", ["[]", "{}", "20 30", "[20, [30]]", "[20, 1.5]", "", "[0]", "'20'"]
-)
-def test_what_names_no_layers_is_refused_by_line(tmp_path, line):
-    path = tmp_path / "my.yaml"
-    path.write_text(f"network:\n  hidden: {line}\n", "utf-8")
-    with pytest.raises(ConfigError, match="hidden"):
-        read_settings({}, str(path))
+    ("change", "message"),
+    [
+        (("kind: dense, neurons: 30", "kind: dens, neurons: 30"),
+         "net.yaml:3:12: layers[0].kind must be one of dense, recurrent, max_pool, not 'dens'; "
+         "did you mean 'dense'?"),
+        (("neurons: 30", "neurons: 0"), "net.yaml:3:28: layers[0].neurons = 0 is outside"),
+        (("optimizer: adam", "optimiser: adam"), "optimiser sets an unknown field 'optimiser'; did "
+         "you mean 'optimizer'?"),
+        (("steps: 25", "step: 25"), "data.step sets an unknown field 'data.step'; did you mean "
+         "'data.steps'?"),
+    ],
+)  # fmt: skip
+def test_a_wrong_network_file_is_refused_by_its_name(tmp_path, change, message):
+    path = tmp_path / "net.yaml"
+    path.write_text(LAYERS.replace(*change), "utf-8")
+    with pytest.raises(ConfigError) as raised:
+        read_settings({}, None, str(path))
+    assert message in str(raised.value)
+    assert str(path) in str(raised.value)
+
+
+def test_a_misspelt_preset_is_told_the_nearest():
+    with pytest.raises(ConfigError, match="did you mean 'kilgore'"):
+        read_settings({}, None, "kilgor")
 
 
 @pytest.mark.parametrize(

@@ -5,28 +5,19 @@ python examples/accuracy_against_spikes.py --seeds 5 --out accuracy_against_spik
 
 import argparse
 from dataclasses import replace
+from tempfile import TemporaryDirectory
 
-import numpy as np
-import torch
-
-from crossbar.datasets import fashion_mnist
+import crossbar as xb
 from crossbar.figures import style
-from crossbar.figures.tile import mean_interval
-from crossbar.training.config import Training
-from crossbar.training.data import encode
-from crossbar.training.run import summary
-from crossbar.training.trainer import Data, Trainer
-from device_models.presets import load_device
+from crossbar.metrics.statistics import student_interval
 
 
-def trained(config: Training, data: Data) -> list[float]:
+def trained(config: xb.Training) -> list[float]:
     """Percent of accuracy, hidden spikes, pulses, read and write joules, seconds of one run."""
-    trainer = Trainer(config, load_device(config.device), data)
-    trainer.start()
-    while trainer.epoch < config.epochs:
-        list(trainer.run_epoch())
-    end = summary(trainer.rows, config)
-    costs = (sum(end["pulses"].values()), *end["energy_joules"].values(), end["seconds"])
+    with TemporaryDirectory() as folder:
+        end = xb.train(config, out=folder, notice=lambda line: None).summary
+    joules = end["energy_joules"]
+    costs = sum(end["pulses"].values()), joules["read"], joules["write"], end["seconds"]
     return [100.0 * end["test_accuracy"], end["spikes_per_inference"]["total"], *costs]
 
 
@@ -39,19 +30,17 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--out", type=style.check_target, default="accuracy_against_spikes.png")
     typed = parser.parse_args()
-    torch.set_num_threads(1)
-    base = Training(optimizer="adam", learning_rate=2e-3, schedule="cosine", epochs=typed.epochs)
-    data, figure = encode(fashion_mnist.load(notice=print), base.network), style.sheet(6.0, 4.0)
+    base, figure = xb.Training(epochs=typed.epochs), style.sheet(6.0, 4.0)
     axes = figure.subplots()
     print("     most    accuracy (%)    spikes    pulses  read (J) write (J)   seconds")
     for most in typed.most:
         config = replace(base, network=replace(base.network, spikes_most=most or None))
-        runs = [trained(replace(config, seed=seed), data) for seed in range(typed.seeds)]
-        mean, half = mean_interval(np.transpose(runs))
-        name, accuracy = f"{most:g}" if most else "none", f"{mean[0]:.2f} +- {half[0]:.2f}"
-        print(f"{name:>9}{accuracy:>16}", *(f"{value:9.4g}" for value in mean[1:]), flush=True)
-        axes.errorbar(mean[1], mean[0], half[0], half[1], fmt="o", color=style.INK)
-        axes.annotate(name, (mean[1], mean[0]), (6, -12), textcoords="offset points")
+        runs = [trained(replace(config, seed=seed)) for seed in range(typed.seeds)]
+        (accuracy, half), (spikes, spread), *costs = map(student_interval, zip(*runs, strict=True))
+        name, percent = f"{most:g}" if most else "none", f"{accuracy:.2f} +- {half:.2f}"
+        print(f"{name:>9}{percent:>16}{spikes:9.4g}", *(f"{m:9.4g}" for m, _ in costs), flush=True)
+        axes.errorbar(spikes, accuracy, half, spread, fmt="o", color=style.INK)
+        axes.annotate(name, (spikes, accuracy), (6, -12), textcoords="offset points")
     style.dress(axes, x="hidden spikes per image", y="test accuracy (%)")
     style.save(figure, typed.out)
 

@@ -122,7 +122,8 @@ def small(**settings):
     Settings of the rooms `tiles`, `reads` and `optimizer` are given by their own names.
     """
     network = {"hidden": 20, "sigma_init": 0.02} | settings.pop("network", {})
-    return changed(Training(batch_size=32, epochs=2, network=Network.of(**network)), **settings)
+    base = Training(batch_size=32, epochs=2, network=Network.of(**network), optimizer="sgd")
+    return changed(base, **settings)
 
 
 def changed(config, **settings):

@@ -10,9 +10,9 @@ from device_models.presets import load_device
 
 def main() -> None:
     """Train, watching each epoch, and look at the conductances."""
-    config = Training(device="oxram.yaml", epochs=2, network=Network(ei="80:20", hidden=50))
+    config = Training(device="oxram.yaml", epochs=2, network=Network.of(ei="80:20", hidden=50))
     images = fashion_mnist.load(notice=print)
-    trainer = Trainer(config, load_device(config.device), encode(images, config.network))
+    trainer = Trainer(config, load_device(config.device), encode(images, config.plan))
     trainer.start()  # manufactures the devices and programs the first weights
     while trainer.epoch < config.epochs:
         for _ in trainer.run_epoch():  # yields after every batch

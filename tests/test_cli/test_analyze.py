@@ -19,7 +19,8 @@ SMALL = """\
 batch_size: 6000
 optimizer: adam
 learning_rate: 2e-3
-network: {ei: 80:20, hidden: 20, steps: 60, sigma_init: 0.002}
+data: {steps: 60}
+network: {layers: [{kind: dense, neurons: 20, ei: 80:20, sigma_init: 0.002}, {kind: dense, neurons: 10, neuron: leaky_integrator}]}
 """
 
 

@@ -17,7 +17,8 @@ from device_models.errors import ConfigError
 SMALL = """\
 batch_size: 6000
 learning_rate: 0.1
-network: {ei: 80:20, hidden: 20, steps: 60}
+data: {steps: 60}
+network: {layers: [{kind: dense, neurons: 20, ei: 80:20}, {kind: dense, neurons: 10, neuron: leaky_integrator}]}
 """
 
 

@@ -36,7 +36,8 @@ from device_models.record import declared
 SMALL = """\
 batch_size: 6000
 learning_rate: 0.1
-network: {ei: 80:20, hidden: 20, steps: 60}
+data: {steps: 60}
+network: {layers: [{kind: dense, neurons: 20, ei: 80:20}, {kind: dense, neurons: 10, neuron: leaky_integrator}]}
 """
 OWN = "model: ideal\nstatus: invented\ng_min_siemens: 1e-6\ng_max_siemens: 1e-3\nstates: 64\n"
 OWN += "sources: {}\n"
@@ -176,7 +177,7 @@ def test_a_wrong_option_is_refused_by_its_name_range_and_unit(here, option, valu
     ("text", "message"),
     [
         ("epochs: 1\nepoch: 2\n", ":2:1: unknown key 'epoch'; did you mean 'epochs'?"),
-        ("network: {hiden: 3}\n", ":1:11: unknown key 'network.hiden'; did you mean 'hidden'?"),
+        ("network: {layer: 3}\n", ":1:11: unknown key 'network.layer'; did you mean 'layers'?"),
         ("seed: 1\nepochs: 2\nseed: 3\n", ":3:1: seed is given twice (first on line 1)"),
         ("batch_size: 70000\n", ":1:13: batch_size = 70000 is outside [1, 60000] images"),
         (
@@ -185,8 +186,11 @@ def test_a_wrong_option_is_refused_by_its_name_range_and_unit(here, option, valu
         ),
         ("tile_rows: 8.5\n", ":1:12: tile_rows must be a whole number in [1, 65536] lines, not "
                              "'8.5'"),
-        ("network: {ei: 80:30}\n", ":1:10: network: " + RATIO.format("80:30").removesuffix(
-            "; nothing was written")),
+        (
+            "network: {layers: [{kind: dense, neurons: 3, ei: 80:30}]}\n",
+            ":1:20: network.layers[0]: " + RATIO.format("80:30").removesuffix(
+                "; nothing was written"),
+        ),
         ("epochs: [1\n", ":2:1: not YAML: expected ',' or ']', but got '<stream end>'"),
         ("- 1\n", f":1:1: the file must be a mapping of {', '.join(declared(Training))}, "
                   "not a list"),
@@ -221,7 +225,7 @@ def test_one_device_a_synapse_needs_rows_with_a_sign(here, data):
 
 
 def test_a_network_that_does_not_fit_the_images_is_refused(here, data):
-    Path("my.yaml").write_text("network: {inputs: 100}\n", "utf-8")
+    Path("my.yaml").write_text("data: {inputs: 100}\n", "utf-8")
     message = (
         "the network has 100 inputs and 10 classes, the images 784 pixels and 10 classes; "
         "nothing was trained"
@@ -234,20 +238,23 @@ def test_a_network_that_does_not_fit_the_images_is_refused(here, data):
 
 def test_numbers_of_a_settings_file_are_what_a_person_means():
     Path("my.yaml").write_text(
-        "learning_rate: 1e-6\nt_read_seconds: 5e-8\nnetwork: {ei: 80:20, sigma_init: .5e-2}\n",
+        "learning_rate: 1e-6\nt_read_seconds: 5e-8\nnetwork: {layers: [{kind: dense, neurons: 100, ei: 80:20, sigma_init: .5e-2}, {kind: dense, neurons: 10, neuron: leaky_integrator}]}\n",
         "utf-8",
     )
     found = settings({}, "my.yaml")
     assert (found.learning_rate, found.t_read_seconds) == (1e-6, 5e-8)
-    assert (found.network.ei, found.network.sigma_init) == ("80:20", 5e-3)
-    assert found.network.excitatory == (80,)
+    assert (found.plan.ei, found.plan.hidden_sigma) == ("80:20", 5e-3)
+    assert found.plan.excitatory == (80,)
 
 
 def test_options_override_the_settings_file():
-    Path("my.yaml").write_text("seed: 4\nepochs: 7\nnetwork: {ei: 80:20, hidden: 30}\n", "utf-8")
+    Path("my.yaml").write_text(
+        "seed: 4\nepochs: 7\nnetwork: {layers: [{kind: dense, neurons: 30, ei: 80:20}, {kind: dense, neurons: 10, neuron: leaky_integrator}]}\n",
+        "utf-8",
+    )
     found = settings({"seed": "5", "ei": "95:5"}, "my.yaml")
     assert (found.seed, found.epochs) == (5, 7)
-    assert (found.network.ei, found.network.hidden) == ("95:5", (30,))
+    assert (found.plan.ei, found.plan.hidden) == ("95:5", (30,))
 
 
 def test_every_wrong_option_is_named_at_once():
@@ -442,7 +449,7 @@ def test_a_run_keeps_its_settings_its_device_and_nothing_half_written(finished):
         "metrics.jsonl",
         "summary.json",
     }
-    assert settings({}, str(run / "config.yaml")).network.hidden == (20,)
+    assert settings({}, str(run / "config.yaml")).plan.hidden == (20,)
     assert (run / "device.yaml").read_text("utf-8").startswith("model: oxram\n")
 
 

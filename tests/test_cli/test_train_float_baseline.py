@@ -23,7 +23,8 @@ batch_size: 6000
 optimizer: adam
 learning_rate: 0.002
 schedule: constant
-network: {ei: 80:20, hidden: 20, steps: 60}
+data: {steps: 60}
+network: {layers: [{kind: dense, neurons: 20, ei: 80:20}, {kind: dense, neurons: 10, neuron: leaky_integrator}]}
 """
 
 

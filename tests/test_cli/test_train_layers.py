@@ -16,7 +16,7 @@ from xbar_training import fashion_images, without_seconds
 from cli.main import main
 from cli.train import settings
 
-SMALL = "batch_size: 6000\nlearning_rate: 0.1\nnetwork: {ei: 80:20, steps: 60}\n"
+SMALL = "batch_size: 6000\nlearning_rate: 0.1\ndata: {steps: 60}\nnetwork: {layers: [{kind: dense, neurons: 100, ei: 80:20}, {kind: dense, neurons: 10, neuron: leaky_integrator}]}\n"
 FIGURES = ["accuracy.png", "conductances.png", "pulses.png", "raster.png", "spikes.png"]
 
 
@@ -98,18 +98,3 @@ def test_a_resumed_run_is_the_run_in_one_piece(finished, data, tmp_path):
         assert len(names) == 6
         for name in names:
             assert one[name].tobytes() == other[name].tobytes()
-
-
-def test_a_run_of_before_there_were_several_layers_goes_on(data, tmp_path):
-    """Its settings say `hidden: 20` and nothing of recurrence."""
-    config, run = tmp_path / "small.yaml", tmp_path / "run"
-    config.write_text(SMALL.replace("steps: 60", "steps: 60, hidden: 20"), "utf-8")
-    train("--config", config, "--epochs", 0, "--out", run, "--no-figures", *data)
-    text = (run / "config.yaml").read_text("utf-8")
-    old = text.replace("hidden:\n  - 20\n", "hidden: 20\n").replace("  recurrent: false\n", "")
-    assert old != text
-    assert "recurrent" not in old
-    (run / "config.yaml").write_text(old, "utf-8")
-    train("--resume", run, "--epochs", 1, "--no-figures", *data)
-    assert [row["epoch"] for row in epochs_of(run)] == [0, 1]
-    assert settings({}, str(run / "config.yaml")).network.hidden == (20,)

@@ -1,6 +1,5 @@
 """The spikes kept of a run are those of its last test, whatever lies between; the file is checked."""
 
-import dataclasses
 import functools
 import io
 import json
@@ -239,7 +238,7 @@ def test_assumed_spikes_have_the_assumed_rates():
 
 
 def test_the_highest_rate_is_a_spike_in_every_step():
-    network = dataclasses.replace(NETWORK, recurrent=False)
+    network = plan_of(inputs=200, hidden=(40, 30), classes=5, steps=60)
     found = assumed_activity(
         network, (1000.0, 0.0, 1000.0), generator=np.random.default_rng(0), inferences=2
     )
@@ -269,13 +268,22 @@ def test_impossible_assumptions_are_refused(rates, more, text):
     assert "\n" not in str(raised.value)
 
 
+FILE = """
+layers:
+- {kind: dense, neurons: 8}
+- {kind: dense, neurons: 4}
+- {kind: dense, neurons: 3, neuron: leaky_integrator}
+data: {inputs: 20, classes: 3, steps: 10}
+"""
+
+
 def test_a_network_file_becomes_a_run_without_training(tmp_path):
     path = tmp_path / "net.yaml"
-    path.write_text("inputs: 20\nhidden: [8, 4]\nclasses: 3\nsteps: 10\nei: none\n")
+    path.write_text(FILE)
     found = assumed_run(path, (100.0, 50.0, 50.0), generator=np.random.default_rng(1))
     assert (found.training, found.epochs, found.activity.assumed) == ((), 0, True)
     assert [layer.rows for layer in found.activity.layers] == [20, 8, 4]
     assert np.isnan(found.accuracy)
-    path.write_text("inputs: 0\n")
-    with pytest.raises(ConfigError, match=r"net.yaml:1:9: inputs = 0 is outside"):
+    path.write_text("layers: [{kind: dense, neurons: 0}]\n")
+    with pytest.raises(ConfigError, match=r"net.yaml:1:33: layers\[0\].neurons = 0 is outside"):
         assumed_run(path, (1.0, 1.0), generator=np.random.default_rng(1))

@@ -100,10 +100,11 @@ def test_a_digest_tells_content_place_and_version():
 
 
 def test_every_file_with_a_kernel_is_a_source():
-    decorated = re.compile(r"^@(\w+\.)?jit\b", re.MULTILINE)
+    decorated = re.compile(r"^@(\w+\.)?(jit|inlined|implements)\b", re.MULTILINE)
     found = {
         path.relative_to(ROOT).as_posix()
-        for path in ROOT.rglob("*.py")
+        for package in jit.PACKAGES
+        for path in (ROOT / package).rglob("*.py")
         if decorated.search(path.read_text("utf-8"))
     }
     assert found

@@ -10,7 +10,7 @@ import zlib
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 from zipfile import BadZipFile
 
 import numpy as np
@@ -18,8 +18,10 @@ import numpy as np
 from device_models import atomic
 from device_models.errors import ConfigError, RunError
 
-from ..snn.encodings.events import Events, time_type
-from ..snn.plan import Plan
+from ..snn.encodings.events import Events
+
+if TYPE_CHECKING:
+    from ..snn.plan import Plan
 
 FILE = "activity.npz"
 UNREADABLE = (
@@ -112,7 +114,7 @@ class Sizes(NamedTuple):
     dt_seconds: float
 
     @classmethod
-    def of(cls, network: Plan) -> "Sizes":
+    def of(cls, network: "Plan") -> "Sizes":
         """Those of a network."""
         return cls(
             network.inputs, network.hidden, network.names, network.crossbars, network.sources,
@@ -229,7 +231,7 @@ def write_activity(folder: Path, arrays: Mapping[str, np.ndarray]) -> None:
 
 
 def pack(
-    network: Plan, about: RunMetadata, spikes: Sequence[Events], arrays: Sequence[Snapshot]
+    network: "Plan", about: RunMetadata, spikes: Sequence[Events], arrays: Sequence[Snapshot]
 ) -> dict[str, np.ndarray]:
     """The arrays of an activity file.
 
@@ -265,7 +267,7 @@ def events_of(arrays: Mapping[str, np.ndarray], start: str, lines: int, steps: i
     """
     events = Events(*(arrays[start + name] for name in ("rows", "times", "offsets")))
     kinds = [array.dtype for array in vars(events).values()]
-    if kinds != [np.uint16, time_type(steps), np.int64] or any(
+    if kinds != [np.uint16, np.uint8 if steps <= 255 else np.uint16, np.int64] or any(
         a.ndim != 1 for a in vars(events).values()
     ):
         raise ValueError(f"{start}rows, times and offsets are no events")

@@ -21,6 +21,12 @@ FILES = {"estimate.json", "items.csv", "report.html", "report.md"}
 DRAWN = {f"{name}.{kind}" for name in ("energy", "area", "tornado", "certainty")
          for kind in ("png", "svg")}  # fmt: skip
 
+NETWORK = """
+layers:
+- {kind: dense, neurons: 30, ei: 80:20}
+- {kind: dense, neurons: 10, neuron: leaky_integrator}
+"""
+
 
 def run(*args, command="estimate"):
     result = CliRunner().invoke(main, [command, *map(str, args)])
@@ -121,7 +127,7 @@ def test_costs_of_ones_own_come_over_those_that_ship(trained, here):
 
 
 def test_a_network_that_was_never_run_is_assumed_and_says_so(here):
-    (here / "net.yaml").write_text("hidden: [30]\nei: 80:20\n", "utf-8")
+    (here / "net.yaml").write_text(NETWORK, "utf-8")
     ended = run("--network", "net.yaml", "--rates", "2,5", "--out", "x", "--no-figures")
     assert ended.exit_code == 0, ended.stderr
     assert "assumed                   spikes at the given rates" in ended.stdout
@@ -292,7 +298,7 @@ def test_a_damaged_activity_is_refused(trained, here):
     ],
 )
 def test_wrong_input_is_one_line_and_nothing_is_written(trained, here, args, words):
-    (here / "net.yaml").write_text("hidden: [30]\n", "utf-8")
+    (here / "net.yaml").write_text(NETWORK, "utf-8")
     inside = files(trained)
     args = [trained if each == "RUN" else each for each in args]
     message = refused(here, files(here), *args)

@@ -266,6 +266,15 @@ def test_impossible_assumptions_are_refused(rates, more, text):
     assert "\n" not in str(raised.value)
 
 
+FILE = """
+layers:
+- {kind: dense, neurons: 8}
+- {kind: dense, neurons: 4}
+- {kind: dense, neurons: 3, neuron: leaky_integrator}
+data: {inputs: 20, classes: 3, steps: 10}
+"""
+
+
 def test_a_network_file_becomes_a_run_without_training(tmp_path):
     path = tmp_path / "net.yaml"
     path.write_text("inputs: 20\nhidden: [8, 4]\nclasses: 3\nsteps: 10\nei: none\n")

@@ -100,7 +100,7 @@ def test_a_digest_tells_content_place_and_version():
 
 
 def test_every_file_with_a_kernel_is_a_source():
-    decorated = re.compile(r"^@(\w+\.)?jit\b", re.MULTILINE)
+    decorated = re.compile(r"^@(\w+\.)?(jit|inlined|implements)\b", re.MULTILINE)
     found = {
         path.relative_to(ROOT).as_posix()
         for package in jit.PACKAGES

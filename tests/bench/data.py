@@ -126,7 +126,7 @@ def recordings(network: Network, count: int, seed: int) -> tuple[Events, np.ndar
 
 
 def dense(events: Events, chosen: np.ndarray, network: Network, out: torch.Tensor) -> torch.Tensor:
-    """Counts per step and line (len(chosen), steps, inputs), written into `out`, which is reused."""
+    """Counts per step and line (len(chosen), steps, inputs), in `out`, which is reused."""
     starts, ends = events.offsets[chosen], events.offsets[chosen + 1]
     sizes = ends - starts
     sample = np.repeat(np.arange(len(chosen)), sizes)

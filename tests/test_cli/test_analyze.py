@@ -1,4 +1,4 @@
-"""`xbar analyze`: the loss of a tile as the physics says it, and a trained network on other chips."""
+"""`xbar analyze`: the loss of a tile as physics says it, and a trained network on other chips."""
 
 import csv
 import json

@@ -93,8 +93,8 @@ def test_the_report_lies_in_the_run_by_default_and_is_replaced(trained, tmp_path
 
 def test_runs_and_chips_are_compared(trained, tmp_path):
     other = shutil.copytree(trained, tmp_path / "other")
-    ended = run(trained, other, "--chip", "research_130nm", "--chip", "analog_28nm", "--out", "both",
-                "--json", "--draws", 50)  # fmt: skip
+    ended = run(trained, other, "--chip", "research_130nm", "--chip", "analog_28nm",
+                "--out", "both", "--json", "--draws", 50)  # fmt: skip
     assert ended.exit_code == 0, ended.stderr
     runs = json.loads(ended.stdout)["runs"]
     names = [f"{n} on {c}" for n in ("run", "other") for c in ("research_130nm", "analog_28nm")]

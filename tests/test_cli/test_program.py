@@ -1,4 +1,4 @@
-"""`xbar program` and `xbar train --init-from`: every wrong input in one line, whole output or none."""
+"""`xbar program` and `xbar train --init-from`: a wrong input is one line; whole output or none."""
 
 import json
 import shutil

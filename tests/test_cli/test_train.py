@@ -155,8 +155,8 @@ def test_an_impossible_ratio_is_refused(here, ratio):
         (
             "--mapping",
             "pairs",
-            "--mapping must be one of one_sided, pair, dale, reference_column, bit_sliced, not 'pairs'; "
-            "did you mean 'pair'?",
+            "--mapping must be one of one_sided, pair, dale, reference_column, bit_sliced, not "
+            "'pairs'; did you mean 'pair'?",
         ),
         (
             "--device",
@@ -185,8 +185,8 @@ def test_a_wrong_option_is_refused_by_its_name_range_and_unit(here, option, valu
             "reads: {v_read_volts: 0.9}\n",
             ":1:23: reads.v_read_volts = 0.9 is outside [0.001, 0.5] V: more disturbs the state",
         ),
-        ("tiles: {tile_rows: 8.5}\n", ":1:20: tiles.tile_rows must be a whole number in [1, 65536] lines, not "
-                             "'8.5'"),
+        ("tiles: {tile_rows: 8.5}\n",
+         ":1:20: tiles.tile_rows must be a whole number in [1, 65536] lines, not '8.5'"),
         ("network: {ei: 80:30}\n", ":1:10: network: " + RATIO.format("80:30").removesuffix(
             "; nothing was written")),
         ("epochs: [1\n", ":2:1: not YAML: expected ',' or ']', but got '<stream end>'"),
@@ -227,7 +227,9 @@ def test_one_device_a_synapse_needs_rows_with_a_sign(here, data):
 
 def test_numbers_of_a_settings_file_are_what_a_person_means():
     Path("my.yaml").write_text(
-        "optimizer: {kind: adam, learning_rate: 1e-6}\nreads: {t_read_seconds: 5e-8}\nnetwork: {ei: 80:20, sigma_init: .5e-2}\n",
+        "optimizer: {kind: adam, learning_rate: 1e-6}\n"
+        "reads: {t_read_seconds: 5e-8}\n"
+        "network: {ei: 80:20, sigma_init: .5e-2}\n",
         "utf-8",
     )
     found = read_settings({}, "my.yaml")

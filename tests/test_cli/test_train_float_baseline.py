@@ -1,4 +1,4 @@
-"""`xbar train --float-baseline`: the same network on exact weights, kept and continued with the run."""
+"""`xbar train --float-baseline`: the network on exact weights, kept and continued with the run."""
 
 import json
 from pathlib import Path

@@ -157,7 +157,7 @@ def test_kernel_equals_the_reference(fields, mapping, seed):
 @pytest.mark.parametrize("network", NETWORKS.values(), ids=NETWORKS)
 @pytest.mark.parametrize("fields", PERIPHERIES.values(), ids=PERIPHERIES)
 def test_kernel_equals_the_reference_with_layers_and_recurrence(fields, network, mapping):
-    """The own lines of a neuron may share a tile with those that come in: 23 is no multiple of 7."""
+    """Own lines of a neuron may share a tile with those that come in: 23 is no multiple of 7."""
     compare(fields, mapping, 4, network)
 
 
@@ -222,8 +222,8 @@ def one_conversion(**fields):
     quiet = np.zeros((1, n))
     layer = kernels.Columns(
         np.zeros((1, n)), np.zeros((0, 0)), np.ones((1, n)), quiet, quiet, quiet,
-        np.full((1, n), -1.0), 1.0, 255.0, fields.pop("noise", 0.0), np.array([[0, 1, 0, n]]), np.ones(1),
-        np.ones(n), np.zeros(n), 1.0, np.inf, True,
+        np.full((1, n), -1.0), 1.0, 255.0, fields.pop("noise", 0.0), np.array([[0, 1, 0, n]]),
+        np.ones(1), np.ones(n), np.zeros(n), 1.0, np.inf, True,
     )  # fmt: skip
     return layer._replace(**fields), n
 

@@ -7,14 +7,18 @@ import sys
 
 import pytest
 from click.testing import CliRunner
-from xbar_training import fashion_images
 
 from cli.main import main
 from crossbar.energy.chip import load_chip
 from crossbar.energy.costs import load_costs
 from device_models.schema import dump
 
-SMALL = "batch_size: 6000\nlearning_rate: 0.1\nnetwork: {ei: 80:20, hidden: 20, steps: 60}\n"
+SMALL = """\
+batch_size: 64
+optimizer: {kind: adam, learning_rate: 2e-3}
+data: {steps: 60}
+network: {ei: 80:20, hidden: 20, sigma_init: 0.02}
+"""
 FILES = {"estimate.json", "items.csv", "report.html", "report.md"}
 DRAWN = {f"{name}.{kind}" for name in ("energy", "area", "tornado", "certainty")
          for kind in ("png", "svg")}  # fmt: skip
@@ -39,11 +43,9 @@ def here(tmp_path, monkeypatch):
     return folder
 
 
-@pytest.fixture(scope="session")
-def data():
-    if isinstance(fashion_images(), str):
-        pytest.skip(fashion_images())
-    return ("--data-dir", fashion_images().origin)
+@pytest.fixture(scope="module")
+def data(data_dir):
+    return ("--data-dir", data_dir)
 
 
 @pytest.fixture(scope="module")

@@ -6,18 +6,20 @@ import shutil
 import numpy as np
 import pytest
 from click.testing import CliRunner
-from xbar_training import fashion_images, without_seconds
+from xbar_training import without_seconds
 
-from cli import program
 from cli.main import main
+from cli.program import times_of
+from crossbar.api import programming as program
 from crossbar.energy.counts import counts_of_run
 from crossbar.experiment.run import Run
 from device_models.errors import ConfigError
 
 SMALL = """\
-batch_size: 6000
-learning_rate: 0.1
-network: {ei: 80:20, hidden: 20, steps: 60}
+batch_size: 64
+optimizer: {kind: adam, learning_rate: 2e-3}
+data: {steps: 60}
+network: {ei: 80:20, hidden: 20, sigma_init: 0.02}
 """
 
 
@@ -40,11 +42,9 @@ def here(tmp_path, monkeypatch):
     return folder
 
 
-@pytest.fixture(scope="session")
-def data():
-    if isinstance(fashion_images(), str):
-        pytest.skip(fashion_images())
-    return ("--data-dir", fashion_images().origin)
+@pytest.fixture(scope="module")
+def data(data_dir):
+    return ("--data-dir", data_dir)
 
 
 @pytest.fixture(scope="module")
@@ -221,13 +221,13 @@ def test_a_chip_that_cannot_be_drawn_leaves_nothing(here, data, trained, monkeyp
     [("", []), ("1s", [1.0]), ("10y,1d,1h", [3600.0, 86_400.0, 315_576_000.0]), ("1.5min", [90.0])],
 )
 def test_times_are_in_seconds_and_rise(text, seconds):
-    assert program.times_of(text) == seconds
+    assert times_of(text) == seconds
 
 
 @pytest.mark.parametrize("text", ["1", "s", "-1s", "0s", "1 week", "1e3s", "99999999y"])
 def test_what_is_no_time_is_refused(text):
     with pytest.raises(ConfigError, match="--retention takes times such as"):
-        program.times_of(text)
+        times_of(text)
 
 
 # Training that starts from the weights of another run

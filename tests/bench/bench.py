@@ -56,7 +56,7 @@ def machine(threads: int) -> dict[str, object]:
 
 
 def agree(work: Workload) -> dict[str, float]:
-    """Largest differences of loss and gradients (relative to the largest) from the dense program."""
+    """Largest differences of loss and gradients (of the largest) from the dense program."""
     weights, chosen = settled(work), np.arange(BATCH)
     loss, gradients = programs.loss_and_gradients(programs.mended, work, weights, chosen)
     makes = {"dense, slow": programs.sliced, "our torch reference": programs.torch_reference}

@@ -164,7 +164,7 @@ def recordings(network: Plan, count: int, seed: int) -> tuple[Events, np.ndarray
 
 
 def dense(events: Events, chosen: np.ndarray, network: Plan, out: torch.Tensor) -> torch.Tensor:
-    """Counts per step and line (len(chosen), steps, inputs), written into `out`, which is reused."""
+    """Counts per step and line (len(chosen), steps, inputs), in `out`, which is reused."""
     starts, ends = events.offsets[chosen], events.offsets[chosen + 1]
     sizes = ends - starts
     sample = np.repeat(np.arange(len(chosen)), sizes)

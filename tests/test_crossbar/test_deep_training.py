@@ -1,4 +1,4 @@
-"""Training of two recurrent hidden layers: it learns, goes on after a stop, and keeps Dale's law."""
+"""Training of two recurrent hidden layers: it learns, resumes after a stop, keeps Dale's law."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""The spikes kept of a run are those of its last test, whatever lies between; the file is checked."""
+"""Spikes kept of a run are those of its last test, whatever lies between; the file is checked."""
 
 import dataclasses
 import functools

@@ -122,7 +122,7 @@ def replayed(weights, spikes, outcome):
     snn = pytest.importorskip("snntorch")
 
     class Synaptic(snn.SpikingNeuron):
-        """Neurons that fire and move as they did; NeuroBench prices them by the name of the class."""
+        """Neurons that fire and move as before; NeuroBench prices them by their class name."""
 
         def __init__(self, fired, membrane):
             super().__init__(threshold=1.0, init_hidden=True, output=False, reset_mechanism="zero")

@@ -178,10 +178,10 @@ def test_weights_are_conductances_and_nothing_else(kind, policy):
     trainer = trained(config, synthetic())
     model = load_device(config.device)
     network = plan_for(config)
+    limits = w_max_of(network, config.tiles, model)
     for layer, seen, sign, w_max in zip(
-        trainer.layers, trainer.weights(), signs(network),
-        w_max_of(network, config.tiles, model), strict=True,
-    ):  # fmt: skip
+        trainer.layers, trainer.weights(), signs(network), limits, strict=True
+    ):
         g = layer.board.state.g.double()
         half = g.shape[1] // 2
         weights = (g[:, :half] - g[:, half:]) / (model.window_siemens / w_max)

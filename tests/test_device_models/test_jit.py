@@ -13,7 +13,10 @@ from device_models import jit
 
 ROOT = Path(jit.__file__).parents[1]
 INNER = "from device_models.jit import jit\n\n@jit\ndef factor(x):\n    return {factor} * x\n"
-OUTER = "from device_models.jit import jit\nfrom .inner import factor\n\n@jit\ndef run(x):\n    return factor(x) + 1\n"
+OUTER = (
+    "from device_models.jit import jit\nfrom .inner import factor\n\n"
+    "@jit\ndef run(x):\n    return factor(x) + 1\n"
+)
 CALL = "from crossbar.snn.kernels.outer import run; print(run(10))"
 
 

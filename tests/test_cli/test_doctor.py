@@ -10,7 +10,7 @@ from cli import doctor as module
 from cli import speed
 from cli.main import main
 from crossbar.snn.engines import Batch, EventEngine, LayerView
-from crossbar.snn.network import initial_weights
+from crossbar.snn.plan import initial_weights
 
 CHECKS = ["versions", "package", "threads", "kernels", "data", "disk"]
 

@@ -101,7 +101,7 @@ class Snapshot(NamedTuple):
 
 
 class Sizes(NamedTuple):
-    """What an activity file says of its network; what is said per crossbar has the output's last."""
+    """What an activity file says of its network; per crossbar the output's is last."""
 
     inputs: int
     hidden: tuple[int, ...]  # lines of each layer that sends spikes

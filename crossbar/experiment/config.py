@@ -26,9 +26,10 @@ SPIKES_MOST = 300.0  # of a hidden layer in a sample; with epochs and optimizer,
 class Training(Record):
     """A training run. Together with the device file and the versions it determines every pulse.
 
-    The defaults are the best that a minute buys on `oxram`, chosen on held-back training images; the
-    published experiment is the network `kilgore`. A `policy` left open is closed_loop where pulses miss what they are sent for, and accumulate, as
-    in the seed paper, where devices take exact steps.
+    The defaults are the best that a minute buys on `oxram`, chosen on held-back training images;
+    the published experiment is the network `kilgore`. A `policy` left open is closed_loop where
+    pulses miss what they are sent for, and accumulate, as in the seed paper, where devices take
+    exact steps.
 
     Attributes:
         device: File or preset.

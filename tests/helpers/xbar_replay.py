@@ -20,8 +20,8 @@ from crossbar.boards.simulated import SimulatedBoard
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "replay.json"
 SMALL = {
-    "hidden": "20", "sigma_init": "0.02", "network.spikes_most": "null", "batch_size": "32", "epochs": "2",
-    "optimizer": "sgd",
+    "hidden": "20", "sigma_init": "0.02", "network.spikes_most": "null", "optimizer": "sgd",
+    "batch_size": "32", "epochs": "2",
 }  # fmt: skip
 ACCUMULATE = {"policy": "accumulate"}
 ADAM = {"optimizer": "adam", "optimizer.learning_rate": "2e-4", "optimizer.schedule": "constant"}

@@ -243,7 +243,8 @@ def test_numbers_of_a_settings_file_are_what_a_person_means():
 
 def test_options_override_the_settings_file():
     Path("my.yaml").write_text(
-        "seed: 4\nepochs: 7\nnetwork: {layers: [{kind: dense, neurons: 30, ei: 80:20}, {kind: dense, neurons: 10, neuron: leaky_integrator}]}\n",
+        "seed: 4\nepochs: 7\nnetwork:\n  layers:\n  - {kind: dense, neurons: 30, ei: 80:20}\n"
+        "  - {kind: dense, neurons: 10, neuron: leaky_integrator}\n",
         "utf-8",
     )
     found = read_settings({"seed": "5", "ei": "95:5"}, "my.yaml", None)

@@ -142,8 +142,9 @@ class EventEngine:
                     batch.events.rows, batch.events.times, batch.events.offsets, batch.labels,
                     batch.chosen[low:high], batch.first + low,
                 ),
-                wiring.kinds.first, wiring.kinds.others, wiring.table, wiring.kinds.output, self._loss,
-                wiring.injected, self._constants, batch.noise_key, lowest(self._network), stats, learn is not None,
+                wiring.kinds.first, wiring.kinds.others, wiring.table, wiring.kinds.output,
+                self._loss, wiring.injected, self._constants, batch.noise_key,
+                lowest(self._network), stats, learn is not None,
             )  # fmt: skip
             return shrink(stats) if record else stats
 
@@ -178,7 +179,7 @@ class EventEngine:
         return [results[number] for number in range(count)]
 
     def _wiring(self, layers: Sequence[LayerView], learn: Sequence[np.ndarray] | None) -> Wiring:
-        """The layers as the thread that asks reads them, in memory that its next pass overwrites."""
+        """The layers as this thread reads them, in memory that its next pass overwrites."""
         of_thread = self._of_thread
         if not hasattr(of_thread, "wirings"):
             of_thread.wirings, of_thread.scratch = {}, scratch(self._network)

@@ -7,13 +7,10 @@ import numpy as np
 
 from device_models.errors import ConfigError
 from device_models.record import number
-from device_models.schema import override
 
-from ..datasets import DATASETS
-from ..datasets.settings import DataSettings
+from ..experiment.network_settings import load_network
 from ..snn.encodings.events import Events, time_type
-from ..snn.network_file import load_network
-from ..snn.plan import Plan, plan
+from ..snn.plan import Plan
 from .activity import Activity, Sizes, Snapshot, layers_of
 from .counts import RunCounts
 
@@ -126,13 +123,7 @@ def assumed_run(
     Raises:
         ConfigError: The file is wrong, or a rate is.
     """
-    file = load_network(path)
-    data = override(DataSettings(), file.data)
-    dataset = DATASETS[data.set]
-    network = plan(
-        file.network, inputs=dataset.sample_shape, classes=len(dataset.class_names),
-        steps=data.steps, dt_seconds=data.dt_seconds,
-    )  # fmt: skip
+    network = load_network(path).plan()
     nothing = float("nan")
     return RunCounts(
         folder=str(path),

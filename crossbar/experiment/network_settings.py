@@ -1,24 +1,86 @@
-"""Networks from files and short forms, laid over the settings of a run."""
+"""Networks from files, presets and short forms, laid over the settings of a run."""
 
+import math
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, field, fields, replace
+from pathlib import Path
 
+from device_models.errors import ConfigError
 from device_models.overrides import override
+from device_models.record import quantity
+from device_models.schema import load
+from device_models.shipped import Presets
 
-from ..snn.network import ShortForms
-from ..snn.network_file import load_network
+from ..datasets import DATASETS
+from ..datasets.settings import DataSettings
+from ..snn.network import Network, ShortForms
+from ..snn.plan import Plan, plan
 from .config import Training
+
+NETWORKS = Presets("network", "crossbar.snn", "presets/*.yaml")
+
+
+@dataclass(frozen=True, kw_only=True)
+class NetworkFile(Network):
+    """A `Network` in a file of its own, and settings that the experiment was published with.
+
+    Attributes:
+        data: Data set and its code; None: those of the run.
+        inputs: Lines of data that are in no table, for estimates of a network that is never run.
+        training: Other settings by name, dotted where they are nested, as `--set` takes them.
+    """
+
+    data: DataSettings | None = None
+    inputs: int | None = quantity("lines", 1, 65_535, default=None)
+    training: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def network(self) -> Network:
+        """The network alone."""
+        return Network(**{f.name: getattr(self, f.name) for f in fields(Network)})
+
+    def plan(self) -> Plan:
+        """What follows from the network, for data of its own or of the table.
+
+        Raises:
+            ConfigError: A layer does not fit the one before, or the last one the classes.
+        """
+        data = self.data or DataSettings()
+        dataset, own = DATASETS[data.set], self.inputs is not None
+        return plan(
+            self.network,
+            inputs=self.inputs or dataset.sample_shape,
+            classes=self.layers[-1].neurons if own else len(dataset.class_names),  # type: ignore[attr-defined]  # the last layer has some
+            steps=data.steps,
+            dt_seconds=data.dt_seconds,
+        )
+
+
+def load_network(name_or_path: str | Path) -> NetworkFile:
+    """A network from a YAML file, or a preset by its name.
+
+    Raises:
+        ConfigError: There is neither, or the file is wrong: line and column, what is allowed.
+    """
+    return load(NETWORKS.find(str(name_or_path)), NetworkFile)
 
 
 def with_network(config: Training, name_or_path: str) -> Training:
     """The settings with the network of a file or preset, and what it was published with.
 
     Raises:
-        ConfigError: There is no such file, or it is wrong: line and column, what is allowed.
+        ConfigError: There is no such file, or it is wrong, or it is of data that no table has.
     """
     file = load_network(name_or_path)
-    texts = {name: (text, f"{name_or_path}: {name}") for name, text in file.settings.items()}
-    return override(replace(config, network=file.network), texts)
+    data = file.data or config.data
+    lines = math.prod(DATASETS[data.set].sample_shape)
+    if file.inputs not in (None, lines):
+        raise ConfigError(
+            f"{name_or_path}: inputs = {file.inputs}, but samples of {data.set} have {lines} "
+            "lines; such a network can be estimated, not trained"
+        )
+    texts = {name: (text, f"{name_or_path}: {name}") for name, text in file.training.items()}
+    return override(replace(config, network=file.network, data=data), texts)
 
 
 def with_short_forms(config: Training, texts: Mapping[str, tuple[str, str]]) -> Training:

@@ -11,10 +11,10 @@ from cli.train import assignments, read_settings, train
 from crossbar.datasets import DATASETS
 from crossbar.experiment import builder
 from crossbar.experiment.config import Training
+from crossbar.experiment.network_settings import NETWORKS
 from crossbar.mappings import MAPPINGS
 from crossbar.snn.encodings import ENCODINGS
 from crossbar.snn.network import Network
-from crossbar.snn.network_file import presets
 from crossbar.snn.neurons import NEURONS
 from crossbar.synapses.optimizers import OPTIMIZERS
 from crossbar.synapses.policies import POLICIES
@@ -49,18 +49,23 @@ def test_bits_switch_the_converters_on():
     assert typed().periphery.kind == "ideal"
 
 
+def default_with(**short):
+    """The network of the default run, with short forms."""
+    return Training().network.with_short_forms(**short)
+
+
 def test_network_and_training_options_meet_their_settings():
     found = typed("data.steps=50", ei="95:5", hidden="30", learning_rate="0.02", mapping="dale")
-    assert found.network == Network.of(hidden=30, ei="95:5")
+    assert found.network == default_with(hidden=30, ei="95:5")
     assert (found.data.steps, found.optimizer.learning_rate) == (50, 0.02)
     assert found.mapping == MAPPINGS["dale"].Options()
 
 
 def test_layers_are_typed_with_commas():
     found = typed(hidden="30,20", recurrent="true", ei="50:50")
-    assert found.network == Network.of(hidden=(30, 20), recurrent=True, ei="50:50")
-    assert typed(hidden="30,20").network == Network.of(hidden=(30, 20))
-    assert typed("network.layers.0.neurons=40").network == Network.of(hidden=40)
+    assert found.network == default_with(hidden=(30, 20), recurrent=True, ei="50:50")
+    assert typed(hidden="30,20").network == default_with(hidden=(30, 20))
+    assert typed("network.layers.0.neurons=40").network == default_with(hidden=40)
 
 
 def test_layers_are_written_and_read_back(tmp_path):
@@ -87,10 +92,10 @@ def test_a_network_file_brings_its_settings_and_options_go_over_it(tmp_path):
     hidden = [layer.neurons for layer in found.network.layers]
     assert (hidden, found.data.steps, found.epochs) == ([40, 20, 10], 25, 2)
     assert {type(layer.neuron) for layer in found.network.layers[:2]} == {NEURONS["alif"]}
-    assert found.optimizer == OPTIMIZERS["adam"].Options(learning_rate=0.1)
+    assert found.optimizer == OPTIMIZERS["adam"].Options(learning_rate=0.1, schedule="cosine")
 
 
-@pytest.mark.parametrize("name", presets())
+@pytest.mark.parametrize("name", NETWORKS.names())
 def test_every_preset_of_a_network_is_a_training(name):
     found = read_settings({}, None, name)
     plan = builder.plan_of(found, DATASETS[found.data.set])
@@ -113,8 +118,9 @@ def test_the_published_network_is_what_the_seed_paper_trains():
         (("neurons: 30", "neurons: 0"), "net.yaml:3:28: layers[0].neurons = 0 is outside"),
         (("optimizer: adam", "optimiser: adam"), "optimiser sets an unknown field 'optimiser'; did "
          "you mean 'optimizer'?"),
-        (("steps: 25", "step: 25"), "data.step sets an unknown field 'data.step'; did you mean "
-         "'data.steps'?"),
+        (("steps: 25", "step: 25"), "unknown key 'data.step'; did you mean 'steps'?"),
+        (("data: {", "inputs: 20\ndata: {"), "inputs = 20, but samples of fashion_mnist have 784 "
+         "lines"),
     ],
 )  # fmt: skip
 def test_a_wrong_network_file_is_refused_by_its_name(tmp_path, change, message):
@@ -127,7 +133,7 @@ def test_a_wrong_network_file_is_refused_by_its_name(tmp_path, change, message):
 
 
 def test_a_misspelt_preset_is_told_the_nearest():
-    with pytest.raises(ConfigError, match="did you mean 'kilgore'"):
+    with pytest.raises(ConfigError, match="did you mean 'kilgore.yaml'"):
         read_settings({}, None, "kilgor")
 
 

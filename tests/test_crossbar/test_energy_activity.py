@@ -277,7 +277,10 @@ data: {inputs: 20, classes: 3, steps: 10}
 
 def test_a_network_file_becomes_a_run_without_training(tmp_path):
     path = tmp_path / "net.yaml"
-    path.write_text("inputs: 20\nhidden: [8, 4]\nclasses: 3\nsteps: 10\nei: none\n")
+    path.write_text(
+        "inputs: 20\nlayers:\n- {kind: dense, neurons: 8}\n- {kind: dense, neurons: 4}\n"
+        "- {kind: dense, neurons: 3, neuron: leaky_integrator}\ndata: {steps: 10}\n"
+    )
     run = assumed_run(path, (100.0, 50.0, 50.0), generator=np.random.default_rng(1))
     assert (run.training, run.epochs, run.activity.assumed) == ((), 0, True)
     assert [layer.rows for layer in run.activity.layers] == [20, 8, 4]

@@ -103,8 +103,8 @@ def test_membranes_move_as_in_the_reference(network):
 def test_a_network_that_says_nothing_of_zero_weights_has_none(tmp_path):
     path = tmp_path / "net.yaml"
     path.write_text(
-        "layers:\n- {kind: dense, neurons: 8}\n- {kind: dense, neurons: 10, "
-        "neuron: leaky_integrator}\ndata: {steps: 10}\n"
+        "layers:\n- {kind: dense, neurons: 8}\n- {kind: dense, neurons: 3, "
+        "neuron: leaky_integrator}\ninputs: 20\ndata: {steps: 10}\n"
     )
     run = assumed_run(path, (100.0, 50.0), generator=np.random.default_rng(1))
     values = metrics.metrics(run)

@@ -9,8 +9,8 @@ from scipy import stats
 from torch.testing import assert_close
 from xbar_training import DATA, plan_of
 
+from crossbar.experiment.network_settings import NETWORKS, load_network
 from crossbar.snn.network import Network
-from crossbar.snn.network_file import load_network, presets
 from crossbar.snn.neurons import AdaptiveLif, LeakyIntegrator, Lif
 from crossbar.snn.plan import initial_weights, plan, signs
 from crossbar.snn.topology import Dense, MaxPool, Recurrent
@@ -234,10 +234,9 @@ def test_a_pool_has_no_crossbar_and_passes_signs_on():
 
 
 def test_every_preset_is_a_network_on_images():
-    assert set(presets()) >= {"kilgore", "alif", "max_pool", "mse_count"}
-    for name in presets():
-        network = plan(load_network(name).network, **DATA | {"inputs": (28, 28)})
-        assert network.classes == 10
+    assert set(NETWORKS.names()) >= {"kilgore", "alif", "max_pool", "mse_count"}
+    for name in NETWORKS.names():
+        assert load_network(name).plan().classes == 10
 
 
 def test_the_published_network_is_that_of_the_defaults():
@@ -247,12 +246,12 @@ def test_the_published_network_is_that_of_the_defaults():
     assert [layer.neuron for layer in network.layers] == [
         layer.neuron for layer in plan_of().layers
     ]
-    assert file.settings["data.steps"] == "100"
-    assert file.settings["batch_size"] == "256"
+    assert file.data.steps == 100
+    assert file.training["batch_size"] == "256"
 
 
 def test_a_preset_near_another_name_is_suggested():
-    with pytest.raises(ConfigError, match="did you mean 'kilgore'"):
+    with pytest.raises(ConfigError, match="did you mean 'kilgore.yaml'"):
         load_network("kilgor")
 
 

@@ -10,7 +10,7 @@ import zlib
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 from zipfile import BadZipFile
 
 import numpy as np
@@ -19,7 +19,9 @@ from device_models import atomic
 from device_models.errors import ConfigError, RunError
 
 from ..snn.encodings.events import Events, time_type
-from ..snn.plan import Plan
+
+if TYPE_CHECKING:  # torch comes with it, and estimates of runs need none
+    from ..snn.plan import Plan
 
 FILE = "activity.npz"
 UNREADABLE = (
@@ -112,7 +114,7 @@ class Sizes(NamedTuple):
     dt_seconds: float
 
     @classmethod
-    def of(cls, network: Plan) -> "Sizes":
+    def of(cls, network: "Plan") -> "Sizes":
         """Those of a network."""
         return cls(
             network.inputs, network.hidden, network.names, network.crossbars, network.sources,
@@ -229,7 +231,7 @@ def write_activity(folder: Path, arrays: Mapping[str, np.ndarray]) -> None:
 
 
 def pack(
-    network: Plan, about: RunMetadata, spikes: Sequence[Events], arrays: Sequence[Snapshot]
+    network: "Plan", about: RunMetadata, spikes: Sequence[Events], arrays: Sequence[Snapshot]
 ) -> dict[str, np.ndarray]:
     """The arrays of an activity file.
 

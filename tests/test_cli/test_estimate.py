@@ -14,6 +14,8 @@ from crossbar.energy.chip import load_chip
 from crossbar.energy.costs import load_costs
 from device_models.schema import dump
 
+NETWORK = "layers: [{kind: dense, neurons: 30, ei: 80:20}, {kind: dense, neurons: 10, "
+NETWORK += "neuron: leaky_integrator}]\n"
 SMALL = "batch_size: 6000\noptimizer: {kind: sgd, learning_rate: 0.1}\ndata: {steps: 60}\n"
 SMALL += "network: {layers: [{kind: dense, neurons: 20, ei: 80:20}, {kind: dense, neurons: 10, "
 SMALL += "neuron: leaky_integrator}]}\n"
@@ -121,7 +123,7 @@ def test_costs_of_ones_own_come_over_those_that_ship(trained, here):
 
 
 def test_a_network_that_was_never_run_is_assumed_and_says_so(here):
-    (here / "net.yaml").write_text("hidden: [30]\nei: 80:20\n", "utf-8")
+    (here / "net.yaml").write_text(NETWORK, "utf-8")
     ended = run("--network", "net.yaml", "--rates", "2,5", "--out", "x", "--no-figures")
     assert ended.exit_code == 0, ended.stderr
     assert "assumed                   spikes at the given rates" in ended.stdout
@@ -292,7 +294,7 @@ def test_a_damaged_activity_is_refused(trained, here):
     ],
 )
 def test_wrong_input_is_one_line_and_nothing_is_written(trained, here, args, words):
-    (here / "net.yaml").write_text("hidden: [30]\n", "utf-8")
+    (here / "net.yaml").write_text(NETWORK, "utf-8")
     inside = files(trained)
     args = [trained if each == "RUN" else each for each in args]
     message = refused(here, files(here), *args)

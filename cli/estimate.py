@@ -216,7 +216,8 @@ def headline(e: "ChipEstimate") -> list[str]:
         f"{'spikes of an inference':<26}{numbers['spikes_per_inference']:.1f} sent "
         f"({numbers['spikes_per_neuron']:.3f} a neuron), "
         f"{numbers['input_spikes_per_inference']:.1f} come in",
-        f"{'TOPS/W at':<26}{numbers['precision']}; {numbers['utilisation']:.0%} of {numbers['tiles']} tiles",
+        f"{'TOPS/W at':<26}{numbers['precision']}; "
+        f"{numbers['utilisation']:.0%} of {numbers['tiles']} tiles",
         f"{'network time':<26}{si(e.seconds_real, 's')} an inference",
     ]
     if e.lifetime_days is None:
@@ -225,8 +226,8 @@ def headline(e: "ChipEstimate") -> list[str]:
         return [*lines, f"{'assumed':<26}spikes at the given rates; this network was never run"]
     low, high = numbers["accuracy_interval"]
     lines.append(
-        f"{'simulated accuracy':<26}{numbers['accuracy']:.2%} ({low:.2%} to {high:.2%}); a chip may "
-        f"score {MARGIN_POINTS} points less"
+        f"{'simulated accuracy':<26}{numbers['accuracy']:.2%} ({low:.2%} to {high:.2%}); "
+        f"a chip may score {MARGIN_POINTS} points less"
     )
     return [*lines, *([f"{'note':<26}{untested(e)}"] if untested(e) else [])]
 

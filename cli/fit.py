@@ -35,7 +35,8 @@ READING = {
 @click.option("--keep", metavar="NAMES", help="Keep the preset's: g_min_siemens,g_max_siemens.")
 @click.option("--read-volts", "v_read_volts", metavar="X", help="Read voltage of current files.")
 @click.option("--temperature", "temperature_kelvin", metavar="KELVIN",
-              help="Of retention tables without temperature_kelvin.  [default: the device's]")  # fmt: skip
+              help="Of retention tables without temperature_kelvin.  "
+                   "[default: the device's]")  # fmt: skip
 @click.option("--window", metavar="LOW:HIGH", help="Siemens of normalised conductances.")
 @click.option("--polarity", metavar="NAME", help="set or reset: of the ramps in a file of ramps.")
 @click.option("--ramp-pulses", metavar="N", help="Rows of each ramp in a file of one column.")

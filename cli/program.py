@@ -28,7 +28,8 @@ LOOP = ("tolerance", "confirm", "max_pulses", "passes", "relax_seconds")
 @click.option("--passes", metavar="N", help="Outer passes.  [default: 2]")
 @click.option("--relax-seconds", metavar="S", help="Device time between them.  [default: 1]")
 @click.option("--retention", default="1s,1h,1d,10y", show_default=True, metavar="TIMES",
-              help="Device times after which the chip is tested again; s, min, h, d or y.")  # fmt: skip
+              help="Device times after which the chip is tested again; "
+                   "s, min, h, d or y.")  # fmt: skip
 @click.option("--retune-epochs", metavar="N", help="Then train the readout by pulses [default: 0]")
 @click.option("--seed", metavar="N", help="Of the first chip.  [default: 0]")
 @click.option("--seeds", metavar="N", help="How many chips.  [default: 3]")

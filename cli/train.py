@@ -52,9 +52,9 @@ def label(name: str) -> str:
 @click.option("--encoding", cls=TableOption, table="crossbar.snn.encodings:ENCODINGS",
               default_name="latency")  # fmt: skip
 @click.option("--ei", metavar="E:I", help="80:20, 95:5, 100:0, 0.8 or none.  [default: 80:20]")
-@click.option("--epochs", metavar="N", help="Passes over the training images.  [default: 3]")
+@click.option("--epochs", metavar="N", help="Passes over the training images.  [default: 5]")
 @click.option("--optimizer", cls=TableOption, table="crossbar.synapses.optimizers:OPTIMIZERS",
-              default_name="sgd")  # fmt: skip
+              default_name="adam")  # fmt: skip
 @click.option(
     "--lr", "learning_rate", metavar="X", help="Learning rate.  [default: the optimizer's]"
 )

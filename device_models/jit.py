@@ -3,7 +3,8 @@
 Numba looks only at the file of a kernel itself to tell whether what it kept is still true. A kernel
 takes the code and the constants of others along when it is compiled, so a change in another file
 would meet stale code. The folder of compiled kernels is therefore named by the content of all
-sources. Reading them (10 ms) is the one exception to the rule that importing a module reads no file.
+sources. Reading them (10 ms) is the one exception to the rule that importing a module reads no
+file.
 """
 
 import functools

@@ -8,8 +8,9 @@ regenerates the shipped default. DEVICES_FOLDER holds `stanford_1t1r_nirram/nirr
 relaxation.npz` (github.com/akashlevy/RRAM-Relaxation-Master-Model, ca0cfff, MIT). They are written
 as CSV files of the kinds `xbar fit` reads, into a temporary folder.
 
-What these sets do not inform keeps the value of calibration_data/oxram_literature/model.yaml. So does the
-window, 1e3 to 1e6 ohm: the cells were cycled in 7e3 to 9e6 ohm, with one full pulse each way.
+What these sets do not inform keeps the value of calibration_data/oxram_literature/model.yaml. So
+does the window, 1e3 to 1e6 ohm: the cells were cycled in 7e3 to 9e6 ohm, with one full pulse each
+way.
 """
 
 import csv

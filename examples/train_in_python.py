@@ -1,4 +1,4 @@
-"""The README's training, from Python: two epochs of a small network, weights read out at the end."""
+"""The README's training, from Python: two epochs of a small network, then its weights read out."""
 
 import crossbar as xb
 

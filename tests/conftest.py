@@ -1,7 +1,23 @@
 import os
 
+import pytest
 from hypothesis import settings
 
 settings.register_profile("dev", max_examples=50, deadline=None)
 settings.register_profile("ci", max_examples=100, deadline=None, derandomize=True)
 settings.load_profile("ci" if os.environ.get("CI") else "dev")
+
+
+@pytest.fixture(scope="module")
+def data_dir(tmp_path_factory):
+    """The folder of a small set that is Fashion-MNIST to commands while the module runs."""
+    import xbar_images  # with torch: not for those who only collect
+
+    from crossbar.datasets import DATASETS
+
+    folder = tmp_path_factory.mktemp("images")
+    xbar_images.write(folder)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(DATASETS, "fashion_mnist", DATASETS["fashion_mnist"])  # put back at the end
+        xbar_images.install()
+        yield folder

@@ -86,3 +86,20 @@ def test_the_policy_table_prints_a_row_for_its_seeds(capsys, monkeypatch):
     assert float(found["test accuracy"].split("%")[0]) == pytest.approx(sum(seeds) / 2, abs=0.011)
     assert float(found["pulses / weight"]) > 0.0  # of programming the first weights
     assert found["bytes / synapse"] == "12"  # no target is kept before the first update
+
+
+def test_accuracy_against_spikes_prints_a_row_for_each_bound_and_draws(
+    capsys, monkeypatch, tmp_path
+):
+    images = fashion_images()
+    if isinstance(images, str):
+        pytest.skip(images)
+    script, picture = ROOT / "examples" / "accuracy_against_spikes.py", tmp_path / "front.png"
+    given = ["--most", "60", "0", "--epochs", "0", "--seeds", "1", "--out", str(picture)]
+    monkeypatch.setattr("sys.argv", [str(script), *given])
+    runpy.run_path(str(script), run_name="__main__")
+    bounded, free = (line.split() for line in capsys.readouterr().out.splitlines()[-2:])
+    assert (bounded[0], free[0]) == ("60", "none")
+    assert bounded[1:-1] == free[1:-1]  # a bound tells on nothing before the first update
+    assert 5.0 < float(free[1]) < 20.0
+    assert picture.stat().st_size > 10_000

@@ -13,7 +13,8 @@ time tau delivers. A converter of N bits, with D = 2^N - 1 and one LSB = range /
 
 where k is the place of the column in the queue of its converter and p(u) = 4 u (1 - u), c(u) =
 6 sqrt(3) u (1 - u) (1 - 2 u) bow without moving the ends. The digital side works with code x LSB:
-it adds the tiles of a column and then combines columns. A tile that drives no line converts nothing.
+it adds the tiles of a column and then combines columns. A tile that drives no line converts
+nothing.
 
 A neuron without converter (`analog`) sums the tiles and combines the columns in current and keeps
 them on a capacitor; `Neurons` has its errors.
@@ -48,7 +49,8 @@ class Periphery(Record):
         kind: `ideal`; `adc`: every column of every tile is converted; `analog`: the neuron
             integrates the currents themselves.
         adc_bits: Resolution.
-        adc_range_amperes: Full scale. None: measured in every layer, see `crossbar.snn.engines.adc`.
+        adc_range_amperes: Full scale. None: measured in every layer, see
+            `crossbar.snn.engines.adc`.
         adc_clip_share: Share of column currents that a measured range leaves above itself.
         adc_calibrate_every: Updates between two measurements of the range while training.
         adc_offset_lsb: Spread of the offset.

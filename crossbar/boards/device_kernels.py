@@ -64,7 +64,7 @@ class Laws(NamedTuple):
 
 
 def laws_of(p: Pulsed) -> Laws | None:
-    """The laws of a model; None where steps have no law, or where not every pulse moves a device."""
+    """The laws of a model; None where steps have no law, or where a pulse may move nothing."""
     up, down = p.step_law(1), p.step_law(-1)
     if up is None or down is None or p.set_kind == "abrupt" or p.may_stand_still:
         return None

@@ -192,7 +192,7 @@ class Emulator(Protocol):
         """Fraction of the devices behind each crossing of the layer that pulses move, float."""
 
     def pulses_per_device(self) -> Tensor:
-        """Pulses that reached each device of the array that is ever programmed, int32 (devices,)."""
+        """Pulses of each device of the array that is ever programmed, int32 (devices,)."""
 
     def count_vmm(self, reads: ReadCounts) -> None:
         """Count products that an engine computed from `effective`."""

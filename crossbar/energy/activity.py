@@ -18,9 +18,9 @@ import numpy as np
 from device_models import atomic
 from device_models.errors import ConfigError, RunError
 
-from ..snn.encodings.events import Events, time_type
+from ..snn.encodings.events import Events
 
-if TYPE_CHECKING:  # torch comes with it, and estimates of runs need none
+if TYPE_CHECKING:
     from ..snn.plan import Plan
 
 FILE = "activity.npz"
@@ -101,7 +101,7 @@ class Snapshot(NamedTuple):
 
 
 class Sizes(NamedTuple):
-    """What an activity file says of its network; what is said per crossbar has the output's last."""
+    """What an activity file says of its network; per crossbar the output's is last."""
 
     inputs: int
     hidden: tuple[int, ...]  # lines of each layer that sends spikes
@@ -267,7 +267,7 @@ def events_of(arrays: Mapping[str, np.ndarray], start: str, lines: int, steps: i
     """
     events = Events(*(arrays[start + name] for name in ("rows", "times", "offsets")))
     kinds = [array.dtype for array in vars(events).values()]
-    if kinds != [np.uint16, time_type(steps), np.int64] or any(
+    if kinds != [np.uint16, np.uint8 if steps <= 255 else np.uint16, np.int64] or any(
         a.ndim != 1 for a in vars(events).values()
     ):
         raise ValueError(f"{start}rows, times and offsets are no events")

@@ -84,7 +84,8 @@ class Cost(Record):
         values = self.low, self.typical, self.high
         if sorted(values) != list(values) or (self.low == 0.0 < self.high):
             raise ConfigError(
-                f"Cost.low, typical and high must rise from above zero, or all be zero, not {values}"
+                f"Cost.low, typical and high must rise from above zero, or all be zero, "
+                f"not {values}"
             )
         if self.scales != "none" and self.law is None and self.node_nm is None:
             raise ConfigError(f"Cost.scales = {self.scales} needs node_nm, the node of the value")
@@ -132,8 +133,8 @@ class Costs(Record):
         """
         if name not in self.entries:
             raise ConfigError(
-                f"cost table {self.name!r} has no entry {name!r}, which this chip needs; add it, or "
-                "put the table 'default' before it"
+                f"cost table {self.name!r} has no entry {name!r}, which this chip needs; add it, "
+                "or put the table 'default' before it"
             )
         return self.entries[name]
 

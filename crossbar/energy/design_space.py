@@ -142,7 +142,7 @@ def test_point(
     path: Path,
     threads: int | None,
 ) -> None:
-    """Test one point and store it at `path`: its spikes as npz and, after them, its accuracy as JSON.
+    """Test one point and store it at `path`: its spikes as npz and then its accuracy as JSON.
 
     Raises:
         ConfigError: The mapping of the run cannot be read so.

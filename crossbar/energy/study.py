@@ -16,7 +16,8 @@ class RunEstimate:
     Attributes:
         name: Short, for tables and pictures.
         estimate: Its energy, time and area.
-        percentiles: 5 %, median and 95 % over the draws of the constants, as `monte_carlo` names them.
+        percentiles: 5 %, median and 95 % over the draws of the constants, as `monte_carlo` names
+            them.
     """
 
     name: str

@@ -16,10 +16,10 @@ UPDATES = 16  # of the dry run; ours
 
 
 def worn_out(epochs: int, model: DeviceModel, new_trainer: Callable[[], Trainer]) -> str:
-    """Why emulated devices will not last a training, as one line; empty if they will, or never wear.
+    """Why emulated devices will not last a training, as one line; empty where they will.
 
-    The first updates are made on a chip of their own, and their pulses are taken as the rate of all
-    updates. Later ones are rarely larger.
+    Those that never wear will. The first updates are made on a chip of their own, and their pulses
+    are taken as the rate of all updates. Later ones are rarely larger.
 
     Args:
         epochs: Of the training.

@@ -114,7 +114,7 @@ class Trainer:
         return [*(layer.board for layer in self.layers), *fast]
 
     def conductances(self) -> list[np.ndarray]:
-        """Of each array of a layer, as pulses left them, siemens; read where it is no emulator's."""
+        """Of each array of a layer, as pulses left them, siemens; read where no emulator is."""
         if not self.emulators:
             return [layer.board.read().numpy() for layer in self.layers]
         return [emulator.state_dict()["g"].numpy() for emulator in self._of_layers]

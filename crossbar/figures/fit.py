@@ -1,9 +1,9 @@
 """A fit against its data: steps, residuals, quantiles, cycles and traces.
 
 `measured` is what was fitted; `simulated` are its repetitions on devices of the fitted model
-(`device_models.fitting.predictive_checks.predictions`). Ink is measured, amber is simulated in all figures; a
-band holds a further repetition with 95 % probability. A function returns None where nothing of its
-kind was measured.
+(`device_models.fitting.predictive_checks.predictions`). Ink is measured, amber is simulated in all
+figures; a band holds a further repetition with 95 % probability. A function returns None where
+nothing of its kind was measured.
 """
 
 from collections.abc import Callable, Sequence
@@ -171,8 +171,8 @@ def cycles(measured: Measurements, simulated: Repetitions) -> Figure | None:
             for m in (measured, *simulated)
         )
         low, middle, high = band(np.stack(repetitions))
-        axes.fill_betweenx(100 * probabilities, np.maximum(low, 0.2 * middle), high, color=SIMULATED,
-                           alpha=0.5, lw=0)  # fmt: skip
+        low = np.maximum(low, 0.2 * middle)
+        axes.fill_betweenx(100 * probabilities, low, high, color=SIMULATED, alpha=0.5, lw=0)
         axes.plot(middle, 100 * probabilities, color=SIMULATED, lw=1.0)
         axes.plot(levels, 100 * probabilities, color=MEASURED, lw=1.6)
         axes.annotate(state.upper(), (float(levels[99]), 50.0), (-8, 4), textcoords="offset points",

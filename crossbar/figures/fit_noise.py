@@ -118,6 +118,6 @@ def relaxation(measured: Measurements, simulated: Repetitions) -> Figure | None:
 
 
 def _moments(measurements: Measurements, like: Measurements) -> Floats:
-    """Standard deviation and mean of the change in each group of `drifts`, uS, shape (2, groups)."""
+    """Standard deviation and mean of the change in each group of `drifts`, uS, (2, groups)."""
     groups = [change * 1e6 for *_, change in drifts(measurements, like)]
     return np.array([[g.std() for g in groups], [g.mean() for g in groups]])

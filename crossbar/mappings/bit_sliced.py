@@ -138,7 +138,7 @@ class BitSliced(Mapping):
         return bool(self.options.slices > 1)
 
     def needs_refresh(self, g: Tensor) -> Tensor | None:
-        """See `Mapping.needs_refresh`: the finest slice is full, and a coarser one can take over."""
+        """See `Mapping.needs_refresh`: the finest slice is full, and a coarser can take over."""
         if self.options.slices == 1:
             return None
         window = self.g_max_siemens - self.g_min_siemens

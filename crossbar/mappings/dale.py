@@ -40,7 +40,8 @@ class Dale(Mapping):
         if bool((self.signs == 0).any()):
             raise ConfigError(
                 "the mapping dale needs rows of one sign each, and ei none has none; rows without "
-                "a sign need two devices a synapse (one_sided, pair, bit_sliced) or a reference_column"
+                "a sign need two devices a synapse (one_sided, pair, bit_sliced) or a "
+                "reference_column"
             )
 
     @property

@@ -19,6 +19,7 @@ FORMAT = "xbar estimate 1"
 NUMBERS = "estimate.json"
 PICTURES = ("energy", "area", "tornado", "certainty", "runs", "front")
 ENDS = ("low", "typical", "high")
+PERCENTILES = ("percentile_5", "median", "percentile_95")
 COLUMNS = (
     "run", "of", "layer", "component", "event", "count", "count_dense", "cost",
     *(f"unit_joules_{end}" for end in ENDS), *(f"joules_{end}" for end in ENDS),
@@ -111,7 +112,7 @@ def _run(run: RunEstimate) -> dict[str, Any]:
         "chip": asdict(e.chip),
         "results": _results(e),
         "monte_carlo": {
-            name: dict(zip(("percentile_5", "median", "percentile_95"), vars(span).values(), strict=True))
+            name: dict(zip(PERCENTILES, vars(span).values(), strict=True))
             for name, span in run.percentiles.items()
         },
         "counts": [asdict(layer) for layer in e.counts],

@@ -36,8 +36,10 @@ def breakdown(e: ChipEstimate) -> list[Block]:
     ]  # fmt: skip
     rows.append(["all", *cells(e.joules, "J", short), "100 %", short(dense_whole, "J"), "100 %"])
     items = [
-        [item.layer, COMPONENT_NAMES[item.component], item.what, format_count(item.count), format_count(item.count_dense), short(item.unit_joules.typical, "J"),
-         short(item.joules.typical, "J"), short(item.joules_dense.typical, "J")]
+        [item.layer, COMPONENT_NAMES[item.component], item.what,
+         format_count(item.count), format_count(item.count_dense),
+         short(item.unit_joules.typical, "J"), short(item.joules.typical, "J"),
+         short(item.joules_dense.typical, "J")]
         for item in e.items
         if item.joules_dense.high > 0.0
     ]  # fmt: skip
@@ -52,8 +54,8 @@ def breakdown(e: ChipEstimate) -> list[Block]:
 def area(e: ChipEstimate) -> list[Block]:
     """By component."""
     rows = [
-        [COMPONENT_NAMES[item.component], format_count(item.count), *cells(1e12 * item.unit_m2, UM2, _plain),
-         *cells(1e6 * item.m2, MM2, short)]
+        [COMPONENT_NAMES[item.component], format_count(item.count),
+         *cells(1e12 * item.unit_m2, UM2, _plain), *cells(1e6 * item.m2, MM2, short)]
         for item in e.area
     ]  # fmt: skip
     rows.append(["all", "", "", "", "", *cells(1e6 * e.m2, MM2, short)])
@@ -66,15 +68,15 @@ def mapping(e: ChipEstimate) -> list[Block]:
     """How the crossbars lie on tiles."""
     n = e.run.activity.inferences
     rows = [
-        [layer.name, f"{layer.rows} x {layer.columns}", str(layer.outputs), f"{layer.columns / layer.outputs:.3g}",
-         f"{layer.tiles_down} x {layer.tiles_across}",
+        [layer.name, f"{layer.rows} x {layer.columns}", str(layer.outputs),
+         f"{layer.columns / layer.outputs:.3g}", f"{layer.tiles_down} x {layer.tiles_across}",
          f"{layer.tile_rows} x {layer.tile_columns}", f"{layer.utilisation:.0%}".replace("%", " %"),
          format_count(layer.row_activations / n), format_count(layer.conversions / n),
          format_count(layer.conversions_dense / n)]
         for layer in e.counts
     ]  # fmt: skip
-    head = ["layer", "devices", ">neurons", ">devices a synapse", ">tiles", ">tile", ">used", ">lines driven",
-            ">conversions", ">dense"]  # fmt: skip
+    head = ["layer", "devices", ">neurons", ">devices a synapse", ">tiles", ">tile", ">used",
+            ">lines driven", ">conversions", ">dense"]  # fmt: skip
     tiles = sum(layer.tiles_down * layer.tiles_across for layer in e.counts)
     there = "as many as needed" if e.chip.tiles is None else f"of {e.chip.tiles} on the chip"
     text = (
@@ -138,8 +140,9 @@ def training(e: ChipEstimate) -> list[Block]:
             ">devices took", ">pulses a device", ">most"]  # fmt: skip
     low, typical, high = cells(e.training_seconds, "s", short)
     text = (
-        f"{e.run.epochs} epochs, {e.run.training_images:,} images, tests included: {typical} ({low} "
-        f"to {high}) of reading and writing on the chip; the arithmetic of the host is not in it."
+        f"{e.run.epochs} epochs, {e.run.training_images:,} images, tests included: {typical} "
+        f"({low} to {high}) of reading and writing on the chip; the arithmetic of the host is not "
+        "in it."
     )
     return [
         Text(text),

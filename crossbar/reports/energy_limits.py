@@ -27,7 +27,8 @@ CHIPS = (
         "14",
         "\N{GREATER-THAN OR EQUAL TO} 23.6 pJ/SOP",
         "a lower bound: of the synaptic operation alone, simulated before silicon "
-        "(Davies et al., 2018, as quoted by others); its neurons, spikes and static power come on top",
+        "(Davies et al., 2018, as quoted by others); its neurons, spikes and static power "
+        "come on top",
     ),
 )
 

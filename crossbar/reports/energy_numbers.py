@@ -60,8 +60,8 @@ def untested(e: ChipEstimate) -> str:
     was = "analog neurons" if run.is_analog else was
     if analog:
         return (
-            f"Accuracy and spikes are those of {was}; xbar train --set periphery.kind=analog has the "
-            "neurons of the chip"
+            f"Accuracy and spikes are those of {was}; xbar train --set periphery.kind=analog has "
+            "the neurons of the chip"
         )
     return (
         f"Accuracy and spikes are those of {was}; --sweep adc_bits={chip.adc_bits} tests the "

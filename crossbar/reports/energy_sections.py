@@ -14,9 +14,9 @@ from .energy_numbers import cells, quantities, state, untested
 from .page import Block, Bullets, Callout, Picture, ReportTable, Section, Text
 
 CAPTIONS = {
-    "energy": "Energy of an inference by component, all and each layer. Left: what the spikes of the "
-    "run cost. Right: the same chip if every line were driven and every column converted in every "
-    "step. The two have their own scales.",
+    "energy": "Energy of an inference by component, all and each layer. Left: what the spikes of "
+    "the run cost. Right: the same chip if every line were driven and every column converted in "
+    "every step. The two have their own scales.",
     "tornado": "Energy of an inference if one quantity alone goes to its low end (blue) or to its "
     "high end (orange). The line: everything typical.",
     "certainty": "Energy by component over the draws of the constants: median, and 5 to 95 %.",
@@ -27,13 +27,14 @@ CAPTIONS = {
 }
 LEAST = 0.001  # of the energy: what moves it less is not listed
 ASSUMED = (
-    "Assumed, not counted: this network was never run. Its spikes were drawn at the rates that were "
-    "given, and it has no accuracy."
+    "Assumed, not counted: this network was never run. Its spikes were drawn at the rates that "
+    "were given, and it has no accuracy."
 )
 TERMS = (
     "Dense: every line driven and every column converted in every step. SOP: one spike through one "
     "synapse that is not stuck, two operations; the devices of one weight count once. Not counted: "
-    "input and output of the chip, clock generation, supplies, the host, and more (what is left out)."
+    "input and output of the chip, clock generation, supplies, the host, and more (what is left "
+    "out)."
 )
 
 
@@ -83,8 +84,9 @@ def _summary(e: ChipEstimate) -> list[Block]:
     sop, dense = (headline[f"synaptic_operations_per_inference{of}"] for of in ("", "_dense"))
     plain = [
         ["accuracy", accuracy(e)],
-        ["spikes of an inference", f"{headline['spikes_per_inference']:.4g} sent by hidden neurons, "
-         f"{headline['spikes_per_neuron']:.3g} each; {headline['input_spikes_per_inference']:.4g} come in"],
+        ["spikes of an inference", f"{headline['spikes_per_inference']:.4g} sent by hidden "
+         f"neurons, {headline['spikes_per_neuron']:.3g} each; "
+         f"{headline['input_spikes_per_inference']:.4g} come in"],
         ["SOP of an inference", f"{sop:,.0f}, of {dense:,.0f} if every line spiked in every step"],
         ["network time of an inference", short(e.seconds_real, "s")],
         ["TOPS/W are at", state(e)],
@@ -165,9 +167,9 @@ def _certainty(study: Study) -> list[Block]:
         if percentiles[f"joules.{name}"].high > 0.0
     ]
     text = (
-        f"{study.draws:,} draws (seed {study.seed}). Each constant is drawn once for the whole chip "
-        "from a log-normal whose 5 and 95 % are its low and high. That all are low or all high at "
-        "once, as in the summary, is far less likely."
+        f"{study.draws:,} draws (seed {study.seed}). Each constant is drawn once for the whole "
+        "chip from a log-normal whose 5 and 95 % are its low and high. That all are low or all "
+        "high at once, as in the summary, is far less likely."
     )
     table = ReportTable(["quantity", ">5 %", ">median", ">95 %"], rows)
     return [Text(text), Picture("certainty", CAPTIONS["certainty"]), table]
@@ -200,8 +202,8 @@ def _runs(study: Study) -> list[Block]:
             cells(headline["joules_per_synaptic_operation"], "J", short)[1],
             cells(1e6 * e.m2, MM2, short)[1],
         ])  # fmt: skip
-    head = ["run", "chip", "device", "E:I", "mapping", ">accuracy", ">95 %", ">energy", ">low to high",
-            ">dense", ">spikes", ">per SOP", ">area"]  # fmt: skip
+    head = ["run", "chip", "device", "E:I", "mapping", ">accuracy", ">95 %", ">energy",
+            ">low to high", ">dense", ">spikes", ">per SOP", ">area"]  # fmt: skip
     text = (
         "The same constants for all. Only runs of the same task compare, and their "
         f"accuracies are simulated: a chip may score {MARGIN_POINTS} points less."
@@ -215,9 +217,9 @@ def _explored(study: Study) -> list[Block]:
         return []
     optimal = [each for each in study.explored if each.pareto_optimal]
     text = (
-        f"{len(study.explored)} chips; {len(optimal)} on the Pareto front: none other is at least as "
-        "good in accuracy, energy and area at once. Accuracy is simulated with that converter and "
-        f"that tile; a chip may score {MARGIN_POINTS} points less."
+        f"{len(study.explored)} chips; {len(optimal)} on the Pareto front: none other is at least "
+        "as good in accuracy, energy and area at once. Accuracy is simulated with that "
+        f"converter and that tile; a chip may score {MARGIN_POINTS} points less."
     )
     rows = [_explored_row(each) for each in study.explored]
     head = ["chip", ">accuracy", ">95 %", ">energy", ">dense", ">time", ">area", "front"]

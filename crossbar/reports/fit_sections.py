@@ -66,8 +66,9 @@ def summary(fit: Fit, checks: Sequence[Check]) -> list[Block]:
     rows = sum(note.used for note in fit.measurements.notes)
     text = (
         f"{rows:,} readings of {len(fit.measurements.devices):,} devices in "
-        f"{len(fit.measurements.notes)} files inform {informed} of {len(fit.estimates)} parameters. "
-        f"{outside} of {total} checked numbers lie outside what the fitted device predicts"
+        f"{len(fit.measurements.notes)} files inform {informed} of {len(fit.estimates)} "
+        f"parameters. {outside} of {total} checked numbers lie outside what the "
+        "fitted device predicts"
     )
     if vague := sum(int(check.vague.sum()) for check in checks):
         text += f" ({vague} have a band too wide to fail)"
@@ -164,8 +165,8 @@ def _failures(checks: Sequence[Check]) -> Block:
     if not outside:
         return Text(f"All {total} checked numbers lie inside their 95 % bands.")
     text = (
-        f"{outside} of {total} checked numbers lie outside their 95 % bands, where chance alone puts "
-        f"about {0.05 * total:.0f}. The last column tells how far the measurement is from the "
+        f"{outside} of {total} checked numbers lie outside their 95 % bands, where chance alone "
+        f"puts about {0.05 * total:.0f}. The last column tells how far the measurement is from the "
         "prediction, as a share of the spread from 5 to 95 %; of single numbers, the difference. "
         "Many rows make narrow bands: a small share may be harmless."
     )

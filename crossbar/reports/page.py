@@ -22,14 +22,16 @@ th, td { text-align: left; padding: .25rem .7rem .25rem 0; border-bottom: 1px so
   vertical-align: top; }
 th { color: #57606a; font-weight: 600; } td.n, th.n { text-align: right; white-space: nowrap; }
 .measured, .literature, .assumed { border-radius: .3rem; padding: .05rem .45rem; }
-.measured { background: #d3efe3; color: #0b4a33; } .literature { background: #dbe7f6; color: #123f75; }
+.measured { background: #d3efe3; color: #0b4a33; } \
+.literature { background: #dbe7f6; color: #123f75; }
 .assumed { background: #fbe3c5; color: #6a3d00; }
 .out { background: #fbd9d3; color: #7a1300; font-weight: 600; } .in { color: #57606a; }
 .box { border-left: 4px solid #b42318; padding: .1rem 0 .1rem .9rem; }
 figure { margin: 1rem 0 1.8rem; } img { max-width: 100%; height: auto; }
 figcaption { max-width: 46rem; font-size: .9rem; color: #57606a; } code { font-size: .92em; }
 @media print { body { max-width: none; font-size: 10pt; padding: 0; } nav { display: none; }
-  figure, tr, .box { break-inside: avoid; } h2 { break-after: avoid; } .scroll { overflow: visible; }
+  figure, tr, .box { break-inside: avoid; } h2 { break-after: avoid; } \
+.scroll { overflow: visible; }
   thead { display: table-header-group; }
   #summary { break-after: page; } table { font-size: .74rem; } th, td { padding-right: .45rem; }
   span, td.out { print-color-adjust: exact; -webkit-print-color-adjust: exact; } }

@@ -1,9 +1,9 @@
 """The network behind its periphery in dense torch: slow, obvious, the measure of the kernels.
 
-Equations: `crossbar.snn.reference` for the network, `crossbar.array.periphery` for what a step draws
-and how a neuron takes it in. Every column of every tile is computed in amperes in every step, and
-converted where a line of the tile is driven. No noise. The gradient is that of the ideal network at
-the membranes and spikes of this one: conversion and integrators count as the identity.
+Equations: `crossbar.snn.reference` for the network, `crossbar.array.periphery` for what a step
+draws and how a neuron takes it in. Every column of every tile is computed in amperes in every step,
+and converted where a line of the tile is driven. No noise. The gradient is that of the ideal
+network at the membranes and spikes of this one: conversion and integrators count as the identity.
 """
 
 from collections.abc import Sequence

@@ -56,8 +56,8 @@ class Network(Record):
         super().__post_init__()
         if len(self.layers) < 2:
             raise ConfigError(
-                f"layers holds {len(self.layers)}; a network has one hidden layer or more and, last, "
-                "the layer that is scored"
+                f"layers holds {len(self.layers)}; a network has one hidden layer or more and, "
+                "last, the layer that is scored"
             )
         for i, layer in enumerate(self.layers[:-1]):
             if not _spikes(layer):
@@ -86,8 +86,8 @@ class Network(Record):
             )
         if last.excitatory is not None:
             raise ConfigError(
-                f"{title} has ei = {last.ei}, but is the last layer: no rows of a crossbar are driven "
-                "by its neurons, whose signs a ratio could bind; leave ei out"
+                f"{title} has ei = {last.ei}, but is the last layer: no rows of a crossbar are "
+                "driven by its neurons, whose signs a ratio could bind; leave ei out"
             )
 
     def title(self, index: int) -> str:

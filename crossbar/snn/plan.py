@@ -289,8 +289,8 @@ def check_lines(what: str, lines: int) -> None:
     """Refuse more lines than an event can name."""
     if not 1 <= lines <= LINES:
         raise ConfigError(
-            f"{what} {lines} lines; an event names a line in two bytes, so [1, {LINES}] are allowed; "
-            "nothing was run"
+            f"{what} {lines} lines; an event names a line in two bytes, so [1, {LINES}] are "
+            "allowed; nothing was run"
         )
 
 

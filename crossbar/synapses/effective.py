@@ -1,4 +1,4 @@
-"""What an emulated array comes to for the engines, in one pass where a pair of devices is a weight."""
+"""What an emulated array comes to for the engines, in one pass where two devices are a weight."""
 
 from typing import NamedTuple
 

@@ -90,7 +90,8 @@ class WeightEstimate:
         down: How they fall.
         limits: Where physics stops a weight of each row, (rows, 2) float32.
         signs: (rows,) int8, as in `Mapping`.
-        headroom: `Mapping.headroom`, float32; (0, 0) where it is physics that stops a weight at zero.
+        headroom: `Mapping.headroom`, float32; (0, 0) where it is physics that stops a weight at
+            zero.
     """
 
     g: Tensor

@@ -174,7 +174,7 @@ class Adam(Optimizer):
     class Options(Rates):
         """Its rate."""
 
-        default_rate = 2e-4
+        default_rate = 2e-3
 
     bytes_per_weight = 8
 

@@ -48,8 +48,8 @@ class WiredArray:
     the ladders of the present conductances plus what the ladders left out when the tile was last
     solved: the change is right to first order in the voltage that is lost. `refresh` says when a
     tile is solved anew: `every` time it changed; at the start of each `epoch`; or `adaptive`, when
-    a probe finds the currents off by more than `bound`. A probe solves one tile per `follow`, in turn,
-    for one random half of its rows driven, by conjugate gradients.
+    a probe finds the currents off by more than `bound`. A probe solves one tile per `follow`, in
+    turn, for one random half of its rows driven, by conjugate gradients.
 
     Attributes:
         solved: Exact solutions of a tile since `start`.

@@ -31,7 +31,7 @@ from contestants import BASE, SNNTORCH, Race
 from data import BATCH, Workload, audio, settled
 from rounds import Pace, ratios, round_robin
 
-from crossbar.snn.engines.events import Engine
+from crossbar.snn.engines import EventEngine
 
 PARTS = ("agree", "races", "scaling", "threads", "memory", "commands")
 EPOCH = 60_000  # images
@@ -56,7 +56,7 @@ def machine(threads: int) -> dict[str, object]:
 
 
 def agree(work: Workload) -> dict[str, float]:
-    """Largest differences of loss and gradients (relative to the largest) from the dense program."""
+    """Largest differences of loss and gradients (of the largest) from the dense program."""
     weights, chosen = settled(work), np.arange(BATCH)
     loss, gradients = programs.loss_and_gradients(programs.mended, work, weights, chosen)
     makes = {"dense, slow": programs.sliced, "our torch reference": programs.torch_reference}
@@ -66,7 +66,7 @@ def agree(work: Workload) -> dict[str, float]:
         name: programs.loss_and_gradients(make, work, weights, chosen)
         for name, make in makes.items()
     }
-    done = ours.learn(Engine(work.network, tile_rows=128), work, ours.exact(weights), chosen)
+    done = ours.learn(EventEngine(work.network, tile_rows=128), work, ours.exact(weights), chosen)
     others["xbar"] = float(done.losses.mean()), done.gradients
     found = {"loss": loss}
     for name, (own, own_gradients) in others.items():

@@ -12,11 +12,14 @@ import torch
 
 from crossbar.datasets import load_dataset
 from crossbar.datasets.encode import Data
+from crossbar.datasets.settings import DataSettings
 from crossbar.experiment import builder
 from crossbar.experiment.config import Training
 from crossbar.snn.encodings.events import Events
 from crossbar.snn.encodings.latency import latency_code
 from crossbar.snn.network import Network
+from crossbar.snn.neurons import LeakyIntegrator, Lif
+from crossbar.snn.plan import Plan, plan
 from crossbar.synapses.optimizers import Sgd
 from device_models.errors import DataError
 from device_models.presets import load_device
@@ -30,10 +33,45 @@ class Workload:
     """A network and what it learns."""
 
     name: str
-    network: Network
+    network: Plan
     data: Data
     rate: float  # learning rate
     origin: str  # of the data
+
+
+def network_of(
+    *,
+    inputs: int = 784,
+    hidden: tuple[int, ...] = (100,),
+    classes: int = 10,
+    steps: int = 100,
+    tau_mem_seconds: float = 10e-3,
+    tau_syn_seconds: float = 5e-3,
+    sigma_init: float | None = None,
+    recurrent: bool = False,
+) -> Plan:
+    """A network of LIF neurons on data of some size."""
+    taus = {"tau_mem_seconds": tau_mem_seconds, "tau_syn_seconds": tau_syn_seconds}
+    network = Network.of(
+        hidden=hidden,
+        recurrent=recurrent,
+        sigma_init=sigma_init,
+        classes=classes,
+        neuron=Lif(**taus),
+        readout=LeakyIntegrator(**taus),
+    )
+    return plan(network, inputs=inputs, classes=classes, steps=steps, dt_seconds=1e-3)
+
+
+def training_of(work: "Workload", **settings: object) -> Training:
+    """Settings of a training of the work."""
+    network = work.network
+    return Training(
+        network=network.network,
+        data=DataSettings(steps=network.steps),
+        optimizer=Sgd.Options(learning_rate=work.rate),
+        **settings,
+    )
 
 
 class Arrays(NamedTuple):
@@ -72,7 +110,7 @@ def synthetic_images(count: int) -> Arrays:
 @functools.cache
 def fashion(hidden: int = 100, samples: int = 60_000) -> Workload:
     """784-`hidden`-10 x 100 steps on latency-coded images, settings of the seed paper."""
-    found, network = images(), Network(hidden=(hidden,))
+    found, network = images(), network_of(hidden=(hidden,))
     data = Data(
         latency_code(found.train_images[:samples], steps=network.steps),
         found.train_labels[:samples].astype(np.int64),
@@ -87,7 +125,7 @@ def fashion(hidden: int = 100, samples: int = 60_000) -> Workload:
 @functools.cache
 def audio(samples: int = 1024, hidden: int = 200, *, recurrent: bool = False) -> Workload:
     """700-`hidden`-20 x 100 steps on synthetic spikes in the layout of the Heidelberg digits."""
-    network = Network(
+    network = network_of(
         inputs=700,
         hidden=(hidden,),
         classes=20,
@@ -101,12 +139,12 @@ def audio(samples: int = 1024, hidden: int = 200, *, recurrent: bool = False) ->
     return Workload(name, network, data, 0.001, f"synthetic, {SPIKES} spikes each")
 
 
-def class_names(network: Network) -> tuple[str, ...]:
+def class_names(network: Plan) -> tuple[str, ...]:
     """Numbers."""
     return tuple(map(str, range(network.classes)))
 
 
-def recordings(network: Network, count: int, seed: int) -> tuple[Events, np.ndarray]:
+def recordings(network: Plan, count: int, seed: int) -> tuple[Events, np.ndarray]:
     """Recordings of three moving bands per class, about `SPIKES` spikes each, and labels."""
     bands = np.random.default_rng(0).uniform(0.1, 0.9, (network.classes, 3, 2))
     draw = np.random.default_rng([seed, count])
@@ -125,8 +163,8 @@ def recordings(network: Network, count: int, seed: int) -> tuple[Events, np.ndar
     return events, labels
 
 
-def dense(events: Events, chosen: np.ndarray, network: Network, out: torch.Tensor) -> torch.Tensor:
-    """Counts per step and line (len(chosen), steps, inputs), written into `out`, which is reused."""
+def dense(events: Events, chosen: np.ndarray, network: Plan, out: torch.Tensor) -> torch.Tensor:
+    """Counts per step and line (len(chosen), steps, inputs), in `out`, which is reused."""
     starts, ends = events.offsets[chosen], events.offsets[chosen + 1]
     sizes = ends - starts
     sample = np.repeat(np.arange(len(chosen)), sizes)
@@ -148,8 +186,7 @@ def settled(work: Workload, batches: int = 60) -> tuple[np.ndarray, ...]:
     data = work.data._replace(
         train_labels=work.data.train_labels[:few], test_labels=work.data.test_labels[:BATCH]
     )
-    config = Training(network=work.network, optimizer=Sgd.Options(learning_rate=work.rate))
-    trainer = builder.trainer(config, load_device("ideal"), data)
+    trainer = builder.trainer(training_of(work), load_device("ideal"), data)
     trainer.start()
     for _ in trainer.run_epoch():
         pass

@@ -14,7 +14,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from crossbar.snn.network import Network
+from crossbar.snn.plan import Plan
 
 
 class SurrGradSpike(torch.autograd.Function):
@@ -50,9 +50,9 @@ class Run(NamedTuple):
     spikes: Tensor
 
 
-def run(network: Network, weights: Sequence[Tensor], x: Tensor, *, sliced: bool) -> Run:
+def run(network: Plan, weights: Sequence[Tensor], x: Tensor, *, sliced: bool) -> Run:
     """Run x (B, T, inputs); weights are (W1, W2), with V below W1 if recurrent."""
-    alpha, beta = network.alpha, network.beta
+    alpha, beta, *_ = network.layers[0].neuron.numbers(network.dt_seconds)
     (first, w2), lines = weights, x.shape[2]
     w1, own = first[:lines], first[lines:]
     h = torch.einsum("btn,nh->bth", x, w1)

@@ -7,14 +7,11 @@ import dataclasses
 from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
-from data import BATCH, Workload, batches
+from data import BATCH, Workload, batches, training_of
 
 from crossbar.experiment import builder
-from crossbar.experiment.config import Training
 from crossbar.experiment.trainer import Progress, Trainer
-from crossbar.snn.engines.events import BatchResult, Engine
-from crossbar.synapses.effective import EffectiveWeights
-from crossbar.synapses.optimizers import Sgd
+from crossbar.snn.engines import Batch, BatchResult, EventEngine, LayerView
 from device_models.model import DeviceModel
 from device_models.presets import load_device
 
@@ -35,8 +32,7 @@ def trainer(
     **settings: object,
 ) -> Trainer:
     """A trainer of the work, started with some weights."""
-    rate = Sgd.Options(learning_rate=work.rate)
-    config = Training(network=work.network, optimizer=rate, **settings)
+    config = training_of(work, **settings)
     few = work.data._replace(test_labels=work.data.test_labels[:TEST])
     made = builder.trainer(
         config, device, few, threads=threads, weights=weights, notice=lambda text: None
@@ -73,8 +69,8 @@ def unpulsed(
 ) -> Callable[[], int]:
     """What runs one batch forward and back, and sends no pulse."""
     made = trainer(work, weights, device, threads)
-    layers = made.effective()
-    engine, data = Engine(work.network, tile_rows=128, threads=threads), work.data
+    layers = [LayerView(*layer) for layer in made.effective()]
+    engine, data = EventEngine(work.network, tile_rows=128, threads=threads), work.data
     order = batches(len(data.train_labels), seed=0)
 
     def unit() -> int:
@@ -90,35 +86,28 @@ def inferring(
 ) -> Callable[[], int]:
     """What runs a batch of test samples."""
     made = trainer(work, weights, device, threads)
-    layers = made.effective()
-    engine, data = Engine(work.network, tile_rows=128, threads=threads), work.data
+    layers = [LayerView(*layer) for layer in made.effective()]
+    engine, data = EventEngine(work.network, tile_rows=128, threads=threads), work.data
     order = batches(len(data.test_labels), seed=0)
 
     def unit() -> int:
         chosen = next(order)
-        engine(layers, data.test_events, data.test_labels, chosen, noise_key=1, first=0)
+        engine.run(Batch(data.test_events, data.test_labels, chosen, 1), layers)
         return len(chosen)
 
     return unit
 
 
-def exact(weights: Sequence[np.ndarray]) -> list[EffectiveWeights]:
+def exact(weights: Sequence[np.ndarray]) -> list[LayerView]:
     """Layers that are their weights, without noise."""
     none = np.zeros((0, 0), np.float32)
-    return [EffectiveWeights(w, none, np.zeros(len(w))) for w in weights]
+    return [LayerView(w, none, np.zeros(len(w))) for w in weights]
 
 
 def learn(
-    engine: Engine, work: Workload, layers: Sequence[EffectiveWeights], chosen: np.ndarray
+    engine: EventEngine, work: Workload, layers: Sequence[LayerView], chosen: np.ndarray
 ) -> BatchResult:
     """Forward and backward pass of some training samples."""
     data = work.data
-    return engine(
-        layers,
-        data.train_events,
-        data.train_labels,
-        chosen,
-        noise_key=1,
-        first=0,
-        backward_weights=[layer.weights for layer in layers],
-    )
+    batch = Batch(data.train_events, data.train_labels, chosen, 1)
+    return engine.run(batch, layers, learn=[layer.weights for layer in layers])

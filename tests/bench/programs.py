@@ -10,7 +10,7 @@ from data import BATCH, Workload, batches, dense
 from torch import Tensor
 
 from crossbar.snn import reference
-from crossbar.snn.network import Network, signs
+from crossbar.snn.plan import Plan, signs
 
 
 class Program(NamedTuple):
@@ -20,10 +20,10 @@ class Program(NamedTuple):
     loss: Callable[[Tensor, Tensor], Tensor]
 
 
-Make = Callable[[Network, list[Tensor]], Program]
+Make = Callable[[Plan, list[Tensor]], Program]
 
 
-def sliced(network: Network, weights: list[Tensor]) -> Program:
+def sliced(network: Plan, weights: list[Tensor]) -> Program:
     """The published program as it was published.
 
     Its generator of batches makes them sparse, its loop dense again.
@@ -35,23 +35,23 @@ def sliced(network: Network, weights: list[Tensor]) -> Program:
     return Program(weights, loss)
 
 
-def mended(network: Network, weights: list[Tensor]) -> Program:
+def mended(network: Plan, weights: list[Tensor]) -> Program:
     """The published program with `unbind(1)`, and batches that stay dense."""
     return Program(weights, lambda x, y: _dense_loss(network, weights, x, y, is_sliced=False))
 
 
 def _dense_loss(
-    network: Network, weights: list[Tensor], x: Tensor, y: Tensor, *, is_sliced: bool
+    network: Plan, weights: list[Tensor], x: Tensor, y: Tensor, *, is_sliced: bool
 ) -> Tensor:
     return published.loss_of(published.run(network, weights, x, sliced=is_sliced).traces, y)
 
 
-def torch_reference(network: Network, weights: list[Tensor]) -> Program:
+def torch_reference(network: Plan, weights: list[Tensor]) -> Program:
     """`crossbar.snn.reference`."""
     return Program(weights, lambda x, y: reference.simulate(network, weights, x, y).loss)
 
 
-def snntorch(network: Network, weights: list[Tensor]) -> Program:
+def snntorch(network: Plan, weights: list[Tensor]) -> Program:
     """The same network in snnTorch; raises ImportError where that is not installed."""
     import snntorch_net
 
@@ -119,6 +119,6 @@ def descend(weights: Sequence[Tensor], bounds: Sequence[Tensor], rate: float) ->
             w.grad = None
 
 
-def sign_bounds(network: Network) -> list[Tensor]:
+def sign_bounds(network: Plan) -> list[Tensor]:
     """Dale's law per row of each crossbar, (rows, 1) float."""
     return [torch.from_numpy(sign[:, None]).float() for sign in signs(network)]

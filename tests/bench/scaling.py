@@ -4,12 +4,12 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 import ours
-from data import BATCH, Workload, fashion, settled
+from data import BATCH, Workload, fashion, network_of, settled
 from rounds import Entry, Pace, round_robin, spread
 
 from crossbar.snn.encodings.events import Events
-from crossbar.snn.engines.events import Engine
-from crossbar.snn.network import Network, initial_weights
+from crossbar.snn.engines import Batch, EventEngine
+from crossbar.snn.plan import Plan, initial_weights
 
 BATCHES = 4  # that every point of a curve runs again and again
 HIDDEN = (100, 300, 1000)
@@ -22,7 +22,7 @@ class Point:
     """One point of a curve: a network, its weights and events, and how it runs."""
 
     def __init__(
-        self, network: Network, weights: tuple[np.ndarray, ...], events: Events, labels: np.ndarray
+        self, network: Plan, weights: tuple[np.ndarray, ...], events: Events, labels: np.ndarray
     ) -> None:
         """Everything is set, but for the engine."""
         self.network, self.weights = network, weights
@@ -31,21 +31,14 @@ class Point:
 
     def build(self, threads: int) -> Callable[[], int]:
         """What runs the batches forward and back."""
-        engine = Engine(self.network, tile_rows=128, threads=threads)
+        engine = EventEngine(self.network, tile_rows=128, threads=threads)
         layers = ours.exact(self.weights)
 
         def unit() -> int:
             spikes = 0
             for first in range(0, BATCH * BATCHES, BATCH):
-                done = engine(
-                    layers,
-                    self.events,
-                    self.labels,
-                    np.arange(first, first + BATCH),
-                    noise_key=1,
-                    first=0,
-                    backward_weights=list(self.weights),
-                )
+                batch = Batch(self.events, self.labels, np.arange(first, first + BATCH), 1)
+                done = engine.run(batch, layers, learn=list(self.weights))
                 spikes += sum(int(layer.sum()) for layer in done.spikes)
             self.hidden_spikes = spikes / (BATCH * BATCHES)
             return BATCH * BATCHES
@@ -76,7 +69,7 @@ def by_hidden(events: Events, labels: np.ndarray) -> dict[int, Point]:
     """Networks of different width with their first weights."""
     found = {}
     for hidden in HIDDEN:
-        network = Network(hidden=(hidden,))
+        network = network_of(hidden=(hidden,))
         weights = initial_weights(network, generator=np.random.default_rng(0))
         found[hidden] = Point(network, tuple(weights), events, labels)
     return found
@@ -98,7 +91,7 @@ def by_steps(work: Workload, events: Events, labels: np.ndarray) -> dict[int, Po
     found = {}
     for steps in STEPS:
         factor = steps / STEPS[0]
-        network = Network(
+        network = network_of(
             steps=steps, tau_mem_seconds=10e-3 * factor, tau_syn_seconds=5e-3 * factor
         )
         w1, *others = settled(work)
@@ -115,7 +108,7 @@ def by_lines(work: Workload, events: Events, labels: np.ndarray) -> dict[int, Po
         w1, *others = settled(work)
         wide = np.zeros((lines, w1.shape[1]), np.float32)
         wide[: len(w1)] = w1
-        found[lines] = Point(Network(inputs=lines), (wide, *others), events, labels)
+        found[lines] = Point(network_of(inputs=lines), (wide, *others), events, labels)
     return found
 
 

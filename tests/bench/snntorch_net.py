@@ -13,22 +13,21 @@ import torch
 from snntorch import surrogate
 from torch import Tensor
 
-from crossbar.snn.network import Network
+from crossbar.snn.plan import Plan
 
 LATE = 3  # last steps of the input, which cannot reach the loss
 
 
-def loss_function(
-    network: Network, weights: Sequence[Tensor]
-) -> Callable[[Tensor, Tensor], Tensor]:
+def loss_function(network: Plan, weights: Sequence[Tensor]) -> Callable[[Tensor, Tensor], Tensor]:
     """Loss of x (B, T, inputs) and labels; weights are (W1, W2), with V below W1 if recurrent."""
     (first, w2), lines = weights, network.inputs
-    decay = {"alpha": network.alpha, "beta": network.beta}
+    n = network.layers[0].neuron.numbers(network.dt_seconds)
+    decay = {"alpha": n.alpha, "beta": n.beta}
     hidden = snntorch.Synaptic(
         **decay,
         threshold=1.0,
         reset_mechanism="zero",
-        spike_grad=surrogate.fast_sigmoid(slope=network.surrogate_scale),
+        spike_grad=surrogate.fast_sigmoid(slope=n.surrogate_scale),
     )
     readout = snntorch.Synaptic(**decay, reset_mechanism="none")
 

@@ -19,8 +19,12 @@ from cli.train import read_settings
 from crossbar.boards.simulated import SimulatedBoard
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "replay.json"
-SMALL = {"hidden": "20", "sigma_init": "0.02", "batch_size": "32", "epochs": "2"}
+SMALL = {
+    "hidden": "20", "sigma_init": "0.02", "network.spikes_most": "null", "optimizer": "sgd",
+    "batch_size": "32", "epochs": "2",
+}  # fmt: skip
 ACCUMULATE = {"policy": "accumulate"}
+ADAM = {"optimizer": "adam", "optimizer.learning_rate": "2e-4", "optimizer.schedule": "constant"}
 CASES = {  # name -> settings as they are typed; those of `SMALL` come first
     "ideal": {"device": "ideal.yaml"},
     "oxram": {"device": "oxram.yaml"},
@@ -29,8 +33,8 @@ CASES = {  # name -> settings as they are typed; those of `SMALL` come first
     "dale": {"mapping": "dale"} | ACCUMULATE,
     "reference_column": {"mapping": "reference_column", "ei": "none"} | ACCUMULATE,
     "bit_sliced": {"mapping": "bit_sliced"} | ACCUMULATE,
-    "recurrent": {"recurrent": "true", "optimizer": "adam"},
-    "two_layers": {"hidden": "20,16", "optimizer": "adam", "optimizer.schedule": "cosine"},
+    "recurrent": {"recurrent": "true"} | ADAM,
+    "two_layers": {"hidden": "20,16"} | ADAM | {"optimizer.schedule": "cosine"},
     "adc": {"adc_bits": "5", "periphery.adc_noise_lsb": "0.5"},
     "analog": {"periphery.kind": "analog"},
     "wires": {"wires": "20", "tiles.tile_rows": "64"},

@@ -1,4 +1,4 @@
-"""`xbar analyze`: the loss of a tile as the physics says it, and a trained network on other chips."""
+"""`xbar analyze`: the loss of a tile as physics says it, and a trained network on other chips."""
 
 import csv
 import json
@@ -6,7 +6,6 @@ import json
 import numpy as np
 import pytest
 from click.testing import CliRunner
-from xbar_training import fashion_images
 
 from cli.main import main
 from crossbar.api import analysis as analyze
@@ -16,10 +15,13 @@ from crossbar.wires.wires import Wires
 from device_models.errors import ConfigError
 
 SMALL = """\
-batch_size: 6000
+batch_size: 64
 optimizer: {kind: adam, learning_rate: 2e-3}
 data: {steps: 60}
-network: {layers: [{kind: dense, neurons: 20, ei: 80:20, sigma_init: 0.002}, {kind: dense, neurons: 10, neuron: leaky_integrator}]}
+network:
+  layers:
+  - {kind: dense, neurons: 20, ei: 80:20, sigma_init: 0.02}
+  - {kind: dense, neurons: 10, neuron: leaky_integrator}
 """
 
 
@@ -39,14 +41,12 @@ def here(tmp_path, monkeypatch):
 
 
 @pytest.fixture(scope="module")
-def trained(tmp_path_factory):
-    """A run of one epoch on the real images; skips without them."""
-    if isinstance(fashion_images(), str):
-        pytest.skip(fashion_images())
+def trained(data_dir, tmp_path_factory):
+    """A run of a few epochs."""
     folder = tmp_path_factory.mktemp("trained")
     (folder / "small.yaml").write_text(SMALL, "utf-8")
     made = run("--config", folder / "small.yaml", "--epochs", 1, "--out", folder / "run",
-               "--data-dir", fashion_images().origin, "--no-figures", command="train")  # fmt: skip
+               "--data-dir", data_dir, "--no-figures", command="train")  # fmt: skip
     assert made.exit_code == 0, made.stderr
     return folder / "run"
 
@@ -115,7 +115,8 @@ def test_wrong_input_is_one_line_and_draws_nothing(here, args, message):
     [
         (
             "volts=1",
-            "--sweep 'volts' is unknown; known: wires, tile, tile_rows, tile_columns, v_read_volts, adc_bits, stuck, stuck_low",
+            "--sweep 'volts' is unknown; known: wires, tile, tile_rows, tile_columns, "
+            "v_read_volts, adc_bits, stuck, stuck_low",
         ),
         ("wires=a", "--sweep wires takes values such as 1,2,5 or 3:10 or 0:0.2:0.05, not 'a'"),
         ("wires=1:2:0", "--sweep wires takes values such as"),
@@ -128,9 +129,9 @@ def test_a_wrong_sweep_is_named(text, words):
     assert str(found.value).startswith(words)
 
 
-def test_a_trained_network_is_tested_on_other_chips(trained, here):
+def test_a_trained_network_is_tested_on_other_chips(trained, data_dir, here):
     ended = run(trained, "--sweep", "adc_bits=2,8", "--sweep", "stuck_low=0,1", "--repeats", 2,
-                "--data-dir", fashion_images().origin, "--out", here / "a", "--json")  # fmt: skip
+                "--data-dir", data_dir, "--out", here / "a", "--json")  # fmt: skip
     assert ended.exit_code == 0, ended.stderr
     found = json.loads(ended.stdout)["sweeps"]
     bits, stuck = np.array(found["adc_bits"]["accuracy"]), np.array(found["stuck_low"]["accuracy"])

@@ -40,10 +40,13 @@ def test_the_list_names_every_preset_with_its_window(here):
     code, stdout, stderr = run()
     assert (code, stderr) == (0, "")
     assert stdout == (
-        "enode_tabulated.yaml   tabulated        measured    298 uS .. 978 uS (3.36 kohm .. 1.02 kohm)\n"
-        "    A device that repeats the steps of one measured device, place by place of its own range.\n"
+        "enode_tabulated.yaml   tabulated        measured    "
+        "298 uS .. 978 uS (3.36 kohm .. 1.02 kohm)\n"
+        "    A device that repeats the steps of one measured device, "
+        "place by place of its own range.\n"
         "gaussian_update.yaml   gaussian_update  literature  1 uS .. 1 mS (1 Mohm .. 1 kohm)\n"
-        "    The noise model of the seed paper: every programming operation adds Normal(0, sigma).\n"
+        "    The noise model of the seed paper: every programming operation adds "
+        "Normal(0, sigma).\n"
         "gong2018_exp.yaml      exp_step         literature  1 uS .. 100 uS (1 Mohm .. 10 kohm)\n"
         "    A device with an exponential correction to a constant step, per polarity.\n"
         "ideal.yaml             ideal            invented    1 uS .. 1 mS (1 Mohm .. 1 kohm)\n"
@@ -52,8 +55,10 @@ def test_the_list_names_every_preset_with_its_window(here):
         "    Filamentary oxide RRAM in the 1e3..1e6 ohm window, programmed by identical pulses.\n"
         "oxram_literature.yaml  oxram            literature  1 uS .. 1 mS (1 Mohm .. 1 kohm)\n"
         "    Filamentary oxide RRAM in the 1e3..1e6 ohm window, programmed by identical pulses.\n"
-        "taox_tabulated.yaml    tabulated        measured    10 uS .. 133 uS (99.7 kohm .. 7.54 kohm)\n"
-        "    A device that repeats the steps of one measured device, place by place of its own range.\n"
+        "taox_tabulated.yaml    tabulated        measured    "
+        "10 uS .. 133 uS (99.7 kohm .. 7.54 kohm)\n"
+        "    A device that repeats the steps of one measured device, "
+        "place by place of its own range.\n"
         "\n"
         "xbar devices NAME shows one with its sources and its picture.\n"
     )
@@ -100,7 +105,8 @@ def test_a_parameter_is_printed_with_value_unit_range_and_source():
     _, stdout, _ = run("gaussian_update", "--no-figure")
     assert stdout.startswith(
         "gaussian_update: model gaussian_update, parameters: literature\n"
-        "The noise model of the seed paper: every programming operation adds Normal(0, sigma).\n"
+        "The noise model of the seed paper: every programming operation adds "
+        "Normal(0, sigma).\n"
         "window 1 uS .. 1 mS (1 Mohm .. 1 kohm)\n"
         "\n"
         "g_min_siemens         1e-06     S       [0, 1]\n"

@@ -9,9 +9,8 @@ from click.testing import CliRunner
 from cli import doctor as module
 from cli import speed
 from cli.main import main
-from crossbar.snn.engines.events import Engine
-from crossbar.snn.network import initial_weights
-from crossbar.synapses.effective import EffectiveWeights
+from crossbar.snn.engines import Batch, EventEngine, LayerView
+from crossbar.snn.plan import initial_weights
 
 CHECKS = ["versions", "package", "threads", "kernels", "data", "disk"]
 
@@ -115,9 +114,9 @@ def test_what_is_measured_spikes_like_real_images():
     assert data.train_events.times.max() < network.steps
     weights = initial_weights(network, generator=np.random.default_rng(0))
     none = np.zeros((0, 0), np.float32)
-    layers = [EffectiveWeights(w, none, np.zeros(len(w))) for w in weights]
-    engine, chosen = Engine(network, tile_rows=128, threads=1), np.arange(200)
-    done = engine(layers, data.train_events, data.train_labels, chosen, noise_key=0, first=0)
+    layers = [LayerView(w, none, np.zeros(len(w))) for w in weights]
+    engine, chosen = EventEngine(network, tile_rows=128, threads=1), np.arange(200)
+    done = engine.run(Batch(data.train_events, data.train_labels, chosen), layers)
     assert 20.0 < done.spikes[0].sum() / 200 < 80.0
 
 

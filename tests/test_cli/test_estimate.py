@@ -7,21 +7,30 @@ import sys
 
 import pytest
 from click.testing import CliRunner
-from xbar_training import fashion_images
 
 from cli.main import main
 from crossbar.energy.chip import load_chip
 from crossbar.energy.costs import load_costs
 from device_models.schema import dump
 
-NETWORK = "layers: [{kind: dense, neurons: 30, ei: 80:20}, {kind: dense, neurons: 10, "
-NETWORK += "neuron: leaky_integrator}]\n"
-SMALL = "batch_size: 6000\noptimizer: {kind: sgd, learning_rate: 0.1}\ndata: {steps: 60}\n"
-SMALL += "network: {layers: [{kind: dense, neurons: 20, ei: 80:20}, {kind: dense, neurons: 10, "
-SMALL += "neuron: leaky_integrator}]}\n"
+SMALL = """\
+batch_size: 64
+optimizer: {kind: adam, learning_rate: 2e-3}
+data: {steps: 60}
+network:
+  layers:
+  - {kind: dense, neurons: 20, ei: 80:20, sigma_init: 0.02}
+  - {kind: dense, neurons: 10, neuron: leaky_integrator}
+"""
 FILES = {"estimate.json", "items.csv", "report.html", "report.md"}
 DRAWN = {f"{name}.{kind}" for name in ("energy", "area", "tornado", "certainty")
          for kind in ("png", "svg")}  # fmt: skip
+
+NETWORK = """
+layers:
+- {kind: dense, neurons: 30, ei: 80:20}
+- {kind: dense, neurons: 10, neuron: leaky_integrator}
+"""
 
 
 def run(*args, command="estimate"):
@@ -43,11 +52,9 @@ def here(tmp_path, monkeypatch):
     return folder
 
 
-@pytest.fixture(scope="session")
-def data():
-    if isinstance(fashion_images(), str):
-        pytest.skip(fashion_images())
-    return ("--data-dir", fashion_images().origin)
+@pytest.fixture(scope="module")
+def data(data_dir):
+    return ("--data-dir", data_dir)
 
 
 @pytest.fixture(scope="module")
@@ -97,8 +104,8 @@ def test_the_report_lies_in_the_run_by_default_and_is_replaced(trained, tmp_path
 
 def test_runs_and_chips_are_compared(trained, tmp_path):
     other = shutil.copytree(trained, tmp_path / "other")
-    ended = run(trained, other, "--chip", "research_130nm", "--chip", "analog_28nm", "--out", "both",
-                "--json", "--draws", 50)  # fmt: skip
+    ended = run(trained, other, "--chip", "research_130nm", "--chip", "analog_28nm",
+                "--out", "both", "--json", "--draws", 50)  # fmt: skip
     assert ended.exit_code == 0, ended.stderr
     runs = json.loads(ended.stdout)["runs"]
     names = [f"{n} on {c}" for n in ("run", "other") for c in ("research_130nm", "analog_28nm")]

@@ -140,7 +140,11 @@ def test_a_missing_command_module_keeps_its_traceback(group):
 
 def shell(code):
     env = os.environ | {"PYTHONPATH": os.pathsep.join([str(HELPERS), *filter(None, sys.path)])}
-    prelude = "from cli.main import CommandGroup; import xbar_dummy; group = CommandGroup('xbar')\n"
+    prelude = (
+        "from cli.main import CommandGroup; import signal, xbar_dummy\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # a shell's `&` had it ignored
+        "group = CommandGroup('xbar')\n"
+    )
     return subprocess.Popen(
         [sys.executable, "-c", prelude + code],
         env=env,

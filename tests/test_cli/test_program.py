@@ -1,4 +1,4 @@
-"""`xbar program` and `xbar train --init-from`: every wrong input in one line, whole output or none."""
+"""`xbar program` and `xbar train --init-from`: a wrong input is one line; whole output or none."""
 
 import json
 import shutil
@@ -6,7 +6,7 @@ import shutil
 import numpy as np
 import pytest
 from click.testing import CliRunner
-from xbar_training import fashion_images, without_seconds
+from xbar_training import without_seconds
 
 from cli.main import main
 from cli.program import times_of
@@ -16,10 +16,13 @@ from crossbar.experiment.run import Run
 from device_models.errors import ConfigError
 
 SMALL = """\
-batch_size: 6000
-optimizer: {kind: sgd, learning_rate: 0.1}
+batch_size: 64
+optimizer: {kind: adam, learning_rate: 2e-3}
 data: {steps: 60}
-network: {layers: [{kind: dense, neurons: 20, ei: 80:20}, {kind: dense, neurons: 10, neuron: leaky_integrator}]}
+network:
+  layers:
+  - {kind: dense, neurons: 20, ei: 80:20, sigma_init: 0.02}
+  - {kind: dense, neurons: 10, neuron: leaky_integrator}
 """
 
 
@@ -42,11 +45,9 @@ def here(tmp_path, monkeypatch):
     return folder
 
 
-@pytest.fixture(scope="session")
-def data():
-    if isinstance(fashion_images(), str):
-        pytest.skip(fashion_images())
-    return ("--data-dir", fashion_images().origin)
+@pytest.fixture(scope="module")
+def data(data_dir):
+    return ("--data-dir", data_dir)
 
 
 @pytest.fixture(scope="module")

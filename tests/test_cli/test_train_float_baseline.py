@@ -1,11 +1,10 @@
-"""`xbar train --float-baseline`: the same network on exact weights, kept and continued with the run."""
+"""`xbar train --float-baseline`: the network on exact weights, kept and continued with the run."""
 
 import json
-from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
-from xbar_training import fashion_images, without_seconds
+from xbar_training import without_seconds
 
 from cli.main import main
 from crossbar.array.faults import Faults
@@ -20,10 +19,13 @@ SMALL = """\
 device: gaussian_update.yaml
 update_noise: 0.5
 seed: 3
-batch_size: 6000
+batch_size: 64
 optimizer: {kind: adam, learning_rate: 0.002}
 data: {steps: 60}
-network: {layers: [{kind: dense, neurons: 20, ei: 80:20}, {kind: dense, neurons: 10, neuron: leaky_integrator}]}
+network:
+  layers:
+  - {kind: dense, neurons: 20, ei: 80:20, sigma_init: 0.02}
+  - {kind: dense, neurons: 10, neuron: leaky_integrator}
 """
 
 
@@ -41,11 +43,9 @@ def rows(run):
 
 
 @pytest.fixture(scope="module")
-def data():
-    """The options that name the folder of the real set; without it the test is skipped."""
-    if isinstance(fashion_images(), str):
-        pytest.skip(fashion_images())
-    return ("--data-dir", Path(fashion_images().origin))
+def data(data_dir):
+    """The options that name the folder of the set."""
+    return ("--data-dir", data_dir)
 
 
 @pytest.fixture(scope="module")

@@ -1,6 +1,6 @@
 """`xbar train` with two recurrent hidden layers, from the first line to the figures.
 
-As in `test_train.py` the data set is the real one, and its tests are skipped where it is not found.
+As in `test_train.py` a small set stands in the place of the real one.
 """
 
 import json
@@ -11,13 +11,18 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 from matplotlib.image import imread
-from xbar_training import fashion_images, without_seconds
+from xbar_training import without_seconds
 
 from cli.main import main
 from cli.train import read_settings
 from crossbar.snn.network import Network
 
-SMALL = "batch_size: 6000\noptimizer: {kind: sgd, learning_rate: 0.1}\ndata: {steps: 60}\n"
+SMALL = """\
+batch_size: 64
+optimizer: {kind: sgd, learning_rate: 0.02}
+data: {steps: 60}
+network: {sigma_init: 0.02}
+"""
 FIGURES = ["accuracy.png", "conductances.png", "pulses.png", "raster.png", "spikes.png"]
 
 
@@ -36,11 +41,9 @@ def epochs_of(run):
 
 
 @pytest.fixture(scope="module")
-def data():
-    """The options that name the folder of the real set; without it the test is skipped."""
-    if isinstance(fashion_images(), str):
-        pytest.skip(fashion_images())
-    return ("--data-dir", Path(fashion_images().origin))
+def data(data_dir):
+    """The options that name the folder of the set."""
+    return ("--data-dir", data_dir)
 
 
 @pytest.fixture(scope="module")

@@ -189,7 +189,7 @@ def test_kernel_equals_the_reference(fields, mapping, seed):
 @pytest.mark.parametrize("network", NETWORKS.values(), ids=NETWORKS)
 @pytest.mark.parametrize("fields", PERIPHERIES.values(), ids=PERIPHERIES)
 def test_kernel_equals_the_reference_with_layers_and_recurrence(fields, network, mapping):
-    """The own lines of a neuron may share a tile with those that come in: 23 is no multiple of 7."""
+    """Own lines of a neuron may share a tile with those that come in: 23 is no multiple of 7."""
     compare(fields, mapping, 4, network)
 
 

@@ -7,6 +7,7 @@ from xbar_training import finish, small, synthetic, trainer_of
 
 from crossbar.experiment.endurance import wear
 from crossbar.experiment.run import summary
+from crossbar.snn.engines import Batch, LayerView
 from crossbar.synapses.backward_weights import backward_weights
 from device_models.presets import load_device
 from device_models.streams import stream_key
@@ -50,15 +51,10 @@ def test_signs_have_the_mean_size_and_the_sign_of_what_was_read(trainer):
 
 def gradients(trainer, backward):
     """Of one batch, per layer, as the engine gives them for some backward weights."""
-    return trainer.setup.engine(
-        trainer.effective(),
-        trainer.data.train_events,
-        trainer.data.train_labels,
-        np.arange(64),
-        noise_key=stream_key("read noise", 0, 1, 0),
-        first=0,
-        backward_weights=backward,
-    ).gradients
+    layers = [LayerView(*layer) for layer in trainer.effective()]
+    key, data = stream_key("read noise", 0, 1, 0), trainer.data
+    batch = Batch(data.train_events, data.train_labels, np.arange(64), key)
+    return trainer.setup.engine.run(batch, layers, learn=backward).gradients
 
 
 def test_only_gradients_below_the_readout_depend_on_what_carries_the_error_back(trainer):

@@ -161,7 +161,8 @@ def test_a_run_resumed_after_each_epoch_is_the_uninterrupted_one(name, program_e
 def pulses_of_the_stuck(monkeypatch, kept):
     """Most pulses of a stuck device, and the error of nine in ten healthy ones in mean steps.
 
-    The tail is left out: 2 % of these devices are 20 numbers, whose quantile jumps from seed to seed.
+    The tail is left out: 2 % of these devices are 20 numbers, whose quantile jumps from seed to
+    seed.
     """
     monkeypatch.setattr(closed_loop, "REMAINING", kept)
     model = dataclasses.replace(OXRAM, stuck_low_share=0.2, stuck_low_siemens=5e-4)

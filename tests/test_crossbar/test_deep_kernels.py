@@ -107,7 +107,7 @@ def small_cases(draw):
         surrogate_scale=draw(st.sampled_from([1.0, 100.0])),
     )
     samples, rate = draw(st.integers(1, 6)), draw(st.sampled_from([0.0, 0.01, 0.1, 1.0]))
-    # Numbers of a generator: hypothesis prefers round weights, which put membranes on the threshold.
+    # Of a generator: hypothesis prefers round weights, which put membranes on the threshold.
     generator = np.random.default_rng(draw(st.integers(0, 2**32 - 1), label="seed"))
     x = generator.poisson(rate, (samples, network.steps, network.inputs))
     x[generator.random(samples) < 0.2] = 0

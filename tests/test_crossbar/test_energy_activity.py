@@ -1,4 +1,4 @@
-"""The spikes kept of a run are those of its last test, whatever lies between; the file is checked."""
+"""Spikes kept of a run are those of its last test, whatever lies between; the file is checked."""
 
 import dataclasses
 import functools
@@ -264,6 +264,15 @@ def test_impossible_assumptions_are_refused(rates, more, text):
         assumed_activity(NETWORK, rates, generator=np.random.default_rng(0), **more)
     assert text in str(raised.value)
     assert "\n" not in str(raised.value)
+
+
+FILE = """
+layers:
+- {kind: dense, neurons: 8}
+- {kind: dense, neurons: 4}
+- {kind: dense, neurons: 3, neuron: leaky_integrator}
+data: {inputs: 20, classes: 3, steps: 10}
+"""
 
 
 def test_a_network_file_becomes_a_run_without_training(tmp_path):

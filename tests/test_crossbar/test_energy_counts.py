@@ -14,7 +14,7 @@ from numpy.testing import assert_allclose
 from xbar_training import fashion, finish, plan_of, small, synthetic, trained
 
 from crossbar.array.periphery import Periphery
-from crossbar.energy.activity import Activity, Snapshot, layers_of, unpack
+from crossbar.energy.activity import Activity, Sizes, Snapshot, layers_of, unpack
 from crossbar.energy.counts import COUNTED, count, counts_of_run
 from crossbar.energy.record_activity import keep, recorded
 from crossbar.experiment.run import Run
@@ -105,7 +105,9 @@ def drawn(network, samples, chance, seed, copies=2):
         )
         for rows, outputs in network.crossbars
     ]
-    return Activity(layers_of(network, spikes, arrays), samples, network.steps, 1e-3, False)
+    return Activity(
+        layers_of(Sizes.of(network), spikes, arrays), samples, network.steps, 1e-3, False
+    )
 
 
 @given(

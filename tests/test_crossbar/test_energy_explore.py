@@ -146,7 +146,7 @@ explore(Path(sys.argv[1]), {"adc_bits": list(range(1, 13))}, data=synthetic)
 
 
 def test_a_killed_exploration_goes_on(run):
-    """Killed after the first point at the latest: what is store is whole and is not tested again."""
+    """Killed after the first point at the latest: what is stored is whole, not tested again."""
     paths = {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     store = run.folder / "explore"
     with subprocess.Popen(

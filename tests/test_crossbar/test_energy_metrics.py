@@ -9,7 +9,7 @@ from numpy.testing import assert_allclose
 from xbar_training import plan_of
 
 from crossbar.energy import metrics
-from crossbar.energy.activity import Activity, Snapshot, layers_of
+from crossbar.energy.activity import Activity, Sizes, Snapshot, layers_of
 from crossbar.energy.assumed import assumed_run
 from crossbar.snn import reference
 from crossbar.snn.encodings.events import Events
@@ -52,7 +52,7 @@ def simulated(network, cut):
         Snapshot(np.zeros(w.shape, np.float32), np.full(len(w), w.shape[1]), (w != 0).sum(1))
         for w in weights
     ]
-    layers = layers_of(network, [events_of(s) for s in spikes], arrays)
+    layers = layers_of(Sizes.of(network), [events_of(s) for s in spikes], arrays)
     activity = Activity(layers, SAMPLES, network.steps, network.dt_seconds, False)
     return weights, spikes, outcome, activity
 
@@ -102,7 +102,10 @@ def test_membranes_move_as_in_the_reference(network):
 
 def test_a_network_that_says_nothing_of_zero_weights_has_none(tmp_path):
     path = tmp_path / "net.yaml"
-    path.write_text("inputs: 20\nhidden: 8\nclasses: 3\nsteps: 10\n")
+    path.write_text(
+        "layers:\n- {kind: dense, neurons: 8}\n- {kind: dense, neurons: 10, "
+        "neuron: leaky_integrator}\ndata: {steps: 10}\n"
+    )
     run = assumed_run(path, (100.0, 50.0), generator=np.random.default_rng(1))
     values = metrics.metrics(run)
     assert values["ConnectionSparsity"] == 0.0
@@ -120,7 +123,7 @@ def replayed(weights, spikes, outcome):
     snn = pytest.importorskip("snntorch")
 
     class Synaptic(snn.SpikingNeuron):
-        """Neurons that fire and move as they did; NeuroBench prices them by the name of the class."""
+        """Neurons that fire and move as before; NeuroBench prices them by their class name."""
 
         def __init__(self, fired, membrane):
             super().__init__(threshold=1.0, init_hidden=True, output=False, reset_mechanism="zero")

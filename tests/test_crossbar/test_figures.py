@@ -289,7 +289,8 @@ def test_every_preset_crosses_its_window_and_returns(preset):
     traces = devices.simulate(model, seed=0)
     assert traces.shape == (2 * devices.PULSES + 1, devices.DEVICES)
     fraction = (traces.mean(1) - model.g_min_siemens) / model.window_siemens
-    # The 41 devices of this one begin at their own lower ends, 4 to 30 uS; the window at the median.
+    # The 41 devices of this one begin at their own lower ends, 4 to 30 uS; its window at the
+    # median.
     assert fraction[0] < (0.1 if preset == "taox_tabulated.yaml" else 0.01)
     if preset == "taox_tabulated.yaml":  # one SET pulse nearly crosses, and the next ones wander
         assert fraction[1] > 0.5

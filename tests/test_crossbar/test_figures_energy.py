@@ -232,8 +232,13 @@ def _page(study):
 
 
 def test_blocks_are_written_as_html_and_markdown():
-    blocks = [Callout([Text("a < b")]), Bullets(["c", "d"]), ReportTable(["x", ">y"], [["p|q", "<1>"]]),
-              Picture("seen", "drawn"), Picture("unseen", "not drawn")]  # fmt: skip
+    blocks = [
+        Callout([Text("a < b")]),
+        Bullets(["c", "d"]),
+        ReportTable(["x", ">y"], [["p|q", "<1>"]]),
+        Picture("seen", "drawn"),
+        Picture("unseen", "not drawn"),
+    ]
     parts = [Section("k", "T & U", blocks)]
     page = html("<t>", parts, {"seen": b"png"})
     assert '<div class="box"><p>a &lt; b</p>' in page
@@ -406,9 +411,10 @@ def test_the_page_refers_to_nothing_outside_and_is_made_for_paper(report):
 def requests(page, folder):
     """Addresses that a page asks for in a browser; the browser itself is told that none exists."""
     log = folder / "net.json"
-    flags = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run",
-             "--disable-component-update", "--host-resolver-rules=MAP * ~NOTFOUND",
-             f"--user-data-dir={folder / 'profile'}", f"--log-net-log={log}", "--dump-dom"]  # fmt: skip
+    flags = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking",
+             "--no-first-run", "--disable-component-update",
+             "--host-resolver-rules=MAP * ~NOTFOUND", f"--user-data-dir={folder / 'profile'}",
+             f"--log-net-log={log}", "--dump-dom"]  # fmt: skip
     done = subprocess.run(
         [CHROMIUM, *flags, page.as_uri()], check=True, capture_output=True, text=True, timeout=120
     )

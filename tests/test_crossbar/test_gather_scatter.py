@@ -41,8 +41,8 @@ def gathered(rows, times, span, bins, layer, drive):
     )
     found = find_bins(lines, own, drive.shape[0] - 1)
     crossbar = CrossbarRows(
-        data_pointer(layer.matrix), data_pointer(layer.siemens), layer.inputs, data_pointer(layer.tile_of),
-        layer.neurons, layer.width, layer.stride,
+        data_pointer(layer.matrix), data_pointer(layer.siemens), layer.inputs,
+        data_pointer(layer.tile_of), layer.neurons, layer.width, layer.stride,
     )  # fmt: skip
     gather(lines, own, found, crossbar, data_pointer(drive))
     return found

@@ -1,7 +1,8 @@
 """Read noise of the kernels: its distribution, its independence, its place in a run.
 
-The pools that draws are made of have `test_kernel_pools.py`. Every statistical limit is 5 sigma, two-sided (false alarm 6e-7 a number), on fixed keys; beside
-each stands a twin which shows that an error of 5 % of the spread would be noticed.
+The pools that draws are made of have `test_kernel_pools.py`. Every statistical limit is 5 sigma,
+two-sided (false alarm 6e-7 a number), on fixed keys; beside each stands a twin which shows that an
+error of 5 % of the spread would be noticed.
 """
 
 import functools

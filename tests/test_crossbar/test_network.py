@@ -257,12 +257,16 @@ def test_a_preset_near_another_name_is_suggested():
 
 
 BAD_FILES = {
-    "layers: [{kind: dens, neurons: 3}]": r"1:17: layers\[0\]\.kind must be one of dense, .*'dense'",
+    "layers: [{kind: dens, neurons: 3}]": (
+        r"1:17: layers\[0\]\.kind must be one of dense, .*'dense'"
+    ),
     "layers:\n- {kind: dense, neurons: 3, neuron: {kind: lif, tau_mem_seconds: 0}}": (
         r"2:\d+: layers\[0\]\.neuron\.tau_mem_seconds = 0 is outside \[1e-06, 10\] s"
     ),
     "layers:\n- {kind: max_pool, size: 2, ei: '80:20'}": r"2:\d+: unknown key 'layers\[0\]\.ei'",
-    "loss: {kind: mse_count, correct_rate: 2}": r"1:\d+: loss\.correct_rate = 2 is outside \[0, 1\]",
+    "loss: {kind: mse_count, correct_rate: 2}": (
+        r"1:\d+: loss\.correct_rate = 2 is outside \[0, 1\]"
+    ),
 }
 
 

@@ -129,7 +129,7 @@ class Asked(Frozen):
 
 
 def test_a_rate_in_pulses_counts_mean_steps_of_each_layer():
-    """The wanted change of sgd is linear in its rate: that in pulses times the step of the layer."""
+    """The wanted change of sgd is linear in its rate: in pulses, times the step of the layer."""
     asked = {}
     for unit in ("weight", "pulses"):
         config = small(learning_rate=0.5, rate_unit=unit, epochs=1, batch_size=192)

@@ -109,7 +109,7 @@ def test_no_pulse_goes_the_wrong_way(name, sign, sizes):
 @each_policy
 @each_sign
 def test_large_lasting_changes_are_served(name, sign):
-    """With all noise: every weight whose change is above 60 % of the largest moves the right way."""
+    """With all noise: weights whose change is above 60 % of the largest move the right way."""
     layer = layer_of(OXRAM, sign=sign)
     wanted = wanted_changes(layer, 2.0)
     large = wanted.abs() > 0.6 * wanted.abs().max()

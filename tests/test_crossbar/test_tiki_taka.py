@@ -55,7 +55,7 @@ def test_the_law_of_the_fast_array_at_its_symmetry_point():
 
 
 def test_alternating_pulses_find_the_symmetry_point():
-    """The last pulse is a RESET, of 0.012: x after it is 0.98 (x + 0.03 (1 - x)) = 0.0294 / 0.0494."""
+    """The last pulse is a RESET, of 0.012: x is then 0.98 (x + 0.03 (1 - x)) = 0.0294 / 0.0494."""
     (fast,) = policy_of("tiki_taka", layer_of(SOFT)).boards
     x = (find_symmetry_points(fast, SOFT) - SOFT.g_min_siemens) / SOFT.window_siemens
     assert_close(x, torch.full(SHAPE, 0.0294 / 0.0494), rtol=0.0, atol=1e-4)
@@ -97,7 +97,7 @@ def test_the_fast_array_is_another_than_that_of_the_layer():
 @pytest.mark.parametrize("pulses", [0.1, 3.0])
 @pytest.mark.parametrize("model", [SILENT, OXRAM], ids=["silent", "oxram"])
 def test_lasting_changes_arrive_once(model, pulses, lines):
-    """However long they last; the gains of single devices, log-normal, are 5 % above 1 in the mean."""
+    """However long they last; gains of single devices, log-normal, are 5 % above 1 in the mean."""
     wanted = wanted_changes(layer_of(SILENT), 1.0)
     assert gain(model, wanted, 0.0, pulses=pulses, lines=lines) == pytest.approx(1.0, abs=0.1)
 

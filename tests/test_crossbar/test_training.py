@@ -18,6 +18,7 @@ from xbar_training import (
     fashion,
     finish,
     margins,
+    plan_for,
     same_bits,
     small,
     synthetic,
@@ -30,7 +31,7 @@ from crossbar.datasets.encode import Data
 from crossbar.experiment import checkpoint
 from crossbar.experiment.builder import w_max_of
 from crossbar.snn.encodings.events import Events
-from crossbar.snn.network import initial_weights, signs
+from crossbar.snn.plan import initial_weights, signs
 from crossbar.synapses.policies import POLICIES
 from device_models.errors import ConfigError, RunError
 from device_models.presets import load_device
@@ -99,7 +100,7 @@ def descend(config, data, batches):
     Returns:
         The weights, or None where a sample came too close to a threshold to be compared.
     """
-    network = config.network
+    network = config.plan
     weights = [
         torch.from_numpy(w).double()
         for w in initial_weights(network, generator=stream("initial weights", config.seed))
@@ -176,10 +177,11 @@ def test_weights_are_conductances_and_nothing_else(kind, policy):
     config = small(policy=policy, epochs=1, **kind)
     trainer = trained(config, synthetic())
     model = load_device(config.device)
+    network = plan_for(config)
+    limits = w_max_of(network, config.tiles, model)
     for layer, seen, sign, w_max in zip(
-        trainer.layers, trainer.weights(), signs(config.network), w_max_of(config.network, config.tiles, model),
-        strict=True,
-    ):  # fmt: skip
+        trainer.layers, trainer.weights(), signs(network), limits, strict=True
+    ):
         g = layer.board.state.g.double()
         half = g.shape[1] // 2
         weights = (g[:, :half] - g[:, half:]) / (model.window_siemens / w_max)
@@ -215,7 +217,7 @@ def test_a_checkpoint_holds_conductances_traits_and_what_the_policy_admits(polic
 def test_dales_law_holds_after_training(ei):
     config = small(device="ideal.yaml", learning_rate=0.1, network={"ei": ei})
     trainer = trained(config, synthetic())
-    for weights, sign in zip(trainer.weights(), signs(config.network), strict=True):
+    for weights, sign in zip(trainer.weights(), signs(plan_for(config)), strict=True):
         assert (weights * sign[:, None] >= 0).all()
 
 
@@ -315,7 +317,7 @@ class Counted:
     """What a dense run of samples comes to, summed over dense spikes."""
 
     def __init__(self, config, weights, siemens, events, labels):
-        outcome, _, x = dense_run(config.network, weights, events, labels, np.arange(len(labels)))
+        outcome, _, x = dense_run(config.plan, weights, events, labels, np.arange(len(labels)))
         (fired,) = (spikes.detach() for spikes in outcome.spikes)
         self.spikes = fired.sum((0, 1))
         self.activations = self.conversions = 0
@@ -336,7 +338,7 @@ def test_counters_of_a_row_are_those_of_dense_spikes():
         device="ideal.yaml", epochs=1, batch_size=64, tile_rows=50, tile_columns=16,
         learning_rate=1.0,
     )  # fmt: skip
-    network, full = config.network, synthetic(160, 100)
+    network, full = config.plan, synthetic(160, 100)
 
     def state(trainer):
         return (

@@ -314,9 +314,9 @@ def test_the_first_half_of_measured_reads_predicts_the_second():
     assert np.abs(off_first).max() < 0.1, off_first
     comparison = compared(first, second)
     held, off = comparison.lags()
-    # 10 of 20 quantiles and 4 of 5 correlations are inside (2 and 1 at the estimates alone), and all
-    # 20 bands are wider than the measured spread: five series whose spreads differ by a factor of 60
-    # leave the slow part open by a factor of several.
+    # 10 of 20 quantiles and 4 of 5 correlations are inside (2 and 1 at the estimates alone), and
+    # all 20 bands are wider than the measured spread: five series whose spreads differ by a factor
+    # of 60 leave the slow part open by a factor of several.
     assert count(comparison.spreads(), "inside") >= 8
     assert count(comparison.spreads("fixed"), "inside") <= 4
     assert sum(held) >= 3

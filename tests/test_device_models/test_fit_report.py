@@ -120,8 +120,9 @@ def fit_of(model, measured, **statuses):
     estimates = tuple(
         ParameterEstimate(
             name=f.name, value=value, low=value - 0.1 * abs(value),
-            high=value + 0.1 * abs(value), source="probe & station", unit=f.metadata["range"].unit, status=statuses.get(f.name, "measured"), devices=40,
-            rows=1200,
+            high=value + 0.1 * abs(value), source="probe & station",
+            unit=f.metadata["range"].unit, status=statuses.get(f.name, "measured"),
+            devices=40, rows=1200,
         )
         for f in dataclasses.fields(model)
         if isinstance(value := getattr(model, f.name), float)

@@ -13,7 +13,10 @@ from device_models import jit
 
 ROOT = Path(jit.__file__).parents[1]
 INNER = "from device_models.jit import jit\n\n@jit\ndef factor(x):\n    return {factor} * x\n"
-OUTER = "from device_models.jit import jit\nfrom .inner import factor\n\n@jit\ndef run(x):\n    return factor(x) + 1\n"
+OUTER = (
+    "from device_models.jit import jit\nfrom .inner import factor\n\n"
+    "@jit\ndef run(x):\n    return factor(x) + 1\n"
+)
 CALL = "from crossbar.snn.kernels.outer import run; print(run(10))"
 
 
@@ -100,7 +103,7 @@ def test_a_digest_tells_content_place_and_version():
 
 
 def test_every_file_with_a_kernel_is_a_source():
-    decorated = re.compile(r"^@(\w+\.)?jit\b", re.MULTILINE)
+    decorated = re.compile(r"^@(\w+\.)?(jit|inlined|implements)\b", re.MULTILINE)
     found = {
         path.relative_to(ROOT).as_posix()
         for package in jit.PACKAGES

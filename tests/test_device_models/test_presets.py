@@ -186,7 +186,8 @@ def test_what_replaces_a_number_is_not_measured_unless_its_file_says_so(folder):
     of = {name: load_device(str(here / f"{name}.yaml")) for name in
           ("base", "silent", "loud", "only_sources")}  # fmt: skip
     assert {name: model.status for name, model in of.items()} == {
-        "base": "literature", "silent": "invented", "loud": "measured", "only_sources": "literature",
+        "base": "literature", "silent": "invented", "loud": "measured",
+        "only_sources": "literature",
     }  # fmt: skip
     unsaid = "assumed: set in {}.yaml, which gives no source"
     assert of["base"].sources["c2c_sigma"] == unsaid.format("base")
@@ -211,20 +212,25 @@ def test_what_is_written_of_a_device_needs_no_base(folder):
 @pytest.mark.parametrize(
     ("text", "lines"),
     [
-        ("base: oxarm\n", ["1:7: base: no device file and no preset 'oxarm'; did you mean 'oxram.yaml'?"]),
+        ("base: oxarm\n",
+         ["1:7: base: no device file and no preset 'oxarm'; did you mean 'oxram.yaml'?"]),
         ("base: [a]\n", ["1:7: base must be the name of a file, not a list"]),
         ("base:\n", ["1:6: base must be the name of a file, not empty"]),
         ("base: ideal\nbase: oxram\n", ["2:7: base is given twice"]),
-        ("states: 2\nbase: x.yaml\n", ["2:7: base leads back to a file that starts from it: x.yaml -> x.yaml"]),
+        ("states: 2\nbase: x.yaml\n",
+         ["2:7: base leads back to a file that starts from it: x.yaml -> x.yaml"]),
         (
             "base: other.yaml\nmodel: gaussian_update\n",
             ["2:8: model is 'gaussian_update', but 'ideal' in the base, other.yaml:1:8; "
              "a file keeps that of its base"],
         ),
-        ("base: other.yaml\nmodel: ideal\nsates: 3\n", ["3:1: unknown key 'sates'; did you mean 'states'?"]),
+        ("base: other.yaml\nmodel: ideal\nsates: 3\n",
+         ["3:1: unknown key 'sates'; did you mean 'states'?"]),
         ("base: other.yaml\nstates: 1\n", ["2:9: states = 1 is outside [2, 1073741824] states"]),
-        ("base: other.yaml\nsources: [a]\n", ["2:10: sources must be a mapping of text to text, not a list"]),
-        ("base: other.yaml\nstates: 3\nstates: 4\n", ["3:1: states is given twice (first on line 2)"]),
+        ("base: other.yaml\nsources: [a]\n",
+         ["2:10: sources must be a mapping of text to text, not a list"]),
+        ("base: other.yaml\nstates: 3\nstates: 4\n",
+         ["3:1: states is given twice (first on line 2)"]),
         (
             "base: other.yaml\nstatus: guessed\n",
             ["2:9: status must be one of measured, digitised, literature, invented, not 'guessed'"],
@@ -239,16 +245,20 @@ def test_a_mistake_in_a_file_with_a_base_is_named_with_its_place(text, lines, fo
 @pytest.mark.parametrize(
     ("other", "lines"),
     [
-        (OWN.replace("1e-3", "many"), ["other.yaml:4:16: g_max_siemens must be a number in [1e-09, 1] S, not 'many'"]),
+        (OWN.replace("1e-3", "many"),
+         ["other.yaml:4:16: g_max_siemens must be a number in [1e-09, 1] S, not 'many'"]),
         (OWN + "sates: 1\n", ["other.yaml:7:1: unknown key 'sates'; did you mean 'states'?"]),
         ("base: mine.yaml\n", ["other.yaml:1:7: base leads back to a file that starts from it: "
                                "mine.yaml -> other.yaml -> mine.yaml"]),
         ("- 1\n", ["other.yaml:1:1: a base must be a mapping, not a list"]),
-        ("a: [\n", ["other.yaml:2:1: not YAML: expected the node content, but found '<stream end>'"]),
+        ("a: [\n",
+         ["other.yaml:2:1: not YAML: expected the node content, but found '<stream end>'"]),
         (b"\xff", ["other.yaml: not UTF-8 text (byte 0xff at offset 0); nothing was read"]),
-        ("status: invented\n", ["mine.yaml:1:1: missing key model: one of ideal, gaussian_update, oxram, "
-                                "soft_bounds, linear_step, exp_step, tabulated"]),
-        ("model: ideal\n", ["mine.yaml:1:1: missing keys status, sources, g_min_siemens, g_max_siemens"]),
+        ("status: invented\n",
+         ["mine.yaml:1:1: missing key model: one of ideal, gaussian_update, oxram, soft_bounds, "
+          "linear_step, exp_step, tabulated"]),
+        ("model: ideal\n",
+         ["mine.yaml:1:1: missing keys status, sources, g_min_siemens, g_max_siemens"]),
     ],
 )  # fmt: skip
 def test_a_mistake_in_a_base_is_named_with_the_file_that_is_to_blame(other, lines, folder):
@@ -262,8 +272,9 @@ def test_a_folder_is_no_base(folder):
 
 
 words = st.sampled_from(
-    [*"-?:,[]{}#&*!|>'\"%@` \n\t~/.\0", "base: ", "model: ", "ideal", "status: ", "invented", "b.yaml",
-     "a.yaml", "sources: ", "{states: x}", "states: ", "32", "\n", "&a ", "*a", "\\ud800", "\\0"]
+    [*"-?:,[]{}#&*!|>'\"%@` \n\t~/.\0", "base: ", "model: ", "ideal", "status: ", "invented",
+     "b.yaml", "a.yaml", "sources: ", "{states: x}", "states: ", "32", "\n", "&a ", "*a",
+     "\\ud800", "\\0"]
 )  # fmt: skip
 
 

@@ -201,8 +201,10 @@ STACK = Everything(
         ({"read.adc_bits": "4"}, {"read": Read(v_read_volts=0.2, adc_bits=4)}),
         ({"reads.0.adc_bits": "4"}, {"reads": (Read(v_read_volts=0.1, adc_bits=4),)}),
         ({"layers.1": "7"}, {"layers": (100, 7)}),
-        ({"joules.read": "0.5", "sources.a": "x"}, {"joules": {"read": 0.5}, "sources": {"a": "x"}}),
-        ({"colour": "green", "colours": "red,green"}, {"colour": "green", "colours": ("red", "green")}),
+        ({"joules.read": "0.5", "sources.a": "x"},
+         {"joules": {"read": 0.5}, "sources": {"a": "x"}}),
+        ({"colour": "green", "colours": "red,green"},
+         {"colour": "green", "colours": ("red", "green")}),
         ({"neuron": "lif"}, {"neuron": Lif()}),
         ({"neuron": "adaptive"}, {"neuron": Adaptive(rise=0.5)}),
         ({"neuron.kind": "adaptive", "neuron.beta": "1"}, {"neuron": Adaptive(rise=0.5, beta=1.0)}),
@@ -211,7 +213,8 @@ STACK = Everything(
         ({"other": "lif"}, {"other": Lif()}),
         ({"other": "null"}, {"other": None}),
         ({"stack": "max_pool, max_pool"}, {"stack": (MaxPool.Options(), MaxPool.Options())}),
-        ({"stack.0.neurons": "5"}, {"stack": (Dense(neurons=5, neuron=Lif(beta=0.5)), MaxPool.Options())}),
+        ({"stack.0.neurons": "5"},
+         {"stack": (Dense(neurons=5, neuron=Lif(beta=0.5)), MaxPool.Options())}),
         (
             {"stack.1.kind": "dense", "stack.1.neurons": "5", "stack.1.neuron.beta": "1"},
             {"stack": (STACK.stack[0], Dense(neurons=5, neuron=Lif(beta=1.0)))},
@@ -225,25 +228,33 @@ def test_override_takes_names_with_dots(texts, changes):
 @pytest.mark.parametrize(
     ("texts", "message"),
     [
-        ({"read.adc_bit": "4"}, "--x sets an unknown field 'read.adc_bit'; did you mean 'read.adc_bits'?"),
-        ({"raed.adc_bits": "4"}, "--x sets an unknown field 'raed.adc_bits'; did you mean 'read.adc_bits'?"),
-        ({"v_read_volts": "1"}, "--x sets an unknown field 'v_read_volts'; did you mean 'read.v_read_volts'?"),
+        ({"read.adc_bit": "4"},
+         "--x sets an unknown field 'read.adc_bit'; did you mean 'read.adc_bits'?"),
+        ({"raed.adc_bits": "4"},
+         "--x sets an unknown field 'raed.adc_bits'; did you mean 'read.adc_bits'?"),
+        ({"v_read_volts": "1"},
+         "--x sets an unknown field 'v_read_volts'; did you mean 'read.v_read_volts'?"),
         ({"epochs.x": "1"}, "--x sets an unknown field 'epochs.x'"),
         ({"layers.2": "1"}, "--x sets an unknown field 'layers.2'; known: 0, 1"),
         ({"layers.-1": "1"}, "--x sets an unknown field 'layers.-1'; did you mean 'layers.1'?"),
         ({"lines.0": "1"}, "--x sets an unknown field 'lines.0'"),
-        ({"stack.7.size": "1"}, "--x sets an unknown field 'stack.7.size'; did you mean 'stack.1.size'?"),
-        ({"reads.0.v_read_volts": "9"}, "--x = 9 is outside [0.001, 0.5] V: more disturbs the state"),
+        ({"stack.7.size": "1"},
+         "--x sets an unknown field 'stack.7.size'; did you mean 'stack.1.size'?"),
+        ({"reads.0.v_read_volts": "9"},
+         "--x = 9 is outside [0.001, 0.5] V: more disturbs the state"),
         ({"joules.a": "9"}, "--x = 9 is outside [0, 1] J"),
         ({"colour": "gren"}, "--x must be one of red, green, not 'gren'; did you mean 'green'?"),
         ({"neuron": "lfi"}, "--x must be one of lif, adaptive, not 'lfi'; did you mean 'lif'?"),
         ({"neuron.kind": "null"}, "--x must be one of lif, adaptive, not 'null'"),
-        ({"neuron.kind.beta": "1"}, "--x sets an unknown field 'neuron.kind.beta'; did you mean 'neuron.beta'?"),
+        ({"neuron.kind.beta": "1"},
+         "--x sets an unknown field 'neuron.kind.beta'; did you mean 'neuron.beta'?"),
         ({"neuron.rise": "1"}, "neuron: rise = 1 must not exceed beta = 0.8"),
-        ({"neuron": "lif", "neuron.kind": "lif"}, "--x, --x exclude each other: all of them set neuron"),
+        ({"neuron": "lif", "neuron.kind": "lif"},
+         "--x, --x exclude each other: all of them set neuron"),
         ({"layers": "1", "layers.0": "1"}, "--x, --x exclude each other: all of them set layers"),
         ({"other.beta": "1"}, "--x needs other.kind, one of lif, adaptive too"),
-        ({"other": "lfi"}, "--x must be one of lif, adaptive or null, not 'lfi'; did you mean 'lif'?"),
+        ({"other": "lfi"},
+         "--x must be one of lif, adaptive or null, not 'lfi'; did you mean 'lif'?"),
         ({"stack.1.kind": "dense"}, "--x needs stack.1.neurons too"),
         ({"stack": "dense"}, "--x[0] must be a mapping {kind: dense, neurons: ...}, not 'dense'"),
         ({"read": "5"}, "--x must be a mapping of v_read_volts, adc_bits, not '5'"),
@@ -279,7 +290,7 @@ def test_override_reports_a_broken_rule_between_fields():
         override(Everything(), {"limit_volts": ("0.1", "--limit-volts")})
 
 
-# --- describe --------------------------------------------------------------------------------------
+# --- describe -------------------------------------------------------------------------------------
 
 
 def test_describe_gives_name_value_unit_and_what_is_allowed():
@@ -296,7 +307,8 @@ def test_describe_gives_name_value_unit_and_what_is_allowed():
     assert ("colour", "red", "", "red, green") in rows
     assert ("neuron.kind", "adaptive", "", "lif, adaptive") in rows
     assert ("neuron.rise", "0.5", "", "[0, 2]") in rows
-    assert ("stack", "", "", f"a list, each item one of {', '.join(LAYERS)}, or a mapping with the key kind") in rows  # fmt: skip
+    items = f"a list, each item one of {', '.join(LAYERS)}, or a mapping with the key kind"
+    assert ("stack", "", "", items) in rows
 
 
 def test_describe_gives_the_items_of_a_list_of_records():

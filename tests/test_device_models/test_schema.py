@@ -59,7 +59,8 @@ def test_all_problems_of_a_file_come_in_one_error_by_line(refusal):
     assert refusal(text, Tile) == [
         "tile.yaml:3:3: unknown key 'array.colls'; did you mean 'cols'?",
         "tile.yaml:8:3: read.adc_bits is given twice (first on line 7)",
-        "tile.yaml:6:17: read.v_read_volts = 0.9 is outside [0.001, 0.5] V: more disturbs the state",
+        "tile.yaml:6:17: read.v_read_volts = 0.9 is outside [0.001, 0.5] V: "
+        "more disturbs the state",
         "tile.yaml:7:13: read.adc_bits must be a whole number in [1, 16] bit, not '8.5'",
     ]
 
@@ -119,8 +120,8 @@ def test_a_rule_between_fields_is_reported_at_its_mapping(refusal):
         ("colours: [red, gren]\n", "1:16: colours[1] must be one of red, green, not 'gren'; did"),
         (
             "neuron: adaptiv\n",
-            "1:9: neuron must be one of lif, adaptive, or a mapping with the key kind, not 'adaptiv'; "
-            "did you mean 'adaptive'?",
+            "1:9: neuron must be one of lif, adaptive, or a mapping with the key kind, not "
+            "'adaptiv'; did you mean 'adaptive'?",
         ),
         (
             "neuron: []\n",

@@ -1,4 +1,4 @@
-"""What runs batches through a network: event-driven kernels, dense torch, or the boards themselves."""
+"""What runs batches through a network: event-driven kernels, dense torch, or the boards."""
 
 from .board import BoardEngine
 from .dense import DenseEngine

@@ -48,7 +48,7 @@ def combination(mapping: Mapping) -> ColumnCombination:
 
 
 def contiguous_runs(terms: ColumnCombination) -> tuple[np.ndarray, np.ndarray]:
-    """The terms as runs of neighbours, (runs, 4) int64 and their factors; see `kernels.records.Columns`."""
+    """Terms as runs of neighbours, (runs, 4) int64, and factors; see `kernels.records.Columns`."""
     runs: list[list[int]] = []
     factors: list[float] = []
     for column, output, factor in zip(*(part.tolist() for part in terms), strict=True):

@@ -1,7 +1,7 @@
 """The network through the boards themselves: every step of every sample is a `Board.vmm`.
 
-Equations: `crossbar.snn.reference`. Of a board nothing but its six members is asked, so this runs on
-whatever answers them; it is slow, and on an emulated board the measure of the fast engines. The
+Equations: `crossbar.snn.reference`. Of a board nothing but its six members is asked, so this runs
+on whatever answers them; it is slow, and on an emulated board the measure of the fast engines. The
 gradient is that of the reference at the spikes and membranes that the boards made, carried back by
 the weights that are given. Boards count their own reads: the counts of a result are 0.
 """

@@ -38,7 +38,8 @@ T = TypeVar("T")
 
 CHUNKS = 4  # of a batch; fixed, so that sums do not depend on the number of threads
 SMALL = 200_000  # weights: a second thread would take longer to begin than to help
-SIEMENS, GRADIENT = 1, 23  # columns of a table of layers, see `kernels.pointers.layer_at`
+# Columns of a table of layers, see `kernels.pointers.layer_at`:
+SIEMENS, GRADIENT, KIND = 1, 23, slice(28, 30)
 _BUFFER = 1 << 26  # spikes of a layer that are recorded at a time, 3 bytes each
 
 
@@ -141,8 +142,9 @@ class EventEngine:
                     batch.events.rows, batch.events.times, batch.events.offsets, batch.labels,
                     batch.chosen[low:high], batch.first + low,
                 ),
-                wiring.kinds.first, wiring.kinds.others, wiring.table, wiring.kinds.output, self._loss,
-                wiring.injected, self._constants, batch.noise_key, lowest(self._network), stats, learn is not None,
+                wiring.kinds.first, wiring.kinds.others, wiring.table, wiring.kinds.output,
+                self._loss, wiring.injected, self._constants, batch.noise_key,
+                lowest(self._network), stats, learn is not None,
             )  # fmt: skip
             return shrink(stats) if record else stats
 
@@ -177,7 +179,7 @@ class EventEngine:
         return [results[number] for number in range(count)]
 
     def _wiring(self, layers: Sequence[LayerView], learn: Sequence[np.ndarray] | None) -> Wiring:
-        """The layers as the thread that asks reads them, in memory that its next pass overwrites."""
+        """The layers as this thread reads them, in memory that its next pass overwrites."""
         of_thread = self._of_thread
         if not hasattr(of_thread, "wirings"):
             of_thread.wirings, of_thread.scratch = {}, scratch(self._network)
@@ -194,9 +196,11 @@ class EventEngine:
                 arrays.back[:, : layer.outputs] = learn[i]
         if learn is not None and wiring.injected is not None:
             wiring.injected.back[:, : len(learn[-1])] = learn[-1].T
-        if all(view.front is None for view in layers):
-            return wiring
-        return wiring._replace(kinds=kinds_of(self._network, self._fronts(layers), np.float32))
+        kinds = self._kinds
+        if any(view.front is not None for view in layers):  # each layer has its own then
+            kinds = kinds_of(self._network, self._fronts(layers), np.float32)
+        wiring.table[:-1, KIND] = kinds.places
+        return wiring._replace(kinds=kinds)
 
     def _new_wiring(self, layers: Sequence[LayerView], *, learns: bool) -> Wiring:
         """Memory for layers with or without noise, of the thread that asks."""

@@ -101,7 +101,7 @@ def injection(
 
     Args:
         network: The layers.
-        back: (outputs, padded neurons before): the output weights, transposed; None for no gradient.
+        back: (outputs, padded neurons before): output weights, transposed; None: no gradient.
         dtype: Of the weights.
     """
     *_, before, output = network.layers

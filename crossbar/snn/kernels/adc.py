@@ -147,7 +147,7 @@ def _convert(converters, sums, width, tile, key, step):
 
 @inlined
 def add_run(factor, sums, column, is_spread, drive, at, length):
-    """Add `factor` times columns (or, unless `is_spread`, one column) to outputs from a place on."""
+    """Add `factor` times columns (one, unless `is_spread`) to outputs from a place on."""
     amount, whole = splat(factor), length - length % LANES
     for j in range(0, whole, LANES):
         own = load(sums, column + j) if is_spread else splat(sums[column])

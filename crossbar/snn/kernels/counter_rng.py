@@ -5,7 +5,8 @@ are hashed from key, step and block, and j is the place in the block. The Fourie
 pool are of one size, their phases random: over all a and b every place has mean 0 and variance 1,
 and two places of a block are uncorrelated but for -1 / (size - 1). Squares of two places have
 correlations of some 0.003, those of a pool of this size. There are 2^28 sums; the tails end at 5.4
-sigma. Ours; seven times as fast as normals from uniform numbers, which took a third of a noisy pass.
+sigma. Ours; seven times as fast as normals from uniform numbers, which took a third of a noisy
+pass.
 """
 
 import math

@@ -1,9 +1,9 @@
 """Forward pass of one layer: events in, membranes and events out.
 
 The dense reference is `crossbar.snn.reference`. The rows of a crossbar are added up where a line
-spiked (`gather_scatter`), so the cost follows the spikes. Behind converters the same array of drives
-is made of columns instead (`adc`). Neurons of a layer do not meet within a sample: block by block
-(`simd`), they run through all its steps in registers. All records hold pointers.
+spiked (`gather_scatter`), so the cost follows the spikes. Behind converters the same array of
+drives is made of columns instead (`adc`). Neurons of a layer do not meet within a sample: block by
+block (`simd`), they run through all its steps in registers. All records hold pointers.
 """
 
 from typing import Any
@@ -177,7 +177,7 @@ def integrate_block(neuron, integrator, layer, c, start, column):
 
 @inlined
 def list_word(left, t, first, trace, count):
-    """Append the neurons from `first` on that spike in a step, bits of `left`; returns the number."""
+    """Append the neurons from `first` on that spike, bits of `left`; returns their number."""
     while left != 0:
         write(trace.rows, count, first + lowest(left))
         write(trace.times, count, t)

@@ -19,8 +19,8 @@ def layer_at(table, n, one, times):
     """`LayerArrays` of layer n; rows of the crossbar of `stride` numbers, all others of `width`.
 
     Args:
-        table: (layers, fields) int64: the fields of a `LayerArrays` in order, an array by the address
-            of its numbers; see `engines.wiring.table_of`.
+        table: (layers, fields) int64: the fields of a `LayerArrays` in order, an array by the
+            address of its numbers; see `engines.wiring.table_of`.
         n: Which layer.
         one: A number of the dtype of the weights.
         times: An array of the type of steps.

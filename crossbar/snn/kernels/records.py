@@ -1,7 +1,7 @@
 """What the kernels read and write: plain records of arrays.
 
-Inside `run_chunk` the same records hold the pointers of the arrays (`simd.data_pointer`), which cost
-nothing to pass on.
+Inside `run_chunk` the same records hold the pointers of the arrays (`simd.data_pointer`), which
+cost nothing to pass on.
 """
 
 from typing import Any, NamedTuple

@@ -269,7 +269,7 @@ def splat(typing: Any, number: Any) -> Any:
 
 @_intrinsic
 def change_mask(typing: Any, numbers: Any, at: Any) -> Any:
-    """Bit i of an int64 says whether the 8- or 16-bit numbers by pointer `at + i` and `at + i + 1` differ."""
+    """Bit i of an int64: whether the 8- or 16-bit numbers at `at + i` and `at + i + 1` differ."""
 
     def make(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         kind = ir.VectorType(ir.IntType(numbers.dtype.bitwidth), BITS)

@@ -4,8 +4,8 @@ With n_k the spikes of output k in a sample of T steps and K classes,
 
     L = 1 / (K T) sum over k of (n_k - N_k)^2,    N_k = int(T rate_k),
 
-where rate_k is `correct_rate` for the true class and `incorrect_rate` for the others. The prediction
-is the class of most spikes, the first on a tie.
+where rate_k is `correct_rate` for the true class and `incorrect_rate` for the others. The
+prediction is the class of most spikes, the first on a tie.
 
 Source:
     J. Eshraghian et al., Proc. IEEE 111(9), 1016-1054, 2023, and snnTorch, functional/loss.py,

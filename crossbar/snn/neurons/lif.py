@@ -7,8 +7,8 @@ step, D[t] what step t drives and I, V = 0 at t = 0,
     I[t+1] = alpha I[t] + D[t]                synaptic current
     V[t+1] = (beta V[t] + I[t]) (1 - S[t])    membrane; a spike resets it to 0
 
-so an input of step t can cause a spike at t + 2, no earlier. The gradient is that of these equations
-with dS/dV = 1 / (scale |V - 1| + 1)^2 and with 1 - S[t] of the reset held constant.
+so an input of step t can cause a spike at t + 2, no earlier. The gradient is that of these
+equations with dS/dV = 1 / (scale |V - 1| + 1)^2 and with 1 - S[t] of the reset held constant.
 
 Source:
     M. Kilgore et al., Sci. Rep. 15, 24798, 2025, and its published code; F. Zenke, SpyTorch, for

@@ -48,8 +48,8 @@ class MaxPool(Record):
         *channels, rows, columns = incoming.shape
         if rows % self.size or columns % self.size:
             raise ConfigError(
-                f"its windows of {self.size} x {self.size} do not tile the {rows} x {columns} image "
-                "that comes in; size must divide both"
+                f"its windows of {self.size} x {self.size} do not tile the {rows} x {columns} "
+                "image that comes in; size must divide both"
             )
         windows = self.windows(incoming)
         signs = incoming.signs[self.lines_of(windows)]

@@ -61,10 +61,10 @@ class TikiTaka(Policy):
     class Options(Record):
         """How gradients go to the fast array and from there to the layer. The defaults are ours.
 
-        `pulses` are what a device of the fast array gets per update, in the mean over the layer; left
-        open, they follow from the device file (`default_pulses`). After each update `lines` of its bit
-        lines are read, in turn; left open, all. After its read a line changes the sign in which it is
-        written and read with the probability `chop`; 0 is the form without chopper.
+        `pulses` are what a device of the fast array gets per update, in the mean over the layer;
+        left open, they follow from the device file (`default_pulses`). After each update `lines` of
+        its bit lines are read, in turn; left open, all. After its read a line changes the sign in
+        which it is written and read with the probability `chop`; 0 is the form without chopper.
         """
 
         pulses: float | None = quantity("pulses", 1e-4, 1000.0, default=None)
@@ -176,7 +176,8 @@ def forgetting(model: DeviceModel, point_siemens: float) -> float:
     """Share of its distance from the symmetry point that a device loses with one pulse.
 
     With s the steps, that of SET falls and that of RESET rises with g, so pulses of either sign,
-    equally often, move g by (s_SET - s_RESET) / 2 in the mean: minus half of its slope at the point.
+    equally often, move g by (s_SET - s_RESET) / 2 in the mean: minus half of its slope at the
+    point.
     """
     nudge = 0.05 * model.window_siemens
     below, above = (_excess(model, point_siemens + way * nudge) for way in (-1, 1))
@@ -219,7 +220,8 @@ def find_symmetry_points(board: Board, sheet: DeviceModel) -> Tensor:
 
     From the middle of the window, SET and RESET take turns. Then the board is read several times:
     the mean is where the devices are left, within a few steps of their symmetry points, so that no
-    device holds anything at first. A fine-grained device gets bursts of half a percent of its window.
+    device holds anything at first. A fine-grained device gets bursts of half a percent of its
+    window.
     """
     shape = board.info.shape
     middle = torch.full(shape, (sheet.g_min_siemens + sheet.g_max_siemens) / 2)

@@ -1,6 +1,7 @@
 """Devices whose pulses are drawn from measured quantiles."""
 
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import pairwise
 
 import torch
@@ -122,12 +123,19 @@ class Tabulated(Pulsed):
         low, high = traits["g_low"].flatten(), traits["g_high"].flatten()
         offset = traits["table"].flatten() if "table" in traits else None
         flat, sign, steps = g.flatten(), signs.flatten(), torch.empty_like(g).flatten()
-        draw = _Drawer(self, g.dtype)
+        draw = self._drawers.get(g.dtype)
+        if draw is None:
+            draw = self._drawers[g.dtype] = _Drawer(self, g.dtype)
         for start in range(0, len(flat), CHUNK):
             part = slice(start, start + CHUNK)
             table = None if offset is None else offset[part]
             steps[part] = draw(flat[part], sign[part], low[part], high[part], table, generator)
         return steps.view_as(g)
+
+    @cached_property
+    def _drawers(self) -> "dict[torch.dtype, _Drawer]":
+        """One for each type of numbers, made when it is needed: it costs more than few devices."""
+        return {}
 
     def changes(self) -> Tensor:
         """Measured changes upward, shares of a range: float64, (tables, signs, bins, levels)."""

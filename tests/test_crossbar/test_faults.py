@@ -443,7 +443,7 @@ KINDS = {
     "wires": {
         "faults": Faults(open_word_share=0.02, bridged_bit_share=0.05),
         "wires": Wires(2.0, 2.0),
-        "network": {"inputs": 784},
+        "batch_size": 96,
     },
 }
 

@@ -181,16 +181,17 @@ def traces_of(noisy, events, numbers, steps):
 READS = 40_000
 
 
-def sums_by_device(sigma, active, generator):
+def sums_by_device(sigma, active, generator, reads):
     """Noise of a step's reads added up device by device, and the spread of each column."""
-    by_device = generator.standard_normal((READS, len(active), sigma.shape[1]))
+    by_device = generator.standard_normal((reads, len(active), sigma.shape[1]))
     return (by_device * sigma[active]).sum(1), np.sqrt(np.square(sigma[active]).sum(0))
 
 
 EVENTS = [(0, line) for line in (1, 2, 2, 5, 7, 11)]  # line 2 is read twice
 
 
-def noise_of_layer(layer, scale=1.0):
+@functools.cache
+def noise_of_layer(layer, scale=1.0, reads=READS):
     """Noise that the kernel adds to one step's currents, and the same summed device by device.
 
     An input of step 0 is the whole membrane of step 2; the spikes of step 2 are the whole readout
@@ -201,15 +202,16 @@ def noise_of_layer(layer, scale=1.0):
     steps = 2 + 2 * layer
     noisy = noisy_weights(**{("hidden", "readout")[layer]: scale * sigma})
     silent = traces_of(noisy_weights(), EVENTS, [0], steps)
-    found = traces_of(noisy, EVENTS, range(READS), steps)[layer][:, -1] - silent[layer][:, -1]
+    found = traces_of(noisy, EVENTS, range(reads), steps)[layer][:, -1] - silent[layer][:, -1]
     fired = np.flatnonzero(silent[0][0, 2] > 1.0)
     active = [line for _, line in EVENTS] if layer == 0 else fired
     assert 3 <= len(active) < len(sigma)
-    expected, spread = sums_by_device(sigma, active, generator)
+    expected, spread = sums_by_device(sigma, active, generator, reads)
     return found / spread, expected / spread
 
 
-def noise_of_own_rows(scale=1.0):
+@functools.cache
+def noise_of_own_rows(scale=1.0, reads=READS):
     """The same for a recurrent layer: lines come in at step 2, together with its own spikes.
 
     Noise is on the rows of its own neurons and on lines 3 and 4 alone, which step 0 does not drive.
@@ -220,11 +222,11 @@ def noise_of_own_rows(scale=1.0):
     events = [*EVENTS, (2, 3), (2, 4), (2, 4)]
     noisy = noisy_weights(hidden=scale * sigma, recurrent=True)
     quiet, _ = traces_of(noisy_weights(recurrent=True), events, [0], 4)
-    found = traces_of(noisy, events, range(READS), 4)[0][:, -1] - quiet[:, -1]
+    found = traces_of(noisy, events, range(reads), 4)[0][:, -1] - quiet[:, -1]
     fired = np.flatnonzero(quiet[0, 2] > 1.0)
     assert 3 <= len(fired) < HIDDEN
     active = [3, 4, 4, *(LINES + fired)]
-    expected, spread = sums_by_device(sigma, active, generator)
+    expected, spread = sums_by_device(sigma, active, generator, reads)
     seen = quiet[0, 3] <= 1.0  # the others fire at step 3, and their reset swallows step 4
     assert seen.sum() >= 3
     return (found / spread)[:, seen], (expected / spread)[:, seen]
@@ -260,7 +262,10 @@ def test_column_noise_is_that_of_its_devices_added_one_by_one(sums):
 @each_sum
 @pytest.mark.parametrize("scale", [1.05, 1 / 1.05])
 def test_the_sum_over_devices_would_notice_5_percent(sums, scale):
-    _, variance, probability = z_between(*sums(scale=scale))
+    """Noise of other devices is the same noise in other units: 50 reads of them say so."""
+    noise, expected = sums()
+    np.testing.assert_allclose(sums(scale, 50)[0], scale * noise[:50], rtol=1e-4, atol=1e-5)
+    _, variance, probability = z_between(scale * noise, expected)
     assert (np.abs(variance) > 5).all()
     assert probability < FALSE_ALARM
 

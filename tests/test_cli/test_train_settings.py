@@ -133,7 +133,7 @@ def test_a_wrong_network_file_is_refused_by_its_name(tmp_path, change, message):
 
 
 def test_a_misspelt_preset_is_told_the_nearest():
-    with pytest.raises(ConfigError, match="did you mean 'kilgore.yaml'"):
+    with pytest.raises(ConfigError, match=r"did you mean 'kilgore\.yaml'"):
         read_settings({}, None, "kilgor")
 
 

@@ -251,7 +251,7 @@ def test_the_published_network_is_that_of_the_defaults():
 
 
 def test_a_preset_near_another_name_is_suggested():
-    with pytest.raises(ConfigError, match="did you mean 'kilgore.yaml'"):
+    with pytest.raises(ConfigError, match=r"did you mean 'kilgore\.yaml'"):
         load_network("kilgor")
 
 

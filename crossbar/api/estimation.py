@@ -11,7 +11,6 @@ from device_models.errors import ConfigError
 from device_models.record import Record, quantity
 from device_models.streams import stream
 
-from ..energy.assumed import assumed_run
 from ..energy.chip import ChipSpec, load_chip
 from ..energy.costs import Costs, load_costs
 from ..energy.counts import RunCounts, counts_of_run
@@ -78,6 +77,8 @@ def estimate(
     settings, sweeps = settings or Estimating(), sweeps or {}
     specs, table = [load_chip(name) for name in chips], load_costs(("default", *costs))
     if network is not None:
+        from ..energy.assumed import assumed_run  # torch comes with it
+
         generator = stream("assumed", settings.seed)
         counts = [assumed_run(Path(network), list(rates), generator=generator)]
     else:

@@ -102,6 +102,11 @@ def synthetic(train=192, test=64):
     return encoded(images[:train], labels[:train], images[train:], labels[train:])
 
 
+def planned(config, data=None):
+    """The network of a configuration on its data."""
+    return builder.plan_of(config, data or synthetic())
+
+
 def trainer_of(config, data, *, model=None, threads=1):
     """A trainer that has not started."""
     torch.set_num_threads(1)  # as the command does: the arrays are small

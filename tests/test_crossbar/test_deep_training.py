@@ -6,6 +6,7 @@ from xbar_training import (
     changed,
     finish,
     plan_for,
+    planned,
     same_bits,
     small,
     synthetic,
@@ -81,7 +82,7 @@ def test_threads_change_no_bit(periphery):
 @pytest.mark.parametrize("ei", ["80:20", "50:50"])
 def test_dales_law_holds_in_all_crossbars_throughout(ei, mapping):
     config = deep(device="ideal.yaml", learning_rate=0.1, mapping=mapping, network={"ei": ei})
-    bounds = [sign[:, None] for sign in signs(config.plan)]
+    bounds = [sign[:, None] for sign in signs(planned(config))]
     trainer = trainer_of(config, synthetic())
     trainer.start()
     first = trainer.weights()
@@ -133,13 +134,13 @@ def test_every_layer_has_a_range_of_its_own_crossbar():
 
 def test_rows_are_as_busy_as_their_lines_and_own_rows_as_the_mean():
     data = synthetic()
-    network = deep().plan
+    network = planned(deep())
     first, *others = row_activity(data.train_events, network)
     counts = np.bincount(data.train_events.rows, minlength=784) / 192
     np.testing.assert_allclose(first[:784], counts, rtol=1e-12, atol=0.0)
     np.testing.assert_allclose(first[784:], np.full(20, counts.mean()), rtol=1e-12, atol=0.0)
     assert others == [None, None]
-    plain = row_activity(data.train_events, small().plan)
+    plain = row_activity(data.train_events, planned(small()))
     np.testing.assert_allclose(plain[0], counts, rtol=1e-12, atol=0.0)
     assert plain[1:] == [None]
 

@@ -16,6 +16,7 @@ import crossbar as xb
 from cli.main import main
 from crossbar.experiment.train import TrainingInterrupted
 from crossbar.experiment.trainer import Trainer
+from crossbar.synapses.optimizers import OPTIMIZERS
 from device_models.errors import ConfigError, RunError
 
 SETTINGS = {"batch_size": 64, "epochs": 1}
@@ -134,7 +135,7 @@ def test_the_threads_of_torch_are_as_before(run, copy, data_dir):
 
 def test_names_of_tables_stand_for_their_defaults():
     named = xb.Training(optimizer="adam", mapping="bit_sliced", policy="sign", engine="dense")
-    assert named.optimizer.first_rate == 2e-4
+    assert named.optimizer == OPTIMIZERS["adam"].Options()
     assert named.mapping.slices == 2
     assert (named.policy.threshold, named.engine.device) == (0.5, "cpu")
     with pytest.raises(ConfigError, match=r"policy must be one of .*; did you mean 'sign'"):

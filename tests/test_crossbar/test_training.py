@@ -19,6 +19,7 @@ from xbar_training import (
     finish,
     margins,
     plan_for,
+    planned,
     same_bits,
     small,
     synthetic,
@@ -100,7 +101,7 @@ def descend(config, data, batches):
     Returns:
         The weights, or None where a sample came too close to a threshold to be compared.
     """
-    network = config.plan
+    network = planned(config)
     weights = [
         torch.from_numpy(w).double()
         for w in initial_weights(network, generator=stream("initial weights", config.seed))
@@ -317,7 +318,7 @@ class Counted:
     """What a dense run of samples comes to, summed over dense spikes."""
 
     def __init__(self, config, weights, siemens, events, labels):
-        outcome, _, x = dense_run(config.plan, weights, events, labels, np.arange(len(labels)))
+        outcome, _, x = dense_run(planned(config), weights, events, labels, np.arange(len(labels)))
         (fired,) = (spikes.detach() for spikes in outcome.spikes)
         self.spikes = fired.sum((0, 1))
         self.activations = self.conversions = 0
@@ -338,7 +339,7 @@ def test_counters_of_a_row_are_those_of_dense_spikes():
         device="ideal.yaml", epochs=1, batch_size=64, tile_rows=50, tile_columns=16,
         learning_rate=1.0,
     )  # fmt: skip
-    network, full = config.plan, synthetic(160, 100)
+    network, full = planned(config), synthetic(160, 100)
 
     def state(trainer):
         return (

@@ -9,9 +9,7 @@ from device_models.errors import ConfigError
 from device_models.record import number
 from device_models.schema import override
 
-from ..experiment.config import DataSizes
 from ..snn.encodings.latency import Events
-from ..snn.engines.buffers import time_type
 from ..snn.network_file import load_network
 from ..snn.plan import Plan, plan
 from .activity import Activity, Array, Sizes, layers_of
@@ -101,7 +99,7 @@ def bernoulli(
     for _ in range(samples):  # one at a time: bounds the memory
         step, line = np.nonzero(generator.random((steps, lines), np.float32) < chance)
         rows.append(line.astype(np.uint16))
-        times.append(step.astype(time_type(steps)))
+        times.append(step.astype(np.uint8 if steps <= 255 else np.uint16))
         counts.append(len(line))
     return Events(np.concatenate(rows), np.concatenate(times), np.cumsum(counts))
 
@@ -126,6 +124,8 @@ def assumed_run(
     Raises:
         ConfigError: The file is wrong, or a rate is.
     """
+    from ..experiment.config import DataSizes  # imports torch
+
     file = load_network(path)
     data = override(DataSizes(), file.data)
     network = plan(

@@ -54,7 +54,7 @@ def finished(data, tmp_path_factory):
 
 def test_layers_are_kept_in_the_settings_of_the_run(finished):
     run, _ = finished
-    network = settings({}, str(run / "config.yaml")).network
+    network = settings({}, str(run / "config.yaml")).plan
     assert (network.hidden, network.recurrent, network.ei) == ((30, 20), True, "80:20")
 
 

@@ -18,6 +18,5 @@ def data_dir(tmp_path_factory):
     folder = tmp_path_factory.mktemp("images")
     xbar_images.write(folder)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(DATASETS, "fashion_mnist", DATASETS["fashion_mnist"])  # put back at the end
-        xbar_images.install()
+        patch.setitem(DATASETS, "fashion_mnist", xbar_images.small_set())
         yield folder

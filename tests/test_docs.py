@@ -7,10 +7,12 @@ from pathlib import Path
 
 import click
 import pytest
+import xbar_images
 from click.testing import CliRunner
 from xbar_training import fashion_images
 
 from cli.main import COMMANDS, main
+from crossbar.datasets import DATASETS
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text("utf-8")
@@ -70,10 +72,10 @@ def test_the_python_example_runs_in_ten_lines(capsys, monkeypatch, tmp_path):
     assert (tmp_path / "runs" / "oxram_80-20_seed0" / "summary.json").is_file()
 
 
-def test_the_policy_table_prints_a_row_for_its_seeds(capsys, monkeypatch):
-    images = fashion_images()
-    if isinstance(images, str):
-        pytest.skip(images)
+def test_the_policy_table_prints_a_row_for_its_seeds(capsys, monkeypatch, tmp_path):
+    xbar_images.write(tmp_path)
+    monkeypatch.setenv("XBAR_DATA", str(tmp_path))
+    monkeypatch.setitem(DATASETS, "fashion_mnist", xbar_images.small_set())
     script = ROOT / "examples" / "policy_table.py"
     given = ["--policy", "closed_loop", "--optimizer", "adam", "--epochs", "0", "--seeds", "2"]
     monkeypatch.setattr("sys.argv", [str(script), *given])

@@ -8,8 +8,7 @@ import numpy as np
 from device_models.errors import ConfigError
 from device_models.record import number
 
-from ..experiment.network_settings import load_network
-from ..snn.encodings.events import Events, time_type
+from ..snn.encodings.events import Events
 from ..snn.plan import Plan
 from .activity import Activity, Sizes, Snapshot, layers_of
 from .counts import RunCounts
@@ -98,7 +97,7 @@ def bernoulli(
     for _ in range(samples):  # one at a time: bounds the memory
         step, line = np.nonzero(generator.random((steps, lines), np.float32) < chance)
         rows.append(line.astype(np.uint16))
-        times.append(step.astype(time_type(steps)))
+        times.append(step.astype(np.uint8 if steps <= 255 else np.uint16))
         counts.append(len(line))
     return Events(np.concatenate(rows), np.concatenate(times), np.cumsum(counts))
 
@@ -123,6 +122,8 @@ def assumed_run(
     Raises:
         ConfigError: The file is wrong, or a rate is.
     """
+    from ..experiment.network_settings import load_network  # imports torch
+
     network = load_network(path).plan()
     nothing = float("nan")
     return RunCounts(

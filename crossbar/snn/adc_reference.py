@@ -15,7 +15,7 @@ from torch import Tensor
 
 from ..array.periphery import FrontEnd, Neurons, convert
 from .engines.adc import ColumnCombination
-from .neurons.protocol import Drive, TakeIn
+from .neurons.stepping import Drive, TakeIn
 from .plan import Plan
 from .reference import Outcome, run_layers
 

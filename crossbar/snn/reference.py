@@ -26,7 +26,7 @@ import torch
 from torch import Tensor
 
 from .encodings.events import Events
-from .neurons.protocol import Drive, TakeIn
+from .neurons.stepping import Drive, TakeIn
 from .plan import LayerPlan, Plan
 
 DriveOf = Callable[[int], Drive]  # crossbar -> what its lines drive

@@ -26,6 +26,9 @@ from crossbar.snn.kernels import counter_rng
 from crossbar.snn.kernels.bptt import run_chunk
 from crossbar.snn.kernels.records import BatchStats, LayerArrays, LayerTrace, Samples
 from crossbar.snn.plan import Plan
+from crossbar.snn.registration import load_kernels
+
+load_kernels()
 
 
 class Case(NamedTuple):

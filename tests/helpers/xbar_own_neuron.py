@@ -5,11 +5,9 @@ from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
-from crossbar.snn.kernels import neuron as kernel
-from crossbar.snn.kernels.dispatch import implements
-from crossbar.snn.kernels.simd import absolute, select, splat
 from crossbar.snn.neurons import NEURONS
-from crossbar.snn.neurons.protocol import fire
+from crossbar.snn.neurons.stepping import fire
+from crossbar.snn.registration import kernels
 from device_models.record import Record, quantity
 
 RESET = 0.25
@@ -49,22 +47,26 @@ class PartialNumbers(NamedTuple):
         return (self.beta * state[0] * (1.0 - reset) + RESET * reset,)
 
 
-@implements(kernel.begin, PartialNumbers)
-def _begin(n, silent):
-    return (silent,)
+@kernels
+def _kernels():
+    from crossbar.snn.kernels import neuron as kernel
+    from crossbar.snn.kernels.dispatch import implements
+    from crossbar.snn.kernels.simd import absolute, select, splat
 
+    @implements(kernel.begin, PartialNumbers)
+    def _begin(n, silent):
+        return (silent,)
 
-@implements(kernel.step, PartialNumbers)
-def _step(n, state):
-    fired = state[0] > n.threshold
-    return state[0], fired, (select(fired, splat(n.threshold * RESET), n.beta * state[0]),)
+    @implements(kernel.step, PartialNumbers)
+    def _step(n, state):
+        fired = state[0] > n.threshold
+        return state[0], fired, (select(fired, splat(n.threshold * RESET), n.beta * state[0]),)
 
-
-@implements(kernel.step_back, PartialNumbers)
-def _step_back(n, membrane, error, adjoint):
-    passed = select(membrane > n.threshold, adjoint[0] - adjoint[0], adjoint[0])
-    steep = absolute(membrane - n.threshold) * (n.threshold * 10.0) + n.threshold
-    return (n.beta * passed + error / (steep * steep),)
+    @implements(kernel.step_back, PartialNumbers)
+    def _step_back(n, membrane, error, adjoint):
+        passed = select(membrane > n.threshold, adjoint[0] - adjoint[0], adjoint[0])
+        steep = absolute(membrane - n.threshold) * (n.threshold * 10.0) + n.threshold
+        return (n.beta * passed + error / (steep * steep),)
 
 
 NEURONS["partial"] = Partial

@@ -109,7 +109,7 @@ def test_rows_name_the_spikes_of_each_layer():
 
 @pytest.mark.parametrize("other", [{"recurrent": False}, {"hidden": (20, 13)}, {"hidden": 20}])
 def test_a_checkpoint_of_another_network_is_refused(other):
-    source = trained(deep(epochs=0, network=other), synthetic())
+    source = trainer_of(deep(epochs=0, network=other), synthetic())
     content = checkpoint.save(source, source.conductances())
     with pytest.raises(RunError, match=r"^the checkpoint cannot be read \(.*nothing was changed"):
         checkpoint.restore(trainer_of(deep(epochs=0), synthetic()), content)

@@ -444,6 +444,7 @@ KINDS = {
         "faults": Faults(open_word_share=0.02, bridged_bit_share=0.05),
         "wires": Wires(2.0, 2.0),
         "batch_size": 96,
+        "network": {"hidden": 10},
     },
 }
 

@@ -301,11 +301,18 @@ def test_every_preset_crosses_its_window_and_returns(preset):
 
 
 @pytest.mark.parametrize("preset", preset_names())
-def test_the_picture_of_a_preset_holds_what_was_simulated(preset):
-    model = load_device(preset)
+def test_the_picture_of_a_preset_holds_what_was_simulated(preset, monkeypatch):
+    model, simulate, simulated = load_device(preset), devices.simulate, []
+
+    def simulate_and_keep(of, *, seed):
+        assert (of, seed) == (model, 3)
+        simulated.append(simulate(of, seed=seed))
+        return simulated[-1]
+
+    monkeypatch.setattr(devices, "simulate", simulate_and_keep)
     figure = devices.pulse_response(model, seed=3)
     response, steps, reads = figure.axes
-    traces = devices.simulate(model, seed=3) * 1e6
+    (traces,) = (siemens * 1e6 for siemens in simulated)
     assert len(response.lines) == devices.DEVICES + 3  # each device, two halves of the mean, a rule
     np.testing.assert_allclose(lines(response)["SET"], traces[: devices.PULSES + 1].mean(1))
     np.testing.assert_allclose(lines(response)["RESET"], traces[devices.PULSES :].mean(1))

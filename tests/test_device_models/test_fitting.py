@@ -151,6 +151,7 @@ def test_one_device_keeps_the_presets_spread_and_says_so():
     assert any(w.startswith("one device only: d2d_step_sigma is not") for w in fitted.warnings)
 
 
+@pytest.mark.usefixtures("unranked")
 def test_without_reset_pulses_the_reset_law_is_kept_and_said_so():
     pulses = synthetic.trains(synthetic.truth(), gen(), devices=4, pulses=60, ramps=1)
     shipped = load_device("oxram_literature")
@@ -177,15 +178,17 @@ def test_pulses_that_share_no_reading_are_not_linked():
     assert any("c2c_sigma contains the read noise" in w for w in parameters.warnings)
 
 
-def test_no_table_is_modified():
+def test_no_table_is_modified_whether_fitted_or_ranked():
     pulses = synthetic.trains(synthetic.truth(), gen(), devices=3, pulses=20)
     before = {n: getattr(pulses, n).copy() for n in ("device", "g_before_siemens", "index")}
-    fit(
+    fitted = fit(
         synthetic.measured(3, pulses=(pulses,)),
         load_device("oxram_literature"),
         generator=rng(),
         bootstrap=5,
+        model="tabulated",
     )
+    assert fitted.candidates
     for name, column in before.items():
         assert (getattr(pulses, name) == column).all()
     assert isinstance(pulses, Pulses)

@@ -39,6 +39,7 @@ def test_a_ramp_without_a_plateau_and_a_short_one_are_left_alone():
         assert (up_to_the_bound(table)[1] == table.g_after_siemens).all()
 
 
+@pytest.mark.usefixtures("unranked")
 def test_pulses_after_the_arrival_do_not_bias_the_spreads():
     """Trains of 300 pulses arrive after about 60; the fit once gave c2c 0.0 and d2d 0.7 here."""
     model = truth(c2c_sigma=0.35, d2d_step_sigma=0.3)

@@ -18,6 +18,7 @@ from ..kernels import records
 from ..kernels.bptt import run_chunk
 from ..kernels.reduction import mean_of_chunks
 from ..plan import Plan
+from ..registration import load_kernels
 from .buffers import (
     Scratch,
     aligned,
@@ -34,6 +35,7 @@ from .buffers import (
 from .protocol import Batch, BatchResult, LayerView
 from .wiring import Kinds, address, carries_back, injection, kinds_of, lowest, table_of
 
+load_kernels()
 T = TypeVar("T")
 
 CHUNKS = 4  # of a batch; fixed, so that sums do not depend on the number of threads

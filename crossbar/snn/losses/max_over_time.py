@@ -17,17 +17,16 @@ Source:
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from device_models.record import Record
 
-from ..kernels import loss as kernel
-from ..kernels.dispatch import implements
-from ..kernels.simd import LANES, load, select, splat, store, write
+from ..registration import kernels
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,42 +48,51 @@ class MaxOverTimeNumbers(NamedTuple):
     classes: int
     one: Any
 
-    def score(self, outputs: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+    def score(self, outputs: "Tensor", labels: "Tensor") -> "tuple[Tensor, Tensor]":
         """See `protocol.Numbers`."""
+        import torch
+
         scores = outputs.max(dim=1).values  # its gradient goes to the first maximum alone; amax not
         losses = torch.nn.functional.cross_entropy(scores, labels, reduction="none")
         return losses, scores.argmax(1)
 
 
-@implements(kernel.score, MaxOverTimeNumbers, inline=False)
-def _score(loss, label, trace, count, start, c):  # type: ignore[no-untyped-def]
-    """Scores, their first steps (as numbers of the lanes) and errors stand in `trace.work`."""
-    width, classes, work = trace.width, loss.classes, trace.work
-    silent = splat(loss.one - loss.one)
-    for column in range(0, width, LANES):
-        highest, reached, step = silent, silent, splat(loss.one * np.float32(start))
-        for t in range(start + 1, c.steps + 1):
-            step += splat(loss.one)
-            membrane = load(trace.membranes, t * width + column)
-            higher = membrane > highest
-            highest, reached = select(higher, membrane, highest), select(higher, step, reached)
-        store(work, column, highest)
-        store(work, width + column, reached)
-    top = 0
-    for k in range(classes):
-        if work[k] > work[top]:
-            top = k
-    total, last = 0.0, 0
-    for k in range(classes):
-        share = math.exp(work[k] - work[top])
-        write(work, 2 * width + k, share)
-        total += share
-        last = max(last, int(work[width + k]))
-    for at in range(start * width, (last + 1) * width, LANES):
-        store(trace.errors, at, silent)
-    for k in range(classes):
-        error = work[2 * width + k] / total - (1.0 if k == label else 0.0)
-        when = int(work[width + k])
-        if when > 0:
-            write(trace.errors, when * width + k, error)
-    return top, math.log(total) - (work[label] - work[top]), last
+@kernels
+def _kernels() -> None:
+    """See `crossbar.snn.registration`."""
+    from ..kernels import loss as kernel
+    from ..kernels.dispatch import implements
+    from ..kernels.simd import LANES, load, select, splat, store, write
+
+    @implements(kernel.score, MaxOverTimeNumbers, inline=False)
+    def _score(loss, label, trace, count, start, c):  # type: ignore[no-untyped-def]
+        """Scores, their first steps (as numbers of the lanes) and errors stand in `trace.work`."""
+        width, classes, work = trace.width, loss.classes, trace.work
+        silent = splat(loss.one - loss.one)
+        for column in range(0, width, LANES):
+            highest, reached, step = silent, silent, splat(loss.one * np.float32(start))
+            for t in range(start + 1, c.steps + 1):
+                step += splat(loss.one)
+                membrane = load(trace.membranes, t * width + column)
+                higher = membrane > highest
+                highest, reached = select(higher, membrane, highest), select(higher, step, reached)
+            store(work, column, highest)
+            store(work, width + column, reached)
+        top = 0
+        for k in range(classes):
+            if work[k] > work[top]:
+                top = k
+        total, last = 0.0, 0
+        for k in range(classes):
+            share = math.exp(work[k] - work[top])
+            write(work, 2 * width + k, share)
+            total += share
+            last = max(last, int(work[width + k]))
+        for at in range(start * width, (last + 1) * width, LANES):
+            store(trace.errors, at, silent)
+        for k in range(classes):
+            error = work[2 * width + k] / total - (1.0 if k == label else 0.0)
+            when = int(work[width + k])
+            if when > 0:
+                write(trace.errors, when * width + k, error)
+        return top, math.log(total) - (work[label] - work[top]), last

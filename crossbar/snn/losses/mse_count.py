@@ -15,16 +15,14 @@ Source:
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal, NamedTuple
-
-import torch
-from torch import Tensor
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple
 
 from device_models.record import Record, quantity
 
-from ..kernels import loss as kernel
-from ..kernels.dispatch import implements
-from ..kernels.simd import LANES, load, store, write
+from ..registration import kernels
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,32 +51,41 @@ class MseCountNumbers(NamedTuple):
     incorrect: int  # and of each other one
     one: Any
 
-    def score(self, outputs: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+    def score(self, outputs: "Tensor", labels: "Tensor") -> "tuple[Tensor, Tensor]":
         """See `protocol.Numbers`."""
+        import torch
+
         counts = outputs.sum(1)
         is_true = torch.nn.functional.one_hot(labels, self.classes).bool()
         wanted = torch.where(is_true, self.correct, self.incorrect)
         return (counts - wanted).square().mean(1) / self.steps, counts.argmax(1)
 
 
-@implements(kernel.score, MseCountNumbers, inline=False)
-def _score(loss, label, trace, count, start, c):  # type: ignore[no-untyped-def]
-    """Counts, and then the errors of all steps, stand in `trace.work`."""
-    width, classes, work = trace.width, loss.classes, trace.work
-    for k in range(width):
-        write(work, k, loss.one - loss.one)
-    for event in range(count):
-        write(work, trace.rows[event], work[trace.rows[event]] + loss.one)
-    top, total, per_spike = 0, 0.0, 2.0 / (classes * loss.steps)
-    for k in range(classes):
-        top = k if work[k] > work[top] else top
-    for k in range(classes):
-        beyond = work[k] - (loss.correct if k == label else loss.incorrect)
-        total += beyond * beyond
-        write(work, width + k, per_spike * beyond)
-    for k in range(width - classes):
-        write(work, width + classes + k, loss.one - loss.one)
-    for t in range(start, c.steps):
-        for column in range(0, width, LANES):
-            store(trace.errors, t * width + column, load(work, width + column))
-    return top, total / (classes * loss.steps), c.steps - 1
+@kernels
+def _kernels() -> None:
+    """See `crossbar.snn.registration`."""
+    from ..kernels import loss as kernel
+    from ..kernels.dispatch import implements
+    from ..kernels.simd import LANES, load, store, write
+
+    @implements(kernel.score, MseCountNumbers, inline=False)
+    def _score(loss, label, trace, count, start, c):  # type: ignore[no-untyped-def]
+        """Counts, and then the errors of all steps, stand in `trace.work`."""
+        width, classes, work = trace.width, loss.classes, trace.work
+        for k in range(width):
+            write(work, k, loss.one - loss.one)
+        for event in range(count):
+            write(work, trace.rows[event], work[trace.rows[event]] + loss.one)
+        top, total, per_spike = 0, 0.0, 2.0 / (classes * loss.steps)
+        for k in range(classes):
+            top = k if work[k] > work[top] else top
+        for k in range(classes):
+            beyond = work[k] - (loss.correct if k == label else loss.incorrect)
+            total += beyond * beyond
+            write(work, width + k, per_spike * beyond)
+        for k in range(width - classes):
+            write(work, width + classes + k, loss.one - loss.one)
+        for t in range(start, c.steps):
+            for column in range(0, width, LANES):
+                store(trace.errors, t * width + column, load(work, width + column))
+        return top, total / (classes * loss.steps), c.steps - 1

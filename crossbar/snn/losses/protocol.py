@@ -4,15 +4,16 @@ The kernel is `crossbar.snn.kernels.loss.score`, picked by the type of the numbe
 """
 
 from collections.abc import Callable
-from typing import Any, ClassVar, Literal, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
 
-from torch import Tensor
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 class Numbers(Protocol):
     """A loss in torch."""
 
-    def score(self, outputs: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+    def score(self, outputs: "Tensor", labels: "Tensor") -> "tuple[Tensor, Tensor]":
         """Losses (B,) and predictions (B,) int64.
 
         Args:

@@ -21,16 +21,16 @@ Source:
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, ClassVar, NamedTuple
-
-from torch import Tensor
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from device_models.record import Record, quantity
 
-from ..kernels import neuron as kernel
-from ..kernels.dispatch import implements
-from ..kernels.simd import absolute, select, splat
-from .protocol import State, fire
+from ..registration import kernels
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from .stepping import State
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,20 +79,22 @@ class AdaptiveLifNumbers(NamedTuple):
     surrogate_scale: Any
     one: Any
 
-    def begin(self, rest: Tensor) -> State:
+    def begin(self, rest: "Tensor") -> "State":
         """Current, membrane and adaptation."""
         return rest, rest, rest
 
-    def recorded(self, state: State) -> Tensor:
+    def recorded(self, state: "State") -> "Tensor":
         """The membrane, less what the threshold has risen by."""
         relative: Tensor = state[1] - self.rise * state[2]
         return relative
 
-    def fire(self, membrane: Tensor) -> Tensor:
+    def fire(self, membrane: "Tensor") -> "Tensor":
         """Spikes of a step."""
+        from .stepping import fire
+
         return fire(membrane, self.threshold, self.surrogate_scale)
 
-    def decay(self, state: State, spikes: Tensor | None) -> State:
+    def decay(self, state: "State", spikes: "Tensor | None") -> "State":
         """The next step without its drive."""
         current, membrane, adaptation = state
         fired = 0.0 if spikes is None else spikes
@@ -101,29 +103,34 @@ class AdaptiveLifNumbers(NamedTuple):
         return self.alpha * current, after, self.rho * adaptation + self.spike * fired
 
 
-@implements(kernel.begin, AdaptiveLifNumbers)
-def _begin(n, silent):  # type: ignore[no-untyped-def]
-    return silent, silent, silent
+@kernels
+def _kernels() -> None:
+    """See `crossbar.snn.registration`."""
+    from ..kernels import neuron as kernel
+    from ..kernels.dispatch import implements
+    from ..kernels.simd import absolute, select, splat
 
+    @implements(kernel.begin, AdaptiveLifNumbers)
+    def _begin(n, silent):  # type: ignore[no-untyped-def]
+        return silent, silent, silent
 
-@implements(kernel.step, AdaptiveLifNumbers)
-def _step(n, state):  # type: ignore[no-untyped-def]
-    current, membrane, adaptation = state
-    relative, silent = membrane - n.rise * adaptation, splat(n.one - n.one)
-    fired = relative > n.threshold
-    after = select(fired, silent, n.beta * membrane + current)
-    risen = n.rho * adaptation + select(fired, splat(n.spike), silent)
-    return relative, fired, (n.alpha * current, after, risen)
+    @implements(kernel.step, AdaptiveLifNumbers)
+    def _step(n, state):  # type: ignore[no-untyped-def]
+        current, membrane, adaptation = state
+        relative, silent = membrane - n.rise * adaptation, splat(n.one - n.one)
+        fired = relative > n.threshold
+        after = select(fired, silent, n.beta * membrane + current)
+        risen = n.rho * adaptation + select(fired, splat(n.spike), silent)
+        return relative, fired, (n.alpha * current, after, risen)
 
-
-@implements(kernel.step_back, AdaptiveLifNumbers)
-def _step_back(n, membrane, error, adjoint):  # type: ignore[no-untyped-def]
-    by_current, by_membrane, by_adaptation = adjoint
-    passed = select(membrane > n.threshold, by_membrane - by_membrane, by_membrane)
-    steep = n.surrogate_scale * absolute(membrane - n.threshold) + n.one
-    slope = (error + n.spike * by_adaptation) / (steep * steep)
-    return (
-        n.alpha * by_current + passed,
-        n.beta * passed + slope,
-        n.rho * by_adaptation - n.rise * slope,
-    )
+    @implements(kernel.step_back, AdaptiveLifNumbers)
+    def _step_back(n, membrane, error, adjoint):  # type: ignore[no-untyped-def]
+        by_current, by_membrane, by_adaptation = adjoint
+        passed = select(membrane > n.threshold, by_membrane - by_membrane, by_membrane)
+        steep = n.surrogate_scale * absolute(membrane - n.threshold) + n.one
+        slope = (error + n.spike * by_adaptation) / (steep * steep)
+        return (
+            n.alpha * by_current + passed,
+            n.beta * passed + slope,
+            n.rho * by_adaptation - n.rise * slope,
+        )

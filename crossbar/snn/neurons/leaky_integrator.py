@@ -15,15 +15,16 @@ Source:
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, ClassVar, NamedTuple
-
-from torch import Tensor
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from device_models.record import Record, quantity
 
-from ..kernels import neuron as kernel
-from ..kernels.dispatch import implements
-from .protocol import State
+from ..registration import kernels
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from .stepping import State
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,35 +54,39 @@ class LeakyIntegratorNumbers(NamedTuple):
     alpha: Any  # decay of the synaptic current per step
     beta: Any  # decay of the membrane per step
 
-    def begin(self, rest: Tensor) -> State:
+    def begin(self, rest: "Tensor") -> "State":
         """Current and membrane."""
         return rest, rest
 
-    def recorded(self, state: State) -> Tensor:
+    def recorded(self, state: "State") -> "Tensor":
         """The membrane."""
         return state[1]
 
-    def fire(self, membrane: Tensor) -> None:
+    def fire(self, membrane: "Tensor") -> None:
         """They never do."""
 
-    def decay(self, state: State, spikes: Tensor | None) -> State:
+    def decay(self, state: "State", spikes: "Tensor | None") -> "State":
         """The next step without its drive."""
         current, membrane = state
         return self.alpha * current, self.beta * membrane + current
 
 
-@implements(kernel.begin, LeakyIntegratorNumbers)
-def _begin(n, silent):  # type: ignore[no-untyped-def]
-    return silent, silent
+@kernels
+def _kernels() -> None:
+    """See `crossbar.snn.registration`."""
+    from ..kernels import neuron as kernel
+    from ..kernels.dispatch import implements
 
+    @implements(kernel.begin, LeakyIntegratorNumbers)
+    def _begin(n, silent):  # type: ignore[no-untyped-def]
+        return silent, silent
 
-@implements(kernel.step, LeakyIntegratorNumbers)
-def _step(n, state):  # type: ignore[no-untyped-def]
-    current, membrane = state
-    return membrane, None, (n.alpha * current, n.beta * membrane + current)
+    @implements(kernel.step, LeakyIntegratorNumbers)
+    def _step(n, state):  # type: ignore[no-untyped-def]
+        current, membrane = state
+        return membrane, None, (n.alpha * current, n.beta * membrane + current)
 
-
-@implements(kernel.step_back, LeakyIntegratorNumbers)
-def _step_back(n, membrane, error, adjoint):  # type: ignore[no-untyped-def]
-    by_current, by_membrane = adjoint
-    return by_membrane + n.alpha * by_current, n.beta * by_membrane + error
+    @implements(kernel.step_back, LeakyIntegratorNumbers)
+    def _step_back(n, membrane, error, adjoint):  # type: ignore[no-untyped-def]
+        by_current, by_membrane = adjoint
+        return by_membrane + n.alpha * by_current, n.beta * by_membrane + error

@@ -18,16 +18,16 @@ Source:
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, ClassVar, NamedTuple
-
-from torch import Tensor
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from device_models.record import Record, quantity
 
-from ..kernels import neuron as kernel
-from ..kernels.dispatch import implements
-from ..kernels.simd import absolute, select, splat
-from .protocol import State, fire
+from ..registration import kernels
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from .stepping import State
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,41 +62,48 @@ class LifNumbers(NamedTuple):
     surrogate_scale: Any
     one: Any
 
-    def begin(self, rest: Tensor) -> State:
+    def begin(self, rest: "Tensor") -> "State":
         """Current and membrane."""
         return rest, rest
 
-    def recorded(self, state: State) -> Tensor:
+    def recorded(self, state: "State") -> "Tensor":
         """The membrane."""
         return state[1]
 
-    def fire(self, membrane: Tensor) -> Tensor:
+    def fire(self, membrane: "Tensor") -> "Tensor":
         """Spikes of a step."""
+        from .stepping import fire
+
         return fire(membrane, self.threshold, self.surrogate_scale)
 
-    def decay(self, state: State, spikes: Tensor | None) -> State:
+    def decay(self, state: "State", spikes: "Tensor | None") -> "State":
         """The next step without its drive."""
         current, membrane = state
         reset = 1.0 if spikes is None else 1.0 - spikes.detach()
         return self.alpha * current, (self.beta * membrane + current) * reset
 
 
-@implements(kernel.begin, LifNumbers)
-def _begin(n, silent):  # type: ignore[no-untyped-def]
-    return silent, silent
+@kernels
+def _kernels() -> None:
+    """See `crossbar.snn.registration`."""
+    from ..kernels import neuron as kernel
+    from ..kernels.dispatch import implements
+    from ..kernels.simd import absolute, select, splat
 
+    @implements(kernel.begin, LifNumbers)
+    def _begin(n, silent):  # type: ignore[no-untyped-def]
+        return silent, silent
 
-@implements(kernel.step, LifNumbers)
-def _step(n, state):  # type: ignore[no-untyped-def]
-    current, membrane = state
-    fired = membrane > n.threshold
-    after = select(fired, splat(n.one - n.one), n.beta * membrane + current)
-    return membrane, fired, (n.alpha * current, after)
+    @implements(kernel.step, LifNumbers)
+    def _step(n, state):  # type: ignore[no-untyped-def]
+        current, membrane = state
+        fired = membrane > n.threshold
+        after = select(fired, splat(n.one - n.one), n.beta * membrane + current)
+        return membrane, fired, (n.alpha * current, after)
 
-
-@implements(kernel.step_back, LifNumbers)
-def _step_back(n, membrane, error, adjoint):  # type: ignore[no-untyped-def]
-    by_current, by_membrane = adjoint
-    passed = select(membrane > n.threshold, by_membrane - by_membrane, by_membrane)
-    steep = n.surrogate_scale * absolute(membrane - n.threshold) + n.one
-    return n.alpha * by_current + passed, n.beta * passed + error / (steep * steep)
+    @implements(kernel.step_back, LifNumbers)
+    def _step_back(n, membrane, error, adjoint):  # type: ignore[no-untyped-def]
+        by_current, by_membrane = adjoint
+        passed = select(membrane > n.threshold, by_membrane - by_membrane, by_membrane)
+        steep = n.surrogate_scale * absolute(membrane - n.threshold) + n.one
+        return n.alpha * by_current + passed, n.beta * passed + error / (steep * steep)

@@ -1,20 +1,16 @@
 """A layer whose neurons are all driven by all lines that come in."""
 
 from dataclasses import dataclass
-from typing import Any, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
-from torch import Tensor
-
-from ..kernels import topology as kernel
-from ..kernels.backward import backprop_input, bins_until, sweep
-from ..kernels.dispatch import implements
-from ..kernels.forward import count_reads, drive_layer, integrate_block, list_fired
-from ..kernels.gather_scatter import scatter
-from ..kernels.neuron import begin, step
-from ..kernels.simd import LANES, splat
-from ..neurons.protocol import Drive, TakeIn, run_steps
+from ..registration import kernels
 from .protocol import Signal
 from .synaptic import Synaptic
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from ..neurons.stepping import Drive, TakeIn
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,9 +28,11 @@ class Dense(Synaptic):
         return DenseNumbers()
 
     def run(
-        self, incoming: Signal, numbers: Any, lines: Tensor, drive: Drive, take_in: TakeIn
-    ) -> tuple[Tensor | None, Tensor]:
+        self, incoming: Signal, numbers: Any, lines: "Tensor", drive: "Drive", take_in: "TakeIn"
+    ) -> "tuple[Tensor | None, Tensor]":
         """See `protocol.Topology`."""
+        from ..neurons.stepping import run_steps
+
         return run_steps(numbers, self.neurons, drive(lines), take_in)
 
 
@@ -42,25 +40,34 @@ class DenseNumbers(NamedTuple):
     """A dense layer: its sizes are those of its crossbar."""
 
 
-@implements(kernel.forward, DenseNumbers, inline=False)
-def _forward(topology, kind, lines, found, layer, c, start, keys, stats):  # type: ignore[no-untyped-def]
-    """Neurons do not meet within a sample: block by block they run through all its steps."""
-    drive_layer(kind.front, lines, found, layer, c, keys, stats)
-    for column in range(0, layer.trace.width, LANES):
-        integrate_block(kind.neuron, kind.integrator, layer, c, start, column)
-    count_reads(lines, layer, stats)
-    mask = step(kind.neuron, begin(kind.neuron, splat(c.one)))[1]
-    return list_fired(mask, layer, c, start, stats)
+@kernels
+def _kernels() -> None:
+    """See `crossbar.snn.registration`."""
+    from ..kernels import topology as kernel
+    from ..kernels.backward import backprop_input, bins_until, sweep
+    from ..kernels.dispatch import implements
+    from ..kernels.forward import count_reads, drive_layer, integrate_block, list_fired
+    from ..kernels.gather_scatter import scatter
+    from ..kernels.neuron import begin, step
+    from ..kernels.simd import LANES, splat
 
+    @implements(kernel.forward, DenseNumbers, inline=False)
+    def _forward(topology, kind, lines, found, layer, c, start, keys, stats):  # type: ignore[no-untyped-def]
+        """Neurons do not meet within a sample: block by block they run through all its steps."""
+        drive_layer(kind.front, lines, found, layer, c, keys, stats)
+        for column in range(0, layer.trace.width, LANES):
+            integrate_block(kind.neuron, kind.integrator, layer, c, start, column)
+        count_reads(lines, layer, stats)
+        mask = step(kind.neuron, begin(kind.neuron, splat(c.one)))[1]
+        return list_fired(mask, layer, c, start, stats)
 
-@implements(kernel.backward, DenseNumbers, inline=False)
-def _backward(topology, kind, injected, is_given, lines, found, count, layer, c, start, last):  # type: ignore[no-untyped-def]
-    number, trace = bins_until(layer.bins, found, last), layer.trace
-    for column in range(0, trace.width, LANES):
-        sweep(injected, is_given, kind.neuron, trace, c, start, last, column)
-    scatter(lines, layer.bins, number, trace.membranes, trace.width, 0, layer.gradient)
+    @implements(kernel.backward, DenseNumbers, inline=False)
+    def _backward(topology, kind, injected, is_given, lines, found, count, layer, c, start, last):  # type: ignore[no-untyped-def]
+        number, trace = bins_until(layer.bins, found, last), layer.trace
+        for column in range(0, trace.width, LANES):
+            sweep(injected, is_given, kind.neuron, trace, c, start, last, column)
+        scatter(lines, layer.bins, number, trace.membranes, trace.width, 0, layer.gradient)
 
-
-@implements(kernel.carry, DenseNumbers, inline=False)
-def _carry(topology, layer, below, c, start, last, hold):  # type: ignore[no-untyped-def]
-    backprop_input(layer, below, c, start, last, hold)
+    @implements(kernel.carry, DenseNumbers, inline=False)
+    def _carry(topology, layer, below, c, start, last, hold):  # type: ignore[no-untyped-def]
+        backprop_input(layer, below, c, start, last, hold)

@@ -11,21 +11,20 @@ Source:
 """
 
 from dataclasses import dataclass
-from typing import Any, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import numpy as np
-from torch import Tensor, nn
 
 from device_models.errors import ConfigError
 from device_models.record import Record, quantity
 
-from ..kernels import topology as kernel
-from ..kernels.dispatch import implements
-from ..kernels.forward import count_spikes, list_spikes
-from ..kernels.pointers import increase
-from ..kernels.simd import write
-from ..neurons.protocol import Drive, TakeIn
+from ..registration import kernels
 from .protocol import Signal
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from ..neurons.stepping import Drive, TakeIn
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,9 +82,11 @@ class MaxPool(Record):
         return MaxPoolNumbers(windows, np.ascontiguousarray(first))
 
     def run(
-        self, incoming: Signal, numbers: Any, lines: Tensor, drive: Drive, take_in: TakeIn
-    ) -> tuple[Tensor, Tensor]:
+        self, incoming: Signal, numbers: Any, lines: "Tensor", drive: "Drive", take_in: "TakeIn"
+    ) -> "tuple[Tensor, Tensor]":
         """See `protocol.Topology`."""
+        from torch import nn
+
         samples, steps, _ = lines.shape
         images = lines.clamp(max=1.0).reshape(samples * steps, -1, *incoming.shape[-2:])
         pooled = nn.functional.max_pool2d(images, self.size).reshape(samples, steps, -1)
@@ -99,40 +100,47 @@ class MaxPoolNumbers(NamedTuple):
     first: np.ndarray  # (windows,) int64: first line of each
 
 
-@implements(kernel.forward, MaxPoolNumbers, inline=False)
-def _forward(topology, kind, lines, found, layer, c, start, keys, stats):  # type: ignore[no-untyped-def]
-    """In the place of a membrane stands the line that the gradient of a window goes to."""
-    trace, windows = layer.trace, len(topology.first)
-    words = 4 * trace.words
-    for at in range(start * words, c.steps * words):
-        write(trace.fired, at, 0)
-    for t in range(start, c.steps + 1):
-        for window in range(windows):
-            write(trace.membranes, t * trace.width + window, topology.first[window])
-    for event in range(lines.first, lines.last):
-        t, line = int(lines.times[event]), int(lines.rows[event])
-        window = topology.window[line]
-        at, bit = t * words + window // 16, 1 << (window % 16)
-        if trace.fired[at] & bit == 0:
-            write(trace.fired, at, trace.fired[at] | bit)
-            write(trace.membranes, t * trace.width + window, line)
-    count = list_spikes(trace, start, c.steps)
-    count_spikes(layer, count, stats)
-    return count
+@kernels
+def _kernels() -> None:
+    """See `crossbar.snn.registration`."""
+    from ..kernels import topology as kernel
+    from ..kernels.dispatch import implements
+    from ..kernels.forward import count_spikes, list_spikes
+    from ..kernels.pointers import increase
+    from ..kernels.simd import write
 
+    @implements(kernel.forward, MaxPoolNumbers, inline=False)
+    def _forward(topology, kind, lines, found, layer, c, start, keys, stats):  # type: ignore[no-untyped-def]
+        """In the place of a membrane stands the line that the gradient of a window goes to."""
+        trace, windows = layer.trace, len(topology.first)
+        words = 4 * trace.words
+        for at in range(start * words, c.steps * words):
+            write(trace.fired, at, 0)
+        for t in range(start, c.steps + 1):
+            for window in range(windows):
+                write(trace.membranes, t * trace.width + window, topology.first[window])
+        for event in range(lines.first, lines.last):
+            t, line = int(lines.times[event]), int(lines.rows[event])
+            window = topology.window[line]
+            at, bit = t * words + window // 16, 1 << (window % 16)
+            if trace.fired[at] & bit == 0:
+                write(trace.fired, at, trace.fired[at] | bit)
+                write(trace.membranes, t * trace.width + window, line)
+        count = list_spikes(trace, start, c.steps)
+        count_spikes(layer, count, stats)
+        return count
 
-@implements(kernel.backward, MaxPoolNumbers, inline=False)
-def _backward(topology, kind, injected, is_given, lines, found, count, layer, c, start, last):  # type: ignore[no-untyped-def]
-    """It has no weights."""
+    @implements(kernel.backward, MaxPoolNumbers, inline=False)
+    def _backward(topology, kind, injected, is_given, lines, found, count, layer, c, start, last):  # type: ignore[no-untyped-def]
+        """It has no weights."""
 
-
-@implements(kernel.carry, MaxPoolNumbers, inline=False)
-def _carry(topology, layer, below, c, start, last, hold):  # type: ignore[no-untyped-def]
-    trace, silent = layer.trace, c.one - c.one
-    for t in range(start, last + 1):
-        for j in range(below.width):
-            is_line = j < len(topology.window) and t < c.steps
-            write(below.errors, t * below.width + j, hold if is_line else silent)
-        for window in range(len(topology.first)):
-            at = t * trace.width + window
-            increase(below.errors, t * below.width + int(trace.membranes[at]), trace.errors[at])
+    @implements(kernel.carry, MaxPoolNumbers, inline=False)
+    def _carry(topology, layer, below, c, start, last, hold):  # type: ignore[no-untyped-def]
+        trace, silent = layer.trace, c.one - c.one
+        for t in range(start, last + 1):
+            for j in range(below.width):
+                is_line = j < len(topology.window) and t < c.steps
+                write(below.errors, t * below.width + j, hold if is_line else silent)
+            for window in range(len(topology.first)):
+                at = t * trace.width + window
+                increase(below.errors, t * below.width + int(trace.membranes[at]), trace.errors[at])

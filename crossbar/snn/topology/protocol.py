@@ -5,14 +5,16 @@ of numbers, whose type picks the kernels (`crossbar.snn.kernels.topology`); and 
 layer in plain torch is a method of the settings.
 """
 
-from typing import Any, ClassVar, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol
 
 import numpy as np
-from torch import Tensor
 
 from device_models.record import Record
 
-from ..neurons.protocol import Drive, TakeIn
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from ..neurons.stepping import Drive, TakeIn
 
 
 class Signal(NamedTuple):
@@ -51,8 +53,8 @@ class Topology(Protocol):
         """What the kernels take."""
 
     def run(
-        self, incoming: Signal, numbers: Any, lines: Tensor, drive: Drive, take_in: TakeIn
-    ) -> tuple[Tensor | None, Tensor]:
+        self, incoming: Signal, numbers: Any, lines: "Tensor", drive: "Drive", take_in: "TakeIn"
+    ) -> "tuple[Tensor | None, Tensor]":
         """All steps in torch.
 
         Args:

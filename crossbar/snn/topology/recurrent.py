@@ -5,25 +5,18 @@ it in the same step, and by the same read, as the lines that come in.
 """
 
 from dataclasses import dataclass
-from typing import Any, ClassVar, NamedTuple
-
-from torch import Tensor
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from device_models.errors import ConfigError
 
-from ..kernels import topology as kernel
-from ..kernels.backward import backprop_input, bins_until, row_dot
-from ..kernels.dispatch import implements
-from ..kernels.forward import count_own_reads, count_reads, count_spikes, find_bins
-from ..kernels.gather_scatter import scatter
-from ..kernels.neuron import begin
-from ..kernels.pointers import increase
-from ..kernels.records import EventSlice
-from ..kernels.recurrent import drive_step, finish_steps, state_back, state_forward
-from ..kernels.simd import splat, write
-from ..neurons.protocol import Drive, TakeIn, run_steps
+from ..registration import kernels
 from .protocol import Signal
 from .synaptic import Synaptic
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from ..neurons.stepping import Drive, TakeIn
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,9 +43,11 @@ class Recurrent(Synaptic):
         return RecurrentNumbers()
 
     def run(
-        self, incoming: Signal, numbers: Any, lines: Tensor, drive: Drive, take_in: TakeIn
-    ) -> tuple[Tensor | None, Tensor]:
+        self, incoming: Signal, numbers: Any, lines: "Tensor", drive: "Drive", take_in: "TakeIn"
+    ) -> "tuple[Tensor | None, Tensor]":
         """See `protocol.Topology`."""
+        from ..neurons.stepping import run_steps
+
         return run_steps(numbers, self.neurons, lines, take_in, drive)
 
 
@@ -60,49 +55,72 @@ class RecurrentNumbers(NamedTuple):
     """A recurrent layer: its sizes are those of its crossbar."""
 
 
-@implements(kernel.forward, RecurrentNumbers, inline=False)
-def _forward(topology, kind, lines, found, layer, c, start, keys, stats):  # type: ignore[no-untyped-def]
-    trace, bins = layer.trace, layer.bins
-    states = len(begin(kind.neuron, splat(c.one)))
-    for j in range(2 * states * trace.width):
-        write(trace.work, j, c.one - c.one)
-    i, count = 0, 0
-    for t in range(start, c.steps):
-        own, first, last = count, 0, 0
-        count = state_forward(kind.neuron, trace, c, t, count)
-        if bins.steps[i] == t:
-            first, last = bins.ends[i], bins.ends[i + 1]
-            i += 1
-        drive_step(
-            kind.front, kind.integrator, lines, first, last, own, count, layer, c, keys, t, stats
-        )
-    finish_steps(kind.neuron, trace, c)
-    count_spikes(layer, count, stats)
-    count_reads(lines, layer, stats)
-    count_own_reads(lines, EventSlice(trace.rows, trace.times, 0, count), layer, stats)
-    return count
+@kernels
+def _kernels() -> None:
+    """See `crossbar.snn.registration`."""
+    from ..kernels import topology as kernel
+    from ..kernels.backward import backprop_input, bins_until, row_dot
+    from ..kernels.dispatch import implements
+    from ..kernels.forward import count_own_reads, count_reads, count_spikes, find_bins
+    from ..kernels.gather_scatter import scatter
+    from ..kernels.neuron import begin
+    from ..kernels.pointers import increase
+    from ..kernels.records import EventSlice
+    from ..kernels.recurrent import drive_step, finish_steps, state_back, state_forward
+    from ..kernels.simd import splat, write
 
+    @implements(kernel.forward, RecurrentNumbers, inline=False)
+    def _forward(topology, kind, lines, found, layer, c, start, keys, stats):  # type: ignore[no-untyped-def]
+        trace, bins = layer.trace, layer.bins
+        states = len(begin(kind.neuron, splat(c.one)))
+        for j in range(2 * states * trace.width):
+            write(trace.work, j, c.one - c.one)
+        i, count = 0, 0
+        for t in range(start, c.steps):
+            own, first, last = count, 0, 0
+            count = state_forward(kind.neuron, trace, c, t, count)
+            if bins.steps[i] == t:
+                first, last = bins.ends[i], bins.ends[i + 1]
+                i += 1
+            drive_step(
+                kind.front,
+                kind.integrator,
+                lines,
+                first,
+                last,
+                own,
+                count,
+                layer,
+                c,
+                keys,
+                t,
+                stats,
+            )
+        finish_steps(kind.neuron, trace, c)
+        count_spikes(layer, count, stats)
+        count_reads(lines, layer, stats)
+        count_own_reads(lines, EventSlice(trace.rows, trace.times, 0, count), layer, stats)
+        return count
 
-@implements(kernel.backward, RecurrentNumbers, inline=False)
-def _backward(topology, kind, injected, is_given, lines, found, count, layer, c, start, last):  # type: ignore[no-untyped-def]
-    """The error of every own spike is added to those that are given."""
-    trace, inputs = layer.trace, layer.crossbar.inputs
-    width, states = trace.width, len(begin(kind.neuron, splat(c.one)))
-    for j in range(2 * states * width):
-        write(trace.work, j, c.one - c.one)
-    for t in range(last, start - 1, -1):
-        for j in range(layer.crossbar.neurons):
-            own = row_dot(layer.back, inputs + j, trace.work, 0, width)
-            increase(trace.errors, t * width + j, own)
-        state_back(kind.neuron, trace, c, t)
-    own = EventSlice(trace.rows, trace.times, 0, count)
-    number = bins_until(layer.bins, found, last)
-    own_number = bins_until(layer.own_bins, find_bins(own, layer.own_bins, c.steps), last)
-    derivatives, gradient = trace.membranes, layer.gradient
-    scatter(lines, layer.bins, number, derivatives, width, 0, gradient)
-    scatter(own, layer.own_bins, own_number, derivatives, width, inputs, gradient)
+    @implements(kernel.backward, RecurrentNumbers, inline=False)
+    def _backward(topology, kind, injected, is_given, lines, found, count, layer, c, start, last):  # type: ignore[no-untyped-def]
+        """The error of every own spike is added to those that are given."""
+        trace, inputs = layer.trace, layer.crossbar.inputs
+        width, states = trace.width, len(begin(kind.neuron, splat(c.one)))
+        for j in range(2 * states * width):
+            write(trace.work, j, c.one - c.one)
+        for t in range(last, start - 1, -1):
+            for j in range(layer.crossbar.neurons):
+                own = row_dot(layer.back, inputs + j, trace.work, 0, width)
+                increase(trace.errors, t * width + j, own)
+            state_back(kind.neuron, trace, c, t)
+        own = EventSlice(trace.rows, trace.times, 0, count)
+        number = bins_until(layer.bins, found, last)
+        own_number = bins_until(layer.own_bins, find_bins(own, layer.own_bins, c.steps), last)
+        derivatives, gradient = trace.membranes, layer.gradient
+        scatter(lines, layer.bins, number, derivatives, width, 0, gradient)
+        scatter(own, layer.own_bins, own_number, derivatives, width, inputs, gradient)
 
-
-@implements(kernel.carry, RecurrentNumbers, inline=False)
-def _carry(topology, layer, below, c, start, last, hold):  # type: ignore[no-untyped-def]
-    backprop_input(layer, below, c, start, last, hold)
+    @implements(kernel.carry, RecurrentNumbers, inline=False)
+    def _carry(topology, layer, below, c, start, last, hold):  # type: ignore[no-untyped-def]
+        backprop_input(layer, below, c, start, last, hold)

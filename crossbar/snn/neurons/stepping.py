@@ -1,0 +1,70 @@
+"""Neurons through time in plain torch, and the surrogate derivative of a spike."""
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from .protocol import Numbers
+
+State = tuple[Tensor, ...]  # the first is the synaptic current
+TakeIn = Callable[[Tensor, Tensor], Tensor]
+Drive = Callable[[Tensor], Tensor]  # what lines (B, steps, rows) drive, (B, steps, outputs)
+
+
+class Spike(torch.autograd.Function):
+    """H(V - threshold), with the derivative 1 / (scale |V - threshold| + 1)^2."""
+
+    @staticmethod
+    def forward(ctx: Any, membrane: Tensor, threshold: float, scale: float) -> Tensor:
+        """Spikes."""
+        ctx.save_for_backward(membrane)
+        ctx.threshold, ctx.scale = threshold, scale
+        return (membrane > threshold).to(membrane.dtype)
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None, None]:
+        """Through the surrogate."""
+        (membrane,) = ctx.saved_tensors
+        return grads[0] / (ctx.scale * (membrane - ctx.threshold).abs() + 1.0) ** 2, None, None
+
+
+def fire(membrane: Tensor, threshold: float, scale: float) -> Tensor:
+    """Spikes of one step, with the surrogate of `Spike`."""
+    spikes: Tensor = Spike.apply(membrane, threshold, scale)  # type: ignore[no-untyped-call]
+    return spikes
+
+
+def run_steps(
+    numbers: Numbers, outputs: int, incoming: Tensor, take_in: TakeIn, drive: Drive | None = None
+) -> tuple[Tensor | None, Tensor]:
+    """Neurons through all steps.
+
+    Args:
+        numbers: Of the neurons.
+        outputs: How many there are.
+        incoming: What each step drives, (B, T, neurons); with `drive`, the lines that come in.
+        take_in: Makes the current of the decayed one and what a step drives.
+        drive: Of a layer that drives itself: what lines, its own spikes behind them, drive.
+
+    Returns:
+        Spikes (B, T, neurons), or None; and what was recorded: (B, T, neurons) of neurons that
+        spike, (B, T + 1, neurons) of others, whose last membrane counts too.
+    """
+    state = numbers.begin(incoming.new_zeros(len(incoming), outputs))
+    spikes, membranes = [], []
+    for step in incoming.unbind(1):  # slicing step by step makes the backward pass O(T^2)
+        membrane = numbers.recorded(state)
+        spike = numbers.fire(membrane)
+        decayed = numbers.decay(state, spike)
+        driven = step
+        if drive is not None and spike is not None:
+            driven = drive(torch.cat((step, spike), 1)[:, None])[:, 0]
+        state = (take_in(decayed[0], driven), *decayed[1:])
+        membranes.append(membrane)
+        if spike is not None:
+            spikes.append(spike)
+    if spikes:
+        return torch.stack(spikes, 1), torch.stack(membranes, 1)
+    return None, torch.stack([*membranes, numbers.recorded(state)], 1)

@@ -21,7 +21,6 @@ SMALL = """\
 batch_size: 64
 optimizer: {kind: sgd, learning_rate: 0.02}
 data: {steps: 60}
-network: {sigma_init: 0.02}
 """
 FIGURES = ["accuracy.png", "conductances.png", "pulses.png", "raster.png", "spikes.png"]
 
@@ -53,13 +52,13 @@ def finished(data, tmp_path_factory):
     config, run = folder / "small.yaml", folder / "run"
     config.write_text(SMALL, "utf-8")
     options = ("--config", config, "--epochs", 1, "--out", run, "--json", *data)
-    return run, train("--hidden", "30,20", "--recurrent", *options)
+    return run, train("--hidden", "30,20", "--recurrent", "--sigma-init", 0.02, *options)
 
 
 def test_layers_are_kept_in_the_settings_of_the_run(finished):
     run, _ = finished
     network = read_settings({}, str(run / "config.yaml"), None).network
-    assert network == Network.of(hidden=(30, 20), recurrent=True)
+    assert network == Network.of(hidden=(30, 20), recurrent=True, sigma_init=0.02)
 
 
 def test_the_rows_tell_of_every_layer(finished):

@@ -436,7 +436,9 @@ def test_a_run_keeps_its_settings_its_device_and_nothing_half_written(finished):
         "metrics.jsonl",
         "summary.json",
     }
-    assert read_settings({}, str(run / "config.yaml"), None).network == Network.of(hidden=20)
+    assert read_settings({}, str(run / "config.yaml"), None).network.layers == (
+        Network.of(hidden=20, sigma_init=0.02).layers
+    )
     assert (run / "device.yaml").read_text("utf-8").startswith("model: oxram\n")
 
 

@@ -27,6 +27,7 @@ from crossbar.datasets.settings import DataSettings
 from crossbar.experiment import builder, checkpoint
 from crossbar.experiment.run import summary
 from crossbar.snn.engines import board as board_engine
+from crossbar.snn.neurons import Lif
 from crossbar.wires.wires import Wires
 from device_models.errors import ConfigError, LimitError, RunError, ShapeError
 from device_models.presets import load_device
@@ -92,7 +93,7 @@ def images(count, seed):
 
 def problem(seed=0, **settings):
     """A configuration of one epoch of four updates, and its data."""
-    network = {"hidden": 8, "sigma_init": 0.2, "surrogate_scale": 3.0}
+    network = {"hidden": 8, "sigma_init": 0.2, "neuron": Lif(surrogate_scale=3.0)}
     network |= settings.pop("network", {})
     options = {"batch_size": 16, "epochs": 1, "learning_rate": 0.1, "seed": seed} | settings
     data = encoded(*images(64, seed), *images(16, seed + 1), steps=40)

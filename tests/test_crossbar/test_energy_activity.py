@@ -1,6 +1,5 @@
 """Spikes kept of a run are those of its last test, whatever lies between; the file is checked."""
 
-import dataclasses
 import functools
 import io
 import json
@@ -236,7 +235,7 @@ def test_assumed_spikes_have_the_assumed_rates():
 
 
 def test_the_highest_rate_is_a_spike_in_every_step():
-    network = dataclasses.replace(NETWORK, recurrent=False)
+    network = plan_of(inputs=200, hidden=(40, 30), classes=5, steps=60)
     activity = assumed_activity(
         network, (1000.0, 0.0, 1000.0), generator=np.random.default_rng(0), inferences=2
     )

@@ -21,7 +21,7 @@ from xbar_policies import (
     wanted_changes,
 )
 from xbar_stats import z_of_mean
-from xbar_training import finish, small, synthetic, trainer_of
+from xbar_training import finish, plan_for, small, synthetic, trainer_of
 
 from crossbar.experiment.builder import mappings_of
 from crossbar.mappings import MAPPINGS
@@ -224,7 +224,7 @@ def test_bytes_per_synapse_are_those_of_the_state(name):
 def asked(name, model, mapping, **options):
     """What a run is told before it begins."""
     config = small(mapping=MAPPINGS[mapping].Options(**options))
-    (*_, layer) = mappings_of(config, load_device(config.device), config.network)
+    (*_, layer) = mappings_of(config, load_device(config.device), plan_for(config))
     check_serving("device", model, name, mapping, layer)
 
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch.testing import assert_close
 from xbar_devices import gen
-from xbar_training import small, synthetic, trainer_of
+from xbar_training import plan_for, small, synthetic, trainer_of
 
 from crossbar.array.tile import Tiling
 from crossbar.boards.routed import RoutedBoard
@@ -260,7 +260,7 @@ def test_a_board_takes_the_loop_as_its_algorithm_for_what_is_selected():
 def chip(p=P, **settings):
     config = small(device="oxram", **settings)
     weights = trainer_of(config, synthetic(), model=OXRAM).setup.weights
-    base = builder.filling_window(config, config.network, OXRAM, weights)
+    base = builder.filling_window(config, plan_for(config), OXRAM, weights)
     return transfer.write_chip(trainer_for(base, weights), p), base, weights
 
 

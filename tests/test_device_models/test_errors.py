@@ -6,7 +6,9 @@ import pytest
 from device_models import errors
 from device_models.errors import HardwareError, LimitError, ShapeError, XbarError
 
-CLASSES = [c for _, c in inspect.getmembers(errors, inspect.isclass)]
+CLASSES = [
+    c for _, c in inspect.getmembers(errors, inspect.isclass) if c.__module__ == errors.__name__
+]
 every_error = pytest.mark.parametrize("cls", CLASSES)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from device_models.errors import ConfigError, consequence
-from device_models.schema import load, override
+from device_models.schema import override
 
 from .text import si
 
@@ -64,12 +64,12 @@ def program(
     from crossbar.api.programming import Programming
     from crossbar.api.programming import program as program_chips
     from crossbar.boards.write_verify import WriteVerify
-    from crossbar.experiment.config import Training
+    from crossbar.experiment.imports import load_training
 
     with consequence("nothing was written"):
         summary = program_chips(
             source,
-            config=load(Path(config), Training) if config else None,
+            config=load_training(Path(config)) if config else None,
             device=device,
             settings=override(Programming(), {n: t for n, t in given.items() if n not in LOOP}),
             loop=override(WriteVerify(), {n: t for n, t in given.items() if n in LOOP}),

@@ -78,6 +78,8 @@ def label(name: str) -> str:
 @click.option("--network", metavar="NAME", help="A network: a preset, or a file of layers.")
 @click.option("--config", metavar="FILE", help="Settings as YAML; options override it.")
 @click.option("--out", metavar="DIR", help="Run folder.  [default: runs/DEVICE_EI_seedN]")
+@click.option("--import", "imports", metavar="FILE", multiple=True,
+              help="A Python file with kinds of your own; see examples/extend.")  # fmt: skip
 @click.option("--resume", metavar="RUN", help="Continue a run; only --epochs may change.")
 @click.option("--data-dir", metavar="DIR", help="Folder of the data set.")
 @click.option("--threads", type=click.IntRange(1), help="Default: one per processor.")
@@ -97,6 +99,7 @@ def train(
     as_json: bool,
     no_figures: bool,
     sets: tuple[str, ...],
+    imports: tuple[str, ...],
     **typed: str | None,
 ) -> None:
     """Train a spiking network whose only weights are conductances.
@@ -117,8 +120,8 @@ def train(
     given = {name: text for name, text in typed.items() if text is not None}
     with consequence("nothing was written"):
         given |= assignments(sets)
-        epochs = check_resumed(given, config, out, network) if resume else None
-        settings = None if resume else read_settings(given, config, network)
+        epochs = check_resumed(given, config, out, network, imports) if resume else None
+        settings = None if resume else read_settings(given, config, network, imports)
     from crossbar.api.training import train as run_training
     from crossbar.experiment.train import TrainingInterrupted
 
@@ -153,13 +156,20 @@ def assignments(sets: tuple[str, ...]) -> dict[str, str]:
     return {name.strip(): value.strip() for name, value in (t.split("=", 1) for t in sets)}
 
 
-def read_settings(given: Mapping[str, str], config: str | None, network: str | None) -> "Training":
+def read_settings(
+    given: Mapping[str, str],
+    config: str | None,
+    network: str | None,
+    imports: tuple[str, ...] = (),
+) -> "Training":
     """The configuration file, or the defaults, with the network and the typed options over it."""
     from crossbar.experiment.config import Training
+    from crossbar.experiment.imports import load_training, with_imports
     from crossbar.experiment.network_settings import with_network, with_short_forms
-    from device_models.schema import load, override
+    from device_models.schema import override
 
-    base = load(Path(config), Training) if config else Training()
+    base = load_training(Path(config)) if config else Training()
+    base = with_imports(base, imports)
     if network is not None:
         base = with_network(base, network)
     texts = {field: (text, label(name)) for name, (field, text) in IMPLIED.items() if name in given}
@@ -171,7 +181,11 @@ def read_settings(given: Mapping[str, str], config: str | None, network: str | N
 
 
 def check_resumed(
-    given: Mapping[str, str], config: str | None, out: str | None, network: str | None = None
+    given: Mapping[str, str],
+    config: str | None,
+    out: str | None,
+    network: str | None = None,
+    imports: tuple[str, ...] = (),
 ) -> int | None:
     """The epochs that a resumed run is to come to, where they are typed.
 
@@ -182,7 +196,7 @@ def check_resumed(
     from device_models.schema import override
 
     fixed = [label(n) for n in given if n != "epochs"]
-    files = {"--config": config, "--network": network, "--out": out}
+    files = {"--config": config, "--network": network, "--import": imports, "--out": out}
     fixed += [option for option, path in files.items() if path]
     if fixed:
         raise ConfigError(

@@ -25,6 +25,7 @@ PACKAGES = ("crossbar", "device_models")  # they lie side by side, installed or 
 _added: dict[str, bytes] = {}  # sources outside the packages
 _kernels: list[Any] = []  # all that were made
 KEPT = 2  # versions of the compiled kernels that stay: this one and the one before it
+KEPT_ADDED = 8  # and of those compiled together with files outside the packages
 
 
 def sources(root: Path) -> dict[str, bytes]:
@@ -61,8 +62,8 @@ def own_sources() -> dict[str, bytes]:
 
 @functools.cache
 def own_digest() -> str:
-    """The digest of the sources, and of what was added to them."""
-    return digest(own_sources() | _added, numba.__version__)
+    """The digest of the sources."""
+    return digest(own_sources(), numba.__version__)
 
 
 def add_source(function: Callable[..., Any]) -> None:
@@ -81,7 +82,6 @@ def add_source(function: Callable[..., Any]) -> None:
     if _added.get(path.name) == content:
         return
     _added[path.name] = content
-    own_digest.cache_clear()
     numba.config.CACHE_DIR = str(cache_folder())  # type: ignore[attr-defined]  # made at run time
     for kernel in _kernels:
         kernel.enable_caching()
@@ -95,8 +95,12 @@ def base_folder() -> Path:
 
 
 def cache_folder() -> Path:
-    """Folder of the kernels compiled from these very sources, inside `base_folder`."""
-    return base_folder() / own_digest()
+    """Folder of the kernels compiled from these very sources, inside `base_folder`.
+
+    What was compiled together with files outside the packages has a folder inside that one.
+    """
+    folder = base_folder() / own_digest()
+    return folder / digest(_added, numba.__version__) if _added else folder
 
 
 def forget_old(base: Path, keep: int) -> None:
@@ -112,8 +116,10 @@ def forget_old(base: Path, keep: int) -> None:
 def _compile(function: Callable[..., Any], *, inline: bool) -> Callable[..., Any]:
     """What `jit` and `inlined` share."""
     folder = cache_folder()
-    if not folder.is_dir():
-        forget_old(folder.parent, KEPT - 1)
+    if not (base_folder() / own_digest()).is_dir():
+        forget_old(base_folder(), KEPT - 1)
+    if _added and not folder.is_dir():
+        forget_old(folder.parent, KEPT_ADDED - 1)
     numba.config.CACHE_DIR = str(folder)  # type: ignore[attr-defined]  # made at run time
     fast = {"nsz", "arcp", "contract", "afn", "reassoc"}
     compiled: Callable[..., Any] = numba.njit(
@@ -144,4 +150,4 @@ def inlined(function: Callable[..., Any]) -> Callable[..., Any]:
 def is_compiled(stem: str) -> bool:
     """Whether kernels of the file `stem`.py, or of a folder `stem`, were compiled here before."""
     folder = cache_folder()
-    return any(folder.rglob(f"{stem}.*.nbi")) or any(folder.glob(f"{stem}_*/*.nbi"))
+    return any(folder.glob(f"*/{stem}.*.nbi")) or any(folder.glob(f"{stem}_*/*.nbi"))

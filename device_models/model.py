@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import torch
 from torch import Tensor
@@ -48,7 +48,12 @@ class DeviceModel(Record, ABC):
 
     Arrays are (rows, columns): word lines by bit lines. Every random function takes a generator; a
     function never changes its arguments. A model is abstract or never subclassed.
+
+    Attributes:
+        count_is_width: Whether a count of n is one pulse of n units of width, and not n pulses.
     """
+
+    count_is_width: ClassVar[bool] = False
 
     status: str = choice(STATUSES)
     sources: dict[str, str]
@@ -165,9 +170,15 @@ class DeviceModel(Record, ABC):
         """
         return state.g if where is None else state.g.flatten()[where]
 
-    @abstractmethod
+    @property
+    def operation_sigma_siemens(self) -> float:
+        """Spread that one programming operation adds to a device, however many pulses it gets."""
+        return 0.0
+
     def pulses(self, counts: Tensor) -> tuple[int, int]:
         """How many SET and RESET pulses a board sends for these counts."""
+        each = counts.sign() if self.count_is_width else counts
+        return int(each.clamp(min=0).sum()), int(-each.clamp(max=0).sum())
 
 
 def check_shapes(state: DeviceState, counts: Tensor, selected: Tensor) -> None:

@@ -390,7 +390,3 @@ class Pulsed(DeviceModel, ABC):
             self.verified_exponent,
             self.verified_cap,
         )
-
-    def pulses(self, counts: Tensor) -> tuple[int, int]:
-        """Every count is a pulse of its own."""
-        return int(counts.clamp(min=0).sum()), int(-counts.clamp(max=0).sum())

@@ -50,6 +50,7 @@ __all__ = [
     "dump",
     "load",
     "load_based",
+    "load_part",
     "load_tagged",
     "override",
     "quantity",
@@ -77,6 +78,14 @@ def load(path: str | PathLike[str], cls: type[T]) -> T:
             keys, then wrong values, then all that one mapping lacks on one line.
     """
     root = compose(Path(path))
+    return cast(T, _build((Path(path),), lambda reader: reader.record(root, cls, "")))
+
+
+def load_part(path: str | PathLike[str], cls: type[T]) -> T:
+    """`load` of the keys alone that `cls` has; what else the file holds is not looked at."""
+    root = compose(Path(path))
+    if isinstance(root, yaml.MappingNode):
+        root.value = [pair for pair in root.value if any(is_key(pair[0], n) for n in declared(cls))]
     return cast(T, _build((Path(path),), lambda reader: reader.record(root, cls, "")))
 
 

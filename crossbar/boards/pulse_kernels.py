@@ -11,7 +11,7 @@ from torch import Tensor
 
 from device_models import physics
 from device_models.jit import jit
-from device_models.linear import FineSteps, Ideal
+from device_models.linear import Ideal
 from device_models.model import DeviceModel
 from device_models.pulsed import Pulsed
 
@@ -45,9 +45,9 @@ class PulseCounts(NamedTuple):
 
 
 def count_pulses(model: DeviceModel, sent: PulseBatch) -> PulseCounts:
-    """Count pulses; of `FineSteps` a count is the width of one."""
+    """Count pulses; see `DeviceModel.count_is_width`."""
     rising, falling = _count_signs(sent.count)
-    if isinstance(model, FineSteps):
+    if model.count_is_width:
         return PulseCounts(rising, falling, rising + falling)
     sets, resets = _sums(sent.count)
     return PulseCounts(sets, resets, rising + falling)
@@ -55,7 +55,7 @@ def count_pulses(model: DeviceModel, sent: PulseBatch) -> PulseCounts:
 
 def pulses_of_each(model: DeviceModel, counts: Tensor) -> Tensor:
     """Pulses of each device, int32, from signed counts; see `count_pulses`."""
-    return counts.abs().clamp_(max=1) if isinstance(model, FineSteps) else counts.abs()
+    return counts.abs().clamp_(max=1) if model.count_is_width else counts.abs()
 
 
 @jit

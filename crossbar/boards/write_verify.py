@@ -132,7 +132,7 @@ def program(
 
 def counted(model: DeviceModel) -> bool:
     """Whether a count is that many pulses, and not one pulse of that width."""
-    return model.pulses(torch.tensor([2]))[0] == 2
+    return not model.count_is_width
 
 
 def write_verify(

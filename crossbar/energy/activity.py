@@ -139,6 +139,7 @@ class RunMetadata:
         tile_rows, tile_columns: Of the tiles that it was trained on.
         adc_bits: Of its converters; None where it had none.
         is_analog: Whether neurons integrated the currents themselves; columns are exact otherwise.
+        is_sliced: See `mappings.Mapping`.
     """
 
     epochs: int
@@ -157,6 +158,7 @@ class RunMetadata:
     tile_columns: int
     adc_bits: int | None
     is_analog: bool = False
+    is_sliced: bool = False
 
 
 def driven(lines: Events, feedback: Events | None, inputs: int) -> Events:

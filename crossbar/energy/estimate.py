@@ -147,7 +147,7 @@ def case_of(run: RunCounts, chip: ChipSpec) -> Case:
         seconds=run.t_read_seconds if chip.t_read_seconds is None else chip.t_read_seconds,
         inferences=run.activity.inferences,
         steps=run.activity.steps,
-        sliced=run.mapping == "bit_sliced",
+        sliced=run.is_sliced,
     )
     return Case(run, chip, counts, active, reading)
 

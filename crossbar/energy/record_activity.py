@@ -69,6 +69,7 @@ def about(trainer: Trainer, test: BatchResult) -> RunMetadata:
         tile_columns=setup.tiles.tile_columns,
         adc_bits=setup.periphery.adc_bits if setup.periphery.kind == "adc" else None,
         is_analog=setup.periphery.kind == "analog",
+        is_sliced=any(layer.mapping.is_sliced for layer in trainer.layers),
     )
 
 

@@ -51,6 +51,8 @@ class Training(Record):
         faults: What is broken.
         periphery: Drivers, converters and neurons of the chip.
         engine: What computes the passes, one of ENGINES.
+        imports: Python files that fill tables with kinds of one's own; whoever reads these settings
+            from a file runs them, see `imports.load_training`.
         versions: Of what wrote a run, by name; noted by the run, and no setting.
     """
 
@@ -72,6 +74,7 @@ class Training(Record):
     faults: Faults = field(default_factory=Faults)
     periphery: Periphery = field(default_factory=Periphery)
     engine: Record = tagged(ENGINES, default="events")
+    imports: tuple[str, ...] = ()
     versions: dict[str, str] = field(default_factory=dict, compare=False)
 
     def __post_init__(self) -> None:
@@ -115,4 +118,5 @@ class Training(Record):
             policy=POLICIES["accumulate"].Options(),
             optimizer=self.optimizer,
             engine=self.engine,
+            imports=self.imports,
         )

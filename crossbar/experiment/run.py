@@ -22,7 +22,7 @@ from device_models.errors import RunError
 from device_models.model import DeviceModel
 from device_models.record import Tagged
 from device_models.registry import MODELS, name_of
-from device_models.schema import dump, load, load_tagged, override
+from device_models.schema import dump, load_tagged, override
 
 from ..datasets import load_dataset
 from ..datasets.encode import Data, encode
@@ -31,6 +31,7 @@ from ..synapses.policies import POLICIES
 from ..synapses.policies.compatibility import default_policy
 from . import checkpoint
 from .config import Training
+from .imports import import_files, load_training, versions_of
 from .trainer import Trainer
 
 DISTRIBUTION = "xbar-hil"
@@ -79,9 +80,11 @@ class Run:
 
         Raises:
             RunError: The folder exists and is not empty, or cannot be made.
+            ConfigError: A file to import is not there.
         """
         check_new(folder)
-        return cls(folder, replace(config, versions=installed_versions()), model, weights)
+        config = replace(config, imports=import_files(config.imports, Path(), "imports"))
+        return cls(folder, replace(config, versions=installed_versions(config)), model, weights)
 
     @classmethod
     def open(cls, folder: Path) -> "Run":
@@ -99,7 +102,7 @@ class Run:
                 f"{folder} is a run of the first edition of xbar, whose settings had other names: "
                 "go on with the version that its summary.json names, or train anew"
             )
-        config = load(folder / "config.yaml", Training)
+        config = load_training(folder / "config.yaml")
         model = load_tagged(folder / "device.yaml", "model", MODELS)
         return cls(folder, config, model, first_weights(folder) if config.init_from else None)
 
@@ -151,7 +154,7 @@ class Run:
         The same seed may give other pulses there.
         """
         lines = []
-        for name, installed in installed_versions().items():
+        for name, installed in installed_versions(self.config).items():
             began = self.config.versions.get(name, "an unknown version")
             if began.rpartition(THEN)[2] != installed:
                 lines.append(
@@ -245,9 +248,10 @@ def check_new(folder: Path) -> None:
         )
 
 
-def installed_versions() -> dict[str, str]:
+def installed_versions(config: Training) -> dict[str, str]:
     """What the pulses of a run depend on besides its settings."""
-    return {"xbar": version(DISTRIBUTION), **{name: version(name) for name in LIBRARIES}}
+    packages = {"xbar": version(DISTRIBUTION), **{name: version(name) for name in LIBRARIES}}
+    return packages | versions_of(config)
 
 
 def first_weights(folder: Path) -> tuple[np.ndarray, ...]:

@@ -51,7 +51,7 @@ def units_per_pulse(model: DeviceModel) -> int:
     g = torch.from_numpy(_grid(model))
     step = model.step_siemens(g, torch.ones_like(g)).double()
     crossing = float((model.window_siemens / step).mean())
-    most = MOST_UNITS if _sends_each_unit(model) else 2**62
+    most = 2**62 if model.count_is_width else MOST_UNITS
     return int(min(max(round(crossing / CROSSING), 1), most)) if math.isfinite(crossing) else most
 
 
@@ -69,16 +69,11 @@ def simulate(model: DeviceModel, *, seed: int) -> np.ndarray:
     return torch.cat(traces).double().numpy()
 
 
-def _sends_each_unit(model: DeviceModel) -> bool:
-    """Whether a count of n is n pulses, and not one pulse of n times the width."""
-    return model.pulses(torch.tensor([[2]]))[0] > 1
-
-
 def _draw_response(axes: Axes, model: DeviceModel, seed: int) -> None:
     """Every device, the band of most of them, and their mean."""
     traces = simulate(model, seed=seed) * 1e6
     units = units_per_pulse(model)
-    each = units if _sends_each_unit(model) else 1
+    each = 1 if model.count_is_width else units
     number = np.arange(len(traces)) * each
     low, high = np.percentile(traces, (5, 95), axis=1)
     axes.fill_between(number, low, high, color=style.FAINT, alpha=0.45, lw=0)
@@ -101,7 +96,7 @@ def _draw_response(axes: Axes, model: DeviceModel, seed: int) -> None:
 def _draw_steps(axes: Axes, model: DeviceModel) -> None:
     """Expected SET and RESET step against the conductance."""
     g = torch.from_numpy(_grid(model))
-    units = 1 if _sends_each_unit(model) else units_per_pulse(model)
+    units = units_per_pulse(model) if model.count_is_width else 1
     ups, downs = (
         model.step_siemens(g, torch.full_like(g, sign)).double().numpy() * units * 1e6
         for sign in (1.0, -1.0)

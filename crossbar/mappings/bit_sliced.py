@@ -31,6 +31,8 @@ class BitSliced(Mapping):
         ISCA 2016, 14-26 (slices of one base, shifted and added). Split and carry are ours.
     """
 
+    is_sliced = True
+
     @dataclass(frozen=True, kw_only=True)
     class Options(Record):
         """`slices` pairs hold a weight, each `base` times finer than the one before.

@@ -26,6 +26,8 @@ class Dale(Mapping):
     and so does, with the opposite sign, what wires take from the current of G_min.
     """
 
+    treats_rows_alike = False
+
     @dataclass(frozen=True, kw_only=True)
     class Options(Record):
         """None."""

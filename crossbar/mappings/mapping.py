@@ -44,9 +44,13 @@ class Mapping(ABC):
         g_max_siemens: Its top.
         tile_columns: Bit lines of a tile.
         options: Of the class `Options` of the mapping; None for its defaults.
+        is_sliced: Whether it spreads a weight over columns of unequal worth, added up digitally.
+        treats_rows_alike: Whether columns are combined to outputs in the same way for every row.
     """
 
     Options: ClassVar[type[Record]]
+    is_sliced: ClassVar[bool] = False
+    treats_rows_alike: ClassVar[bool] = True
 
     signs: Tensor
     outputs: int

@@ -212,7 +212,8 @@ def _changed(
     if ei is not None:
         changes["ei"] = None if ei == "none" else ei
     kind: Any = type(layer) if recurrent is None else Recurrent if recurrent else Dense
-    values = {f.name: getattr(layer, f.name) for f in dataclasses.fields(layer)}
+    names = [f.name for f in dataclasses.fields(kind)]
+    values = {name: getattr(layer, name) for name in names if hasattr(layer, name)}
     changed: Synaptic = kind(**values | changes)
     return changed
 

@@ -134,7 +134,7 @@ def test_more_converters_than_columns_take_one_turn():
 
 
 def test_a_sliced_mapping_adds_conversions_even_on_one_tile():
-    sliced = estimate(toy_run(mapping="bit_sliced"), toy_chip(), toy_costs())
+    sliced = estimate(toy_run(is_sliced=True), toy_chip(), toy_costs())
     assert by_component(sliced.items)["shift_add"] == (3 * 2 + 2 * 2) / 2 * 3
 
 

@@ -9,11 +9,11 @@ from scipy.sparse import csr_array, hstack
 from torch import Tensor
 
 from device_models.errors import ConfigError
+from device_models.record import Tagged
 
 from ...array.periphery import FrontEnd
 from ...boards.protocol import EffectiveArray
-from ...mappings.dale import Dale
-from ...mappings.mapping import Mapping
+from ...mappings import MAPPINGS, Mapping
 from ..encodings.events import Events
 from ..kernels import records
 from ..plan import Plan
@@ -36,9 +36,10 @@ def combination(mapping: Mapping) -> ColumnCombination:
     Raises:
         ConfigError: Its columns are not combined alike in every row.
     """
-    if isinstance(mapping, Dale):
+    if not mapping.treats_rows_alike:
+        name = Tagged(MAPPINGS).name_of(mapping.options)
         raise ConfigError(
-            "the dale mapping reads the rows of either sign with integrators of their own, which "
+            f"the {name} mapping reads the rows of either sign with integrators of their own, which "
             "no periphery has yet; choose another mapping or periphery.kind = ideal"
         )
     alone = torch.eye(mapping.columns, dtype=torch.float64)

@@ -7,7 +7,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from device_models.linear import GaussianUpdate
 from device_models.record import Record, quantity
 
 from ...boards.protocol import PulseBatch
@@ -107,7 +106,4 @@ def thresholds(options: Accumulate.Options, noise: float) -> tuple[np.float32, n
 
 def operation_noise(layer: Synapses) -> float:
     """Spread that one programming operation adds to a device whatever its pulses, weight units."""
-    sheet = layer.sheet
-    if not isinstance(sheet, GaussianUpdate):
-        return 0.0
-    return sheet.update_sigma_siemens / layer.mapping.update_unit_siemens
+    return layer.sheet.operation_sigma_siemens / layer.mapping.update_unit_siemens

@@ -1,10 +1,11 @@
 """Which policy and mapping a device can serve; asked before anything is built."""
 
+from collections.abc import Sequence
+
 import torch
 
 from device_models.errors import ConfigError
 from device_models.model import DeviceModel
-from device_models.pulsed import Pulsed
 
 from ...mappings import Mapping
 from ..synapses import LEAST_SHARE
@@ -16,7 +17,7 @@ MOST_LEVELS = 100_000  # for single pulses to teach anything in some thousand up
 
 def default_policy(sheet: DeviceModel) -> str:
     """The policy that suits a device where none is named."""
-    return "closed_loop" if isinstance(sheet, Pulsed) else "accumulate"
+    return "accumulate" if sheet.count_is_width else "closed_loop"
 
 
 def check_serving(
@@ -36,7 +37,8 @@ def check_serving(
     """
     plain = [p for p in POLICIES if not POLICIES[p].needs_symmetry_point]
     needs_point = POLICIES[policy].needs_symmetry_point
-    others = f"{', '.join(plain[:-1])} and {plain[-1]}"
+    many = [p for p in plain if not POLICIES[p].sends_single_pulses]
+    others = in_words(plain)
     if not can_reset(sheet):
         alone = (
             f"needs RESET, which {device} has not; by SET alone work the policies {others} with "
@@ -48,11 +50,11 @@ def check_serving(
             raise ConfigError(f"--mapping {mapping_name} {alone}")
         if mapping.may_refresh:
             raise ConfigError(f"the refresh of --mapping {mapping_name} {alone}")
-    if policy == "sign" and sheet.pulses_across > MOST_LEVELS:
+    if POLICIES[policy].sends_single_pulses and sheet.pulses_across > MOST_LEVELS:
         raise ConfigError(
-            f"--policy sign sends single pulses, and {sheet.pulses_across:,.0f} of them cross the "
-            f"window of {device} (allowed: {MOST_LEVELS:,}); the policies accumulate, closed_loop "
-            "and stochastic send many at once; nothing was written"
+            f"--policy {policy} sends single pulses, and {sheet.pulses_across:,.0f} of them cross the "
+            f"window of {device} (allowed: {MOST_LEVELS:,}); the policies {in_words(many)} send many "
+            "at once; nothing was written"
         )
     if needs_point and not has_symmetry_point(sheet):
         raise ConfigError(
@@ -60,6 +62,11 @@ def check_serving(
             f"(its symmetry point), and {device} has none; the policies {others} need none; "
             "nothing was written"
         )
+
+
+def in_words(names: Sequence[str]) -> str:
+    """`a, b and c`."""
+    return f"{', '.join(names[:-1])} and {names[-1]}"
 
 
 def can_reset(sheet: DeviceModel) -> bool:

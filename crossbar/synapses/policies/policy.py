@@ -24,6 +24,7 @@ class Policy(ABC):
         is_unbiased: Whether the expected change by the pulses of one update is the wanted one.
         needs_symmetry_point: Whether it works on devices alone whose SET and RESET steps are equal
             somewhere, so that alternating pulses lead there.
+        sends_single_pulses: Whether no device gets more than one pulse in an update.
         shape: (rows, outputs) of the layer.
         boards: Arrays that the policy owns besides that of the layer.
     """
@@ -31,6 +32,7 @@ class Policy(ABC):
     Options: ClassVar[type[Record]]
     is_unbiased: ClassVar[bool] = False
     needs_symmetry_point: ClassVar[bool] = False
+    sends_single_pulses: ClassVar[bool] = False
     shape: tuple[int, int]
     boards: Sequence[Board] = ()
 

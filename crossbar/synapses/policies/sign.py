@@ -27,6 +27,8 @@ class Sign(Memoryless):
         E. Zamanidoost, F. M. Bayat, D. Strukov, I. Kataeva, IEEE WISP 2015. The threshold is ours.
     """
 
+    sends_single_pulses = True
+
     @dataclass(frozen=True, kw_only=True)
     class Options(Record):
         """`threshold` is a share of the largest wanted change of the layer."""

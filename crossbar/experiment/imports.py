@@ -1,0 +1,79 @@
+"""Files of one's own that fill tables: imported before the settings that name their kinds are read."""
+
+import hashlib
+import importlib.util
+import sys
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from device_models.errors import ConfigError
+from device_models.record import Record
+from device_models.schema import load, load_part
+
+from .config import Training
+
+
+@dataclass(frozen=True, kw_only=True)
+class Imports(Record):
+    """The one setting that is needed before all others."""
+
+    imports: tuple[str, ...] = ()
+
+
+def import_files(names: Iterable[str], folder: Path, where: str) -> tuple[str, ...]:
+    """Import Python files, each once in a process; what they raise is left to pass.
+
+    Args:
+        names: Of the files.
+        folder: What their paths start from.
+        where: Who names them, for the message.
+
+    Returns:
+        Their absolute paths.
+
+    Raises:
+        ConfigError: There is no such file.
+    """
+    paths = [(folder / name).resolve() for name in names]
+    for path in paths:
+        if not path.is_file():
+            raise ConfigError(f"{where}: there is no file {path} to import")
+    for path in paths:
+        files = [getattr(module, "__file__", None) for module in [*sys.modules.values()]]
+        if str(path) in [str(Path(file).resolve()) for file in files if file]:
+            continue
+        digits = hashlib.sha256(str(path).encode()).hexdigest()[:8]
+        spec = importlib.util.spec_from_file_location(f"{path.stem}_{digits}", path)
+        if spec is None or spec.loader is None:
+            raise ConfigError(f"{where}: {path} must be a Python file, NAME.py")
+        module = importlib.util.module_from_spec(spec)
+        sys.modules[spec.name] = module  # records look their own module up
+        try:
+            spec.loader.exec_module(module)
+        except BaseException:
+            del sys.modules[spec.name]
+            raise
+    return tuple(map(str, paths))
+
+
+def with_imports(config: Training, names: Iterable[str]) -> Training:
+    """The settings with further files, imported now; their paths start from the working folder."""
+    return replace(config, imports=(*config.imports, *import_files(names, Path(), "--import")))
+
+
+def load_training(path: Path) -> Training:
+    """The settings of a file, the files that it names imported first, from its own folder.
+
+    Raises:
+        ConfigError: A file is not there, or the settings are wrong.
+    """
+    names = load_part(path, Imports).imports
+    imports = import_files(names, path.parent, f"{path}: imports")
+    return replace(load(path, Training), imports=imports)
+
+
+def versions_of(config: Training) -> dict[str, str]:
+    """What names the content of the files of the settings, by their names."""
+    contents = {Path(name).name: Path(name).read_bytes() for name in config.imports}
+    return {name: hashlib.sha256(content).hexdigest()[:12] for name, content in contents.items()}

@@ -1,0 +1,64 @@
+"""A board of one's own: 16-bit digital potentiometers in the place of memristors, no noise. Ours.
+
+A pulse turns a device by one of LEVELS equal steps. What the trainer may ask is `Board`: these six.
+"""
+
+import numpy as np
+import torch
+
+from crossbar.array.counters import Counters
+from crossbar.boards.protocol import BoardInfo, check_devices, refuse_other_shape
+
+LOW, HIGH, LEVELS = 1e-6, 1e-4, 1000  # siemens
+
+
+class Potentiometers:
+    def __init__(self, shape):
+        self.info = BoardInfo(
+            name="potentiometers", shape=shape, tile_shape=shape, read_volts=0.2, read_seconds=1e-6,
+            is_emulator=False,
+        )  # fmt: skip
+        self.counters, self.level = Counters(), np.zeros(shape, np.int64)
+
+    def siemens(self):
+        return torch.from_numpy(LOW + (HIGH - LOW) / LEVELS * self.level).float()
+
+    def read(self, device=None):
+        g = self.siemens() if device is None else self.siemens().flatten()[torch.as_tensor(device)]
+        self.counters += Counters(device_reads=g.numel())
+        return g
+
+    def vmm(self, volts):
+        self.counters += Counters(row_activations=int(torch.count_nonzero(volts)))
+        return volts @ self.siemens().to(volts.dtype)
+
+    def pulse(self, pulses, shape=None):
+        check_devices(self.info, pulses.device)
+        refuse_other_shape(self.info, pulses, shape)
+        level = self.level.reshape(-1)  # a view
+        level[pulses.device] = (level[pulses.device] + pulses.count).clip(0, LEVELS)
+        up, down = int(pulses.count.clip(min=0).sum()), int(-pulses.count.clip(max=0).sum())
+        self.counters += Counters(set_pulses=up, reset_pulses=down)
+
+    def wait(self, seconds):
+        pass
+
+    def close(self):
+        pass
+
+
+if __name__ == "__main__":
+    from dataclasses import replace
+
+    import crossbar as xb
+    from dataset import training
+
+    sheet = replace(  # what is known of the devices: their window and their steps
+        xb.load_device("ideal"), g_min_siemens=LOW, g_max_siemens=HIGH, states=LEVELS
+    )
+    boards = {}  # one for each array: number and (word lines, bit lines) -> board
+    run = xb.train(
+        training(), model=sheet, boards=lambda n, shape: boards.setdefault(n, Potentiometers(shape))
+    )
+    pulses = sum(board.counters.set_pulses for board in boards.values())
+    print(f"potentiometers: {run.summary['test_accuracy']:.1%}, {pulses} SET")

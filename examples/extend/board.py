@@ -3,6 +3,8 @@
 A pulse turns a device by one of LEVELS equal steps. What the trainer may ask is `Board`: these six.
 """
 
+from dataclasses import replace
+
 import numpy as np
 import torch
 
@@ -40,25 +42,16 @@ class Potentiometers:
         up, down = int(pulses.count.clip(min=0).sum()), int(-pulses.count.clip(max=0).sum())
         self.counters += Counters(set_pulses=up, reset_pulses=down)
 
-    def wait(self, seconds):
-        pass
-
-    def close(self):
-        pass
+    wait = close = lambda *_: None
 
 
 if __name__ == "__main__":
-    from dataclasses import replace
+    from dataset import train
 
     import crossbar as xb
-    from dataset import training
 
     sheet = replace(  # what is known of the devices: their window and their steps
         xb.load_device("ideal"), g_min_siemens=LOW, g_max_siemens=HIGH, states=LEVELS
     )
-    boards = {}  # one for each array: number and (word lines, bit lines) -> board
-    run = xb.train(
-        training(), model=sheet, boards=lambda n, shape: boards.setdefault(n, Potentiometers(shape))
-    )
-    pulses = sum(board.counters.set_pulses for board in boards.values())
-    print(f"potentiometers: {run.summary['test_accuracy']:.1%}, {pulses} SET")
+    boards = {}  # one for each array: its number and (word lines, bit lines) -> the board
+    train(model=sheet, boards=lambda n, shape: boards.setdefault(n, Potentiometers(shape)))

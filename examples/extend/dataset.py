@@ -3,20 +3,33 @@
 Ours, made in code: nothing is looked for and nothing is fetched.
 """
 
+import sys
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
 import crossbar as xb
 from crossbar.datasets import DATASETS, Half, LoadedDataset
+from crossbar.datasets.settings import DataSettings
+from crossbar.synapses.optimizers import Adam
 
-GLYPHS = "75557 22222 71747 71717 55711 74717 74757 71111 75757 75711".split()  # octal rows
+GLYPHS = [
+    "75557",
+    "22222",
+    "71747",
+    "71717",
+    "55711",
+    "74717",
+    "74757",
+    "71111",
+    "75757",
+    "75711",
+]  # octal rows
 
 
 @dataclass(frozen=True)
 class TinyDigits:
-    """A `crossbar.datasets.dataset.Dataset`: each digit somewhere in its image, more or less bright."""
-
     title: str = "tiny digits"
     class_names: tuple[str, ...] = tuple("0123456789")
     sample_shape: tuple[int, ...] = (8, 8)
@@ -25,15 +38,11 @@ class TinyDigits:
     samples: tuple[int, int] = (2000, 500)  # to learn, to be tested on
 
     def load(self, data_dir=None, *, notice, environment=None):
-        """Both halves; no file is asked for."""
         halves = [self.half(count, seed) for seed, count in enumerate(self.samples)]
-        return LoadedDataset(
-            title=self.title, class_names=self.class_names, train=halves[0], test=halves[1],
-            origin=__file__,
-        )  # fmt: skip
+        names = {"title": self.title, "class_names": self.class_names, "origin": __file__}
+        return LoadedDataset(train=halves[0], test=halves[1], **names)
 
     def half(self, count, seed):
-        """So many images and their digits."""
         generator = np.random.default_rng(seed)
         labels = generator.integers(0, 10, count).astype(np.uint8)
         images = generator.integers(0, 40, (count, *self.sample_shape)).astype(np.uint8)
@@ -47,18 +56,15 @@ class TinyDigits:
 DATASETS["tiny_digits"] = TinyDigits()
 
 
-def training(**settings):
-    """Two epochs of a small network on this data set; the other examples use it too."""
-    from crossbar.datasets.settings import DataSettings
-    from crossbar.synapses.optimizers import Adam
-
-    usual = {
-        "data": DataSettings(set="tiny_digits", steps=50), "epochs": 2, "batch_size": 20,
-        "network": xb.Network.of(hidden=40, ei=None), "optimizer": Adam.Options(learning_rate=5e-3),
-    }  # fmt: skip
-    return xb.Training(**usual | settings)
+def train(model=None, boards=None, **settings):
+    """Two epochs of a small network on these digits, for the other examples too."""
+    optimizer = Adam.Options(learning_rate=5e-3)
+    usual = {"data": DataSettings(set="tiny_digits", steps=50), "optimizer": optimizer}
+    usual |= {"network": xb.Network.of(hidden=40, ei=None), "batch_size": 20, "epochs": 2}
+    config = xb.Training(imports=tuple({sys.argv[0], __file__}), **usual | settings)
+    run = xb.train(config, model=model, boards=boards, notice=lambda line: None)
+    print(f"{Path(sys.argv[0]).stem}: {run.summary['test_accuracy']:.1%} in {run.folder}")
 
 
 if __name__ == "__main__":
-    run = xb.train(training())
-    print(f"{run.config.data.set}: {run.summary['test_accuracy']:.1%}")
+    train()

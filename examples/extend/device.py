@@ -50,9 +50,7 @@ read_cap: 0.1
 """
 
 if __name__ == "__main__":
-    import crossbar as xb
-    from dataset import training
+    from dataset import train
 
     Path("power_step.yaml").write_text(YAML)
-    run = xb.train(training(device="power_step.yaml"))
-    print(f"{type(run.model).__name__}: {run.summary['test_accuracy']:.1%}")
+    train(device="power_step.yaml")

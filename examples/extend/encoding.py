@@ -24,18 +24,14 @@ class Linear(Encoding):
         x = flat(samples, steps=steps) / 255.0
         sample, line = np.nonzero(x >= max(self.options.threshold, 1e-9))
         step = ((1.0 - x[sample, line]) * (steps - 1)).astype(np.int64)
-        return of_sorted_keys(
-            np.sort(sort_keys(sample, step, line)), samples=len(x), steps=steps
-        )
+        return of_sorted_keys(np.sort(sort_keys(sample, step, line)), samples=len(x), steps=steps)
 
 
 ENCODINGS["linear"] = Linear
 
 if __name__ == "__main__":
-    import crossbar as xb
-    from crossbar.datasets.settings import DataSettings
-    from dataset import training
+    from dataset import train
 
-    data = DataSettings(set="tiny_digits", steps=50, encoding=Linear.Options())
-    run = xb.train(training(data=data))
-    print(f"linear: {run.summary['test_accuracy']:.1%}")
+    from crossbar.datasets.settings import DataSettings
+
+    train(data=DataSettings(set="tiny_digits", steps=50, encoding=Linear.Options()))

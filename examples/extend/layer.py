@@ -4,7 +4,7 @@ S_out[t] = S_in[t - delay]; so the error of a spike of step t is that of step t 
 """
 
 from dataclasses import dataclass
-from typing import ClassVar, NamedTuple
+from typing import NamedTuple
 
 from crossbar.snn.kernels import topology as kernel
 from crossbar.snn.kernels.dispatch import implements
@@ -16,14 +16,11 @@ from device_models.record import Record, quantity
 
 @dataclass(frozen=True, kw_only=True)
 class Delay(Record):
-    HAS_SYNAPSES: ClassVar = False
-    TAKES_INJECTED: ClassVar = False
-    neuron: ClassVar = None
+    HAS_SYNAPSES, TAKES_INJECTED, neuron = False, False, None
     delay: int = quantity("steps", 1, 1000, default=3)
-
-    sends = lambda self, incoming: incoming  # noqa: E731
-    own_rows = lambda self: 0  # noqa: E731
-    numbers = lambda self, incoming: DelayNumbers(self.delay, incoming.lines)  # noqa: E731
+    sends = lambda self, incoming: incoming
+    own_rows = lambda self: 0
+    numbers = lambda self, incoming: DelayNumbers(self.delay, incoming.lines)
 
     def run(self, incoming, numbers, lines, drive, take_in):
         late = lines.new_zeros(lines.shape)
@@ -39,13 +36,13 @@ class DelayNumbers(NamedTuple):
 @implements(kernel.forward, DelayNumbers, inline=False)
 def _forward(topology, kind, lines, found, layer, c, start, keys, stats):
     trace = layer.trace
-    words = 4 * trace.words  # of 16 bits, one for each line, in a step
+    words = 4 * trace.words  # of a step: 16 lines each
     for at in range(start * words, c.steps * words):
         write(trace.fired, at, 0)
     for event in range(lines.first, lines.last):
         t, line = int(lines.times[event]) + topology.delay, int(lines.rows[event])
+        at = t * words + line // 16
         if t < c.steps:
-            at = t * words + line // 16
             write(trace.fired, at, trace.fired[at] | (1 << (line % 16)))
     count = list_spikes(trace, start, c.steps)
     count_spikes(layer, count, stats)
@@ -59,22 +56,21 @@ def _backward(topology, kind, injected, is_given, lines, found, count, layer, c,
 
 @implements(kernel.carry, DelayNumbers, inline=False)
 def _carry(topology, layer, below, c, start, last, hold):
-    for t in range(start, last + 1):
-        later = t + topology.delay
-        for j in range(below.width):
-            error = hold if j < topology.lines and t < c.steps else c.one - c.one
-            if j < topology.lines and later <= last:
-                error += layer.trace.errors[later * layer.trace.width + j]
-            write(below.errors, t * below.width + j, error)
+    width = below.width  # as wide as the own one
+    for at in range(start * width, (last + 1) * width):
+        is_line = at % width < topology.lines and at // width < c.steps
+        later = at + topology.delay * width
+        error = layer.trace.errors[later] if later < (last + 1) * width else c.one - c.one
+        write(below.errors, at, error + hold if is_line else c.one - c.one)
 
 
 LAYERS["delay"] = Delay
 
 if __name__ == "__main__":
+    from dataset import train
+
     import crossbar as xb
     from crossbar.snn.neurons import LeakyIntegrator
-    from dataset import training
 
-    layers = Dense(neurons=40), Delay(delay=5), Dense(neurons=10, neuron=LeakyIntegrator())
-    run = xb.train(training(network=xb.Network(layers=layers)))
-    print(f"delay: {run.summary['test_accuracy']:.1%}")
+    output = Dense(neurons=10, neuron=LeakyIntegrator())
+    train(network=xb.Network(layers=(Dense(neurons=40), Delay(), output)))

@@ -48,8 +48,6 @@ class Neighbours(Mapping):
 MAPPINGS["neighbours"] = Neighbours
 
 if __name__ == "__main__":
-    import crossbar as xb
-    from dataset import training
+    from dataset import train
 
-    run = xb.train(training(mapping="neighbours"))
-    print(f"neighbours: {run.summary['test_accuracy']:.1%}")
+    train(mapping="neighbours")

@@ -33,8 +33,6 @@ class SignDescent(Optimizer):
 OPTIMIZERS["sign_descent"] = SignDescent
 
 if __name__ == "__main__":
-    import crossbar as xb
-    from dataset import training
+    from dataset import train
 
-    run = xb.train(training(optimizer="sign_descent"))
-    print(f"sign_descent: {run.summary['test_accuracy']:.1%}")
+    train(optimizer="sign_descent")

@@ -35,8 +35,6 @@ class Capped(Memoryless):
 POLICIES["capped"] = Capped
 
 if __name__ == "__main__":
-    import crossbar as xb
-    from dataset import training
+    from dataset import train
 
-    run = xb.train(training(policy=Capped.Options(most=2)))
-    print(f"capped: {run.summary['test_accuracy']:.1%}, {run.summary['pulses']}")
+    train(policy=Capped.Options(most=2))

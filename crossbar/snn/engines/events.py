@@ -10,12 +10,13 @@ from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
-from device_models.errors import ShapeError
+from device_models.errors import ConfigError, ShapeError
 from device_models.record import Record
 
 from ..encodings.events import time_type
-from ..kernels import records
+from ..kernels import loss, neuron, records, topology
 from ..kernels.bptt import run_chunk
+from ..kernels.dispatch import missing_kernels
 from ..kernels.reduction import mean_of_chunks
 from ..plan import Plan
 from ..registration import load_kernels
@@ -68,6 +69,9 @@ class EventEngine:
             network: Its layers and constants.
             tile_rows: Word lines of a tile, for counters and converters.
             threads: How many samples run at a time; by default one per processor.
+
+        Raises:
+            ConfigError: A neuron, a kind of layer or the loss brings no kernels.
         """
         self._network = network
         self._constants = constants(network, tile_rows)
@@ -80,6 +84,7 @@ class EventEngine:
         self._of_thread = threading.local()
         self._none, self._tile_rows = np.zeros((0, 0), np.float32), tile_rows
         self._kinds = kinds_of(network, [None] * len(network.crossbars), np.float32)
+        check_kernels(network, self._loss)
         self._sums = [
             aligned((CHUNKS, rows, padded(outputs)), np.float32)
             for rows, outputs in network.crossbars
@@ -279,3 +284,24 @@ def join(chunks: Sequence[records.BatchStats], network: Plan) -> BatchResult:
         added("siemens"),
         added("clipped"),
     )
+
+
+def check_kernels(network: Plan, loss_numbers: Any) -> None:
+    """Refuse a network with a kind that this engine cannot compile.
+
+    Raises:
+        ConfigError: It names the kind and the kernels that it lacks.
+    """
+    needed: list[tuple[Any, tuple[Callable[..., Any], ...]]] = [(loss_numbers, (loss.score,))]
+    for layer in network.layers:
+        of_layer = layer.settings.numbers(layer.incoming)
+        needed.append((of_layer, (topology.forward, topology.backward, topology.carry)))
+        if layer.neuron is not None:
+            of_neuron = layer.neuron.numbers(network.dt_seconds)
+            needed.append((of_neuron, (neuron.begin, neuron.step, neuron.step_back)))
+    for record, stubs in needed:
+        if names := missing_kernels(record, stubs):
+            raise ConfigError(
+                f"engine = events: {type(record).__name__} has no kernels {', '.join(names)}; give "
+                "it some (crossbar.snn.kernels.dispatch.implements) or choose engine = dense"
+            )

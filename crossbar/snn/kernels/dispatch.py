@@ -5,7 +5,7 @@ function wherever its first argument is such a record; the compiler makes what a
 nothing else, and keeps it on disk like any other kernel, also of a file outside the package.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
 from numba.core import types
@@ -14,6 +14,7 @@ from numba.extending import overload
 from device_models.jit import add_source
 
 F = TypeVar("F", bound=Callable[..., Any])
+_kernels: set[tuple[Callable[..., Any], type | None]] = set()  # a stub, and whose first argument
 
 
 def is_record(kind: Any, record: type | None) -> bool:
@@ -38,6 +39,7 @@ def implements(
 
     def register(function: F) -> F:
         add_source(function)
+        _kernels.add((stub, record))
 
         @overload(stub, strict=False, jit_options={"forceinline": inline})
         def choose(first: Any, *rest: Any) -> Any:
@@ -46,3 +48,8 @@ def implements(
         return function
 
     return register
+
+
+def missing_kernels(record: Any, stubs: Iterable[Callable[..., Any]]) -> list[str]:
+    """The stubs, by name, that the class of a record brings no kernel for."""
+    return [stub.__name__ for stub in stubs if (stub, type(record)) not in _kernels]

@@ -1,0 +1,110 @@
+"""Every example of a kind of one's own runs, learns and was really used; the document names them all.
+
+Each runs in a process of its own: tables of this one stay as they are.
+"""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from crossbar.experiment.config import Training
+from crossbar.experiment.imports import import_files
+from device_models.errors import ConfigError
+
+ROOT = Path(__file__).parent.parent
+EXAMPLES = ROOT / "examples" / "extend"
+TEXT = (EXAMPLES / "README.md").read_text("utf-8")
+USED = {  # example -> what its run folder says of the kind
+    "board": None,  # of boards a run keeps nothing: they are given anew
+    "dataset": "  set: tiny_digits",
+    "device": "device: power_step.yaml",
+    "encoding": "    kind: linear",
+    "layer": "  - kind: delay",
+    "loss": "    kind: count_entropy",
+    "mapping": "  kind: neighbours",
+    "neuron": "      kind: subtracting",
+    "optimizer": "  kind: sign_descent",
+    "policy": "  kind: capped",
+}
+HERE = os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "tests" / "helpers")])}
+
+
+def run(*arguments, cwd):
+    """A Python process; what it wrote to stdout, to stderr, and its exit code."""
+    done = subprocess.run(
+        [sys.executable, *map(str, arguments)],
+        capture_output=True, text=True, check=False, cwd=cwd, env=HERE,
+    )  # fmt: skip
+    return done.stdout, done.stderr, done.returncode
+
+
+def xbar(*arguments, cwd):
+    """The command in a process of its own."""
+    return run("-c", "from cli.main import main; main()", *arguments, cwd=cwd)
+
+
+@pytest.mark.parametrize("name", USED)
+def test_an_example_learns_and_its_kind_is_in_the_run(name, tmp_path):
+    out, err, code = run(EXAMPLES / f"{name}.py", cwd=tmp_path)
+    assert code == 0, err
+    accuracy, folder = re.fullmatch(rf"{name}: ([\d.]+)% in (\S+)\n", out).groups()
+    assert float(accuracy) > 50.0  # 10 % by chance
+    config = (tmp_path / folder / "config.yaml").read_text("utf-8").splitlines()
+    assert USED[name] is None or USED[name] in config
+
+
+def test_kernels_of_the_examples_equal_their_torch(tmp_path):
+    out, err, code = run(ROOT / "tests" / "helpers" / "xbar_extend.py", cwd=tmp_path)
+    assert (out, code) == ("equal\n", 0), err
+
+
+def test_the_document_is_short_and_names_every_file_and_table():
+    assert TEXT.count("\n") <= 60
+    files = {path.stem for path in EXAMPLES.glob("*.py")}
+    assert files == set(USED)
+    assert all(f"`{name}.py`" in TEXT for name in files)
+    for name in files - {"board"}:
+        (table,) = re.findall(r"^([A-Z]+)\[\"", (EXAMPLES / f"{name}.py").read_text(), re.MULTILINE)
+        assert f"| `{name}.py` | `{table}`" in TEXT
+
+
+def test_a_run_of_the_command_finds_its_files_again_and_says_when_they_changed_or_went(tmp_path):
+    for name in ("dataset", "policy"):
+        shutil.copy(EXAMPLES / f"{name}.py", tmp_path)
+    kinds = "--import", "dataset.py", "--import", "policy.py", "--data-set", "tiny_digits"
+    settings = "--policy", "capped", "--set", "policy.most=2", "--hidden", "20", "--epochs", "1"
+    _, err, code = xbar("train", *kinds, *settings, "--no-figures", "--out", "r", cwd=tmp_path)
+    assert code == 0, err
+    with (tmp_path / "policy.py").open("a") as file:
+        file.write("# another version\n")
+    away = tmp_path / "elsewhere"
+    away.mkdir()
+    again = "train", "--resume", tmp_path / "r", "--epochs", "2", "--no-figures"
+    _, err, code = xbar(*again, cwd=away)
+    assert code == 0, err
+    assert "was trained with policy.py" in err
+    (tmp_path / "policy.py").unlink()
+    _, err, code = xbar(*again, cwd=away)
+    assert code == 2
+    assert err.count("\n") == 1
+    assert f"there is no file {(tmp_path / 'policy.py').resolve()} to import" in err
+
+
+def test_a_file_is_imported_once_and_must_be_python(tmp_path):
+    count = tmp_path / "count.py"
+    count.write_text(
+        "from pathlib import Path\nPath(__file__).with_suffix('.txt').open('a').write('x')"
+    )
+    for _ in range(2):
+        assert import_files(["count.py"], tmp_path, "here") == (str(count.resolve()),)
+    assert (tmp_path / "count.txt").read_text() == "x"
+    (tmp_path / "no.yaml").write_text("")
+    for wrong in ("gone.py", "no.yaml"):
+        with pytest.raises(ConfigError, match=f"^here: .*{wrong}"):
+            import_files([wrong], tmp_path, "here")
+    assert Training().imports == ()

@@ -1,4 +1,4 @@
-"""Every example of a kind of one's own runs, learns and was really used; the document names them all.
+"""Every example of a kind of one's own runs, learns and was used; the document names them all.
 
 Each runs in a process of its own: tables of this one stay as they are.
 """

@@ -1,4 +1,4 @@
-"""Files of one's own that fill tables: imported before the settings that name their kinds are read."""
+"""Files of one's own that fill tables, imported before settings that name their kinds are read."""
 
 import hashlib
 import importlib.util

@@ -1,4 +1,6 @@
-"""An encoding of one's own: one spike of each bright value, at a step that falls linearly with it. Ours.
+"""An encoding of one's own: a spike of each bright value, at a step that falls linearly with it.
+
+Ours:
 
 t = floor((1 - x) (T - 1)) for x >= threshold, x the value as a share of full brightness.
 """

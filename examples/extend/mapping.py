@@ -1,4 +1,4 @@
-"""A mapping of one's own: w = (G+ - G-) / unit with the two devices of a pair on neighbouring columns,
+"""A mapping of one's own: w = (G+ - G-) / unit with the devices of a pair on neighbouring columns,
 so that wires and temperature are nearly the same for both. Ours.
 
 Weights rise by SET of G+ and fall by RESET of it; G- is a reference in the middle of the window.

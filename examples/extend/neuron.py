@@ -1,7 +1,7 @@
 """A neuron of one's own: LIF whose spike takes the threshold off its membrane, V - 1, not V to 0.
 
 I[t+1] = alpha I[t] + D[t];  V[t+1] = beta V[t] + I[t] - S[t];  S[t] = H(V[t] - 1), letters as in
-`crossbar.snn.neurons.lif`. Source: J. Eshraghian et al., Proc. IEEE 111(9), 2023, reset by subtraction.
+`crossbar.snn.neurons.lif`. Source: J. Eshraghian et al., Proc. IEEE 111(9), 2023 (subtraction).
 """
 
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""The neuron, layer and loss of examples/extend in one network: their kernels and their torch, 64 bits."""
+"""Neuron, layer and loss of examples/extend in one network: kernels and torch, 64 bits."""
 
 import sys
 from pathlib import Path

@@ -39,8 +39,8 @@ def combination(mapping: Mapping) -> ColumnCombination:
     if not mapping.treats_rows_alike:
         name = Tagged(MAPPINGS).name_of(mapping.options)
         raise ConfigError(
-            f"the {name} mapping reads the rows of either sign with integrators of their own, which "
-            "no periphery has yet; choose another mapping or periphery.kind = ideal"
+            f"the {name} mapping reads the rows of either sign with integrators of their own, "
+            "which no periphery has yet; choose another mapping or periphery.kind = ideal"
         )
     alone = torch.eye(mapping.columns, dtype=torch.float64)
     worth = mapping.weights(alone).numpy() * mapping.g_unit_siemens

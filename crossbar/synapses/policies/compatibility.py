@@ -52,9 +52,9 @@ def check_serving(
             raise ConfigError(f"the refresh of --mapping {mapping_name} {alone}")
     if POLICIES[policy].sends_single_pulses and sheet.pulses_across > MOST_LEVELS:
         raise ConfigError(
-            f"--policy {policy} sends single pulses, and {sheet.pulses_across:,.0f} of them cross the "
-            f"window of {device} (allowed: {MOST_LEVELS:,}); the policies {in_words(many)} send many "
-            "at once; nothing was written"
+            f"--policy {policy} sends single pulses, and {sheet.pulses_across:,.0f} of them cross "
+            f"the window of {device} (allowed: {MOST_LEVELS:,}); the policies {in_words(many)} "
+            "send many at once; nothing was written"
         )
     if needs_point and not has_symmetry_point(sheet):
         raise ConfigError(

@@ -1,7 +1,8 @@
 """A policy of one's own: no device ever gets more than `most` pulses in an update. Ours.
 
 n = clip(floor(wanted / step + u), -most, most) with u uniform in [0, 1): stochastic rounding, so
-that changes below a step are not lost on average, and an update that takes `most` pulse widths at most.
+that changes below a step are not lost on average, and an update that takes `most` pulse widths at
+most.
 """
 
 from dataclasses import dataclass

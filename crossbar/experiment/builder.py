@@ -4,7 +4,6 @@ The only place that knows which boards there are, and that reads the whole `Trai
 take what is built here, and the records of their own rooms.
 """
 
-import math
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -17,10 +16,8 @@ from device_models.errors import ConfigError
 from device_models.linear import GaussianUpdate
 from device_models.model import DeviceModel
 from device_models.record import Record, Tagged
-from device_models.streams import stream
 
-from ..array.faults import FaultMap
-from ..array.periphery import FrontEnd, Periphery, make_converters, make_neurons
+from ..array.periphery import FrontEnd, Periphery
 from ..array.tile import Tiling
 from ..array.tiles import Tiles
 from ..boards.protocol import Board, Emulator
@@ -30,7 +27,6 @@ from ..datasets import LoadedDataset
 from ..datasets.encode import Data
 from ..mappings import MAPPINGS, Mapping
 from ..snn.engines import BoardEngine, DenseEngine, Engine, EventEngine
-from ..snn.engines.adc import combination
 from ..snn.plan import Plan, plan, signs
 from ..synapses.optimizers import OPTIMIZERS, Optimizer
 from ..synapses.policies import POLICIES
@@ -38,13 +34,10 @@ from ..synapses.policies.compatibility import check_serving, default_policy
 from ..synapses.policies.policy import Policy
 from ..synapses.reads import Reads
 from ..synapses.synapses import Synapses
-from ..wires.array import WiredArray
-from ..wires.wires import Wires
+from .array_parts import front_end, w_max_of, wired
 from .config import Training
 from .fault_aware import fault_map, first_weights, placed, row_activity
 from .trainer import Trainer
-
-STEP_NOISE = 0.035  # of a neuron's threshold; ours
 
 # Finds the board of an array: its number, those of the layers first and then those that policies
 # own, and (word lines, bit lines) -> the board.
@@ -351,75 +344,6 @@ def engine(
 def uses_kernels(trainer: Trainer) -> bool:
     """Whether kernels have to be compiled for a trainer, once on a machine."""
     return isinstance(trainer.setup.engine, EventEngine)
-
-
-def wired(wires: Wires, tiling: Tiling, faults: FaultMap | None) -> WiredArray | None:
-    """The wires of one array with its broken lines; None if they have no resistance."""
-    if wires.ideal:
-        return None
-    return WiredArray(
-        (tiling.rows, tiling.columns),
-        (tiling.tile_rows, tiling.tile_columns),
-        wires if faults is None else faults.tile_wires(wires),
-        refresh=wires.refresh,
-        bound=wires.bound,
-    )
-
-
-def front_end(
-    p: Periphery, mapping: Mapping, tiles: Tiles, reads: Reads, *, seed: int, index: int
-) -> FrontEnd | None:
-    """The periphery of one layer; None if it changes nothing.
-
-    Args:
-        p: Which periphery.
-        mapping: Of the layer.
-        tiles: The arrays.
-        reads: Voltage and time of a read.
-        seed: Of the run.
-        index: Of the layer.
-
-    Raises:
-        ConfigError: The mapping cannot be read through this periphery.
-    """
-    if p == Periphery():
-        return None
-    if p.kind != "ideal":
-        combination(mapping)  # refuse before anything is programmed
-    rows, outputs = mapping.shape
-    tiling = Tiling(rows, mapping.columns, tiles.tile_rows, tiles.tile_columns)
-    converters = make_converters(
-        p,
-        tiling.down,
-        tiling.columns,
-        tiling.tile_columns,
-        generator=stream("converters", seed, index),
-    )
-    neurons = make_neurons(p, outputs, generator=stream("neurons", seed, index))
-    factor = p.factor(reads.v_read_volts, reads.t_read_seconds)
-    return FrontEnd(p, converters, neurons, factor, reads.v_read_volts, p.adc_range_amperes)
-
-
-def w_max_of(network: Plan, tiles: Tiles, model: DeviceModel) -> tuple[float, ...]:
-    """The weight that the full window stands for, of every crossbar; the readout's is the last.
-
-    Where the settings leave it open, errors of one mean step, independent on all lines, add
-    up to `STEP_NOISE` thresholds: step = STEP_NOISE / sqrt(lines). So the window follows what
-    trained weights need, not their first spread; but it holds at least 4 spreads, for the first
-    weights, and at most 2000, which no weight of a fine-grained device reaches. The numbers are
-    ours; DECISIONS.md has the measurement.
-    """
-    spreads = [max(both) for both in network.sigmas]
-    fixed = [tiles.hidden_w_max] * (len(spreads) - 1) + [tiles.readout_w_max]
-    return tuple(
-        layer.settings.w_max
-        or of_run
-        or min(
-            max(STEP_NOISE / math.sqrt(layer.rows) * model.pulses_across, 4.0 * spread),
-            2000.0 * spread,
-        )
-        for layer, of_run, spread in zip(network.synaptic, fixed, spreads, strict=True)
-    )
 
 
 def filling_window(

@@ -17,7 +17,7 @@ from xbar_training import (
 from crossbar.array.faults import Faults
 from crossbar.array.periphery import Periphery
 from crossbar.experiment import checkpoint
-from crossbar.experiment.builder import w_max_of
+from crossbar.experiment.array_parts import w_max_of
 from crossbar.experiment.fault_aware import row_activity
 from crossbar.snn.plan import signs
 from device_models.errors import RunError

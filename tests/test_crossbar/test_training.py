@@ -30,7 +30,7 @@ from xbar_training import (
 
 from crossbar.datasets.encode import Data
 from crossbar.experiment import checkpoint
-from crossbar.experiment.builder import w_max_of
+from crossbar.experiment.array_parts import w_max_of
 from crossbar.snn.encodings.events import Events
 from crossbar.snn.plan import initial_weights, signs
 from crossbar.synapses.policies import POLICIES

@@ -1,0 +1,88 @@
+"""What an array of a run has besides devices: wires, a periphery, and a window for its weights."""
+
+import math
+
+from device_models.model import DeviceModel
+from device_models.streams import stream
+
+from ..array.faults import FaultMap
+from ..array.periphery import FrontEnd, Periphery, make_converters, make_neurons
+from ..array.tile import Tiling
+from ..array.tiles import Tiles
+from ..mappings import Mapping
+from ..snn.engines.adc import combination
+from ..snn.plan import Plan
+from ..synapses.reads import Reads
+from ..wires.array import WiredArray
+from ..wires.wires import Wires
+
+STEP_NOISE = 0.035  # of a neuron's threshold; ours
+
+
+def wired(wires: Wires, tiling: Tiling, faults: FaultMap | None) -> WiredArray | None:
+    """The wires of one array with its broken lines; None if they have no resistance."""
+    if wires.ideal:
+        return None
+    return WiredArray(
+        (tiling.rows, tiling.columns),
+        (tiling.tile_rows, tiling.tile_columns),
+        wires if faults is None else faults.tile_wires(wires),
+        refresh=wires.refresh,
+        bound=wires.bound,
+    )
+
+
+def front_end(
+    p: Periphery, mapping: Mapping, tiles: Tiles, reads: Reads, *, seed: int, index: int
+) -> FrontEnd | None:
+    """The periphery of one layer; None if it changes nothing.
+
+    Args:
+        p: Which periphery.
+        mapping: Of the layer.
+        tiles: The arrays.
+        reads: Voltage and time of a read.
+        seed: Of the run.
+        index: Of the layer.
+
+    Raises:
+        ConfigError: The mapping cannot be read through this periphery.
+    """
+    if p == Periphery():
+        return None
+    if p.kind != "ideal":
+        combination(mapping)  # refuse before anything is programmed
+    rows, outputs = mapping.shape
+    tiling = Tiling(rows, mapping.columns, tiles.tile_rows, tiles.tile_columns)
+    converters = make_converters(
+        p,
+        tiling.down,
+        tiling.columns,
+        tiling.tile_columns,
+        generator=stream("converters", seed, index),
+    )
+    neurons = make_neurons(p, outputs, generator=stream("neurons", seed, index))
+    factor = p.factor(reads.v_read_volts, reads.t_read_seconds)
+    return FrontEnd(p, converters, neurons, factor, reads.v_read_volts, p.adc_range_amperes)
+
+
+def w_max_of(network: Plan, tiles: Tiles, model: DeviceModel) -> tuple[float, ...]:
+    """The weight that the full window stands for, of every crossbar; the readout's is the last.
+
+    Where the settings leave it open, errors of one mean step, independent on all lines, add
+    up to `STEP_NOISE` thresholds: step = STEP_NOISE / sqrt(lines). So the window follows what
+    trained weights need, not their first spread; but it holds at least 4 spreads, for the first
+    weights, and at most 2000, which no weight of a fine-grained device reaches. The numbers are
+    ours; DECISIONS.md has the measurement.
+    """
+    spreads = [max(both) for both in network.sigmas]
+    fixed = [tiles.hidden_w_max] * (len(spreads) - 1) + [tiles.readout_w_max]
+    return tuple(
+        layer.settings.w_max
+        or of_run
+        or min(
+            max(STEP_NOISE / math.sqrt(layer.rows) * model.pulses_across, 4.0 * spread),
+            2000.0 * spread,
+        )
+        for layer, of_run, spread in zip(network.synaptic, fixed, spreads, strict=True)
+    )

@@ -14,18 +14,7 @@ from crossbar.datasets import DATASETS, Half, LoadedDataset
 from crossbar.datasets.settings import DataSettings
 from crossbar.synapses.optimizers import Adam
 
-GLYPHS = [
-    "75557",
-    "22222",
-    "71747",
-    "71717",
-    "55711",
-    "74717",
-    "74757",
-    "71111",
-    "75757",
-    "75711",
-]  # octal rows
+GLYPHS = "75557222227174771717557117471774757711117575775711"  # octal: five rows of each digit
 
 
 @dataclass(frozen=True)
@@ -47,7 +36,10 @@ class TinyDigits:
         labels = generator.integers(0, 10, count).astype(np.uint8)
         images = generator.integers(0, 40, (count, *self.sample_shape)).astype(np.uint8)
         for image, label in zip(images, labels, strict=True):
-            rows = [[int(bit) * 200 for bit in f"{int(row):03b}"] for row in GLYPHS[label]]
+            rows = [
+                [int(bit) * 200 for bit in f"{int(row):03b}"]
+                for row in GLYPHS[5 * int(label) :][:5]
+            ]
             top, left = generator.integers(1, 3, 2)
             image[top : top + 5, left : left + 3] += np.array(rows, np.uint8)
         return Half(images, labels)
@@ -61,7 +53,7 @@ def train(model=None, boards=None, **settings):
     optimizer = Adam.Options(learning_rate=5e-3)
     usual = {"data": DataSettings(set="tiny_digits", steps=50), "optimizer": optimizer}
     usual |= {"network": xb.Network.of(hidden=40, ei=None), "batch_size": 20, "epochs": 2}
-    config = xb.Training(imports=tuple({sys.argv[0], __file__}), **usual | settings)
+    config = xb.Training(imports=tuple(dict.fromkeys((sys.argv[0], __file__))), **usual | settings)
     run = xb.train(config, model=model, boards=boards, notice=lambda line: None)
     print(f"{Path(sys.argv[0]).stem}: {run.summary['test_accuracy']:.1%} in {run.folder}")
 

@@ -98,7 +98,8 @@ def test_a_run_of_the_command_finds_its_files_again_and_says_when_they_changed_o
 def test_a_file_is_imported_once_and_must_be_python(tmp_path):
     count = tmp_path / "count.py"
     count.write_text(
-        "from pathlib import Path\nPath(__file__).with_suffix('.txt').open('a').write('x')"
+        "from pathlib import Path\nwith Path(__file__).with_suffix('.txt').open('a') as f:\n"
+        "    f.write('x')\n"
     )
     for _ in range(2):
         assert import_files(["count.py"], tmp_path, "here") == (str(count.resolve()),)

@@ -68,7 +68,11 @@ def load_training(path: Path) -> Training:
     Raises:
         ConfigError: A file is not there, or the settings are wrong.
     """
-    names = load_part(path, Imports).imports
+    try:
+        names = load_part(path, Imports).imports
+    except ConfigError:
+        load(path, Training)  # says all that is wrong with the file
+        raise
     imports = import_files(names, path.parent, f"{path}: imports")
     return replace(load(path, Training), imports=imports)
 

@@ -26,7 +26,14 @@ ALL = (1 << LANES) - 1  # lanes of a mask
 
 @jit
 def spike_count_penalty(fired, c):
-    """What the penalty on too many or too few spikes adds to the error of each one of a layer."""
+    """What the penalty on too many or too few spikes adds to the error of each one of a layer.
+
+    Args:
+        fired: Spikes of the layer in a sample; -1: their number is not bounded.
+        c: Constants.
+    """
+    if fired < 0:
+        return c.one - c.one
     if c.spikes_most > c.one - c.one and fired > c.spikes_most:
         return c.spikes_penalty * (fired / c.spikes_most - c.one)
     if fired < c.spikes_least:
@@ -34,8 +41,24 @@ def spike_count_penalty(fired, c):
     return c.one - c.one
 
 
+@inlined
+def inject_one(injected, output, t, k, count, width, one):
+    """Add the error of output k in step t to the row of that step; returns the number of rows."""
+    row, amount = injected.slots[t], output.errors[t * output.width + k]
+    kept = one if row > 0 else one - one
+    if row == 0:
+        count += 1
+        row = count
+        write(injected.slots, t, row)
+    for column in range(0, width, LANES):
+        at = row * width + column
+        own = splat(amount) * load(injected.back, k * width + column)
+        store(injected.rows, at, splat(kept) * load(injected.rows, at) + own)
+    return count
+
+
 @jit
-def inject(injected, output, below_width, start, last, steps, one):
+def inject(injected, output, listed, width, start, last, steps, one):
     """Carry the errors of linear output neurons to the layer before, step by step.
 
     A row of `injected.rows` is the error of one step, carried back by the output weights.
@@ -43,7 +66,8 @@ def inject(injected, output, below_width, start, last, steps, one):
     Args:
         injected: Rows and slots are overwritten.
         output: `LayerTrace` of the output layer; its errors from `start` to `last` are read.
-        below_width: Neurons of the layer before, padding included.
+        listed: How many of them are listed there, see `loss.score`; -1: they are looked for.
+        width: Neurons of the layer before, padding included.
         start, last: Steps where the sweep ends and begins.
         steps: Of the network.
         one: In the dtype of the weights.
@@ -51,29 +75,16 @@ def inject(injected, output, below_width, start, last, steps, one):
     count, silent = 0, splat(one - one)
     for t in range(steps + 1):
         write(injected.slots, t, 0)
-    for t in range(start, last + 1):
-        row = 0
+    for i in range(listed):
+        t, k = int(output.times[i]), int(output.rows[i])
+        count = inject_one(injected, output, t, k, count, width, one)
+    for t in range(start, last + 1 if listed < 0 else start):
         for block in range(0, output.width, LANES):
-            at = t * output.width + block
-            left = bits(load(output.errors, at) == silent) ^ ALL
+            left = bits(load(output.errors, t * output.width + block) == silent) ^ ALL
             while left != 0:
                 k = block + lowest(left)
+                count = inject_one(injected, output, t, k, count, width, one)
                 left &= left - 1
-                kept = one if row > 0 else one - one
-                if row == 0:
-                    count += 1
-                    row = count
-                    write(injected.slots, t, row)
-                inject_row(injected, output.errors[t * output.width + k], kept, k, row, below_width)
-
-
-@inlined
-def inject_row(injected, amount, kept, k, row, width):
-    """Add the weights of output k, `amount` times, to a row, or overwrite it."""
-    for column in range(0, width, LANES):
-        at = row * width + column
-        own = splat(amount) * load(injected.back, k * width + column)
-        store(injected.rows, at, splat(kept) * load(injected.rows, at) + own)
 
 
 @jit
@@ -103,7 +114,7 @@ def spread_errors(injected, c, start, last, hold, neurons, trace):
             store(trace.errors, t * width + column, adjoint[0])
             amount = load(injected.rows, injected.slots[t] * width + column)
             adjoint = step_back(injected.neuron, amount, amount, adjoint)
-    for t in range(start, min(last + 1, c.steps)):
+    for t in range(start, last + 1 if last < c.steps else c.steps):
         for j in range(neurons):
             increase(trace.errors, t * width + j, hold)
 

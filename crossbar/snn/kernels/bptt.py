@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numba.extending import overload
 
-from device_models.jit import jit
+from device_models.jit import inlined, jit
 
 from .backward import inject, spike_count_penalty, spread_errors
 from .counter_rng import sample_key
@@ -50,7 +50,7 @@ def backward_at(
     raise NotImplementedError
 
 
-@jit
+@inlined
 def backward_of(
     kind, injected, is_given, lines, found, count, layer, below, c, start, last, hold, is_lowest
 ):
@@ -129,14 +129,15 @@ def record_spikes(i, layers, counts, stats):
 
 
 def output_back(
-    injected: Any, output: Any, lines: Any, found: Any, count: Any, layers: Any, is_held: Any,
-    hold: Any, c: Any, start: Any, last: Any,
+    injected: Any, output: Any, listed: Any, lines: Any, found: Any, count: Any, layers: Any,
+    is_held: Any, hold: Any, c: Any, start: Any, last: Any,
 ) -> Any:  # fmt: skip
     """The gradient of the output layer, and the errors of the layer before.
 
     Args:
         injected: None where the output neurons are not linear.
         output: `LayerKind` of the output layer.
+        listed: How many errors are listed in its trace, see `loss.score`.
         lines, found, count, c, start, last: See `topology.backward`.
         layers: All layers.
         is_held: Whether a layer sent too many or too few spikes.
@@ -149,7 +150,9 @@ def output_back(
 
 
 @implements(output_back, None, inline=False)
-def _carry_down(injected, output, lines, found, count, layers, is_held, hold, c, start, last):
+def _carry_down(
+    injected, output, listed, lines, found, count, layers, is_held, hold, c, start, last
+):
     layer, below = layers[len(layers) - 1], layers[len(layers) - 2]
     backward(output.topology, output, None, True, lines, found, count, layer, c, start, last)
     carry(output.topology, layer, below.trace, c, start, last, hold)
@@ -157,9 +160,9 @@ def _carry_down(injected, output, lines, found, count, layers, is_held, hold, c,
 
 
 @implements(output_back, Injected, inline=False)
-def _inject(injected, output, lines, found, count, layers, is_held, hold, c, start, last):
+def _inject(injected, output, listed, lines, found, count, layers, is_held, hold, c, start, last):
     layer, below = layers[len(layers) - 1], layers[len(layers) - 2]
-    inject(injected, layer.trace, below.trace.width, start, last, c.steps, c.one)
+    inject(injected, layer.trace, listed, below.trace.width, start, last, c.steps, c.one)
     backward(output.topology, output, None, True, lines, found, count, layer, c, start, last)
     is_spread = is_held or below.takes_injected == 0
     if is_spread:
@@ -170,36 +173,32 @@ def _inject(injected, output, lines, found, count, layers, is_held, hold, c, sta
 
 @jit
 def sweep_back(
-    samples, i, found, kinds, others, layers, output, injected, c, counts, start, last, low
+    samples, i, found, kinds, others, layers, output, injected, listed, c, counts, start, last, low
 ):
     """The gradient of sample i, once its errors stand in the trace of the output layer."""
-    top, is_held = len(layers) - 2, False
-    holds = np.zeros(top + 1)
-    for n in range(top + 1):
-        if layers[n].is_penalised != 0:
-            holds[n] = spike_count_penalty(counts[n], c)
-            is_held |= holds[n] != 0.0
+    top, is_held, hold = len(layers) - 2, False, c.one - c.one
+    for n in range(top + 1):  # ends with the one before the output
+        hold = spike_count_penalty(counts[n] if layers[n].is_penalised != 0 else -1, c)
+        is_held |= hold != c.one - c.one
     lines = lines_into(top + 1, samples, i, layers, counts)
     is_given = output_back(
-        injected, output, lines, found[top + 1], counts[top + 1], layers, is_held, holds[top], c,
-        start, last,
+        injected, output, listed, lines, found[top + 1], counts[top + 1], layers, is_held,
+        hold, c, start, last,
     )  # fmt: skip
     last = c.steps - 1 if is_held and last < c.steps else last
     for n in range(top, low - 1, -1):
-        lines, layer, below = (
-            lines_into(n, samples, i, layers, counts),
-            layers[n],
-            n - 1 if n > 0 else 0,
-        )
+        below = n - 1 if n > 0 else 0
+        lines, layer = lines_into(n, samples, i, layers, counts), layers[n]
+        hold = spike_count_penalty(counts[below] if layers[below].is_penalised != 0 else -1, c)
         if layer.group == 0:
             backward_of(
                 kinds[layer.kind], injected, is_given or n < top, lines, found[n], counts[n],
-                layer, layers[below].trace, c, start, last, holds[below], n == low,
+                layer, layers[below].trace, c, start, last, hold, n == low,
             )  # fmt: skip
         else:
             backward_at(
                 others, layer.group - 1, layer.kind, injected, is_given or n < top, lines,
-                found[n], counts[n], layer, layers[below].trace, c, start, last, holds[below],
+                found[n], counts[n], layer, layers[below].trace, c, start, last, hold,
                 n == low,
             )  # fmt: skip
 
@@ -253,10 +252,10 @@ def run_chunk(samples, kinds, others, table, output, loss, injected, c, seed, lo
                 )  # fmt: skip
         record_spikes(i, layers, counts, stats)
         label, trace = samples.labels[samples.chosen[i]], layers[top + 1].trace
-        prediction, amount, last = score(loss, label, trace, counts[top + 1], start, c)
+        prediction, amount, last, listed = score(loss, label, trace, counts[top + 1], start, c)
         stats.predictions[i], stats.losses[i] = prediction, amount
         if learn:
             sweep_back(
-                samples, i, found, kinds, others, layers, output, injection, c, counts, start,
-                last, low,
+                samples, i, found, kinds, others, layers, output, injection, listed, c, counts,
+                start, last, low,
             )  # fmt: skip

@@ -18,6 +18,8 @@ def score(loss: Any, label: Any, trace: Any, count: Any, start: Any, c: Any) -> 
         c: `Constants`.
 
     Returns:
-        Prediction (the first class on a tie), loss, the latest step with an error, 0 for none.
+        Prediction (the first class on a tie), loss, the latest step with an error (0 for none), and
+        how many errors there are, if they are few and of neurons that never spike: `rows` and
+        `times` of the trace then name the neuron and step of each. -1 otherwise.
     """
     raise NotImplementedError

@@ -87,12 +87,17 @@ def _kernels() -> None:
             share = math.exp(work[k] - work[top])
             write(work, 2 * width + k, share)
             total += share
-            last = max(last, int(work[width + k]))
+            when = int(work[width + k])
+            last = when if when > last else last
         for at in range(start * width, (last + 1) * width, LANES):
             store(trace.errors, at, silent)
+        count = 0
         for k in range(classes):
             error = work[2 * width + k] / total - (1.0 if k == label else 0.0)
             when = int(work[width + k])
             if when > 0:
                 write(trace.errors, when * width + k, error)
-        return top, math.log(total) - (work[label] - work[top]), last
+                write(trace.rows, count, k)
+                write(trace.times, count, when)
+                count += 1
+        return top, math.log(total) - (work[label] - work[top]), last, count

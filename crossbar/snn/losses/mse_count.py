@@ -88,4 +88,4 @@ def _kernels() -> None:
         for t in range(start, c.steps):
             for column in range(0, width, LANES):
                 store(trace.errors, t * width + column, load(work, width + column))
-        return top, total / (classes * loss.steps), c.steps - 1
+        return top, total / (classes * loss.steps), c.steps - 1, -1

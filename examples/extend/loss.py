@@ -53,7 +53,7 @@ def _score(loss, label, trace, count, start, c):
             write(
                 trace.errors, t * width + k, loss.per_spike * (wrong if k < loss.classes else 0.0)
             )
-    return top, log(total) - work[label], c.steps - 1
+    return top, log(total) - work[label], c.steps - 1, -1
 
 
 LOSSES["count_entropy"] = CountEntropy

@@ -37,7 +37,7 @@ def effective_weights(
         factor: `Periphery.factor`.
     """
     g, sigma = array
-    if not isinstance(mapping, Paired) or g.dtype != torch.float32:
+    if not _is_plain_pair(mapping) or g.dtype != torch.float32:
         noise = torch.zeros(0, 0) if sigma is None else mapping.variance(sigma)
         parts = mapping.weights(g), noise, g.sum(1, dtype=torch.float64)
         layer = EffectiveWeights(*(part.numpy() for part in parts))
@@ -51,6 +51,16 @@ def effective_weights(
         return layer
     weights, variance, siemens = layer
     return EffectiveWeights(weights * factor, variance * factor**2, siemens)
+
+
+def _is_plain_pair(mapping: Mapping) -> bool:
+    """Whether the formulas of `Paired` hold: a mapping may derive from it and replace them."""
+    kind = type(mapping)
+    return (
+        isinstance(mapping, Paired)
+        and kind.weights is Paired.weights
+        and kind.variance is Paired.variance
+    )
 
 
 @jit

@@ -555,3 +555,16 @@ def test_the_clipped_share_of_the_initial_weights_is_reported():
 def test_dale_refuses_rows_without_a_sign():
     with pytest.raises(ConfigError, match="dale needs rows of one sign each, and ei none has none"):
         trainer_of(small(mapping="dale", network={"ei": "none"}), synthetic())
+
+
+def test_a_mapping_that_replaces_the_formula_of_a_pair_is_read_by_its_own():
+    class Doubled(MAPPINGS["pair"]):
+        def weights(self, g):
+            return 2.0 * super().weights(g)
+
+    plain = mapping_of("pair")
+    doubled = Doubled(*(getattr(plain, field.name) for field in dataclasses.fields(plain)))
+    array = EffectiveArray(plain.targets(some_weights(plain, kind=torch.float32)), None)
+    once, twice = (effective_weights(m, array).weights for m in (plain, doubled))
+    assert abs(once).max() > 0.5
+    assert_close(twice, 2.0 * once)

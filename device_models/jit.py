@@ -18,14 +18,12 @@ from typing import Any
 
 import numba
 
-KERNEL = re.compile(
-    rb"\bimport jit\b|\bjit import\b|\bdispatch import\b"
-)  # in every file of kernels
+KERNEL = re.compile(rb"\bimport jit\b|\bjit import\b|\bdispatch import\b")  # in files of kernels
 PACKAGES = ("crossbar", "device_models")  # they lie side by side, installed or not
 _added: dict[str, bytes] = {}  # sources outside the packages
-_kernels: list[Any] = []  # all that were made
-KEPT = 2  # versions of the compiled kernels that stay: this one and the one before it
-KEPT_ADDED = 8  # and of those compiled together with files outside the packages
+_kernels: list[Any] = []  # compiled so far
+VERSIONS = 2  # versions of the compiled kernels that stay: this one and the one before it
+ADDED_VERSIONS = 8  # and of those compiled together with files outside the packages
 
 
 def sources(root: Path) -> dict[str, bytes]:
@@ -42,28 +40,30 @@ def sources(root: Path) -> dict[str, bytes]:
     return {
         path.relative_to(root).as_posix(): content
         for path, content in contents.items()
-        if path.parent.name == "kernels" or path.name == "jit.py" or KERNEL.search(content)
+        if "kernels" in path.relative_to(root).parts
+        or path.name == "jit.py"
+        or KERNEL.search(content)
     }
 
 
 def digest(contents: Mapping[str, bytes], version: str) -> str:
     """Sixteen hexadecimal digits that name the content of some files and a version of numba."""
-    found = hashlib.sha256(version.encode())
-    for name, content in contents.items():
-        found.update(f"\n{name} {len(content)}\n".encode() + content)
-    return found.hexdigest()[:16]
+    sha = hashlib.sha256(version.encode())
+    for name, content in sorted(contents.items()):
+        sha.update(f"\n{name} {len(content)}\n".encode() + content)
+    return sha.hexdigest()[:16]
 
 
 @functools.cache
-def own_sources() -> dict[str, bytes]:
+def package_sources() -> dict[str, bytes]:
     """The sources as they were when the first kernel of this process was made."""
     return sources(Path(__file__).parents[1])
 
 
 @functools.cache
-def own_digest() -> str:
+def package_digest() -> str:
     """The digest of the sources."""
-    return digest(own_sources(), numba.__version__)
+    return digest(package_sources(), numba.__version__)
 
 
 def add_source(function: Callable[..., Any]) -> None:
@@ -79,9 +79,10 @@ def add_source(function: Callable[..., Any]) -> None:
     if any(path.is_relative_to(root / package) for package in PACKAGES):
         return
     content = path.read_bytes() if path.is_file() else function.__code__.co_code
-    if _added.get(path.name) == content:
+    name = f"{path.name} {hashlib.sha256(content).hexdigest()}"  # two files may share a name
+    if name in _added:
         return
-    _added[path.name] = content
+    _added[name] = content
     numba.config.CACHE_DIR = str(cache_folder())  # type: ignore[attr-defined]  # made at run time
     for kernel in _kernels:
         kernel.enable_caching()
@@ -99,7 +100,7 @@ def cache_folder() -> Path:
 
     What was compiled together with files outside the packages has a folder inside that one.
     """
-    folder = base_folder() / own_digest()
+    folder = base_folder() / package_digest()
     return folder / digest(_added, numba.__version__) if _added else folder
 
 
@@ -116,10 +117,10 @@ def forget_old(base: Path, keep: int) -> None:
 def _compile(function: Callable[..., Any], *, inline: bool) -> Callable[..., Any]:
     """What `jit` and `inlined` share."""
     folder = cache_folder()
-    if not (base_folder() / own_digest()).is_dir():
-        forget_old(base_folder(), KEPT - 1)
+    if not (base_folder() / package_digest()).is_dir():
+        forget_old(base_folder(), VERSIONS - 1)
     if _added and not folder.is_dir():
-        forget_old(folder.parent, KEPT_ADDED - 1)
+        forget_old(folder.parent, ADDED_VERSIONS - 1)
     numba.config.CACHE_DIR = str(folder)  # type: ignore[attr-defined]  # made at run time
     fast = {"nsz", "arcp", "contract", "afn", "reassoc"}
     compiled: Callable[..., Any] = numba.njit(

@@ -99,6 +99,18 @@ class DeviceModel(Record, ABC):
             generator: Source of the device-to-device spread.
         """
 
+    def draw_stuck(self, shape: tuple[int, int], *, generator: torch.Generator) -> Tensor | None:
+        """Which of an array of new devices never move, and the conductance that they read.
+
+        Args:
+            shape: (rows, columns).
+            generator: Source of one uniform number per device.
+
+        Returns:
+            (rows, columns), siemens, float64, nan where healthy; None without any.
+        """
+        return None
+
     @abstractmethod
     def program(
         self, state: DeviceState, counts: Tensor, selected: Tensor, *, generator: torch.Generator

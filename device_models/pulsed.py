@@ -1,5 +1,6 @@
 """Devices moved by identical SET and RESET pulses: all their physics but the step itself."""
 
+import math
 from abc import ABC
 from dataclasses import dataclass
 from typing import Literal
@@ -45,9 +46,10 @@ class Pulsed(DeviceModel, ABC):
     by relax_tail_sigma (`physics.draw_relaxation`), and L = log10(1 + t / relax_onset_seconds);
     temperature multiplies t by an Arrhenius factor.
 
-    Faults. A share of devices is stuck at a conductance that may lie outside the window; the others
-    stop moving after a log-normal number of pulses around endurance_pulses (0: never). A device
-    that a pulse does not move goes on relaxing from its last move, and the pulse is paid for.
+    Faults. A share of devices is stuck at a conductance that may lie outside the window: the board
+    keeps them apart (`draw_stuck`). The others stop moving after a log-normal number of pulses
+    around endurance_pulses (0: never). A device that a pulse does not move goes on relaxing from
+    its last move, and the pulse is paid for.
 
     Write-verify. `verified_sigma` is the relative spread left after a write with verification,
     verified_fraction (R / read_knee_ohms)^verified_exponent, at most verified_cap.
@@ -139,7 +141,9 @@ class Pulsed(DeviceModel, ABC):
             "reset_gain": torch.exp(self.d2d_step_sigma * z[3]),
         }
         self._add_thresholds(traits, shape, generator)
-        self._add_faults(traits, shape, generator)
+        if self.endurance_pulses > 0.0:
+            z = torch.randn(shape, generator=generator)
+            traits["lifetime"] = self.endurance_pulses * torch.exp(self.endurance_sigma * z)
         dynamics = {}
         if self.relaxes:
             dynamics["kick"] = torch.zeros(shape)
@@ -165,19 +169,15 @@ class Pulsed(DeviceModel, ABC):
                 z = torch.randn(shape, generator=generator)
                 traits[name] *= volts > threshold + self.d2d_threshold_volts * z
 
-    def _add_faults(
-        self, traits: dict[str, Tensor], shape: tuple[int, int], generator: torch.Generator
-    ) -> None:
-        """Stuck devices (negative: healthy) and the number of pulses a device survives."""
-        if self.stuck_high_share + self.stuck_low_share > 0.0:
-            u = torch.rand(shape, generator=generator)
-            stuck = torch.full(shape, -1.0)
-            stuck[u < self.stuck_high_share] = self.stuck_high_siemens
-            stuck[u >= 1.0 - self.stuck_low_share] = self.stuck_low_siemens
-            traits["stuck"] = stuck
-        if self.endurance_pulses > 0.0:
-            z = torch.randn(shape, generator=generator)
-            traits["lifetime"] = self.endurance_pulses * torch.exp(self.endurance_sigma * z)
+    def draw_stuck(self, shape: tuple[int, int], *, generator: torch.Generator) -> Tensor | None:
+        """See `DeviceModel.draw_stuck`."""
+        if self.stuck_high_share + self.stuck_low_share == 0.0:
+            return None
+        u = torch.rand(shape, generator=generator)
+        stuck = torch.full(shape, math.nan, dtype=torch.float64)
+        stuck[u < self.stuck_high_share] = self.stuck_high_siemens
+        stuck[u >= 1.0 - self.stuck_low_share] = self.stuck_low_siemens
+        return stuck
 
     def program(
         self, state: DeviceState, counts: Tensor, selected: Tensor, *, generator: torch.Generator
@@ -200,7 +200,7 @@ class Pulsed(DeviceModel, ABC):
             subset = {name: trait[:count] for name, trait in traits.items()}
             gains = gain[:count] if left is None else gain[:count] * (left[:count] > done)
             after = self._pulse(g[:count], wanted[:count], gains, subset, generator)
-            energy += self._pulse_joules(g[:count] + after, wanted[:count], subset)
+            energy += self._pulse_joules(g[:count] + after, wanted[:count])
             g[:count] = after
         g_all = put(state.g, pulsed, g, moves)
         dynamics = self._after_pulses(state, pulsed, often, moves, generator)
@@ -248,12 +248,10 @@ class Pulsed(DeviceModel, ABC):
             after = torch.where(gain != 0, after, g)
         return after
 
-    def _pulse_joules(self, both: Tensor, signs: Tensor, traits: dict[str, Tensor]) -> float:
-        """Energy of one pulse to each of some devices; `both` is g before plus after, consumed."""
-        if "stuck" in traits:
-            both = torch.where(traits["stuck"] < 0.0, both, 2.0 * traits["stuck"])
-        squares = physics.by_sign(signs, self.set_volts**2, self.reset_volts**2, both.dtype)
-        return float(both.mul_(squares).sum(dtype=torch.float64)) * self.width_seconds / 2
+    def _pulse_joules(self, doubled: Tensor, signs: Tensor) -> float:
+        """Energy of one pulse to each of some devices; `doubled`, consumed: g before plus after."""
+        squares = physics.by_sign(signs, self.set_volts**2, self.reset_volts**2, doubled.dtype)
+        return float(doubled.mul_(squares).sum(dtype=torch.float64)) * self.width_seconds / 2
 
     @property
     def may_stand_still(self) -> bool:
@@ -358,9 +356,6 @@ class Pulsed(DeviceModel, ABC):
             slow = slow if where is None else slow.index_select(1, where)
             z = slow.sum(0) / physics.COMPONENTS**0.5
             g = (g * (1.0 + spread * z)).clamp_(min=self.g_min_siemens / 100)
-        if "stuck" in state.traits:
-            stuck = at(state.traits["stuck"], chosen)
-            g = torch.where(stuck < 0.0, g, stuck)
         return g.view_as(state.g) if where is None else g
 
     def read_sigma_siemens(self, g: Tensor) -> Tensor | None:

@@ -3,6 +3,7 @@
 import math
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -62,7 +63,7 @@ def step_siemens(
             return torch.tensor(rising, dtype=g.dtype)
         return physics.choose(mask, rising, falling)
 
-    shape = torch.broadcast_shapes(g.shape, counts.shape)  # type: ignore[no-untyped-call]
+    shape = np.broadcast_shapes(g.shape, counts.shape)  # that of torch imports sympy, 0.9 s
     is_bent, is_inclined = bool(up.bend or down.bend), bool(up.slope or down.slope)
     if not (is_bent or is_inclined):
         step = each(up.terms.level * window, down.terms.level * window)

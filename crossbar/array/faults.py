@@ -268,6 +268,23 @@ def draw(
     )
 
 
+def with_stuck_devices(
+    faults: FaultMap | None, tiling: Tiling, stuck_siemens: Tensor | None
+) -> FaultMap | None:
+    """The faults of an array together with the stuck devices of their kind.
+
+    Args:
+        faults: Of the array; what it says of a device holds. None for a perfect array.
+        tiling: The array.
+        stuck_siemens: See `DeviceModel.draw_stuck`.
+    """
+    if stuck_siemens is None:
+        return faults
+    array = healthy(tiling) if faults is None else faults
+    of_kind = stuck_siemens.numpy()
+    return replace(array, stuck_siemens=np.where(array.stuck, array.stuck_siemens, of_kind))
+
+
 def save(path: Path, maps: Sequence[FaultMap]) -> None:
     """Write the faults of all layers as `load` reads them."""
     parts = {

@@ -68,8 +68,6 @@ def laws_of(p: Pulsed) -> Laws | None:
     up, down = p.step_law(1), p.step_law(-1)
     if up is None or down is None or p.set_kind == "abrupt" or p.may_stand_still:
         return None
-    if p.stuck_high_share + p.stuck_low_share > 0.0:
-        return None
     knee = p.read_knee_ohms
     return Laws(
         up=Bend(*map(Number, up.terms)),

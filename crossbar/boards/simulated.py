@@ -12,7 +12,7 @@ from device_models.streams import stream, torch_stream
 
 from ..array import half_select
 from ..array.counters import Counters
-from ..array.faults import Broken, FaultMap
+from ..array.faults import Broken, FaultMap, with_stuck_devices
 from ..array.half_select import HalfSelect
 from ..array.periphery import FrontEnd, convert
 from ..array.tile import Tiling, read
@@ -80,7 +80,7 @@ class SimulatedBoard:
             index: Number of this board in the run; names its random streams.
             wired: The wires of its tiles, open and bridged lines among them; None without
                 resistance.
-            faults: What is broken; None for a perfect array.
+            faults: What is broken besides the stuck devices of the kind; None for nothing.
             half: How pulses reach the neighbours of a device; None with a transistor at each.
             front_end: What its columns are read with; None for ideal ammeters.
 
@@ -92,6 +92,10 @@ class SimulatedBoard:
         self._model, self._tiling, self._selected = model, tiling, selected
         self._seed, self._index, self.wired = seed, index, wired
         self.front_end = front_end
+        stuck = model.draw_stuck(
+            self.info.shape, generator=torch_stream("stuck devices", seed, index)
+        )
+        faults = with_stuck_devices(faults, tiling, stuck)
         self.broken = None if faults is None else Broken(faults)
         self._half = None if half is None else (half_select.check(model), half)
         draws = torch_stream("manufacture", seed, index)

@@ -109,7 +109,7 @@ class Sizes(NamedTuple):
     crossbars: tuple[tuple[int, int], ...]  # (rows, outputs)
     sources: tuple[int, ...]  # layer whose spikes come in; -1: the input
     senders: tuple[int, ...]  # layer that the neurons of the crossbar are
-    own_of: tuple[int, ...]  # rows that its own neurons drive
+    recurrent_rows_of: tuple[int, ...]  # rows that its own neurons drive
     steps: int
     dt_seconds: float
 
@@ -118,8 +118,8 @@ class Sizes(NamedTuple):
         """Those of a network."""
         return cls(
             network.inputs, network.hidden, network.names, network.crossbars, network.sources,
-            tuple(layer.index for layer in network.synaptic), network.own_of, network.steps,
-            network.dt_seconds,
+            tuple(layer.index for layer in network.synaptic), network.recurrent_rows_of,
+            network.steps, network.dt_seconds,
         )  # fmt: skip
 
 
@@ -199,7 +199,7 @@ def layers_of(
     for i, (name, array, (rows, outputs)) in enumerate(
         zip(network.names, arrays, network.crossbars, strict=True)
     ):
-        fed_back, sender = network.own_of[i], network.senders[i] + 1
+        fed_back, sender = network.recurrent_rows_of[i], network.senders[i] + 1
         sent = spikes[sender] if sender < len(spikes) else None
         layers.append(
             LayerActivity(
@@ -335,7 +335,9 @@ def read_run(folder: Path) -> tuple[Activity, RunMetadata]:
     try:
         return unpack(arrays)
     except (*UNREADABLE, ConfigError) as e:
-        raise RunError(f"{path} is damaged ({one_line(e)}); {wanted}") from e
+        raise RunError(
+            f"{path} is damaged, or of another version of xbar ({one_line(e)}); {wanted}"
+        ) from e
 
 
 def unpack(arrays: Mapping[str, np.ndarray]) -> tuple[Activity, RunMetadata]:

@@ -26,7 +26,8 @@ from ..boards.simulated import SimulatedBoard
 from ..datasets import LoadedDataset
 from ..datasets.encode import Data
 from ..mappings import MAPPINGS, Mapping
-from ..snn.engines import BoardEngine, DenseEngine, Engine, EventEngine
+from ..snn.engines import ENGINES, BoardEngine, DenseEngine, Engine, EventEngine
+from ..snn.engines.protocol import Resources
 from ..snn.plan import Plan, plan, signs
 from ..synapses.optimizers import OPTIMIZERS, Optimizer
 from ..synapses.policies import POLICIES
@@ -155,17 +156,7 @@ def build(
         )
         layers.append(layer)
         emulators += [] if emulator is None else [emulator]
-    of_run = config.policy or POLICIES[default_policy(model)].Options()
-    policies = []
-    for index, (layer, planned) in enumerate(zip(layers, network.synaptic, strict=True)):
-        options = options_of(POLICIES, planned.settings.policy, of_run)
-        name, mapping_name = (
-            Tagged(POLICIES).name_of(options),
-            Tagged(MAPPINGS).name_of(layer.mapping.options),
-        )
-        check_serving(config.device, model, name, mapping_name, layer.mapping)
-        make = _maker(config, layer, len(layers) + index, boards, emulators)
-        policies.append(POLICIES[name].build(layer, options, make))
+    policies = _policies(config, model, network, layers, boards, emulators)
     rule = OPTIMIZERS[Tagged(OPTIMIZERS).name_of(config.optimizer)]
     return Setup(
         device=config.device,
@@ -287,6 +278,31 @@ def _layer(
     return layer, None if emulator is None else RoutedEmulator(emulator, placement)
 
 
+def _policies(
+    config: Training,
+    model: DeviceModel,
+    network: Plan,
+    layers: Sequence[Synapses],
+    boards: BoardFactory | None,
+    emulators: list[Emulator],
+) -> list[Policy]:
+    """The policy of each layer; the truths of arrays of its own are added to the emulators.
+
+    Raises:
+        ConfigError: The device has not the pulses that policy and mapping send.
+    """
+    of_run = config.policy or POLICIES[default_policy(model)].Options()
+    policies: list[Policy] = []
+    for index, (layer, planned) in enumerate(zip(layers, network.synaptic, strict=True)):
+        options = options_of(POLICIES, planned.settings.policy, of_run)
+        name = Tagged(POLICIES).name_of(options)
+        mapping_name = Tagged(MAPPINGS).name_of(layer.mapping.options)
+        check_serving(config.device, model, name, mapping_name, layer.mapping)
+        make = _maker(config, layer, len(layers) + index, boards, emulators)
+        policies.append(POLICIES[name].build(layer, options, make))
+    return policies
+
+
 def _maker(
     config: Training,
     layer: Synapses,
@@ -328,17 +344,15 @@ def engine(
     Raises:
         ConfigError: Torch has no such device, or a periphery is to be emulated there.
     """
-    tile_rows, options = config.tiles.tile_rows, config.engine
-    if not emulated or isinstance(options, BoardEngine.Options):
-        return BoardEngine(network, layers)
-    if not isinstance(options, DenseEngine.Options):
-        return EventEngine(network, tile_rows=tile_rows, threads=threads)
-    if config.periphery.kind != "ideal":
+    options: Any = config.engine if emulated else BoardEngine.Options()
+    if config.periphery.kind != "ideal" and not options.HAS_PERIPHERY:
+        name = Tagged(ENGINES).name_of(options)
         raise ConfigError(
-            f"engine = dense: periphery.kind = {config.periphery.kind} is emulated by the engine "
-            "events alone; leave one of the two out; nothing was written"
+            f"engine = {name}: it has no periphery.kind = {config.periphery.kind}; leave one of "
+            "the two out; nothing was written"
         )
-    return DenseEngine(network, tile_rows=tile_rows, device=options.device)
+    built: Engine = options.build(network, Resources(layers, config.tiles.tile_rows, threads))
+    return built
 
 
 def uses_kernels(trainer: Trainer) -> bool:

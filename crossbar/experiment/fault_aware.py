@@ -96,8 +96,8 @@ def row_activity(events: Events, network: Plan) -> list[np.ndarray | None]:
     if network.sources[0] >= 0:  # a layer without synapses stands before the first crossbar
         return [None, *others]
     lines = np.bincount(events.rows, minlength=network.inputs) / len(events)
-    own_rows = network.crossbars[0][0] - network.inputs
-    first = np.concatenate([lines, np.full(own_rows, lines.mean())])
+    recurrent_rows = network.crossbars[0][0] - network.inputs
+    first = np.concatenate([lines, np.full(recurrent_rows, lines.mean())])
     return [first, *others]
 
 

@@ -3,6 +3,7 @@
 import hashlib
 import importlib.util
 import sys
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -77,7 +78,19 @@ def load_training(path: Path) -> Training:
     return replace(load(path, Training), imports=imports)
 
 
-def versions_of(config: Training) -> dict[str, str]:
-    """What names the content of the files of the settings, by their names."""
-    contents = {Path(name).name: Path(name).read_bytes() for name in config.imports}
-    return {name: hashlib.sha256(content).hexdigest()[:12] for name, content in contents.items()}
+def versions_of(files: Iterable[str]) -> dict[str, str]:
+    """What names the content of imported files, by their names.
+
+    Files that share a name go by their paths.
+    """
+    paths = [Path(name) for name in files]
+    times = Counter(path.name for path in paths)
+    return {
+        path.name if times[path.name] == 1 else str(path): digest_of(path.read_bytes())
+        for path in paths
+    }
+
+
+def digest_of(content: bytes) -> str:
+    """Twelve hexadecimal digits that name a content."""
+    return hashlib.sha256(content).hexdigest()[:12]

@@ -46,11 +46,11 @@ class NetworkFile(Network):
             ConfigError: A layer does not fit the one before, or the last one the classes.
         """
         data = self.data or DataSettings()
-        dataset, own = DATASETS[data.set], self.inputs is not None
+        dataset, has_inputs = DATASETS[data.set], self.inputs is not None
         return plan(
             self.network,
             inputs=self.inputs or dataset.sample_shape,
-            classes=self.layers[-1].neurons if own else len(dataset.class_names),  # type: ignore[attr-defined]  # the last layer has some
+            classes=self.layers[-1].neurons if has_inputs else len(dataset.class_names),  # type: ignore[attr-defined]  # the last layer has some
             steps=data.steps,
             dt_seconds=data.dt_seconds,
         )

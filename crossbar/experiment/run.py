@@ -8,7 +8,7 @@ import io
 import json
 import os
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
@@ -84,7 +84,9 @@ class Run:
         """
         check_new(folder)
         config = replace(config, imports=import_files(config.imports, Path(), "imports"))
-        return cls(folder, replace(config, versions=installed_versions(config)), model, weights)
+        return cls(
+            folder, replace(config, versions=installed_versions(config.imports)), model, weights
+        )
 
     @classmethod
     def open(cls, folder: Path) -> "Run":
@@ -154,7 +156,7 @@ class Run:
         The same seed may give other pulses there.
         """
         lines = []
-        for name, installed in installed_versions(self.config).items():
+        for name, installed in installed_versions(self.config.imports).items():
             began = self.config.versions.get(name, "an unknown version")
             if began.rpartition(THEN)[2] != installed:
                 lines.append(
@@ -248,10 +250,10 @@ def check_new(folder: Path) -> None:
         )
 
 
-def installed_versions(config: Training) -> dict[str, str]:
+def installed_versions(imports: Iterable[str]) -> dict[str, str]:
     """What the pulses of a run depend on besides its settings."""
     packages = {"xbar": version(DISTRIBUTION), **{name: version(name) for name in LIBRARIES}}
-    return packages | versions_of(config)
+    return packages | versions_of(imports)
 
 
 def first_weights(folder: Path) -> tuple[np.ndarray, ...]:

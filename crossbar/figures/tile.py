@@ -124,8 +124,8 @@ def sweep(
     labels = [style.EndLabel(100.0 * baseline, "as trained", style.QUIET)]
     colours = (style.INHIBITORY, style.EXCITATORY, style.SET, style.RESET)
     lowest = baseline
-    for (curve, found), colour in zip(curves.items(), colours, strict=False):
-        middle, half = student_interval(found)
+    for (curve, runs), colour in zip(curves.items(), colours, strict=False):
+        middle, half = student_interval(runs)
         percent, error = 100.0 * middle, 100.0 * half
         axes.errorbar(
             values, percent, error, color=colour, lw=style.LINE_POINTS, marker="o", ms=4, capsize=3

@@ -31,10 +31,10 @@ class LayerPlan:
         settings: Its record.
         incoming: The lines that come in.
         sent: The lines that it sends, or its output neurons.
-        own: Rows of its crossbar that its own neurons drive.
+        recurrent_rows: Rows of its crossbar that its neurons drive.
         crossbar: Number of its crossbar; None without.
         sigma: Spread of the first weights of the lines that come in.
-        own_sigma: Of its own rows, or those it would have.
+        recurrent_sigma: Of the recurrent rows, or those it would have.
     """
 
     index: int
@@ -43,10 +43,10 @@ class LayerPlan:
     settings: Any
     incoming: Signal
     sent: Signal
-    own: int
+    recurrent_rows: int
     crossbar: int | None
     sigma: float
-    own_sigma: float
+    recurrent_sigma: float
 
     @property
     def neuron(self) -> Any:
@@ -65,8 +65,8 @@ class LayerPlan:
 
     @property
     def rows(self) -> int:
-        """Rows of its crossbar: lines that come in, own neurons."""
-        return self.lines + self.own
+        """Rows of its crossbar: lines that come in, recurrent rows."""
+        return self.lines + self.recurrent_rows
 
     @property
     def spikes(self) -> bool:
@@ -76,12 +76,12 @@ class LayerPlan:
     @property
     def is_linear(self) -> bool:
         """Whether errors may be carried through its weights before they go back in time."""
-        return self.neuron is not None and bool(self.neuron.LINEAR) and self.own == 0
+        return self.neuron is not None and bool(self.neuron.LINEAR) and self.recurrent_rows == 0
 
     @property
     def signs(self) -> np.ndarray:
         """Dale's law for the rows of its crossbar: +1 excitatory, -1 inhibitory, 0 either, int8."""
-        return np.concatenate([self.incoming.signs, self.sent.signs[: self.own]])
+        return np.concatenate([self.incoming.signs, self.sent.signs[: self.recurrent_rows]])
 
 
 @dataclass(frozen=True, eq=False)
@@ -147,9 +147,9 @@ class Plan:
         return tuple(layer.lines for layer in self.synaptic)
 
     @functools.cached_property
-    def own_of(self) -> tuple[int, ...]:
-        """Rows of each crossbar that its own neurons drive, behind those lines."""
-        return tuple(layer.own for layer in self.synaptic)
+    def recurrent_rows_of(self) -> tuple[int, ...]:
+        """Rows of each crossbar that its neurons drive, behind those lines."""
+        return tuple(layer.recurrent_rows for layer in self.synaptic)
 
     @functools.cached_property
     def sources(self) -> tuple[int, ...]:
@@ -159,7 +159,7 @@ class Plan:
     @functools.cached_property
     def recurrent(self) -> bool:
         """Whether a layer drives itself."""
-        return any(self.own_of)
+        return any(self.recurrent_rows_of)
 
     @functools.cached_property
     def crossbars(self) -> tuple[tuple[int, int], ...]:
@@ -178,8 +178,8 @@ class Plan:
 
     @functools.cached_property
     def sigmas(self) -> tuple[tuple[float, float], ...]:
-        """Spread of the initial weights of each crossbar: of lines that come in, of own rows."""
-        return tuple((layer.sigma, layer.own_sigma) for layer in self.synaptic)
+        """Spread of the initial weights of each crossbar: of incoming lines, of recurrent rows."""
+        return tuple((layer.sigma, layer.recurrent_sigma) for layer in self.synaptic)
 
     @functools.cached_property
     def spikes_most(self) -> float | None:
@@ -265,7 +265,7 @@ def _layer(
     if not settings.HAS_SYNAPSES:
         return LayerPlan(index, kind, kind, settings, incoming, sent, 0, None, 0.0, 0.0)
     crossbars = [layer for layer in before if layer.crossbar is not None]
-    is_dale, own = settings.excitatory is not None, settings.own_rows()
+    is_dale, fed_back = settings.excitatory is not None, settings.recurrent_rows()
     beta = math.exp(-dt_seconds / settings.neuron.tau_mem_seconds)
 
     def scaled(lines: int) -> float:
@@ -277,11 +277,20 @@ def _layer(
     first_sigma = crossbars[0].sigma if crossbars else sigma
     is_last = index == len(network.layers) - 1
     # Also where it drives itself not: the window of weights has followed both spreads (`w_max_of`).
-    own_sigma = first_sigma if is_dale else scaled(sent.lines)
-    own_sigma = 0.0 if is_last and not own else own_sigma
+    recurrent_sigma = first_sigma if is_dale else scaled(sent.lines)
+    recurrent_sigma = 0.0 if is_last and not fed_back else recurrent_sigma
     name = "readout" if is_last else f"hidden {len(crossbars) + 1}"
     return LayerPlan(
-        index, name, kind, settings, incoming, sent, own, len(crossbars), sigma, own_sigma
+        index,
+        name,
+        kind,
+        settings,
+        incoming,
+        sent,
+        fed_back,
+        len(crossbars),
+        sigma,
+        recurrent_sigma,
     )
 
 
@@ -307,7 +316,7 @@ def initial_weights(network: Plan, *, generator: np.random.Generator) -> tuple[n
     """
     weights_of_all = []
     for layer in network.synaptic:
-        spread = np.where(np.arange(layer.rows) < layer.lines, layer.sigma, layer.own_sigma)
+        spread = np.where(np.arange(layer.rows) < layer.lines, layer.sigma, layer.recurrent_sigma)
         weights = generator.standard_normal((layer.rows, layer.outputs)) * spread[:, None]
         bound = layer.signs[:, None].astype(float)
         weights = np.where(bound == 0, weights, bound * np.abs(weights))

@@ -58,7 +58,7 @@ def simulate(
     last = max((int(np.max(table.device, initial=0)) for table in tables), default=0)
     count = max(last + 1, len(measurements.devices))
     devices = model.manufacture((1, count), generator=generator)
-    bench = _Bench(model, devices, generator)
+    bench = _Bench(model, devices, model.draw_stuck((1, count), generator=generator), generator)
     return Measurements(
         pulses=tuple(_pulses(bench, table) for table in measurements.pulses),
         cycles=tuple(_cycles(bench, table) for table in measurements.cycles),
@@ -76,6 +76,7 @@ class _Bench:
 
     model: DeviceModel
     devices: DeviceState
+    stuck_siemens: Tensor | None  # see `DeviceModel.draw_stuck`
     generator: torch.Generator
 
     @property
@@ -88,13 +89,13 @@ class _Bench:
         )
 
     def runs(self, device: Ints, g_siemens: Floats) -> DeviceState:
-        """Healthy devices, one per run, at a conductance and long after their last pulse.
+        """Devices that move, one per run, at a conductance and long after their last pulse.
 
         A device that is measured in several runs has the same traits in each.
         """
         fresh = self.model.manufacture((1, len(device)), generator=self.generator)
         where = torch.from_numpy(device)
-        traits = {k: v[:, where] for k, v in self.devices.traits.items() if k != "stuck"}
+        traits = {name: trait[:, where] for name, trait in self.devices.traits.items()}
         g = torch.from_numpy(g_siemens).to(fresh.g.dtype)[None]
         return DeviceState(g, traits, fresh.dynamics)
 
@@ -219,10 +220,10 @@ def _cycles(bench: _Bench, table: Cycles) -> Cycles:
 
 def _or_stuck(bench: _Bench, where: Tensor, g: Tensor) -> Tensor:
     """Conductances of some devices, with that of the stuck ones."""
-    if "stuck" not in bench.devices.traits:
+    if bench.stuck_siemens is None:
         return g
-    stuck = bench.devices.traits["stuck"][:, where]
-    return torch.where(stuck >= 0.0, stuck, g)  # negative: healthy
+    stuck = bench.stuck_siemens[:, where]
+    return torch.where(stuck.isnan(), g, stuck.to(g.dtype))
 
 
 def _written(bench: _Bench, table: Written) -> Written:
@@ -236,10 +237,10 @@ def _written(bench: _Bench, table: Written) -> Written:
     where = torch.from_numpy(table.device)
     g = _or_stuck(bench, where, g.clamp(min=0.01 * bench.model.g_min_siemens + 1e-15))
     stuck = np.zeros(len(table), np.int64)
-    if "stuck" in bench.devices.traits and isinstance(bench.model, Pulsed):
-        level = bench.devices.traits["stuck"][0, where].numpy()
+    if bench.stuck_siemens is not None and isinstance(bench.model, Pulsed):
+        level = bench.stuck_siemens[0, where].numpy()
         middle = (bench.model.stuck_high_siemens + bench.model.stuck_low_siemens) / 2
-        stuck = np.where(level >= 0.0, np.where(level > middle, 1, -1), 0)
+        stuck = np.where(np.isnan(level), 0, np.where(level > middle, 1, -1))
     read = np.where(known | (stuck != 0), bench.read(g), table.g_siemens)
     return replace(table, g_siemens=read, stuck=stuck)
 

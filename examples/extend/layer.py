@@ -19,7 +19,7 @@ class Delay(Record):
     HAS_SYNAPSES, TAKES_INJECTED, neuron = False, False, None
     delay: int = quantity("steps", 1, 1000, default=3)
     sends = lambda self, incoming: incoming
-    own_rows = lambda self: 0
+    recurrent_rows = lambda self: 0
     numbers = lambda self, incoming: DelayNumbers(self.delay, incoming.lines)
 
     def run(self, incoming, numbers, lines, drive, take_in):
@@ -34,7 +34,7 @@ class DelayNumbers(NamedTuple):
 
 
 @implements(kernel.forward, DelayNumbers, inline=False)
-def _forward(topology, kind, lines, found, layer, c, start, keys, stats):
+def _forward(topology, kind, lines, bin_count, layer, c, start, keys, stats):
     trace = layer.trace
     words = 4 * trace.words  # of a step: 16 lines each
     for at in range(start * words, c.steps * words):
@@ -50,7 +50,7 @@ def _forward(topology, kind, lines, found, layer, c, start, keys, stats):
 
 
 @implements(kernel.backward, DelayNumbers, inline=False)
-def _backward(topology, kind, injected, is_given, lines, found, count, layer, c, start, last):
+def _backward(topology, kind, injected, is_given, lines, bin_count, count, layer, c, start, last):
     pass  # it has no weights
 
 

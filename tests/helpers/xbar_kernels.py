@@ -174,7 +174,7 @@ def driven_lines(network, x, outcome):
     lines = []
     for layer, source in zip(network.synaptic, network.sources, strict=True):
         into = [x if source < 0 else outcome.spikes[source]]
-        into += [outcome.spikes[layer.index]] if layer.own else []
+        into += [outcome.spikes[layer.index]] if layer.recurrent_rows else []
         lines.append(torch.cat(into, 2))
     return lines
 

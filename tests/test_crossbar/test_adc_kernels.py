@@ -58,8 +58,6 @@ UNIT = 5e-4  # siemens of a weight of one
 RANGE = 1.2e-4  # amperes: some currents are above
 TILE_ROWS, TILE_COLUMNS = 7, 10
 NETWORK = plan_of(inputs=23, hidden=12, classes=4, steps=30, ei="none")
-RECURRENT = plan_of(inputs=23, hidden=12, classes=4, steps=30, ei="none", recurrent=True)
-DEEP = plan_of(inputs=23, hidden=(12, 9), classes=4, steps=30, ei="none")
 BOTH = plan_of(inputs=23, hidden=(12, 9), classes=4, steps=30, ei="none", recurrent=True)
 LI = LeakyIntegrator()
 KINDS = {
@@ -74,7 +72,7 @@ KINDS = {
         layers=(Dense(neurons=12), Dense(neurons=4)), loss=MseCount(correct_rate=0.3)
     ),
 }  # fmt: skip
-NETWORKS = {"recurrent": RECURRENT, "deep": DEEP, "deep recurrent": BOTH} | {
+NETWORKS = {"deep recurrent": BOTH} | {
     name: plan(network, inputs=23, classes=4, steps=30, dt_seconds=1e-3)
     for name, network in KINDS.items()
 }

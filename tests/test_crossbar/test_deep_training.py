@@ -1,5 +1,7 @@
 """Training of two recurrent hidden layers: it learns, resumes after a stop, keeps Dale's law."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 from xbar_training import (
@@ -39,6 +41,26 @@ def test_layers_have_the_shapes_of_the_crossbars():
         (rows, 2 * outputs) for rows, outputs in SHAPES
     ]
     assert len(trainer.policies) == 3
+
+
+def test_a_layer_has_the_policy_that_it_names_and_the_others_that_of_the_run():
+    """`sign` gives every device that is to change one pulse, `stochastic` draws few of them."""
+    config = deep(policy="stochastic", epochs=1, device="oxram_literature.yaml")
+    layers = list(config.network.layers)
+    layers[1] = dataclasses.replace(layers[1], policy="sign")
+    network = dataclasses.replace(config.network, layers=tuple(layers))
+    own, plain = (
+        trained(dataclasses.replace(config, network=chosen), synthetic())
+        for chosen in (network, config.network)
+    )
+    kinds = [type(policy).__name__ for policy in own.policies]
+    assert kinds == ["Stochastic", "Sign", "Stochastic"]
+    sent, usual = (
+        [layer.board.counters.programmed_devices for layer in trainer.layers]
+        for trainer in (own, plain)
+    )
+    assert sent[1] > 2 * usual[1]
+    assert 0.5 < sent[0] / usual[0] < 2.0
 
 
 @each_policy

@@ -219,11 +219,34 @@ def test_a_stuck_device_never_moves(model):
     seen = board.g.double()
     assert_close(seen[2, 3], torch.tensor(2.5e-3, dtype=torch.float64), rtol=1e-6, atol=0.0)
     assert seen[7, 8] == 0.0
-    assert board.g[0, 0] != healthy_before or "stuck" in board.state.traits
+    assert board.g[0, 0] != healthy_before or board.faults.stuck[0, 0]
     sent = sum(model.pulses(1000 * step * torch.ones(1))) + 20 * sum(
         model.pulses(step * torch.ones(1))
     )
-    assert board.counters.lost_pulses == 2 * sent
+    assert board.counters.lost_pulses == int(board.faults.stuck.sum()) * sent
+
+
+def test_the_stuck_devices_of_a_kind_join_those_of_the_array():
+    """Drawn by the board; what the map says of a device holds."""
+    kind = dataclasses.replace(
+        DEVICE, stuck_low_share=0.4, stuck_low_siemens=1e-7, stuck_high_share=0.2,
+        stuck_high_siemens=3e-3,
+    )  # fmt: skip
+    tiling = Tiling(100, 100, 128, 128)
+    given = np.full((100, 100), np.nan)
+    given[:10] = 5e-4
+    board = board_of(kind, dataclasses.replace(healthy(tiling), stuck_siemens=given), tiling=tiling)
+    levels = torch.from_numpy(board.faults.stuck_siemens)
+    assert (levels[:10] == 5e-4).all()
+    assert abs(z_of_share(levels[10:] == 1e-7, 0.4)) < 5
+    assert abs(z_of_share((levels[10:] - 3e-3).abs() < 1e-9, 0.2)) < 5
+    moving = board.g[levels.isnan()].clone()
+    pulse_array(board, torch.ones(board.info.shape, dtype=torch.int32))
+    stuck = ~levels.isnan()
+    assert_close(board.g[stuck].double(), levels[stuck], rtol=1e-6, atol=0.0)
+    assert (board.g[~stuck] != moving).all()
+    assert board.counters.lost_pulses == int(stuck.sum())
+    assert (board.pulsed[stuck] == 0).all()
 
 
 def test_a_stuck_device_does_not_wear():

@@ -178,7 +178,7 @@ def traces_of(noisy, events, numbers, steps):
     return np.array(membranes), np.array(readouts)
 
 
-READS = 40_000
+READS = 25_000
 
 
 def sums_by_device(sigma, active, generator, reads):

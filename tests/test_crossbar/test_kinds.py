@@ -1,9 +1,6 @@
 """Neurons, layers and losses of every kind: kernels against the reference, laws, gradients."""
 
 import functools
-import subprocess
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -90,9 +87,9 @@ def test_reads_are_counted_as_dense_tensors_say(name):
     assert tally.activations.tolist() == [int(of_crossbar.sum()) for of_crossbar in lines]
 
 
-@pytest.mark.parametrize("name", ["pool between", "recurrent alif, lif"])
-def test_more_than_255_steps_are_two_bytes_and_the_same_equations(name):
-    case = case_of(name, steps=300)
+def test_more_than_255_steps_are_two_bytes_and_the_same_equations():
+    """Of dense and recurrent layers, of a pool, and of both neurons that spike."""
+    case = case_of("count of recurrent alif, pool, bounds", steps=300)
     assert case.events.times.dtype == np.uint16
     assert case.events.times.max() > 255
     agree(case, run_kernel(case, np.float64), FLOAT64)
@@ -184,15 +181,3 @@ def test_the_gradient_through_a_count_of_silent_neurons_pushes_the_true_class_up
     assert (gradient[:, 2] < 0).any()
     assert (gradient[:, 2] <= 0).all()
     near(gradient, case.gradients[1], 1e-9)
-
-
-# A kind of one's own, in one file outside the package
-
-OWN = Path(__file__).parents[1] / "helpers" / "xbar_own_neuron.py"
-
-
-def test_a_neuron_of_a_file_outside_the_package_equals_its_reference():
-    """In a process of its own; `test_jit` has what happens to compiled code when it changes."""
-    done = subprocess.run([sys.executable, str(OWN)], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.startswith("reset to 0.25: equal")

@@ -224,7 +224,11 @@ def test_a_pool_has_no_crossbar_and_passes_signs_on():
     assert network.crossbars == ((8, 12), (3 + 4, 4), (4, 10))
     assert network.names == ("hidden 1", "hidden 2", "readout")
     assert network.hidden == (8, 12, 3, 4)
-    assert (network.sources, network.own_of, network.neurons) == ((0, 2, 3), (0, 4, 0), 16)
+    assert (network.sources, network.recurrent_rows_of, network.neurons) == (
+        (0, 2, 3),
+        (0, 4, 0),
+        16,
+    )
     first, second, readout = (sign.tolist() for sign in signs(network))
     assert (first, readout) == ([1] * 8, [1, 1, 1, -1])
     assert second == [1, 1, -1, 1, 1, 1, -1]

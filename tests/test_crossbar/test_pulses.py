@@ -208,6 +208,5 @@ def test_a_device_that_may_stand_still_is_left_to_the_pure_function():
     for change in (
         {"endurance_pulses": 1e6},
         {"set_threshold_volts": 1.0},
-        {"stuck_low_share": 0.1},
     ):
         assert pulse_kernels.in_place(dataclasses.replace(model, **change)) is None

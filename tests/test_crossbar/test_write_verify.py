@@ -173,11 +173,12 @@ def test_stuck_devices_are_reported_and_cost_no_more_than_their_budget():
         stuck_high_siemens=2e-3,
     )  # fmt: skip
     watched, done = write(stuck, p=WriteVerify(max_pulses=70, passes=3))
-    dead = watched.board.state.traits["stuck"] >= 0.0
+    faults = watched.board.faults
+    dead, level = (torch.from_numpy(a) for a in (faults.stuck, faults.stuck_siemens))
     assert 60 < int(dead.sum()) < 160
     assert torch.equal(done.accepted, ~dead)
     assert (done.pulses[dead] == 70).all()  # given up in the first pass, and left alone
-    assert (watched.board.state.traits["stuck"][dead] - done.siemens[dead]).abs().max() < 1e-9
+    assert (level[dead] - done.siemens[dead]).abs().max() < 1e-9
 
 
 def test_the_budget_follows_from_the_device():

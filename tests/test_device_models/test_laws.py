@@ -166,7 +166,7 @@ def test_device_time_leaves_programmed_conductances_alone_and_reads_stay_positiv
     seen = model.conductance(later)
     assert seen.shape == state.g.shape
     assert (seen > 0).all()
-    assert torch.equal(seen, state.g) == (not state.dynamics and "stuck" not in state.traits)
+    assert torch.equal(seen, state.g) == (not state.dynamics)
 
 
 @every_device

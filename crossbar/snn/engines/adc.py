@@ -116,16 +116,16 @@ def converter_records(
     front: FrontEnd, lsb: float, width: int, dtype: type[np.floating]
 ) -> records.Converters:
     """The converters of a layer; `lsb` is in weight units, `width` counts padded columns."""
-    p, made = front.periphery, front.converters
+    p, converters = front.periphery, front.converters
     errors = None
     if p.adc_offset_lsb or p.adc_inl_lsb or p.adc_stuck_share:
         errors = records.ConverterErrors(
-            _wider(made.offset, width, dtype),
-            _wider(made.parabola, width, dtype),
-            _wider(made.cubic, width, dtype),
-            _wider(made.stuck + 1.0, width, dtype) - dtype(1.0),  # -1 in the padding
+            _wider(converters.offset, width, dtype),
+            _wider(converters.parabola, width, dtype),
+            _wider(converters.cubic, width, dtype),
+            _wider(converters.stuck + 1.0, width, dtype) - dtype(1.0),  # -1 in the padding
         )
-    scale = _wider(made.gain / lsb, width, dtype)
+    scale = _wider(converters.gain / lsb, width, dtype)
     return records.Converters(scale, errors, dtype(p.top), dtype(p.adc_noise_lsb))
 
 
@@ -190,8 +190,8 @@ def lines_of_crossbars(
     for layer, source in zip(network.synaptic, network.sources, strict=True):
         sent, samples = (events, chosen) if source < 0 else (recorded[source], every)
         into = lines_of_events(sent, samples, steps, layer.lines)
-        if layer.own:
-            own = lines_of_events(recorded[layer.index], every, steps, layer.own)
-            into = csr_array(hstack([into, own]))
+        if layer.recurrent_rows:
+            fed_back = lines_of_events(recorded[layer.index], every, steps, layer.recurrent_rows)
+            into = csr_array(hstack([into, fed_back]))
         lines.append(into)
     return lines

@@ -8,7 +8,7 @@ the weights that are given. Boards count their own reads: the counts of a result
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -20,7 +20,7 @@ from ...synapses.synapses import Synapses
 from ..plan import Plan
 from ..reference import Outcome, dense, run_layers
 from .dense import joined, listed
-from .protocol import Batch, BatchResult, LayerView
+from .protocol import Batch, BatchResult, LayerView, Resources
 
 AT_A_TIME = 64  # samples: their time course is kept for the way back
 
@@ -31,6 +31,12 @@ class BoardEngine:
     @dataclass(frozen=True, kw_only=True)
     class Options(Record):
         """Nothing is left open."""
+
+        HAS_PERIPHERY: ClassVar = True  # that of the boards
+
+        def build(self, network: Plan, resources: Resources) -> "BoardEngine":
+            """See `protocol.EngineOptions`."""
+            return BoardEngine(network, resources.layers)
 
     def __init__(self, network: Plan, layers: Sequence[Synapses]) -> None:
         """Set up for one network on its boards."""

@@ -6,7 +6,7 @@ time course of a batch is kept for the way back; a processor alone is better ser
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -18,7 +18,7 @@ from device_models.record import Record
 from ..encodings.events import Events, time_type
 from ..plan import Plan
 from ..reference import dense, run_layers
-from .protocol import Batch, BatchResult, LayerView
+from .protocol import Batch, BatchResult, LayerView, Resources
 
 Part = tuple[np.ndarray, int]  # (sample, step, neuron) of each spike; samples of the part
 AT_A_TIME = 256  # samples: some 100 MB of spikes for 784 lines and 100 steps
@@ -31,7 +31,16 @@ class DenseEngine:
     class Options(Record):
         """The device that it runs on, as torch names it: cuda, cuda:1, mps, cpu."""
 
+        HAS_PERIPHERY: ClassVar = False
         device: str = "cpu"
+
+        def build(self, network: Plan, resources: Resources) -> "DenseEngine":
+            """See `protocol.EngineOptions`.
+
+            Raises:
+                ConfigError: Torch has no such device here.
+            """
+            return DenseEngine(network, tile_rows=resources.tile_rows, device=self.device)
 
     def __init__(self, network: Plan, *, tile_rows: int, device: str) -> None:
         """Set up for one network.
@@ -90,7 +99,7 @@ class DenseEngine:
         driven = []
         for layer, source in zip(network.synaptic, network.sources, strict=True):
             into = [x if source < 0 else outcome.spikes[source]]
-            into += [outcome.spikes[layer.index]] if layer.own else []
+            into += [outcome.spikes[layer.index]] if layer.recurrent_rows else []
             driven.append(torch.cat(into, 2).detach())
         rows = self._tile_rows
         steps = [sum(int((t.sum(2) > 0).sum()) for t in tiles(lines, rows)) for lines in driven]

@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, ClassVar, NamedTuple, TypeVar
 
 import numpy as np
 
@@ -18,7 +18,7 @@ from ..kernels import loss, neuron, records, topology
 from ..kernels.bptt import run_chunk
 from ..kernels.dispatch import missing_kernels
 from ..kernels.reduction import mean_of_chunks
-from ..plan import Plan
+from ..plan import LayerPlan, Plan
 from ..registration import load_kernels
 from .buffers import (
     Scratch,
@@ -33,7 +33,7 @@ from .buffers import (
     scratch,
     shrink,
 )
-from .protocol import Batch, BatchResult, LayerView
+from .protocol import Batch, BatchResult, LayerView, Resources
 from .wiring import Kinds, address, carries_back, injection, kinds_of, lowest, table_of
 
 load_kernels()
@@ -61,6 +61,12 @@ class EventEngine:
     @dataclass(frozen=True, kw_only=True)
     class Options(Record):
         """Nothing is left open."""
+
+        HAS_PERIPHERY: ClassVar = True
+
+        def build(self, network: Plan, resources: Resources) -> "EventEngine":
+            """See `protocol.EngineOptions`."""
+            return EventEngine(network, tile_rows=resources.tile_rows, threads=resources.threads)
 
     def __init__(self, network: Plan, *, tile_rows: int, threads: int | None = None) -> None:
         """Set up for one network.
@@ -189,7 +195,8 @@ class EventEngine:
         """The layers as this thread reads them, in memory that its next pass overwrites."""
         of_thread = self._of_thread
         if not hasattr(of_thread, "wirings"):
-            of_thread.wirings, of_thread.scratch = {}, scratch(self._network)
+            of_thread.wirings, of_thread.crossbars = {}, {}
+            of_thread.scratch = scratch(self._network)
             of_thread.injected = injection(self._network, None)
         key = learn is not None, *(bool(view.variance.size) for view in layers)
         if key not in of_thread.wirings:
@@ -214,18 +221,17 @@ class EventEngine:
         network, arrays = self._network, []
         places, last = (*self._kinds.places, (0, 0)), len(network.layers) - 1
         memories: list[Scratch] = self._of_thread.scratch
-        for layer, (trace, bins, own_bins), (group, kind) in zip(
+        for layer, (trace, bins, recurrent_bins), (group, kind) in zip(
             network.layers, memories, places, strict=True
         ):
             crossbar, back = no_crossbar(layer), self._none
             if layer.crossbar is not None:
-                is_noisy = bool(layers[layer.crossbar].variance.size)
-                crossbar = crossbar_rows(layer, self._tile_rows, is_noisy=is_noisy)
+                crossbar = self._crossbar(layer, bool(layers[layer.crossbar].variance.size))
                 if learns and carries_back(network, layer):
                     back = aligned((layer.rows, padded(layer.outputs)), np.float32)
             arrays.append(
                 records.LayerArrays(
-                    crossbar, trace, bins, own_bins, back, self._none, layer.index,
+                    crossbar, trace, bins, recurrent_bins, back, self._none, layer.index,
                     -1 if layer.crossbar is None else layer.crossbar,
                     layer.neuron is not None and layer.index < last,
                     layer.settings.TAKES_INJECTED, group, kind,
@@ -237,6 +243,14 @@ class EventEngine:
             back = aligned((output.outputs, padded(before.outputs)), np.float32)
             injected = injected._replace(back=back)
         return Wiring(self._kinds, arrays, table_of(arrays), injected)
+
+    def _crossbar(self, layer: LayerPlan, is_noisy: bool) -> records.CrossbarRows:
+        """Rows of one layer, of the thread that asks: the same memory to learn and to test."""
+        crossbars: dict[tuple[int, bool], records.CrossbarRows] = self._of_thread.crossbars
+        key = layer.index, is_noisy
+        if key not in crossbars:
+            crossbars[key] = crossbar_rows(layer, self._tile_rows, is_noisy=is_noisy)
+        return crossbars[key]
 
     def _fronts(self, layers: Sequence[LayerView]) -> list[Any]:
         """The front ends, with scratch memory of the thread that asks."""

@@ -1,11 +1,15 @@
 """What every engine takes and gives."""
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol
 
 import numpy as np
 
 from ..encodings.events import Events
+
+if TYPE_CHECKING:
+    from ...synapses.synapses import Synapses
+    from ..plan import Plan
 
 
 class Batch(NamedTuple):
@@ -66,6 +70,37 @@ class BatchResult(NamedTuple):
     clipped: np.ndarray
     gradients: tuple[np.ndarray, ...] = ()
     recorded: tuple[Events, ...] = ()
+
+
+class Resources(NamedTuple):
+    """What an engine may run on.
+
+    Attributes:
+        layers: The crossbars on their boards, the output layer's last.
+        tile_rows: Word lines of a tile, for counters and converters.
+        threads: How many samples run at a time; None: one per processor.
+    """
+
+    layers: Sequence["Synapses"]
+    tile_rows: int
+    threads: int | None = None
+
+
+class EngineOptions(Protocol):
+    """The record of settings of a kind of engine, `Options` of each class in `ENGINES`.
+
+    Attributes:
+        HAS_PERIPHERY: Whether currents go through drivers and converters.
+    """
+
+    HAS_PERIPHERY: ClassVar[bool]
+
+    def build(self, network: "Plan", resources: Resources) -> "Engine":
+        """The engine of one network.
+
+        Raises:
+            ConfigError: It cannot run here, or not this network.
+        """
 
 
 class Engine(Protocol):

@@ -123,5 +123,5 @@ def lowest(network: Plan) -> int:
 
 def carries_back(network: Plan, layer: LayerPlan) -> bool:
     """Whether the weights of a layer carry an error back, row by row."""
-    is_read = layer.index > lowest(network) or layer.own > 0
+    is_read = layer.index > lowest(network) or layer.recurrent_rows > 0
     return is_read and not (layer.index == len(network.layers) - 1 and layer.is_linear)

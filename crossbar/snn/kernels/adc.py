@@ -31,30 +31,32 @@ from .simd import (
 
 
 @inlined
-def add_panel_rows(none, front, lines, first, last, trace, inputs, own, count, column):
+def add_panel_rows(none, front, lines, first, last, trace, inputs, fed_back, count, column):
     """`add_rows` of one panel of columns; `none` is an empty one."""
     matrix, stride = data_pointer(front.matrix), front.stride
     sums = with_rows(none, matrix, stride, column, lines.rows, 0, first, last)
-    sums = with_rows(sums, matrix, stride, column, trace.rows, inputs, own, count)
+    sums = with_rows(sums, matrix, stride, column, trace.rows, inputs, fed_back, count)
     store_panel(data_pointer(front.sums), column, sums)
 
 
 @jit
-def add_rows(front, lines, first, last, trace, inputs, own, count, c):
-    """Columns of the lines `first:last` and the own spikes `own:count`, with their variances."""
+def add_rows(front, lines, first, last, trace, inputs, fed_back, count, c):
+    """Columns of the lines `first:last` and the spikes `fed_back:count`, with their variances."""
     n = splat(c.one - c.one)
     column = np.int64(0)  # see `gather_scatter.gather`
     while column < front.stride:
         left = (front.stride - column) // LANES
         if left >= WIDE:
             wide = (n, n, n, n, n, n, n)
-            add_panel_rows(wide, front, lines, first, last, trace, inputs, own, count, column)
+            add_panel_rows(wide, front, lines, first, last, trace, inputs, fed_back, count, column)
             column += WIDE * LANES
         elif left >= NARROW:
-            add_panel_rows((n, n, n), front, lines, first, last, trace, inputs, own, count, column)
+            add_panel_rows(
+                (n, n, n), front, lines, first, last, trace, inputs, fed_back, count, column
+            )
             column += NARROW * LANES
         else:
-            add_panel_rows((n,), front, lines, first, last, trace, inputs, own, count, column)
+            add_panel_rows((n,), front, lines, first, last, trace, inputs, fed_back, count, column)
             column += LANES
 
 
@@ -150,11 +152,11 @@ def add_run(factor, sums, column, is_spread, drive, at, length):
     """Add `factor` times columns (one, unless `is_spread`) to outputs from a place on."""
     amount, whole = splat(factor), length - length % LANES
     for j in range(0, whole, LANES):
-        own = load(sums, column + j) if is_spread else splat(sums[column])
-        store(drive, at + j, load(drive, at + j) + amount * own)
+        fed_back = load(sums, column + j) if is_spread else splat(sums[column])
+        store(drive, at + j, load(drive, at + j) + amount * fed_back)
     for j in range(whole, length):
-        own = sums[column + j] if is_spread else sums[column]
-        write(drive, at + j, drive[at + j] + factor * own)
+        fed_back = sums[column + j] if is_spread else sums[column]
+        write(drive, at + j, drive[at + j] + factor * fed_back)
 
 
 @jit
@@ -189,8 +191,8 @@ def end_of_tile(rows, event, last, end):
 
 
 @jit
-def convert_bin(front, lines, first, last, own, count, layer, c, keys, step, at):
-    """What the lines `first:last` and the own spikes `own:count` of one step drive.
+def convert_bin(front, lines, first, last, fed_back, count, layer, c, keys, step, at):
+    """What the lines `first:last` and the recurrent spikes `fed_back:count` of one step drive.
 
     Args:
         front: `Columns`.
@@ -205,18 +207,18 @@ def convert_bin(front, lines, first, last, own, count, layer, c, keys, step, at)
     sums, width, clipped = data_pointer(front.sums), layer.crossbar.width, 0
     for j in range(width):
         write(drive, at + j, c.one - c.one)
-    while first < last or own < count:
-        row = int(lines.rows[first]) if first < last else inputs + int(trace.rows[own])
+    while first < last or fed_back < count:
+        row = int(lines.rows[first]) if first < last else inputs + int(trace.rows[fed_back])
         tile = row // c.tile_rows
         end = (tile + 1) * c.tile_rows
         after = end_of_tile(lines.rows, first, last, end)
-        own_after = end_of_tile(trace.rows, own, count, end - inputs)
-        add_rows(front, lines, first, after, trace, inputs, own, own_after, c)
+        fed_back_after = end_of_tile(trace.rows, fed_back, count, end - inputs)
+        add_rows(front, lines, first, after, trace, inputs, fed_back, fed_back_after, c)
         number = step + c.steps * tile
         if front.stride > front.width:
             add_noise(front, keys[0], number)
         clipped += convert(front.converters, sums, front.width, tile, keys[1], number)
         combine(front, sums, drive, at)
-        first, own = after, own_after
+        first, fed_back = after, fed_back_after
     finish_drive(front, drive, at, width)
     return clipped

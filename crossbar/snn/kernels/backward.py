@@ -45,15 +45,15 @@ def spike_count_penalty(fired, c):
 def inject_one(injected, output, t, k, count, width, one):
     """Add the error of output k in step t to the row of that step; returns the number of rows."""
     row, amount = injected.slots[t], output.errors[t * output.width + k]
-    kept = one if row > 0 else one - one
+    carried = one if row > 0 else one - one
     if row == 0:
         count += 1
         row = count
         write(injected.slots, t, row)
     for column in range(0, width, LANES):
         at = row * width + column
-        own = splat(amount) * load(injected.back, k * width + column)
-        store(injected.rows, at, splat(kept) * load(injected.rows, at) + own)
+        error = splat(amount) * load(injected.back, k * width + column)
+        store(injected.rows, at, splat(carried) * load(injected.rows, at) + error)
     return count
 
 
@@ -192,5 +192,5 @@ def backprop_input(layer, below, c, start, last, hold):
         for i in range(below.width):
             write(below.errors, to + i, c.one - c.one)
         for i in range(inputs):
-            own = row_dot(layer.back, i, layer.trace.membranes, t * width, width)
-            write(below.errors, to + i, own + (hold if t < c.steps else c.one - c.one))
+            error = row_dot(layer.back, i, layer.trace.membranes, t * width, width)
+            write(below.errors, to + i, error + (hold if t < c.steps else c.one - c.one))

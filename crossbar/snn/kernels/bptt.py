@@ -35,7 +35,7 @@ def lines_into(n, samples, i, layers, counts):
 
 
 def forward_at(
-    groups: Any, group: Any, kind: Any, lines: Any, found: Any, layer: Any, c: Any, start: Any,
+    groups: Any, group: Any, kind: Any, lines: Any, bin_count: Any, layer: Any, c: Any, start: Any,
     keys: Any, stats: Any,
 ) -> Any:  # fmt: skip
     """`topology.forward` of the kind `groups[group][kind]`."""
@@ -43,7 +43,7 @@ def forward_at(
 
 
 def backward_at(
-    groups: Any, group: Any, kind: Any, injected: Any, is_given: Any, lines: Any, found: Any,
+    groups: Any, group: Any, kind: Any, injected: Any, is_given: Any, lines: Any, bin_count: Any,
     count: Any, layer: Any, below: Any, c: Any, start: Any, last: Any, hold: Any, is_lowest: Any,
 ) -> Any:  # fmt: skip
     """`backward_of` the kind `groups[group][kind]`."""
@@ -52,65 +52,73 @@ def backward_at(
 
 @inlined
 def backward_of(
-    kind, injected, is_given, lines, found, count, layer, below, c, start, last, hold, is_lowest
+    kind, injected, is_given, lines, bin_count, count, layer, below, c, start, last, hold, is_lowest
 ):
     """`topology.backward`, then (above the lowest layer with weights) `topology.carry`."""
-    backward(kind.topology, kind, injected, is_given, lines, found, count, layer, c, start, last)
+    backward(
+        kind.topology, kind, injected, is_given, lines, bin_count, count, layer, c, start, last
+    )
     if not is_lowest:
         carry(kind.topology, layer, below, c, start, last, hold)
 
 
 @implements(forward_at, None)
-def _forward_none(groups, group, kind, lines, found, layer, c, start, keys, stats):
+def _forward_none(groups, group, kind, lines, bin_count, layer, c, start, keys, stats):
     return 0
 
 
 @implements(backward_at, None)
 def _backward_none(
-    groups, group, kind, injected, is_given, lines, found, count, layer, below, c, start, last,
+    groups, group, kind, injected, is_given, lines, bin_count, count, layer, below, c, start, last,
     hold, is_lowest,
 ):  # fmt: skip
     pass
 
 
 @overload(forward_at, strict=False)
-def _forward_at(groups, *rest):
-    def last_group(groups, group, kind, lines, found, layer, c, start, keys, stats):
-        own = groups[0][kind]
-        return forward(own.topology, own, lines, found, layer, c, start, keys, stats)
+def _forward_at(groups, *args):
+    def last_group(groups, group, kind, lines, bin_count, layer, c, start, keys, stats):
+        layer_kind = groups[0][kind]
+        return forward(
+            layer_kind.topology, layer_kind, lines, bin_count, layer, c, start, keys, stats
+        )
 
-    def several(groups, group, kind, lines, found, layer, c, start, keys, stats):
+    def several(groups, group, kind, lines, bin_count, layer, c, start, keys, stats):
         if group == 0:
-            own = groups[0][kind]
-            return forward(own.topology, own, lines, found, layer, c, start, keys, stats)
-        return forward_at(groups[1:], group - 1, kind, lines, found, layer, c, start, keys, stats)
+            layer_kind = groups[0][kind]
+            return forward(
+                layer_kind.topology, layer_kind, lines, bin_count, layer, c, start, keys, stats
+            )
+        return forward_at(
+            groups[1:], group - 1, kind, lines, bin_count, layer, c, start, keys, stats
+        )
 
     return None if is_record(groups, None) else last_group if len(groups) == 1 else several
 
 
 @overload(backward_at, strict=False)
-def _backward_at(groups, *rest):
+def _backward_at(groups, *args):
     def last_group(
-        groups, group, kind, injected, is_given, lines, found, count, layer, below, c, start,
+        groups, group, kind, injected, is_given, lines, bin_count, count, layer, below, c, start,
         last, hold, is_lowest,
     ):  # fmt: skip
         backward_of(
-            groups[0][kind], injected, is_given, lines, found, count, layer, below, c, start,
+            groups[0][kind], injected, is_given, lines, bin_count, count, layer, below, c, start,
             last, hold, is_lowest,
         )  # fmt: skip
 
     def several(
-        groups, group, kind, injected, is_given, lines, found, count, layer, below, c, start,
+        groups, group, kind, injected, is_given, lines, bin_count, count, layer, below, c, start,
         last, hold, is_lowest,
     ):  # fmt: skip
         if group == 0:
             backward_of(
-                groups[0][kind], injected, is_given, lines, found, count, layer, below, c, start,
-                last, hold, is_lowest,
+                groups[0][kind], injected, is_given, lines, bin_count, count, layer, below, c,
+                start, last, hold, is_lowest,
             )  # fmt: skip
         else:
             backward_at(
-                groups[1:], group - 1, kind, injected, is_given, lines, found, count, layer,
+                groups[1:], group - 1, kind, injected, is_given, lines, bin_count, count, layer,
                 below, c, start, last, hold, is_lowest,
             )  # fmt: skip
 
@@ -129,7 +137,7 @@ def record_spikes(i, layers, counts, stats):
 
 
 def output_back(
-    injected: Any, output: Any, listed: Any, lines: Any, found: Any, count: Any, layers: Any,
+    injected: Any, output: Any, listed: Any, lines: Any, bin_count: Any, count: Any, layers: Any,
     is_held: Any, hold: Any, c: Any, start: Any, last: Any,
 ) -> Any:  # fmt: skip
     """The gradient of the output layer, and the errors of the layer before.
@@ -151,19 +159,21 @@ def output_back(
 
 @implements(output_back, None, inline=False)
 def _carry_down(
-    injected, output, listed, lines, found, count, layers, is_held, hold, c, start, last
+    injected, output, listed, lines, bin_count, count, layers, is_held, hold, c, start, last
 ):
     layer, below = layers[len(layers) - 1], layers[len(layers) - 2]
-    backward(output.topology, output, None, True, lines, found, count, layer, c, start, last)
+    backward(output.topology, output, None, True, lines, bin_count, count, layer, c, start, last)
     carry(output.topology, layer, below.trace, c, start, last, hold)
     return True
 
 
 @implements(output_back, Injected, inline=False)
-def _inject(injected, output, listed, lines, found, count, layers, is_held, hold, c, start, last):
+def _inject(
+    injected, output, listed, lines, bin_count, count, layers, is_held, hold, c, start, last
+):
     layer, below = layers[len(layers) - 1], layers[len(layers) - 2]
     inject(injected, layer.trace, listed, below.trace.width, start, last, c.steps, c.one)
-    backward(output.topology, output, None, True, lines, found, count, layer, c, start, last)
+    backward(output.topology, output, None, True, lines, bin_count, count, layer, c, start, last)
     is_spread = is_held or below.takes_injected == 0
     if is_spread:
         end = c.steps - 1 if is_held and last < c.steps else last
@@ -173,7 +183,20 @@ def _inject(injected, output, listed, lines, found, count, layers, is_held, hold
 
 @jit
 def sweep_back(
-    samples, i, found, kinds, others, layers, output, injected, listed, c, counts, start, last, low
+    samples,
+    i,
+    bin_count,
+    kinds,
+    others,
+    layers,
+    output,
+    injected,
+    listed,
+    c,
+    counts,
+    start,
+    last,
+    low,
 ):
     """The gradient of sample i, once its errors stand in the trace of the output layer."""
     top, is_held, hold = len(layers) - 2, False, c.one - c.one
@@ -182,7 +205,7 @@ def sweep_back(
         is_held |= hold != c.one - c.one
     lines = lines_into(top + 1, samples, i, layers, counts)
     is_given = output_back(
-        injected, output, listed, lines, found[top + 1], counts[top + 1], layers, is_held,
+        injected, output, listed, lines, bin_count[top + 1], counts[top + 1], layers, is_held,
         hold, c, start, last,
     )  # fmt: skip
     last = c.steps - 1 if is_held and last < c.steps else last
@@ -192,13 +215,13 @@ def sweep_back(
         hold = spike_count_penalty(counts[below] if layers[below].is_penalised != 0 else -1, c)
         if layer.group == 0:
             backward_of(
-                kinds[layer.kind], injected, is_given or n < top, lines, found[n], counts[n],
+                kinds[layer.kind], injected, is_given or n < top, lines, bin_count[n], counts[n],
                 layer, layers[below].trace, c, start, last, hold, n == low,
             )  # fmt: skip
         else:
             backward_at(
                 others, layer.group - 1, layer.kind, injected, is_given or n < top, lines,
-                found[n], counts[n], layer, layers[below].trace, c, start, last, hold,
+                bin_count[n], counts[n], layer, layers[below].trace, c, start, last, hold,
                 n == low,
             )  # fmt: skip
 
@@ -224,12 +247,12 @@ def run_chunk(samples, kinds, others, table, output, loss, injected, c, seed, lo
     layers = [layer_at(table, n, c.one, samples.times) for n in range(table.shape[0])]
     counters, injection = stats_pointers(stats), injected_pointers(injected)
     top, start = len(layers) - 2, c.steps
-    counts, found = np.zeros(top + 2, np.int64), np.zeros(top + 2, np.int64)
+    counts, bin_count = np.zeros(top + 2, np.int64), np.zeros(top + 2, np.int64)
     for i in range(samples.chosen.shape[0]):
         for n in range(top + 2):
             lines, layer = lines_into(n, samples, i, layers, counts), layers[n]
             start = first_step(lines, c) if n == 0 else start
-            found[n] = find_bins(lines, layer.bins, c.steps)
+            bin_count[n] = find_bins(lines, layer.bins, c.steps)
             # Conversions have keys of their own, behind those of the reads of the sample.
             number = samples.first_key + i
             keys = (
@@ -238,16 +261,16 @@ def run_chunk(samples, kinds, others, table, output, loss, injected, c, seed, lo
             )
             if n > top:
                 counts[n] = forward(
-                    output.topology, output, lines, found[n], layer, c, start, keys, counters
+                    output.topology, output, lines, bin_count[n], layer, c, start, keys, counters
                 )
             elif layer.group == 0:
                 kind = kinds[layer.kind]
                 counts[n] = forward(
-                    kind.topology, kind, lines, found[n], layer, c, start, keys, counters
+                    kind.topology, kind, lines, bin_count[n], layer, c, start, keys, counters
                 )
             else:
                 counts[n] = forward_at(
-                    others, layer.group - 1, layer.kind, lines, found[n], layer, c, start, keys,
+                    others, layer.group - 1, layer.kind, lines, bin_count[n], layer, c, start, keys,
                     counters,
                 )  # fmt: skip
         record_spikes(i, layers, counts, stats)
@@ -256,6 +279,6 @@ def run_chunk(samples, kinds, others, table, output, loss, injected, c, seed, lo
         stats.predictions[i], stats.losses[i] = prediction, amount
         if learn:
             sweep_back(
-                samples, i, found, kinds, others, layers, output, injection, listed, c, counts,
+                samples, i, bin_count, kinds, others, layers, output, injection, listed, c, counts,
                 start, last, low,
             )  # fmt: skip

@@ -65,10 +65,10 @@ def draw_normals(key, step, out):
     """Fill `out` with standard normals that depend on (key, step, place) alone."""
     for block in range((out.shape[0] + BLOCK - 1) // BLOCK):
         a, b = places(key, step, block)
-        own = out[block * BLOCK : (block + 1) * BLOCK]
-        p, q = _P[a : a + own.shape[0]], _Q[b : b + own.shape[0]]
-        for j in range(own.shape[0]):
-            own[j] = (p[j] + q[j]) * _HALF
+        segment = out[block * BLOCK : (block + 1) * BLOCK]
+        p, q = _P[a : a + segment.shape[0]], _Q[b : b + segment.shape[0]]
+        for j in range(segment.shape[0]):
+            segment[j] = (p[j] + q[j]) * _HALF
 
 
 @inlined

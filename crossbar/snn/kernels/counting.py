@@ -26,17 +26,17 @@ def tiles_entered(lines, tile_of, offset):
 
 
 @jit
-def tiles_shared(lines, own, inputs, tile_of):
-    """Pairs that `tiles_entered` counts twice, once for what comes in and once for own spikes.
+def tiles_shared(lines, fed_back, inputs, tile_of):
+    """Pairs that `tiles_entered` counts twice, once for incoming and once for recurrent spikes.
 
-    Only the tile that holds both kinds of rows can be shared, and own spikes come behind.
+    Only the tile that holds both kinds of rows can be shared, and recurrent rows come last.
     """
     if inputs == 0 or tile_of[inputs - 1] != tile_of[inputs]:
         return 0
     shared, event, last = 0, lines.first, -1
-    for mine in range(own.first, own.last):
-        step = int(own.times[mine])
-        if step == last or tile_of[inputs + np.int64(own.rows[mine])] != tile_of[inputs]:
+    for mine in range(fed_back.first, fed_back.last):
+        step = int(fed_back.times[mine])
+        if step == last or tile_of[inputs + np.int64(fed_back.rows[mine])] != tile_of[inputs]:
             continue  # only the first of a step
         last = step
         while event < lines.last and lines.times[event] <= step:

@@ -42,7 +42,7 @@ def implements(
         _kernels.add((stub, record))
 
         @overload(stub, strict=False, jit_options={"forceinline": inline})
-        def choose(first: Any, *rest: Any) -> Any:
+        def choose(first: Any, *args: Any) -> Any:
             return function if is_record(first, record) else None
 
         return function

@@ -52,14 +52,14 @@ def count_reads(lines, layer, stats):
 
 
 @jit
-def count_own_reads(lines, own, layer, stats):
+def count_recurrent_reads(lines, fed_back, layer, stats):
     """`count_reads` for the spikes by which a layer drives itself, in the same step as `lines`."""
     crossbar, place = layer.crossbar, layer.place
     inputs, tile_of = crossbar.inputs, crossbar.tile_of
-    increase(stats.siemens, place, driven_siemens(own, crossbar.siemens, inputs))
-    increase(stats.tile_steps, place, tiles_entered(own, tile_of, inputs))
-    increase(stats.tile_steps, place, -tiles_shared(lines, own, inputs, tile_of))
-    increase(stats.activations, place, own.last - own.first)
+    increase(stats.siemens, place, driven_siemens(fed_back, crossbar.siemens, inputs))
+    increase(stats.tile_steps, place, tiles_entered(fed_back, tile_of, inputs))
+    increase(stats.tile_steps, place, -tiles_shared(lines, fed_back, inputs, tile_of))
+    increase(stats.activations, place, fed_back.last - fed_back.first)
 
 
 @jit

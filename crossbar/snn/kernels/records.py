@@ -166,7 +166,7 @@ class LayerArrays(NamedTuple):
     crossbar: CrossbarRows
     trace: LayerTrace
     bins: TimeBins  # of what comes in
-    own_bins: TimeBins  # of its own spikes, where they drive it
+    recurrent_bins: TimeBins  # of its own spikes, where they drive it
     back: np.ndarray  # (rows, neurons): the weights that carry the error back
     gradient: np.ndarray  # (rows, neurons), added to
     number: int  # of the layer

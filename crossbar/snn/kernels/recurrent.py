@@ -36,9 +36,9 @@ def state_forward(neuron, trace, c, t, count):
     Returns:
         The number of spikes so far.
     """
-    rest, stride = begin(neuron, splat(c.one - c.one)), 2 * trace.width
+    at_rest, stride = begin(neuron, splat(c.one - c.one)), 2 * trace.width
     for column in range(0, trace.width, LANES):
-        membrane, fired, decayed = step(neuron, load_rows(trace.work, column, stride, rest))
+        membrane, fired, decayed = step(neuron, load_rows(trace.work, column, stride, at_rest))
         store(trace.membranes, t * trace.width + column, membrane)
         count = list_word(bits(fired), t, column, trace, count)
         store_rows(trace.work, column, stride, decayed)
@@ -48,34 +48,34 @@ def state_forward(neuron, trace, c, t, count):
 @jit
 def finish_steps(neuron, trace, c):
     """The membranes behind the last step."""
-    rest, stride = begin(neuron, splat(c.one - c.one)), 2 * trace.width
+    at_rest, stride = begin(neuron, splat(c.one - c.one)), 2 * trace.width
     for column in range(0, trace.width, LANES):
-        state = load_rows(trace.work, column, stride, rest)
+        state = load_rows(trace.work, column, stride, at_rest)
         store(trace.membranes, c.steps * trace.width + column, step(neuron, state)[0])
 
 
 @jit
 def state_back(neuron, trace, c, t):
     """Derivatives of step t from those of step t + 1, which take the place of the membranes."""
-    rest, width = begin(neuron, splat(c.one - c.one)), trace.width
+    at_rest, width = begin(neuron, splat(c.one - c.one)), trace.width
     for column in range(0, width, LANES):
         at = t * width + column
         membrane, error = load(trace.membranes, at), load(trace.errors, at)
-        adjoint = load_rows(trace.work, column, 2 * width, rest)
+        adjoint = load_rows(trace.work, column, 2 * width, at_rest)
         store(trace.membranes, at, adjoint[0])
         store_rows(trace.work, column, 2 * width, step_back(neuron, membrane, error, adjoint))
 
 
 @jit
-def drive_all(lines, first, last, own, count, layer, key, t):
-    """Add what some lines and own spikes drive in step t to the currents."""
+def drive_all(lines, first, last, fed_back, count, layer, key, t):
+    """Add what some lines and recurrent spikes drive in step t to the currents."""
     trace, crossbar = layer.trace, layer.crossbar
     matrix, stride, width = crossbar.matrix, crossbar.stride, crossbar.width
     column = 0
     while column < stride:
         sums = (load(trace.work, column),)
         sums = with_rows(sums, matrix, stride, column, lines.rows, 0, first, last)
-        sums = with_rows(sums, matrix, stride, column, trace.rows, crossbar.inputs, own, count)
+        sums = with_rows(sums, matrix, stride, column, trace.rows, crossbar.inputs, fed_back, count)
         store_panel(trace.work, column, sums)
         column += LANES
     at_pools = places(key, t, 0)
@@ -98,10 +98,10 @@ def take_in_all(integrator, layer, row):
 
 
 def drive_step(
-    front: Any, integrator: Any, lines: Any, first: Any, last: Any, own: Any, count: Any,
+    front: Any, integrator: Any, lines: Any, first: Any, last: Any, fed_back: Any, count: Any,
     layer: Any, c: Any, keys: Any, t: Any, stats: Any,
 ) -> Any:  # fmt: skip
-    """Let the currents take in what `lines[first:last]` and own spikes [own:count] drive in step t.
+    """Let the currents take in what `lines[first:last]` and spikes [fed_back:count] drive.
 
     Args:
         front, integrator: See `LayerKind`.
@@ -111,16 +111,16 @@ def drive_step(
 
 
 @implements(drive_step, None, inline=False)
-def _drive_step(front, integrator, lines, first, last, own, count, layer, c, keys, t, stats):
-    if last > first or count > own:
-        drive_all(lines, first, last, own, count, layer, keys[0], t)
+def _drive_step(front, integrator, lines, first, last, fed_back, count, layer, c, keys, t, stats):
+    if last > first or count > fed_back:
+        drive_all(lines, first, last, fed_back, count, layer, keys[0], t)
 
 
 @implements(drive_step, Columns, inline=False)
-def _convert_step(front, integrator, lines, first, last, own, count, layer, c, keys, t, stats):
-    if last > first or count > own:
+def _convert_step(front, integrator, lines, first, last, fed_back, count, layer, c, keys, t, stats):
+    if last > first or count > fed_back:
         at = layer.crossbar.stride  # row 1 of the drive; row 0 stays zero
-        clipped = convert_bin(front, lines, first, last, own, count, layer, c, keys, t, at)
+        clipped = convert_bin(front, lines, first, last, fed_back, count, layer, c, keys, t, at)
         increase(stats.clipped, layer.place, clipped)
         take_in_all(integrator, layer, 1)
     else:

@@ -4,7 +4,7 @@ from typing import Any
 
 
 def forward(
-    topology: Any, kind: Any, lines: Any, found: Any, layer: Any, c: Any, start: Any, keys: Any,
+    topology: Any, kind: Any, lines: Any, bin_count: Any, layer: Any, c: Any, start: Any, keys: Any,
     stats: Any,
 ) -> Any:  # fmt: skip
     """All steps of one sample; returns the number of spikes, which stand in the trace.
@@ -24,7 +24,7 @@ def forward(
 
 
 def backward(
-    topology: Any, kind: Any, injected: Any, is_given: Any, lines: Any, found: Any, count: Any,
+    topology: Any, kind: Any, injected: Any, is_given: Any, lines: Any, bin_count: Any, count: Any,
     layer: Any, c: Any, start: Any, last: Any,
 ) -> Any:  # fmt: skip
     """The gradient of its weights; the derivatives by its drive come in the place of membranes.

@@ -79,9 +79,9 @@ class AdaptiveLifNumbers(NamedTuple):
     surrogate_scale: Any
     one: Any
 
-    def begin(self, rest: "Tensor") -> "State":
+    def begin(self, zero: "Tensor") -> "State":
         """Current, membrane and adaptation."""
-        return rest, rest, rest
+        return zero, zero, zero
 
     def recorded(self, state: "State") -> "Tensor":
         """The membrane, less what the threshold has risen by."""

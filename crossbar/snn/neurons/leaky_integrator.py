@@ -54,9 +54,9 @@ class LeakyIntegratorNumbers(NamedTuple):
     alpha: Any  # decay of the synaptic current per step
     beta: Any  # decay of the membrane per step
 
-    def begin(self, rest: "Tensor") -> "State":
+    def begin(self, zero: "Tensor") -> "State":
         """Current and membrane."""
-        return rest, rest
+        return zero, zero
 
     def recorded(self, state: "State") -> "Tensor":
         """The membrane."""

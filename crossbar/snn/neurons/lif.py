@@ -62,9 +62,9 @@ class LifNumbers(NamedTuple):
     surrogate_scale: Any
     one: Any
 
-    def begin(self, rest: "Tensor") -> "State":
+    def begin(self, zero: "Tensor") -> "State":
         """Current and membrane."""
-        return rest, rest
+        return zero, zero
 
     def recorded(self, state: "State") -> "Tensor":
         """The membrane."""

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 class Numbers(Protocol):
     """One step of all neurons of a layer in torch; tensors are (B, neurons)."""
 
-    def begin(self, rest: "Tensor") -> "State":
+    def begin(self, zero: "Tensor") -> "State":
         """The state at rest, of zeros."""
 
     def recorded(self, state: "State") -> "Tensor":

@@ -19,7 +19,7 @@ class Dense(Synaptic):
 
     TAKES_INJECTED: ClassVar = True
 
-    def own_rows(self) -> int:
+    def recurrent_rows(self) -> int:
         """None."""
         return 0
 
@@ -52,9 +52,9 @@ def _kernels() -> None:
     from ..kernels.simd import LANES, splat
 
     @implements(kernel.forward, DenseNumbers, inline=False)
-    def _forward(topology, kind, lines, found, layer, c, start, keys, stats):  # type: ignore[no-untyped-def]
+    def _forward(topology, kind, lines, bin_count, layer, c, start, keys, stats):  # type: ignore[no-untyped-def]
         """Neurons do not meet within a sample: block by block they run through all its steps."""
-        drive_layer(kind.front, lines, found, layer, c, keys, stats)
+        drive_layer(kind.front, lines, bin_count, layer, c, keys, stats)
         for column in range(0, layer.trace.width, LANES):
             integrate_block(kind.neuron, kind.integrator, layer, c, start, column)
         count_reads(lines, layer, stats)
@@ -62,8 +62,10 @@ def _kernels() -> None:
         return list_fired(mask, layer, c, start, stats)
 
     @implements(kernel.backward, DenseNumbers, inline=False)
-    def _backward(topology, kind, injected, is_given, lines, found, count, layer, c, start, last):  # type: ignore[no-untyped-def]
-        number, trace = bins_until(layer.bins, found, last), layer.trace
+    def _backward(  # type: ignore[no-untyped-def]
+        topology, kind, injected, is_given, lines, bin_count, count, layer, c, start, last
+    ):
+        number, trace = bins_until(layer.bins, bin_count, last), layer.trace
         for column in range(0, trace.width, LANES):
             sweep(injected, is_given, kind.neuron, trace, c, start, last, column)
         scatter(lines, layer.bins, number, trace.membranes, trace.width, 0, layer.gradient)

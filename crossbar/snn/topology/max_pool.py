@@ -59,7 +59,7 @@ class MaxPool(Record):
             )
         return Signal((*channels, rows // self.size, columns // self.size), signs[:, 0])
 
-    def own_rows(self) -> int:
+    def recurrent_rows(self) -> int:
         """None."""
         return 0
 
@@ -110,7 +110,7 @@ def _kernels() -> None:
     from ..kernels.simd import write
 
     @implements(kernel.forward, MaxPoolNumbers, inline=False)
-    def _forward(topology, kind, lines, found, layer, c, start, keys, stats):  # type: ignore[no-untyped-def]
+    def _forward(topology, kind, lines, bin_count, layer, c, start, keys, stats):  # type: ignore[no-untyped-def]
         """In the place of a membrane stands the line that the gradient of a window goes to."""
         trace, windows = layer.trace, len(topology.first)
         words = 4 * trace.words
@@ -131,7 +131,9 @@ def _kernels() -> None:
         return count
 
     @implements(kernel.backward, MaxPoolNumbers, inline=False)
-    def _backward(topology, kind, injected, is_given, lines, found, count, layer, c, start, last):  # type: ignore[no-untyped-def]
+    def _backward(  # type: ignore[no-untyped-def]
+        topology, kind, injected, is_given, lines, bin_count, count, layer, c, start, last
+    ):
         """It has no weights."""
 
     @implements(kernel.carry, MaxPoolNumbers, inline=False)

@@ -46,7 +46,7 @@ class Topology(Protocol):
             ConfigError: It does not fit what comes in; says what is allowed.
         """
 
-    def own_rows(self) -> int:
+    def recurrent_rows(self) -> int:
         """Rows of its crossbar that its own neurons drive, behind those of the lines."""
 
     def numbers(self, incoming: Signal) -> Any:

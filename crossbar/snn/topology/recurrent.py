@@ -34,7 +34,7 @@ class Recurrent(Synaptic):
             )
         return super().sends(incoming)
 
-    def own_rows(self) -> int:
+    def recurrent_rows(self) -> int:
         """One for each neuron."""
         return self.neurons
 
@@ -61,7 +61,7 @@ def _kernels() -> None:
     from ..kernels import topology as kernel
     from ..kernels.backward import backprop_input, bins_until, row_dot
     from ..kernels.dispatch import implements
-    from ..kernels.forward import count_own_reads, count_reads, count_spikes, find_bins
+    from ..kernels.forward import count_reads, count_recurrent_reads, count_spikes, find_bins
     from ..kernels.gather_scatter import scatter
     from ..kernels.neuron import begin
     from ..kernels.pointers import increase
@@ -70,56 +70,48 @@ def _kernels() -> None:
     from ..kernels.simd import splat, write
 
     @implements(kernel.forward, RecurrentNumbers, inline=False)
-    def _forward(topology, kind, lines, found, layer, c, start, keys, stats):  # type: ignore[no-untyped-def]
+    def _forward(topology, kind, lines, bin_count, layer, c, start, keys, stats):  # type: ignore[no-untyped-def]
         trace, bins = layer.trace, layer.bins
         states = len(begin(kind.neuron, splat(c.one)))
         for j in range(2 * states * trace.width):
             write(trace.work, j, c.one - c.one)
         i, count = 0, 0
         for t in range(start, c.steps):
-            own, first, last = count, 0, 0
+            fed_back, first, last = count, 0, 0
             count = state_forward(kind.neuron, trace, c, t, count)
             if bins.steps[i] == t:
                 first, last = bins.ends[i], bins.ends[i + 1]
                 i += 1
             drive_step(
-                kind.front,
-                kind.integrator,
-                lines,
-                first,
-                last,
-                own,
-                count,
-                layer,
-                c,
-                keys,
-                t,
+                kind.front, kind.integrator, lines, first, last, fed_back, count, layer, c, keys, t,
                 stats,
-            )
+            )  # fmt: skip
         finish_steps(kind.neuron, trace, c)
         count_spikes(layer, count, stats)
         count_reads(lines, layer, stats)
-        count_own_reads(lines, EventSlice(trace.rows, trace.times, 0, count), layer, stats)
+        count_recurrent_reads(lines, EventSlice(trace.rows, trace.times, 0, count), layer, stats)
         return count
 
     @implements(kernel.backward, RecurrentNumbers, inline=False)
-    def _backward(topology, kind, injected, is_given, lines, found, count, layer, c, start, last):  # type: ignore[no-untyped-def]
-        """The error of every own spike is added to those that are given."""
+    def _backward(  # type: ignore[no-untyped-def]
+        topology, kind, injected, is_given, lines, bin_count, count, layer, c, start, last
+    ):
+        """The error of every recurrent spike is added to those that are given."""
         trace, inputs = layer.trace, layer.crossbar.inputs
         width, states = trace.width, len(begin(kind.neuron, splat(c.one)))
         for j in range(2 * states * width):
             write(trace.work, j, c.one - c.one)
         for t in range(last, start - 1, -1):
             for j in range(layer.crossbar.neurons):
-                own = row_dot(layer.back, inputs + j, trace.work, 0, width)
-                increase(trace.errors, t * width + j, own)
+                error = row_dot(layer.back, inputs + j, trace.work, 0, width)
+                increase(trace.errors, t * width + j, error)
             state_back(kind.neuron, trace, c, t)
-        own = EventSlice(trace.rows, trace.times, 0, count)
-        number = bins_until(layer.bins, found, last)
-        own_number = bins_until(layer.own_bins, find_bins(own, layer.own_bins, c.steps), last)
-        derivatives, gradient = trace.membranes, layer.gradient
+        fed_back = EventSlice(trace.rows, trace.times, 0, count)
+        derivatives, gradient, bins = trace.membranes, layer.gradient, layer.recurrent_bins
+        number = bins_until(layer.bins, bin_count, last)
         scatter(lines, layer.bins, number, derivatives, width, 0, gradient)
-        scatter(own, layer.own_bins, own_number, derivatives, width, inputs, gradient)
+        number = bins_until(bins, find_bins(fed_back, bins, c.steps), last)
+        scatter(fed_back, bins, number, derivatives, width, inputs, gradient)
 
     @implements(kernel.carry, RecurrentNumbers, inline=False)
     def _carry(topology, layer, below, c, start, last, hold):  # type: ignore[no-untyped-def]

@@ -250,14 +250,10 @@ def members(name: str, hint: Any, value: Any) -> list[tuple[str, Any]] | None:
     """The named items of a list or mapping that may be one; None for anything else."""
     if get_origin(hint) is tuple and isinstance(value, tuple):
         return [(f"{name}[{i}]", v) for i, v in enumerate(value)]
-    if get_origin(hint) is dict and isinstance(value, dict) and all(map(is_text, value)):
+    is_dict = get_origin(hint) is dict and isinstance(value, dict)
+    if is_dict and all(isinstance(key, str) for key in value):
         return [(f"{name}.{k}", v) for k, v in value.items()]
     return None
-
-
-def is_text(key: Any) -> bool:
-    """Whether a key of a mapping is text."""
-    return isinstance(key, str)
 
 
 def fits(field: Field[Any], hint: Any, value: Any) -> bool:

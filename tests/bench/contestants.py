@@ -80,8 +80,7 @@ def training(work: Workload, threads: int, *, size: str) -> dict[str, Entry]:
         entries["xbar oxram, wires 2 ohm"] = entry(
             ours.pulsed,
             device="oxram",
-            wires=Wires(2.0, 2.0),
-            wires_refresh="adaptive",
+            wires=Wires(2.0, 2.0, refresh="adaptive"),
             least=WIRED_BATCHES,
         )
     return entries

@@ -20,7 +20,7 @@ import numba
 
 KERNEL = re.compile(rb"\bimport jit\b|\bjit import\b|\bdispatch import\b")  # in files of kernels
 PACKAGES = ("crossbar", "device_models")  # they lie side by side, installed or not
-_added: dict[str, bytes] = {}  # sources outside the packages
+_added: dict[Path, bytes] = {}  # sources outside the packages
 _kernels: list[Any] = []  # compiled so far
 VERSIONS = 2  # versions of the compiled kernels that stay: this one and the one before it
 ADDED_VERSIONS = 8  # and of those compiled together with files outside the packages
@@ -79,10 +79,9 @@ def add_source(function: Callable[..., Any]) -> None:
     if any(path.is_relative_to(root / package) for package in PACKAGES):
         return
     content = path.read_bytes() if path.is_file() else function.__code__.co_code
-    name = f"{path.name} {hashlib.sha256(content).hexdigest()}"  # two files may share a name
-    if name in _added:
+    if _added.get(path) == content:
         return
-    _added[name] = content
+    _added[path] = content
     numba.config.CACHE_DIR = str(cache_folder())  # type: ignore[attr-defined]  # made at run time
     for kernel in _kernels:
         kernel.enable_caching()
@@ -101,7 +100,11 @@ def cache_folder() -> Path:
     What was compiled together with files outside the packages has a folder inside that one.
     """
     folder = base_folder() / package_digest()
-    return folder / digest(_added, numba.__version__) if _added else folder
+    if not _added:
+        return folder
+    files = sorted((path.name, content) for path, content in _added.items())
+    numbered = {f"{i} {name}": content for i, (name, content) in enumerate(files)}
+    return folder / digest(numbered, numba.__version__)  # two files may share a name
 
 
 def forget_old(base: Path, keep: int) -> None:

@@ -178,7 +178,7 @@ def traces_of(noisy, events, numbers, steps):
     return np.array(membranes), np.array(readouts)
 
 
-READS = 25_000
+READS = 40_000
 
 
 def sums_by_device(sigma, active, generator, reads):

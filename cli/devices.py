@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from device_models.describe import describe
 from device_models.errors import ConfigError, consequence
 from device_models.overrides import override
-from device_models.record import Record, describe, printed, quantity
+from device_models.record import Record, printed, quantity
 
 from .text import si
 

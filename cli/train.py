@@ -165,7 +165,7 @@ def read_settings(
     """The configuration file, or the defaults, with the network and the typed options over it."""
     from crossbar.experiment.config import Training
     from crossbar.experiment.imports import load_training, with_imports
-    from crossbar.experiment.network_settings import with_network, with_short_forms
+    from crossbar.experiment.network_settings import check_file, with_network, with_short_forms
     from device_models.schema import override
 
     base = load_training(Path(config)) if config else Training()
@@ -177,7 +177,10 @@ def read_settings(
     short = {name: typed.pop(name) for name in SHORT_FORMS if name in typed}
     for name, text in typed.items():
         texts |= dict.fromkeys(FIELDS.get(name, (name,)), text)
-    return override(with_short_forms(base, short), texts)
+    settings = override(with_short_forms(base, short), texts)
+    if network is not None:
+        check_file(settings, network)
+    return settings
 
 
 def check_resumed(

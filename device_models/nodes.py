@@ -149,6 +149,13 @@ def _scalar_keys(node: Any) -> list[tuple[str, Any]]:
     return [(key.value, child) for key, child in pairs if isinstance(key, yaml.ScalarNode)]
 
 
+def place_of_item(path: Path, name: str, index: int) -> str:
+    """Where an item of a list that a file holds begins, `FILE:LINE:COLUMN`; else the file."""
+    lists = [value for key, value in compose(path).value if is_key(key, name)]
+    items = lists[0].value if lists and isinstance(lists[0], yaml.SequenceNode) else []
+    return location(items[index].start_mark) if index < len(items) else str(path)
+
+
 def is_key(node: Any, name: str) -> bool:
     """Whether the key of a mapping is this text."""
     return isinstance(node, yaml.ScalarNode) and node.value == name

@@ -5,13 +5,13 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import Field
 from typing import Any, TypeVar, cast, get_args, get_origin
 
+from .describe import describe
 from .errors import ConfigError
 from .record import (
     NULLS,
     Tagged,
     declared,
     default_of,
-    describe,
     item_hint,
     missing,
     nearest,

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from crossbar.experiment.config import Training
-from crossbar.experiment.imports import import_files
+from crossbar.experiment.imports import import_files, versions_of
 from device_models.errors import ConfigError
 
 ROOT = Path(__file__).parent.parent
@@ -114,3 +114,30 @@ def test_a_file_is_imported_once_and_must_be_python(tmp_path):
         with pytest.raises(ConfigError, match=f"^here: .*{wrong}"):
             import_files([wrong], tmp_path, "here")
     assert Training().imports == ()
+
+
+@pytest.mark.parametrize(
+    ("code", "message"),
+    [
+        ("x = 1\nraise ValueError('boom\\nand more')", " in line 2: ValueError: boom and more;"),
+        ("def (", " in line 1: SyntaxError: "),
+        ("import sys\nsys.exit(0)", " in line 2: SystemExit: 0;"),
+        ("x = 1\0", "SyntaxError: "),
+    ],
+)
+def test_a_file_that_fails_is_one_line_with_its_place(code, message, tmp_path):
+    (tmp_path / "fails.py").write_text(code)
+    with pytest.raises(ConfigError, match=r"^here: importing .*fails\.py failed") as raised:
+        import_files(["fails.py"], tmp_path, "here")
+    assert message in str(raised.value)
+    assert "\n" not in str(raised.value)
+
+
+def test_files_of_one_name_are_told_apart_by_their_paths(tmp_path):
+    names = []
+    for folder in ("a", "b"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "kind.py").write_text(f"NAME = {folder!r}")
+        names.append(str(tmp_path / folder / "kind.py"))
+    assert sorted(versions_of(names)) == names
+    assert list(versions_of(names[:1])) == ["kind.py"]

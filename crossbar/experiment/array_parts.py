@@ -20,9 +20,17 @@ STEP_NOISE = 0.035  # of a neuron's threshold; ours
 
 
 def wired(wires: Wires, tiling: Tiling, faults: FaultMap | None) -> WiredArray | None:
-    """The wires of one array with its broken lines; None if they have no resistance."""
+    """The wires of one array with its broken lines; None if they have no resistance.
+
+    Raises:
+        ShapeError: A broken line is named that a tile does not have.
+    """
     if wires.ideal:
         return None
+    for rows in {min(tiling.tile_rows, tiling.rows), tiling.rows % tiling.tile_rows} - {0}:
+        across = {min(tiling.tile_columns, tiling.columns), tiling.columns % tiling.tile_columns}
+        for columns in across - {0}:
+            wires.check_lines(rows, columns)
     return WiredArray(
         (tiling.rows, tiling.columns),
         (tiling.tile_rows, tiling.tile_columns),

@@ -214,18 +214,25 @@ def plan_of(config: Training, data: Data | LoadedDataset) -> Plan:
 
 
 def mappings_of(config: Training, model: DeviceModel, network: Plan) -> list[Mapping]:
-    """How each crossbar stands for its weights."""
+    """How each crossbar stands for its weights.
+
+    Raises:
+        ConfigError: A mapping cannot hold such a layer; named by its number.
+    """
     mappings = []
     for layer, sign, w_max in zip(
         network.synaptic, signs(network), w_max_of(network, config.tiles, model), strict=True
     ):
         options = options_of(MAPPINGS, layer.settings.mapping, config.mapping)
-        mappings.append(
-            MAPPINGS[Tagged(MAPPINGS).name_of(options)](
+        kind = MAPPINGS[Tagged(MAPPINGS).name_of(options)]
+        try:
+            mapping = kind(
                 torch.from_numpy(sign), layer.outputs, model.window_siemens / w_max,
                 model.g_min_siemens, model.g_max_siemens, config.tiles.tile_columns, options,
-            )
-        )  # fmt: skip
+            )  # fmt: skip
+        except ConfigError as e:
+            raise ConfigError(f"{network.network.title(layer.index)}: {e}") from e
+        mappings.append(mapping)
     return mappings
 
 

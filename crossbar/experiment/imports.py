@@ -3,6 +3,7 @@
 import hashlib
 import importlib.util
 import sys
+import traceback
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -23,7 +24,7 @@ class Imports(Record):
 
 
 def import_files(names: Iterable[str], folder: Path, where: str) -> tuple[str, ...]:
-    """Import Python files, each once in a process; what they raise is left to pass.
+    """Import Python files, each once in a process.
 
     Args:
         names: Of the files.
@@ -34,7 +35,7 @@ def import_files(names: Iterable[str], folder: Path, where: str) -> tuple[str, .
         Their absolute paths.
 
     Raises:
-        ConfigError: There is no such file.
+        ConfigError: There is no such file, or it fails; its own error is the cause.
     """
     paths = [(folder / name).resolve() for name in names]
     for path in paths:
@@ -52,10 +53,21 @@ def import_files(names: Iterable[str], folder: Path, where: str) -> tuple[str, .
         sys.modules[spec.name] = module  # records look their own module up
         try:
             spec.loader.exec_module(module)
-        except BaseException:
+        except (Exception, SystemExit) as e:
             del sys.modules[spec.name]
-            raise
+            raise ConfigError(
+                f"{where}: importing {path} failed{_line_of(e, path)}: {type(e).__name__}: "
+                f"{' '.join(str(e).split())}; nothing was written"
+            ) from e
     return tuple(map(str, paths))
+
+
+def _line_of(error: BaseException, path: Path) -> str:
+    """Where in a file an error arose, for a message; empty where it is not known."""
+    frames = traceback.extract_tb(error.__traceback__)
+    lines = [frame.lineno for frame in frames if frame.filename == str(path)]
+    number = getattr(error, "lineno", None) or (lines[-1] if lines else None)
+    return f" in line {number}" if number else ""
 
 
 def with_imports(config: Training, names: Iterable[str]) -> Training:

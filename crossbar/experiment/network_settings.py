@@ -1,11 +1,13 @@
 """Networks from files, presets and short forms, laid over the settings of a run."""
 
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 
 from device_models.errors import ConfigError
+from device_models.nodes import compose, place_of_item
 from device_models.overrides import override
 from device_models.record import quantity
 from device_models.schema import load
@@ -17,6 +19,7 @@ from ..snn.network import Network, ShortForms
 from ..snn.plan import Plan, plan
 from .config import Training
 
+LAYER = re.compile(r"layers\[(\d+)\]")  # as `Network.title` begins
 NETWORKS = Presets("network", "crossbar.snn", "presets/*.yaml")
 
 
@@ -62,7 +65,14 @@ def load_network(name_or_path: str | Path) -> NetworkFile:
     Raises:
         ConfigError: There is neither, or the file is wrong: line and column, what is allowed.
     """
-    return load(NETWORKS.find(str(name_or_path)), NetworkFile)
+    path = NETWORKS.find(str(name_or_path))
+    try:
+        file = load(path, NetworkFile)
+    except ConfigError as e:
+        raise located(e, path) from e
+    if not compose(path).value:
+        raise ConfigError(f"{path} is empty; a network file gives layers; nothing was written")
+    return file
 
 
 def with_network(config: Training, name_or_path: str) -> Training:
@@ -81,6 +91,38 @@ def with_network(config: Training, name_or_path: str) -> Training:
         )
     texts = {name: (text, f"{name_or_path}: {name}") for name, text in file.training.items()}
     return override(replace(config, network=file.network, data=data), texts)
+
+
+def check_file(config: Training, name_or_path: str) -> None:
+    """Refuse settings whose layers do not fit each other or the data; says where in the file.
+
+    Args:
+        config: The settings, with the network of the file and all that was typed.
+        name_or_path: The file, or a preset.
+
+    Raises:
+        ConfigError: Line and column of the layer, shapes, what is allowed.
+    """
+    dataset, data = DATASETS[config.data.set], config.data
+    try:
+        plan(
+            config.network,
+            inputs=dataset.sample_shape,
+            classes=len(dataset.class_names),
+            steps=data.steps,
+            dt_seconds=data.dt_seconds,
+        )
+    except ConfigError as e:
+        raise located(e, NETWORKS.find(name_or_path)) from e
+
+
+def located(error: ConfigError, path: Path) -> ConfigError:
+    """An error with the place of the layer that it names first, or of the file."""
+    text = str(error).removeprefix(f"{path}:1:1: ")  # where a rule of the whole file is told
+    named = LAYER.match(text)
+    if named is None:
+        return error if str(error).startswith(str(path)) else ConfigError(f"{path}: {error}")
+    return ConfigError(f"{place_of_item(path, 'layers', int(named[1]))}: {text}")
 
 
 def with_short_forms(config: Training, texts: Mapping[str, tuple[str, str]]) -> Training:

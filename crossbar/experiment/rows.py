@@ -39,16 +39,21 @@ def through_wires(emulators: Sequence[Emulator]) -> dict[str, Any]:
 
 
 def activity(done: BatchResult, network: Plan) -> dict[str, Any]:
-    """Hidden spikes per image, of all layers and of each, and the mean rate of a hidden neuron."""
-    samples = len(done.predictions)
-    layers = [spikes / samples for spikes in done.spikes]
+    """Hidden spikes per image, of all layers and of each, and the mean rate of a hidden neuron.
+
+    What a layer without neurons passes on, such as a pool, is no spike of a neuron.
+    """
+    samples, sent = len(done.predictions), zip(done.spikes, network.senders, strict=True)
+    layers = [spikes / samples for spikes, layer in sent if layer.neuron is not None]
     each = [float(per_image.sum()) for per_image in layers]
     split: dict[str, float | None] = {"excitatory": None, "inhibitory": None}
     if network.excitatory is not None:
-        parts = list(zip(layers, network.excitatory, strict=True))
+        firsts = zip(network.excitatory, network.senders, strict=True)
+        excitatory = [first for first, layer in firsts if layer.neuron is not None]
+        parts = list(zip(layers, excitatory, strict=True))
         split["excitatory"] = sum(float(per_image[:n].sum()) for per_image, n in parts)
         split["inhibitory"] = sum(float(per_image[n:].sum()) for per_image, n in parts)
     return {
         "spikes_per_inference": {**split, "total": sum(each), "layers": each},
-        "rate_hz": sum(each) / network.neurons / network.seconds,
+        "rate_hz": sum(each) / max(network.neurons, 1) / network.seconds,
     }

@@ -99,7 +99,10 @@ class Run:
         for name in ("config.yaml", "device.yaml", "checkpoint.npz"):
             if not (folder / name).is_file():
                 raise RunError(f"{folder} is not a run that can be continued: it has no {name}")
-        if not re.search("^versions:", (folder / "config.yaml").read_text("utf-8"), re.MULTILINE):
+        settings = (folder / "config.yaml").read_bytes()
+        if not settings.strip():
+            raise RunError(f"{folder / 'config.yaml'} is empty: the run cannot be continued")
+        if not re.search(rb"^versions:", settings, re.MULTILINE):
             raise RunError(
                 f"{folder} is a run of the first edition of xbar, whose settings had other names: "
                 "go on with the version that its summary.json names, or train anew"

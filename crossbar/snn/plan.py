@@ -232,7 +232,7 @@ def plan(
     """
     shape = (inputs,) if isinstance(inputs, int) else tuple(inputs)
     if not 2 <= steps <= STEPS:
-        raise ConfigError(f"steps = {steps} is outside [2, {STEPS}]; nothing was run")
+        raise ConfigError(f"steps = {steps} is outside [2, {STEPS}]; nothing was written")
     check_lines("the data set has", math.prod(shape))
     first = next(layer for layer in network.layers if layer.HAS_SYNAPSES)  # type: ignore[attr-defined]
     bound = 0 if first.excitatory is None else 1  # type: ignore[attr-defined]
@@ -244,7 +244,7 @@ def plan(
     if signal.lines != classes:
         raise ConfigError(
             f"{network.title(len(layers) - 1)} is the last layer and has {signal.lines} outputs; "
-            f"the data set has {classes} classes; nothing was run"
+            f"the data set has {classes} classes; nothing was written"
         )
     return Plan(network, tuple(layers), math.prod(shape), classes, steps, dt_seconds)
 
@@ -259,7 +259,7 @@ def _layer(
         sent = settings.sends(incoming)
     except ConfigError as e:
         at = " x ".join(map(str, incoming.shape))
-        raise ConfigError(f"{title} gets {at} lines: {e}; nothing was run") from e
+        raise ConfigError(f"{title} gets {at} lines: {e}; nothing was written") from e
     check_lines(f"{title} sends", sent.lines)
     kind = Tagged(LAYERS).name_of(settings)
     if not settings.HAS_SYNAPSES:
@@ -299,7 +299,7 @@ def check_lines(what: str, lines: int) -> None:
     if not 1 <= lines <= LINES:
         raise ConfigError(
             f"{what} {lines} lines; an event names a line in two bytes, so [1, {LINES}] are "
-            "allowed; nothing was run"
+            "allowed; nothing was written"
         )
 
 

@@ -90,7 +90,14 @@ class Wires(Record):
                 f"a conductance is {worst:g} S; allowed are finite values of 0 S and more; "
                 "nothing was solved"
             )
-        rows, columns = g.shape
+        self.check_lines(*g.shape)
+
+    def check_lines(self, rows: int, columns: int) -> None:
+        """Refuse broken lines that a tile of this size does not have.
+
+        Raises:
+            ShapeError: It names the first one.
+        """
         for name, last in (
             ("open_words", rows - 1),
             ("open_bits", columns - 1),

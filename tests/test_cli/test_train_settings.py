@@ -196,3 +196,26 @@ def test_help_waits_for_neither_torch_nor_numba():
         "sys.exit(bool({'torch', 'numba', 'scipy'} & set(sys.modules)))"
     )
     subprocess.run([sys.executable, "-c", code], check=True, stdout=subprocess.DEVNULL)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("layers:\n  - {kind: max_pool, size: 20}\n"
+         "  - {kind: dense, neurons: 10, neuron: leaky_integrator}\n",
+         r":2:5: layers\[0\] \(max_pool\) gets 28 x 28 lines: .*; nothing was written$"),
+        ("# nothing\nlayers:\n  - {kind: dense, neurons: 20}\n"
+         "  - {kind: dense, neurons: 9, neuron: leaky_integrator}\n",
+         r":4:5: layers\[1\] \(dense, 9 neurons, .* has 9 outputs; the data set has 10 classes"),
+        ("layers:\n  - {kind: dense, neurons: 20}\n  - {kind: dense, neurons: 10}\n",
+         r":3:5: layers\[1\] \(dense, 10 neurons, Lif\) is the last layer, and the loss"),
+        ("# nothing\n", r"is empty; a network file gives layers; nothing was written$"),
+    ],
+)  # fmt: skip
+def test_layers_that_do_not_fit_are_told_by_their_place_in_the_file(text, message, tmp_path):
+    path = tmp_path / "net.yaml"
+    path.write_text(text)
+    with pytest.raises(ConfigError, match=message) as raised:
+        read_settings({}, None, str(path))
+    assert str(raised.value).startswith(str(path))
+    assert "\n" not in str(raised.value)

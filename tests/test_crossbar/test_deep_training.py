@@ -20,8 +20,12 @@ from crossbar.array.faults import Faults
 from crossbar.array.periphery import Periphery
 from crossbar.experiment import checkpoint
 from crossbar.experiment.array_parts import w_max_of
+from crossbar.experiment.config import Training
 from crossbar.experiment.fault_aware import row_activity
+from crossbar.snn.network import Network
+from crossbar.snn.neurons import LeakyIntegrator
 from crossbar.snn.plan import signs
+from crossbar.snn.topology import Dense, MaxPool
 from device_models.errors import RunError
 from device_models.presets import load_device
 
@@ -57,6 +61,18 @@ def test_a_layer_has_the_policy_that_it_names_and_the_others_that_of_the_run():
         pass
     for layer, first in zip(trainer.layers, before, strict=True):
         assert layer.board.counters.programmed_devices > first
+
+
+def test_what_a_pool_passes_on_is_no_spike_of_a_neuron():
+    """Nor is there a rate where there is no neuron."""
+    output = Dense(neurons=10, neuron=LeakyIntegrator())
+    for hidden in ((Dense(neurons=20, ei="none"),), ()):
+        network = Network(layers=(MaxPool(), *hidden, output))
+        trainer = trainer_of(Training(network=network), synthetic())
+        trainer.start()
+        row = trainer.rows[0]
+        assert len(row["spikes_per_inference"]["layers"]) == len(hidden)
+        assert (row["rate_hz"] > 0.0) == bool(hidden)
 
 
 @each_policy

@@ -10,7 +10,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from crossbar.array.tile import CrossbarTile
+from crossbar.array.tile import CrossbarTile, Tiling
+from crossbar.experiment.array_parts import wired
 from crossbar.wires import iterative, ladders, nodal, transfer
 from crossbar.wires.wires import Wires, bytes_needed
 from device_models.errors import ConfigError, LimitError, ShapeError
@@ -266,3 +267,15 @@ def test_a_floating_tile_is_refused():
     with pytest.raises(LimitError, match="a part of the tile floats: open lines that no device"):
         nodal.solve(np.full((1, 1), 1e-4), Wires(1.0, 1.0, open_words=(0,), open_bits=(0,)),
                     np.ones((1, 1)))  # fmt: skip
+
+
+def test_a_run_refuses_a_line_that_its_tiles_do_not_have():
+    tiling = Tiling(20, 9, 8, 8)  # tiles of 8 and 4 rows, of 8 and 1 columns
+    assert wired(Wires(1.0, 1.0, open_words=(3,), open_bits=(0,)), tiling, None) is not None
+    for lines, message in (
+        ({"open_words": (4,)}, "open_words names line 4; a tile of 4 x"),
+        ({"open_bits": (1,)}, r"open_bits names line 1; a tile of \d x 1 allows 0 to 0"),
+        ({"bridged_words": (100_000,)}, "bridged_words names line 100000"),
+    ):
+        with pytest.raises(ShapeError, match=message):
+            wired(Wires(1.0, 1.0, **lines), tiling, None)

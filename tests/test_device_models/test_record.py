@@ -17,8 +17,9 @@ from xbar_records import (
     Read,
 )  # fmt: skip
 
+from device_models.describe import describe
 from device_models.errors import ConfigError
-from device_models.schema import Record, describe, override, quantity, tagged
+from device_models.schema import Record, override, quantity, tagged
 
 VALID = {
     Read: {"v_read_volts": 0.2, "adc_bits": 8},
@@ -321,3 +322,16 @@ def test_describe_gives_the_items_of_a_list_of_records():
         ("stack.1.kind", "max_pool", "", "dense, max_pool"),
         ("stack.1.size", "2", "", "[1, 8]"),
     ]
+
+
+def test_numbers_of_numpy_become_numbers_of_python():
+    """So a record can be written as JSON and YAML whatever made its numbers."""
+
+    @dataclasses.dataclass(frozen=True)
+    class Pair(Record):
+        count: int = quantity("", 0, 9)
+        share: float = quantity("", 0.0, 1.0)
+
+    pair = Pair(np.int64(3), np.float32(0.5))
+    assert (type(pair.count), type(pair.share)) == (int, float)
+    assert pair == Pair(3, 0.5)

@@ -183,7 +183,8 @@ def named_device(name: str) -> torch.device:
     """
     try:
         device = torch.device(name)
-        torch.zeros(1, device=device)
+        torch.zeros(1, device=device).cpu()  # `meta` has nothing to give back
+        torch.Generator(device)
     except (RuntimeError, AssertionError, NotImplementedError) as e:
         raise ConfigError(
             f"--accelerator {name}: torch has no such device here; without the option the kernels "

@@ -217,7 +217,8 @@ def test_update_noise_needs_its_device(here, data):
 
 def test_one_device_a_synapse_needs_rows_with_a_sign(here, data):
     message = (
-        "the mapping dale needs rows of one sign each, and ei none has none; rows without a sign "
+        "layers[0] (dense, 100 neurons, Lif): the mapping dale needs rows of one sign each, and "
+        "ei none has none; rows without a sign "
         "need two devices a synapse (one_sided, pair, bit_sliced) or a reference_column; "
         "nothing was written"
     )

@@ -1,0 +1,95 @@
+"""Limits of pulses and reads, checked before anything is sent."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from device_models.errors import LimitError
+from device_models.model import DeviceModel
+from device_models.record import Record, quantity
+
+from ..protocol import BoardInfo, PulseBatch, PulseShape
+
+MOST_VOLTS = 10.0  # the range of boards, facts of ArC TWO
+OVER_VOLTS, OVER_SECONDS = 2.0, 1e4  # how far above the pulses of a device file limits go
+
+
+@dataclass(frozen=True, kw_only=True)
+class PulseLimits(Record):
+    """What an instrument sends at most.
+
+    Attributes:
+        volts: Amplitude of a pulse.
+        seconds: Its width.
+        compliance_amperes: Current of a pulse.
+        read_volts: Of a read; a level above it is a pulse.
+        pulses: Of all devices in one command.
+    """
+
+    volts: float = quantity("V", 1e-3, 20.0, default=MOST_VOLTS)
+    seconds: float = quantity("s", 1e-12, 10.0, default=1.0)
+    compliance_amperes: float = quantity("A", 1e-12, 1.0, default=1e-2)
+    read_volts: float = quantity("V", 1e-3, 5.0, default=0.5)
+    pulses: int = quantity("pulses", 1, 100_000_000, default=10_000_000)
+
+
+def default_limits(info: BoardInfo, sheet: DeviceModel) -> PulseLimits:
+    """Limits of an emulated board, from its device file; a real board has none by itself.
+
+    Twice the larger amplitude of its pulses, 10,000 times their width, the current of the highest
+    conductance at that amplitude; half the smaller amplitude for reads. All ours.
+    """
+    volts = [v for v in (info.set_volts, info.reset_volts) if v is not None]
+    seconds = [t for t in (info.set_seconds, info.reset_seconds) if t is not None]
+    most_volts = min(OVER_VOLTS * max(volts), MOST_VOLTS) if volts else MOST_VOLTS
+    read_volts = max(info.read_volts, 0.5 * min(volts) if volts else 0.5)
+    return PulseLimits(
+        volts=max(most_volts, 1e-3),
+        seconds=min(OVER_SECONDS * max(seconds), 1.0) if seconds else 1.0,
+        compliance_amperes=min(max(most_volts * sheet.g_max_siemens, 1e-12), 1.0),
+        read_volts=read_volts,
+    )
+
+
+def check_pulses(
+    limits: PulseLimits, info: BoardInfo, pulses: PulseBatch, shape: PulseShape | None
+) -> None:
+    """Refuse pulses beyond limits; what a board does not say of its own pulses is not checked.
+
+    Raises:
+        LimitError: Nothing was sent.
+    """
+    total = int(np.abs(pulses.count.astype(np.int64)).sum())
+    if total > limits.pulses:
+        raise LimitError(
+            f"{total} pulses in one command exceed the {limits.pulses} that are allowed; "
+            "nothing was sent"
+        )
+    own_volts = (info.set_volts, info.reset_volts)
+    own_seconds = (info.set_seconds, info.reset_seconds)
+    given = PulseShape() if shape is None else shape
+    _check("amplitude", "V", own_volts, given.volts, pulses, limits.volts)
+    _check("width", "s", own_seconds, given.seconds, pulses, limits.seconds)
+
+
+def _check(
+    name: str,
+    unit: str,
+    own: tuple[float | None, float | None],
+    given: object,
+    pulses: PulseBatch,
+    most: float,
+) -> None:
+    """Refuse pulses of which one is not within (0, most]; nan is not."""
+    if given is not None:
+        value = np.asarray(given, np.float64)
+    else:
+        signs = [value for value, sign in zip(own, (1, -1), strict=True)
+                 if value is not None and (np.sign(pulses.count) == sign).any()]  # fmt: skip
+        value = np.array(signs, np.float64)
+    within = (value > 0.0) & (value <= most)
+    if not within.all():
+        wrong = value[~within].flat[0]
+        raise LimitError(
+            f"{name} {wrong:g} {unit} is outside (0, {most:g}] {unit}; nothing was sent"
+        )

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterator
+from decimal import Decimal
 from itertools import product
 from typing import Any, NamedTuple
 
@@ -13,8 +14,7 @@ from .errors import ScpiError
 from .parser import Block, Channels, Number, Text, Value, Word
 
 Answer = bytes | str | None
-MULTIPLIERS = {"": 1.0, "T": 1e12, "G": 1e9, "K": 1e3, "M": 1e-3, "U": 1e-6, "N": 1e-9, "P": 1e-12,
-               "F": 1e-15}  # fmt: skip
+EXPONENTS = {"": 0, "T": 12, "G": 9, "K": 3, "M": -3, "U": -6, "N": -9, "P": -12, "F": -15}
 _NODE = re.compile(r"(\[?):?([A-Za-z*]+)(\]?)")
 
 
@@ -92,9 +92,10 @@ def number(value: Value, unit: str = "") -> float:
     if not unit:
         raise ScpiError(-138, f"it has no unit, not {value.suffix[:16]}")
     prefix = value.suffix.removesuffix(unit)
-    if not value.suffix.endswith(unit) or prefix not in MULTIPLIERS:
+    if not value.suffix.endswith(unit) or prefix not in EXPONENTS:
         raise ScpiError(-131, f"{value.suffix[:16]} is no unit of it; {unit} is")
-    return value.value * MULTIPLIERS[prefix]
+    # In decimal: 100 ns are 1e-7 s, as a device file has it, and 100 times 1e-9 is not.
+    return float(Decimal(repr(value.value)).scaleb(EXPONENTS[prefix]))
 
 
 def between(

@@ -13,7 +13,8 @@ from .errors import ScpiError
 from .session import Session
 from .table import spellings
 
-TOKEN = "SYST:TOK"  # the one command of those who are not trusted yet
+TOKEN = "SYST:TOK"
+OF_STRANGERS = ("SYST:ERR", "SYST:ERR:ALL")  # and the token: all that they may ask
 _SUFFIX = re.compile(r"([A-Z])([0-9]+)(?=:|$)")
 
 
@@ -29,6 +30,7 @@ class Instrument:
         """Take a bench."""
         self.bench, self.token = bench, token
         self._commands = spellings()
+        self._of_strangers = [self._commands[name, True] for name in OF_STRANGERS]
 
     def session(self, name: str = "local") -> Session:
         """A new client."""
@@ -69,10 +71,10 @@ class Instrument:
     def _execute(self, session: Session, unit: parser.Unit) -> bytes | None:
         """Run one command."""
         command = self._find(unit)
-        if not session.is_trusted:
-            self._admit(session, command, unit)
-            return None
         context = Context(self.bench, session)
+        if not session.is_trusted and command not in self._of_strangers:
+            self._admit(context, command, unit)
+            return None
         values = command.values(context, unit.parameters)
         try:
             if command.writes:
@@ -102,11 +104,11 @@ class Instrument:
             raise ScpiError(-114, f"{unit.header[:80]}: there is one of each")
         return command
 
-    def _admit(self, session: Session, command: Command, unit: parser.Unit) -> None:
+    def _admit(self, context: Context, command: Command, unit: parser.Unit) -> None:
         """Trust a client that gives the token."""
-        if command is not self._commands[(TOKEN, False)]:
+        if command is not self._commands[TOKEN, False]:
             raise ScpiError(-203, "SYST:TOK 'token' comes first; nothing was sent")
-        (token,) = command.values(Context(self.bench, session), unit.parameters)
+        (token,), session = command.values(context, unit.parameters), context.session
         session.is_trusted = self.token is None or check_token(self.token, token)
         if not session.is_trusted:
             session.wrong_tokens += 1

@@ -39,7 +39,7 @@ class ServerLimits(Record):
         waiting_bytes: Of all incomplete messages and answers of all clients.
         commands_per_second: Messages of one client; beyond, it has to wait.
         idle_seconds: Silence after which a client is let go.
-        message_seconds: Time that a message or its answer may take on the wire.
+        message_seconds: Time that a message or its answer may take on the wire, or a token to come.
     """
 
     clients: int = quantity("clients", 1, 10_000, default=128)
@@ -150,7 +150,7 @@ class Server:
         since = time.monotonic()
         while session.wrong_tokens < WRONG_TOKENS:
             patience = limits.idle_seconds
-            if framer.size:
+            if framer.size or not session.is_trusted:
                 patience = max(since + limits.message_seconds - time.monotonic(), 0.0)
             async with asyncio.timeout(patience):
                 data = await reader.read(PIECE)
@@ -161,7 +161,7 @@ class Server:
                 messages = framer.feed(data)
             finally:
                 self._waiting += framer.size - before
-            if messages or not before:
+            if (messages or not before) and session.is_trusted:
                 since = time.monotonic()
             for message in messages:
                 await pace.wait()

@@ -101,6 +101,7 @@ class StoredBoard:
                 self._restore()
             self.save()
         except OSError as e:
+            self._lock.close()
             raise ConfigError(f"{path}: {e.strerror}; nothing is served") from e
         except XbarError:
             self._lock.close()

@@ -54,7 +54,7 @@ def serve(
       xbar serve --limits limits.yaml --port 0
       XBAR_TOKEN=... xbar serve --host 0.0.0.0
     """
-    with consequence("nothing is served"):
+    with consequence("nothing was served"):
         given = {name: (text, f"--{name}") for name, text in typed.items() if text is not None}
         port = override(Listening(), {n: t for n, t in given.items() if n == "port"}).port
         from crossbar.boards.scpi.guard import PulseLimits

@@ -118,11 +118,8 @@ def test_a_message_that_never_ends_is_given_up(address):
 
 
 def test_a_message_that_trickles_is_given_up(address):
-    with Raw(address) as client:
-        with contextlib.suppress(ConnectionError):
-            while True:
-                client.send(b"x")
-                time.sleep(0.02)
+    with Raw(address) as client, pytest.raises(ConnectionError):
+        send_until_hung_up(client, b"x", 0.02)
     assert works(address)
 
 
@@ -161,12 +158,17 @@ def test_a_client_that_dies_inside_a_block_leaves_nothing_behind(address, made):
     assert made.server._waiting == 0
 
 
+def send_until_hung_up(client, data, pause=0.0):
+    while True:
+        client.send(data)
+        time.sleep(pause)
+
+
 def test_a_client_that_does_not_take_its_answers_is_given_up(address):
     with Raw(address) as client:
         client.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-        with pytest.raises((ConnectionError, TimeoutError)):
-            for _ in range(20_000):
-                client.send(b"SYST:HELP:HEAD?;HEAD?;HEAD?;HEAD?\n")
+        with pytest.raises(ConnectionError):
+            send_until_hung_up(client, b"SYST:HELP:HEAD?;HEAD?;HEAD?;HEAD?\n")
     assert works(address)
 
 
@@ -227,7 +229,7 @@ HEADERS = sorted({s for c in COMMANDS for s in list(c.spellings())[:2]})
 VALUES = st.one_of(
     st.integers(-5, 2**70).map(str), st.floats().map(repr),
     st.sampled_from(["UP", "DOWN", "DEF", "MAX", "MIN", "ON", "OFF", "WL", "BL", "REAL", "'CURR'"]),
-    st.sampled_from(["(@0!0:3!4)", "(@1!1,2!2)", "(@9!9)", "(@", "'", '"', "#15hello", "#9", "1.2V"]),
+    st.sampled_from(["(@0!0:3!4)", "(@1!1,2!2)", "(@9!9)", "(@", "'", '"', "#15hello", "#9"]),
     st.text(st.characters(min_codepoint=1, max_codepoint=255), max_size=12),
 )  # fmt: skip
 UNITS = st.builds(
@@ -385,6 +387,6 @@ def test_a_port_in_use_is_one_line():
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
         server = Server(service().instrument)
-        message = rf"^cannot serve 127\.0\.0\.1:{port}: it is in use; nothing is served$"
+        message = rf"^cannot serve 127\.0\.0\.1:{port}: it is in use; nothing was served$"
         with pytest.raises(ConfigError, match=message):
             asyncio.run(server.start("127.0.0.1", port))

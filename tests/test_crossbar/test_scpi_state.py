@@ -249,7 +249,7 @@ def test_a_state_of_another_board_is_refused_and_stays(tmp_path):
     before = path.read_bytes()
     for device, size in (("ideal", None), ("oxram", served(5, 4))):
         with pytest.raises(
-            ConfigError, match=r"is the state of another board .* nothing is served$"
+            ConfigError, match=r"is the state of another board .* nothing was served$"
         ):
             stored(path, device, size)
     assert path.read_bytes() == before
@@ -257,7 +257,7 @@ def test_a_state_of_another_board_is_refused_and_stays(tmp_path):
 
 def test_a_state_in_use_is_refused(tmp_path):
     kept, _ = stored(tmp_path / "state")
-    with pytest.raises(ConfigError, match=r"is in use by another server; nothing is served$"):
+    with pytest.raises(ConfigError, match=r"is in use by another server; nothing was served$"):
         stored(tmp_path / "state")
     kept.close()
     stored(tmp_path / "state")[0].close()
@@ -267,7 +267,7 @@ def test_a_state_in_use_is_refused(tmp_path):
 def test_a_file_that_is_no_state_is_refused_and_stays(tmp_path, content):
     path = tmp_path / "state"
     path.write_bytes(content)
-    with pytest.raises(DataError, match=r"is no state of a board, or damaged; nothing is served$"):
+    with pytest.raises(DataError, match=r"is no state of a board, or damaged; nothing was served$"):
         stored(path)
     assert path.read_bytes() == content
 
@@ -281,7 +281,7 @@ def test_a_missing_journal_is_noticed(tmp_path):
 
 
 def test_a_folder_that_is_not_there_is_one_line(tmp_path):
-    with pytest.raises(ConfigError, match=r"No such file or directory; nothing is served$"):
+    with pytest.raises(ConfigError, match=r"No such file or directory; nothing was served$"):
         stored(tmp_path / "none" / "state")
 
 

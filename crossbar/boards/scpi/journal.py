@@ -164,7 +164,7 @@ def events(path: Path) -> Iterator[Event]:
     while found >= 0:
         content = _record(io.BytesIO(rest[found:]))
         if content is not None and json.loads(content.partition(b"\n")[0])["safe"] > place:
-            raise DataError(f"{path} is damaged at byte {place}; nothing is served")
+            raise DataError(f"{path} is damaged at byte {place}; nothing was served")
         found = rest.find(_MAGIC, found + 1)
 
 

@@ -95,7 +95,7 @@ class Server:
         except (OSError, OverflowError) as e:
             reason = e.strerror if isinstance(e, OSError) and e.strerror else str(e)
             reason = "it is in use" if "in use" in reason else reason.lower()
-            raise ConfigError(f"cannot serve {host}:{port}: {reason}; nothing is served") from e
+            raise ConfigError(f"cannot serve {host}:{port}: {reason}; nothing was served") from e
         self.address = self._server.sockets[0].getsockname()[:2]
 
     async def stop(self) -> None:
@@ -230,9 +230,9 @@ def check_interface(host: str, token: str | None) -> None:
     """
     if token is None and host not in HERE:
         raise ConfigError(
-            f"--host {host} is reached from other machines and needs --token; nothing is served"
+            f"--host {host} is reached from other machines and needs --token; nothing was served"
         )
     if token is not None and not (SHORTEST_TOKEN <= len(token) <= 200 and token.isprintable()):
         raise ConfigError(
-            f"a token has {SHORTEST_TOKEN} to 200 printable characters; nothing is served"
+            f"a token has {SHORTEST_TOKEN} to 200 printable characters; nothing was served"
         )

@@ -79,7 +79,7 @@ class Service:
             ConfigError, DataError: See `StoredBoard`; or there is no such folder.
         """
         if folder is not None and not folder.is_dir():
-            raise ConfigError(f"there is no folder {folder}; nothing is served")
+            raise ConfigError(f"there is no folder {folder}; nothing was served")
         emulated = emulated_board(model, served)
         name = digest(model, emulated.info, served.seed)
         self._stored = None if state is None else StoredBoard(emulated, state, name)

@@ -102,7 +102,7 @@ class StoredBoard:
             self.save()
         except OSError as e:
             self._lock.close()
-            raise ConfigError(f"{path}: {e.strerror}; nothing is served") from e
+            raise ConfigError(f"{path}: {e.strerror}; nothing was served") from e
         except XbarError:
             self._lock.close()
             raise
@@ -216,12 +216,12 @@ class StoredBoard:
         if about["board"] != self._name:
             raise ConfigError(
                 f"{self._path} is the state of another board (device file, shape or seed); "
-                "nothing is served"
+                "nothing was served"
             )
         self._number = about["number"]
         path = self._journal_path(self._number)
         if not path.exists():
-            raise DataError(f"{path} is missing beside its snapshot; nothing is served")
+            raise DataError(f"{path} is missing beside its snapshot; nothing was served")
         try:
             self._board.load_state_dict(arrays)
             self._board.begin_epoch(self._number)
@@ -229,7 +229,7 @@ class StoredBoard:
             for event in events(path):
                 self._play(event)
         except (KeyError, TypeError, ValueError, RuntimeError) as e:
-            raise DataError(f"{self._path} is damaged ({e}); nothing is served") from e
+            raise DataError(f"{self._path} is damaged ({e}); nothing was served") from e
 
     def _play(self, event: Event) -> None:
         """Do again what the journal says; what was refused then is refused again."""
@@ -256,7 +256,7 @@ def snapshot(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
                 raise TypeError(key)
         return {name: torch.from_numpy(array) for name, array in arrays.items()}, about
     except (OSError, ValueError, KeyError, TypeError, EOFError, BadZipFile) as e:
-        raise DataError(f"{path} is no state of a board, or damaged; nothing is served") from e
+        raise DataError(f"{path} is no state of a board, or damaged; nothing was served") from e
 
 
 def locked(path: Path) -> io.BufferedWriter:
@@ -268,7 +268,7 @@ def locked(path: Path) -> io.BufferedWriter:
     try:
         file = path.with_name(f"{path.name}.lock").open("wb")
     except OSError as e:
-        raise ConfigError(f"{path}: {e.strerror}; nothing is served") from e
+        raise ConfigError(f"{path}: {e.strerror}; nothing was served") from e
     if os.name == "posix":
         import fcntl
 
@@ -276,5 +276,5 @@ def locked(path: Path) -> io.BufferedWriter:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             file.close()
-            raise ConfigError(f"{path} is in use by another server; nothing is served") from None
+            raise ConfigError(f"{path} is in use by another server; nothing was served") from None
     return file

@@ -351,6 +351,7 @@ def info_of(
         tile_shape=(tiling.tile_rows, tiling.tile_columns),
         read_volts=read_volts,
         read_seconds=read_seconds,
+        grid=None,
         is_emulator=True,
         **pulses,
     )

@@ -57,18 +57,17 @@ def serve(
     with consequence("nothing was served"):
         given = {name: (text, f"--{name}") for name, text in typed.items() if text is not None}
         port = override(Listening(), {n: t for n, t in given.items() if n == "port"}).port
-        from crossbar.boards.scpi.guard import PulseLimits
+        from crossbar.boards.limits import load_limits
         from crossbar.boards.scpi.server import check_interface
         from crossbar.boards.scpi.serving import ServedBoard, Service
         from crossbar.boards.scpi.serving import serve as serve_board
         from device_models.presets import load_device
-        from device_models.schema import load
 
         check_interface(host, token)
         service = Service(
             load_device(device),
             override(ServedBoard(), {n: t for n, t in given.items() if n != "port"}),
-            limits=load(limits, PulseLimits) if limits else None,
+            limits=load_limits(limits) if limits else None,
             state=Path(state) if state else None,
             folder=Path(folder) if folder else None,
             token=token,

@@ -17,6 +17,15 @@ from device_models.errors import LimitError
 ROOT = Path(__file__).parents[2]
 
 
+LIMITS = """limits:
+  volts: 1.25
+  seconds: 1.0e-6
+  compliance_amperes: null
+  pulses_per_cell: 1000
+  joules: null
+"""
+
+
 def run(*args):
     result = CliRunner().invoke(main, ["serve", *args])
     return result.exit_code, result.stdout, result.stderr
@@ -24,7 +33,7 @@ def run(*args):
 
 def test_it_prints_its_address_serves_there_and_ends_on_control_c(tmp_path):
     limits = tmp_path / "limits.yaml"
-    limits.write_text("volts: 1.25\nseconds: 1.0e-6\n")
+    limits.write_text(LIMITS)
     options = ["--rows", "3", "--columns", "6", "--seed", "5", "--port", "0"]
     options += ["--limits", str(limits), "--state", str(tmp_path / "state")]
     command = [sys.executable, "-c", "from cli.main import main; main()", "serve", *options]
@@ -85,9 +94,9 @@ def test_a_damaged_state_is_one_line(tmp_path):
 
 def test_wrong_limits_name_their_line(tmp_path):
     limits = tmp_path / "limits.yaml"
-    limits.write_text("volts: 30\nampere: 1\n")
+    limits.write_text(LIMITS.replace("1.25", "30").replace("joules", "joule"))
     code, out, err = run("--port", "0", "--limits", str(limits))
     assert (code, out) == (2, "")
-    assert "limits.yaml:1:8: volts = 30" in err
-    assert "limits.yaml:2:1: unknown key 'ampere'" in err
-    assert err.endswith("; nothing was served\n")
+    assert "limits.yaml:2:10: limits.volts = 30" in err
+    assert "unknown key 'limits.joule'; did you mean 'joules'?" in err
+    assert err.endswith("; nothing was sent\n")

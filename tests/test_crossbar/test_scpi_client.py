@@ -34,6 +34,8 @@ def everything(board):
     board.pulse(batch([4, 0, 11], [3, -2, 0]))
     board.pulse(batch(np.arange(20), np.arange(20) - 10), PulseShape(None, 1e-7))
     board.pulse(batch([5, 6], [1, -1]), PulseShape(np.array([1.2, 1.3]), 1e-7))
+    board.pulse(batch([7, 8], [4, -4]), PulseShape(1.45, 3.3e-7))
+    board.pulse(batch([9, 8], [4, -4]), PulseShape(np.array([1.05, 1.5]), np.array([1e-6, 2e-8])))
     board.wait(3.0)
     volts = torch.linspace(-0.2, 0.2, 12, dtype=torch.float64).view(3, 4)
     return [*answers, board.vmm(volts), board.vmm(volts[:0]), board.read(np.zeros(0, np.int64)),
@@ -91,7 +93,6 @@ def test_what_is_refused_sends_nothing_and_says_so_in_one_line(address):
             (LimitError, "there is no device -1", lambda: board.read(np.array([-1]))),
             (LimitError, "within", lambda: board.vmm(torch.full((1, 4), 5.0))),
             (LimitError, "outside", lambda: board.pulse(batch([0], [1]), PulseShape(9.0))),
-            (LimitError, "fixed", lambda: board.pulse(batch([0], [1]), PulseShape(1.3))),
             (LimitError, "twice", lambda: board.pulse(batch([0, 0], [1, 1]))),
             (LimitError, "exceed", lambda: board.pulse(batch([0], [2**30]))),
             (ShapeError, "nothing was read", lambda: board.vmm(torch.zeros(1, 5))),
@@ -104,6 +105,13 @@ def test_what_is_refused_sends_nothing_and_says_so_in_one_line(address):
             assert "nothing was" in str(caught.value)
         spent = board.counters - counters
         assert spent.set_pulses == spent.reset_pulses == 0
+
+
+def test_a_shape_that_the_board_has_no_law_for_is_refused():
+    with running(service("ideal")) as where, ScpiBoard(*where) as board:
+        with pytest.raises(LimitError, match="nothing was sent"):
+            board.pulse(batch([0], [1]), PulseShape(1.3, 1e-7))
+        assert board.counters.set_pulses == 0
 
 
 def test_a_second_client_that_pulses_is_told_who_writes(address):

@@ -14,7 +14,7 @@ from torch import Tensor
 from device_models.errors import ConfigError, HardwareError, LimitError, ShapeError
 
 from ...array.counters import Counters
-from ..protocol import BoardInfo, Indices, PulseBatch, PulseShape, check_devices
+from ..protocol import BoardInfo, Grid, Indices, PulseBatch, PulseShape, check_devices
 from .parser import block, quoted
 from .wire import Wire
 
@@ -189,6 +189,8 @@ def info_of(about: dict[str, Any]) -> BoardInfo:
     given = {name: value for name, value in about.items() if name in names}
     for name in ("shape", "tile_shape"):
         given[name] = int(given[name][0]), int(given[name][1])
+    if given.get("grid") is not None:
+        given["grid"] = Grid(**given["grid"])
     return BoardInfo(**given)
 
 

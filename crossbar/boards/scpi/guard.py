@@ -1,4 +1,7 @@
-"""Limits of pulses and reads, checked before anything is sent."""
+"""Limits that clients may narrow, checked before anything is sent.
+
+Those of the board itself (`LimitedBoard`) hold whatever clients set.
+"""
 
 from dataclasses import dataclass
 
@@ -8,10 +11,10 @@ from device_models.errors import LimitError
 from device_models.model import DeviceModel
 from device_models.record import Record, quantity
 
+from ..limits import MOST_SECONDS, MOST_VOLTS, Limits
 from ..protocol import BoardInfo, PulseBatch, PulseShape
 
-MOST_VOLTS = 10.0  # the range of boards, facts of ArC TWO
-OVER_VOLTS, OVER_SECONDS = 2.0, 1e4  # how far above the pulses of a device file limits go
+MOST_AMPERES = 1.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,28 +29,26 @@ class PulseLimits(Record):
         pulses: Of all devices in one command.
     """
 
-    volts: float = quantity("V", 1e-3, 20.0, default=MOST_VOLTS)
-    seconds: float = quantity("s", 1e-12, 10.0, default=1.0)
-    compliance_amperes: float = quantity("A", 1e-12, 1.0, default=1e-2)
-    read_volts: float = quantity("V", 1e-3, 5.0, default=0.5)
+    volts: float = quantity("V", 1e-3, MOST_VOLTS)
+    seconds: float = quantity("s", 1e-12, MOST_SECONDS)
+    compliance_amperes: float = quantity("A", 1e-12, MOST_AMPERES)
+    read_volts: float = quantity("V", 1e-3, MOST_VOLTS)
     pulses: int = quantity("pulses", 1, 100_000_000, default=10_000_000)
 
 
-def default_limits(info: BoardInfo, sheet: DeviceModel) -> PulseLimits:
-    """Limits of an emulated board, from its device file; a real board has none by itself.
+def instrument_limits(limits: Limits, info: BoardInfo, sheet: DeviceModel) -> PulseLimits:
+    """The widest limits that clients may set on an instrument.
 
-    Twice the larger amplitude of its pulses, 10,000 times their width, the current of the highest
-    conductance at that amplitude; half the smaller amplitude for reads. All ours.
+    Those of the board, and where they leave the current open that of the highest conductance at the
+    largest amplitude. Reads go up to half the smaller amplitude of its pulses; ours.
     """
     volts = [v for v in (info.set_volts, info.reset_volts) if v is not None]
-    seconds = [t for t in (info.set_seconds, info.reset_seconds) if t is not None]
-    most_volts = min(OVER_VOLTS * max(volts), MOST_VOLTS) if volts else MOST_VOLTS
-    read_volts = max(info.read_volts, 0.5 * min(volts) if volts else 0.5)
+    amperes = limits.compliance_amperes or limits.volts * sheet.g_max_siemens
     return PulseLimits(
-        volts=max(most_volts, 1e-3),
-        seconds=min(OVER_SECONDS * max(seconds), 1.0) if seconds else 1.0,
-        compliance_amperes=min(max(most_volts * sheet.g_max_siemens, 1e-12), 1.0),
-        read_volts=read_volts,
+        volts=limits.volts,
+        seconds=limits.seconds,
+        compliance_amperes=min(max(amperes, 1e-12), MOST_AMPERES),
+        read_volts=min(max(info.read_volts, 0.5 * min(volts) if volts else 0.5), limits.volts),
     )
 
 

@@ -13,10 +13,12 @@ from device_models.model import DeviceModel
 from device_models.record import Record, quantity
 
 from ...array.tile import Tiling
+from ..limited import LimitedBoard
+from ..limits import Limits, limits_of
 from ..protocol import Board
 from ..simulated import SimulatedBoard
 from .bench import Bench
-from .guard import PulseLimits, default_limits
+from .guard import instrument_limits
 from .instrument import Instrument
 from .server import Server, ServerLimits
 from .state import StoredBoard, digest
@@ -58,7 +60,7 @@ class Service:
         model: DeviceModel,
         served: ServedBoard,
         *,
-        limits: PulseLimits | None = None,
+        limits: Limits | None = None,
         state: Path | None = None,
         folder: Path | None = None,
         token: str | None = None,
@@ -76,18 +78,21 @@ class Service:
             clients: What clients may ask.
 
         Raises:
-            ConfigError, DataError: See `StoredBoard`; or there is no such folder.
+            ConfigError, DataError: See `StoredBoard`, `LimitedBoard`; or there is no such folder.
         """
         if folder is not None and not folder.is_dir():
             raise ConfigError(f"there is no folder {folder}; nothing was served")
         emulated = emulated_board(model, served)
         name = digest(model, emulated.info, served.seed)
         self._stored = None if state is None else StoredBoard(emulated, state, name)
-        board: Board = self._stored or emulated
+        limits = limits or limits_of(model)
+        # Within the limits outside the journal: what is refused is not written down.
+        inner: Board = self._stored or emulated
+        board = LimitedBoard(inner, limits, most_siemens=model.g_max_siemens)
         heated = self._stored or emulated
         bench = Bench(
             board,
-            limits or default_limits(emulated.info, model),
+            instrument_limits(limits, emulated.info, model),
             emulator=emulated,
             sheet=model,
             seed=served.seed,

@@ -1,21 +1,23 @@
 """An emulated board behind an instrument behind a server: what `xbar serve` runs."""
 
 import asyncio
+import contextlib
 import signal
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import torch
 
-from device_models.errors import ConfigError
+from device_models.errors import ConfigError, LimitError
 from device_models.model import DeviceModel
 from device_models.record import Record, quantity
 
 from ...array.tile import Tiling
 from ..limited import LimitedBoard
 from ..limits import Limits, limits_of
-from ..protocol import Board
+from ..protocol import Board, PulseBatch, PulseShape
 from ..simulated import SimulatedBoard
 from .bench import Bench
 from .guard import instrument_limits
@@ -85,6 +87,7 @@ class Service:
         emulated = emulated_board(model, served)
         name = digest(model, emulated.info, served.seed)
         self._stored = None if state is None else StoredBoard(emulated, state, name)
+        compile_kernels(model)
         limits = limits or limits_of(model)
         # Within the limits outside the journal: what is refused is not written down.
         inner: Board = self._stored or emulated
@@ -121,6 +124,21 @@ def emulated_board(model: DeviceModel, served: ServedBoard) -> SimulatedBoard:
         seed=served.seed,
         index=0,
     )
+
+
+def compile_kernels(model: DeviceModel) -> None:
+    """Compile what pulses and time run, on a device that is thrown away; once on a machine.
+
+    It takes seconds, in which a server would answer nobody.
+    """
+    board = emulated_board(model, ServedBoard(rows=1, columns=1))
+    pulses = PulseBatch(np.zeros(1, np.int32), np.ones(1, np.int32))
+    board.pulse(pulses)
+    if board.info.set_volts is not None:
+        with contextlib.suppress(LimitError):  # a device without a law for other pulses
+            board.pulse(pulses, PulseShape(1.1 * board.info.set_volts))
+    board.wait(1.0)
+    board.read()
 
 
 def serve(service: Service, host: str, port: int, notice: Callable[[str], object]) -> None:

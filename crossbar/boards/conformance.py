@@ -265,7 +265,7 @@ def _count_reads(board: Board, cells: Cells) -> str | None:
 
 def _follow(board: Board, cells: Cells) -> str | None:
     """SET raises and RESET lowers the conductance."""
-    text: str | None = None
+    text = ""
     for count in PULSES:
         _pulse(board, cells, -count)
         low = _means(board, cells)
@@ -392,8 +392,7 @@ def _spread_over(cells: Iterable[int]) -> Cells:
     """At most `MOST_CELLS` of some cells, evenly spaced, rising."""
     every = np.unique(np.asarray(list(cells), np.int64))
     chosen = np.linspace(0, len(every) - 1, min(MOST_CELLS, len(every))).round().astype(int)
-    usable: Cells = every[np.unique(chosen)]
-    return usable
+    return np.asarray(every[np.unique(chosen)])
 
 
 def _lines(numbers: Cells) -> list[int]:

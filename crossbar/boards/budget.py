@@ -6,6 +6,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from device_models.errors import ShapeError
+
 from ..array.counters import Counters
 from .protocol import BoardInfo, PulseBatch, PulseShape
 
@@ -44,6 +46,9 @@ def costs(
         pulses: The batch.
         shape: Amplitude and width; None: the board's own.
         most_siemens: Largest conductance that a device may have; None where unknown.
+
+    Raises:
+        ShapeError: One value per device is given, but not as many as there are devices.
     """
     sent = pulses.count != 0
     is_set = pulses.count[sent] > 0
@@ -55,6 +60,11 @@ def costs(
             up, down = (np.nan if value is None else value for value in own)
             values.append(np.where(is_set, up, down))
         else:
+            if np.shape(given) not in ((), pulses.count.shape):
+                raise ShapeError(
+                    f"{name} of the pulses has shape {np.shape(given)}, the batch "
+                    f"{pulses.count.shape}; nothing was sent"
+                )
             every = np.broadcast_to(np.asarray(given, np.float64), pulses.count.shape)
             values.append(every[sent])
     volts, seconds = values

@@ -41,6 +41,7 @@ from .arc2_buffer import (
 from .arc2_names import (
     BIT_CHANNELS,
     CHANNELS,
+    GRID,
     SIDE,
     WORD_CHANNELS,
     ArC2Error,
@@ -55,6 +56,7 @@ from .arc2_names import (
     WaitFor,
 )
 from .protocol import Board
+from .quantised import QuantisedBoard
 from .simulated import SimulatedBoard
 
 __all__ = [
@@ -101,8 +103,12 @@ def unplug(port: int) -> None:
 
 
 def find_ids() -> list[int]:
-    """The ports of all instruments; where no array was plugged in, that of `default_board`."""
-    return sorted(_plugged) or [plug_in(default_board())]
+    """The ports of all instruments.
+
+    Where no array was plugged in, that of `default_board` behind the steps of the instrument in its
+    standard range. An array that is plugged in has the steps that it is given.
+    """
+    return sorted(_plugged) or [plug_in(QuantisedBoard(default_board(), GRID))]
 
 
 def default_board(device: str = "oxram", seed: int = 0) -> SimulatedBoard:

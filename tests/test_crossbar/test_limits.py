@@ -14,7 +14,7 @@ from crossbar.boards.limited import LimitedBoard
 from crossbar.boards.limits import Limits, limits_of, load_limits
 from crossbar.boards.protocol import PulseBatch, PulseShape
 from crossbar.boards.quantised import QuantisedBoard
-from device_models.errors import ConfigError, HardwareError, LimitError
+from device_models.errors import ConfigError, HardwareError, LimitError, ShapeError
 
 UP, DOWN, WIDTH = OXRAM.set_volts, -OXRAM.reset_volts, OXRAM.width_seconds
 G_MOST = OXRAM.g_max_siemens
@@ -240,3 +240,22 @@ def test_device_time_of_a_product_is_a_read_for_each_row_of_tiles():
     board = simulated(shape=(40, 30), tile=(16, 16))
     lab.vmm(board, np.full((5, 40), 0.2))
     assert device_seconds(board.counters, board.info) == pytest.approx(5 * 3 * 1e-7)
+
+
+def test_the_energy_of_another_pulse_is_bounded_by_its_own_volts_and_width():
+    board = within(simulated(), seconds=1e-5)
+    lab.pulse_slice(board, 3, "word", np.linspace(1.0, 1.7, 8), 3e-7, count=2)
+    lab.pulse_slice(board, 4, "bit", -1.1, 1e-6)
+    wanted = (2 * 3e-7 * np.linspace(1.0, 1.7, 8) ** 2).sum() + 10 * 1e-6 * 1.1**2
+    assert board.budget().worst_joules == pytest.approx(wanted * G_MOST)
+    assert 0.0 < board.counters.write_joules < board.budget().worst_joules
+    assert board.budget().most_volts == 1.7
+    assert board.budget().pulse_seconds == pytest.approx(16 * 3e-7 + 1e-5)
+
+
+def test_one_value_per_device_for_another_number_of_devices_is_refused():
+    board = within()
+    batch = PulseBatch(np.array([0, 1], np.int32), np.array([1, 1], np.int32))
+    with pytest.raises(ShapeError, match=r"volts of the pulses has shape \(3,\), the batch \(2,\)"):
+        board.pulse(batch, PulseShape(np.ones(3)))
+    assert board.counters == Counters()

@@ -273,6 +273,27 @@ def test_a_ramp_has_the_voltages_from_the_start_to_before_the_stop(arc, board, s
     assert_allclose(values, g * step * np.arange(10), rtol=1e-5)
 
 
+def test_a_ramp_from_0_volts_sets_more_with_each_step(arc, board):
+    """Strong pulses of one sign, from 0 V; the array is at a tenth of its window."""
+    board.restore(simulated(SILENT, (32, 32), x=0.1).state)
+    arc.generate_ramp(22, 0, 0.0, 0.1, 1.4, NANOS, 1000, 2, ReadAt.Arb(V), ReadAfter.Block)
+    curve = np.array([datum[0] for datum in arc.execute().get_iter(DataMode.Bits)])
+    steps = np.diff(curve)
+    assert len(curve) == 14
+    assert (steps >= 0).all()
+    assert (steps[:8] < 0.01 * steps[-1]).all()
+    assert (np.diff(steps[-4:]) > 0).all()
+    assert board.counters.set_pulses == 26  # the pulses of 0 V are none
+
+
+def test_a_wider_or_weaker_pulse_is_that_of_the_device_file(arc, board):
+    twin = simulated(SILENT, (32, 32))
+    arc.pulse_slice(22, 1.05, 3000).pulse_one(23, 1, -1.4, 40).execute()
+    lab.pulse_slice(twin, WORD_22, "word", 1.05, 3e-6)
+    lab.pulse_one(twin, 7, 1, -1.4, 4e-8)
+    assert torch.equal(board.state.g, twin.state.g)
+
+
 def test_a_pulse_of_0_volts_takes_its_time_and_does_nothing(arc, board):
     arc.generate_ramp(22, 0, 0.0, 2.0, 1.0, NANOS, 0, 3, ReadAt.Bias, ReadAfter.Never).execute()
     assert board.counters == Counters()
@@ -320,6 +341,8 @@ def test_without_an_array_there_is_a_default_one():
         first = Instrument(0, "fw.bin").read_all(V, BiasOrder.Rows)
         assert first.shape == (32, 32)
         assert (first > 0).mean() > 0.99
+        second = Instrument(0, "fw.bin").pulseread_all(1.3, 200, V, BiasOrder.Rows)
+        assert (second > first).mean() > 0.95
     finally:
         pyarc2.unplug(0)
 

@@ -81,3 +81,22 @@ def test_a_board_that_does_not_fit_the_instrument_is_refused():
         QuantisedBoard(exact(), Grid(most_volts=1.0))
     with pytest.raises(ConfigError, match=r"grid.dac_volts = 0 is no step"):
         QuantisedBoard(exact(), Grid(dac_volts=0.0))
+
+
+def test_pulses_of_any_amplitude_have_the_effect_of_the_step_they_are_rounded_to():
+    rounded, plain = QuantisedBoard(exact(), GRID), exact()
+    lab.pulse_one(rounded, 0, 0, 1.13, 2.09e-7)
+    lab.pulse_slice(rounded, 3, "word", np.linspace(0.9, 1.6, 8) + 0.04)
+    lab.pulse_one(plain, 0, 0, 1.1, 2e-7)
+    lab.pulse_slice(plain, 3, "word", np.arange(9, 17) / 10)
+    assert torch.equal(rounded.board.state.g, plain.state.g)
+    assert rounded.counters == plain.counters
+
+
+def test_own_pulses_off_the_grid_move_devices_by_the_steps_of_the_grid():
+    rounded, plain = QuantisedBoard(exact(), Grid(dac_volts=0.25, time_seconds=3e-8)), exact()
+    lab.pulse_array(rounded, np.tile([2, -1], (10, 4)))
+    assert (rounded.info.set_volts, rounded.info.reset_volts) == (1.25, 1.25)
+    lab.pulse_array(plain, np.tile([2, -1], (10, 4)), 1.25, rounded.info.set_seconds)
+    assert rounded.info.set_seconds == pytest.approx(9e-8)
+    assert torch.equal(rounded.board.state.g, plain.state.g)

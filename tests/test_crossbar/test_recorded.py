@@ -14,7 +14,7 @@ from xbar_lab_boards import GRID, OXRAM, simulated
 from crossbar.boards import lab
 from crossbar.boards.protocol import PulseBatch, PulseShape
 from crossbar.boards.quantised import QuantisedBoard
-from crossbar.boards.recorded import PlayedBoard, RecordingBoard
+from crossbar.boards.recorded import PlayedBoard, RecordingBoard, open_recording
 from device_models.errors import DataError, HardwareError, LimitError, ShapeError
 
 UP, DOWN = OXRAM.set_volts, -OXRAM.reset_volts
@@ -222,3 +222,12 @@ def test_an_interrupt_is_recorded_and_played(tmp_path, monkeypatch):
     lines = [json.loads(line) for line in path.read_text().splitlines()]
     assert lines[-1]["error"]["kind"] == "KeyboardInterrupt"
     board.close()
+
+
+def test_a_recording_is_opened_by_its_file(tmp_path):
+    path = tmp_path / "session.jsonl"
+    board = RecordingBoard(simulated(), path)
+    siemens = lab.read_all(board)
+    board.close()
+    played = open_recording(str(path), token=None, timeout_seconds=1.0)
+    assert np.array_equal(lab.read_all(played), siemens)

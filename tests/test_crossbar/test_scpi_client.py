@@ -9,6 +9,7 @@ import torch
 from xbar_scpi import Raw, running, same_board, served, service
 
 from crossbar.boards.address import open_board
+from crossbar.boards.conformance import CHECKS
 from crossbar.boards.protocol import PulseBatch, PulseShape
 from crossbar.boards.scpi import wire
 from crossbar.boards.scpi.client import ScpiBoard
@@ -81,6 +82,13 @@ def test_a_program_of_this_package_writes_a_board_over_tcp_as_one_beside_it():
         assert far.counters == near.counters
 
 
+def test_a_board_over_tcp_passes_the_conformance_suite():
+    with running(service(size=served(8, 8))) as where, ScpiBoard(*where) as board:
+        problems = {check.name: check.run(board) for check in CHECKS}
+    assert problems == dict.fromkeys(problems)
+    assert len(problems) > 10
+
+
 # Refusals
 
 
@@ -97,6 +105,8 @@ def test_what_is_refused_sends_nothing_and_says_so_in_one_line(address):
             (LimitError, "exceed", lambda: board.pulse(batch([0], [2**30]))),
             (ShapeError, "nothing was read", lambda: board.vmm(torch.zeros(1, 5))),
             (LimitError, "outside", lambda: board.wait(-1.0)),
+            (LimitError, "nan is no", lambda: board.wait(float("nan"))),
+            (LimitError, "inf is no", lambda: board.pulse(batch([0], [1]), PulseShape(np.inf))),
         ]
         for error, text, call in refused:
             with pytest.raises(error, match=text) as caught:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import math
 import re
 import warnings
 from typing import Any, Self
@@ -131,7 +132,7 @@ class ScpiBoard:
 
     def wait(self, seconds: float) -> None:
         """See `Board.wait`."""
-        self._tell(f"SYST:WAIT {float(seconds)!r}")
+        self._exchange([b"SYST:WAIT " + _number(seconds) + b"\n"])
 
     def close(self) -> None:
         """See `Board.close`; the instrument and its cells stay as they are."""
@@ -224,4 +225,15 @@ def _each(values: NDArray[np.float64] | float | None) -> bytes:
         return b"DEF"
     if isinstance(values, np.ndarray) and values.ndim:
         return block(values.astype("<f8").tobytes())
-    return repr(float(values)).encode()
+    return _number(float(values))
+
+
+def _number(value: float) -> bytes:
+    """A number as text, to the last bit.
+
+    Raises:
+        LimitError: It is not finite, which no instrument has a number for.
+    """
+    if not math.isfinite(value):
+        raise LimitError(f"{value} is no amplitude, width or time; nothing was sent")
+    return repr(float(value)).encode()

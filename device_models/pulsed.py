@@ -8,10 +8,11 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from . import open_loop, physics
+from . import open_loop, physics, pulse_law
 from .errors import ConfigError
 from .indexing import at, most_first, put, reached
 from .model import DeviceModel, DeviceState, Programmed, check_shapes
+from .pulse_law import PulseDrive
 from .record import quantity
 
 
@@ -25,7 +26,9 @@ class Pulsed(DeviceModel, ABC):
     device's own bounds. a is log-normal of unit median and spread d2d_step_sigma, per polarity; the
     bounds are g_min exp(+|z|) and g_max exp(-|z|), z of spread d2d_bound_sigma; a device whose own
     threshold, Normal(threshold, d2d_threshold_volts), is not below the pulse does not move
-    (threshold 0: every device does). A pulse costs V^2 t (g_before + g_after) / 2.
+    (threshold 0: every device does). A pulse costs V^2 t (g_before + g_after) / 2. What pulses of
+    another amplitude or width do, and what a current limit does, is in `pulse_law`; without its
+    parameters there is one pulse only, the own one.
 
     Open loop. A full SET without verification, which with `set_kind: abrupt` is any SET that moves
     a device, leaves a level of `open_loop.levels`: log-normal around full_set_siemens with the
@@ -74,6 +77,14 @@ class Pulsed(DeviceModel, ABC):
     set_threshold_volts: float = quantity("V", 0.0, 10.0, default=0.0)
     reset_threshold_volts: float = quantity("V", 0.0, 10.0, default=0.0)
     d2d_threshold_volts: float = quantity("V", 0.0, 10.0, default=0.0)
+    voltage_law: Literal["sinh", "exponential"] = "sinh"
+    set_scale_volts: float | None = quantity("V per e-fold", 1e-3, 100.0, default=None)
+    reset_scale_volts: float | None = quantity("V per e-fold", 1e-3, 100.0, default=None)
+    width_law: Literal["power", "log"] = "power"
+    set_width_exponent: float | None = quantity("", 0.0, 10.0, default=None)
+    reset_width_exponent: float | None = quantity("", 0.0, 10.0, default=None)
+    compliance_volts: float | None = quantity("V", 1e-3, 10.0, default=None)
+    compliance_amperes: float | None = quantity("A", 1e-12, 1.0, default=None)
     set_kind: Literal["gradual", "abrupt"] = "gradual"
     full_set_siemens: float | None = quantity("S", 0.0, 1.0, default=None)
     full_set_sigma: float = quantity("", 0.0, 5.0, default=0.0)
@@ -107,7 +118,8 @@ class Pulsed(DeviceModel, ABC):
 
         Raises:
             ConfigError: As `DeviceModel`; or the window reaches 0, the stuck shares exceed 1, the
-                time constants are out of order, or `open_loop.check` refuses the levels.
+                time constants are out of order, or `open_loop.check` refuses the levels or
+                `pulse_law.check_fields` the law of the pulses.
         """
         super().__post_init__()
         if self.g_min_siemens == 0.0:
@@ -117,6 +129,7 @@ class Pulsed(DeviceModel, ABC):
         if not self.slow_shortest_seconds < self.slow_longest_seconds:
             raise ConfigError("slow_shortest_seconds must be below slow_longest_seconds")
         open_loop.check(self)
+        pulse_law.check_fields(self)
 
     @property
     def has_slow_noise(self) -> bool:
@@ -140,7 +153,7 @@ class Pulsed(DeviceModel, ABC):
             "set_gain": torch.exp(self.d2d_step_sigma * z[2]),
             "reset_gain": torch.exp(self.d2d_step_sigma * z[3]),
         }
-        self._add_thresholds(traits, shape, generator)
+        pulse_law.add_thresholds(self, traits, shape, generator)
         if self.endurance_pulses > 0.0:
             z = torch.randn(shape, generator=generator)
             traits["lifetime"] = self.endurance_pulses * torch.exp(self.endurance_sigma * z)
@@ -156,19 +169,6 @@ class Pulsed(DeviceModel, ABC):
         traits |= open_loop.scores(self, shape, generator=generator)  # last: redraws nothing else
         return DeviceState(traits["g_low"].clone(), traits, dynamics)
 
-    def _add_thresholds(
-        self, traits: dict[str, Tensor], shape: tuple[int, int], generator: torch.Generator
-    ) -> None:
-        """Gains of devices whose threshold is not below the pulse become zero."""
-        limits = {
-            "set_gain": (self.set_volts, self.set_threshold_volts),
-            "reset_gain": (self.reset_volts, self.reset_threshold_volts),
-        }
-        for name, (volts, threshold) in limits.items():
-            if threshold > 0.0:
-                z = torch.randn(shape, generator=generator)
-                traits[name] *= volts > threshold + self.d2d_threshold_volts * z
-
     def draw_stuck(self, shape: tuple[int, int], *, generator: torch.Generator) -> Tensor | None:
         """See `DeviceModel.draw_stuck`."""
         if self.stuck_high_share + self.stuck_low_share == 0.0:
@@ -180,12 +180,26 @@ class Pulsed(DeviceModel, ABC):
         return stuck
 
     def program(
-        self, state: DeviceState, counts: Tensor, selected: Tensor, *, generator: torch.Generator
+        self,
+        state: DeviceState,
+        counts: Tensor,
+        selected: Tensor,
+        *,
+        generator: torch.Generator,
+        drive: PulseDrive = pulse_law.OWN,
     ) -> Programmed:
-        """See `DeviceModel.program`; devices without a pulse cost nothing."""
+        """See `DeviceModel.program`; devices without a pulse cost nothing.
+
+        Args:
+            state, counts, selected, generator: As there.
+            drive: Amplitude and width of the pulses; by default the file's own.
+        Raises:
+            LimitError, ShapeError: As `pulse_law.check_drive`.
+        """
         check_shapes(state, counts, selected)
+        pulse_law.check_drive(self, counts, drive)
         pulsed = most_first(counts)
-        wanted = at(counts, pulsed)
+        wanted, drive = at(counts, pulsed), drive.at(pulsed)
         often = wanted.abs()
         traits = {
             name: at(trait, pulsed)
@@ -194,13 +208,17 @@ class Pulsed(DeviceModel, ABC):
         }
         g, energy = self.relaxed(state, pulsed).clone(), 0.0
         left = self._pulses_left(state, pulsed, traits)
-        moves = self._moves(wanted, traits, left)
-        gain = physics.by_sign(wanted, traits["set_gain"], -traits["reset_gain"], g.dtype)
+        gain = pulse_law.signed_gain(self, wanted, traits, drive, g.dtype)
+        moves = self._moves(gain, left, drive)
+        ceiling = pulse_law.ceiling_siemens(self, drive.compliance_amperes)
         for done, count in enumerate(reached(often)):  # those that get another pulse come first
             subset = {name: trait[:count] for name, trait in traits.items()}
             gains = gain[:count] if left is None else gain[:count] * (left[:count] > done)
-            after = self._pulse(g[:count], wanted[:count], gains, subset, generator)
-            energy += self._pulse_joules(g[:count] + after, wanted[:count])
+            some = wanted[:count], drive.at(slice(0, count))
+            after = self._pulse(g[:count], *some, gains, subset, ceiling, generator)
+            if moves is not None:  # nor the clamp: a device may have drifted beyond its bounds
+                after = torch.where(gains != 0, after, g[:count])
+            energy += pulse_law.joules(self, g[:count] + after, *some)
             g[:count] = after
         g_all = put(state.g, pulsed, g, moves)
         dynamics = self._after_pulses(state, pulsed, often, moves, generator)
@@ -233,25 +251,23 @@ class Pulsed(DeviceModel, ABC):
         self,
         g: Tensor,
         signs: Tensor,
+        drive: PulseDrive,
         gain: Tensor,
         traits: dict[str, Tensor],
+        ceiling: float,
         generator: torch.Generator,
     ) -> Tensor:
         """Conductances after one pulse to each of some devices; `gain` is negative for RESET."""
-        after = self.draw_step_siemens(g, signs, traits, generator=generator).mul_(gain).add_(g)
+        step = self.draw_step_siemens(g, signs, traits, generator=generator)
+        after = pulse_law.averaged(self, step, g, signs, drive).mul_(gain).add_(g)
         if self.set_kind == "abrupt":
             full = open_loop.full_level(self, 1, g.shape, traits, generator=generator)
             after = torch.where(gain > 0, full, after)
+        high = traits["g_high"]
+        if ceiling < math.inf:
+            high = torch.where(gain > 0, torch.minimum(high, g.clamp(min=ceiling)), high)
         # Clamp last: the noise, not the mean step, is what could leave the bounds.
-        after = after.clamp_(traits["g_low"], traits["g_high"])
-        if self.may_stand_still:  # without the clamp: a device may have drifted beyond its bounds
-            after = torch.where(gain != 0, after, g)
-        return after
-
-    def _pulse_joules(self, doubled: Tensor, signs: Tensor) -> float:
-        """Energy of one pulse to each of some devices; `doubled`, consumed: g before plus after."""
-        squares = physics.by_sign(signs, self.set_volts**2, self.reset_volts**2, doubled.dtype)
-        return float(doubled.mul_(squares).sum(dtype=torch.float64)) * self.width_seconds / 2
+        return after.clamp_(traits["g_low"], high)
 
     @property
     def may_stand_still(self) -> bool:
@@ -267,14 +283,11 @@ class Pulsed(DeviceModel, ABC):
             return None
         return traits["lifetime"] - at(state.dynamics["pulses"], pulsed)
 
-    def _moves(
-        self, wanted: Tensor, traits: dict[str, Tensor], left: Tensor | None
-    ) -> Tensor | None:
+    def _moves(self, gain: Tensor, left: Tensor | None, drive: PulseDrive) -> Tensor | None:
         """Which of some devices react to their first pulse; None if all do."""
-        if not self.may_stand_still:
+        if not self.may_stand_still and drive.is_own:
             return None
-        reacts = torch.where(wanted > 0, traits["set_gain"], traits["reset_gain"]) > 0
-        return reacts if left is None else reacts & (left > 0)
+        return gain != 0 if left is None else (gain != 0) & (left > 0)
 
     def _after_pulses(
         self,

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from device_models.errors import ConfigError, LimitError, ShapeError
 from device_models.model import DeviceModel
+from device_models.pulse_law import OWN, PulseDrive, square_seconds
 from device_models.pulsed import Pulsed
 from device_models.record import Record, quantity
 
@@ -208,10 +209,13 @@ class Broken:
         """Pulses that are sent to devices which do not react."""
         return sum(model.pulses(counts.masked_fill(~self.dead, 0)))
 
-    def joules(self, model: DeviceModel, counts: Tensor) -> float:
+    def joules(self, model: DeviceModel, counts: Tensor, drive: PulseDrive = OWN) -> float:
         """Energy of the pulses to stuck devices whose lines are whole."""
         if not isinstance(model, Pulsed):
             return 0.0  # writing them is free
+        if not drive.is_own:
+            weights = counts.abs() * square_seconds(model, counts, drive) * self._siemens
+            return float(weights[self._stuck & ~self.cut].sum())
         paid = torch.where(self._stuck & ~self.cut, counts, 0).double()
         squares = torch.where(paid > 0, model.set_volts**2, model.reset_volts**2)
         return float((paid.abs() * squares * self._siemens).sum()) * model.width_seconds

@@ -24,6 +24,7 @@ from torch import Tensor
 
 from device_models.errors import ConfigError
 from device_models.model import DeviceModel, DeviceState, Programmed
+from device_models.pulse_law import gain
 from device_models.pulsed import Pulsed
 from device_models.record import Record, quantity
 
@@ -128,8 +129,8 @@ def disturb(
         down += sets.beyond * steps(v_reset, v_set)
         touched += sets.beyond * v_set**2 + resets.beyond * v_reset**2
     one = torch.ones(())
-    rise = up * model.step_siemens(g, one) * state.traits["set_gain"]
-    fall = down * model.step_siemens(g, -one) * state.traits["reset_gain"]
+    rise = up * model.step_siemens(g, one) * gain(model, state.traits, 1)
+    fall = down * model.step_siemens(g, -one) * gain(model, state.traits, -1)
     # A device that drifted beyond its bounds stays where it is, it is only led no further.
     low = torch.minimum(state.traits["g_low"], g)
     high = torch.maximum(state.traits["g_high"], g)

@@ -5,11 +5,14 @@ from torch import Tensor
 
 from device_models.linear import Ideal
 from device_models.model import DeviceModel, DeviceState, check_shapes
+from device_models.pulse_law import OWN, PulseDrive
+from device_models.pulsed import Pulsed
 
 from ..array.faults import Broken
 from . import pulse_kernels
 from .device_kernels import DeviceArrays, arrays_of, refresh_reads, traits_of
 from .protocol import PulseBatch
+from .pulse_shapes import BatchShape
 
 
 class Devices:
@@ -100,26 +103,46 @@ class Devices:
         g = self._model.conductance(state, where)
         return g if self._broken is None else self._broken.conductance(g, where)
 
-    def pulse(self, sent: PulseBatch, pulsed: Tensor, generator: torch.Generator) -> float:
+    def pulse(
+        self,
+        sent: PulseBatch,
+        pulsed: Tensor,
+        generator: torch.Generator,
+        other: BatchShape | None = None,
+    ) -> float:
         """Give devices that react their pulses, in place; joules. Only where `is_in_place`.
 
         Args:
             sent: The pulses.
             pulsed: Those of every device so far. Changed in place.
             generator: Source of their spread.
+            other: Their amplitudes and widths; None: those of the device file.
         """
         self._unshare()
         if isinstance(self._kind, pulse_kernels.InPlace):
-            return pulse_kernels.pulse(self._kind, self._arrays, sent, pulsed, generator)
+            return pulse_kernels.pulse(self._kind, self._arrays, sent, pulsed, generator, other)
         if isinstance(self._kind, Ideal):
             pulse_kernels.move(self._kind, self._state.g, sent, pulsed)
         if self.g is not self._state.g:
             self._refresh_at(torch.from_numpy(sent.device).long())
         return 0.0
 
-    def program(self, counts: Tensor, selected: Tensor, generator: torch.Generator) -> float:
-        """Pulse any kind of device by the functions of its model; joules."""
-        after = self._model.program(self._state, counts, selected, generator=generator)
+    def program(
+        self,
+        counts: Tensor,
+        selected: Tensor,
+        generator: torch.Generator,
+        drive: PulseDrive = OWN,
+    ) -> float:
+        """Pulse any kind of device by the functions of its model; joules.
+
+        Another drive than the device file's is for devices that are `Pulsed`.
+        """
+        arguments = self._state, counts, selected
+        if isinstance(self._model, Pulsed):
+            after = self._model.program(*arguments, generator=generator, drive=drive)
+        else:
+            after = self._model.program(*arguments, generator=generator)
         if after.where is None:
             self.restore(after.state)
         else:

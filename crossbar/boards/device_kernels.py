@@ -13,6 +13,7 @@ from torch import Tensor
 from device_models import physics
 from device_models.jit import inlined, jit
 from device_models.model import DeviceState
+from device_models.pulse_law import ceiling_siemens
 from device_models.pulsed import Pulsed
 
 from .fast_math import exp, log
@@ -45,7 +46,10 @@ class Growth(NamedTuple):
 
 
 class Laws(NamedTuple):
-    """What `Pulsed` says of its devices; `floor` and `width` are of the window."""
+    """What `Pulsed` says of its devices.
+
+    `floor` and `width` are of the window, `ceiling` is what a current limit leaves of a SET.
+    """
 
     up: Bend
     down: Bend
@@ -61,6 +65,7 @@ class Laws(NamedTuple):
     slow: Growth
     read: Growth
     read_floor: Number
+    ceiling: Number
 
 
 def laws_of(p: Pulsed) -> Laws | None:
@@ -84,6 +89,7 @@ def laws_of(p: Pulsed) -> Laws | None:
         slow=Growth(*map(Number, (p.slow_fraction, knee, p.slow_exponent, p.slow_cap))),
         read=Growth(*map(Number, (p.read_fraction, knee, p.read_exponent, p.read_cap))),
         read_floor=Number(p.read_floor),
+        ceiling=Number(ceiling_siemens(p, None)),
     )
 
 

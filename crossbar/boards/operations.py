@@ -4,11 +4,16 @@ from torch import Tensor
 
 from device_models.errors import ShapeError
 
-from .protocol import Board, PulseBatch
+from .protocol import Board, PulseBatch, PulseShape
 
 
-def pulse_array(board: Board, counts: Tensor) -> None:
+def pulse_array(board: Board, counts: Tensor, shape: PulseShape | None = None) -> None:
     """Send every device its own signed number of pulses, whole numbers (word lines, bit lines).
+
+    Args:
+        board: Where.
+        counts: SET > 0, RESET < 0; a device with 0 gets none.
+        shape: Amplitude and width of all of them; None: the board's own.
 
     Raises:
         ShapeError: There is not one count for each device.
@@ -18,4 +23,4 @@ def pulse_array(board: Board, counts: Tensor) -> None:
             f"counts has shape {tuple(counts.shape)}, the array {board.info.shape}; "
             "no pulse was applied"
         )
-    board.pulse(PulseBatch.of(counts))
+    board.pulse(PulseBatch.of(counts), shape)

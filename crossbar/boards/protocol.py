@@ -24,6 +24,29 @@ Indices = NDArray[np.integer]
 
 
 @dataclass(frozen=True, kw_only=True)
+class Grid:
+    """What an instrument can set and resolve; None: without a step, or without an end.
+
+    Attributes:
+        dac_volts: Step of a voltage.
+        most_volts: Largest voltage, either sign; beyond it nothing is sent.
+        time_seconds: Step of a pulse width.
+        least_seconds: Shortest pulse.
+        most_seconds: Longest pulse.
+        adc_amperes: Step of a measured current.
+        most_amperes: Largest current, either sign; one beyond it is measured as this.
+    """
+
+    dac_volts: float | None = None
+    most_volts: float | None = None
+    time_seconds: float | None = None
+    least_seconds: float | None = None
+    most_seconds: float | None = None
+    adc_amperes: float | None = None
+    most_amperes: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class BoardInfo:
     """What a board is, and what its reads and pulses are unless an operation says otherwise.
 
@@ -38,6 +61,7 @@ class BoardInfo:
         reset_volts: Amplitude of a RESET pulse, positive; None likewise.
         reset_seconds: Its width.
         compliance_amperes: Largest current of a SET pulse; None without a limit.
+        grid: What it can set and resolve; None: everything.
         is_emulator: Whether the devices are simulated.
     """
 
@@ -51,6 +75,7 @@ class BoardInfo:
     reset_volts: float | None = None
     reset_seconds: float | None = None
     compliance_amperes: float | None = None
+    grid: Grid | None = None
     is_emulator: bool
 
 

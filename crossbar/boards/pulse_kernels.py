@@ -13,6 +13,7 @@ from device_models import physics
 from device_models.jit import jit
 from device_models.linear import Ideal
 from device_models.model import DeviceModel
+from device_models.pulse_law import relative_spread, square_seconds, step_factor
 from device_models.pulsed import Pulsed
 
 from .device_kernels import (
@@ -27,6 +28,9 @@ from .device_kernels import (
     step,
 )
 from .protocol import PulseBatch
+from .pulse_shapes import BatchShape
+
+INFINITE = np.float32(np.inf)
 
 
 class InPlace(NamedTuple):
@@ -89,15 +93,18 @@ def in_place(model: DeviceModel) -> InPlace | Ideal | None:
     return model if isinstance(model, Ideal) else None
 
 
-def ordered(sent: PulseBatch) -> PulseBatch:
-    """The same pulses by rising indices, without the devices that get none."""
+def ordered(sent: PulseBatch, other: BatchShape | None) -> tuple[PulseBatch, BatchShape | None]:
+    """The same pulses by rising indices, without the devices that get none; and their shapes."""
     device, count = sent
     if not count.all():
-        device, count = device[count != 0], count[count != 0]
+        some = count != 0
+        device, count = device[some], count[some]
+        other = None if other is None else other.take(some)
     if (device[1:] < device[:-1]).any():
         order = np.argsort(device, kind="stable")
         device, count = device[order], count[order]
-    return PulseBatch(device, count)
+        other = None if other is None else other.take(order)
+    return PulseBatch(device, count), other
 
 
 def pulse(
@@ -106,6 +113,7 @@ def pulse(
     sent: PulseBatch,
     pulsed: Tensor,
     generator: torch.Generator,
+    other: BatchShape | None = None,
 ) -> float:
     """`Pulsed.program` in place, and what reads then see of these devices; the energy in joules.
 
@@ -118,8 +126,9 @@ def pulse(
         sent: Which get how many pulses.
         pulsed: Pulses of every device so far, int32. Changed in place.
         generator: Source of the spread of the pulses and of the relaxation.
+        other: Amplitudes and widths of the pulses; None: those of the device file.
     """
-    (model, laws), (device, count) = kind, ordered(sent)
+    (model, laws), ((device, count), other) = kind, ordered(sent, other)
     factors = torch.empty(int(np.abs(count).sum()))
     if model.c2c_sigma > 0.0:
         factors.normal_(1.0, model.c2c_sigma, generator=generator)
@@ -130,10 +139,27 @@ def pulse(
         kicks = physics.draw_relaxation(
             torch.Size(device.shape), model.relax_tail_sigma, generator=generator
         )
-    drawn = factors.numpy(), kicks.numpy()
+    strength, weight = _strengths(model, count, other)
+    if other is not None and model.c2c_sigma > 0.0:
+        each = torch.from_numpy(np.repeat(strength, np.abs(count)))
+        factors = (factors - 1.0) * relative_spread(each) + 1.0
+    drawn = factors.numpy(), kicks.numpy(), strength, weight
     sets, resets = _pulse(arrays, device, count, pulsed.view(-1).numpy(), *drawn, laws)
+    if other is not None:
+        return float((sets + resets) / 2)
     squares = sets * model.set_volts**2 + resets * model.reset_volts**2
     return float(squares * model.width_seconds / 2)
+
+
+def _strengths(
+    model: Pulsed, count: np.ndarray, other: BatchShape | None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Factor of every device to its step, float32, and V^2 t, float64; empty for own pulses."""
+    if other is None:
+        return np.empty(0, np.float32), np.empty(0)
+    signs = torch.from_numpy(count)
+    factor = step_factor(model, signs, other.drive)
+    return factor.float().numpy(), square_seconds(model, signs, other.drive).numpy()
 
 
 @jit
@@ -144,6 +170,8 @@ def _pulse(
     pulsed: np.ndarray,
     factors: np.ndarray,
     kicks: np.ndarray,
+    strength: np.ndarray,
+    weight: np.ndarray,
     laws: Laws,
 ) -> tuple[float, float]:
     """Give some devices their pulses, one device after the other.
@@ -155,10 +183,12 @@ def _pulse(
         pulsed: Pulses of every device so far.
         factors: Of every pulse to its step, in the order of the devices.
         kicks: Relaxation of every device from now on; empty without.
+        strength: Factor of the pulses of every device, 0 where they do not move it; empty: 1.
+        weight: V^2 t of the pulses of every device; empty: 1.
         laws: Of the devices.
 
     Returns:
-        Conductances before and after each pulse, summed over the SETs and over the RESETs.
+        Conductances before and after each pulse, weighted and summed over the SETs and the RESETs.
     """
     sums, drawn, gathered = np.zeros(2), 0, gather(devices, device)
     g, traits, kick, since, _, read, _ = gathered
@@ -167,16 +197,23 @@ def _pulse(
         now, is_down, pulses = read[k], count[k] < 0, abs(count[k])
         low, high = traits[k, 0], traits[k, 1]
         gain, total = -traits[k, 3] if is_down else traits[k, 2], 0.0
-        for draw in range(drawn, drawn + pulses):
-            moved = now + step(laws, is_down, now) * factors[draw] * gain
-            after = min(max(moved, low), high)
-            total += np.float64(now) + np.float64(after)
-            now = after
-        drawn, g[k] = drawn + pulses, now
-        sums[np.int64(is_down)] += total
+        ceiling = INFINITE if is_down else laws.ceiling
+        if strength.shape[0]:
+            gain *= strength[k]
+        if gain != 0.0:
+            for draw in range(drawn, drawn + pulses):
+                moved = now + step(laws, is_down, now) * factors[draw] * gain
+                after = min(max(moved, low), high, max(now, ceiling))
+                total += np.float64(now) + np.float64(after)
+                now = after
+            g[k] = now
+            if kicks.shape[0]:
+                kick[k], since[k] = kicks[k], 0.0
+        else:
+            total = 2.0 * np.float64(now) * pulses
+        drawn += pulses
+        sums[np.int64(is_down)] += total * weight[k] if weight.shape[0] else total
         pulsed[np.uint32(device[k])] += pulses
-    for k in range(kicks.shape[0]):
-        kick[k], since[k] = kicks[k], 0.0
     refresh_reads(gathered, laws)
     scatter(devices, device, gathered)
     return sums[0], sums[1]

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from device_models.errors import ShapeError
 from device_models.model import DeviceModel, DeviceState
+from device_models.pulse_law import OWN, PulseDrive
 from device_models.pulsed import Pulsed
 from device_models.streams import stream, torch_stream
 
@@ -27,8 +28,8 @@ from .protocol import (
     PulseShape,
     ReadCounts,
     check_devices,
-    refuse_other_shape,
 )
+from .pulse_shapes import BatchShape, batch_shape, refuse_half_selected
 
 
 class SimulatedBoard:
@@ -262,23 +263,27 @@ class SimulatedBoard:
         """See `Board.pulse`; pulses that a fault swallows are counted and paid for too.
 
         Raises:
-            LimitError: Another shape than that of `info`, or a device that the array has not.
+            LimitError: A shape for which the device file has no law, or a device that the array has
+                not.
+            ShapeError: A shape per device that does not fit the batch.
         """
         check_devices(self.info, pulses.device)
-        refuse_other_shape(self.info, pulses, shape)
+        other = batch_shape(self._model, self.info, pulses, shape)
+        if other is not None and self._half is not None:
+            refuse_half_selected(self.info)
         counted = pulse_kernels.count_pulses(self._model, pulses)
         reaching, chosen, lost, joules = pulses, self._selected, 0, 0.0
         if self.broken is not None:
             counts = pulses.array(self.info.shape)
-            reaching = PulseBatch.of(self.broken.reaching(counts))
             chosen = chosen & ~self.broken.dead
-            joules = self.broken.joules(self._model, counts)
+            joules = self.broken.joules(self._model, counts, _drive(other, pulses, counts))
             lost = self.broken.lost(self._model, counts)
+            reaching, other = self._reaching(self.broken, pulses, other)
         if not self._devices.is_in_place:
-            joules += self._pulse_any(reaching, chosen, pulses)
+            joules += self._pulse_any(reaching, chosen, pulses, other)
             self._show()
         elif len(reaching.device):
-            joules += self._devices.pulse(reaching, self.pulsed, self._pulse_noise)
+            joules += self._devices.pulse(reaching, self.pulsed, self._pulse_noise, other)
             self._show()
         self.counters += Counters(
             set_pulses=counted.sets,
@@ -292,11 +297,23 @@ class SimulatedBoard:
     def close(self) -> None:
         """Nothing to let go of."""
 
-    def _pulse_any(self, reaching: PulseBatch, chosen: Tensor, sent: PulseBatch) -> float:
+    def _reaching(
+        self, broken: Broken, sent: PulseBatch, other: BatchShape | None
+    ) -> tuple[PulseBatch, BatchShape | None]:
+        """The pulses of a batch that meet a healthy device, and their shapes."""
+        if other is None:
+            return PulseBatch.of(broken.reaching(sent.array(self.info.shape))), None
+        alive = ~broken.dead.view(-1).numpy()[sent.device]
+        return PulseBatch(sent.device[alive], sent.count[alive]), other.take(alive)
+
+    def _pulse_any(
+        self, reaching: PulseBatch, chosen: Tensor, sent: PulseBatch, other: BatchShape | None
+    ) -> float:
         """Pulse any kind of device in any array by the functions of its model; joules."""
         counts = reaching.array(self.info.shape)
         self.pulsed += pulse_kernels.pulses_of_each(self._model, counts)
-        joules = self._devices.program(counts, chosen, self._pulse_noise)
+        drive = _drive(other, reaching, counts)
+        joules = self._devices.program(counts, chosen, self._pulse_noise, drive)
         return joules if self._half is None else joules + self._disturb(sent, *self._half)
 
     def _disturb(self, sent: PulseBatch, model: Pulsed, half: HalfSelect) -> float:
@@ -345,15 +362,24 @@ def info_of(
             "reset_volts": model.reset_volts,
             "reset_seconds": model.width_seconds,
         }
+        if model.compliance_amperes is not None:
+            pulses["compliance_amperes"] = model.compliance_amperes
     return BoardInfo(
         name=f"emulated {type(model).__name__}",
         shape=(tiling.rows, tiling.columns),
         tile_shape=(tiling.tile_rows, tiling.tile_columns),
         read_volts=read_volts,
         read_seconds=read_seconds,
+        grid=None,
         is_emulator=True,
         **pulses,
     )
+
+
+def _drive(other: BatchShape | None, sent: PulseBatch, counts: Tensor) -> PulseDrive:
+    """The shapes of a batch as arrays."""
+    rows, columns = counts.shape
+    return OWN if other is None else other.array((rows, columns), sent.device)
 
 
 def _named(state: Mapping[str, Tensor], start: str) -> dict[str, Tensor]:

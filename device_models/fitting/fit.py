@@ -17,6 +17,7 @@ from ..tabulated import Tabulated
 from .estimators import (
     cycles,
     model_selection,
+    pulse_shapes,
     reads,
     retention,
     steps,
@@ -47,8 +48,9 @@ def fit(
     """Fit one device to everything that was measured.
 
     The window comes first (cycles, else the range of the pulses), then read noise, steps,
-    relaxation and writing, each with what is known by then. What no table informs has the
-    preset's value and is marked so.
+    relaxation and writing, each with what is known by then. Of pulses of several amplitudes or
+    widths the steps are those of the most frequent one, and the others say how steps depend on
+    both. What no table informs has the preset's value and is marked so.
 
     Args:
         measurements: At least one row of one table.
@@ -74,7 +76,8 @@ def fit(
         raise CalibrationError("the files hold no rows that inform a parameter; nothing was fitted")
     candidates: tuple[Candidate, ...] = ()
     if len(pulses):
-        candidates = model_selection.candidates(pulses, device, generator=generator)
+        alike = pulses.take(pulse_shapes.own_pulse(pulses, start).rows)
+        candidates = model_selection.candidates(alike, device, generator=generator)
     estimates = _estimates(device, start, parameter_sets)
     warnings = [w for parameters in parameter_sets for w in parameters.warnings] + warned
     warnings += _missing(pulses, device, parameter_sets) + _voltages(measurements)
@@ -134,7 +137,13 @@ def _run_all(
         run(reads.estimate, series)
         read_known = READ
     if len(pulses):
-        run(_step_estimator(device, measurements, bool(read_known)), pulses, read_known)
+        own = pulse_shapes.own_pulse(pulses, device)
+        if own.varies:
+            run(lambda *_, **__: pulse_shapes.own_set(own, pulses), pulses)
+        alike = pulses.take(own.rows)
+        run(_step_estimator(device, measurements, bool(read_known), own), alike, read_known)
+        if own.varies:
+            run(pulse_shapes.estimate, pulses)
     for estimate, table in (
         (retention.estimate, Retention.join(measurements.retention)),
         (write_verify.estimate, Written.join(measurements.written)),
@@ -146,12 +155,15 @@ def _run_all(
 
 
 def _step_estimator(
-    device: Pulsed, measurements: Measurements, read_measured: bool
+    device: Pulsed,
+    measurements: Measurements,
+    read_measured: bool,
+    own: pulse_shapes.OwnPulse,
 ) -> Callable[..., ParameterSet]:
     """The estimator of single pulses for the step law of a device."""
     if not isinstance(device, Tabulated):
         return functools.partial(steps.estimate, read_measured=read_measured)
-    quantiles = () if measurements.pulses else measurements.steps
+    quantiles = () if measurements.pulses or own.varies else measurements.steps
     return functools.partial(tables.estimate, read_measured=read_measured, quantiles=quantiles)
 
 

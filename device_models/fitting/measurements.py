@@ -172,6 +172,8 @@ class StepTable:
         levels: Cumulative probabilities, ascending within [0, 1], shape (levels,).
         dg_siemens: Step that is not exceeded with that probability, shape (levels, bins).
         source: The file it came from.
+        v_volts: Amplitude of the pulses; nan if unknown.
+        width_seconds: Their duration; nan if unknown.
 
     Raises:
         ShapeError: The three shapes do not fit.
@@ -183,6 +185,8 @@ class StepTable:
     levels: Floats
     dg_siemens: Floats
     source: str = ""
+    v_volts: float = float("nan")
+    width_seconds: float = float("nan")
 
     def __post_init__(self) -> None:
         """Bring the arrays to float64 and check their shapes."""

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from .. import open_loop, physics
 from ..model import DeviceModel, DeviceState
+from ..pulse_law import PulseDrive, has_law
 from ..pulsed import Pulsed
 from .measurements import (
     KINDS,
@@ -47,7 +48,7 @@ def simulate(
     Args:
         model: The device.
         measurements: What was done; only its numbers of rows, starting conductances, polarities,
-            times, targets and temperatures are used. Not modified.
+            amplitudes, widths, times, targets and temperatures are used. Not modified.
         generator: Source of devices, pulses and reads.
 
     Returns:
@@ -108,6 +109,36 @@ class _Bench:
             now = now._replace(g=g.clamp(min=least).to(wanted.dtype))
         return now
 
+    def pulsed(
+        self,
+        state: DeviceState,
+        counts: Tensor,
+        selected: Tensor,
+        volts: Floats,
+        seconds: Floats,
+    ) -> DeviceState:
+        """The devices after one pulse each; what is nan, or has no law, is the model's own.
+
+        Args:
+            state, counts, selected: See `DeviceModel.program`, of shape (1, devices).
+            volts: Amplitude for each device, of any sign.
+            seconds: Width for each.
+        """
+        model, generator = self.model, self.generator
+        if not isinstance(model, Pulsed) or not (np.isfinite(volts) | np.isfinite(seconds)).any():
+            return model.program(state, counts, selected, generator=generator).state
+        sets = (counts > 0).numpy()[0]
+        own = np.where(sets, model.set_volts, model.reset_volts)
+        asked = []
+        for name, given, standing in (
+            ("volts", np.abs(volts), own), ("seconds", seconds, model.width_seconds)
+        ):  # fmt: skip
+            laws = np.where(sets, has_law(model, 1, name), has_law(model, -1, name))
+            known = np.isfinite(given) & laws
+            asked.append(torch.from_numpy(np.where(known, given, standing))[None])
+        drive = PulseDrive(asked[0], asked[1])
+        return model.program(state, counts, selected, generator=generator, drive=drive).state
+
     def read(self, g: Tensor) -> Floats:
         """One noisy read each, siemens, shape (n,); above 0 as in the tables."""
         sigma = self.model.read_sigma_siemens(g)
@@ -132,11 +163,13 @@ def _pulses(bench: _Bench, table: Pulses) -> Pulses:
     length = torch.from_numpy(index[last] + 1)[None]
     everywhere = torch.ones_like(polarity, dtype=torch.bool)
     before, after = (torch.empty(len(table), dtype=state.g.dtype) for _ in range(2))
+    shapes = np.full((2, len(start)), np.nan)  # a pulse that was dropped repeats the last one
     for k, rows in enumerate(_by_index(index)):
         where = torch.from_numpy(run[rows])
         before[rows] = bench.model.conductance(state)[0, where].to(before.dtype)
         counts = torch.where(length > k, polarity, 0)
-        state = bench.model.program(state, counts, everywhere, generator=bench.generator).state
+        shapes[:, run[rows]] = sorted_table.v_volts[rows], sorted_table.width_seconds[rows]
+        state = bench.pulsed(state, counts, everywhere, *shapes)
         after[rows] = bench.model.conductance(state)[0, where].to(after.dtype)
     g_before, g_after = bench.read(before), bench.read(after)
     same = np.flatnonzero(_shares_reading(sorted_table, run))
@@ -193,7 +226,8 @@ def _step_table(bench: _Bench, table: StepTable) -> StepTable:
     first = bench.model.conductance(state)
     counts = torch.full_like(state.g, table.polarity, dtype=torch.int64)
     everywhere = torch.ones_like(counts, dtype=torch.bool)
-    state = bench.model.program(state, counts, everywhere, generator=bench.generator).state
+    shape = (np.full(len(start), x) for x in (table.v_volts, table.width_seconds))
+    state = bench.pulsed(state, counts, everywhere, *shape)
     last = bench.model.conductance(state)
     before, after = (x.flatten().numpy() if measured else bench.read(x) for x in (first, last))
     step = (after - before).reshape(bins, draws)

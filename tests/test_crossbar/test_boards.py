@@ -23,6 +23,8 @@ from device_models.errors import LimitError, ShapeError
 from device_models.presets import load_device
 
 IDEAL, OXRAM = load_device("ideal"), load_device("oxram_literature")
+LAWS = "set_scale_volts", "reset_scale_volts", "set_width_exponent", "reset_width_exponent"
+LAWLESS = dataclasses.replace(OXRAM, **dict.fromkeys(LAWS))
 COARSE = dataclasses.replace(IDEAL, states=1000)  # a step of 0.999 uS
 ROWS, COLUMNS = 6, 8
 V_READ, T_READ = 0.2, 1e-7
@@ -345,9 +347,9 @@ def test_the_shape_of_the_board_is_no_other_shape():
 @pytest.mark.parametrize(
     ("model", "shape", "message"),
     [
-        (OXRAM, PulseShape(volts=1.0), "pulses of 1.0 V are asked of emulated Oxram"),
-        (OXRAM, PulseShape(volts=np.array([1.0])), r"pulses of \[1.\] V are asked"),
-        (OXRAM, PulseShape(seconds=1e-6), "pulses of 1e-06 s are asked of emulated Oxram"),
+        (LAWLESS, PulseShape(volts=1.0), "pulses of 1.0 V are asked of emulated Oxram"),
+        (LAWLESS, PulseShape(volts=np.array([1.0])), r"pulses of \[1.\] V are asked"),
+        (LAWLESS, PulseShape(seconds=1e-6), "pulses of 1e-06 s are asked of emulated Oxram"),
         (IDEAL, PulseShape(volts=1.2), "SET None V, RESET None V; nothing was sent"),
     ],
 )

@@ -81,8 +81,8 @@ def from_quantiles(tables: tuple[StepTable, ...]) -> Pulses:
                 polarity=np.full(n, table.polarity),
                 g_before_siemens=g,
                 g_after_siemens=g + dg,
-                v_volts=np.full(n, np.nan),
-                width_seconds=np.full(n, np.nan),
+                v_volts=np.full(n, table.v_volts),
+                width_seconds=np.full(n, table.width_seconds),
                 source=table.source,
             )
         )

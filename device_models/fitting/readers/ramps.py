@@ -2,7 +2,8 @@
 
 Columns are called `rmp1`, `ramp 2`, `cycle_3`, ...; short ones end in blanks. A file of one column
 may hold all ramps one after the other (`Options.ramp_pulses`). The trend of a ramp distinguishes
-SET from RESET, so both kinds may be in one file or in two. The layout is that of CrossSim's
+SET from RESET, so both kinds may be in one file or in two. `# v_volts = 1.2` and
+`# width_seconds = 1e-7` above the header state the pulses. The layout is that of CrossSim's
 examples.
 """
 
@@ -19,7 +20,7 @@ from ..lines import Head
 from ..measurements import Floats, Measurements, Pulses
 from ..options import Options
 from ..table import FileTable, read_table
-from .reader import Reader, header_names, notes, ramp_pulses
+from .reader import Reader, header_names, notes, ramp_pulses, stated_shape
 
 NAME = re.compile(r"(rmp|ramp|cycle|run|set|reset)[ _-]?\d+", re.IGNORECASE)
 FLAT = "in a ramp that neither rises nor falls"
@@ -43,13 +44,14 @@ def read(path: Path, options: Options) -> Measurements:
             f"--ramp-pulses is for a file of one column, this one has {len(table.header)} "
             f"(the first is {shown(table.header[0])}); nothing was read",
         )
+    shape = stated_shape(table.settings, path)
     parts, used, dropped = list[Pulses](), 0, Counter[str]()
     for number, (readings, rows) in enumerate(_ramps(table, v_read, options)):
         g = readings.g_siemens[rows]
         there = int(np.isfinite(g).sum())
         dropped.update(readings.dropped(rows))
         if polarity := _polarity(g, options):
-            parts.append(ramp_pulses(g, number, polarity, str(path)))
+            parts.append(ramp_pulses(g, number, polarity, str(path), **shape))
             used += there
         else:
             dropped[FLAT] += there

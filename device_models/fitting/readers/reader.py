@@ -2,13 +2,15 @@
 
 import math
 import re
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
 from ...errors import DataError
+from ...record import shown
+from ..checks import VOLTS, WIDTH
 from ..conductance import COLUMNS, Readings
 from ..events import DeviceEvents, experiments
 from ..lines import Head
@@ -112,7 +114,37 @@ def polarity_of(v_volts: Floats, options: Options) -> Ints:
     return -sign if options.set_is_negative else sign
 
 
-def ramp_pulses(g: Floats, ramp: int, polarity: int, source: str) -> Pulses:
+def stated_shape(settings: Mapping[str, str], path: Path) -> dict[str, float]:
+    """`v_volts` and `width_seconds` as a file states them for all its pulses; nan if it does not.
+
+    Raises:
+        DataError: One is no number, or outside `VOLTS` or `WIDTH`.
+    """
+    shape = {}
+    for name, unit in (("v_volts", VOLTS), ("width_seconds", WIDTH)):
+        text = settings.get(name, "nan")
+        try:
+            value = float(text)
+        except ValueError:
+            value = math.inf
+        if not math.isnan(value) and value not in unit.allowed:
+            raise DataError(
+                f"{path}: {name} = {shown(text)} above the table must be a number within "
+                f"{unit.allowed} ({unit.hint}); nothing was read"
+            )
+        shape[name] = value
+    return shape
+
+
+def ramp_pulses(
+    g: Floats,
+    ramp: int,
+    polarity: int,
+    source: str,
+    *,
+    v_volts: float = math.nan,
+    width_seconds: float = math.nan,
+) -> Pulses:
     """The pulses between consecutive readings of one ramp of device 0.
 
     Args:
@@ -121,10 +153,11 @@ def ramp_pulses(g: Floats, ramp: int, polarity: int, source: str) -> Pulses:
         ramp: Number of the ramp.
         polarity: +1 SET, -1 RESET.
         source: The file.
+        v_volts: Amplitude of all of them; nan if unknown.
+        width_seconds: Their duration; nan if unknown.
     """
     index = np.flatnonzero(np.isfinite(g[:-1]) & np.isfinite(g[1:]))
     constant = np.ones_like(index)
-    unknown = np.full(len(index), np.nan)
     return Pulses(
         device=0 * constant,
         ramp=ramp * constant,
@@ -132,8 +165,8 @@ def ramp_pulses(g: Floats, ramp: int, polarity: int, source: str) -> Pulses:
         polarity=polarity * constant,
         g_before_siemens=g[index],
         g_after_siemens=g[index + 1],
-        v_volts=unknown,
-        width_seconds=unknown,
+        v_volts=np.full(len(index), v_volts),
+        width_seconds=np.full(len(index), width_seconds),
         source=source,
     )
 

@@ -2,8 +2,9 @@
 
 After a line that names them, the first row holds the conductances (the columns), the second the
 cumulative probabilities (the rows), and each further row the steps of one pulse, all in siemens and
-separated by commas or blanks. The sign of the median step is the polarity. The layout is that
-of CrossSim's lookup tables.
+separated by commas or blanks. `v_volts = -1.35` and `width_seconds = 1e-7` in the first line state
+the pulses; the sign of the voltage is the polarity, without one that of the median step. The layout
+is that of CrossSim's lookup tables.
 """
 
 from collections.abc import Iterator
@@ -14,10 +15,11 @@ import numpy as np
 from ...errors import DataError
 from ...record import shown
 from ..checks import SIEMENS
-from ..lines import Head, chunks
+from ..lines import Head, chunks, head
 from ..measurements import FileNotes, Floats, Measurements, StepTable
 from ..options import Options
-from .reader import Reader
+from ..table import SETTING
+from .reader import Reader, polarity_of, stated_shape
 
 WORDS = ("gbins", "cdf")
 
@@ -47,10 +49,14 @@ def read(path: Path, options: Options) -> Measurements:
         fault = f"{len(steps)} rows of steps for {len(levels)} probabilities in row {q_row}"
         raise DataError(f"{path}: row {steps[-1][0]}: {fault}; nothing was read")
     dg = np.stack([step for _, step in steps])
-    polarity = {"set": 1, "reset": -1}.get(options.polarity or "", 1 if np.median(dg) >= 0 else -1)
+    shape = stated_shape(dict(SETTING.findall(head(path).lines[0])), path)
+    by_volts = int(polarity_of(np.array([shape["v_volts"]]), options)[0])
+    by_trend = by_volts or (1 if np.median(dg) >= 0 else -1)
+    polarity = {"set": 1, "reset": -1}.get(options.polarity or "", by_trend)
     step_table = StepTable(
-        device=0, polarity=polarity, g_siemens=g, levels=levels, dg_siemens=dg, source=str(path)
-    )
+        device=0, polarity=polarity, g_siemens=g, levels=levels, dg_siemens=dg, source=str(path),
+        v_volts=shape["v_volts"], width_seconds=shape["width_seconds"],
+    )  # fmt: skip
     note = FileNotes(path=str(path), format="step-quantiles", units="siemens", used=dg.size)
     return Measurements(steps=(step_table,), devices=("1",), notes=(note,))
 

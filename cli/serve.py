@@ -1,0 +1,75 @@
+"""`xbar serve`: an emulated board as an SCPI instrument on a TCP socket."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+
+from device_models.errors import consequence
+from device_models.overrides import override
+from device_models.record import Record, quantity
+
+PORT = 5025  # of raw SCPI sockets
+
+
+@dataclass(frozen=True, kw_only=True)
+class Listening(Record):
+    """Where to listen."""
+
+    port: int = quantity("", 0, 65_535, default=PORT)
+
+
+@click.command()
+@click.option("--device", metavar="FILE", default="oxram.yaml", show_default=True,
+              help="Device or preset.")  # fmt: skip
+@click.option("--rows", metavar="N", help="Word lines.  [default: 32]")
+@click.option("--columns", metavar="N", help="Bit lines.  [default: 32]")
+@click.option("--seed", metavar="N", help="Of everything random.  [default: 0]")
+@click.option("--port", metavar="N", help=f"TCP port; 0 takes a free one.  [default: {PORT}]")
+@click.option("--host", metavar="H", default="127.0.0.1", show_default=True, help="Interface.")
+@click.option("--token", metavar="T", envvar="XBAR_TOKEN", show_envvar=True,
+              help="What clients give first; needed on other interfaces.")  # fmt: skip
+@click.option("--limits", metavar="FILE", help="Limits of pulses.  [default: by the device]")
+@click.option("--state", metavar="FILE", help="Keeps the cells; pulses survive a power cut.")
+@click.option("--folder", metavar="DIR", help="Where clients may store logs.  [default: nowhere]")
+def serve(
+    device: str,
+    host: str,
+    token: str | None,
+    limits: str | None,
+    state: str | None,
+    folder: str | None,
+    **typed: str | None,
+) -> None:
+    """Serve an emulated board as an SCPI-99 instrument; Ctrl-C ends it.
+
+    PyVISA opens it as TCPIP0::127.0.0.1::5025::SOCKET with read_termination and write_termination
+    "\\n"; SYST:HELP:HEAD? lists its commands. With --state every pulse that was acknowledged is
+    there after a crash. Only this machine reaches it, unless --host and --token say otherwise.
+
+    \b
+    Examples:
+      xbar serve --device oxram.yaml --port 5025
+      xbar serve --device my.yaml --rows 128 --columns 128 --seed 7 --state array.state
+      xbar serve --limits limits.yaml --port 0
+      XBAR_TOKEN=... xbar serve --host 0.0.0.0
+    """
+    with consequence("nothing was served"):
+        given = {name: (text, f"--{name}") for name, text in typed.items() if text is not None}
+        port = override(Listening(), {n: t for n, t in given.items() if n == "port"}).port
+        from crossbar.boards.limits import load_limits
+        from crossbar.boards.scpi.server import check_interface
+        from crossbar.boards.scpi.serving import ServedBoard, Service
+        from crossbar.boards.scpi.serving import serve as serve_board
+        from device_models.presets import load_device
+
+        check_interface(host, token)
+        service = Service(
+            load_device(device),
+            override(ServedBoard(), {n: t for n, t in given.items() if n != "port"}),
+            limits=load_limits(limits) if limits else None,
+            state=Path(state) if state else None,
+            folder=Path(folder) if folder else None,
+            token=token,
+        )
+        serve_board(service, host, port, click.echo)

@@ -1,0 +1,223 @@
+"""The board and the settings that all clients of an instrument share."""
+
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from device_models.model import DeviceModel
+
+from ..protocol import Board, Emulator, PulseBatch, PulseShape
+from .errors import ScpiError
+from .framing import BLOCKS
+from .guard import PulseLimits, check_pulses
+from .session import Session
+
+LOGGED = 1000  # events
+Reading = tuple[float, float, float, float, float]  # see `session.ELEMENTS`
+
+
+@dataclass
+class Settings:
+    """What `*RST` puts back.
+
+    Attributes:
+        limits: Of now; never wider than those of the bench.
+        compliance_amperes: `SENSe:CURRent:PROTection`.
+        pulse_seconds: Width of the pulses of the source-measure dialect.
+        is_output: Whether pulses may go out.
+        idle: `FLO`, `SGND` or `HGND`.
+        closed: Cells that are connected, (word line, bit line) each.
+        tile: Which one is selected, from 1.
+        level_volts: Of the source-measure dialect.
+        is_tripped: Whether a pulse or reading met the compliance.
+        readings: The last ones.
+        kelvin: Temperature while time is advanced; None: that of the device file.
+        remembered: Settings that are given back and change nothing, by header.
+    """
+
+    limits: PulseLimits
+    compliance_amperes: float
+    pulse_seconds: float
+    is_output: bool = False
+    idle: str = "FLO"
+    closed: tuple[tuple[int, int], ...] = ()
+    tile: int = 1
+    level_volts: float = 0.0
+    is_tripped: bool = False
+    readings: list[Reading] = field(default_factory=list)
+    kelvin: float | None = None
+    remembered: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass
+class Programming:
+    """What `PROGram` was told and did."""
+
+    targets: np.ndarray | None = None
+    tolerance_siemens: float | None = None
+    algorithm: str = "ISPP"
+    accepted: int = 0
+    total: int = 0
+    pulses: np.ndarray | None = None
+
+
+class Bench:
+    """The board and what is set on it. One client at a time may change either.
+
+    Attributes:
+        board: What reads and pulses go to.
+        emulator: The truths of it where it is emulated; None for a real board.
+        sheet: Its kind of device; None where nobody said.
+        limits: The widest limits that may be set.
+        seed: Of an emulated board.
+        folder: Where `MMEMory:STORe` writes; None: nowhere.
+        save: Saves the state; None where none is kept.
+        settings: See `Settings`.
+        programming: See `Programming`.
+        events: What was sent last, one line each.
+        bits: Of the floating-point numbers that the board answers.
+        block_bytes: Of the blocks of a message; the server says so.
+        writer: Who may change something; None: whoever comes first.
+    """
+
+    def __init__(
+        self,
+        board: Board,
+        limits: PulseLimits,
+        *,
+        emulator: Emulator | None = None,
+        sheet: DeviceModel | None = None,
+        seed: int = 0,
+        folder: Path | None = None,
+        save: Callable[[], None] | None = None,
+        wait_at: Callable[[float, float], None] | None = None,
+    ) -> None:
+        """Take a board; settings are those after `*RST`.
+
+        The arguments are the attributes, and what lets seconds pass at kelvins (`wait_at`: None
+        where the board has one temperature).
+        """
+        self.board, self.limits, self.sheet, self.seed = board, limits, sheet, seed
+        self.emulator = emulator
+        self.bits = 8 * board.read(np.zeros(0, np.int64)).element_size()
+        self.folder, self.save, self._wait_at = folder, save, wait_at
+        self.programming = Programming()
+        self.block_bytes = BLOCKS
+        self.writer: Session | None = None
+        self.events: deque[str] = deque(maxlen=LOGGED)
+        self.started = time.monotonic()
+        self.reset()
+
+    def reset(self) -> None:
+        """Put the settings back. Devices stay as they are: no reset heals a cell."""
+        width = self.board.info.set_seconds or min(1e-7, self.limits.seconds)
+        compliance = self.limits.compliance_amperes
+        self.settings = Settings(self.limits, compliance, min(width, self.limits.seconds))
+
+    def claim(self, session: Session) -> None:
+        """Let a client change something.
+
+        Raises:
+            ScpiError: Another one does.
+        """
+        if self.writer not in (None, session):
+            raise ScpiError(
+                -203, f"{self.writer.name} writes; SYST:LOCK:OWN? tells when it is free"
+            )
+        self.writer = session
+
+    def release(self, session: Session) -> None:
+        """Let others change something."""
+        if self.writer is session:
+            self.writer = None
+
+    def send(
+        self,
+        session: Session,
+        pulses: PulseBatch,
+        shape: PulseShape | None = None,
+        compliance_amperes: float | None = None,
+    ) -> None:
+        """Send pulses: the one way that any command takes.
+
+        Raises:
+            ScpiError: Another client writes, the output is off, the lines are grounded.
+            LimitError: They are beyond the limits, or the board refuses them.
+        """
+        self.claim(session)
+        if not self.settings.is_output:
+            raise ScpiError(-221, "OUTP is OFF; nothing was sent")
+        if self.settings.idle == "HGND":
+            raise ScpiError(-221, "the lines are grounded (ROUT:IDLE HGND); nothing was sent")
+        check_pulses(self.settings.limits, self.board.info, pulses, shape)
+        self.board.pulse(pulses, shape)
+        self._log(pulses, shape)
+        self._check_compliance(session, pulses, shape, compliance_amperes)
+
+    def wait(self, seconds: float) -> None:
+        """Let device time pass at the temperature of the settings.
+
+        Raises:
+            ScpiError: The board has no other temperature than its own.
+        """
+        kelvin = self.settings.kelvin
+        if kelvin is None:
+            self.board.wait(seconds)
+        elif self._wait_at is None:
+            raise ScpiError(-241, "this board has no temperature to set")
+        else:
+            self._wait_at(seconds, kelvin)
+
+    def _log(self, pulses: PulseBatch, shape: PulseShape | None) -> None:
+        """Note a programming operation."""
+        after = time.monotonic() - self.started
+        where = f"{len(pulses.device)} devices"
+        if len(pulses.device) == 1:
+            word, bit = divmod(int(pulses.device[0]), self.board.info.shape[1])
+            where = f"{word}!{bit}"
+        volts, seconds = ("own" if v is None else _span(v) for v in shape or (None, None))
+        up, down = (int(np.maximum(sign * pulses.count, 0).sum()) for sign in (1, -1))
+        self.events.append(f"{after:.6f} s {where} SET {up} RESET {down} V {volts} s {seconds}")
+
+    def _check_compliance(
+        self,
+        session: Session,
+        pulses: PulseBatch,
+        shape: PulseShape | None,
+        compliance_amperes: float | None,
+    ) -> None:
+        """Report, once per operation, a current above the compliance at the end of a pulse.
+
+        The emulator knows the current: amplitude times conductance. A real board says so itself.
+        """
+        if self.emulator is None or not len(pulses.device):
+            return
+        info, given = self.board.info, None if shape is None else shape.volts
+        volts = np.where(pulses.count > 0, info.set_volts or 0.0, info.reset_volts or 0.0)
+        volts = volts if given is None else np.broadcast_to(np.asarray(given), pulses.count.shape)
+        g = self.emulator.array_siemens().reshape(-1).numpy()[pulses.device]
+        most = (
+            self.settings.compliance_amperes if compliance_amperes is None else compliance_amperes
+        )
+        largest = float(np.max(np.where(pulses.count != 0, volts * g, 0.0)))
+        if largest > most:
+            self.settings.is_tripped = True
+            session.refuse(ScpiError(801, f"{largest:.4g} A after a pulse, compliance {most:g} A"))
+
+
+class Context(NamedTuple):
+    """What a command works on: the bench, and the client who asks."""
+
+    bench: Bench
+    session: Session
+
+
+def _span(value: object) -> str:
+    """A number, or the ends of several."""
+    low, high = np.min(np.asarray(value)), np.max(np.asarray(value))
+    return f"{low:g}" if low == high else f"{low:g}..{high:g}"

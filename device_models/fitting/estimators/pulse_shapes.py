@@ -1,0 +1,339 @@
+"""How the step depends on amplitude and width, from pulses that vary them.
+
+Pulses of one polarity, amplitude and width are a group. The steps of group k of device d in a range
+b of conductance add up to
+
+    sum dg = a_d f_k h_b sum s(g_before),
+
+s the step law fitted to the reference group, h_b what it misses in that range, a_d the gain of the
+device; so conductance and device are taken out, and f_k is found by alternating sums. (Without h_b
+the error of the law, fitted to one group alone, moved the scale by 4 % and the interval was 1 %.)
+The logarithm of f_k is then
+
+    ln f_k = c + ln a(V_k) + ln w(t_k)
+
+in the form of `device_models.pulse_law`, by weighted least squares in the scale and the exponent;
+c takes up the error of the reference. Intervals come from resampled devices. Pulses that a bound
+may have cut are left out, chosen by what is expected of them and not by what they did.
+"""
+
+from dataclasses import replace
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy import optimize
+
+from ...pulse_law import log_amplitude, log_width
+from ...pulsed import Pulsed
+from ..measurements import Floats, Ints, Pulses
+from . import bootstrap
+from .laws import step
+from .parameters import ParameterSet
+
+WAYS = {1: "set", -1: "reset"}
+ROUNDS = 12  # of the alternating sums
+RANGES = 8  # of conductance, equally many pulses in each
+SELECTIONS = 3  # of the pulses that no bound cut
+MARGIN = 2.0  # spreads of a step that must fit between a device and its bound
+MOST_SPREAD = 0.5  # of a step that counts there; more is noise of the readings
+FEWEST = 8  # pulses of a group that counts
+LEAST_SCALE, MOST_SCALE = 2e-3, 50.0  # volts per e-fold that are tried
+MOST_EXPONENT = 10.0
+
+Bools = NDArray[np.bool_]
+
+
+class OwnPulse(NamedTuple):
+    """The pulse that the device file is about: the most frequent one of each polarity.
+
+    Attributes:
+        values: `set_volts`, `reset_volts`, `width_seconds`, where the files state them.
+        rows: Pulses that are such ones.
+        varies: Whether there are others.
+    """
+
+    values: dict[str, float]
+    rows: Bools
+    varies: bool
+
+
+def shapes_of(pulses: Pulses, model: Pulsed) -> tuple[Floats, Floats]:
+    """Amplitude and width of every pulse, those of the model where the file is silent."""
+    own = np.where(pulses.polarity > 0, model.set_volts, model.reset_volts)
+    volts = np.where(np.isfinite(pulses.v_volts), np.abs(pulses.v_volts), own)
+    seconds = np.where(np.isfinite(pulses.width_seconds), pulses.width_seconds, model.width_seconds)
+    return rounded(volts), rounded(seconds)
+
+
+def rounded(values: Floats) -> Floats:
+    """Six digits: what an instrument writes twice is one value."""
+    each, index = np.unique(values, return_inverse=True)
+    return np.array([float(f"{value:.6g}") for value in each])[index.ravel()]
+
+
+def own_pulse(pulses: Pulses, model: Pulsed) -> OwnPulse:
+    """Choose the pulse that the device file is about.
+
+    That of the model where it was measured; else the most frequent one, of several the middle.
+    """
+    volts, seconds = shapes_of(pulses, model)
+    signs = [sign for sign in WAYS if (pulses.polarity == sign).any()]
+    varies = any(
+        len(np.unique(np.stack([volts, seconds])[:, pulses.polarity == sign], axis=1).T) > 1
+        for sign in signs
+    )
+    if not varies:
+        return OwnPulse({}, np.ones(len(pulses), bool), False)
+    common = [np.unique(seconds[pulses.polarity == sign]) for sign in signs]
+    shared = np.isin(seconds, np.intersect1d(common[0], common[-1]))
+    width = _usual(seconds[shared] if shared.any() else seconds, model.width_seconds)
+    rows = np.zeros(len(pulses), bool)
+    values = {"width_seconds": width} if np.isfinite(pulses.width_seconds).any() else {}
+    for sign in signs:
+        of_sign = pulses.polarity == sign
+        at_width = of_sign & (seconds == width)
+        at_width = at_width if at_width.any() else of_sign
+        usual = _usual(volts[at_width], getattr(model, f"{WAYS[sign]}_volts"))
+        if np.isfinite(pulses.v_volts[of_sign]).any():
+            values[f"{WAYS[sign]}_volts"] = usual
+        rows |= at_width & (volts == usual)
+    return OwnPulse(values, rows, True)
+
+
+def _usual(values: Floats, wanted: float) -> float:
+    """The wanted value if it is there; else the most frequent, of several the middle one."""
+    each, count = np.unique(values, return_counts=True)
+    if float(f"{wanted:.6g}") in each:
+        return wanted
+    most = each[count >= 0.9 * count.max()]
+    return float(most[(len(most) - 1) // 2])
+
+
+def own_set(own: OwnPulse, pulses: Pulses) -> ParameterSet:
+    """The measured pulse as parameters; their interval is the value."""
+    return ParameterSet(
+        values=own.values,
+        intervals={name: (value, value) for name, value in own.values.items()},
+        remarks=dict.fromkeys(own.values, "pulse to which the step law belongs"),
+        devices=len(np.unique(pulses.device)),
+        rows=int(own.rows.sum()),
+        files=(pulses.source,),
+    )
+
+
+def estimate(
+    pulses: Pulses, model: Pulsed, *, generator: np.random.Generator, resamples: int
+) -> ParameterSet:
+    """Fit the scale in volts and the exponent of the width, for the polarities that vary them.
+
+    Args:
+        pulses: Of every amplitude and width.
+        model: Device with the step law of the reference pulses, and with those as its own.
+        generator: Of the resamples.
+        resamples: Behind each interval; 0: no intervals.
+    """
+    parts = ParameterSet(files=(pulses.source,), devices=len(np.unique(pulses.device)))
+    rows = 0
+    for sign in WAYS:
+        groups = _grouped(pulses.take(pulses.polarity == sign), model, sign)
+        if groups is None:
+            continue
+        law = _Law(model, sign, groups.volts, groups.seconds)
+        if not law.names:
+            continue
+        rows += groups.rows
+        parts = _with_law(parts, law, groups, generator, resamples)
+    return replace(parts, rows=rows)
+
+
+class _Groups(NamedTuple):
+    """Sums of steps: of each unit that is resampled (a device or a part of one), group and range.
+
+    Attributes:
+        volts, seconds: Of each group, (groups,).
+        moved: Steps as read, siemens, (units, groups, ranges).
+        expected: By the step law of the median device, likewise.
+        device: Of each unit.
+        rows: Pulses that count.
+    """
+
+    volts: Floats
+    seconds: Floats
+    moved: Floats
+    expected: Floats
+    device: Ints
+    rows: int
+
+    def factors(self, weight: Floats) -> Floats:
+        """f of every group, nan where it has no pulses; see the module.
+
+        Args:
+            weight: How often each unit counts, (units,).
+        """
+        shape = int(self.device.max()) + 1, *self.moved.shape[1:]
+        moved, expected = np.zeros((2, *shape))
+        np.add.at(moved, self.device, self.moved * weight[:, None, None])
+        np.add.at(expected, self.device, self.expected * weight[:, None, None])
+        gain, f, missing = (np.ones(count) for count in shape)
+        for _ in range(ROUNDS):
+            f = _ratio(moved.sum((0, 2)), np.einsum("dkb,d,b->k", expected, gain, missing))
+            known = np.nan_to_num(f)
+            missing = _ratio(moved.sum((0, 1)), np.einsum("dkb,d,k->b", expected, gain, known))
+            missing = np.where(missing > 0.0, missing, 1.0)
+            if (expected.sum(2) > 0.0).sum(1).max() > 1:  # else gain and group are one number
+                gain = _ratio(moved.sum((1, 2)), np.einsum("dkb,k,b->d", expected, known, missing))
+                gain = np.where(gain > 0.0, gain, 1.0)
+        return np.asarray(f)
+
+
+def _ratio(above: Floats, below: Floats) -> Floats:
+    """A quotient, nan where there is nothing below."""
+    return np.asarray(np.where(below > 0.0, above / np.where(below > 0.0, below, 1.0), np.nan))
+
+
+def _grouped(pulses: Pulses, model: Pulsed, sign: int) -> _Groups | None:
+    """The sums of one polarity; None where there is one group only."""
+    if not len(pulses):
+        return None
+    volts, seconds = shapes_of(pulses, model)
+    pairs, group = np.unique(np.stack([volts, seconds], 1), axis=0, return_inverse=True)
+    group = group.ravel()
+    if len(pairs) < 2:
+        return None
+    unit, device = bootstrap.units(pulses.device, pulses.ramp)
+    g = pulses.g_before_siemens
+    band = np.searchsorted(np.quantile(g, np.arange(1, RANGES) / RANGES), g)
+    steps = (pulses.g_after_siemens - g) * sign, step(model, g, sign)
+
+    def of(rows: Bools) -> _Groups:
+        sums = np.zeros((2, len(device), len(pairs), RANGES))
+        for total, values in zip(sums, steps, strict=True):
+            np.add.at(total, (unit, group, band), values * rows)
+        return _Groups(pairs[:, 0], pairs[:, 1], sums[0], sums[1], device, int(rows.sum()))
+
+    margin = 1.0 + MARGIN * min(model.c2c_sigma, MOST_SPREAD)
+    room = _room(pulses, sign)
+    inside = room > 0.0
+    for _ in range(SELECTIONS):
+        f = np.nan_to_num(of(inside).factors(np.ones(len(device))), nan=1.0)
+        total, whole = np.zeros((2, int(device.max()) + 1))
+        np.add.at(total, device[unit], steps[0] * inside)
+        np.add.at(whole, device[unit], f[group] * steps[1] * inside)
+        gain = np.clip(total / np.maximum(whole, 1e-300), 0.1, 10.0)[device[unit]]
+        largest = np.maximum(f[group], 0.0) * gain * steps[1] * margin
+        inside = room > largest
+    few = np.bincount(group[inside], minlength=len(pairs)) < FEWEST
+    return of(inside & ~few[group])
+
+
+def _room(pulses: Pulses, sign: int) -> Floats:
+    """How far each pulse is from the end of what its device reached, in its direction, siemens."""
+    device = np.unique(pulses.device, return_inverse=True)[1]
+    both = np.concatenate([pulses.g_before_siemens, pulses.g_after_siemens])
+    ends = np.full(int(device.max()) + 1, -np.inf)
+    np.maximum.at(ends, np.tile(device, 2), sign * both)
+    return np.asarray(ends[device] - sign * pulses.g_before_siemens)
+
+
+class _Law:
+    """The curve through the factors of one polarity."""
+
+    def __init__(self, model: Pulsed, sign: int, volts: Floats, seconds: Floats) -> None:
+        way = WAYS[sign]
+        self._model, self._volts, self._seconds = model, volts, seconds
+        self._own = float(getattr(model, f"{way}_volts"))
+        names = {f"{way}_scale_volts": volts, f"{way}_width_exponent": seconds}
+        self.names = [name for name, values in names.items() if len(np.unique(values)) > 1]
+        self._has_volts = f"{way}_scale_volts" in self.names
+
+    def solve(self, logs: Floats, errors: Floats) -> Floats:
+        """Scale and exponent, of those that are fitted, by least squares; nan if they cannot be.
+
+        Args:
+            logs: ln f of every group, of each resample, (resamples, groups); the first row is the
+                sample itself. Nearby ones are one step of Gauss and Newton away from it.
+            errors: Standard error of every group.
+        """
+        good = np.isfinite(logs) & np.isfinite(errors) & (errors > 0.0)
+        solved = np.full((len(logs), len(self.names)), np.nan)
+        x, jacobian = self._best(logs[0], errors, good[0])
+        if jacobian is None:
+            return solved
+        solved[0] = self._values(x)
+        inverse = np.linalg.pinv(jacobian)
+        for i in range(1, len(logs)):
+            if (good[i] == good[0]).all():
+                off = (logs[i] - x[0] - self._curve(x[1:]))[good[0]] / errors[good[0]]
+                solved[i] = self._values(x + inverse @ off)
+            elif (other := self._best(logs[i], errors, good[i]))[1] is not None:
+                solved[i] = self._values(other[0])
+        return solved
+
+    def _best(
+        self, logs: Floats, errors: Floats, good: NDArray[np.bool_]
+    ) -> tuple[Floats, Floats | None]:
+        """Constant, ln scale, exponent of one sample and the slopes of its weighted residuals."""
+        if good.sum() < len(self.names) + 1:
+            return np.empty(0), None
+        weight = 1.0 / errors[good]
+
+        def off(x: Floats) -> Floats:
+            return np.asarray((self._curve(x[1:])[good] + x[0] - logs[good]) * weight)
+
+        limits = [(-np.inf, 0.0, np.inf)]
+        if self._has_volts:
+            limits.append((np.log(LEAST_SCALE), np.log(0.1), np.log(MOST_SCALE)))
+        if len(self.names) > len(limits) - 1:
+            limits.append((0.0, 0.5, MOST_EXPONENT))
+        low, start, high = np.array(limits).T
+        best = optimize.least_squares(off, start, bounds=(low, high))
+        return np.asarray(best.x), np.asarray(best.jac)
+
+    def _values(self, x: Floats) -> Floats:
+        """The parameters at some coordinates."""
+        values = x[1:].copy()
+        if self._has_volts:
+            values[0] = np.exp(np.clip(values[0], np.log(LEAST_SCALE), np.log(MOST_SCALE)))
+        if len(self.names) > int(self._has_volts):
+            values[-1] = np.clip(values[-1], 0.0, MOST_EXPONENT)
+        return np.asarray(values)
+
+    def _curve(self, x: Floats) -> Floats:
+        """ln(a w) of every group, at ln scale and exponent."""
+        total, rest = np.zeros(len(self._volts)), list(x)
+        if self._has_volts:
+            scale, law = float(np.exp(rest.pop(0))), self._model.voltage_law
+            total += log_amplitude(torch.from_numpy(self._volts), self._own, scale, law).numpy()
+        if rest:
+            own, form = self._model.width_seconds, self._model.width_law
+            late = log_width(torch.from_numpy(self._seconds), own, float(rest[0]), form)
+            total += np.maximum(late.numpy(), -50.0)
+        return total
+
+
+def _with_law(
+    parts: ParameterSet,
+    law: _Law,
+    groups: _Groups,
+    generator: np.random.Generator,
+    resamples: int,
+) -> ParameterSet:
+    """The set with the parameters of one polarity."""
+    weights = bootstrap.weights(len(groups.device), max(resamples, 50), generator)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        logs = np.log(np.array([groups.factors(w) for w in weights]))
+    logs = np.where(np.isfinite(logs), logs, np.nan)
+    spread = np.array([np.nanstd(x) if np.isfinite(x).sum() > 2 else np.nan for x in logs[1:].T])
+    errors = np.maximum(spread, 1e-3)
+    solved = law.solve(logs[: resamples + 1], errors)
+    if not np.isfinite(solved[0]).all():
+        return parts
+    words = f"steps of {int(np.isfinite(logs[0]).sum())} amplitudes and widths over the step law"
+    for k, name in enumerate(law.names):
+        ends = bootstrap.interval(solved[:, k], len(groups.device))
+        parts = parts.extended({name: float(solved[0, k])}, {name: ends}, words)
+    repeats = np.where(np.isfinite(solved[1:]), solved[1:], solved[0])
+    draws = {name: repeats[:, k] for k, name in enumerate(law.names)} if resamples else {}
+    return replace(parts, draws=parts.draws | draws)

@@ -70,7 +70,7 @@ def serve(
             for name, text in typed.items()
             if text is not None
         }
-        ports = {n: given.pop(n) for n in ("port", "panel_port") if n in given}
+        ports = {name: text for name, text in given.items() if name.endswith("port")}
         listening = override(Listening(), ports)
         from crossbar.boards.limits import load_limits
         from crossbar.boards.scpi.server import check_interface
@@ -81,7 +81,7 @@ def serve(
         check_interface(host, token)
         service = Service(
             load_device(device),
-            override(ServedBoard(), given),
+            override(ServedBoard(), {n: text for n, text in given.items() if n not in ports}),
             limits=load_limits(limits) if limits else None,
             state=Path(state) if state else None,
             folder=Path(folder) if folder else None,

@@ -69,7 +69,7 @@ class CellEvent(NamedTuple):
     """
 
     seconds: float
-    count: int
+    count: int  # type: ignore[assignment]  # hides tuple.count, which means nothing here
     volts: float
     width_seconds: float
     before: float

@@ -97,7 +97,7 @@ class Response:
             "Connection": "close" if is_last else "keep-alive",
         }
         lines = [f"HTTP/1.1 {self.status} {HTTPStatus(self.status).phrase}"]
-        lines += [f"{name}: {value}" for name, value in (headers | self.headers).items()]
+        lines += [f"{name}: {value}" for name, value in {**headers, **self.headers}.items()]
         head = "\r\n".join(lines).encode("latin-1") + b"\r\n\r\n"
         return head if is_head else head + self.body
 

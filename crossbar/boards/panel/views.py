@@ -188,13 +188,13 @@ def _median(values: Floats) -> float | None:
 def _spread(bench: Bench, values: Floats) -> dict[str, Any]:
     """The ends of the colour scale, and the histogram between them, in equal steps of log10."""
     positive = values[np.isfinite(values) & (values > 0.0)]
+    low, high = DECADES
     if bench.sheet is not None:
-        ends = np.log10([bench.sheet.g_min_siemens, bench.sheet.g_max_siemens])
+        low, high = np.log10([bench.sheet.g_min_siemens, bench.sheet.g_max_siemens]).tolist()
     elif positive.size:
-        ends = np.floor(np.log10(positive.min())), np.ceil(np.log10(positive.max()))
-    else:
-        ends = DECADES
-    low, high = float(ends[0]), float(max(ends[1], ends[0] + 1e-3))
+        low, high = np.log10(positive.min()), np.log10(positive.max())
+        low, high = float(np.floor(low)), float(np.ceil(high))
+    high = max(high, low + 1e-3)
     counts, _ = np.histogram(np.log10(positive).clip(low, high), BINS, (low, high))
     return {
         "low_siemens": 10.0**low,

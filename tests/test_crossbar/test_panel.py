@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import dataclasses
 import runpy
 import shutil
 import subprocess
@@ -446,6 +447,52 @@ def test_the_page_renders_in_chromium_without_a_console_error(both, tmp_path):
     assert "CONSOLE" not in drawn.stderr
     assert picture.stat().st_size > 20_000
     assert both.bench.board.counters == counted
+
+
+CLICKS = """
+const pause = () => new Promise(done => setTimeout(done, 400));
+turn().then(async () => {
+  const box = $("map").getBoundingClientRect();
+  const at = (n, start) => start + (n + 0.5) * place.size;
+  const where = {clientX: box.left + at(2, place.left), clientY: box.top + at(1, place.top)};
+  $("map").dispatchEvent(new MouseEvent("click", where));
+  await pause(); $("output").click();
+  await pause(); $("count").value = 3; $("set").click();
+  await pause(); $("count").value = 1; $("reset-volts").value = 1.1; $("reset").click();
+  await pause(); $("set-volts").value = ""; $("set").click();
+  await pause(); $("reset-volts").value = 9; $("reset").click();
+  await pause(); $("read").click();
+  await pause(); $("word").value = 3; $("word").onchange(); $("of").click();
+});
+</script>"""
+
+
+class Clicked(PanelServer):
+    """A panel whose page clicks on itself."""
+
+    def _page(self, request):
+        page = super()._page(request)
+        body = page.body.replace(b"turn();\n</script>", CLICKS.encode())
+        assert body != page.body
+        return dataclasses.replace(page, body=body)
+
+
+def test_clicks_choose_a_cell_switch_the_output_pulse_and_read(tmp_path):
+    instrument = service().instrument
+    panel, twin = Clicked(instrument), same_board()
+    with running((panel, 0)):
+        url = f"http://127.0.0.1:{panel.address[1]}/"
+        profile = f"--user-data-dir={tmp_path / 'profile'}"
+        page = chromium("--dump-dom", profile, "--virtual-time-budget=9000", url)
+    assert "CONSOLE" not in page.stderr
+    twin.pulse(batch([7], [3]))
+    twin.pulse(batch([7], [-1]), PulseShape(1.1))
+    twin.read(np.array([7]))
+    assert instrument.bench.board.counters.as_dict() == twin.counters.as_dict()
+    siemens = instrument.bench.emulator.array_siemens().numpy()
+    np.testing.assert_array_equal(siemens, twin.array_siemens().numpy())
+    assert "-9 V is not within +-2.6 V" in page.stdout
+    assert "1 of 20 cells" in page.stdout  # the map of the last reads
 
 
 def test_the_check_above_would_see_a_console_error(tmp_path):

@@ -1,4 +1,4 @@
-"""`xbar doctor`: what this machine has, how fast it is, and what is broken."""
+"""`xbar doctor`: what this machine has, how fast it is, what is broken; or what a board does."""
 
 import json as json_text
 import os
@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import click
 
-from device_models.errors import DataError
+from device_models.errors import ConfigError, DataError
 
 from . import speed
 
@@ -35,19 +35,58 @@ class CheckResult(NamedTuple):
 @click.option("--data-dir", metavar="DIR", help="Folder of the Fashion-MNIST files.")
 @click.option("--no-speed", is_flag=True, help="Measure nothing.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, in SI units.")
-def doctor(data_dir: str | None, no_speed: bool, as_json: bool) -> None:
+@click.option("--board", metavar="ADDRESS", help="Check this board instead, tcp://HOST:PORT.")
+@click.option("--allow-pulses", is_flag=True, help="Pulse it, though it is no emulator.")
+@click.option("--limits", metavar="FILE", help="Limits of these pulses; needed for them.")
+@click.option("--cells", metavar="LIST", help="Devices that may be used: 0-63,100.  [default: any]")
+@click.option("--token", metavar="T", envvar="XBAR_TOKEN", show_envvar=True,
+              help="What its server asks for.")  # fmt: skip
+def doctor(
+    data_dir: str | None,
+    no_speed: bool,
+    as_json: bool,
+    board: str | None,
+    allow_pulses: bool,
+    limits: str | None,
+    cells: str | None,
+    token: str | None,
+) -> None:
     """Show versions, threads, caches and data, and measure how fast this machine is.
 
     Takes a few seconds; the first time on a machine the kernels are compiled too. Nothing is
     fetched. The exit code is 0 unless something is broken; then a line on stderr says what, and how
     to mend it.
 
+    With --board it runs the conformance suite on a board: what xbar expects of one. The checks that
+    send pulses run on an emulator, whose cells they wear, and on another board only with
+    --allow-pulses and --limits. The exit code is 0 where none fails, 1 where one does, 3 where
+    nobody answers.
+
     \b
     Examples:
       xbar doctor
       xbar doctor --data-dir ~/fashion-mnist --no-speed
       xbar doctor --json
+      xbar doctor --board tcp://127.0.0.1:5025
+      xbar doctor --board tcp://lab:5025 --allow-pulses --limits limits.yaml --cells 0-63
     """
+    if board is not None:
+        from .conformance import check_board
+
+        check_board(
+            board, token=token, allow_pulses=allow_pulses, limits=limits, cells=cells,
+            as_json=as_json,
+        )  # fmt: skip
+        return
+    for_boards = {"--allow-pulses": allow_pulses, "--limits": limits, "--cells": cells}
+    for name, given in for_boards.items():
+        if given:
+            raise ConfigError(f"{name} needs --board ADDRESS; nothing was checked")
+    examine(data_dir, no_speed=no_speed, as_json=as_json)
+
+
+def examine(data_dir: str | None, *, no_speed: bool, as_json: bool) -> None:
+    """Look at this machine, and print what was seen."""
     checks: dict[str, Callable[[], CheckResult]] = {
         "versions": versions,
         "package": package,

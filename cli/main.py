@@ -22,7 +22,7 @@ COMMANDS = {  # name -> (module:attribute, what `xbar --help` says about it)
     "estimate": ("cli.estimate:estimate", "Energy, time and area of a run on a chip to propose."),
     "serve": ("cli.serve:serve", "The emulated board as an SCPI instrument on a TCP socket."),
     "devices": ("cli.devices:devices", "List the device models, or show one with its ranges."),
-    "doctor": ("cli.doctor:doctor", "What this machine has, how fast it is, and what is broken."),
+    "doctor": ("cli.doctor:doctor", "What this machine has, what is broken, what a board does."),
 }
 INTERRUPTED = 130  # 128 + SIGINT, as a shell reports it
 FULL = {
@@ -116,5 +116,6 @@ def main() -> None:
       xbar program RUN --device oxram.yaml             write a trained network into chips
       xbar estimate RUN --chip proposal_28nm           energy, time and area of a chip
       xbar serve --device oxram.yaml --port 5025       an emulated board for lab scripts
+      xbar serve --device oxram.yaml --panel           the same, with a page that shows its cells
       xbar doctor                                      whether all is well on this machine
     """

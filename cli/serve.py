@@ -10,6 +10,7 @@ from device_models.overrides import override
 from device_models.record import Record, quantity
 
 PORT = 5025  # of raw SCPI sockets
+PANEL_PORT = 8025
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -17,6 +18,7 @@ class Listening(Record):
     """Where to listen."""
 
     port: int = quantity("", 0, 65_535, default=PORT)
+    panel_port: int = quantity("", 0, 65_535, default=PANEL_PORT)
 
 
 @click.command()
@@ -31,6 +33,8 @@ class Listening(Record):
               help="What clients give first; needed on other interfaces.")  # fmt: skip
 @click.option("--limits", metavar="FILE", help="Limits of pulses.  [default: by the device]")
 @click.option("--state", metavar="FILE", help="Keeps the cells; pulses survive a power cut.")
+@click.option("--panel", is_flag=True, help="Show the array on a local web page too.")
+@click.option("--panel-port", metavar="N", help=f"Its port.  [default: {PANEL_PORT}]")
 @click.option("--folder", metavar="DIR", help="Where clients may store logs.  [default: nowhere]")
 def serve(
     device: str,
@@ -39,6 +43,7 @@ def serve(
     limits: str | None,
     state: str | None,
     folder: str | None,
+    panel: bool,
     **typed: str | None,
 ) -> None:
     """Serve an emulated board as an SCPI-99 instrument; Ctrl-C ends it.
@@ -47,16 +52,26 @@ def serve(
     "\\n"; SYST:HELP:HEAD? lists its commands. With --state every pulse that was acknowledged is
     there after a crash. Only this machine reaches it, unless --host and --token say otherwise.
 
+    --panel shows the array on http://127.0.0.1:8025/, and never to another machine: looking reads
+    no cell; a click reads or pulses one, within the limits and the output switch of the instrument.
+    With --token the page asks for it as a password.
+
     \b
     Examples:
       xbar serve --device oxram.yaml --port 5025
       xbar serve --device my.yaml --rows 128 --columns 128 --seed 7 --state array.state
+      xbar serve --panel --rows 64 --columns 64
       xbar serve --limits limits.yaml --port 0
       XBAR_TOKEN=... xbar serve --host 0.0.0.0
     """
     with consequence("nothing was served"):
-        given = {name: (text, f"--{name}") for name, text in typed.items() if text is not None}
-        port = override(Listening(), {n: t for n, t in given.items() if n == "port"}).port
+        given = {
+            name: (text, f"--{name.replace('_', '-')}")
+            for name, text in typed.items()
+            if text is not None
+        }
+        ports = {name: text for name, text in given.items() if name.endswith("port")}
+        listening = override(Listening(), ports)
         from crossbar.boards.limits import load_limits
         from crossbar.boards.scpi.server import check_interface
         from crossbar.boards.scpi.serving import ServedBoard, Service
@@ -66,10 +81,11 @@ def serve(
         check_interface(host, token)
         service = Service(
             load_device(device),
-            override(ServedBoard(), {n: t for n, t in given.items() if n != "port"}),
+            override(ServedBoard(), {n: text for n, text in given.items() if n not in ports}),
             limits=load_limits(limits) if limits else None,
             state=Path(state) if state else None,
             folder=Path(folder) if folder else None,
             token=token,
         )
-        serve_board(service, host, port, click.echo)
+        panel_port = listening.panel_port if panel else None
+        serve_board(service, host, listening.port, click.echo, panel_port=panel_port)

@@ -16,12 +16,13 @@ from crossbar.datasets import DATASETS
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text("utf-8")
-SHOWN = "".join(re.findall(r"^```\n(.*?)^```", README, re.MULTILINE | re.DOTALL)).splitlines()
+BLOCKS = re.findall(r"^```(\w*)\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
+SHOWN = "".join(text for language, text in BLOCKS if not language).splitlines()
 CALLS = [line.removeprefix("$ ") for line in SHOWN if re.match(r"(\$ )?xbar ", line)]
 
 
 def blocks(language):
-    return re.findall(rf"^```{language}\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+    return [text for name, text in BLOCKS if name == language]
 
 
 @pytest.mark.parametrize("call", CALLS)

@@ -2,6 +2,7 @@
 
 --board tcp://HOST:PORT        an instrument
 --board python:MODULE.FUNCTION what a function of one's own opens
+--board-token T                what its server asks for
 --allow-pulses                 the checks that send pulses too, on a board that is no emulator
 --cells 0-63,100               flat indices of the devices that may be used
 """
@@ -19,6 +20,7 @@ PLAYED, PYTHON = "played", "python:"
 def pytest_addoption(parser):
     group = parser.getgroup("xbar", "a board to check")
     group.addoption("--board", metavar="ADDRESS", help="Which board; none: emulated ones.")
+    group.addoption("--board-token", metavar="T", help="What its server asks for.")
     group.addoption("--allow-pulses", action="store_true", help="Send pulses to it too.")
     group.addoption("--cells", metavar="LIST", help="Devices that may be used: 0-63,100.")
 
@@ -50,7 +52,7 @@ def board(request, tmp_path_factory):
         return open_driver(request.param.removeprefix(PYTHON))
     from crossbar.boards.address import open_board
 
-    return open_board(request.param)
+    return open_board(request.param, token=option(request.config, "--board-token"))
 
 
 @pytest.fixture(scope="module")

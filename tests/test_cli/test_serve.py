@@ -1,8 +1,10 @@
+import json
 import os
 import signal
 import socket
 import subprocess
 import sys
+import urllib.request
 from pathlib import Path
 
 import numpy as np
@@ -54,6 +56,31 @@ def test_it_prints_its_address_serves_there_and_ends_on_control_c(tmp_path):
     assert (tmp_path / "state").is_file()
 
 
+def test_the_panel_is_served_beside_the_instrument_and_ends_with_it():
+    command = [sys.executable, "-c", "from cli.main import main; main()", "serve", "--panel"]
+    command += ["--panel-port", "0", "--port", "0", "--rows", "2", "--columns", "3"]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT
+    ) as process:
+        instrument, panel = process.stdout.readline(), process.stdout.readline()
+        assert instrument.startswith("emulated Oxram, 2 x 3, at tcp://"), process.stderr.read()
+        assert panel.startswith("panel at http://127.0.0.1:")
+        with urllib.request.urlopen(f"{panel.split()[-1]}api/state", timeout=20) as answer:
+            assert json.load(answer)["board"]["bits"] == 3
+        process.send_signal(signal.SIGTERM)
+        assert process.communicate(timeout=60) == ("", "")
+    assert process.returncode == 0
+
+
+def test_a_port_of_the_panel_in_use_serves_nothing():
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        message = f"cannot serve 127.0.0.1:{port}: it is in use; nothing was served"
+        assert run("--port", "0", "--panel", "--panel-port", str(port)) == (
+            2, "", f"Error: {message}\n",
+        )  # fmt: skip
+
+
 @pytest.mark.parametrize(
     ("args", "message"),
     [
@@ -62,6 +89,8 @@ def test_it_prints_its_address_serves_there_and_ends_on_control_c(tmp_path):
         (["--host", "0.0.0.0", "--token", "short"],
          "a token has 8 to 200 printable characters; nothing was served"),
         (["--port", "70000"], "--port = 70000 is outside [0, 65535]; nothing was served"),
+        (["--panel", "--panel-port", "x"],
+         "--panel-port must be a whole number in [0, 65535], not 'x'; nothing was served"),
         (["--rows", "0"], "--rows = 0 is outside [1, 4096] word lines; nothing was served"),
         (["--seed", "x"], "--seed must be a whole number in [0, 9223372036854775807], not 'x'; "
                           "nothing was served"),

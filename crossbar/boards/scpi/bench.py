@@ -18,6 +18,7 @@ from .guard import PulseLimits, check_pulses
 from .session import Session
 
 LOGGED = 1000  # events
+REFUSED = 100  # errors
 Reading = tuple[float, float, float, float, float]  # see `session.ELEMENTS`
 
 
@@ -66,6 +67,20 @@ class Programming:
     pulses: np.ndarray | None = None
 
 
+class Refusal(NamedTuple):
+    """An error of some client.
+
+    Attributes:
+        seconds: When, after the start of the instrument.
+        client: Its name.
+        text: As `SYSTem:ERRor?` answers it.
+    """
+
+    seconds: float
+    client: str
+    text: str
+
+
 class Bench:
     """The board and what is set on it. One client at a time may change either.
 
@@ -80,6 +95,7 @@ class Bench:
         settings: See `Settings`.
         programming: See `Programming`.
         events: What was sent last, one line each.
+        refusals: The last errors of all clients, for those who look on.
         bits: Of the floating-point numbers that the board answers.
         block_bytes: Of the blocks of a message; the server says so.
         writer: Who may change something; None: whoever comes first.
@@ -110,6 +126,7 @@ class Bench:
         self.block_bytes = BLOCKS
         self.writer: Session | None = None
         self.events: deque[str] = deque(maxlen=LOGGED)
+        self.refusals: deque[Refusal] = deque(maxlen=REFUSED)
         self.started = time.monotonic()
         self.reset()
 
@@ -135,6 +152,10 @@ class Bench:
         """Let others change something."""
         if self.writer is session:
             self.writer = None
+
+    def note_refusal(self, client: str, error: ScpiError) -> None:
+        """Remember an error of a client."""
+        self.refusals.append(Refusal(time.monotonic() - self.started, client, str(error)))
 
     def send(
         self,

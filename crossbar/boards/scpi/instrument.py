@@ -34,7 +34,8 @@ class Instrument:
 
     def session(self, name: str = "local") -> Session:
         """A new client."""
-        return Session(name, is_trusted=self.token is None)
+        is_trusted = self.token is None
+        return Session(name, is_trusted=is_trusted, on_refuse=self.bench.note_refusal)
 
     def leave(self, session: Session) -> None:
         """A client goes; others may write."""

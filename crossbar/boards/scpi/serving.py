@@ -17,6 +17,7 @@ from device_models.record import Record, quantity
 from ...array.tile import Tiling
 from ..limited import LimitedBoard
 from ..limits import Limits, limits_of
+from ..panel.server import PanelServer
 from ..protocol import Board, PulseBatch, PulseShape
 from ..simulated import SimulatedBoard
 from .bench import Bench
@@ -55,6 +56,7 @@ class Service:
     Attributes:
         instrument: The instrument.
         server: Its server, not started yet.
+        sync: Makes what was done last; None where no state is kept.
     """
 
     def __init__(
@@ -104,8 +106,8 @@ class Service:
             wait_at=lambda seconds, kelvin: heated.wait(seconds, temperature_kelvin=kelvin),
         )
         self.instrument = Instrument(bench, token=token)
-        sync = self._stored.sync if self._stored else None
-        self.server = Server(self.instrument, clients, sync=sync)
+        self.sync = self._stored.sync if self._stored else None
+        self.server = Server(self.instrument, clients, sync=self.sync)
 
     def close(self) -> None:
         """Save the state, if it is kept; idempotent."""
@@ -141,36 +143,62 @@ def compile_kernels(model: DeviceModel) -> None:
     board.read()
 
 
-def serve(service: Service, host: str, port: int, notice: Callable[[str], object]) -> None:
+def serve(
+    service: Service,
+    host: str,
+    port: int,
+    notice: Callable[[str], object],
+    *,
+    panel_port: int | None = None,
+) -> None:
     """Serve until SIGINT or SIGTERM, then save the state.
 
     Args:
         service: What to serve.
         host: Interface.
         port: 0 takes a free one.
-        notice: Told the address once clients can connect, and that the state was saved.
+        notice: Told the address once clients can connect, and that of the panel.
+        panel_port: Of the panel, on the loopback interface; 0 takes a free one; None: no panel.
 
     Raises:
         ConfigError: See `Server.start`.
     """
     try:
-        asyncio.run(_serve(service, host, port, notice))
+        asyncio.run(_serve(service, host, port, notice, panel_port))
     finally:
         service.close()
 
 
-async def _serve(service: Service, host: str, port: int, notice: Callable[[str], object]) -> None:
+async def _serve(
+    service: Service,
+    host: str,
+    port: int,
+    notice: Callable[[str], object],
+    panel_port: int | None,
+) -> None:
     """See `serve`."""
     loop, stopped = asyncio.get_running_loop(), asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stopped.set)
-    await service.server.start(host, port)
-    try:
+    async with contextlib.AsyncExitStack() as stack:
+        stack.push_async_callback(service.server.stop)
+        await service.server.start(host, port)
         where, number_of_port = service.server.address
         info = service.instrument.bench.board.info
         shape = f"{info.shape[0]} x {info.shape[1]}"
         name = f"[{where}]" if ":" in where else where
-        notice(f"{info.name}, {shape}, at tcp://{name}:{number_of_port}")
+        lines = [f"{info.name}, {shape}, at tcp://{name}:{number_of_port}"]
+        if panel_port is not None:
+            panel = panel_of(service)
+            stack.push_async_callback(panel.stop)
+            await panel.start(panel_port)
+            lines.append("panel at http://{}:{}/".format(*panel.address))
+        for line in lines:
+            notice(line)
         await stopped.wait()
-    finally:
-        await service.server.stop()
+
+
+def panel_of(service: Service) -> PanelServer:
+    """The panel of a service, not started yet."""
+    clients = service.server
+    return PanelServer(service.instrument, sync=service.sync, scpi_clients=lambda: clients.clients)

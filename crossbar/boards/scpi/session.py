@@ -1,5 +1,6 @@
 """What belongs to one client: its errors, its status registers, the form of its answers."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -35,6 +36,7 @@ class Session:
         float_bits: 32 or 64 where numbers are sent as blocks; 0 as text.
         is_swapped: Whether blocks begin with the byte of least weight.
         elements: Of `READ?`, from `ELEMENTS`.
+        on_refuse: Told the name and each error; None: nobody is.
     """
 
     name: str = "local"
@@ -49,11 +51,14 @@ class Session:
     float_bits: int = 0
     is_swapped: bool = False
     elements: tuple[str, ...] = ELEMENTS
+    on_refuse: Callable[[str, ScpiError], None] | None = None
 
     def refuse(self, error: ScpiError) -> None:
         """Queue an error and set its event."""
         self.errors.put(error)
         self.events |= error.event
+        if self.on_refuse is not None:
+            self.on_refuse(self.name, error)
 
     def status_byte(self) -> int:
         """`*STB?`."""

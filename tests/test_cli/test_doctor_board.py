@@ -1,0 +1,139 @@
+"""`xbar doctor --board`: the conformance suite as a table, over a socket."""
+
+import dataclasses
+import json
+import runpy
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+from xbar_panel import running
+from xbar_scpi import service
+
+from cli.main import main
+from crossbar.boards.conformance import CHECKS
+from crossbar.boards.scpi.bench import Bench
+from crossbar.boards.scpi.guard import PulseLimits
+from crossbar.boards.scpi.instrument import Instrument
+from crossbar.boards.scpi.server import Server
+
+BOARD = Path(__file__).parents[2] / "examples" / "extend" / "board.py"
+LIMITS = "limits: {volts: 1.5, seconds: 1e-6, compliance_amperes: null, pulses_per_cell: %s,\n"
+LIMITS += "  joules: null}\n"
+
+
+def run(*args):
+    result = CliRunner().invoke(main, ["doctor", *args])
+    return result.exit_code, result.stdout, result.stderr
+
+
+@pytest.fixture
+def emulator():
+    made = service(token="a long secret")
+    with running((made.server, "127.0.0.1", 0)):
+        yield "tcp://{}:{}".format(*made.server.address)
+
+
+@pytest.fixture
+def potentiometers():
+    """A board that is no emulator, behind an instrument."""
+    board = runpy.run_path(str(BOARD))["Potentiometers"]((4, 5))
+    board.info = dataclasses.replace(
+        board.info, set_volts=1.0, reset_volts=1.0, set_seconds=1e-7, reset_seconds=1e-7
+    )
+    limits = PulseLimits(volts=2.0, seconds=1e-3, compliance_amperes=1e-3, read_volts=0.3)
+    server = Server(Instrument(Bench(board, limits)))
+    with running((server, "127.0.0.1", 0)):
+        yield board, "tcp://{}:{}".format(*server.address)
+
+
+def test_an_emulator_is_checked_with_pulses(emulator):
+    code, out, _ = run("--board", emulator, "--token", "a long secret")
+    head, *rows, total = out.splitlines()
+    assert head == f"emulated Oxram, 4 x 5, an emulator, at {emulator}"
+    assert rows == [f"pass     {check.name}" for check in CHECKS]
+    assert (total, code) == (f"{len(CHECKS)} passed, 0 failed, 0 skipped", 0)
+
+
+def test_another_board_gets_no_pulse_unless_it_may(potentiometers):
+    board, address = potentiometers
+    code, out, err = run("--board", address, "--json")
+    assert (code, err) == (0, "")
+    rows = json.loads(out)["checks"]
+    skipped = {row["check"] for row in rows if row["outcome"] == "skipped"}
+    assert skipped == {check.name for check in CHECKS if check.is_destructive}
+    assert {row["outcome"] for row in rows} == {"pass", "skipped"}
+    assert board.counters.set_pulses == board.counters.reset_pulses == 0
+    assert (
+        "skipped  pulses are counted\n         it sends pulses; --allow-p"
+        in run("--board", address)[1]
+    )
+
+
+def test_pulses_to_another_board_need_limits_and_stay_on_the_cells(potentiometers, tmp_path):
+    board, address = potentiometers
+    assert run("--board", address, "--allow-pulses") == (
+        2, "", "Error: potentiometers is no emulator: --allow-pulses needs --limits FILE; nothing "
+        "was sent\n",
+    )  # fmt: skip
+    assert board.counters.set_pulses == 0
+    limits = tmp_path / "limits.yaml"
+    limits.write_text(LIMITS % "null")
+    given = ["--board", address, "--allow-pulses", "--limits", str(limits)]
+    code, out, _ = run(*given, "--cells", "3,10-12")
+    assert code == 0, out
+    assert board.counters.set_pulses > 0
+    assert set(board.level.reshape(-1).nonzero()[0]) <= {3, 10, 11, 12}
+    limits.write_text(LIMITS % "1")
+    code, out, _ = run(*given)
+    assert code == 1
+    assert "FAIL     SET raises and RESET lowers\n         LimitError: " in out
+    assert "limits.pulses_per_cell = 1 pulses; nothing was sent" in out
+
+
+def test_a_check_that_fails_is_told_with_the_exit_code_1(potentiometers):
+    board, address = potentiometers
+    read = board.read
+    board.read = lambda device=None: read(device) * 1e6  # in microsiemens
+    code, out, _ = run("--board", address)
+    assert code == 1
+    name = CHECKS[0].name
+    assert f"FAIL     {name}\n         read() gives 1 S or more: is it in ohms or micro" in out
+
+
+@pytest.mark.parametrize(
+    ("args", "text"),
+    [
+        (["--board", "tcp://x:y"], "is no address"),
+        (["--board", "gpib"], "'gpib' is no board"),
+        (["--cells", "3"], "--cells needs --board ADDRESS; nothing was checked"),
+        (["--allow-pulses"], "--allow-pulses needs --board ADDRESS; nothing was checked"),
+    ],
+)
+def test_what_cannot_be_opened_is_one_line(args, text):
+    code, out, err = run(*args)
+    assert (code, out) == (2, "")
+    assert text in err
+    assert err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("cells", "text"),
+    [
+        ("20", "there is no device 20, the last is 19"),
+        ("3-1", "'3-1' is no span as 0-63"),
+        ("a", "'a' is no span as 0-63"),
+    ],
+)
+def test_cells_that_are_none_are_refused(potentiometers, cells, text):
+    board, address = potentiometers
+    code, out, err = run("--board", address, "--cells", cells)
+    assert (code, out) == (2, "")
+    assert f"{text}; nothing was sent\n" in err
+    assert board.counters.device_reads == 0
+
+
+def test_a_wrong_token_is_a_board_that_does_not_answer(emulator):
+    code, out, err = run("--board", emulator, "--token", "another one")
+    assert (code, out) == (3, "")
+    assert "token 1 of 3 is wrong" in err

@@ -4,12 +4,17 @@ import math
 from dataclasses import replace
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from device_models.errors import ShapeError
 
 from ..array.counters import Counters
 from .protocol import Board, Indices, PulseBatch, PulseShape, check_devices
+
+# Vectors of one product: they fill a block of 16 MB on 4096 word lines, so that no transfer is cut
+# in two; a sum of other vectors could differ in its last bit.
+AT_A_TIME = 1024
 
 
 class Stack:
@@ -126,11 +131,16 @@ class RegionBoard:
                 "nothing was read"
             )
         self._stack.turn_to(self)
+        return torch.cat([self._vmm(part) for part in volts.split(AT_A_TIME)])[:, :bits]
+
+    def _vmm(self, volts: Tensor) -> Tensor:
+        """What some vectors drive on all bit lines of the board."""
+        words = self.info.shape[0]
         if not self._is_whole:
             every = volts.new_zeros((len(volts), self._stack.board.info.shape[0]))
             every[:, self._first : self._first + words] = volts
             volts = every
-        return self._stack.board.vmm(volts)[:, :bits]
+        return self._stack.board.vmm(volts)
 
     def pulse(self, pulses: PulseBatch, shape: PulseShape | None = None) -> None:
         """See `Board.pulse`."""

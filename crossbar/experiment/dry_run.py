@@ -50,6 +50,7 @@ def dry_run(
     limited = LimitedBoard(board, config.limits, most_siemens=model.g_max_siemens)
     trainer = builder.trainer(config, model, data, boards=Stack(limited).place)
     trainer.start()
+    trainer.conductances()  # read, as a run reads and keeps them
     notice(f"dry run: untrained {trainer.rows[0]['test_accuracy']:.1%}")
     while trainer.epoch < config.epochs:
         label = f"epoch {trainer.epoch + 1}/{config.epochs}"

@@ -14,6 +14,7 @@ from click.testing import CliRunner
 
 from cli.main import main
 from crossbar.boards.address import open_board
+from crossbar.experiment.trainer import Trainer
 
 ROOT = Path(__file__).parents[2]
 SMALL = """\
@@ -118,7 +119,7 @@ def on(address, out, *more):
 
 
 def summary(folder):
-    """Of a run, without what a clock said and what the board has to do with."""
+    """Of a run, without what a clock said."""
     content = json.loads((Path(folder) / "summary.json").read_text())
     for each in (content, *content["epochs"]):
         del each["seconds"]
@@ -132,9 +133,9 @@ def test_a_board_over_tcp_is_trained_with_the_pulses_of_one_in_this_process(trai
         with open_board(address) as board:
             far, counters = board.read(), board.counters
     assert train(*on("python:seam_driver.ideal", "near"))[0] == 0
-    far_summary, near_summary = summary("far"), summary("near")
-    assert far_summary == near_summary
-    pulses = far_summary["pulses"]
+    one, other = summary("far"), summary("near")
+    assert one == other
+    pulses = one["pulses"]
     assert pulses["set"] + pulses["reset"] > 1000
     assert pulses == {"set": counters.set_pulses, "reset": counters.reset_pulses}
     with np.load("far/checkpoint.npz") as one, np.load("near/checkpoint.npz") as other:
@@ -143,3 +144,186 @@ def test_a_board_over_tcp_is_trained_with_the_pulses_of_one_in_this_process(trai
     assert far.unique().numel() > 1000
     config = Path("far/config.yaml").read_text()
     assert f"board: {address}\n" in config
+
+
+def test_a_recorded_training_is_played_back(train):
+    assert train(*on("python:seam_driver.recorded", "first"))[0] == 0
+    assert train(*on("recorded:session.jsonl", "second"))[0] == 0
+    assert summary("first") == summary("second")
+    code, out, err = train(*on("recorded:session.jsonl", "third", "--lr", "1e-3"))
+    assert (code, out) == (3, "")
+    assert err.splitlines()[-1].startswith("Error: session.jsonl:")
+    assert "was asked" in err
+
+
+# A board that fails
+
+
+def test_a_server_that_is_killed_leaves_a_run_that_goes_on_with_the_cells(train, tmp_path):
+    state = str(tmp_path / "cells.state")
+    with serving("--state", state) as (process, address):
+        port = int(address.rpartition(":")[2])
+        assert train(*on(address, "run"))[0] == 0
+        first = summary("run")
+        process.kill()
+        process.wait(30)
+        code, out, err = train("--resume", "run", "--epochs", "3")
+    message = f"no board at {address} (connection refused); nothing was sent; xbar serve starts one"
+    assert (code, out, err) == (3, "", f"Error: {message}\n")
+    with serving("--state", state, port=port) as (process, _):
+        killing = kill_after_batches(process, 12)
+        with killing:
+            code, out, err = train("--resume", "run", "--epochs", "3")
+    assert (code, out) == (3, "")
+    last = err.splitlines()[-1]
+    assert last.startswith(f"Error: {address}: the connection was lost; what was sent last may or")
+    assert last.endswith("; epoch 2 is kept; go on with xbar train --resume run")
+    rows = [json.loads(line) for line in Path("run/metrics.jsonl").read_text().splitlines()]
+    assert [row["epoch"] for row in rows] == [0, 1, 2]
+    with serving("--state", state, port=port) as (_, again):
+        assert again == address
+        with open_board(address) as board:
+            before = board.read()
+        code, out, err = train("--resume", "run", "--epochs", "3")
+        assert code == 0, err
+        with open_board(address) as board:
+            after = board.read()
+    assert f"note: the cells of {address} are as they were left;" in err
+    assert not np.array_equal(before, after)
+    last = summary("run")
+    assert last["epochs"][:2] == first["epochs"]
+    assert last["epochs"][3]["pulses"]["set"] > 0
+
+
+@contextmanager
+def kill_after_batches(process, count):
+    """Kill a server once a training has had so many batches."""
+    learn, done = Trainer._learn, []
+
+    def counted(self, *args):
+        done.append(None)
+        if len(done) > count:
+            process.kill()
+            process.wait(30)
+        return learn(self, *args)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Trainer, "_learn", counted)
+        yield
+
+
+def tree(folder):
+    """Every file below a folder with its content, but what Python compiled."""
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in Path(folder).rglob("*")
+        if path.is_file() and path.suffix != ".pyc"
+    }
+
+
+def refused(train, here, message, *args, code=2):
+    """One line, the exit code, and nothing written."""
+    before = tree(here)
+    assert train(*args) == (code, "", f"Error: {message}\n")
+    assert tree(here) == before
+
+
+def test_a_board_without_limits_gets_nothing(train, here):
+    message = (
+        "cells in the laboratory is no emulator: it needs limits (volts, seconds, "
+        "compliance_amperes, pulses_per_cell, joules) from --limits FILE; nothing was sent"
+    )
+    refused(train, here, message, *on("python:seam_driver.oxram", "run"))
+
+
+@pytest.mark.parametrize(
+    ("address", "code", "message"),
+    [
+        ("usb0", 2, "'usb0' is no board; boards are at tcp://..., recorded:..., python:...; "
+                    "nothing was sent"),
+        ("tcp://127.0.0.1:1", 3, "no board at tcp://127.0.0.1:1 (connection refused); nothing was "
+                                 "sent; xbar serve starts one"),
+        ("recorded:none.jsonl", 2, "none.jsonl: No such file or directory; nothing was written"),
+        ("python:seam_driver.wrong", 2, "python:seam_driver.wrong: module 'seam_driver' has no "
+                                        "attribute 'wrong'; nothing was sent"),
+        ("python:seam_driver.nothing", 2,
+         "python:seam_driver.nothing gave None, which is no board: it has no info, counters, read, "
+         "vmm, pulse, wait, close; nothing was sent"),
+    ],
+)  # fmt: skip
+def test_an_address_where_no_board_is_is_one_line(train, here, address, code, message):
+    refused(train, here, message, *on(address, "run"), code=code)
+
+
+def test_a_board_that_is_too_small_says_how_many_tiles_are_needed(train, here):
+    message = (
+        f"the network needs 800 word lines x 32 bit lines (784 x 32 + 16 x 20, one below the "
+        f"other), 14 tiles of 128 x 20; emulated Ideal has {WORDS} x {BITS}, 7 of them; nothing "
+        "was sent"
+    )
+    refused(train, here, message, *on("python:seam_driver.ideal", "run", "--hidden", "16"))
+
+
+def test_limits_of_a_file_are_kept_by_the_run_and_hold(train):
+    options = ["--config", "small.yaml", "--device", "oxram", "--set", "policy=closed_loop"]
+    options += ["--board", "python:seam_driver.oxram", "--limits", "limits.yaml", "--out", "run"]
+    code, out, err = train(*options)
+    assert code == 0, err
+    config = Path("run/config.yaml").read_text()
+    assert "limits:\n  volts: 1.5\n" in config
+    with np.load("run/sent.npz") as sent:
+        total = summary("run")["pulses"]
+        assert sent["pulses"].sum() == total["set"] + total["reset"] > 1000
+        most = int(sent["pulses"].max())
+    Path("limits.yaml").write_text(LIMITS.replace("1000000", str(most - 1)))
+    code, out, err = train(*options[:-1], "other")
+    assert (code, out) == (2, "")
+    assert f"limits.pulses_per_cell = {most - 1} pulses; nothing was sent" in err
+    assert err.count("Error: ") == 1
+
+
+# A dry run
+
+
+def test_a_dry_run_prints_what_the_training_sends_and_writes_nothing(train, here):
+    options = ["--config", "small.yaml", "--device", "oxram", "--limits", "limits.yaml"]
+    before = tree(here)
+    code, out, err = train(*options, "--board", "tcp://127.0.0.1:1", "--dry-run")
+    assert code == 0, err
+    assert tree(here) == before
+    code, _, err = train(*options, "--board", "python:seam_driver.oxram", "--out", "run")
+    assert code == 0, err
+    pulses = summary("run")["pulses"]
+    assert f"SET pulses        {pulses['set']}\n" in out
+    assert f"RESET pulses      {pulses['reset']}\n" in out
+    assert out.splitlines()[-1].startswith("energy at worst   ")
+
+
+def test_a_dry_run_beyond_the_limits_says_which(train, here):
+    Path("limits.yaml").write_text(LIMITS.replace("1000000", "5"))
+    options = ["--config", "small.yaml", "--device", "oxram", "--dry-run"]
+    code, out, err = train(*options, "--limits", "limits.yaml")
+    assert (code, out) == (2, "")
+    assert err.splitlines()[-1].startswith("Error: ")
+    assert err.endswith("limits.pulses_per_cell = 5 pulses; nothing was sent\n")
+    message = "a dry run needs limits, from --limits FILE; nothing was sent"
+    refused(train, here, message, *options)
+
+
+def test_a_resumed_run_keeps_its_board_and_its_limits(train, here):
+    message = (
+        "--resume keeps the settings of the run; --board, --limits, --dry-run cannot change; "
+        "nothing was written"
+    )
+    changed = ("--board", "tcp://127.0.0.1:1", "--limits", "limits.yaml", "--dry-run")
+    refused(train, here, message, "--resume", "run", *changed)
+
+
+def test_the_token_of_a_server_is_not_kept(train):
+    with serving("--token", "long enough") as (_, address):
+        code, _, err = train(*on(address, "run", "--token", "long enough", "--epochs", "0"))
+        assert code == 0, err
+        code, _, err = train(*on(address, "other"))
+    assert code == 3
+    assert "-203" in err
+    assert all(b"long enough" not in content for content in tree("run").values())

@@ -160,7 +160,11 @@ def serve(service: Service, host: str, port: int, notice: Callable[[str], object
 
 
 async def _serve(service: Service, host: str, port: int, notice: Callable[[str], object]) -> None:
-    """See `serve`."""
+    """See `serve`.
+
+    Torch has one thread, as in a training: a sum over more could differ in its last bit.
+    """
+    torch.set_num_threads(1)
     loop, stopped = asyncio.get_running_loop(), asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stopped.set)

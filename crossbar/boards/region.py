@@ -131,7 +131,7 @@ class RegionBoard:
                 "nothing was read"
             )
         self._stack.turn_to(self)
-        return torch.cat([self._vmm(part) for part in volts.split(AT_A_TIME)])[:, :bits]
+        return torch.cat([self._vmm(part) for part in torch.split(volts, AT_A_TIME)])[:, :bits]
 
     def _vmm(self, volts: Tensor) -> Tensor:
         """What some vectors drive on all bit lines of the board."""

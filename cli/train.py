@@ -118,7 +118,8 @@ def train(
 
     Trains 784-100-10 on Fashion-MNIST by default. Ctrl-C leaves a run that --resume continues, and
     so does a board that fails: --resume reads the conductances that it has then and goes on; pulses
-    sent since the last epoch stay on its cells.
+    sent since the last epoch stay on its cells. A board needs the lines of all layers, 884 x 200 by
+    default; a smaller one is told how many.
 
     \b
     Examples:
@@ -130,7 +131,8 @@ def train(
       xbar train --wires 2 --set wires.refresh=epoch --set tiles.tile_rows=64
       xbar train --config my_run.yaml --seed 7 --out runs/mine --json
       xbar train --resume runs/oxram_80-20_seed0 --epochs 10
-      xbar train --board tcp://127.0.0.1:5025 --device ideal.yaml
+      xbar serve --device ideal.yaml --rows 884 --columns 200 &
+      xbar train --device ideal.yaml --board tcp://127.0.0.1:5025 --epochs 1
       xbar train --board python:my_lab.open_board --limits limits.yaml --dry-run
     """
     given = {name: text for name, text in typed.items() if text is not None}

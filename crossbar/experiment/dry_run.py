@@ -16,6 +16,7 @@ from . import builder
 from .boards import emulated
 from .config import Training
 from .train import Notice, ProgressBar, no_progress_bar
+from .transfer import weights_of
 
 
 def dry_run(
@@ -45,10 +46,12 @@ def dry_run(
         raise ConfigError("a dry run needs limits, from --limits FILE")
     model = model or load_device(config.device)
     dataset = load_dataset(config.data.set, data_dir, notice=notice)
-    data = encode(dataset, config.data, seed=config.seed)
+    data, weights = encode(dataset, config.data, seed=config.seed), None
+    if config.init_from:
+        weights = weights_of(Path(config.init_from), builder.plan_of(config, dataset), dataset)
     board = emulated(config, model, needed_lines(config, model, data))
     limited = LimitedBoard(board, config.limits, most_siemens=model.g_max_siemens)
-    trainer = builder.trainer(config, model, data, boards=Stack(limited).place)
+    trainer = builder.trainer(config, model, data, weights=weights, boards=Stack(limited).place)
     trainer.start()
     trainer.conductances()  # read, as a run reads and keeps them
     notice(f"dry run: untrained {trainer.rows[0]['test_accuracy']:.1%}")

@@ -269,5 +269,7 @@ def train_epochs(session: Session, notice: Notice, progress: ProgressBar) -> Non
         for _ in progress(trainer.run_epoch(), trainer.batches, label):
             pass
         run.save(trainer, session.before)
+        if session.board is not None:
+            session.board.save_sent(run.folder)
         row = trainer.rows[-1]
         notice(f"{label}  test {row['test_accuracy']:.2%}  {row['seconds']:.1f} s")

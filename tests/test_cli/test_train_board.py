@@ -327,3 +327,22 @@ def test_the_token_of_a_server_is_not_kept(train):
     assert code == 3
     assert "-203" in err
     assert all(b"long enough" not in content for content in tree("run").values())
+
+
+def test_a_run_on_a_board_is_drawn_and_says_that_the_board_has_its_weights(data_dir):
+    options = [
+        "train",
+        "--data-dir",
+        str(data_dir),
+        *map(str, on("python:seam_driver.ideal", "run")),
+    ]
+    result = CliRunner().invoke(main, options, catch_exceptions=False)
+    assert result.exit_code == 0, result.stderr
+    assert list(Path("run").rglob("*.png"))
+    assert "test accuracy" in result.stdout
+    again = ["train", "--data-dir", str(data_dir), "--init-from", "run", "--out", "other"]
+    result = CliRunner().invoke(main, again, catch_exceptions=False)
+    assert result.exit_code == 2
+    assert result.stderr.startswith(
+        "Error: run was trained on python:seam_driver.ideal, which keep"
+    )

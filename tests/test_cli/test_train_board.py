@@ -1,5 +1,6 @@
 """`xbar train --board`: a served board, a driver of one's own, a recorded session, and none."""
 
+import dataclasses
 import json
 import os
 import signal
@@ -12,9 +13,13 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
+import crossbar as xb
 from cli.main import main
 from crossbar.boards.address import open_board
+from crossbar.experiment.config import Training
 from crossbar.experiment.trainer import Trainer
+from device_models.errors import ConfigError
+from device_models.schema import load
 
 ROOT = Path(__file__).parents[2]
 SMALL = """\
@@ -346,3 +351,25 @@ def test_a_run_on_a_board_is_drawn_and_says_that_the_board_has_its_weights(data_
     assert result.stderr.startswith(
         "Error: run was trained on python:seam_driver.ideal, which keep"
     )
+
+
+def test_the_same_from_python(train, data_dir):
+    options = {"data_dir": data_dir, "notice": lambda line: None, "out": "python"}
+    config = load(Path("small.yaml"), Training)
+    run = xb.train(
+        dataclasses.replace(config, device="oxram"), board="python:seam_driver.oxram",
+        limits="limits.yaml", **options,
+    )  # fmt: skip
+    assert run.config.board == "python:seam_driver.oxram"
+    assert run.config.limits.pulses_per_cell == 1_000_000
+    options["out"] = "command"
+    ended = train("--config", "python/config.yaml", "--out", "command")
+    assert ended[0] == 0, ended
+    assert summary("python") == summary("command")
+    options["out"] = "other"
+    with pytest.raises(
+        ConfigError, match=r"^board = tcp://there: boards are given already; .* wri"
+    ):
+        xb.train(config, board="tcp://there", boards=lambda number, shape: None, **options)
+    with pytest.raises(ConfigError, match=r"^limits: the simulated arrays .* nothing was"):
+        xb.train(config, limits="limits.yaml", **options)

@@ -33,6 +33,7 @@ OPTIONS = (
     "device", "init_from", "ei", "epochs", "optimizer", "learning_rate", "batch_size", "policy",
     "mapping", "hidden", "recurrent", "sigma_init", "update_noise", "hidden_w_max",
     "readout_w_max", "wires", "adc_bits", "seed", "accelerator", "data_set", "encoding",
+    "board",
 )  # fmt: skip
 
 
@@ -84,6 +85,14 @@ def label(name: str) -> str:
 @click.option("--data-dir", metavar="DIR", help="Folder of the data set.")
 @click.option("--threads", type=click.IntRange(1), help="Default: one per processor.")
 @click.option("--accelerator", metavar="NAME", help="Dense torch on cuda, mps or cpu; no kernels.")
+@click.option("--board", metavar="ADDRESS",
+              help="tcp://HOST:PORT, recorded:FILE or python:MODULE.FUNCTION; all layers lie on "
+              "it, one below the other.  [default: simulated]")  # fmt: skip
+@click.option("--limits", metavar="FILE",
+              help="What the board may be given; needed unless it is an emulator.")  # fmt: skip
+@click.option("--token", metavar="T", envvar="XBAR_TOKEN", show_envvar=True,
+              help="What the server of the board asks for.")  # fmt: skip
+@click.option("--dry-run", is_flag=True, help="Send nothing; print what the training would send.")
 @click.option("--float-baseline", is_flag=True, help="Train on exact weights too; print the gap.")
 @click.option("--float-twin", "float_baseline", is_flag=True, hidden=True)  # its former name
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
@@ -95,6 +104,9 @@ def train(
     resume: str | None,
     data_dir: str | None,
     threads: int | None,
+    limits: str | None,
+    token: str | None,
+    dry_run: bool,
     float_baseline: bool,
     as_json: bool,
     no_figures: bool,
@@ -104,7 +116,10 @@ def train(
 ) -> None:
     """Train a spiking network whose only weights are conductances.
 
-    Trains 784-100-10 on Fashion-MNIST by default. Ctrl-C leaves a run that --resume continues.
+    Trains 784-100-10 on Fashion-MNIST by default. Ctrl-C leaves a run that --resume continues, and
+    so does a board that fails: --resume reads the conductances that it has then and goes on; pulses
+    sent since the last epoch stay on its cells. A board needs the lines of all layers, 884 x 200 by
+    default; a smaller one is told how many.
 
     \b
     Examples:
@@ -116,20 +131,33 @@ def train(
       xbar train --wires 2 --set wires.refresh=epoch --set tiles.tile_rows=64
       xbar train --config my_run.yaml --seed 7 --out runs/mine --json
       xbar train --resume runs/oxram_80-20_seed0 --epochs 10
+      xbar serve --device ideal.yaml --rows 884 --columns 200 &
+      xbar train --device ideal.yaml --board tcp://127.0.0.1:5025 --epochs 1
+      xbar train --board python:my_lab.open_board --limits limits.yaml --dry-run
     """
     given = {name: text for name, text in typed.items() if text is not None}
     with consequence("nothing was written"):
         given |= assignments(sets)
-        epochs = check_resumed(given, config, out, network, imports) if resume else None
+        files = {"--config": config, "--network": network, "--import": imports, "--out": out,
+                 "--limits": limits, "--dry-run": dry_run}  # fmt: skip
+        epochs = check_resumed(given, files) if resume else None
         settings = None if resume else read_settings(given, config, network, imports)
+    bar: dict[str, Any] = {
+        "data_dir": data_dir, "notice": lambda line: click.echo(line, err=True),
+        "progress": progress_bar,
+    }  # fmt: skip
+    if dry_run:
+        from crossbar.api.training import budget
+
+        click.echo(budget(settings, limits=limits, **bar).table())
+        return
     from crossbar.api.training import train as run_training
     from crossbar.experiment.train import TrainingInterrupted
 
     try:
         run = run_training(
             settings, out=out, resume=resume, epochs=epochs, float_baseline=float_baseline,
-            figures=not no_figures, threads=threads, data_dir=data_dir,
-            notice=lambda line: click.echo(line, err=True), progress=progress_bar,
+            figures=not no_figures, threads=threads, limits=limits, token=token, **bar,
         )  # fmt: skip
     except TrainingInterrupted as e:
         click.echo(
@@ -183,14 +211,12 @@ def read_settings(
     return settings
 
 
-def check_resumed(
-    given: Mapping[str, str],
-    config: str | None,
-    out: str | None,
-    network: str | None = None,
-    imports: tuple[str, ...] = (),
-) -> int | None:
+def check_resumed(given: Mapping[str, str], others: Mapping[str, object]) -> int | None:
     """The epochs that a resumed run is to come to, where they are typed.
+
+    Args:
+        given: Settings that were typed.
+        others: Options that a resumed run does not take, with what was typed.
 
     Raises:
         ConfigError: Something else is to change, or that is no number of epochs.
@@ -199,8 +225,7 @@ def check_resumed(
     from device_models.schema import override
 
     fixed = [label(n) for n in given if n != "epochs"]
-    files = {"--config": config, "--network": network, "--import": imports, "--out": out}
-    fixed += [option for option, path in files.items() if path]
+    fixed += [option for option, value in others.items() if value]
     if fixed:
         raise ConfigError(
             f"--resume keeps the settings of the run; {', '.join(fixed)} cannot change"

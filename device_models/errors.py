@@ -38,6 +38,10 @@ class RunError(XbarError):
     """A run directory is not what the command needs: name another, or run again."""
 
 
+class BoardError(XbarError):
+    """The driver of a board answers what no board may: mend the driver."""
+
+
 class HardwareError(XbarError):
     """Cable, instrument or board: look at it and try again."""
 

@@ -2,15 +2,20 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import torch
 
+from device_models.errors import consequence
 from device_models.model import DeviceModel
 
+from ..boards.budget import Budget
+from ..boards.limits import Limits, load_limits
 from ..energy import record_activity
-from ..experiment.builder import BoardFactory
+from ..experiment.boards import BoardFactory
 from ..experiment.config import Training
+from ..experiment.dry_run import dry_run
 from ..experiment.run import Run
 from ..experiment.train import Notice, ProgressBar, no_progress_bar, open_session, train_loop
 from .folders import Folder, path
@@ -25,7 +30,10 @@ def train(
     epochs: int | None = None,
     float_baseline: bool = False,
     figures: bool = False,
+    board: str | None = None,
+    limits: Limits | Folder | None = None,
     boards: BoardFactory | None = None,
+    token: str | None = None,
     threads: int | None = None,
     data_dir: Folder | None = None,
     notice: Notice = print,
@@ -48,8 +56,14 @@ def train(
         epochs: In place of those of the settings.
         float_baseline: Train the same on exact weights too, in a folder of the run.
         figures: Draw the run into its folder.
+        board: What to train on, in place of `config.board`: `simulated`, or the address of one
+            board, for example `tcp://127.0.0.1:5025` (`crossbar.boards.address`). It is closed at
+            the end.
+        limits: What that board may be given, in place of `config.limits`, or the file that says it;
+            a board that is no emulator needs them.
         boards: Finds the boards to train on, of which nothing but reads and pulses is asked; see
-            `crossbar.experiment.builder.BoardFactory`. None: emulated ones.
+            `crossbar.experiment.boards.BoardFactory`. None: those of `config.board`.
+        token: What the server of a board asks for; it is not kept.
         threads: How many samples run at a time; by default one per processor.
         data_dir: Folder of the data set; by default it is looked for, then fetched.
         notice: Told what goes on, line by line.
@@ -60,25 +74,70 @@ def train(
         The run, finished; `trainer` is where its last epoch left it.
 
     Raises:
-        XbarError: Something is wrong; nothing was written.
+        XbarError: Something is wrong; nothing was written. Or a board failed or refused what it was
+            to do: the last whole epoch is kept, and `resume` goes on from there and from the
+            conductances that the board has then.
         TrainingInterrupted: Ctrl-C came, a KeyboardInterrupt; the last whole epoch is kept.
     """
+    with consequence("nothing was written"):
+        config = with_board(config, board, limits)
     with one_torch_thread():
         session = open_session(
             config, model=model, out=path(out), resume=path(resume), epochs=epochs,
-            float_baseline=float_baseline, boards=boards, threads=threads, data_dir=path(data_dir),
-            notice=notice,
+            float_baseline=float_baseline, boards=boards, token=token, threads=threads,
+            data_dir=path(data_dir), notice=notice,
         )  # fmt: skip
-        train_loop(session, notice=notice, progress=progress)
-        run, trainer, baseline = session.run, session.trainer, session.baseline
-        run.write_summary(trainer.rows, None if baseline is None else baseline.trainer.rows)
-        record_activity.keep(run, trainer)
-        if figures:
-            from ..figures.run import draw_run
+        try:
+            train_loop(session, notice=notice, progress=progress)
+            run, trainer, baseline = session.run, session.trainer, session.baseline
+            run.write_summary(trainer.rows, None if baseline is None else baseline.trainer.rows)
+            record_activity.keep(run, trainer)
+            if figures:
+                from ..figures.run import draw_run
 
-            draw_run(run, trainer, session.before)
+                draw_run(run, trainer, session.before)
+        finally:
+            session.close()
         run.trainer = trainer
     return run
+
+
+def budget(
+    config: Training | None = None,
+    *,
+    model: DeviceModel | None = None,
+    limits: Limits | Folder | None = None,
+    data_dir: Folder | None = None,
+    notice: Notice = print,
+    progress: ProgressBar = no_progress_bar,
+) -> Budget:
+    """What a training would send to a board: the dry run of `train`; nothing is opened or written.
+
+    It is trained on an emulated board of the kind of device, behind the limits. Arguments as there.
+
+    Raises:
+        LimitError: The limits would end it.
+        XbarError: Something else is wrong.
+    """
+    with one_torch_thread(), consequence("nothing was sent"):
+        settings = with_board(config, None, limits) or Training()
+        return dry_run(settings, model, path(data_dir), notice=notice, progress=progress)
+
+
+def with_board(
+    config: Training | None, board: str | None, limits: Limits | Folder | None
+) -> Training | None:
+    """Settings with another board and other limits, where these are given.
+
+    Raises:
+        ConfigError: The file says no limits.
+    """
+    if board is None and limits is None:
+        return config
+    settings = config or Training()
+    if limits is not None and not isinstance(limits, Limits):
+        limits = load_limits(limits)
+    return replace(settings, board=board or settings.board, limits=limits or settings.limits)
 
 
 def load_run(folder: Folder) -> Run:

@@ -1,10 +1,16 @@
-"""Boards by their address: `tcp://HOST:PORT`. One entry of `SCHEMES` for each kind of board."""
+"""Boards by their address, one entry of `SCHEMES` for each kind of board.
+
+`tcp://HOST:PORT` is an instrument, `recorded:FILE` a session that is played back and
+`python:MODULE.FUNCTION` what a function of one's own opens.
+"""
 
 from typing import Protocol
 
 from device_models.errors import ConfigError
 
+from .drivers import open_driver
 from .protocol import Board
+from .recorded import open_recording
 from .scpi.client import TIMEOUT_SECONDS, open_tcp
 
 
@@ -16,7 +22,11 @@ class Opener(Protocol):
 
 
 # What an address begins with -> what opens the rest.
-SCHEMES: dict[str, Opener] = {"tcp://": open_tcp}
+SCHEMES: dict[str, Opener] = {
+    "tcp://": open_tcp,
+    "recorded:": open_recording,
+    "python:": open_driver,
+}
 
 
 def open_board(
@@ -25,12 +35,13 @@ def open_board(
     """Open a board by its address.
 
     Args:
-        address: `tcp://127.0.0.1:5025`; port 5025 where none is given.
+        address: `tcp://127.0.0.1:5025` and the like; see `SCHEMES`.
         token: What its server asks for; None: nothing.
         timeout_seconds: Of every answer.
 
     Raises:
-        ConfigError: It is no address.
+        ConfigError: It is no address, or there is no such function.
+        DataError: There is no such session.
         HardwareError: Nobody answers there.
     """
     for scheme, opener in SCHEMES.items():

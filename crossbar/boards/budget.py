@@ -158,8 +158,8 @@ class Meter:
         self._pulse_seconds += float(np.nansum(each.seconds * each.count))
         self.joules += float(each.joules.sum())
 
-    def budget(self, device_reads: int = 0) -> Budget:
-        """All of it, with reads of single devices."""
+    def budget(self, reads: float = 0.0) -> Budget:
+        """All of it, with so many reads, one after another."""
         return Budget(
             set_pulses=self._sets,
             reset_pulses=self._resets,
@@ -168,7 +168,7 @@ class Meter:
             most_volts=self._volts,
             most_seconds=self._seconds,
             pulse_seconds=self._pulse_seconds,
-            read_seconds=device_reads * self.info.read_seconds,
+            read_seconds=reads * self.info.read_seconds,
             worst_joules=None if np.isnan(self.joules) else self.joules,
         )
 

@@ -1,5 +1,7 @@
 """A board that refuses what its limits forbid, before anything is sent."""
 
+from collections.abc import Mapping
+
 import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
@@ -56,8 +58,28 @@ class LimitedBoard:
         return self.board.counters
 
     def budget(self) -> Budget:
-        """What was sent since the board was wrapped."""
-        return self._meter.budget((self.counters - self._before).device_reads)
+        """What was sent since the board was wrapped, or since what was put back with `restore`."""
+        spent = self.counters - self._before
+        products = spent.column_conversions / self.info.shape[1]  # one for each row of tiles
+        return self._meter.budget(spent.device_reads + products)
+
+    def state(self) -> dict[str, np.ndarray]:
+        """What was sent so far, for the limits that add up: pulses of each device, and joules."""
+        return {"pulses": self._meter.pulses.copy(), "joules": np.array(self._meter.joules)}
+
+    def restore(self, state: Mapping[str, np.ndarray]) -> None:
+        """Count from a saved `state` on.
+
+        Raises:
+            ShapeError: It is of a board of another size.
+        """
+        if state["pulses"].shape != self._meter.pulses.shape:
+            raise ShapeError(
+                f"pulses of {state['pulses'].size} devices were counted, {self.info.name} has "
+                f"{self._meter.pulses.size}; nothing was sent"
+            )
+        self._meter.pulses = state["pulses"].astype(np.int64)
+        self._meter.joules = float(state["joules"])
 
     def read(self, device: Indices | None = None) -> Tensor:
         """See `Board.read`."""

@@ -26,7 +26,7 @@ from ..boards.simulated import SimulatedBoard
 from ..datasets import LoadedDataset
 from ..datasets.encode import Data
 from ..mappings import MAPPINGS, Mapping
-from ..snn.engines import ENGINES, BoardEngine, DenseEngine, Engine, EventEngine
+from ..snn.engines import ENGINES, BoardEngine, Engine, EventEngine
 from ..snn.engines.protocol import Resources
 from ..snn.plan import Plan, plan, signs
 from ..synapses.optimizers import OPTIMIZERS, Optimizer
@@ -36,13 +36,10 @@ from ..synapses.policies.policy import Policy
 from ..synapses.reads import Reads
 from ..synapses.synapses import Synapses
 from .array_parts import front_end, w_max_of, wired
+from .boards import BoardFactory, checked, refuse_emulation
 from .config import Training
 from .fault_aware import fault_map, first_weights, placed, row_activity
 from .trainer import Trainer
-
-# Finds the board of an array: its number, those of the layers first and then those that policies
-# own, and (word lines, bit lines) -> the board.
-BoardFactory = Callable[[int, tuple[int, int]], Board]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -141,9 +138,11 @@ def build(
         ConfigError: `update_noise` is given for a device that has none, the mapping cannot hold
             such a network, the faults do not fit the arrays, the device has not the pulses that
             policy and mapping send, or something is to be emulated on given boards.
+        BoardError: What `boards` finds is no board.
     """
     if boards is not None:
         refuse_emulation(config)
+        boards = checked(boards, model)
     network = plan_of(config, data)
     weights = weights or first_weights(network, config.seed)
     important = row_activity(data.train_events, network)
@@ -174,28 +173,6 @@ def build(
         engine=engine(config, network, layers, threads, emulated=boards is None),
         emulators=emulators,
     )
-
-
-def refuse_emulation(config: Training) -> None:
-    """Refuse what only an emulator can do, for boards that are given.
-
-    Raises:
-        ConfigError: It names the setting.
-    """
-    wanted = {
-        "wires": not config.wires.ideal,
-        "faults": not config.faults.none,
-        "tiles.array_kind = 1R": config.tiles.array_kind == "1R",
-        "periphery": config.periphery != Periphery(),
-        "update_noise": config.update_noise > 0.0,
-        "reads.backward = true": config.reads.backward == "true",
-        "engine = dense": isinstance(config.engine, DenseEngine.Options),
-    }
-    if names := [name for name, is_wanted in wanted.items() if is_wanted]:
-        raise ConfigError(
-            f"{', '.join(names)}: of the boards that are given nothing is emulated; leave it out, "
-            "or give no boards; nothing was built"
-        )
 
 
 def plan_of(config: Training, data: Data | LoadedDataset) -> Plan:

@@ -9,6 +9,7 @@ from ..array.faults import Faults
 from ..array.half_select import HalfSelect
 from ..array.periphery import Periphery
 from ..array.tiles import Tiles
+from ..boards.limits import Limits
 from ..datasets.settings import DataSettings
 from ..mappings import MAPPINGS
 from ..snn.engines import ENGINES
@@ -18,6 +19,7 @@ from ..synapses.policies import POLICIES
 from ..synapses.reads import Reads
 from ..wires.wires import Wires
 
+SIMULATED = "simulated"
 BASELINE_DEVICE = "ideal.yaml"
 SPIKES_MOST = 300.0  # of a hidden layer in a sample; with epochs and optimizer, see DECISIONS.md
 
@@ -51,6 +53,9 @@ class Training(Record):
         faults: What is broken.
         periphery: Drivers, converters and neurons of the chip.
         engine: What computes the passes, one of ENGINES.
+        board: What to train on: `simulated`, an emulated array for each layer; or the address of
+            one board, see `boards.address`, that all layers are stacked on.
+        limits: What that board may be given at most; a board that is no emulator needs them.
         imports: Python files that fill tables with kinds of one's own; whoever reads these settings
             from a file runs them, see `imports.load_training`.
         versions: Of what wrote a run, by name; noted by the run, and no setting.
@@ -74,6 +79,8 @@ class Training(Record):
     faults: Faults = field(default_factory=Faults)
     periphery: Periphery = field(default_factory=Periphery)
     engine: Record = tagged(ENGINES, default="events")
+    board: str = SIMULATED
+    limits: Limits | None = None
     imports: tuple[str, ...] = ()
     versions: dict[str, str] = field(default_factory=dict, compare=False)
 

@@ -3,10 +3,12 @@
 Its weights on other devices, with other faults: `fault_study`.
 """
 
+from device_models.errors import RunError
 from device_models.streams import stream_key
 
 from ..datasets.encode import Data
 from . import builder, checkpoint
+from .config import SIMULATED
 from .run import Run
 from .trainer import Trainer
 
@@ -26,8 +28,14 @@ def rebuilt(run: Run, data: Data, threads: int | None = None) -> Trainer:
     """The trained conductances on the chip of the settings of a run.
 
     Raises:
-        RunError: Such a chip has other devices, or the checkpoint cannot be read.
+        RunError: Such a chip has other devices, the checkpoint cannot be read, or the conductances
+            are those of a board, and not in the run.
     """
+    if run.config.board != SIMULATED:
+        raise RunError(
+            f"{run.folder} was trained on {run.config.board}, which keeps the conductances; "
+            "what is asked needs those of simulated arrays"
+        )
     trainer = builder.trainer(run.config, run.model, data, threads=threads, weights=run.weights)
     checkpoint.restore(trainer, run.checkpoint())
     return trainer

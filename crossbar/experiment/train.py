@@ -1,12 +1,12 @@
 """A training run from its settings to its last epoch: new or resumed, kept after every epoch."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
-from device_models.errors import ConfigError, consequence
+from device_models.errors import ConfigError, XbarError, consequence
 from device_models.jit import is_compiled
 from device_models.model import DeviceModel
 from device_models.overrides import override
@@ -15,7 +15,8 @@ from device_models.presets import load_device
 from ..datasets import load_dataset
 from ..datasets.encode import Data, encode
 from . import builder
-from .config import Training
+from .boards import BoardFactory, OpenedBoard, open_training_board
+from .config import SIMULATED, Training
 from .endurance_check import worn_out
 from .float_baseline import baseline_of, has_baseline
 from .run import Run
@@ -49,12 +50,19 @@ class Session:
         trainer: At its last epoch.
         before: Conductances of each layer before training.
         baseline: The session of the float baseline, if the run has one.
+        board: What was opened for it by an address; None otherwise.
     """
 
     run: Run
     trainer: Trainer
     before: list[np.ndarray]
     baseline: "Session | None" = None
+    board: OpenedBoard | None = None
+
+    def close(self) -> None:
+        """Let go of the board that was opened; idempotent."""
+        if self.board is not None:
+            self.board.stack.board.close()
 
 
 def open_session(
@@ -65,7 +73,8 @@ def open_session(
     resume: Path | None = None,
     epochs: int | None = None,
     float_baseline: bool = False,
-    boards: builder.BoardFactory | None = None,
+    boards: BoardFactory | None = None,
+    token: str | None = None,
     threads: int | None = None,
     data_dir: Path | None = None,
     notice: Notice = print,
@@ -80,23 +89,65 @@ def open_session(
             run = new_run(config or Training(), model, out, epochs)
         else:
             run = resume_run(resume, config, out, epochs)
-        dataset = load_dataset(run.config.data.set, data_dir, notice=notice)
-        if run.config.init_from and resume is None:
-            network = builder.plan_of(run.config, dataset)
-            run.weights = weights_of(Path(run.config.init_from), network, dataset)
-        for line in run.note_versions():
-            notice(line)
-        data = encode(dataset, run.config.data, seed=run.config.seed)
-        del dataset  # the training half of Fashion-MNIST takes 47 MB
-        trainer, before = prepare(
-            run, data, threads, notice, resumed=resume is not None, boards=boards
-        )
+        data = encoded(run, data_dir, notice, resumed=resume is not None)
         begun = has_baseline(run)
+        session = begin(run, data, threads, notice, resume is not None, boards, token)
         if not (float_baseline or begun):
-            return Session(run, trainer, before)
+            return session
         other = baseline_of(run)
         baseline = Session(other, *prepare(other, data, threads, notice, resumed=begun))
-        return Session(run, trainer, before, baseline)
+        return replace(session, baseline=baseline)
+
+
+def encoded(run: Run, data_dir: Path | None, notice: Notice, *, resumed: bool) -> Data:
+    """The samples of a run; the first weights and the versions are looked up on the way."""
+    dataset = load_dataset(run.config.data.set, data_dir, notice=notice)
+    if run.config.init_from and not resumed:
+        network = builder.plan_of(run.config, dataset)
+        run.weights = weights_of(Path(run.config.init_from), network, dataset)
+    for line in run.note_versions():
+        notice(line)
+    return encode(dataset, run.config.data, seed=run.config.seed)
+
+
+def begin(
+    run: Run,
+    data: Data,
+    threads: int | None,
+    notice: Notice,
+    resumed: bool,
+    boards: BoardFactory | None,
+    token: str | None,
+) -> Session:
+    """A run on its board, which is opened here if the settings name one.
+
+    Raises:
+        XbarError: Something is wrong; what was opened is closed.
+    """
+    if boards is not None and run.config.board != SIMULATED:
+        raise ConfigError(f"board = {run.config.board}: boards are given already; leave one out")
+    opened = None
+    if boards is None:
+        opened = open_training_board(run.config, run.model, token=token)
+    if opened is None:
+        prepared = prepare(run, data, threads, notice, resumed=resumed, boards=boards)
+        return Session(run, *prepared)
+    try:
+        if resumed:
+            opened.restore_sent(run.folder)
+            notice(
+                f"note: the cells of {run.config.board} are as they were left; pulses since the "
+                "last epoch stay on them and are in no count"
+            )
+        place = opened.stack.place
+        trainer, before = prepare(
+            run, data, threads, notice, resumed=resumed, boards=place, check=opened.stack.check
+        )
+        opened.save_sent(run.folder)
+    except BaseException:
+        opened.stack.board.close()
+        raise
+    return Session(run, trainer, before, board=opened)
 
 
 def new_run(
@@ -149,9 +200,12 @@ def prepare(
     notice: Notice,
     *,
     resumed: bool,
-    boards: builder.BoardFactory | None = None,
+    boards: BoardFactory | None = None,
+    check: Callable[[], None] = lambda: None,
 ) -> tuple[Trainer, list[np.ndarray]]:
     """A trainer, new and programmed or (for a resumed run) in the state of the last epoch.
+
+    What is read and pulsed comes after `check`, which is asked once all arrays are placed.
 
     Returns:
         It, and the conductances of each layer before training.
@@ -164,6 +218,7 @@ def prepare(
         )  # fmt: skip
 
     trainer = new_trainer(notice)
+    check()
     if builder.uses_kernels(trainer) and not is_compiled("kernels"):
         notice("compiling the kernels for this machine, once (about 15 s) ...")
     if resumed:
@@ -188,14 +243,21 @@ def train_loop(
 
     Raises:
         TrainingInterrupted: Ctrl-C came; the run is kept up to the last whole epoch.
+        XbarError: A board failed or refused; likewise.
     """
-    trainer = session.trainer
+    folder, rows = session.run.folder, session.trainer.rows
     try:
         train_epochs(session, notice, progress)
         if session.baseline is not None:
             train_epochs(session.baseline, notice, progress)
     except KeyboardInterrupt:
-        raise TrainingInterrupted(session.run.folder, trainer.rows[-1]["epoch"]) from None
+        raise TrainingInterrupted(folder, rows[-1]["epoch"]) from None
+    except XbarError as e:
+        kept = f"epoch {rows[-1]['epoch']} is kept; go on with xbar train --resume {folder}"
+        raise type(e)(f"{e}; {kept}") from e
+    finally:
+        if session.board is not None:
+            session.board.save_sent(folder)
 
 
 def train_epochs(session: Session, notice: Notice, progress: ProgressBar) -> None:
@@ -212,5 +274,7 @@ def train_epochs(session: Session, notice: Notice, progress: ProgressBar) -> Non
         for _ in progress(trainer.run_epoch(), trainer.batches, label):
             pass
         run.save(trainer, session.before)
+        if session.board is not None:
+            session.board.save_sent(run.folder)
         row = trainer.rows[-1]
         notice(f"{label}  test {row['test_accuracy']:.2%}  {row['seconds']:.1f} s")

@@ -9,10 +9,12 @@ from xbar_devices import at, gen, quiet, registered
 from crossbar.array.faults import Faults, draw
 from crossbar.array.placement import Placement
 from crossbar.array.tile import Tiling
+from crossbar.boards.checked import CheckedBoard
 from crossbar.boards.limited import LimitedBoard
 from crossbar.boards.limits import limits_of
 from crossbar.boards.protocol import Grid
 from crossbar.boards.quantised import QuantisedBoard
+from crossbar.boards.region import Stack
 from crossbar.boards.routed import RoutedBoard
 from crossbar.boards.simulated import SimulatedBoard
 from crossbar.wires.array import WiredArray
@@ -73,6 +75,13 @@ def limited():
     return LimitedBoard(simulated(), limits_of(OXRAM), most_siemens=OXRAM.g_max_siemens)
 
 
+def region():
+    """The second of two arrays on one board."""
+    stack = Stack(simulated(shape=(16, 12)))
+    stack.place(0, (6, 12))
+    return stack.place(1, (10, 8))
+
+
 BOARDS = {  # name -> a board that every check must accept
     "oxram": lambda: simulated(load_device("oxram")),
     "oxram_literature": simulated,
@@ -84,5 +93,7 @@ BOARDS = {  # name -> a board that every check must accept
     "faults": broken_lines,
     "routed": routed,
     "limited": limited,
+    "region": region,
+    "checked": lambda: CheckedBoard(simulated(), most_siemens=OXRAM.g_max_siemens),
     "quantised": lambda: QuantisedBoard(simulated(), GRID),
 }

@@ -175,7 +175,10 @@ class Bench:
             raise ScpiError(-221, "OUTP is OFF; nothing was sent")
         if self.settings.idle == "HGND":
             raise ScpiError(-221, "the lines are grounded (ROUT:IDLE HGND); nothing was sent")
-        check_pulses(self.settings.limits, self.board.info, pulses, shape)
+        check_pulses(
+            self.settings.limits, self.board.info, pulses, shape,
+            count_is_width=self.sheet is not None and self.sheet.count_is_width,
+        )  # fmt: skip
         self.board.pulse(pulses, shape)
         self._log(pulses, shape)
         self._check_compliance(session, pulses, shape, compliance_amperes)

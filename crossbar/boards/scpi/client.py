@@ -29,9 +29,9 @@ class ScpiBoard:
     """A board that an SCPI instrument of `xbar serve` answers for.
 
     Every operation is one exchange: what it sends goes out in one piece, with the question for
-    errors behind it, while answers come in. Numbers travel as blocks of 64 bits, so a read is the
-    number that the board read, to the last bit. The output of the instrument is switched on by the
-    first pulse; other clients may read meanwhile, and not pulse.
+    errors behind it, while answers come in. Numbers travel as blocks of as many bits as the board
+    computes in, so a read is the number that the board read, to the last bit. The output of the
+    instrument is switched on by the first pulse; other clients may read meanwhile, and not pulse.
 
     Attributes:
         info: See `Board`; as the instrument says.
@@ -64,6 +64,7 @@ class ScpiBoard:
             self._tell("*CLS", "FORM REAL,64", "FORM:BORD SWAP")
             about = json.loads(self._ask_text("SYST:BOAR?"))
             self._dtype = {32: torch.float32, 64: torch.float64}[about["bits"]]
+            self._bytes = about["bits"] // 8
             self._block_bytes = int(about["block_bytes"])
             self.info = info_of(about)
         except HardwareError:
@@ -107,8 +108,8 @@ class ScpiBoard:
                 f"voltages have shape {tuple(volts.shape)}, not (vectors, {words} word lines); "
                 "nothing was read"
             )
-        rows = volts.to(self._dtype).numpy().astype("<f8")
-        most = max(self._block_bytes // (8 * words), 1)
+        rows = volts.to(self._dtype).numpy().astype(f"<f{self._bytes}", copy=False)
+        most = max(self._block_bytes // (self._bytes * words), 1)
         pieces = [rows[first : first + most] for first in range(0, len(rows), most)]
         queries = [b"READ:VMM? WL," + block(piece.tobytes()) + b"\n" for piece in pieces]
         return self._numbers(queries).view(-1, bits)
@@ -151,12 +152,15 @@ class ScpiBoard:
         """The numbers that queries answer, one after the other, as the board has them."""
         if not queries:
             return torch.zeros(0, dtype=self._dtype)
+        expected, kind = len(queries), f"<f{self._bytes}"
+        if self._bytes == 4:  # amplitudes and widths are always of 64 bits
+            queries = [b"FORM REAL,32\n", *queries, b"FORM REAL,64\n"]
         answers = self._exchange(queries)
-        if len(answers) != len(queries):
+        if len(answers) != expected:
             self.close()
             raise HardwareError(f"{self._wire.address}: an answer is missing")
-        values = np.concatenate([np.frombuffer(answer, "<f8", offset=1) for answer in answers])
-        return torch.from_numpy(values.astype(np.float64)).to(self._dtype)
+        values = np.concatenate([np.frombuffer(answer, kind, offset=1) for answer in answers])
+        return torch.from_numpy(values.astype(kind[1:], copy=False))
 
     def _exchange(self, messages: list[bytes]) -> list[bytes]:
         """Send messages, and take their answers; the errors they left become exceptions.

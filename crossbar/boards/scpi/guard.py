@@ -53,14 +53,27 @@ def instrument_limits(limits: Limits, info: BoardInfo, sheet: DeviceModel) -> Pu
 
 
 def check_pulses(
-    limits: PulseLimits, info: BoardInfo, pulses: PulseBatch, shape: PulseShape | None
+    limits: PulseLimits,
+    info: BoardInfo,
+    pulses: PulseBatch,
+    shape: PulseShape | None,
+    *,
+    count_is_width: bool = False,
 ) -> None:
     """Refuse pulses beyond limits; what a board does not say of its own pulses is not checked.
+
+    Args:
+        limits: The limits.
+        info: Of the board.
+        pulses: The pulses.
+        shape: Their amplitude and width; None: the board's own.
+        count_is_width: See `DeviceModel.count_is_width`: each device gets one pulse.
 
     Raises:
         LimitError: Nothing was sent.
     """
-    total = int(np.abs(pulses.count.astype(np.int64)).sum())
+    counts = np.abs(pulses.count.astype(np.int64))
+    total = int(np.count_nonzero(counts) if count_is_width else counts.sum())
     if total > limits.pulses:
         raise LimitError(
             f"{total} pulses in one command exceed the {limits.pulses} that are allowed; "

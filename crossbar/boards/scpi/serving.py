@@ -176,7 +176,11 @@ async def _serve(
     notice: Callable[[str], object],
     panel_port: int | None,
 ) -> None:
-    """See `serve`."""
+    """See `serve`.
+
+    Torch has one thread, as in a training: a sum over more could differ in its last bit.
+    """
+    torch.set_num_threads(1)
     loop, stopped = asyncio.get_running_loop(), asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stopped.set)

@@ -55,7 +55,7 @@ class Plan(Record):
     set_volts: float | None = quantity("V", 1e-3, 20.0, default=None)
     reset_volts: float | None = quantity("V", 1e-3, 20.0, default=None)
     width_seconds: float | None = quantity("s", 1e-9, 10.0, default=None)
-    full_pulses: int = quantity("pulses", 1, 1_000_000, default=300)
+    full_pulses: int = quantity("pulses", 1, 1_000_000, default=500)
     cycles: int = quantity("cycles", 0, 100_000, default=10)
     cycle_reads: int = quantity("reads", 1, 100_000, default=16)
     pulses: int = quantity("pulses", 2, 1_000_000, default=60)

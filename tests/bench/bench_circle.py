@@ -49,7 +49,7 @@ def circle(seed, device="oxram", plan=None):
     with tempfile.TemporaryDirectory() as folder:
         bench = Bench(device=device, simulated=ServedBoard(rows=8, columns=8, seed=seed))
         done = characterize(
-            "simulated", plan or Plan(), out=Path(folder) / "x", bench=bench, notice=silent
+            "simulated", plan or Plan(levels=0), out=Path(folder) / "x", bench=bench, notice=silent
         )
         options = Options(same_devices=True, drop_negative=done.negative > 0)
         measurements = read(list(done.files), options=options)

@@ -49,11 +49,11 @@ def levels(train: PulseTrain) -> Floats:
 
 
 def starts(train: PulseTrain, model: Pulsed) -> Floats:
-    """Level at the lower and upper bound, (2, devices), siemens, where all ramps begin there.
+    """Level at the lower and upper bound, (2, devices), siemens, where ramps begin there.
 
-    A full SET before every ramp of RESETs ends at the upper bound, a full RESET before SETs at the
-    lower one: of several ramps that begin where none was read before, the first readings of a
-    device are then within a step of each other, and nothing lies beyond them. nan elsewhere. Such
+    A full SET before a ramp of RESETs ends at the upper bound, a full RESET before SETs at the
+    lower one: of the ramps that begin where none was read before, `STARTS` or more, and at least
+    half, then begin within a step of each other, and nothing lies beyond them. nan elsewhere. Such
     readings are no future of the ramps towards that bound, as the levels these reach are.
 
     Args:
@@ -66,13 +66,15 @@ def starts(train: PulseTrain, model: Pulsed) -> Floats:
         rows = np.flatnonzero(fresh & (train.polarity == sign))
         for device in np.unique(train.device[rows]).tolist():
             g = train.before[rows[train.device[rows] == device]]
-            level = np.array([g.mean()])
+            level = np.array([(sign * g).min() * sign])
             step_here = float(step(model, level, sign)[0])
             noise = float(np.sqrt(read_variance(model, level)[0]))
             reached = train.after[(train.device == device) & (train.polarity == -sign)]
             beyond = (-sign * (reached - level)).max(initial=0.0)
-            if len(g) >= STARTS and np.ptp(g) < step_here and beyond < step_here + REACH * noise:
-                result[side, device] = level[0]
+            near = g[np.abs(g - level) < step_here]
+            often = len(near) >= max(STARTS, len(g) / 2)
+            if often and beyond < step_here + REACH * noise:
+                result[side, device] = near.mean()
     return result
 
 

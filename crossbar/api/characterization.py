@@ -7,11 +7,12 @@ from typing import Any
 from device_models.errors import ConfigError, consequence
 from device_models.model import DeviceModel
 from device_models.presets import load_device
+from device_models.pulsed import Pulsed
 from device_models.record import Record
 
 from ..boards.address import open_board
 from ..boards.characterize import Cost, choose_cells, cost
-from ..boards.characterize_plan import Plan
+from ..boards.characterize_plan import Plan, check_laws
 from ..boards.limited import LimitedBoard
 from ..boards.limits import Limits, limits_of
 from ..boards.protocol import Board, BoardInfo, Emulator
@@ -84,6 +85,8 @@ def estimate_cost(
     board: Board, plan: Plan, sheet: DeviceModel | None, limits: Limits | None
 ) -> Cost:
     """What a plan comes to on a board, within its limits; nothing is sent. See `cost`."""
+    if isinstance(board, SimulatedBoard) and isinstance(sheet, Pulsed):
+        check_laws(plan, board.info, sheet)
     most = None if sheet is None else sheet.g_max_siemens
     return cost(plan, board.info, limits_for(board.info, sheet, limits), most)
 

@@ -9,7 +9,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from device_models.errors import ConfigError
+from device_models import pulse_law
+from device_models.errors import ConfigError, LimitError
+from device_models.pulsed import Pulsed
 from device_models.record import Record, quantity
 
 from ..array.counters import Counters
@@ -145,6 +147,28 @@ def sweep(plan: Plan, info: BoardInfo, sign: int) -> Iterator[Pulse]:
     own = own_pulse(plan, info, sign)
     for factor in np.linspace(plan.sweep_least, plan.sweep_most, plan.sweep_steps):
         yield from [scaled(own, float(factor), 1.0, info)] * plan.sweep_pulses
+
+
+def check_laws(plan: Plan, info: BoardInfo, sheet: Pulsed) -> None:
+    """Refuse other pulses than the own one of devices whose file has no law for them.
+
+    Raises:
+        LimitError: The plan has such pulses; nothing was sent.
+    """
+    asked = [pulse for pair in ramps(plan, info) for pulse in pair]
+    asked += [pulse for sign in (1, -1) for pulse in sweep(plan, info, sign)]
+    for pulse in asked:
+        for name, own in (
+            ("volts", pulse_law.own_volts(sheet, pulse.sign)),
+            ("seconds", sheet.width_seconds),
+        ):
+            value = getattr(pulse, name)
+            if value != own and not pulse_law.has_law(sheet, pulse.sign, name):
+                raise LimitError(
+                    f"the plan has pulses of {value:g} {name}, and the device file no "
+                    f"{pulse_law.law_field(pulse.sign, name)}: it takes {own:g} {name} alone "
+                    "(amplitudes=1, widths=1 and sweep_steps=0); nothing was sent"
+                )
 
 
 class DryBoard:

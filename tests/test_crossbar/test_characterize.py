@@ -181,6 +181,18 @@ def test_a_real_board_needs_limits(tmp_path):
     estimate_cost(board, SMALL, None, limits())
 
 
+def test_devices_without_a_law_of_amplitudes_are_measured_at_their_own_pulse(tmp_path):
+    path = tmp_path / "device.yaml"
+    path.write_text("base: oxram.yaml\nset_scale_volts: null\nset_width_exponent: null\n")
+    bench = dataclasses.replace(BENCH, device=str(path))
+    with pytest.raises(LimitError, match=r"no set_scale_volts: .*sweep_steps=0\); nothing was"):
+        xb.characterize("simulated", SMALL, out=tmp_path / "x", bench=bench, notice=quiet)
+    plan = dataclasses.replace(SMALL, amplitudes=(1.0,), widths=(1.0,), sweep_steps=0)
+    done = xb.characterize("simulated", plan, out=tmp_path / "x", bench=bench, notice=quiet)
+    (pulses,) = read([done.files[0]], options=Options()).pulses
+    assert set(np.abs(pulses.v_volts)) == {1.2, 1.3}
+
+
 def test_a_board_that_does_not_say_its_pulse_needs_a_plan_that_does():
     info = dataclasses.replace(simulated(shape=(2, 2)).info, set_volts=None)
     with pytest.raises(ConfigError, match="does not say its own pulse: the plan needs set_volts"):

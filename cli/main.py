@@ -20,6 +20,7 @@ COMMANDS = {  # name -> (module:attribute, what `xbar --help` says about it)
     "analyze": ("cli.analyze:analyze", "What wires and chips do to a tile or a trained network."),
     "program": ("cli.program:program", "Write a trained network into a chip, and let it age."),
     "estimate": ("cli.estimate:estimate", "Energy, time and area of a run on a chip to propose."),
+    "characterize": ("cli.characterize:characterize", "Measure a board for `xbar fit`."),
     "serve": ("cli.serve:serve", "The emulated board as an SCPI instrument on a TCP socket."),
     "devices": ("cli.devices:devices", "List the device models, or show one with its ranges."),
     "doctor": ("cli.doctor:doctor", "What this machine has, what is broken, what a board does."),
@@ -117,5 +118,6 @@ def main() -> None:
       xbar estimate RUN --chip proposal_28nm           energy, time and area of a chip
       xbar serve --device oxram.yaml --port 5025       an emulated board for lab scripts
       xbar serve --device oxram.yaml --panel           the same, with a page that shows its cells
+      xbar characterize --board simulated -o measured  measure a board for xbar fit
       xbar doctor                                      whether all is well on this machine
     """

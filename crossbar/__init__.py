@@ -13,9 +13,11 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from device_models.presets import load_device as load_device
 
+    from .api.characterization import characterize as characterize
     from .api.training import load_run as load_run
     from .api.training import train as train
     from .array.tile import CrossbarTile as CrossbarTile
+    from .boards.characterize_plan import Plan as Plan
     from .experiment.config import Training as Training
     from .experiment.run import Run as Run
     from .snn.network import Network as Network
@@ -24,9 +26,11 @@ if TYPE_CHECKING:
 _HOMES = {
     "CrossbarTile": "crossbar.array.tile",
     "Network": "crossbar.snn.network",
+    "Plan": "crossbar.boards.characterize_plan",
     "Run": "crossbar.experiment.run",
     "Training": "crossbar.experiment.config",
     "Wires": "crossbar.wires.wires",
+    "characterize": "crossbar.api.characterization",
     "load_device": "device_models.presets",
     "load_run": "crossbar.api.training",
     "train": "crossbar.api.training",

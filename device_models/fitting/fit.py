@@ -23,6 +23,7 @@ from .estimators import (
     steps,
     tables,
     window,
+    window_error,
     write_verify,
 )
 from .estimators.laws import LAWS, as_model
@@ -142,6 +143,10 @@ def _run_all(
             run(lambda *_, **__: pulse_shapes.own_set(own, pulses), pulses)
         alike = pulses.take(own.rows)
         run(_step_estimator(device, measurements, bool(read_known), own), alike, read_known)
+        window_known = [p for p in parameter_sets if "g_max_siemens" in p.values]
+        if resamples and window_known:
+            last = parameter_sets[-1]
+            parameter_sets[-1] = window_error.widened(last, device, window_known[0])
         if own.varies:
             run(pulse_shapes.estimate, pulses)
     for estimate, table in (

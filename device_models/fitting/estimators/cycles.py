@@ -7,7 +7,7 @@ from scipy.special import ndtri
 
 from ...pulsed import Pulsed
 from ..measurements import Cycles, Floats, Ints
-from . import bootstrap
+from . import bootstrap, device_bounds
 from .parameters import ParameterSet
 
 LEVELS = np.array([0.05, 0.25, 0.5, 0.75, 0.95])
@@ -61,7 +61,25 @@ def estimate(
         warnings=bootstrap.few_devices_warnings(devices, "cycles")
         + _undivided_warnings(devices, rows),
     )
-    return _with_window(parameters)
+    return _with_window(_with_own_bounds(parameters, cycles, resamples, generator))
+
+
+def _with_own_bounds(
+    parameters: ParameterSet, cycles: Cycles, resamples: int, generator: np.random.Generator
+) -> ParameterSet:
+    """The set with the end of the window that devices with bounds of their own tell."""
+    logs = np.log(np.maximum(cycles.lrs_siemens, 1e-15))
+    bound = device_bounds.upper_bound(logs, cycles.device, resamples, generator.spawn(1)[0])
+    if bound is None:
+        return parameters
+    words = "each device stops at one level; these are bounds"
+    wider = parameters.extended(
+        {"g_max_siemens": bound.g_max_siemens, "d2d_bound_sigma": bound.sigma},
+        {"g_max_siemens": bound.g_max_interval, "d2d_bound_sigma": bound.sigma_interval},
+        words,
+    )
+    draws = {"g_max_siemens": bound.draws} if resamples else {}
+    return replace(wider, draws=parameters.draws | draws)
 
 
 def _with_window(parameters: ParameterSet) -> ParameterSet:

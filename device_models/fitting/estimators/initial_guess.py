@@ -106,7 +106,8 @@ def moving(train: PulseTrain) -> Bools:
 def bounds(train: PulseTrain, model: Pulsed, *, no_reads: bool) -> Floats:
     """Lowest and highest conductance of each device, (2, devices).
 
-    Where its ramps end in plateaus, their level; where its long ramps do not, the range of all
+    Where all ramps begin at one level after a full SET or RESET, that (`saturation.starts`). Else,
+    where its ramps end in plateaus, their level; where its long ramps do not, the range of all
     devices; of short ramps the range of the device. (That range is the future of its pulses: a
     choice of pulses by it biases the law.) The extremes of readings lie beyond a bound: 2 % of
     readings are 2 sigma outside.
@@ -117,4 +118,6 @@ def bounds(train: PulseTrain, model: Pulsed, *, no_reads: bool) -> Floats:
             ends[side] += sign * 2.0 * np.sqrt(read_variance(model, ends[side]))
     common = np.array([[ends[0].min()], [ends[1].max()]])
     plateaus = saturation.levels(train)
-    return np.where(np.isnan(plateaus), ends, np.where(np.isinf(plateaus), common, plateaus))
+    guess = np.where(np.isnan(plateaus), ends, np.where(np.isinf(plateaus), common, plateaus))
+    begun = saturation.starts(train, model)
+    return np.where(np.isnan(begun), guess, begun)

@@ -5,11 +5,15 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from ...pulsed import Pulsed
 from ..measurements import Floats, Ints, Pulses
+from .laws import read_variance, step
 from .pulse_train import Bools, PulseTrain
 
 SHORTEST = 30  # pulses of a ramp in which a plateau is looked for
 PLATEAU = 0.2  # fraction of a ramp at its end, compared with the same fraction before it
+STARTS = 3  # ramps of a device that begin at one level, from which it is a bound
+REACH = 4.0  # standard deviations of a reading that may lie beyond a bound
 STILL = 0.05  # of the whole travel: less movement between the two is a plateau
 
 
@@ -42,6 +46,36 @@ def levels(train: PulseTrain) -> Floats:
             ended[index] += 1.0
     nowhere = np.where(counted > 0.0, np.array([[-np.inf], [np.inf]]), np.nan)
     return np.where(ended > 0.0, total / np.maximum(ended, 1.0), nowhere)
+
+
+def starts(train: PulseTrain, model: Pulsed) -> Floats:
+    """Level at the lower and upper bound, (2, devices), siemens, where ramps begin there.
+
+    A full SET before a ramp of RESETs ends at the upper bound, a full RESET before SETs at the
+    lower one: of the ramps that begin where none was read before, `STARTS` or more, and at least
+    half, then begin within a step of each other, and nothing lies beyond them. nan elsewhere. Such
+    readings are no future of the ramps towards that bound, as the levels these reach are.
+
+    Args:
+        train: The pulses.
+        model: Of the steps, and of the noise of the readings.
+    """
+    fresh = ~train.linked & (np.diff(train.ramp, prepend=-1) != 0)
+    result = np.full((2, int(train.device.max()) + 1), np.nan)
+    for side, sign in enumerate((1, -1)):  # ramps of SETs begin at the lower bound
+        rows = np.flatnonzero(fresh & (train.polarity == sign))
+        for device in np.unique(train.device[rows]).tolist():
+            g = train.before[rows[train.device[rows] == device]]
+            level = np.array([(sign * g).min() * sign])
+            step_here = float(step(model, level, sign)[0])
+            noise = float(np.sqrt(read_variance(model, level)[0]))
+            reached = train.after[(train.device == device) & (train.polarity == -sign)]
+            beyond = (-sign * (reached - level)).max(initial=0.0)
+            near = g[np.abs(g - level) < step_here]
+            often = len(near) >= max(STARTS, len(g) / 2)
+            if often and beyond < step_here + REACH * noise:
+                result[side, device] = near.mean()
+    return result
 
 
 def _ramps(

@@ -31,6 +31,7 @@ OPS = {
     "pulse": (PULSE, 0),  # polarity by the sign of its voltage
     "write": (WRITE, 0),  # with verification, to target_siemens
     "relax": (RELAX, 0),  # a reading after a wait
+    "train": (OTHER, 0),  # pulses that were not read in between
     "form": (OTHER, 0),
 }
 

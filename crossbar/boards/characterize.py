@@ -1,0 +1,381 @@
+"""A measurement plan for `xbar fit`, carried out by the members of any `Board` alone.
+
+A characterisation is a list of stages. Each brings its cells into a known state first, so that a
+stage that was cut short can be done again, and yields after every step, for a progress bar.
+"""
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from device_models.errors import HardwareError
+from device_models.model import DeviceModel
+from device_models.presets import load_device
+from device_models.pulsed import Pulsed
+
+from .budget import Budget
+from .characterize_plan import DryBoard, Plan, Pulse, own_pulse, ramps, sweep
+from .characterize_tables import (
+    READ,
+    RELAX,
+    RESET,
+    SET,
+    TRAIN,
+    WRITE,
+    Events,
+    cycle_levels,
+)
+from .limited import LimitedBoard
+from .limits import Limits
+from .protocol import Board, BoardInfo, PulseBatch, PulseShape
+from .write_verify import WriteVerify, write_verify
+
+Floats = NDArray[np.float64]
+TOLERANCE = 0.02  # of the window, in writes with verification
+EDGE = 0.1  # of the window, between its ends and the first and last level that is written
+
+
+class Probe:
+    """Some cells of a board, and a record of what was done to them.
+
+    Attributes:
+        board: The array.
+        cells: Flat indices of the cells, int32, rising.
+        seconds: Device time of an emulator, clock of a real board, from 0.
+    """
+
+    def __init__(self, board: Board, cells: NDArray[np.int32], seconds: float = 0.0) -> None:
+        """Begin a record at some time."""
+        self.board, self.cells, self._parts = board, cells, list[Events]()
+        self._device_seconds, self._began = seconds, time.monotonic()
+
+    @property
+    def seconds(self) -> float:
+        """See the class; every board is given at least the device time of its operations."""
+        if self.board.info.is_emulator:
+            return self._device_seconds
+        return self._device_seconds + time.monotonic() - self._began
+
+    def events(self) -> Events:
+        """What was done so far."""
+        return Events.join(self._parts)
+
+    def read(self, op: int = READ, target: float = np.nan) -> Floats:
+        """Read every cell once."""
+        g = self.board.read(self.cells).detach().double().numpy()
+        self._pass(self.board.info.read_seconds)
+        self._add(op, g, target=target)
+        return g
+
+    def pulse(self, pulse: Pulse) -> None:
+        """One pulse for every cell, and a read."""
+        self._send(pulse, np.full(len(self.cells), pulse.sign))
+        g = self.board.read(self.cells).detach().double().numpy()
+        self._pass(self.board.info.read_seconds)
+        self._add(SET if pulse.sign > 0 else RESET, g, pulse)
+
+    def train(self, pulse: Pulse, counts: NDArray[np.int64]) -> None:
+        """So many pulses for each cell, without a read."""
+        self._send(pulse, counts * pulse.sign)
+        self._add(TRAIN, np.full(len(self.cells), np.nan), pulse)
+
+    def full(self, pulse: Pulse, count: int) -> None:
+        """A full SET or RESET."""
+        self.train(pulse, np.full(len(self.cells), count))
+
+    def wait(self, seconds: float) -> None:
+        """Let device time pass."""
+        self.board.wait(seconds)
+        self._pass(seconds)
+
+    def write(self, sheet: DeviceModel, siemens: float, most: int) -> None:
+        """Write all cells to one level with verification, and read them once more."""
+        shape = self.board.info.shape
+        chosen = torch.zeros(shape, dtype=torch.bool)
+        chosen.view(-1)[torch.from_numpy(self.cells).long()] = True
+        targets = torch.full(shape, siemens, dtype=torch.float32)
+        settings = WriteVerify(tolerance=TOLERANCE, max_pulses=most)
+        done = write_verify(self.board, sheet, targets, chosen, settings)
+        self._pass(done.parallel_seconds + done.waited_seconds)
+        self.read(WRITE, siemens)
+
+    def _send(self, pulse: Pulse, counts: NDArray[np.int64]) -> None:
+        """Signed pulses for the cells; nothing where all are 0."""
+        if counts.any():
+            batch = PulseBatch(self.cells, counts.astype(np.int32))
+            self.board.pulse(batch, PulseShape(pulse.volts, pulse.seconds))
+        self._pass(float(np.abs(counts).max(initial=0)) * pulse.seconds)
+
+    def _pass(self, seconds: float) -> None:
+        """Count device time, that of an emulator only: a real board has a clock."""
+        if self.board.info.is_emulator:
+            self._device_seconds += seconds
+
+    def _add(self, op: int, g: Floats, pulse: Pulse | None = None, target: float = np.nan) -> None:
+        """One row per cell."""
+        n = len(self.cells)
+        volts, seconds = (np.nan, np.nan) if pulse is None else pulse[1:]
+        sign = 1 if pulse is None else pulse.sign
+        self._parts.append(
+            Events(
+                op=np.full(n, op),
+                device=self.cells.astype(np.int64),
+                t_seconds=np.full(n, self.seconds),
+                v_volts=np.full(n, sign * volts),
+                width_seconds=np.full(n, seconds),
+                g_siemens=g,
+                target_siemens=np.full(n, target),
+            )
+        )
+
+
+class Stage(NamedTuple):
+    """One part of a characterisation.
+
+    Attributes:
+        name: Of its file.
+        table: Which table its rows belong to.
+        steps: How often `run` yields.
+        run: Measures; takes the probe and what earlier stages saw, by name.
+        worst: Sends the most that `run` may send; None: `run` does.
+    """
+
+    name: str
+    table: str
+    steps: int
+    run: Callable[[Probe, dict[str, Events]], Iterator[None]]
+    worst: Callable[[Probe], None] | None = None
+
+
+def stages(plan: Plan, info: BoardInfo, sheet: DeviceModel | None = None) -> list[Stage]:
+    """The stages of a plan, in their order.
+
+    Args:
+        plan: What is measured.
+        info: Of the board.
+        sheet: Window and expected steps, for the writes; None: what the ramps show.
+    """
+    up, down = own_pulse(plan, info, 1), own_pulse(plan, info, -1)
+    work = _Work(plan, info, up, down, sheet)
+    result = []
+    if plan.cycles:
+        result.append(Stage("cycles", "cycles", 2 * plan.cycles, work.cycles))
+    for number, pair in enumerate(ramps(plan, info), 1):
+        result.append(Stage(f"ramp_{number:02d}", "pulses", 2 * plan.pulses, _ramp(work, pair)))
+    if plan.sweep_steps:
+        steps = 2 * plan.sweep_steps * plan.sweep_pulses
+        result.append(Stage("sweep", "pulses", steps, work.sweep))
+    if plan.reads:
+        result.append(Stage("reads", "reads", plan.reads, work.reads))
+    if plan.levels:
+        result.append(Stage("writes", "writes", plan.levels, work.writes, work.most_writes))
+    if plan.retention_seconds:
+        steps = len(plan.retention_seconds)
+        result.append(Stage("retention", "retention", steps, work.retention))
+    return result
+
+
+class _Work(NamedTuple):
+    """What the stages of one plan do."""
+
+    plan: Plan
+    info: BoardInfo
+    up: Pulse
+    down: Pulse
+    sheet: DeviceModel | None
+
+    def cycles(self, probe: Probe, _: dict[str, Events]) -> Iterator[None]:
+        """Full SET and RESET, and reads."""
+        for _number in range(self.plan.cycles):
+            for pulse in (self.up, self.down):
+                probe.full(pulse, self.plan.full_pulses)
+                for _read in range(self.plan.cycle_reads):
+                    probe.read()
+                yield
+
+    def train_of(self, probe: Probe, pulses: list[Pulse]) -> Iterator[None]:
+        """Single pulses of one polarity, each read, from the other end of the window."""
+        start = self.down if pulses[0].sign > 0 else self.up
+        probe.full(start, self.plan.full_pulses)
+        probe.read()
+        for pulse in pulses:
+            probe.pulse(pulse)
+            yield
+
+    def sweep(self, probe: Probe, _: dict[str, Events]) -> Iterator[None]:
+        """Rising amplitudes."""
+        for sign in (1, -1):
+            yield from self.train_of(probe, list(sweep(self.plan, self.info, sign)))
+
+    def spread(self, probe: Probe) -> None:
+        """Bring the cells to different levels: after a full RESET, more SET pulses each."""
+        probe.full(self.down, self.plan.full_pulses)
+        share = np.linspace(0.0, 1.0, len(probe.cells))
+        probe.train(self.up, np.maximum(1, np.round(self.plan.pulses * share)).astype(np.int64))
+
+    def reads(self, probe: Probe, _: dict[str, Events]) -> Iterator[None]:
+        """Cells at rest."""
+        self.spread(probe)
+        probe.wait(self.plan.settle_seconds)
+        for _number in range(self.plan.reads):
+            probe.read()
+            probe.wait(self.plan.read_interval_seconds)
+            yield
+
+    def writes(self, probe: Probe, history: dict[str, Events]) -> Iterator[None]:
+        """All cells to one level after the other."""
+        sheet = self.sheet or rough_sheet(self.plan, self.info, history)
+        for share in np.linspace(EDGE, 1.0 - EDGE, self.plan.levels).tolist():
+            siemens = sheet.g_min_siemens + share * sheet.window_siemens
+            probe.write(sheet, siemens, self.plan.write_pulses)
+            yield
+
+    def most_writes(self, probe: Probe) -> None:
+        """As many pulses as the writes may take; of the stronger kind."""
+        pulse = max(self.up, self.down, key=lambda p: p.volts**2 * p.seconds)
+        probe.full(pulse, self.plan.levels * self.plan.write_pulses * WriteVerify().passes)
+
+    def retention(self, probe: Probe, _: dict[str, Events]) -> Iterator[None]:
+        """Cells some times after they were pulsed."""
+        self.spread(probe)
+        probe.read()
+        now = 0.0
+        for seconds in self.plan.retention_seconds:
+            probe.wait(seconds - now)
+            probe.read(RELAX)
+            now = seconds
+            yield
+
+
+def _ramp(
+    work: _Work, pair: tuple[Pulse, Pulse]
+) -> Callable[[Probe, dict[str, Events]], Iterator[None]]:
+    """A ramp of SETs and one of RESETs."""
+
+    def run(probe: Probe, _: dict[str, Events]) -> Iterator[None]:
+        for pulse in pair:
+            yield from work.train_of(probe, [pulse] * work.plan.pulses)
+
+    return run
+
+
+def rough_sheet(plan: Plan, info: BoardInfo, history: dict[str, Events]) -> Pulsed:
+    """Window and steps for writes with verification, as the cycles and the first ramp show them.
+
+    The window is that of the median full SET and RESET, else of the ramp; a step at its near end
+    is the mean first step of the ramp. What a cell does not show is that of `oxram`.
+
+    Raises:
+        HardwareError: The pulses move nothing.
+    """
+    ramp, base = history["ramp_01"], load_device("oxram")
+    if not isinstance(base, Pulsed):
+        raise TypeError("oxram is no pulsed device")
+    if "cycles" in history:
+        levels = np.concatenate(list(cycle_levels(history["cycles"]).values()))
+        high, low = np.nanmedian(levels, axis=0).tolist()
+    else:
+        low, high = np.nanquantile(ramp.g_siemens, (0.02, 0.98)).tolist()
+    if not 0.0 < low < high:
+        raise HardwareError(
+            f"{info.name}: full SETs end at {high:.3g} S and full RESETs at {low:.3g} S: "
+            "there is no window to write in"
+        )
+    steps = dict[str, Any]()
+    for way, op in (("set", SET), ("reset", RESET)):
+        first = _first_steps(ramp, op, max(1, plan.pulses // 10))
+        steps[f"{way}_fraction"] = float(np.clip(abs(first) / (high - low), 1e-5, 0.5))
+    # Without its tables: they are of other devices.
+    return replace(
+        base, g_min_siemens=low, g_max_siemens=high, full_levels=(), full_set_siemens=None,
+        full_set_quantiles_siemens=(), full_reset_siemens=None, full_reset_quantiles_siemens=(),
+        set_volts=own_pulse(plan, info, 1).volts, reset_volts=own_pulse(plan, info, -1).volts,
+        width_seconds=own_pulse(plan, info, 1).seconds, **steps,
+    )  # fmt: skip
+
+
+def _first_steps(ramp: Events, op: int, count: int) -> float:
+    """Mean step of the first pulses of a ramp, over its cells, siemens."""
+    steps = []
+    for device in np.unique(ramp.device):
+        own = ramp.take(ramp.device == device)
+        at = np.flatnonzero(own.op == op)
+        steps.append((own.g_siemens[at[count - 1]] - own.g_siemens[at[0] - 1]) / count)
+    return float(np.nanmean(steps))
+
+
+def choose_cells(board: Board, count: int) -> NDArray[np.int32]:
+    """Flat indices of cells that can be read, evenly spread over the array.
+
+    Raises:
+        HardwareError: No cell can be read.
+    """
+    there = np.flatnonzero(np.isfinite(board.read().double().numpy().ravel()))
+    if not len(there):
+        raise HardwareError(f"{board.info.name}: no cell can be read; nothing was sent")
+    return evenly(there, count)
+
+
+def evenly(cells: NDArray[np.intp], count: int) -> NDArray[np.int32]:
+    """At most `count` of some cells, evenly spaced."""
+    wanted = min(count, len(cells))
+    return cells[(np.arange(wanted) * len(cells)) // wanted].astype(np.int32)
+
+
+class Cost(NamedTuple):
+    """What a plan comes to.
+
+    Attributes:
+        budget: Pulses, time and energy; of the writes the most that they may take.
+        waited_seconds: Device time that is waited besides.
+        reads: Single reads of cells, those of verification not counted.
+    """
+
+    budget: Budget
+    waited_seconds: float
+    reads: int
+
+    def table(self) -> str:
+        """As text, one line for each number, with its unit."""
+        more = {"reads": f"{self.reads}", "waiting": f"{self.waited_seconds:.4g} s"}
+        return "\n".join(
+            [self.budget.table(), *(f"{name:<18}{text}" for name, text in more.items())]
+        )
+
+
+def cost(
+    plan: Plan,
+    info: BoardInfo,
+    limits: Limits | None = None,
+    most_siemens: float | None = None,
+) -> Cost:
+    """What a plan comes to on a board; nothing is sent.
+
+    Args:
+        plan: What would be measured.
+        info: Of the board.
+        limits: What must hold; None: nothing.
+        most_siemens: Largest conductance of a cell; None: unknown.
+
+    Raises:
+        ConfigError: See `own_pulse`; or the board cannot hold the limits.
+        LimitError: The plan is beyond the limits; nothing was sent.
+    """
+    dry = DryBoard(info, most_siemens)
+    board: Board = dry
+    if limits is not None:
+        board = LimitedBoard(dry, limits, most_siemens=most_siemens)
+    probe = Probe(board, evenly(np.arange(info.shape[0] * info.shape[1]), plan.cells))
+    for stage in stages(plan, info):
+        if stage.worst is not None:
+            stage.worst(probe)
+        else:
+            for _ in stage.run(probe, {}):
+                pass
+    reads = dry.counters.device_reads
+    return Cost(dry.meter.budget(reads), dry.waited_seconds, reads)

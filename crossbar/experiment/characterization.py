@@ -1,0 +1,239 @@
+"""The folder of a characterisation: one file per finished stage, and the tables for `xbar fit`.
+
+plan.yaml  about.json  stages/NAME.csv          what was asked, of which board, what was seen
+pulses.csv  cycles.csv  reads.csv  writes.csv  retention.csv      what `xbar fit` reads
+arc_one.csv                                     the pulses again, as ArC ONE writes them
+README.txt                                      how to go on
+"""
+
+import json
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from device_models import atomic
+from device_models.errors import RunError, XbarError
+from device_models.model import DeviceModel
+from device_models.schema import dump, load
+
+from ..boards.characterize import Probe, Stage, stages
+from ..boards.characterize_plan import Plan
+from ..boards.characterize_tables import Events, arc_one_csv, as_csv, cycles_csv, from_csv
+from ..boards.protocol import Board, BoardInfo, Emulator
+
+ProgressBar = Callable[[Iterator[None], int, str], Iterable[None]]
+PULSES, CYCLES = "pulses", "cycles"  # tables
+DATE = "Thu Jan  1 00:00:00 1970"  # of ArC ONE files: the same measurement is the same file
+
+
+class CharacterizationInterrupted(XbarError):
+    """Ctrl-C came; what is finished is kept.
+
+    Attributes:
+        folder: Where.
+        stages: How many stages are finished.
+    """
+
+    def __init__(self, folder: Path, stages: int) -> None:
+        """Say where it goes on."""
+        super().__init__(f"{folder}: {stages} stages are kept")
+        self.folder, self.stages = folder, stages
+
+
+@dataclass(frozen=True)
+class Characterized:
+    """A finished characterisation.
+
+    Attributes:
+        folder: Where it is.
+        files: What `xbar fit` reads.
+        rows: Rows of all stages.
+        arc_one: The pulses as ArC ONE writes them.
+        negative: Readings below 0, which noise can bring about; a fit drops them.
+    """
+
+    folder: Path
+    files: tuple[Path, ...]
+    rows: int
+    arc_one: Path
+    negative: int = 0
+
+    @property
+    def fit_command(self) -> str:
+        """What to run next."""
+        names = " ".join(str(path) for path in self.files)
+        flags = "--same-devices --drop-negative" if self.negative else "--same-devices"
+        return f"xbar fit {names} {flags} -o {self.folder / 'device.yaml'}"
+
+
+@dataclass(frozen=True)
+class Work:
+    """One characterisation in its folder.
+
+    Attributes:
+        folder: Where its files are.
+        plan: What is measured.
+        cells: Flat indices of the cells.
+        about: Address and settings of the board, kept for a later call.
+    """
+
+    folder: Path
+    plan: Plan
+    cells: tuple[int, ...]
+    about: dict[str, Any]
+
+    def begin(self, info: BoardInfo) -> None:
+        """Make the folder.
+
+        Raises:
+            RunError: It exists and is not empty, or cannot be made.
+        """
+        if self.folder.exists() and not (self.folder.is_dir() and not any(self.folder.iterdir())):
+            raise RunError(f"{self.folder} exists; choose another folder, or --resume it")
+        content = {"board": self.about, "info": asdict(info), "cells": self.cells}
+        try:
+            (self.folder / "stages").mkdir(parents=True)
+            atomic.write(self.folder / "plan.yaml", dump(self.plan).encode())
+            text = json.dumps(content, indent=2) + "\n"
+            atomic.write(self.folder / "about.json", text.encode())
+        except OSError as e:
+            raise RunError(f"{self.folder} cannot be made: {e.strerror or e}") from e
+
+
+def reopen(folder: Path) -> tuple[Work, dict[str, Any]]:
+    """A characterisation that was begun, and what its board was.
+
+    Raises:
+        RunError: There is none.
+    """
+    path = folder / "about.json"
+    try:
+        about = json.loads(path.read_text("utf-8"))
+        cells = tuple(int(cell) for cell in about["cells"])
+        return Work(folder, load(folder / "plan.yaml", Plan), cells, about["board"]), about["info"]
+    except (OSError, ValueError, KeyError, TypeError) as e:
+        raise RunError(f"{folder} is no characterisation: {e}") from e
+
+
+def check_same(folder: Path, before: dict[str, Any], info: BoardInfo) -> None:
+    """Raise RunError where another board answers than the one that was begun with."""
+    now = json.loads(json.dumps(asdict(info)))
+    for name, value in before.items():
+        if now.get(name) != value:
+            raise RunError(
+                f"{folder} was begun on a board with {name} = {value}, this one has "
+                f"{now.get(name)}; nothing was sent"
+            )
+
+
+def carry_out(
+    work: Work,
+    board: Board,
+    sheet: DeviceModel | None,
+    emulator: Emulator | None,
+    progress: ProgressBar,
+) -> Characterized:
+    """Measure every stage that is not there yet, and write the tables.
+
+    Each finished stage is a file, whole or absent, so this can be killed and called again. Of an
+    emulator in this process the devices are kept too, and each stage has random streams of its
+    own: a resumed characterisation is the same as one in a single piece, to the last bit.
+
+    Args:
+        work: What and where.
+        board: The array.
+        sheet: See `stages`.
+        emulator: The same array, where it is emulated in this process.
+        progress: Shows the steps of each stage.
+
+    Raises:
+        CharacterizationInterrupted: Ctrl-C came.
+    """
+    history = dict[str, Events]()
+    todo = stages(work.plan, board.info, sheet)
+    cells, start = np.array(work.cells, np.int32), 0.0
+    for number, stage in enumerate(todo):
+        path = work.folder / "stages" / f"{stage.name}.csv"
+        if path.exists():
+            history[stage.name] = from_csv(path, board.info)
+        else:
+            if emulator is not None:
+                _restore(emulator, work.folder, todo[:number])
+                emulator.begin_epoch(number)
+            probe = Probe(board, cells, start)
+            try:
+                for _ in progress(stage.run(probe, history), stage.steps, stage.name):
+                    pass
+            except KeyboardInterrupt:
+                raise CharacterizationInterrupted(work.folder, number) from None
+            history[stage.name] = probe.events()
+            if emulator is not None:
+                _save(emulator, work.folder, stage)
+            atomic.write(path, as_csv(history[stage.name], board.info))
+        start = float(history[stage.name].t_seconds[-1])
+    return _finish(work, todo, history, board.info)
+
+
+def _finish(
+    work: Work, todo: list[Stage], history: dict[str, Events], info: BoardInfo
+) -> Characterized:
+    """Write the tables."""
+    files = []
+    for table in dict.fromkeys(stage.table for stage in todo):
+        events = Events.join([history[s.name] for s in todo if s.table == table])
+        path = work.folder / f"{table}.csv"
+        atomic.write(path, (cycles_csv if table == CYCLES else as_csv)(events, info))
+        files.append(path)
+    pulses = Events.join([history[s.name] for s in todo if s.table == PULSES])
+    arc_one = work.folder / "arc_one.csv"
+    atomic.write(arc_one, arc_one_csv(pulses, info, work.folder.name, DATE))
+    files.sort(key=lambda path: path.stem != PULSES)
+    rows = sum(map(len, history.values()))
+    negative = sum(int((events.g_siemens < 0.0).sum()) for events in history.values())
+    result = Characterized(work.folder, tuple(files), rows, arc_one, negative)
+    text = (
+        f"{len(work.cells)} cells of {info.name}, {rows} rows, {len(todo)} stages.\n"
+        f"Next: {result.fit_command}\n"
+        "arc_one.csv holds the pulses once more, as ArC ONE writes them.\n"
+    )
+    atomic.write(work.folder / "README.txt", text.encode())
+    for path in work.folder.glob("state_*.npz"):
+        path.unlink()
+    return result
+
+
+def _state_file(folder: Path, stage: Stage) -> Path:
+    """Where the devices are kept as they are after a stage."""
+    return folder / f"state_{stage.name}.npz"
+
+
+def _save(emulator: Emulator, folder: Path, stage: Stage) -> None:
+    """Keep the devices of an emulator, before the stage counts as finished."""
+    import io
+
+    stream = io.BytesIO()
+    np.savez(stream, **{n: t.numpy() for n, t in emulator.state_dict().items()})  # type: ignore[arg-type]
+    atomic.write(_state_file(folder, stage), stream.getvalue())
+
+
+def _restore(emulator: Emulator, folder: Path, finished: list[Stage]) -> None:
+    """Bring the devices of an emulator to where the last finished stage left them.
+
+    Raises:
+        RunError: They were not kept.
+    """
+    if not finished:
+        return
+    path = _state_file(folder, finished[-1])
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            emulator.load_state_dict({n: torch.from_numpy(arrays[n]) for n in arrays.files})
+    except (OSError, ValueError, KeyError) as e:
+        raise RunError(f"{path} cannot be read: {e}; nothing was sent") from e
+    for other in folder.glob("state_*.npz"):
+        if other != path:
+            other.unlink()

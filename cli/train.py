@@ -2,7 +2,7 @@
 
 import json as json_text
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -137,7 +137,7 @@ def train(
     """
     given = {name: text for name, text in typed.items() if text is not None}
     with consequence("nothing was written"):
-        given |= assignments(sets)
+        given |= assignments(sets, given)
         files = {"--config": config, "--network": network, "--import": imports, "--out": out,
                  "--limits": limits, "--dry-run": dry_run}  # fmt: skip
         epochs = check_resumed(given, files) if resume else None
@@ -173,14 +173,26 @@ def train(
     )
 
 
-def assignments(sets: tuple[str, ...]) -> dict[str, str]:
+def assignments(sets: tuple[str, ...], given: Collection[str] = ()) -> dict[str, str]:
     """`--set NAME=VALUE` as field -> text.
 
+    Args:
+        sets: As they were typed.
+        given: Options that were typed beside them.
+
     Raises:
-        ConfigError: One has no `=`.
+        ConfigError: One has no `=`, or a setting is given twice.
     """
     if wrong := [text for text in sets if "=" not in text]:
         raise ConfigError(f"--set takes NAME=VALUE, not {wrong[0]!r}")
+    names = [text.split("=", 1)[0].strip() for text in sets]
+    if twice := [name for name in names if names.count(name) > 1]:
+        raise ConfigError(f"--set {twice[0]} is given twice; leave one out")
+    for option in given:
+        if (fields := FIELDS.get(option, (option,)))[1:] == () and fields[0] in names:
+            raise ConfigError(
+                f"{label(option)} and --set {fields[0]} are one setting; leave one out"
+            )
     return {name.strip(): value.strip() for name, value in (t.split("=", 1) for t in sets)}
 
 

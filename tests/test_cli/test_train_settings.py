@@ -219,3 +219,17 @@ def test_layers_that_do_not_fit_are_told_by_their_place_in_the_file(text, messag
         read_settings({}, None, str(path))
     assert str(raised.value).startswith(str(path))
     assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("sets", "given", "message"),
+    [
+        (("seed=1", "seed=2"), (), "--set seed is given twice"),
+        (("seed=2",), ("seed",), "--seed and --set seed are one setting"),
+        (("optimizer.learning_rate=0.2",), ("learning_rate",), "--lr and --set optimizer"),
+    ],
+)
+def test_a_setting_that_is_given_twice_is_refused(sets, given, message):
+    with pytest.raises(ConfigError, match=message):
+        assignments(sets, given)
+    assert assignments(("wires.word_ohms=3",), ("wires",)) == {"wires.word_ohms": "3"}

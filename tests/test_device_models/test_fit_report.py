@@ -264,19 +264,23 @@ def test_a_number_that_most_repetitions_lack_has_no_band():
     assert np.isnan(band(np.array([[np.nan], [np.nan], [1.0]]))[1]).all()
 
 
-def test_a_model_reproduces_its_own_quantiles(model, measured):
-    """Numbers of one set hang together: 86, 88, 94, 96, 95 % inside with seeds 0 to 4."""
-    compared = checks(measured, predictions(model, measured, seed=0))
-    assert {check.kind for check in compared} == {
-        "pulses",
-        "cycles",
-        "reads",
-        "retention",
-        "written",
-    }
-    inside = np.concatenate([check.inside for check in compared])
-    assert len(inside) > 100
-    assert inside.mean() > 0.8
+def test_a_model_reproduces_its_own_quantiles(model):
+    """Over three sets, for the numbers of one hang together: 86, 88, 94 % inside."""
+    inside = []
+    for seed in range(3):
+        again = simulate(model, plan(), generator=generator(seed))
+        compared = checks(again, predictions(model, again, seed=0))
+        assert {check.kind for check in compared} == {
+            "pulses",
+            "cycles",
+            "reads",
+            "retention",
+            "written",
+        }
+        inside += [check.inside for check in compared]
+    inside = np.concatenate(inside)
+    assert len(inside) > 300
+    assert inside.mean() > 0.88
 
 
 def test_a_step_that_is_wrong_by_30_percent_is_flagged(model, measured):

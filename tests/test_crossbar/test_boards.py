@@ -73,7 +73,7 @@ def test_every_way_to_read_gives_every_device_with_its_own_noise(way):
     for device in z.flatten(1).T:
         assert abs(z_of_mean(device, 0.0)) < 5
         assert abs(z_of_sigma(device, 1.0)) < 5
-    assert abs(z_of_mean(z + 0.1, 0.0)) > 5  # the twin
+    assert abs(z_of_mean(z + 0.1, 0.0)) > 5  # the control
     assert abs(z_of_sigma(1.05 * z, 1.0)) > 5
 
 

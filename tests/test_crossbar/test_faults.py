@@ -102,7 +102,7 @@ def test_rates_are_met():
         hits = torch.from_numpy(found)
         assert abs(z_of_share(hits, share)) < 5
         assert hits.any()
-    assert abs(z_of_share(torch.from_numpy(high), 0.06)) > 5  # the twin
+    assert abs(z_of_share(torch.from_numpy(high), 0.06)) > 5  # the control
     assert made.as_dict()["stuck_devices"] == high.sum() + low.sum()
 
 
@@ -344,7 +344,7 @@ def test_broken_lines_behind_wires_are_the_nodal_solution(wires):
             whole[place] = nodal.transfer_matrix(own[place], lines).T
     assert_close(board.g.double().numpy(), whole, rtol=1e-5, atol=1e-12)
     plain = board_of(quiet(DEVICE), wires=wires).g.double().numpy()
-    assert np.abs(plain - whole).max() > 1e-5  # the twin
+    assert np.abs(plain - whole).max() > 1e-5  # the control
 
 
 # Half select

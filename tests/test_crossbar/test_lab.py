@@ -102,7 +102,7 @@ def test_the_noise_of_a_product_along_bit_lines_is_that_of_a_product():
     spread = lab.vmm(board, volts, "bit").std(0)
     wanted = np.sqrt((volts[0] ** 2 * board.read_sigma.double().numpy() ** 2).sum(1))
     assert (np.abs(spread / wanted - 1) < 5 / np.sqrt(8000)).all()
-    assert (np.abs(1.2 * spread / wanted - 1) > 5 / np.sqrt(8000)).all()  # the twin
+    assert (np.abs(1.2 * spread / wanted - 1) > 5 / np.sqrt(8000)).all()  # the control
 
 
 def test_devices_are_programmed_into_their_band():

@@ -158,7 +158,7 @@ def test_mean_and_variance_of_reads_are_those_of_brute_force(name, signs):
     for one in off.flatten(1).T:
         assert abs(z_of_mean(one, 0.0)) < 5
         assert abs(z_of_sigma(one, 1.0)) < 5
-    assert abs(z_of_sigma(1.02 * off, 1.0)) > 5  # the twin
+    assert abs(z_of_sigma(1.02 * off, 1.0)) > 5  # the control
 
 
 def test_outputs_beside_one_reference_have_correlated_noise():

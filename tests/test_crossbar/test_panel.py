@@ -122,15 +122,15 @@ def test_a_click_sends_the_pulse_that_the_seam_sends(both):
     assert both.page.post("/api/output", ON) == (200, {"is_output": True})
     own = {"volts": None, "seconds": None}
     wishes = [own | {"count": 2}, {"volts": -1.1, "seconds": 2e-7}, own | {"direction": -1}]
-    twin = same_board()
+    reference = same_board()
     for wish, count, shape in zip(
         wishes, (2, -1, -1), (None, PulseShape(1.1, 2e-7), None), strict=True
     ):
         status, done = both.page.post("/api/pulse", CELL | wish)
         assert (status, done["warnings"]) == (200, [])
-        twin.pulse(batch([7], [count]), shape)
-        np.testing.assert_array_equal(both.truth(), twin.array_siemens().numpy())
-    assert both.bench.board.counters.as_dict() == twin.counters.as_dict()
+        reference.pulse(batch([7], [count]), shape)
+        np.testing.assert_array_equal(both.truth(), reference.array_siemens().numpy())
+    assert both.bench.board.counters.as_dict() == reference.counters.as_dict()
     assert both.bench.writer is None  # a script does not wait for a panel
 
 
@@ -479,18 +479,18 @@ class Clicked(PanelServer):
 
 def test_clicks_choose_a_cell_switch_the_output_pulse_and_read(tmp_path):
     instrument = service().instrument
-    panel, twin = Clicked(instrument), same_board()
+    panel, reference = Clicked(instrument), same_board()
     with running((panel, 0)):
         url = f"http://127.0.0.1:{panel.address[1]}/"
         profile = f"--user-data-dir={tmp_path / 'profile'}"
         page = chromium("--dump-dom", profile, "--virtual-time-budget=9000", url)
     assert "CONSOLE" not in page.stderr
-    twin.pulse(batch([7], [3]))
-    twin.pulse(batch([7], [-1]), PulseShape(1.1))
-    twin.read(np.array([7]))
-    assert instrument.bench.board.counters.as_dict() == twin.counters.as_dict()
+    reference.pulse(batch([7], [3]))
+    reference.pulse(batch([7], [-1]), PulseShape(1.1))
+    reference.read(np.array([7]))
+    assert instrument.bench.board.counters.as_dict() == reference.counters.as_dict()
     siemens = instrument.bench.emulator.array_siemens().numpy()
-    np.testing.assert_array_equal(siemens, twin.array_siemens().numpy())
+    np.testing.assert_array_equal(siemens, reference.array_siemens().numpy())
     assert "-9 V is not within +-2.6 V" in page.stdout
     assert "1 of 20 cells" in page.stdout  # the map of the last reads
 

@@ -287,11 +287,11 @@ def test_a_ramp_from_0_volts_sets_more_with_each_step(arc, board):
 
 
 def test_a_wider_or_weaker_pulse_is_that_of_the_device_file(arc, board):
-    twin = simulated(SILENT, (32, 32))
+    reference = simulated(SILENT, (32, 32))
     arc.pulse_slice(22, 1.05, 3000).pulse_one(23, 1, -1.4, 40).execute()
-    lab.pulse_slice(twin, WORD_22, "word", 1.05, 3e-6)
-    lab.pulse_one(twin, 7, 1, -1.4, 4e-8)
-    assert torch.equal(board.state.g, twin.state.g)
+    lab.pulse_slice(reference, WORD_22, "word", 1.05, 3e-6)
+    lab.pulse_one(reference, 7, 1, -1.4, 4e-8)
+    assert torch.equal(board.state.g, reference.state.g)
 
 
 def test_a_pulse_of_0_volts_takes_its_time_and_does_nothing(arc, board):
@@ -389,13 +389,13 @@ def test_the_board_over_the_instrument_reads_and_pulses_as_the_array_does(real, 
     assert_allclose(lab.read_slice(real, 3, "bit"), g[:, 3].numpy(), rtol=1e-6)
     volts = np.linspace(-0.2, 0.2, 64).reshape(2, 32)
     assert_allclose(lab.vmm(real, volts), volts @ g.double().numpy(), rtol=1e-5, atol=1e-9)
-    before, twin = g.clone(), simulated(SILENT, (32, 32))
+    before, reference = g.clone(), simulated(SILENT, (32, 32))
     batch = PulseBatch(np.array([5, 40, 1023], np.int32), np.array([3, -2, 1], np.int32))
     real.pulse(batch)
     real.pulse(batch, PulseShape(np.array([1.2, 1.3, 1.2]), 1e-7))
-    twin.pulse(batch)
-    twin.pulse(batch)
-    assert_allclose(board.state.g.numpy(), twin.state.g.numpy(), rtol=1e-6)
+    reference.pulse(batch)
+    reference.pulse(batch)
+    assert_allclose(board.state.g.numpy(), reference.state.g.numpy(), rtol=1e-6)
     assert moved(board, before) == {(0, 5): 1, (1, 8): -1, (31, 31): 1}
     spent = real.counters
     assert (spent.set_pulses, spent.reset_pulses) == (8, 4)

@@ -84,7 +84,9 @@ def test_without_noise_every_device_within_reach_ends_in_the_band(model, toleran
     assert done.accepted.all()
     assert off.max() <= tolerance * (1 + 1e-5)
     assert_close(done.siemens, watched.board.g, rtol=0.0, atol=0.0)
-    assert off.max() > tolerance / 10  # the twin: no pulse is spent on more than the band asks for
+    assert (
+        off.max() > tolerance / 10
+    )  # the control: no pulse is spent on more than the band asks for
 
 
 def test_pulses_reads_energy_and_time_are_those_of_the_board():

@@ -178,8 +178,9 @@ def test_a_run_that_was_edited_is_refused_and_another_board_is_a_note(copy, data
     with pytest.raises(RunError) as raised:
         xb.train(resume=copy, epochs=2, data_dir=data_dir, notice=notes.append)
     assert str(raised.value) == (
-        f"{copy} was edited since its last epoch (seed 0 -> 7, batch_size 64 -> 32), and a run that "
-        "goes on keeps its settings: undo that, or train anew with --config; nothing was written"
+        f"{copy} was edited since its last epoch (seed 0 -> 7, batch_size 64 -> 32), and a run "
+        "that goes on keeps its settings: undo that, or train anew with --config; nothing was "
+        "written"
     )
     assert before == {path: path.read_bytes() for path in copy.iterdir()}
     path.write_text(text.replace("board: simulated", "board: tcp://127.0.0.1:1"))

@@ -11,7 +11,7 @@ from device_models.record import Record, quantity
 
 PORT = 5025  # of raw SCPI sockets
 PANEL_PORT = 8025
-COMPILING = "compiling the kernels for this machine, once (about half a minute) ..."
+COMPILING = "compiling the kernels for this machine, once (up to half a minute) ..."
 
 
 @dataclass(frozen=True, kw_only=True)

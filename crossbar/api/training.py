@@ -81,8 +81,7 @@ def train(
     with consequence("nothing was written"):
         config = with_board(config, board, limits)
         check_kind("model", model, DeviceModel)
-        if threads is not None and not (type(threads) is int and threads > 0):
-            raise ConfigError(f"threads must be a whole number above 0 or None, not {threads!r}")
+        check_threads(threads)
     with one_torch_thread():
         session = open_session(
             config, model=model, out=path(out), resume=path(resume), epochs=epochs,
@@ -102,6 +101,16 @@ def train(
             session.close()
         run.trainer = trainer
     return run
+
+
+def check_threads(threads: int | None) -> None:
+    """Refuse a number of threads that is none.
+
+    Raises:
+        ConfigError: It is.
+    """
+    if threads is not None and not (type(threads) is int and threads > 0):
+        raise ConfigError(f"threads must be a whole number above 0 or None, not {threads!r}")
 
 
 def budget(

@@ -35,7 +35,8 @@ class CheckResult(NamedTuple):
 @click.option("--data-dir", metavar="DIR", help="Folder of the Fashion-MNIST files.")
 @click.option("--no-speed", is_flag=True, help="Measure nothing.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, in SI units.")
-@click.option("--board", metavar="ADDRESS", help="Check this board instead, tcp://HOST:PORT.")
+@click.option("--board", metavar="ADDRESS",
+              help="Check this board instead: tcp://HOST:PORT, or its VISA name.")  # fmt: skip
 @click.option("--allow-pulses", is_flag=True, help="Pulse it, though it is no emulator.")
 @click.option("--limits", metavar="FILE", help="Limits of these pulses; needed for them.")
 @click.option("--cells", metavar="LIST", help="Devices that may be used: 0-63,100.  [default: any]")

@@ -7,12 +7,14 @@ under 0.3 s, so nothing heavy is imported here, and nothing of a command until i
 import difflib
 import errno
 import importlib
+import re
 from collections.abc import Mapping
+from itertools import pairwise
 from typing import Any
 
 import click
 
-from device_models.errors import XbarError
+from device_models.errors import ConfigError, XbarError
 
 COMMANDS = {  # name -> (module:attribute, what `xbar --help` says about it)
     "train": ("cli.train:train", "Train a network whose only weights are conductances."),
@@ -67,6 +69,11 @@ class CommandGroup(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """Find a command; where there is none of that name, say which one is near."""
         known = self.list_commands(ctx)
+        for before, text in pairwise(map(str, args)):  # options come after the command
+            if not text.strip() or re.fullmatch("--[a-z-]+=", text):
+                option = before if before.startswith("-") else "an argument"
+                name = text.strip().rstrip("=") or option
+                raise ConfigError(f"{name} has no value; nothing was done")
         if args[0] not in known and not args[0].startswith("-") and not ctx.resilient_parsing:
             near = difflib.get_close_matches(args[0], known, n=1)
             hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(known)}"

@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from pathlib import Path
-from zipfile import BadZipFile
 
 import numpy as np
 import torch
@@ -14,6 +13,7 @@ from torch import Tensor
 
 from device_models.errors import ConfigError, LimitError, ShapeError
 from device_models.model import DeviceModel
+from device_models.npz import UNREADABLE, reason
 from device_models.pulse_law import OWN, PulseDrive, square_seconds
 from device_models.pulsed import Pulsed
 from device_models.record import Record, quantity
@@ -315,8 +315,10 @@ def load(path: Path, index: int, tiling: Tiling) -> FaultMap:
     try:
         with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
-    except (OSError, ValueError, EOFError, BadZipFile, AttributeError) as e:
-        raise ConfigError(f"the fault map {path} cannot be read ({e}); nothing was built") from e
+    except UNREADABLE as e:
+        raise ConfigError(
+            f"the fault map {path} cannot be read ({reason(e)}); nothing was built"
+        ) from e
     size = shapes(tiling)
     for name in arrays:
         number, _, part = name.partition(".")

@@ -18,6 +18,7 @@ import torch
 from device_models import atomic
 from device_models.errors import RunError, XbarError
 from device_models.model import DeviceModel
+from device_models.npz import UNREADABLE, reason
 from device_models.schema import dump, load
 
 from ..boards.characterize import Probe, Stage, stages
@@ -232,8 +233,8 @@ def _restore(emulator: Emulator, folder: Path, finished: list[Stage]) -> None:
     try:
         with np.load(path, allow_pickle=False) as arrays:
             emulator.load_state_dict({n: torch.from_numpy(arrays[n]) for n in arrays.files})
-    except (OSError, ValueError, KeyError) as e:
-        raise RunError(f"{path} cannot be read: {e}; nothing was sent") from e
+    except UNREADABLE as e:
+        raise RunError(f"{path} cannot be read ({reason(e)}); nothing was sent") from e
     for other in folder.glob("state_*.npz"):
         if other != path:
             other.unlink()

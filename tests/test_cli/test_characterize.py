@@ -55,6 +55,8 @@ def test_a_dry_run_prints_the_plan_and_its_cost_and_sends_nothing(plan, tmp_path
     assert "SET pulses        " in out
     assert "largest amplitude 1.56 V" in out
     assert out.endswith("nothing was sent\n")
+    assert "\ntimes are of the emulated cells: the emulator skips them, nobody waits\n" in out
+    assert "energy is unknown" not in out
     assert list(tmp_path.iterdir()) == [plan]
 
 

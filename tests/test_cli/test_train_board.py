@@ -57,6 +57,10 @@ def oxram():
     return board
 
 
+def small():
+    return emulated_board(load_device("oxram"), ServedBoard(rows=10, columns=20))
+
+
 def nothing():
     return None
 """
@@ -244,7 +248,8 @@ def test_a_board_without_limits_gets_nothing(train, here):
 @pytest.mark.parametrize(
     ("address", "code", "message"),
     [
-        ("usb0", 2, "'usb0' is no board; boards are at tcp://..., recorded:..., python:...; "
+        ("usb0", 2, "'usb0' is no board; boards are at tcp://..., recorded:..., python:..., "
+         "TCPIP0::HOST::PORT::SOCKET; "
                     "nothing was sent"),
         ("tcp://127.0.0.1:1", 3, "no board at tcp://127.0.0.1:1 (connection refused); nothing was "
                                  "sent; xbar serve starts one"),
@@ -293,10 +298,11 @@ def test_limits_of_a_file_are_kept_by_the_run_and_hold(train):
 def test_a_dry_run_prints_what_the_training_sends_and_writes_nothing(train, here):
     options = ["--config", "small.yaml", "--device", "oxram", "--limits", "limits.yaml"]
     before = tree(here)
-    code, out, err = train(*options, "--board", "tcp://127.0.0.1:1", "--dry-run")
+    board = "--board", "python:seam_driver.oxram"
+    code, out, err = train(*options, *board, "--dry-run")
     assert code == 0, err
     assert tree(here) == before
-    code, _, err = train(*options, "--board", "python:seam_driver.oxram", "--out", "run")
+    code, _, err = train(*options, *board, "--out", "run")
     assert code == 0, err
     pulses = summary("run")["pulses"]
     assert f"SET pulses        {pulses['set']}\n" in out
@@ -311,8 +317,30 @@ def test_a_dry_run_beyond_the_limits_says_which(train, here):
     assert (code, out) == (2, "")
     assert err.splitlines()[-1].startswith("Error: ")
     assert err.endswith("limits.pulses_per_cell = 5 pulses; nothing was sent\n")
-    message = "a dry run needs limits, from --limits FILE; nothing was sent"
-    refused(train, here, message, *options)
+
+
+def test_a_dry_run_asks_the_board_whether_it_can_hold_the_network(train, here):
+    options = ["--config", "small.yaml", "--device", "oxram", "--dry-run", "--board"]
+    message = (
+        "the network needs 792 word lines x 20 bit lines (784 x 16 + 8 x 20, one below the other), "
+        "80 tiles of 10 x 20; emulated Oxram has 10 x 20, 1 of them; nothing was sent"
+    )
+    refused(train, here, message, *options, "python:seam_driver.small")
+    message = (
+        "cells in the laboratory is no emulator: it needs limits (volts, seconds, "
+        "compliance_amperes, pulses_per_cell, joules) from --limits FILE; nothing was sent"
+    )
+    refused(train, here, message, *options, "python:seam_driver.oxram")
+    code, out, err = train(*options, "tcp://127.0.0.1:1")
+    assert (code, out) == (3, "")
+    assert err.startswith("Error: no board at tcp://127.0.0.1:1 (connection refused); nothing was")
+
+
+def test_a_dry_run_on_an_emulator_has_the_limits_of_its_device_file(train):
+    code, out, err = train("--config", "small.yaml", "--device", "oxram", "--dry-run")
+    assert code == 0, err
+    assert err.startswith("dry run: limits of an emulated board of oxram: 2.6 V, 0.001 s\n")
+    assert out.startswith("SET pulses        ")
 
 
 def test_a_resumed_run_keeps_its_board_and_its_limits(train, here):

@@ -237,3 +237,10 @@ def test_a_noise_free_array_is_read_as_the_same_floats_in_every_shape():
             board.pulse(batch(np.arange(21), np.arange(21)))
         assert torch.equal(far.read(), near.read())
         assert torch.equal(far.read(np.arange(21).reshape(3, 7)), near.read().view(3, 7))
+
+
+def test_the_name_of_a_socket_in_visa_is_an_address(address):
+    with open_board("tcpip0::{}::{}::socket".format(*address)) as board:
+        assert board.info.is_emulator
+    with pytest.raises(ConfigError, match=r"did you mean tcp://127\.0\.0\.1:5025\?; nothing"):
+        open_board("127.0.0.1:5025")

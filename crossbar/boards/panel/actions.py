@@ -92,7 +92,7 @@ class Actions:
             errors.append(session.errors.next())
         for error in errors:
             if error.code < 0:
-                raise HttpError(409, str(error))
+                raise HttpError(409, _in_words(error))
         return [str(error) for error in errors]
 
     def _cell(self, wish: dict[str, Any]) -> tuple[int, int]:
@@ -109,6 +109,12 @@ class Actions:
                 "nothing was sent"
             )  # fmt: skip
         return word, bit
+
+
+def _in_words(error: ScpiError) -> str:
+    """A refusal for people: the list of errors has it as SCPI says it."""
+    text = error.detail or str(error)
+    return text if "nothing was" in text else f"{text}; nothing was sent"
 
 
 def _whole(wish: dict[str, Any], name: str, default: int | None = None) -> int:

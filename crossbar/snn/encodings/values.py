@@ -35,5 +35,4 @@ def normalised(
     per_channel = (channels, 1, 1) if samples.ndim == 4 else (1, 1)
     scale = 1.0 / np.asarray(std, np.float32).reshape(per_channel)
     offset = np.asarray(mean, np.float32).reshape(per_channel) * scale
-    values: NDArray[np.float32] = samples * (scale / np.float32(255.0)) - offset
-    return values
+    return (samples * (scale / np.float32(255.0)) - offset).astype(np.float32, copy=False)

@@ -24,6 +24,7 @@ COMMANDS = {  # name -> (module:attribute, what `xbar --help` says about it)
     "estimate": ("cli.estimate:estimate", "Energy, time and area of a run on a chip to propose."),
     "characterize": ("cli.characterize:characterize", "Measure a board for `xbar fit`."),
     "serve": ("cli.serve:serve", "The emulated board as an SCPI instrument on a TCP socket."),
+    "data": ("cli.data:data", "List the data sets with their licences, or fetch them."),
     "devices": ("cli.devices:devices", "List the device models, or show one with its ranges."),
     "doctor": ("cli.doctor:doctor", "What this machine has, what is broken, what a board does."),
 }
@@ -117,6 +118,7 @@ def main() -> None:
     \b
     Examples:
       xbar devices                                     list the device models
+      xbar data                                        list the data sets
       xbar train --device oxram.yaml                   train a network on emulated oxide RRAM
       xbar train --device oxram.yaml --ei 80:20        with 80 % excitatory neurons
       xbar fit pulses.csv reads.csv -o my_oxram.yaml   a device file from measurements

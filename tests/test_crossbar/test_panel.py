@@ -14,12 +14,12 @@ import pytest
 from xbar_panel import Browser, running
 from xbar_scpi import Raw, same_board, served, service
 
+from crossbar.boards.limits import Limits
 from crossbar.boards.panel.history import DEVICES, OPERATIONS, Recent
 from crossbar.boards.panel.server import CLIENTS, PanelServer
 from crossbar.boards.protocol import PulseBatch, PulseShape
 from crossbar.boards.scpi.bench import Bench
 from crossbar.boards.scpi.client import ScpiBoard
-from crossbar.boards.scpi.guard import PulseLimits
 from crossbar.boards.scpi.instrument import Instrument
 from crossbar.boards.scpi.serving import panel_of
 from device_models.errors import ConfigError
@@ -235,7 +235,9 @@ def test_a_click_that_was_answered_is_there_after_a_crash(tmp_path):
 def test_a_real_board_is_shown_by_its_reads():
     path = Path(__file__).parents[2] / "examples" / "extend" / "board.py"
     board = runpy.run_path(str(path))["Potentiometers"]((4, 5))
-    limits = PulseLimits(volts=2.0, seconds=1e-3, compliance_amperes=1e-3, read_volts=0.3)
+    limits = Limits(
+        volts=2.0, seconds=1e-3, compliance_amperes=None, pulses_per_cell=None, joules=None
+    )
     panel = PanelServer(Instrument(Bench(board, limits)))
     with running((panel, 0)), Browser(panel.address) as page:
         siemens, about = page.map()

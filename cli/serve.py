@@ -53,7 +53,8 @@ def serve(
 
     PyVISA opens it as TCPIP0::127.0.0.1::5025::SOCKET with read_termination and write_termination
     "\\n"; --commands prints what it understands. With --state every pulse that was acknowledged is
-    there after a crash. Only this machine reaches it, unless --host and --token say otherwise.
+    there after a crash, and counts against the limits. The output goes off when the connection of
+    who writes ends. Only this machine reaches it, unless --host and --token say otherwise.
 
     --panel shows the array on http://127.0.0.1:8025/, and never to another machine: looking reads
     no cell; a click reads or pulses one, within the limits and the output switch of the instrument.

@@ -253,11 +253,9 @@ def draw(
     uniform = {name: generator.random(shape) for name, shape in size.items()}
     high, low = faults.stuck_high_siemens, faults.stuck_low_siemens
     u, stuck = uniform["stuck_siemens"], np.full(size["stuck_siemens"], np.nan)
-    stuck[u < faults.stuck_high_share] = (
-        model.g_max_siemens * HIGH_OVER_TOP if high is None else high
-    )
-    is_low = u >= 1.0 - faults.stuck_low_share
-    stuck[is_low] = model.g_min_siemens * LOW_OVER_BOTTOM if low is None else low
+    own_low, own_high = stuck_levels(model)
+    stuck[u < faults.stuck_high_share] = own_high if high is None else high
+    stuck[u >= 1.0 - faults.stuck_low_share] = own_low if low is None else low
     bridged_words = uniform["bridged_words"] < faults.bridged_word_share
     bridged_words[_last(tiling.rows, tiling.tile_rows)] = False
     bridged_bits = uniform["bridged_bits"] < faults.bridged_bit_share
@@ -270,6 +268,11 @@ def draw(
         bridged_words=bridged_words,
         bridged_bits=bridged_bits,
     )
+
+
+def stuck_levels(model: DeviceModel) -> tuple[float, float]:
+    """Where devices of a kind are stuck low and high unless somebody says so, siemens."""
+    return model.g_min_siemens * LOW_OVER_BOTTOM, model.g_max_siemens * HIGH_OVER_TOP
 
 
 def with_stuck_devices(

@@ -50,7 +50,7 @@ class OpenedBoard(NamedTuple):
         if self.limited is None:
             return
         file = io.BytesIO()
-        np.savez(file, **self.limited.state())  # type: ignore[arg-type]  # numpy's stub
+        np.savez(file, **self.limited.meter.state())  # type: ignore[arg-type]  # numpy's stub
         atomic.write(folder / SENT, file.getvalue())
 
     def restore_sent(self, folder: Path) -> None:
@@ -63,7 +63,7 @@ class OpenedBoard(NamedTuple):
             return
         try:
             with np.load(folder / SENT, allow_pickle=False) as file:
-                self.limited.restore({name: file[name] for name in ("pulses", "joules")})
+                self.limited.meter.restore({name: file[name] for name in ("pulses", "joules")})
         except UNREADABLE as e:
             raise RunError(f"{folder / SENT} cannot be read ({reason(e)}); nothing was sent") from e
 

@@ -159,6 +159,13 @@ def test_a_recorded_training_is_played_back(train):
     assert train(*on("python:seam_driver.recorded", "first"))[0] == 0
     assert train(*on("recorded:session.jsonl", "second"))[0] == 0
     assert summary("first") == summary("second")
+    lines = Path("session.jsonl").read_bytes().splitlines(keepends=True)
+    count = len(lines) // 4 * 2 + 1  # between two calls
+    Path("cut.jsonl").write_bytes(b"".join(lines[:count]))
+    code, out, err = train(*on("recorded:cut.jsonl", "cut"))
+    assert (code, out) == (2, ""), err
+    (error,) = [line for line in err.splitlines() if line.startswith("Error: ")]
+    assert error.startswith(f"Error: cut.jsonl:{count}: the session ends here, ")
     code, out, err = train(*on("recorded:session.jsonl", "third", "--lr", "1e-3"))
     assert (code, out) == (3, "")
     assert err.splitlines()[-1].startswith("Error: session.jsonl:")
@@ -352,13 +359,21 @@ def test_a_resumed_run_keeps_its_board_and_its_limits(train, here):
     refused(train, here, message, "--resume", "run", *changed)
 
 
-def test_the_token_of_a_server_is_not_kept(train):
+def test_the_token_of_a_server_opens_it_for_a_run_and_is_not_kept(train, monkeypatch):
     with serving("--token", "long enough") as (_, address):
         code, _, err = train(*on(address, "run", "--token", "long enough", "--epochs", "0"))
         assert code == 0, err
-        code, _, err = train(*on(address, "other"))
-    assert code == 3
-    assert "-203" in err
+        for wrong in ([], ["--token", "long, but wrong"]):
+            code, out, err = train(*on(address, "other", *wrong))
+            assert (code, out, err.count("\n")) == (3, "", 1)
+            assert "-203" in err
+        host = address.removeprefix("tcp://")
+        code, _, err = train(*on(f"tcp://long enough@{host}", "other"))
+        assert (code, "--token" in err, "long enough" in err) == (2, True, False)
+        monkeypatch.setenv("XBAR_TOKEN", "long enough")
+        code, _, err = train("--resume", "run", "--epochs", "1")
+        assert code == 0, err
+    assert summary("run")["pulses"]["set"] > 100
     assert all(b"long enough" not in content for content in tree("run").values())
 
 

@@ -54,8 +54,7 @@ class Actions:
         if volts is None:
             amplitude = "UP" if _whole(wish, "direction", 1) > 0 else "DOWN"
         width = "DEF" if seconds is None else repr(seconds)
-        amperes = self._instrument.bench.settings.compliance_amperes
-        cell = f"{word},{bit},{amplitude},{width},{amperes!r},{count}"
+        cell = f"{word},{bit},{amplitude},{width},DEF,{count}"
         return self._run(word, bit, f"PULS:ONE {cell}")
 
     def output(self, wish: dict[str, Any]) -> Response:

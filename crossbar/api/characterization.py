@@ -130,7 +130,7 @@ def characterize(
             opened, sheet = board, load_device(bench.device) if bench and bench.device else None
         notice(estimate_cost(opened, plan, sheet, limits).table())
         about = {} if bench is None else asdict(bench)
-        cells = tuple(choose_cells(opened, plan.cells).tolist())
+        cells = tuple(choose_cells(opened, plan.most_cells).tolist())
         work = Work(folder_path(out) or Path(out), plan, cells, about)
         work.begin(opened.info)
     return _run(work, opened, sheet, limits, progress, is_ours=isinstance(board, str))

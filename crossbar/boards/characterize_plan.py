@@ -29,7 +29,9 @@ class Plan(Record):
     `full_pulses` of the own ones.
 
     Attributes:
-        cells: How many, evenly spread over the array.
+        cells: How many are pulsed one by one, evenly spread over the array.
+        rest_cells: How many are read at rest, where an array has as many.
+        retention_cells: How many are followed after they were pulsed, likewise.
         set_volts: Amplitude of the own SET pulse; None: what the board says.
         reset_volts: Of the own RESET pulse, positive; likewise.
         width_seconds: Width of both; likewise.
@@ -54,6 +56,8 @@ class Plan(Record):
     """
 
     cells: int = quantity("cells", 1, 1_000_000, default=24)
+    rest_cells: int = quantity("cells", 1, 1_000_000, default=64)
+    retention_cells: int = quantity("cells", 1, 1_000_000, default=512)
     set_volts: float | None = quantity("V", 1e-3, 20.0, default=None)
     reset_volts: float | None = quantity("V", 1e-3, 20.0, default=None)
     width_seconds: float | None = quantity("s", 1e-9, 10.0, default=None)
@@ -86,6 +90,11 @@ class Plan(Record):
         super().__post_init__()
         if any(b <= a for a, b in zip(self.retention_seconds, self.retention_seconds[1:])):  # noqa: B905
             raise ConfigError("retention_seconds must rise: they count from the last pulse")
+
+    @property
+    def most_cells(self) -> int:
+        """Cells that any stage is about."""
+        return max(self.cells, self.rest_cells, self.retention_cells)
 
 
 class Pulse(NamedTuple):

@@ -38,7 +38,7 @@ def circle(seed, device="oxram", plan=None):
         full_set_quantiles_siemens=(), full_reset_quantiles_siemens=(),
     )  # fmt: skip
     with tempfile.TemporaryDirectory() as folder:
-        bench = Bench(device=device, simulated=ServedBoard(rows=8, columns=8, seed=seed))
+        bench = Bench(device=device, simulated=ServedBoard(rows=16, columns=32, seed=seed))
         done = characterize(
             "simulated", plan or Plan(levels=0), out=Path(folder) / "x", bench=bench, notice=silent
         )

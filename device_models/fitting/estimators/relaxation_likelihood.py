@@ -26,7 +26,7 @@ from torch import Tensor
 
 from ..measurements import Floats, Ints
 
-COLUMNS = ("first", "change", "seconds", "began_seconds", "heat", "began_heat", "read2")
+COLUMNS = ("first", "change", "seconds", "began_seconds", "heat", "began_heat", "read2", "slow2")
 
 SCALES = torch.linspace(-3.0, 3.0, 9, dtype=torch.float64)  # of the log-normal, in its sigmas
 WEIGHTS = torch.softmax(-0.5 * SCALES**2, 0)
@@ -50,6 +50,7 @@ class Changes:
         heat: (1 / reference - 1 / T) / k during that time, 1/eV.
         began_heat: The same until the first reading.
         read2: Variance of one reading by the model known so far.
+        slow2: Variance of the change by slow read noise that is known; 0: none is.
         motion: Typical change, the unit of `sigma2` (squared) and `drift`.
         unit_siemens: Unit of conductance.
     """
@@ -62,6 +63,7 @@ class Changes:
     heat: Floats
     began_heat: Floats
     read2: Floats
+    slow2: Floats
     motion: float
     unit_siemens: float
 
@@ -123,7 +125,7 @@ class Likelihood:
 
     def __init__(self, changes: Changes, *, tails: bool) -> None:
         """Bring the columns to tensors; without tails z is normal."""
-        self.y, self.c, self.t, self.t0, self.heat, self.heat0, self.read2 = (
+        self.y, self.c, self.t, self.t0, self.heat, self.heat0, self.read2, self.slow2 = (
             torch.from_numpy(getattr(changes, name)) for name in COLUMNS
         )
         self.motion = changes.motion
@@ -140,7 +142,7 @@ class Likelihood:
         drift, noise2 = self.motion * p["drift"], 2.0 * self.read2
         if "error" in p:
             noise2 = 2.0 * torch.exp(2.0 * (p["error"] + p["power"] * torch.log(self.y)))
-        c, y, noise2 = self.c[:, None], self.y[:, None], noise2[:, None] + 1e-18
+        c, y, noise2 = self.c[:, None], self.y[:, None], (noise2 + self.slow2)[:, None] + 1e-18
         reach = hump(y, p) * late[:, None]
         off, error = c - drift * reach, noise2 / (size2 * reach**2 + noise2)
         # What of the change is error and what is motion, for this scale.

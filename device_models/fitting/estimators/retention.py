@@ -12,9 +12,11 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from scipy import stats
 
+from ... import physics
 from ...physics import BOLTZMANN_EV_PER_KELVIN
 from ...pulsed import Pulsed
 from ..measurements import Floats, Retention
@@ -39,7 +41,12 @@ MISFIT = 0.1  # of sigma: how far one temperature may be from the Arrhenius law
 
 
 def estimate(
-    table: Retention, model: Pulsed, *, generator: np.random.Generator, resamples: int
+    table: Retention,
+    model: Pulsed,
+    *,
+    generator: np.random.Generator,
+    resamples: int,
+    slow_measured: bool = False,
 ) -> ParameterSet:
     """Fit the relaxation of a device type.
 
@@ -49,8 +56,10 @@ def estimate(
         generator: Of the joint draws. The intervals are those of infinitely many resamples of
             devices, by the scores of the likelihood.
         resamples: Joint draws; 0 for no intervals either.
+        slow_measured: The slow read noise of the model was measured on these devices, and is no
+            relaxation; that of others is left in.
     """
-    changes = _changes(table, model)
+    changes = _changes(table, model, slow_measured=slow_measured)
     parameters = ParameterSet(devices=changes.count, rows=len(table), files=(table.source,))
     if changes.count < FEWEST:
         warning = "relaxation needs 3 devices with readings at two times: the preset's is kept"
@@ -88,7 +97,7 @@ def estimate(
 # --- rows ----------------------------------------------------------------------------------------
 
 
-def _changes(table: Retention, model: Pulsed) -> Changes:
+def _changes(table: Retention, model: Pulsed, *, slow_measured: bool) -> Changes:
     """Later readings against the first one of the same write."""
     t = table.take(np.lexsort((table.time_seconds, table.initial_siemens, table.device)))
     new = (np.diff(t.device, prepend=-1) != 0) | (np.diff(t.initial_siemens, prepend=-1.0) != 0)
@@ -110,9 +119,22 @@ def _changes(table: Retention, model: Pulsed) -> Changes:
         heat=heat[rows],
         began_heat=heat[start][rows],
         read2=read_variance(model, np.maximum(first, 1e-12)) / unit**2,
+        slow2=_slow_variance(model, first, (t.time_seconds - began)[rows], slow_measured) / unit**2,
         motion=max(typical, 1e-6),
         unit_siemens=unit,
     )
+
+
+def _slow_variance(model: Pulsed, g: Floats, seconds: Floats, is_known: bool) -> Floats:
+    """Variance of how slow read noise changes in some time, siemens squared."""
+    if not is_known or not len(g):
+        return np.zeros(len(g))
+    spread = physics.growing_fraction(
+        torch.from_numpy(np.maximum(g, 1e-12)), model.slow_fraction, model.read_knee_ohms,
+        model.slow_exponent, model.slow_cap,
+    ).numpy()  # fmt: skip
+    lost = -np.expm1(-seconds[:, None] / np.array(model.slow_times)).mean(1)
+    return np.asarray(2.0 * (spread * g) ** 2 * lost)
 
 
 def _heat(kelvin: Floats, model: Pulsed) -> Floats:

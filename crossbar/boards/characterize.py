@@ -174,8 +174,9 @@ def stages(plan: Plan, info: BoardInfo, sheet: DeviceModel | None = None) -> lis
     if plan.sweep_steps:
         steps = 2 * plan.sweep_steps * plan.sweep_pulses
         result.append(Stage("sweep", "pulses", steps, few, work.sweep))
-    if plan.reads:
-        result.append(Stage("reads", "reads", plan.reads, plan.rest_cells, work.reads))
+    for number, seconds in enumerate(plan.read_intervals_seconds if plan.reads else (), 1):
+        name = f"reads_{number}"
+        result.append(Stage(name, "reads", plan.reads, plan.rest_cells, _reads(work, seconds)))
     if plan.levels:
         result.append(Stage("writes", "writes", plan.levels, few, work.writes, work.most_writes))
     if plan.retention_seconds:
@@ -222,15 +223,6 @@ class _Work(NamedTuple):
         counts = np.geomspace(LEAST_PULSES, self.plan.pulses, len(probe.cells))
         probe.train(self.up, np.round(counts).astype(np.int64))
 
-    def reads(self, probe: Probe, _: dict[str, Events]) -> Iterator[None]:
-        """Cells at rest."""
-        self.spread(probe)
-        probe.wait(self.plan.settle_seconds)
-        for _number in range(self.plan.reads):
-            probe.read()
-            probe.wait(self.plan.read_interval_seconds)
-            yield
-
     def writes(self, probe: Probe, history: dict[str, Events]) -> Iterator[None]:
         """All cells to one level after the other."""
         sheet = self.sheet or rough_sheet(self.plan, self.info, history)
@@ -254,6 +246,22 @@ class _Work(NamedTuple):
             probe.read(RELAX)
             now = seconds
             yield
+
+
+def _reads(
+    work: _Work, interval_seconds: float
+) -> Callable[[Probe, dict[str, Events]], Iterator[None]]:
+    """Cells at rest."""
+
+    def run(probe: Probe, _: dict[str, Events]) -> Iterator[None]:
+        work.spread(probe)
+        probe.wait(work.plan.settle_seconds)
+        for _number in range(work.plan.reads):
+            probe.read()
+            probe.wait(interval_seconds)
+            yield
+
+    return run
 
 
 def _ramp(

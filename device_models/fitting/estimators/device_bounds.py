@@ -26,6 +26,7 @@ from ..measurements import Floats, Ints
 FEWEST = 8  # devices
 SHARP = 0.3  # spread of the cycles of a device over that of the devices: more is no bound
 READ_SPREADS = 1.2  # of one read: a spread of the cycles within it is that of the reads
+ALIKE = 1e-6  # spread of the devices below which there is none
 LEAST_ERROR = 0.02  # of the spread of the devices; a smaller one changes nothing
 SIGMAS, PLACES = 48, 320  # points of the grid
 WIDEST = 6.0  # factors below and above a first guess of sigma
@@ -78,7 +79,7 @@ def end_of(sign: int, logs: Floats, device: Ints, read: float, slow: float) -> E
     mean = np.bincount(which, logs) / count
     within = float(np.sqrt(((logs - mean[which]) ** 2).sum() / (len(logs) - n)))
     across = float(mean.std(ddof=1))
-    if not (within < SHARP * across or within < READ_SPREADS * read):
+    if across < ALIKE or not (within < SHARP * across or within < READ_SPREADS * read):
         return None
     error = np.sqrt(within**2 / count.mean() + slow**2)
     return End(sign, mean, max(float(error), LEAST_ERROR * across))

@@ -42,7 +42,7 @@ def circle(seed, device="oxram", plan=None):
         full_set_quantiles_siemens=(), full_reset_quantiles_siemens=(),
     )  # fmt: skip
     with tempfile.TemporaryDirectory() as folder:
-        bench = Bench(device=device, simulated=ServedBoard(rows=64, columns=64, seed=seed))
+        bench = Bench(device=device, simulated=ServedBoard(rows=32, columns=32, seed=seed))
         done = characterize(
             "simulated", plan or Plan(levels=0), out=Path(folder) / "x", bench=bench, notice=silent
         )

@@ -191,6 +191,26 @@ def test_arc_one(tmp_path):
     assert measurements.notes[0].v_read_volts == 0.5
 
 
+def test_a_curve_tracer_tells_pulses_where_devices_are_taken_as_ohmic(tmp_path):
+    """A staircase up: each row is the resistance under its own bias."""
+    head = ARC_ONE.split("\n")[:3]
+    rows = [
+        "1,1,10000,0,0,S R,R,0.5",
+        "1,1,9000,0.8,1e-3,CT_i,R,0.8",
+        "1,1,8000,1.0,1e-3,CT_i,R,1.0",
+    ]
+    text = "\n".join([*head, *rows]) + "\n"
+    assert read_text(tmp_path, text).pulses == ()
+    (pulses,) = read_text(tmp_path, text, Options(ohmic=True)).pulses
+    same(
+        pulses,
+        g_before_siemens=[1e-4, 1 / 9000],
+        g_after_siemens=[1 / 9000, 1 / 8000],
+        v_volts=[0.8, 1.0],
+        width_seconds=[1e-3, 1e-3],
+    )
+
+
 def test_arc_two(tmp_path):
     h5py = pytest.importorskip("h5py", reason="h5py (extra hdf5) is not installed")
     names = ("current", "voltage", "pulse_width", "read_voltage")

@@ -200,7 +200,8 @@ def test_a_curve_tracer_tells_pulses_where_devices_are_taken_as_ohmic(tmp_path):
         "1,1,8000,1.0,1e-3,CT_i,R,1.0",
     ]
     text = "\n".join([*head, *rows]) + "\n"
-    assert read_text(tmp_path, text).pulses == ()
+    with pytest.raises(DataError, match="2 other operation"):
+        read_text(tmp_path, text)
     (pulses,) = read_text(tmp_path, text, Options(ohmic=True)).pulses
     same(
         pulses,

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import xbar_measured as measured
 
-from device_models.errors import CalibrationError, ConfigError, ShapeError
+from device_models.errors import CalibrationError, ConfigError, DataError, ShapeError
 from device_models.fitting.lines import head
 from device_models.fitting.measurements import Cycles, Measurements, Pulses, Reads, columns, merge
 from device_models.fitting.options import Options

@@ -205,6 +205,10 @@ def test_a_curve_tracer_tells_pulses_where_devices_are_taken_as_ohmic(tmp_path):
     (pulses,) = read_text(tmp_path, text, Options(ohmic=True)).pulses
     same(
         pulses,
+        device=[0, 0],
+        ramp=[0, 0],
+        index=[0, 1],
+        polarity=[1, 1],
         g_before_siemens=[1e-4, 1 / 9000],
         g_after_siemens=[1 / 9000, 1 / 8000],
         v_volts=[0.8, 1.0],

@@ -57,7 +57,7 @@ class Plan(Record):
     """
 
     cells: int = quantity("cells", 1, 1_000_000, default=24)
-    rest_cells: int = quantity("cells", 1, 1_000_000, default=128)
+    rest_cells: int = quantity("cells", 1, 1_000_000, default=64)
     retention_cells: int = quantity("cells", 1, 1_000_000, default=1024)
     set_volts: float | None = quantity("V", 1e-3, 20.0, default=None)
     reset_volts: float | None = quantity("V", 1e-3, 20.0, default=None)

@@ -120,7 +120,8 @@ def characterize(
 
     Args:
         board: A board, or an address: `simulated`, `tcp://HOST:PORT`.
-        plan: What is measured; by default 24 cells at nine amplitudes and widths.
+        plan: What is measured; by default 24 cells at nine amplitudes and widths, and more
+            at rest.
         out: New folder, or an empty one.
         bench: Of an address: device, size and seed. A board that is handed over has none.
         limits: What is checked before anything is sent; a real board needs them.
@@ -147,7 +148,7 @@ def characterize(
             opened, sheet = board, load_device(bench.device) if bench and bench.device else None
         notice(cost_table(estimate_cost(opened, plan, sheet, limits), opened.info))
         about = {} if bench is None else asdict(bench)
-        cells = tuple(choose_cells(opened, plan.cells).tolist())
+        cells = tuple(choose_cells(opened, plan.most_cells).tolist())
         work = Work(folder_path(out), plan, cells, about)
         work.begin(opened.info)
     return _run(work, opened, sheet, limits, progress, is_ours=isinstance(board, str))

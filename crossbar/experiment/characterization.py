@@ -21,7 +21,7 @@ from device_models.model import DeviceModel
 from device_models.npz import UNREADABLE, reason
 from device_models.schema import dump, load
 
-from ..boards.characterize import Probe, Stage, stages
+from ..boards.characterize import Probe, Stage, evenly, stages
 from ..boards.characterize_plan import Plan
 from ..boards.characterize_tables import Events, arc_one_csv, as_csv, cycles_csv, from_csv
 from ..boards.protocol import Board, BoardInfo, Emulator
@@ -78,7 +78,7 @@ class Work:
     Attributes:
         folder: Where its files are.
         plan: What is measured.
-        cells: Flat indices of the cells.
+        cells: Flat indices of the cells; a stage takes its share of them.
         about: Address and settings of the board, kept for a later call.
     """
 
@@ -165,7 +165,7 @@ def carry_out(
             if emulator is not None:
                 _restore(emulator, work.folder, todo[:number])
                 emulator.begin_epoch(number)
-            probe = Probe(board, cells, start)
+            probe = Probe(board, evenly(cells, stage.cells), start)
             try:
                 for _ in progress(stage.run(probe, history), stage.steps, stage.name):
                     pass

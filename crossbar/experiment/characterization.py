@@ -156,7 +156,7 @@ def carry_out(
     """
     history = dict[str, Events]()
     todo = stages(work.plan, board.info, sheet)
-    cells, start = np.array(work.cells, np.int32), 0.0
+    cells, start = np.array(work.cells, np.intp), 0.0
     for number, stage in enumerate(todo):
         path = work.folder / "stages" / f"{stage.name}.csv"
         if path.exists():

@@ -286,8 +286,8 @@ def named_fields(annotations):
 def test_layers_behind_one_kind_of_periphery_keep_their_own_columns():
     """16 bits: what the ideal layers give, but for a sample whose spikes hang on one code."""
     config = small(
-        network={"hidden": (20, 12), "ei": "none", "recurrent": True}, epochs=0,
-        periphery=Periphery(kind="adc", adc_bits=16, adc_clip_share=0.0, adc_offset_lsb=0.3),
+        network={"hidden": (20, 12), "ei": "none"},
+        periphery=Periphery(kind="adc", adc_bits=16, adc_clip_share=0.0), epochs=0,
     )  # fmt: skip
     trainer = trainer_of(config, synthetic())
     trainer.start()

@@ -8,11 +8,8 @@ EXAMPLES = Path(__file__).parents[2] / "examples" / "extend"
 
 
 def main(names):
-    """Run each as its own `python NAME.py` would, on fewer digits; compiled kernels are shared."""
+    """Run each as its own `python NAME.py` would; compiled kernels are shared."""
     sys.path.insert(0, str(EXAMPLES))
-    import dataset
-
-    dataset.DATASETS["tiny_digits"] = dataset.TinyDigits(samples=(1000, 200))
     for name in names:
         sys.argv = [str(EXAMPLES / f"{name}.py")]
         runpy.run_path(sys.argv[0], run_name="__main__")

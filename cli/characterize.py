@@ -48,7 +48,7 @@ def characterize(
     dry_run: bool,
     **sizes: str | None,
 ) -> None:
-    """Measure a board for `xbar fit`: cycles, ramps, sweeps, reads, writes, retention.
+    """Measure a board for `xbar fit`: (forming,) cycles, ramps, sweeps, reads, writes, retention.
 
     Pulses and reads of some cells, at several amplitudes and widths around the board's own pulse.
     What it costs is printed first, and nothing beyond the limits is sent. Every finished stage is a

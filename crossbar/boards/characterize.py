@@ -4,13 +4,11 @@ A characterisation is a list of stages. Each brings its cells into a known state
 stage that was cut short can be done again, and yields after every step, for a progress bar.
 """
 
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from device_models.errors import HardwareError
@@ -19,120 +17,23 @@ from device_models.presets import load_device
 from device_models.pulsed import Pulsed
 
 from .budget import Budget
-from .characterize_plan import DryBoard, Plan, Pulse, own_pulse, ramps, sweep
+from .characterize_plan import DryBoard, Plan, Pulse, forming, own_pulse, ramps, sweep
+from .characterize_probe import Probe
 from .characterize_tables import (
-    READ,
     RELAX,
     RESET,
     SET,
-    TRAIN,
-    WRITE,
     Events,
     cycle_levels,
 )
 from .limited import LimitedBoard
 from .limits import Limits
-from .protocol import Board, BoardInfo, PulseBatch, PulseShape
-from .write_verify import WriteVerify, write_verify
+from .protocol import Board, BoardInfo
+from .write_verify import WriteVerify
 
 Floats = NDArray[np.float64]
-TOLERANCE = 0.02  # of the window, in writes with verification
 LEAST_PULSES = 0.25  # where levels are spread: about one cell in four stays below one pulse
 EDGE = 0.1  # of the window, between its ends and the first and last level that is written
-
-
-class Probe:
-    """Some cells of a board, and a record of what was done to them.
-
-    Attributes:
-        board: The array.
-        cells: Flat indices of the cells, int32, rising.
-        seconds: Device time of an emulator, clock of a real board, from 0.
-    """
-
-    def __init__(self, board: Board, cells: NDArray[np.int32], seconds: float = 0.0) -> None:
-        """Begin a record at some time."""
-        self.board, self.cells, self._parts = board, cells, list[Events]()
-        self._device_seconds, self._began = seconds, time.monotonic()
-
-    @property
-    def seconds(self) -> float:
-        """See the class; every board is given at least the device time of its operations."""
-        if self.board.info.is_emulator:
-            return self._device_seconds
-        return self._device_seconds + time.monotonic() - self._began
-
-    def events(self) -> Events:
-        """What was done so far."""
-        return Events.join(self._parts)
-
-    def read(self, op: int = READ, target: float = np.nan) -> Floats:
-        """Read every cell once."""
-        g = self.board.read(self.cells).detach().double().numpy()
-        self._pass(self.board.info.read_seconds)
-        self._add(op, g, target=target)
-        return g
-
-    def pulse(self, pulse: Pulse) -> None:
-        """One pulse for every cell, and a read."""
-        self._send(pulse, np.full(len(self.cells), pulse.sign))
-        g = self.board.read(self.cells).detach().double().numpy()
-        self._pass(self.board.info.read_seconds)
-        self._add(SET if pulse.sign > 0 else RESET, g, pulse)
-
-    def train(self, pulse: Pulse, counts: NDArray[np.int64]) -> None:
-        """So many pulses for each cell, without a read."""
-        self._send(pulse, counts * pulse.sign)
-        self._add(TRAIN, np.full(len(self.cells), np.nan), pulse)
-
-    def full(self, pulse: Pulse, count: int) -> None:
-        """A full SET or RESET."""
-        self.train(pulse, np.full(len(self.cells), count))
-
-    def wait(self, seconds: float) -> None:
-        """Let device time pass."""
-        self.board.wait(seconds)
-        self._pass(seconds)
-
-    def write(self, sheet: DeviceModel, siemens: float, most: int) -> None:
-        """Write all cells to one level with verification, and read them once more."""
-        shape = self.board.info.shape
-        chosen = torch.zeros(shape, dtype=torch.bool)
-        chosen.view(-1)[torch.from_numpy(self.cells).long()] = True
-        targets = torch.full(shape, siemens, dtype=torch.float32)
-        settings = WriteVerify(tolerance=TOLERANCE, max_pulses=most)
-        done = write_verify(self.board, sheet, targets, chosen, settings)
-        self._pass(done.parallel_seconds + done.waited_seconds)
-        self.read(WRITE, siemens)
-
-    def _send(self, pulse: Pulse, counts: NDArray[np.int64]) -> None:
-        """Signed pulses for the cells; nothing where all are 0."""
-        if counts.any():
-            batch = PulseBatch(self.cells, counts.astype(np.int32))
-            self.board.pulse(batch, PulseShape(pulse.volts, pulse.seconds))
-        self._pass(float(np.abs(counts).max(initial=0)) * pulse.seconds)
-
-    def _pass(self, seconds: float) -> None:
-        """Count device time, that of an emulator only: a real board has a clock."""
-        if self.board.info.is_emulator:
-            self._device_seconds += seconds
-
-    def _add(self, op: int, g: Floats, pulse: Pulse | None = None, target: float = np.nan) -> None:
-        """One row per cell."""
-        n = len(self.cells)
-        volts, seconds = (np.nan, np.nan) if pulse is None else pulse[1:]
-        sign = 1 if pulse is None else pulse.sign
-        self._parts.append(
-            Events(
-                op=np.full(n, op),
-                device=self.cells.astype(np.int64),
-                t_seconds=np.full(n, self.seconds),
-                v_volts=np.full(n, sign * volts),
-                width_seconds=np.full(n, seconds),
-                g_siemens=g,
-                target_siemens=np.full(n, target),
-            )
-        )
 
 
 class Stage(NamedTuple):
@@ -140,7 +41,7 @@ class Stage(NamedTuple):
 
     Attributes:
         name: Of its file.
-        table: Which table its rows belong to.
+        table: Which table its rows belong to; "": none that a fit reads.
         steps: How often `run` yields.
         cells: How many it is about; fewer where the array has fewer.
         run: Measures; takes the probe and what earlier stages saw, by name.
@@ -166,6 +67,10 @@ def stages(plan: Plan, info: BoardInfo, sheet: DeviceModel | None = None) -> lis
     up, down = own_pulse(plan, info, 1), own_pulse(plan, info, -1)
     work = _Work(plan, info, up, down, sheet)
     result, few = list[Stage](), plan.cells
+    if plan.forming_volts:
+        steps = len(plan.forming_volts)
+        cells = plan.most_cells
+        result.append(Stage("forming", "", steps, cells, work.forming, work.most_forming))
     if plan.cycles:
         result.append(Stage("cycles", "cycles", 2 * plan.cycles, few, work.cycles))
     for number, pair in enumerate(ramps(plan, info), 1):
@@ -193,6 +98,31 @@ class _Work(NamedTuple):
     up: Pulse
     down: Pulse
     sheet: DeviceModel | None
+
+    def forming(self, probe: Probe, _: dict[str, Events]) -> Iterator[None]:
+        """Rising SET pulses for the cells that do not conduct yet, each read.
+
+        Raises:
+            HardwareError: No cell conducts in the end.
+        """
+        g = probe.read()
+        for pulse in forming(self.plan, self.info):
+            pristine = ~(g >= self.plan.formed_siemens)
+            if pristine.any():
+                probe.train(pulse, pristine.astype(np.int64), self.plan.forming_amperes)
+                g = probe.read()
+            yield
+        if not (g >= self.plan.formed_siemens).any():
+            raise HardwareError(
+                f"{self.info.name}: no cell is at {self.plan.formed_siemens:g} S after forming at "
+                f"{max(self.plan.forming_volts):g} V; nothing else was sent"
+            )
+
+    def most_forming(self, probe: Probe) -> None:
+        """Every pulse for every cell."""
+        everywhere = np.ones(len(probe.cells), np.int64)
+        for pulse in forming(self.plan, self.info):
+            probe.train(pulse, everywhere, self.plan.forming_amperes)
 
     def cycles(self, probe: Probe, _: dict[str, Events]) -> Iterator[None]:
         """Full SET and RESET, and reads."""

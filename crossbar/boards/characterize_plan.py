@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import product
+from itertools import pairwise, product
 from typing import NamedTuple
 
 import numpy as np
@@ -35,6 +35,11 @@ class Plan(Record):
         set_volts: Amplitude of the own SET pulse; None: what the board says.
         reset_volts: Of the own RESET pulse, positive; likewise.
         width_seconds: Width of both; likewise.
+        forming_volts: Rising amplitudes of SET pulses for cells that never conducted, until each
+            does; empty: the cells are formed.
+        forming_seconds: Width of these pulses.
+        forming_amperes: Compliance of these pulses; None: none.
+        formed_siemens: Conductance from which a cell is formed.
         full_pulses: Own pulses of a full SET or RESET.
         cycles: Full SETs and RESETs; 0: none.
         cycle_reads: Reads of each level, of which the table has the mean: at low conductances the
@@ -62,6 +67,10 @@ class Plan(Record):
     set_volts: float | None = quantity("V", 1e-3, 20.0, default=None)
     reset_volts: float | None = quantity("V", 1e-3, 20.0, default=None)
     width_seconds: float | None = quantity("s", 1e-9, 10.0, default=None)
+    forming_volts: tuple[float, ...] = quantity("V", 1e-3, 20.0, default=())
+    forming_seconds: float = quantity("s", 1e-9, 10.0, default=1e-3)
+    forming_amperes: float | None = quantity("A", 1e-9, 1.0, default=None)
+    formed_siemens: float = quantity("S", 1e-12, 0.1, default=1e-5)
     full_pulses: int = quantity("pulses", 1, 1_000_000, default=500)
     cycles: int = quantity("cycles", 0, 100_000, default=10)
     cycle_reads: int = quantity("reads", 1, 100_000, default=16)
@@ -86,11 +95,15 @@ class Plan(Record):
         """Check the fields and the rules between them.
 
         Raises:
-            ConfigError: As `Record`; or times do not rise.
+            ConfigError: As `Record`; or times or amplitudes do not rise.
         """
         super().__post_init__()
-        if any(b <= a for a, b in zip(self.retention_seconds, self.retention_seconds[1:])):  # noqa: B905
-            raise ConfigError("retention_seconds must rise: they count from the last pulse")
+        for name, why in (
+            ("retention_seconds", "they count from the last pulse"),
+            ("forming_volts", "the first that forms a cell ends its forming"),
+        ):
+            if any(b <= a for a, b in pairwise(getattr(self, name))):
+                raise ConfigError(f"{name} must rise: {why}")
 
     @property
     def most_cells(self) -> int:
@@ -159,6 +172,11 @@ def sweep(plan: Plan, info: BoardInfo, sign: int) -> Iterator[Pulse]:
         yield from [scaled(own, float(factor), 1.0, info)] * plan.sweep_pulses
 
 
+def forming(plan: Plan, info: BoardInfo) -> list[Pulse]:
+    """The pulses of a forming, in their order."""
+    return [on_grid(Pulse(1, volts, plan.forming_seconds), info) for volts in plan.forming_volts]
+
+
 def check_laws(plan: Plan, info: BoardInfo, sheet: Pulsed) -> None:
     """Refuse other pulses than the own one of devices whose file has no law for them.
 
@@ -167,6 +185,7 @@ def check_laws(plan: Plan, info: BoardInfo, sheet: Pulsed) -> None:
     """
     asked = [pulse for pair in ramps(plan, info) for pulse in pair]
     asked += [pulse for sign in (1, -1) for pulse in sweep(plan, info, sign)]
+    asked += forming(plan, info)
     for pulse in asked:
         for name, own in (
             ("volts", pulse_law.own_volts(sheet, pulse.sign)),

@@ -21,8 +21,9 @@ from device_models.model import DeviceModel
 from device_models.npz import UNREADABLE, reason
 from device_models.schema import dump, load
 
-from ..boards.characterize import Probe, Stage, evenly, stages
+from ..boards.characterize import Stage, evenly, stages
 from ..boards.characterize_plan import Plan
+from ..boards.characterize_probe import Probe
 from ..boards.characterize_tables import Events, arc_one_csv, as_csv, cycles_csv, from_csv
 from ..boards.protocol import Board, BoardInfo, Emulator
 
@@ -184,7 +185,7 @@ def _finish(
 ) -> Characterized:
     """Write the tables."""
     files = []
-    for table in dict.fromkeys(stage.table for stage in todo):
+    for table in dict.fromkeys(stage.table for stage in todo if stage.table):
         events = Events.join([history[s.name] for s in todo if s.table == table])
         path = work.folder / f"{table}.csv"
         atomic.write(path, (cycles_csv if table == CYCLES else as_csv)(events, info))

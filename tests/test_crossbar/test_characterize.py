@@ -6,13 +6,15 @@ import json
 import numpy as np
 import pytest
 import torch
+from xbar_devices import at
 from xbar_lab_boards import OXRAM, simulated
 
 import crossbar as xb
 from crossbar.api.characterization import Bench, estimate_cost, resume
-from crossbar.boards.characterize import Probe, choose_cells, cost, rough_sheet, stages
+from crossbar.boards.characterize import choose_cells, cost, rough_sheet, stages
 from crossbar.boards.characterize_plan import DryBoard, Plan, Pulse, on_grid, own_pulse, ramps
-from crossbar.boards.characterize_tables import SET, TRAIN, as_csv, from_csv
+from crossbar.boards.characterize_probe import Probe
+from crossbar.boards.characterize_tables import READ, SET, TRAIN, as_csv, from_csv
 from crossbar.boards.limits import Limits
 from crossbar.boards.protocol import Grid
 from crossbar.boards.scpi.serving import ServedBoard
@@ -284,3 +286,51 @@ def test_the_plan_of_a_folder_is_a_file_that_can_be_given_again(done):
 
     assert load(done.folder / "plan.yaml", Plan) == SMALL
     assert json.loads((done.folder / "about.json").read_text())["cells"] == [0, 4, 8, 12, 16]
+
+
+def pristine(model, shape):
+    """Cells at the low end of the window."""
+    board = simulated(model, shape=shape)
+    board.restore(at(model, torch.zeros(shape)))
+    return board
+
+
+def test_forming_pulses_rise_until_a_cell_conducts_and_spare_those_that_do():
+    model = dataclasses.replace(OXRAM, set_threshold_volts=1.25, d2d_threshold_volts=0.1)
+    board = pristine(model, shape=(4, 5))
+    plan = Plan(forming_volts=(1.1, 1.2, 1.3, 1.6), forming_seconds=1e-5, forming_amperes=5e-4,
+                formed_siemens=2e-5, cells=20, rest_cells=20, retention_cells=20)  # fmt: skip
+    stage = stages(plan, board.info)[0]
+    assert (stage.name, stage.table) == ("forming", "")
+    probe = Probe(board, choose_cells(board, 20))
+    for _ in stage.run(probe, {}):
+        pass
+    events = probe.events()
+    g = events.g_siemens[events.op == READ].reshape(-1, 20)
+    conducts = g >= plan.formed_siemens
+    assert not conducts[0].any()
+    assert conducts[-1].all()
+    assert 0 < conducts[1:-1].sum() < conducts[1:-1].size  # devices have thresholds of their own
+    formed_by = conducts.argmax(0)
+    sent = board.pulses_per_device().numpy()[probe.cells]
+    assert (sent == formed_by).all()  # the last pulse that a cell gets is the one that forms it
+
+
+def test_cells_that_no_pulse_forms_end_the_measurement():
+    model = dataclasses.replace(OXRAM, set_threshold_volts=5.0)
+    board = pristine(model, shape=(2, 3))
+    plan = Plan(forming_volts=(1.0, 1.2))
+    stage = stages(plan, board.info)[0]
+    with pytest.raises(HardwareError, match=r"no cell is at 1e-05 S after forming at 1\.2 V"):
+        for _ in stage.run(Probe(board, choose_cells(board, 6)), {}):
+            pass
+    most = dataclasses.replace(plan, cycles=0, reads=0, levels=0, sweep_steps=0, own_ramps=1,
+                               amplitudes=(1.0,), widths=(1.0,), retention_seconds=())  # fmt: skip
+    without = dataclasses.replace(most, forming_volts=())
+    pulses = [cost(p, board.info).budget.set_pulses for p in (most, without)]
+    assert pulses[0] - pulses[1] == 2 * 6  # at worst every pulse is for every cell
+
+
+def test_forming_amplitudes_rise():
+    with pytest.raises(ConfigError, match="forming_volts must rise"):
+        Plan(forming_volts=(2.0, 1.0))

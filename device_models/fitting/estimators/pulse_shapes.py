@@ -166,6 +166,16 @@ class _Groups(NamedTuple):
     device: Ints
     rows: int
 
+    @property
+    def wider(self) -> float:
+        """By what intervals grow for the factors of groups and ranges: they take up scatter.
+
+        As `pulse_likelihood.covariance` counts parameters; at most a quarter of the units.
+        """
+        units = len(self.device)
+        fitted = min(sum(self.moved.shape[1:]), max(1.0, units / 4))
+        return float(np.sqrt((units - 1) / (units - fitted))) if units > 1 else 1.0
+
     def factors(self, weight: Floats) -> Floats:
         """f of every group, nan where it has no pulses; see the module.
 
@@ -332,8 +342,10 @@ def _with_law(
         return parts
     words = f"steps of {int(np.isfinite(logs[0]).sum())} amplitudes and widths over the step law"
     for k, name in enumerate(law.names):
-        ends = bootstrap.interval(solved[:, k], len(groups.device))
-        parts = parts.extended({name: float(solved[0, k])}, {name: ends}, words)
+        value = float(solved[0, k])
+        ends = np.array(bootstrap.interval(solved[:, k], len(groups.device)))
+        low, high = value + groups.wider * (ends - value)
+        parts = parts.extended({name: value}, {name: (float(low), float(high))}, words)
     repeats = np.where(np.isfinite(solved[1:]), solved[1:], solved[0])
     draws = {name: repeats[:, k] for k, name in enumerate(law.names)} if resamples else {}
     return replace(parts, draws=parts.draws | draws)

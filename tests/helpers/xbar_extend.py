@@ -15,10 +15,16 @@ import neuron
 from crossbar.snn.network import Network
 from crossbar.snn.plan import plan
 from crossbar.snn.topology import Dense
+from device_models.jit import add_source
 
 
 def main():
-    """Spikes, losses and gradients of both."""
+    """Spikes, losses and gradients of both.
+
+    Its kernels lie in a folder of their own: who loads them imports the modules of their records,
+    and a run of an example would meet its own classes for a second time.
+    """
+    add_source(main)
     own = neuron.Subtracting()
     layers = Dense(neurons=17, neuron=own), layer.Delay(), Dense(neurons=5, neuron=own)
     network = plan(

@@ -32,6 +32,8 @@ def save(trainer: Trainer, before: list[np.ndarray]) -> bytes:
         arrays[f"{index}.before"] = before[index]
         arrays |= _named(f"{index}.policy.", policy.state())
         arrays |= _named(f"{index}.optimizer.", trainer.optimizers[index].state())
+        if (bias := trainer.biases[index]) is not None:
+            arrays |= _named(f"{index}.bias.", bias.state())
     about = {
         "epoch": trainer.epoch,
         "rows": trainer.rows,
@@ -66,6 +68,8 @@ def restore(trainer: Trainer, content: bytes) -> list[np.ndarray]:
         for index, policy in enumerate(trainer.policies):
             policy.restore(_parts(arrays, f"{index}.policy."))
             trainer.optimizers[index].restore(_parts(arrays, f"{index}.optimizer."))
+            if (bias := trainer.biases[index]) is not None:
+                bias.restore(_parts(arrays, f"{index}.bias."))
         before = [arrays[f"{index}.before"] for index in range(len(trainer.layers))]
     except (OSError, ValueError, KeyError, TypeError, EOFError, BadZipFile) as e:
         raise RunError(f"the checkpoint cannot be read ({e}); nothing was changed") from e

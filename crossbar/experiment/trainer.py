@@ -19,6 +19,7 @@ from ..datasets.encode import Data
 from ..snn.encodings.events import Events
 from ..snn.engines.protocol import Batch, BatchResult, LayerView
 from ..synapses.backward_weights import backward_weights
+from ..synapses.biases import with_row
 from ..synapses.effective import EffectiveWeights, effective_weights
 from ..synapses.estimate import WeightEstimate
 from .adc_calibration import calibrated, complaint, report, view
@@ -53,6 +54,7 @@ class Trainer:
         layers: The layers of synapses, that of the readout last.
         policies: What turns a wanted change into pulses, one per layer.
         optimizers: What turns a gradient into a wanted change, one per layer.
+        biases: Those in digital memory, one per layer; None without.
         emulators: See `builder.Setup`; what only they know is asked of them alone.
         epoch: Epochs done; 0 after `start`.
         rows: What `metrics.jsonl` says: one mapping per epoch, the first of before training.
@@ -79,7 +81,7 @@ class Trainer:
         self.setup, self.data, self.epochs, self.batch_size = setup, data, epochs, batch_size
         self._epoch_events = data.train_events
         self.layers, self.policies, self.optimizers = setup.layers, setup.policies, setup.optimizers
-        self.emulators = setup.emulators
+        self.biases, self.emulators = setup.biases, setup.emulators
         self.epoch = 0
         self.rows: list[dict[str, Any]] = []
         self._reported = [Counters() for _ in self.boards]
@@ -189,25 +191,50 @@ class Trainer:
         done = setup.engine.run(
             Batch(self._epoch_events, self.data.train_labels, chosen, key, first),
             views,
-            learn=backward_weights(
-                setup.reads.backward, estimates, [layer.weights for layer in views]
+            learn=self._with_biases(
+                backward_weights(
+                    setup.reads.backward, estimates, [layer.weights for layer in views]
+                )
             ),
         )
         self._count(done)
         fraction = (self.epoch + batch / self.batches) / max(1, self.epochs)
-        for layer, policy, optimizer, gradient, estimate in zip(
-            self.layers, self.policies, self.optimizers, done.gradients, estimates, strict=True
-        ):
+        for layer, policy, optimizer, bias, gradient, estimate in zip(
+            self.layers, self.policies, self.optimizers, self.biases, done.gradients, estimates,
+            strict=True,
+        ):  # fmt: skip
             unit = layer.mean_step if optimizer.options.rate_unit == "pulses" else 1.0
-            wanted = optimizer.wanted(gradient, optimizer.options.rate(fraction) * unit)
+            rate = optimizer.options.rate(fraction) * unit
+            if bias is not None:
+                bias.learn(gradient[-1], rate)
+                gradient = gradient[:-1]  # noqa: PLW2901  # the rows that are devices
+            wanted = optimizer.wanted(gradient, rate)
             pulses = policy.update(wanted, estimate, generator=rounding)
             if pulses is not None:
                 layer.board.pulse(pulses)
         return done
 
     def _view(self, fronts: list[FrontEnd | None]) -> list[LayerView]:
-        """The layers as the engine takes them, behind some front ends."""
-        return view(self.layers, self._arrays(), fronts)
+        """The layers as the engine takes them, behind some front ends, with digital biases."""
+        views = view(self.layers, self._arrays(), fronts)
+        return [
+            driven
+            if bias is None
+            else LayerView(
+                with_row(driven.weights, bias.values),
+                with_row(driven.variance, np.zeros_like(bias.values)),
+                np.append(driven.siemens, 0.0),
+                driven.front,
+            )
+            for driven, bias in zip(views, self.biases, strict=False)
+        ]
+
+    def _with_biases(self, weights: Sequence[np.ndarray]) -> list[np.ndarray]:
+        """Weights of each layer, with the row of a digital bias."""
+        return [
+            w if bias is None or len(w) > layer.mapping.shape[0] else with_row(w, bias.values)
+            for w, bias, layer in zip(weights, self.biases, self.layers, strict=True)
+        ]
 
     def _wait(self, images: int) -> None:
         """Let the device time of some inferences pass."""

@@ -16,6 +16,7 @@ from device_models.errors import ConfigError
 from device_models.record import Record
 
 from ..encodings.events import Events, time_type
+from ..neurons.stepping import Drive
 from ..plan import Plan
 from ..reference import dense, run_layers
 from .protocol import Batch, BatchResult, LayerView, Resources
@@ -92,20 +93,31 @@ class DenseEngine:
         x = dense(batch.events, part, network, torch.float32).to(self._device)
         labels = torch.from_numpy(batch.labels[part]).to(self._device)
         learns = any(crossbar.learns for crossbar in crossbars)
+        held = batch.events.held
+
+        def drive_of(index: int) -> Drive:
+            is_first = held is not None and index == 0
+            return crossbars[index].analog if is_first else crossbars[index]
+
         with torch.set_grad_enabled(learns):
-            outcome = run_layers(network, lambda i: crossbars[i], x, labels)
+            outcome = run_layers(network, drive_of, x, labels)
             if learns:
                 (outcome.loss * len(part)).backward()  # type: ignore[no-untyped-call]  # torch's
         driven = []
         for layer, source in zip(network.synaptic, network.sources, strict=True):
             into = [x if source < 0 else outcome.spikes[source]]
             into += [outcome.spikes[layer.index]] if layer.recurrent_rows else []
-            driven.append(torch.cat(into, 2).detach())
+            read = layer.settings.reads(layer.incoming, torch.cat(into, 2).detach())
+            driven.append(read[:, :, : layer.rows])
+        energies = list(driven)
+        if held is not None:
+            energies[0] = (driven[0] / held.gain).square()
+            driven[0] = (driven[0] != 0.0).to(driven[0].dtype)
         rows = self._tile_rows
         steps = [sum(int((t.sum(2) > 0).sum()) for t in tiles(lines, rows)) for lines in driven]
         siemens = [
-            float(lines.sum((0, 1)).double() @ c.siemens)
-            for lines, c in zip(driven, crossbars, strict=True)
+            float(lines.sum((0, 1)).double() @ c.siemens[: lines.shape[2]])
+            for lines, c in zip(energies, crossbars, strict=True)
         ]
         fired = [(s.detach().nonzero().cpu().numpy(), len(part)) for s in outcome.spikes]
         result = BatchResult(
@@ -153,11 +165,19 @@ class Crossbar:
 
     def __call__(self, lines: Tensor) -> Tensor:
         """What lines (B, steps, rows) drive, (B, steps, outputs), with the noise of each read."""
+        return self._driven(lines, lines.detach())
+
+    def analog(self, lines: Tensor) -> Tensor:
+        """The same of amplitudes: the noise of a device grows with the voltage that reads it."""
+        return self._driven(lines, lines.detach().square())
+
+    def _driven(self, lines: Tensor, variances: Tensor) -> Tensor:
+        """Lines through the weights, and noise of so many variances of each row."""
         driven: Tensor = _Read.apply(lines, self._weights, self._back)  # type: ignore[no-untyped-call]
         if not self._variance.numel():
             return driven
         z = torch.randn(driven.shape, generator=self._noise, device=driven.device)
-        return driven + (lines.detach() @ self._variance).sqrt() * z
+        return driven + (variances @ self._variance).sqrt() * z
 
 
 class _Read(torch.autograd.Function):

@@ -16,7 +16,7 @@ from typing import Any
 from device_models.jit import inlined, jit
 
 from .dispatch import implements
-from .neuron import begin, step_back
+from .neuron import begin, lead, step_back
 from .pointers import increase
 from .records import Injected
 from .simd import LANES, bits, load, lowest, splat, store, total, write
@@ -122,28 +122,32 @@ def spread_errors(injected, c, start, last, hold, neurons, trace):
 @jit
 def sweep_given(neuron, trace, c, start, last, column):
     """The derivatives by what every step drives, of the block of neurons from `column` on."""
-    width = trace.width
+    width, sooner = trace.width, lead(neuron)
     adjoint = begin(neuron, splat(c.one - c.one))
     for t in range(last, start - 1, -1):
         at = t * width + column
         membrane, error = load(trace.membranes, at), load(trace.errors, at)
-        store(trace.membranes, at, adjoint[0])
+        store(trace.membranes, min(t + sooner, c.steps) * width + column, adjoint[0])
         adjoint = step_back(neuron, membrane, error, adjoint)
+    if sooner != 0:
+        store(trace.membranes, start * width + column, adjoint[0])
 
 
 @jit
 def sweep_injected(injected, neuron, trace, c, start, last, column):
     """`sweep_given`, with errors that come from the output as they are needed."""
-    width = trace.width
+    width, sooner = trace.width, lead(neuron)
     adjoint = begin(neuron, splat(c.one - c.one))
     above = begin(injected.neuron, splat(c.one - c.one))
     for t in range(last, start - 1, -1):
         at = t * width + column
         membrane, error = load(trace.membranes, at), above[0]
-        store(trace.membranes, at, adjoint[0])
+        store(trace.membranes, min(t + sooner, c.steps) * width + column, adjoint[0])
         amount = load(injected.rows, injected.slots[t] * width + column)
         above = step_back(injected.neuron, amount, amount, above)
         adjoint = step_back(neuron, membrane, error, adjoint)
+    if sooner != 0:
+        store(trace.membranes, start * width + column, adjoint[0])
 
 
 def sweep(

@@ -13,6 +13,9 @@ what step t drives.
 
 from typing import Any
 
+from numba.extending import overload
+
+from ..neurons.protocol import is_prompt
 from .dispatch import implements
 from .records import Integrator
 from .simd import select, splat
@@ -43,6 +46,18 @@ def step_back(neuron: Any, membrane: Any, error: Any, adjoint: Any) -> Any:
         adjoint: Derivatives by the state of step t + 1.
     """
     raise NotImplementedError
+
+
+def lead(neuron: Any) -> Any:
+    """Steps by which its drive comes sooner: 1 of a prompt neuron, else 0; see `is_prompt`."""
+    raise NotImplementedError
+
+
+@overload(lead, strict=False)
+def _lead(neuron):  # type: ignore[no-untyped-def]
+    if is_prompt(getattr(neuron, "instance_class", type(None))):
+        return lambda neuron: 1
+    return lambda neuron: 0
 
 
 def take_in(integrator: Any, current: Any, drive: Any) -> Any:

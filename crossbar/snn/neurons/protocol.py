@@ -22,13 +22,22 @@ class Numbers(Protocol):
         """The state at rest, of zeros."""
 
     def recorded(self, state: "State") -> "Tensor":
-        """What is kept of a step: the membrane."""
+        """What is recorded of a step: the membrane."""
 
     def fire(self, membrane: "Tensor") -> "Tensor | None":
         """Spikes of a step, with their surrogate derivative; None if these neurons never spike."""
 
     def decay(self, state: "State", spikes: "Tensor | None") -> "State":
         """The state of the next step, before it takes in what this step drives."""
+
+
+def is_prompt(numbers: type) -> bool:
+    """Whether what a step drives is in the membrane that this very step compares.
+
+    So it is where the `Numbers` say `PROMPT = True`; all other neurons compare first and take in
+    what the step drives afterwards, so that it can cause a spike one step later at the earliest.
+    """
+    return bool(getattr(numbers, "PROMPT", False))
 
 
 class Neuron(Protocol):
@@ -38,9 +47,8 @@ class Neuron(Protocol):
     STATES: ClassVar[int]  # numbers of the state of one neuron
     LINEAR: ClassVar[bool]  # whether its step, which then never spikes, is a linear one
 
-    @property
-    def tau_mem_seconds(self) -> float:
-        """Time constant of the membrane, which the first weights follow."""
-
     def numbers(self, dt_seconds: float, dtype: Callable[[float], Any] = float) -> Any:
-        """Its `Numbers` for steps of this duration, each of a dtype."""
+        """Its `Numbers` for steps of this duration, each of a dtype.
+
+        `beta` of them, the decay of the membrane in a step, is what the first weights follow.
+        """

@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from .protocol import Numbers
+from .protocol import Numbers, is_prompt
 
 State = tuple[Tensor, ...]  # the first is the synaptic current
 TakeIn = Callable[[Tensor, Tensor], Tensor]
@@ -54,14 +54,17 @@ def run_steps(
     """
     state = numbers.begin(incoming.new_zeros(len(incoming), outputs))
     spikes, membranes = [], []
+    prompt = is_prompt(type(numbers))
     for step in incoming.unbind(1):  # slicing step by step makes the backward pass O(T^2)
+        if prompt:
+            state = (take_in(state[0], step), *state[1:])
         membrane = numbers.recorded(state)
         spike = numbers.fire(membrane)
         decayed = numbers.decay(state, spike)
         driven = step
         if drive is not None and spike is not None:
             driven = drive(torch.cat((step, spike), 1)[:, None])[:, 0]
-        state = (take_in(decayed[0], driven), *decayed[1:])
+        state = decayed if prompt else (take_in(decayed[0], driven), *decayed[1:])
         membranes.append(membrane)
         if spike is not None:
             spikes.append(spike)

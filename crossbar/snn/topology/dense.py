@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from ..registration import kernels
 from .protocol import Signal
-from .synaptic import Synaptic
+from .synaptic import FullyConnected
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Dense(Synaptic):
-    """Settings: those of `Synaptic`."""
+class Dense(FullyConnected):
+    """Settings: those of `FullyConnected`."""
 
     TAKES_INJECTED: ClassVar = True
 
@@ -33,7 +33,7 @@ class Dense(Synaptic):
         """See `protocol.Topology`."""
         from ..neurons.stepping import run_steps
 
-        return run_steps(numbers, self.neurons, drive(lines), take_in)
+        return run_steps(numbers, self.neurons, self.currents(incoming, lines, drive), take_in)
 
 
 class DenseNumbers(NamedTuple):

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from device_models.errors import ConfigError
 
+from ..neurons.protocol import is_prompt
 from ..registration import kernels
 from .protocol import Signal
-from .synaptic import Synaptic
+from .synaptic import FullyConnected
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -20,8 +21,8 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Recurrent(Synaptic):
-    """Settings: those of `Synaptic`."""
+class Recurrent(FullyConnected):
+    """Settings: those of `FullyConnected`."""
 
     TAKES_INJECTED: ClassVar = False
 
@@ -32,6 +33,13 @@ class Recurrent(Synaptic):
                 "its neurons never spike and cannot drive themselves; make it dense, or choose "
                 "another neuron"
             )
+        if is_prompt(type(self.neuron.numbers(1e-3))):  # type: ignore[attr-defined]  # likewise
+            raise ConfigError(
+                "its neurons are driven and fire in the same step, so that their own spikes would "
+                "come too late to drive them; make it dense, or choose another neuron"
+            )
+        if self.bias != "none":
+            raise ConfigError(f"bias = {self.bias} stands beside lines alone; leave it out")
         return super().sends(incoming)
 
     def recurrent_rows(self) -> int:

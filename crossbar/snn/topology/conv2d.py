@@ -1,0 +1,178 @@
+"""A convolution: one small crossbar that is read at every position of an image.
+
+The crossbar has a row for each place of a kernel, C_in x k x k of them in the order (channel, row,
+column) as torch has it, and a column for each of the C_out channels that it makes. It is read once
+per position and step: programming errors are common to all positions, read noise is drawn anew for
+each. There is no padding.
+
+With `pool` above 1 a neuron stands behind a window of pool x pool positions and is driven by the
+largest of their currents, the first one (row by row) on a tie, where its error goes: the published
+order, which converts every position of the window. Two others: a layer `max_pool` behind this one
+is the OR of the spikes of a window, and `stride` leaves positions out. A window that would reach
+over the edge is refused, unless `crop` leaves the last rows and columns of positions out.
+
+The sum over positions and steps is the gradient of a weight. A spike reaches k x k positions; the
+kernels add the rows of its places there (`conv2d_kernels`), and nothing is unrolled.
+
+Source:
+    Unrolled kernels on crossbars: aihwkit, MemTorch, CrossSim. Pooling of currents: snnTorch.
+"""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+
+import numpy as np
+
+from device_models.errors import ConfigError
+from device_models.record import quantity
+
+from .protocol import Signal
+from .synaptic import ArrayShape, Synaptic, excitatory_fraction
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from ..neurons.stepping import Drive, TakeIn
+
+
+@dataclass(frozen=True, kw_only=True)
+class Conv2d(Synaptic):
+    """Settings of a convolution.
+
+    Attributes:
+        channels: That it makes.
+        kernel: Side of its kernel.
+        stride: Rows and columns from a position to the next.
+        pool: Side of the windows of positions whose largest current drives a neuron; 1: no pooling.
+        crop: Whether rows and columns of positions that fill no window are left out.
+    """
+
+    TAKES_INJECTED: ClassVar = False
+
+    channels: int = quantity("channels", 1, 4096)
+    kernel: int = quantity("lines", 1, 64, default=3)
+    stride: int = quantity("lines", 1, 64, default=1)
+    pool: int = quantity("positions", 1, 16, default=1)
+    crop: bool = False
+
+    @property
+    def size(self) -> str:
+        """See `Synaptic`."""
+        return f"{self.channels} channels of {self.kernel} x {self.kernel}"
+
+    @property
+    def excitatory(self) -> int | None:
+        """See `Synaptic`."""
+        fraction = excitatory_fraction(self.ei)
+        return None if fraction is None else int(self.channels * fraction + 1e-9)
+
+    def recurrent_rows(self) -> int:
+        """None."""
+        return 0
+
+    def sends(self, incoming: Signal) -> Signal:
+        """See `protocol.Topology`."""
+        sizes = self.numbers(incoming)
+        if (sizes.pooled_rows * self.pool, sizes.pooled_columns * self.pool) != (
+            sizes.rows_out,
+            sizes.columns_out,
+        ) and not self.crop:
+            raise ConfigError(
+                f"its windows of {self.pool} x {self.pool} do not tile the {sizes.rows_out} x "
+                f"{sizes.columns_out} positions of its kernel; pool must divide both, or crop: "
+                "true leave the last ones out"
+            )
+        signs = incoming.signs.reshape(sizes.channels_in, -1)
+        if (signs != signs[:, :1]).any():
+            raise ConfigError(
+                "a channel that comes in holds excitatory and inhibitory lines, which share a row "
+                "of the crossbar; give the layer before one sign a channel"
+            )
+        shape = self.channels, sizes.pooled_rows, sizes.pooled_columns
+        sent = np.zeros(self.channels, np.int8)
+        if self.excitatory is not None:
+            sent = np.where(np.arange(self.channels) < self.excitatory, 1, -1).astype(np.int8)
+        return Signal(shape, np.repeat(sent, shape[1] * shape[2]))
+
+    def numbers(self, incoming: Signal) -> "Conv2dNumbers":
+        """See `protocol.Topology`.
+
+        Raises:
+            ConfigError: No image comes in, or one that is smaller than the kernel.
+        """
+        if len(incoming.shape) not in (2, 3):
+            raise ConfigError(
+                f"it convolves an image, and gets {incoming.lines} lines in no image: of a dense "
+                "layer before it, say image: [rows, columns]; of the input, a data set of images"
+            )
+        channels_in, rows_in, columns_in = (1, *incoming.shape)[-3:]
+        rows, columns = (1 + (n - self.kernel) // self.stride for n in (rows_in, columns_in))
+        if rows < self.pool or columns < self.pool:
+            pooled = f", whose windows of {self.pool} x {self.pool} are" if self.pool > 1 else " is"
+            raise ConfigError(
+                f"its kernel of {self.kernel} x {self.kernel}{pooled} larger than the {rows_in} x "
+                f"{columns_in} image that comes in"
+            )
+        down, across = rows // self.pool, columns // self.pool
+        return Conv2dNumbers(
+            channels_in, rows_in, columns_in, self.channels, self.kernel, self.stride, rows,
+            columns, self.pool, down, across, ("none", "row", "digital").index(self.bias),
+        )  # fmt: skip
+
+    def array(self, incoming: Signal) -> ArrayShape:
+        """See `Synaptic`."""
+        sizes = self.numbers(incoming)
+        signs = incoming.signs.reshape(sizes.channels_in, -1)[:, 0]
+        rows = np.repeat(signs, self.kernel**2)
+        return ArrayShape(self.with_bias_row(rows), self.channels, sizes.positions)
+
+    def reads(self, incoming: Signal, lines: "Tensor") -> "Tensor":
+        """See `Synaptic`; the positions of a step come one after the other, row by row."""
+        from torch import nn
+
+        sizes, (samples, steps, _) = self.numbers(incoming), lines.shape
+        shape = samples * steps, sizes.channels_in, sizes.rows_in, sizes.columns_in
+        unrolled = nn.functional.unfold(lines.reshape(shape), self.kernel, stride=self.stride)
+        rows = unrolled.transpose(1, 2).reshape(samples, steps * sizes.positions, -1)
+        return self.with_bias(rows)
+
+    def gathered(self, incoming: Signal, driven: "Tensor") -> "Tensor":
+        """See `Synaptic`."""
+        from torch import nn
+
+        sizes, samples = self.numbers(incoming), len(driven)
+        maps = driven.reshape(-1, sizes.positions, self.channels).transpose(1, 2)
+        maps = maps.reshape(-1, self.channels, sizes.rows_out, sizes.columns_out)
+        pooled = nn.functional.max_pool2d(maps, self.pool) if self.pool > 1 else maps
+        return pooled.reshape(samples, driven.shape[1] // sizes.positions, -1)
+
+    def run(
+        self, incoming: Signal, numbers: Any, lines: "Tensor", drive: "Drive", take_in: "TakeIn"
+    ) -> "tuple[Tensor | None, Tensor]":
+        """See `protocol.Topology`."""
+        from ..neurons.stepping import run_steps
+
+        currents = self.currents(incoming, lines, drive)
+        return run_steps(numbers, currents.shape[2], currents, take_in)
+
+
+class Conv2dNumbers(NamedTuple):
+    """Sizes of a convolution."""
+
+    channels_in: int
+    rows_in: int
+    columns_in: int
+    channels: int
+    kernel: int
+    stride: int
+    rows_out: int  # of positions
+    columns_out: int
+    pool: int
+    pooled_rows: int  # of neurons
+    pooled_columns: int
+    bias: int  # 0 none, 1 a row, 2 digital
+
+    @property
+    def positions(self) -> int:
+        """Reads of a step."""
+        return self.rows_out * self.columns_out

@@ -80,7 +80,7 @@ def empty_run(network, samples, kind, *, fill=0.0):
     tally = empty_stats(network, samples)
     tally.predictions.fill(-1)
     tally.losses.fill(np.nan)
-    shapes = [(rows, padded(outputs)) for rows, outputs in network.crossbars]
+    shapes = [(rows, padded(columns)) for rows, columns in network.matrices]
     return Run(tally, tuple(np.full(shape, fill, kind) for shape in shapes))
 
 
@@ -90,7 +90,8 @@ def run_samples(
     """Samples through `run_chunk`; `synapses` as for `views_of`."""
     run = empty_run(network, len(samples.chosen), kind) if into is None else into
     views = views_of(weights, kind, **synapses)
-    kinds = kinds_of(network, [view.front for view in views], kind)
+    is_held = samples.held.size > 0
+    kinds = kinds_of(network, [view.front for view in views], kind, is_held=is_held)
     layers, none = [], np.zeros((0, 0), kind)
     for layer, memory, place in zip(
         network.layers, scratch(network, kind), (*kinds.places, (0, 0)), strict=True
@@ -100,10 +101,13 @@ def run_samples(
             is_noisy = bool(views[i].variance.size)
             crossbar = crossbar_rows(layer, tile_rows, is_noisy=is_noisy, dtype=kind)
             fill_rows(crossbar, views[i])
-            crossbar = crossbar._replace(siemens=np.ascontiguousarray(views[i].siemens, float))
+            siemens = np.ascontiguousarray(views[i].siemens, float)
+            siemens = layer.settings.siemens_of_lines(layer.incoming, siemens)
+            crossbar = crossbar._replace(siemens=siemens)
             gradient = run.gradients[i]
             if carries_back(network, layer):
-                back = wider(views[i].weights, (layer.rows, padded(layer.outputs)))
+                back = aligned(layer.settings.back_shape(layer.incoming), kind)
+                layer.settings.fill_back(layer.incoming, views[i].weights, back)
         is_penalised = layer.neuron is not None and layer.index < len(network.layers) - 1
         layers.append(
             LayerArrays(
@@ -114,9 +118,11 @@ def run_samples(
     before, output = network.layers[-2:]
     back = wider(views[-1].weights.T, (output.outputs, padded(before.outputs)))
     loss = network.network.loss.numbers(network.classes, network.steps, kind)
+    c = constants(network, tile_rows, kind)
+    c = c._replace(is_always_driven=int(is_held or c.is_always_driven))
     run_chunk(
         samples, kinds.first, kinds.others, table_of(layers), kinds.output, loss,
-        injection(network, back, kind), constants(network, tile_rows, kind), seed,
+        injection(network, back, kind), c, seed,
         lowest(network), run.tally, learn,
     )  # fmt: skip
     return run._replace(traces=tuple(layer.trace for layer in layers))
@@ -126,7 +132,9 @@ def run_kernel(case, kind, *, chosen=None, **how):
     """The samples of `case`, or some, through the kernel in the dtype `kind`, without noise."""
     chosen = case.chosen if chosen is None else chosen
     rows, times, offsets = case.events.rows, case.events.times, case.events.offsets
-    samples = Samples(rows, times, offsets, case.labels, chosen, 0)
+    held = case.events.held
+    amplitudes = () if held is None else (held.codes, held.unit)
+    samples = Samples(rows, times, offsets, case.labels, chosen, 0, *amplitudes)
     return run_samples(case.network, case.weights, samples, kind, **how)
 
 

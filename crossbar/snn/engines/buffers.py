@@ -32,6 +32,7 @@ def constants(
         network.steps,
         tile_rows,
         len(network.crossbars),
+        int(any(layer.bias != "none" for layer in network.layers)),
     )
 
 
@@ -57,6 +58,9 @@ def _trace(network: Plan, layer: LayerPlan, dtype: type[np.floating]) -> records
         aligned((2 * states * width,), dtype),
         width,
         words_of(width),
+        aligned((layer.lines if layer.index == 0 else 0,), dtype),
+        aligned((0 if layer.crossbar is None else layer.settings.maps(layer.incoming),), dtype),
+        np.zeros(layer.array.positions, np.int64),
     )
 
 
@@ -126,11 +130,11 @@ def crossbar_rows(
     plan: LayerPlan, tile_rows: int, *, is_noisy: bool, dtype: type[np.floating] = np.float32
 ) -> records.CrossbarRows:
     """Memory for one crossbar as the kernels read it, see `fill_rows`."""
-    width = padded(plan.outputs)
+    width, rows = padded(plan.columns), plan.matrix_rows
     stride = width * (2 if is_noisy else 1)
     return records.CrossbarRows(
-        aligned((plan.rows, stride), dtype), np.zeros(plan.rows), plan.lines,
-        tiles_of(plan.rows, tile_rows), plan.outputs, width, stride,
+        aligned((rows, stride), dtype), np.zeros(rows), plan.lines, tiles_of(rows, tile_rows),
+        plan.outputs, width, stride,
     )  # fmt: skip
 
 

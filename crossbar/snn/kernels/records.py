@@ -19,6 +19,7 @@ class Constants(NamedTuple):
     steps: int
     tile_rows: int
     crossbars: int
+    is_always_driven: int  # whether anything, such as a bias, drives neurons in steps without events
 
 
 class CrossbarRows(NamedTuple):
@@ -30,11 +31,11 @@ class CrossbarRows(NamedTuple):
     """
 
     matrix: np.ndarray  # (rows, neurons) or (rows, 2 neurons): weights, weight units^2 of variance
-    siemens: np.ndarray  # (rows,) float64: conductance a read of that row drives, siemens
+    siemens: np.ndarray  # (lines and rows behind them,) float64: conductance that each drives
     inputs: int  # rows of the lines that come in
     tile_of: np.ndarray  # (rows,) int32: row of tiles that each lies in
     neurons: int  # without padding
-    width: int  # with padding
+    width: int  # weights of a row, with padding
     stride: int  # numbers in a row of the matrix
 
 
@@ -47,6 +48,8 @@ class Samples(NamedTuple):
     labels: np.ndarray  # (all samples,) int64
     chosen: np.ndarray  # (samples,) int64: which samples this chunk runs
     first_key: int  # number of the chunk's first sample in the noise stream
+    held: np.ndarray = np.zeros((0, 0), np.int16)  # (all samples, lines): amplitudes, not spikes
+    unit: float = 1.0  # of one of them
 
 
 class EventSlice(NamedTuple):
@@ -158,6 +161,9 @@ class LayerTrace(NamedTuple):
     work: np.ndarray  # (2 x states x neurons,): state of neurons that step together, and a variance
     width: int  # neurons, padding included
     words: int  # of 64 neurons each that `fired` holds of a step
+    values: np.ndarray  # (lines,): amplitudes of the sample, of the first layer where they are held
+    maps: np.ndarray  # scratch of a convolution: what its positions add up to, errors of its lines
+    marks: np.ndarray  # (positions,) int64: tiles that each drives in a step, a bit each
 
 
 class LayerArrays(NamedTuple):

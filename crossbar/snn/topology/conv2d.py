@@ -12,7 +12,7 @@ is the OR of the spikes of a window, and `stride` leaves positions out. A window
 over the edge is refused, unless `crop` leaves the last rows and columns of positions out.
 
 The sum over positions and steps is the gradient of a weight. A spike reaches k x k positions; the
-kernels add the rows of its places there (`conv2d_kernels`), and nothing is unrolled.
+kernels add the rows of its places there (`kernels.convolution`), and nothing is unrolled.
 
 Source:
     Unrolled kernels on crossbars: aihwkit, MemTorch, CrossSim. Pooling of currents: snnTorch.
@@ -26,6 +26,7 @@ import numpy as np
 from device_models.errors import ConfigError
 from device_models.record import quantity
 
+from ..registration import kernels
 from .protocol import Signal
 from .synaptic import ArrayShape, Synaptic, excitatory_fraction
 
@@ -146,6 +147,40 @@ class Conv2d(Synaptic):
         pooled = nn.functional.max_pool2d(maps, self.pool) if self.pool > 1 else maps
         return pooled.reshape(samples, driven.shape[1] // sizes.positions, -1)
 
+    def maps(self, incoming: Signal) -> int:
+        """See `Synaptic`."""
+        from ..kernels.simd import LANES
+
+        sizes = self.numbers(incoming)
+        width = -(-self.channels // LANES) * LANES
+        return max(2 * sizes.positions * width, incoming.lines + 2 * LANES)
+
+    def siemens_of_lines(self, incoming: Signal, siemens: np.ndarray) -> np.ndarray:
+        """See `Synaptic`; a line drives a row for each position whose kernel covers it."""
+        sizes, k = self.numbers(incoming), self.kernel
+        total = np.zeros((sizes.channels_in, sizes.rows_in, sizes.columns_in))
+        of_row = siemens[: sizes.channels_in * k * k].reshape(sizes.channels_in, k, k)
+        rows, columns = sizes.rows_out * self.stride, sizes.columns_out * self.stride
+        for y in range(k):
+            for x in range(k):
+                covered = total[:, y : y + rows : self.stride, x : x + columns : self.stride]
+                covered += of_row[:, y, x][:, None, None]
+        return np.append(total.ravel(), siemens[sizes.channels_in * k * k :] * sizes.positions)
+
+    def back_shape(self, incoming: Signal) -> tuple[int, int]:
+        """See `Synaptic`; how the rows stand is in `kernels.convolution`."""
+        from ..kernels.simd import LANES
+
+        run = self.kernel * self.numbers(incoming).channels_in
+        return self.channels * self.kernel, -(-run // LANES) * LANES
+
+    def fill_back(self, incoming: Signal, weights: np.ndarray, back: np.ndarray) -> None:
+        """See `Synaptic`."""
+        k, channels_in = self.kernel, self.numbers(incoming).channels_in
+        kernel = weights[: channels_in * k * k].reshape(channels_in, k, k, self.channels)
+        rows = kernel.transpose(3, 1, 2, 0).reshape(self.channels * k, k * channels_in)
+        back[:, : rows.shape[1]] = rows
+
     def run(
         self, incoming: Signal, numbers: Any, lines: "Tensor", drive: "Drive", take_in: "TakeIn"
     ) -> "tuple[Tensor | None, Tensor]":
@@ -176,3 +211,111 @@ class Conv2dNumbers(NamedTuple):
     def positions(self) -> int:
         """Reads of a step."""
         return self.rows_out * self.columns_out
+
+
+@kernels
+def _kernels() -> None:
+    """See `crossbar.snn.registration`."""
+    from ..kernels import topology as kernel
+    from ..kernels.backward import bins_until, sweep
+    from ..kernels.convolution import (
+        add_bias_gradient,
+        add_line,
+        begin_map,
+        carry_step,
+        finish_map,
+        gather_line,
+        pool_map,
+        spread_errors,
+    )
+    from ..kernels.counting import driven_siemens
+    from ..kernels.dispatch import implements
+    from ..kernels.forward import integrate_drive, list_fired
+    from ..kernels.held import drive_held, gradient_held
+    from ..kernels.neuron import begin, step
+    from ..kernels.pointers import increase
+    from ..kernels.simd import LANES, splat, write
+
+    @implements(kernel.forward, Conv2dNumbers, inline=False)
+    def _forward(topology, kind, lines, bin_count, layer, c, start, keys, stats):  # type: ignore[no-untyped-def]
+        """Step by step: the map of its positions, pooled, is what drives the neurons."""
+        trace, bins, place = layer.trace, layer.bins, layer.place
+        positions = topology.rows_out * topology.columns_out
+        i, activations, tiles = 0, 0, 0
+        for t in range(start, c.steps):
+            begin_map(topology, layer, c)
+            if i < bin_count and bins.steps[i] == t:
+                for event in range(bins.ends[i], bins.ends[i + 1]):
+                    activations += add_line(topology, layer, int(lines.rows[event]), c.one)
+                i += 1
+            tiles += finish_map(topology, layer, keys[0], t)
+            pool_map(topology, layer, 2 * (t + 1) * trace.width)
+            write(bins.slots, t, t + 1)
+        write(bins.slots, c.steps, 0)
+        siemens = driven_siemens(lines, layer.crossbar.siemens, 0)
+        if topology.bias == 1:
+            activations += (c.steps - start) * positions
+            siemens += (c.steps - start) * layer.crossbar.siemens[layer.crossbar.inputs]
+        increase(stats.siemens, place, siemens)
+        increase(stats.tile_steps, place, tiles)
+        increase(stats.activations, place, activations)
+        for column in range(0, trace.width, LANES):
+            integrate_drive(
+                kind.neuron, kind.integrator, trace, bins.slots, 2 * trace.width, c, start, column
+            )
+        mask = step(kind.neuron, begin(kind.neuron, splat(c.one)))[1]
+        return list_fired(mask, layer, c, start, stats)
+
+    @implements(kernel.backward, Conv2dNumbers, inline=False)
+    def _backward(  # type: ignore[no-untyped-def]
+        topology, kind, injected, is_given, lines, bin_count, count, layer, c, start, last
+    ):
+        trace, bins = layer.trace, layer.bins
+        for column in range(0, trace.width, LANES):
+            sweep(injected, is_given, kind.neuron, trace, c, start, last, column)
+        for i in range(bins_until(bins, bin_count, last) - 1, -1, -1):
+            t = bins.steps[i]
+            chosen = (2 * t + 3) * trace.width
+            spread_errors(topology, layer, trace.membranes, t * trace.width, chosen)
+            for event in range(bins.ends[i], bins.ends[i + 1]):
+                gather_line(topology, layer, int(lines.rows[event]), c.one)
+        if topology.bias != 0:
+            for t in range(start, min(last, c.steps - 1) + 1):
+                add_bias_gradient(topology, layer, trace.membranes, t * trace.width)
+
+    @implements(kernel.carry, Conv2dNumbers, inline=False)
+    def _carry(topology, layer, below, c, start, last, hold):  # type: ignore[no-untyped-def]
+        for t in range(start, min(last, c.steps - 1) + 1):
+            carry_step(topology, layer, below, t, hold)
+        for at in range(c.steps * below.width, (last + 1) * below.width):
+            write(below.errors, at, c.one - c.one)
+
+    @implements(drive_held, Conv2dNumbers, inline=False)
+    def _drive_held(topology, layer, c, keys, stats):  # type: ignore[no-untyped-def]
+        trace, siemens, place = layer.trace, 0.0, layer.place
+        lines = topology.channels_in * topology.rows_in * topology.columns_in
+        activations, silent = 0, c.one - c.one
+        begin_map(topology, layer, c)
+        for line in range(lines):
+            value = trace.values[line]
+            if value != silent:
+                activations += add_line(topology, layer, line, value)
+                siemens += value * value * layer.crossbar.siemens[line]
+        increase(stats.tile_steps, place, finish_map(topology, layer, keys[0], 0))
+        pool_map(topology, layer, 2 * trace.width)
+        if topology.bias == 1:
+            activations += topology.rows_out * topology.columns_out
+            siemens += layer.crossbar.siemens[lines]
+        increase(stats.siemens, place, siemens)
+        increase(stats.activations, place, activations)
+
+    @implements(gradient_held, Conv2dNumbers, inline=False)
+    def _gradient_held(topology, layer):  # type: ignore[no-untyped-def]
+        trace = layer.trace
+        silent = trace.values[0] - trace.values[0]
+        spread_errors(topology, layer, trace.errors, 0, 3 * trace.width)
+        for line in range(topology.channels_in * topology.rows_in * topology.columns_in):
+            if trace.values[line] != silent:
+                gather_line(topology, layer, line, trace.values[line])
+        if topology.bias != 0:
+            add_bias_gradient(topology, layer, trace.errors, 0)

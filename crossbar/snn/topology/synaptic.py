@@ -109,6 +109,33 @@ class Synaptic(Record):
         """What lines (B, T, lines) drive its neurons with, (B, T, neurons), through the array."""
         return self.gathered(incoming, drive(self.reads(incoming, lines)))
 
+    def maps(self, incoming: Signal) -> int:
+        """Numbers of scratch memory that its kernels take beside that of all layers."""
+        return 0
+
+    def siemens_of_lines(self, incoming: Signal, siemens: np.ndarray) -> np.ndarray:
+        """Conductance that each line drives, then that of rows behind the lines, of that of rows.
+
+        Float64; with a bias that is a row, that row comes right behind the lines.
+        """
+        return siemens
+
+    def back_shape(self, incoming: Signal) -> tuple[int, int]:
+        """Shape of the weights that carry an error back, as its kernels read them."""
+        from ..kernels.simd import LANES
+
+        array = self.array(incoming)
+        rows = array.rows + self.recurrent_rows() + (self.bias == "digital")
+        return rows, -(-array.columns // LANES) * LANES
+
+    def fill_back(self, incoming: Signal, weights: np.ndarray, back: np.ndarray) -> None:
+        """Write weights (rows, columns) into an array of `back_shape`."""
+        back[:, : weights.shape[1]] = weights
+
+    def recurrent_rows(self) -> int:
+        """See `protocol.Topology`."""
+        raise NotImplementedError
+
     def with_bias(self, lines: "Tensor") -> "Tensor":
         """Lines (B, S, rows), and one that is always driven where there is a bias."""
         import torch

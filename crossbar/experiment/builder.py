@@ -26,7 +26,7 @@ from ..boards.simulated import SimulatedBoard
 from ..datasets import LoadedDataset
 from ..datasets.encode import Data
 from ..mappings import MAPPINGS, Mapping
-from ..snn.engines import ENGINES, BoardEngine, Engine, EventEngine
+from ..snn.engines import ENGINES, BoardEngine, DenseEngine, Engine, EventEngine
 from ..snn.engines.protocol import Resources
 from ..snn.plan import Plan, plan, signs
 from ..synapses.optimizers import OPTIMIZERS, Optimizer
@@ -59,6 +59,7 @@ class Setup:
         layers: The layers, manufactured and not yet programmed.
         policies: What turns a wanted change into pulses.
         optimizers: What turns a gradient into a wanted change.
+        neuron_optimizers: The same for what neurons have of their own (`Synapses.trained`).
         engine: Computes the passes.
         emulators: The truths of the arrays, those of the layers first and then those that policies
             own; empty where the boards answer reads and pulses alone.
@@ -76,6 +77,7 @@ class Setup:
     layers: list[Synapses]
     policies: list[Policy]
     optimizers: list[Optimizer]
+    neuron_optimizers: list[Optimizer | None]
     engine: Engine
     emulators: list[Emulator]
 
@@ -153,6 +155,8 @@ def build(
         layer, emulator = _layer(
             config, sheet, mapping, index, weights[index], important[index], boards
         )
+        if network.synaptic[index].trained:
+            layer.trained = network.synaptic[index].first_trained
         layers.append(layer)
         emulators += [] if emulator is None else [emulator]
     policies = _policies(config, model, network, layers, boards, emulators)
@@ -170,6 +174,10 @@ def build(
         layers=layers,
         policies=policies,
         optimizers=[rule(layer.mapping.shape, config.optimizer) for layer in layers],
+        neuron_optimizers=[
+            None if layer.trained is None else rule(layer.trained.shape, config.optimizer)
+            for layer in layers
+        ],
         engine=engine(config, network, layers, threads, emulated=boards is None),
         emulators=emulators,
     )
@@ -335,8 +343,21 @@ def engine(
             f"engine = {name}: it has no periphery.kind = {config.periphery.kind}; leave one of "
             "the two out; nothing was written"
         )
+    across = [layer for layer in network.synaptic if getattr(layer.settings, "reads_across", False)]
+    if across and not _reads_both_ways(config, options):
+        raise ConfigError(
+            f"{network.network.title(across[0].index)}: an inhibitory neuron is read across the "
+            "array, which is emulated without wires and periphery, by the kernels alone; leave "
+            "them out, or choose inhibition: reset_line; nothing was written"
+        )
     built: Engine = options.build(network, Resources(layers, config.tiles.tile_rows, threads))
     return built
+
+
+def _reads_both_ways(config: Training, options: Any) -> bool:
+    """Whether arrays can be read across: not by what would need a circuit model of that."""
+    is_ideal = config.wires.ideal and config.periphery == Periphery()
+    return is_ideal and not isinstance(options, DenseEngine.Options)
 
 
 def uses_kernels(trainer: Trainer) -> bool:

@@ -12,6 +12,7 @@ from device_models.errors import ConfigError
 from device_models.record import Tagged
 
 from .network import Network
+from .neurons.protocol import trained_numbers
 from .topology import LAYERS
 from .topology.protocol import Signal
 
@@ -54,6 +55,17 @@ class LayerPlan:
         return self.settings.neuron
 
     @property
+    def trained(self) -> tuple[str, ...]:
+        """Numbers that each of its neurons has of its own, `neurons.protocol.trained_numbers`."""
+        return () if self.neuron is None else trained_numbers(type(self.neuron.numbers(1.0)))
+
+    @property
+    def first_trained(self) -> np.ndarray:
+        """What they are before training, (numbers, neurons) float32."""
+        first = [getattr(self.neuron.numbers(1.0), name) for name in self.trained]
+        return np.repeat(np.array(first, np.float32)[:, None], self.outputs, axis=1)
+
+    @property
     def lines(self) -> int:
         """Lines that come in."""
         return self.incoming.lines
@@ -81,7 +93,9 @@ class LayerPlan:
     @property
     def signs(self) -> np.ndarray:
         """Dale's law for the rows of its crossbar: +1 excitatory, -1 inhibitory, 0 either, int8."""
-        return np.concatenate([self.incoming.signs, self.sent.signs[: self.recurrent_rows]])
+        if not self.recurrent_rows:
+            return self.incoming.signs
+        return np.concatenate([self.incoming.signs, self.settings.recurrent_signs()])
 
 
 @dataclass(frozen=True, eq=False)
@@ -266,7 +280,7 @@ def _layer(
         return LayerPlan(index, kind, kind, settings, incoming, sent, 0, None, 0.0, 0.0)
     crossbars = [layer for layer in before if layer.crossbar is not None]
     is_dale, fed_back = settings.excitatory is not None, settings.recurrent_rows()
-    beta = math.exp(-dt_seconds / settings.neuron.tau_mem_seconds)
+    beta: float = settings.neuron.numbers(dt_seconds).beta
 
     def scaled(lines: int) -> float:
         return 7.0 * (1.0 - beta) / math.sqrt(lines)
@@ -320,5 +334,8 @@ def initial_weights(network: Plan, *, generator: np.random.Generator) -> tuple[n
         weights = generator.standard_normal((layer.rows, layer.outputs)) * spread[:, None]
         bound = layer.signs[:, None].astype(float)
         weights = np.where(bound == 0, weights, bound * np.abs(weights))
+        first = layer.settings.first_recurrent()
+        if first is not None:
+            weights[layer.lines :] = first[:, None]
         weights_of_all.append(weights.astype(np.float32))
     return tuple(weights_of_all)

@@ -19,7 +19,7 @@ from device_models.record import Record
 from ...synapses.synapses import Synapses
 from ..plan import Plan
 from ..reference import Outcome, dense, run_layers
-from .dense import joined, listed
+from .dense import joined, listed, mean_gradient
 from .protocol import Batch, BatchResult, LayerView, Resources
 
 AT_A_TIME = 64  # samples: their time course is kept for the way back
@@ -64,16 +64,20 @@ class BoardEngine:
             results.append(result_of(outcome, len(crossbars)))
             spikes.append([(s.detach().nonzero().numpy(), len(part)) for s in outcome.spikes])
         samples, steps = len(batch.chosen), self._network.steps
-        gradients = tuple(c.gradient(samples) for c in crossbars if c.gradients is not None)
-        each = zip(*spikes, strict=True) if record else ()
-        recorded = tuple(listed(layer, steps) for layer in each)
-        return joined(results)._replace(gradients=gradients, recorded=recorded)
+        learning = [c for c in crossbars if c.gradients is not None]
+        by_layer = zip(*spikes, strict=True) if record else ()
+        return joined(results)._replace(
+            gradients=tuple(c.gradient(samples) for c in learning),
+            by_trained=tuple(mean_gradient(c.trained, c.outputs, samples) for c in learning),
+            recorded=tuple(listed(layer, steps) for layer in by_layer),
+        )
 
     def _run(self, crossbars: Sequence["Crossbar"], batch: Batch, part: np.ndarray) -> Outcome:
         """A part of the samples."""
         x = dense(batch.events, part, self._network, torch.float64)
         labels = torch.from_numpy(batch.labels[part])
-        return run_layers(self._network, lambda index: crossbars[index], x, labels)
+        trained = [crossbar.trained for crossbar in crossbars]
+        return run_layers(self._network, lambda i: crossbars[i], x, labels, trained=trained)
 
 
 class Crossbar:
@@ -84,8 +88,11 @@ class Crossbar:
         self._layer, self.outputs = layer, layer.mapping.outputs
         self._back = None if back is None else torch.from_numpy(back).double()
         self.gradients = None if self._back is None else torch.zeros_like(self._back)
-        if self.gradients is not None:
-            self.gradients.requires_grad_()
+        own = layer.trained
+        self.trained = None if own is None else torch.from_numpy(own).double()
+        for leaf in (self.gradients, self.trained):
+            if leaf is not None and self.gradients is not None:
+                leaf.requires_grad_()
 
     def gradient(self, samples: int) -> np.ndarray:
         """Of the mean loss of so many samples, (rows, outputs) float32."""

@@ -251,7 +251,8 @@ def run_chunk(samples, kinds, others, table, output, loss, injected, c, seed, lo
     for i in range(samples.chosen.shape[0]):
         for n in range(top + 2):
             lines, layer = lines_into(n, samples, i, layers, counts), layers[n]
-            start = first_step(lines, c) if n == 0 else start
+            if n == 0:
+                start = 0 if c.is_restless != 0 else first_step(lines, c)
             bin_count[n] = find_bins(lines, layer.bins, c.steps)
             # Conversions have keys of their own, behind those of the reads of the sample.
             number = samples.first_key + i

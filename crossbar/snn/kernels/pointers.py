@@ -42,8 +42,8 @@ def layer_at(table, n, one, times):
         TimeBins(
             pointer_to(row[19], step), pointer_to(row[20], step), pointer_to(row[21], step)
         ),
-        pointer_to(row[22], one), pointer_to(row[23], one),
-        row[24], row[25], row[26], row[27], row[28], row[29],
+        pointer_to(row[22], one), pointer_to(row[23], one), pointer_to(row[24], one),
+        pointer_to(row[25], one), row[26], row[27], row[28], row[29], row[30], row[31],
     )  # fmt: skip
 
 

@@ -8,11 +8,13 @@ from device_models.record import Record
 from .alif import AdaptiveLif
 from .leaky_integrator import LeakyIntegrator
 from .lif import Lif
+from .snu import Snu
 
 NEURONS: dict[str, type[Record]] = {
     "lif": Lif,
     "alif": AdaptiveLif,
     "leaky_integrator": LeakyIntegrator,
+    "snu": Snu,
 }
 
-__all__ = ["NEURONS", "AdaptiveLif", "LeakyIntegrator", "Lif"]
+__all__ = ["NEURONS", "AdaptiveLif", "LeakyIntegrator", "Lif", "Snu"]

@@ -67,7 +67,7 @@ def _kernels() -> None:
     ):
         number, trace = bins_until(layer.bins, bin_count, last), layer.trace
         for column in range(0, trace.width, LANES):
-            sweep(injected, is_given, kind.neuron, trace, c, start, last, column)
+            sweep(injected, is_given, kind.neuron, layer, c, start, last, column)
         scatter(lines, layer.bins, number, trace.membranes, trace.width, 0, layer.gradient)
 
     @implements(kernel.carry, DenseNumbers, inline=False)

@@ -75,10 +75,21 @@ class Synaptic(Record):
 
     def sends(self, incoming: Signal) -> Signal:
         """See `protocol.Topology`."""
-        signs = np.zeros(self.neurons, np.int8)
-        if self.excitatory is not None:
-            signs = np.where(np.arange(self.neurons) < self.excitatory, 1, -1).astype(np.int8)
-        return Signal(self.image or (self.neurons,), signs)
+        return Signal(self.image or (self.neurons,), self.signs())
+
+    def signs(self) -> np.ndarray:
+        """Of the neurons, by Dale's law, (neurons,) int8."""
+        if self.excitatory is None:
+            return np.zeros(self.neurons, np.int8)
+        return np.where(np.arange(self.neurons) < self.excitatory, 1, -1).astype(np.int8)
+
+    def recurrent_signs(self) -> np.ndarray:
+        """Of the rows behind those of the lines, (rows,) int8: those of its neurons."""
+        return self.signs()
+
+    def first_recurrent(self) -> np.ndarray | None:
+        """First weight of each of those rows, where they are not drawn."""
+        return None
 
 
 def excitatory_fraction(text: str | None) -> float | None:

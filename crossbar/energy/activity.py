@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from ..snn.plan import Plan
 
 FILE = "activity.npz"
+EVENTS = ("rows", "times", "offsets")
 UNREADABLE = (
     OSError, ValueError, EOFError, KeyError, IndexError, TypeError, AttributeError, BadZipFile,
     zlib.error, NotImplementedError,
@@ -244,10 +245,28 @@ def pack(
     """
     header = json.dumps({"network": Sizes.of(network)._asdict(), "run": vars(about)})
     packed = {"about": np.frombuffer(header.encode(), np.uint8)}
-    for parts in ([vars(events) for events in spikes], [array._asdict() for array in arrays]):
+    fields = [{name: getattr(events, name) for name in EVENTS} for events in spikes]
+    for parts in (fields, [array._asdict() for array in arrays]):
         for i, part in enumerate(parts):
             packed |= {f"{i}.{name}": array for name, array in part.items()}
     return packed
+
+
+def refusal(network: "Plan") -> str:
+    """Why the reads of a network are in no estimate yet; empty where they are."""
+    for layer in network.synaptic:
+        if layer.array.positions > 1 or layer.bias != "none":
+            what = "a convolution" if layer.array.positions > 1 else f"bias = {layer.bias}"
+            return (
+                f"{network.network.title(layer.index)}: the reads of {what} are counted in "
+                "metrics.jsonl, and in no estimate; nothing was estimated"
+            )
+    return ""
+
+
+def pack_refusal(text: str) -> dict[str, np.ndarray]:
+    """An activity file that says why there is none."""
+    return {"about": np.frombuffer(json.dumps({"refused": text}).encode(), np.uint8)}
 
 
 def save(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
@@ -267,10 +286,11 @@ def events_of(arrays: Mapping[str, np.ndarray], start: str, lines: int, steps: i
     Raises:
         ValueError: They are no events of such a layer.
     """
-    events = Events(*(arrays[start + name] for name in ("rows", "times", "offsets")))
-    kinds = [array.dtype for array in vars(events).values()]
+    parts = [arrays[start + name] for name in EVENTS]
+    events = Events(parts[0], parts[1], parts[2])
+    kinds = [array.dtype for array in parts]
     if kinds != [np.uint16, np.uint8 if steps <= 255 else np.uint16, np.int64] or any(
-        a.ndim != 1 for a in vars(events).values()
+        array.ndim != 1 for array in parts
     ):
         raise ValueError(f"{start}rows, times and offsets are no events")
     ends = events.offsets
@@ -347,6 +367,8 @@ def unpack(arrays: Mapping[str, np.ndarray]) -> tuple[Activity, RunMetadata]:
         ValueError, KeyError, TypeError, ConfigError: They are no such arrays.
     """
     header = json.loads(arrays["about"].tobytes())
+    if "refused" in header:
+        raise RunError(header["refused"])
     network = Sizes(**from_json(header["network"]))
     about = RunMetadata(**from_json(header["run"]))
     lines = network.inputs, *network.hidden

@@ -26,9 +26,10 @@ from ..boards.simulated import SimulatedBoard
 from ..datasets import LoadedDataset
 from ..datasets.encode import Data
 from ..mappings import MAPPINGS, Mapping
-from ..snn.engines import ENGINES, BoardEngine, Engine, EventEngine
-from ..snn.engines.protocol import Resources
 from ..snn.encodings import encoding_of
+from ..snn.encodings.constant import Constant
+from ..snn.engines import ENGINES, BoardEngine, DenseEngine, Engine, EventEngine
+from ..snn.engines.protocol import Resources
 from ..snn.plan import Plan, check_emulated, check_held, plan, signs
 from ..synapses.biases import DigitalBias
 from ..synapses.optimizers import OPTIMIZERS, Optimizer
@@ -38,7 +39,7 @@ from ..synapses.policies.policy import Policy
 from ..synapses.reads import Reads
 from ..synapses.synapses import Synapses
 from .array_parts import front_end, w_max_of, wired
-from .boards import BoardFactory, checked, refuse_emulation
+from .boards import BoardFactory, check_amplitudes, checked, refuse_emulation
 from .config import Training
 from .fault_aware import fault_map, first_biases, first_weights, placed, row_activity
 from .trainer import Trainer
@@ -62,6 +63,7 @@ class Setup:
         policies: What turns a wanted change into pulses.
         optimizers: What turns a gradient into a wanted change.
         biases: Those in digital memory; None for a layer without.
+        neuron_optimizers: The same for what neurons have of their own (`Synapses.trained`).
         engine: Computes the passes.
         emulators: The truths of the arrays, those of the layers first and then those that policies
             own; empty where the boards answer reads and pulses alone.
@@ -80,6 +82,7 @@ class Setup:
     policies: list[Policy]
     optimizers: list[Optimizer]
     biases: list[DigitalBias | None]
+    neuron_optimizers: list[Optimizer | None]
     engine: Engine
     emulators: list[Emulator]
 
@@ -157,8 +160,12 @@ def build(
         layer, emulator = _layer(
             config, sheet, mapping, index, weights[index], important[index], boards
         )
+        if network.synaptic[index].trained:
+            layer.trained = network.synaptic[index].first_trained
         layers.append(layer)
         emulators += [] if emulator is None else [emulator]
+    if isinstance(config.data.encoding, Constant.Options):
+        check_amplitudes(layers[0].board.info, config.data.encoding.top)
     policies = _policies(config, model, network, layers, boards, emulators)
     rule = OPTIMIZERS[Tagged(OPTIMIZERS).name_of(config.optimizer)]
     return Setup(
@@ -179,6 +186,10 @@ def build(
             if values is None
             else DigitalBias(values, rule((1, len(values)), config.optimizer))
             for values in first_biases(network, config.seed)
+        ],
+        neuron_optimizers=[
+            None if layer.trained is None else rule(layer.trained.shape, config.optimizer)
+            for layer in layers
         ],
         engine=engine(config, network, layers, threads, emulated=boards is None),
         emulators=emulators,
@@ -350,8 +361,21 @@ def engine(
         )
     if config.periphery != Periphery():
         check_emulated(network, f"periphery.kind = {config.periphery.kind}")
+    across = [layer for layer in network.synaptic if getattr(layer.settings, "reads_across", False)]
+    if across and not _reads_both_ways(config, options):
+        raise ConfigError(
+            f"{network.network.title(across[0].index)}: an inhibitory neuron is read across the "
+            "array, which is emulated without wires and periphery, by the kernels alone; leave "
+            "them out, or choose inhibition: reset_line; nothing was written"
+        )
     built: Engine = options.build(network, Resources(layers, config.tiles.tile_rows, threads))
     return built
+
+
+def _reads_both_ways(config: Training, options: Any) -> bool:
+    """Whether arrays can be read across: not by what would need a circuit model of that."""
+    is_ideal = config.wires.ideal and config.periphery == Periphery()
+    return is_ideal and not isinstance(options, DenseEngine.Options)
 
 
 def uses_kernels(trainer: Trainer) -> bool:

@@ -25,7 +25,7 @@ from ..synapses.estimate import WeightEstimate
 from .adc_calibration import calibrated, complaint, report, view
 from .endurance import memory, spread, wear
 from .fault_aware import faulty
-from .rows import activity, costs, through_wires
+from .rows import activity, costs, own_numbers, through_wires
 
 if TYPE_CHECKING:
     from .builder import Setup
@@ -212,7 +212,18 @@ class Trainer:
             pulses = policy.update(wanted, estimate, generator=rounding)
             if pulses is not None:
                 layer.board.pulse(pulses)
+        self._train_neurons(done, fraction)
         return done
+
+    def _train_neurons(self, done: BatchResult, fraction: float) -> None:
+        """Change what neurons have of their own: numbers, at the rate of the weights beside."""
+        for layer, optimizer, gradient in zip(
+            self.layers, self.setup.neuron_optimizers, done.by_trained, strict=True
+        ):
+            if optimizer is not None and layer.trained is not None:
+                unit = layer.mean_step if optimizer.options.rate_unit == "pulses" else 1.0
+                wanted = optimizer.wanted(gradient, optimizer.options.rate(fraction) * unit)
+                layer.trained += wanted.numpy()
 
     def _view(self, fronts: list[FrontEnd | None]) -> list[LayerView]:
         """The layers as the engine takes them, behind some front ends, with digital biases."""
@@ -346,6 +357,7 @@ class Trainer:
             **report(self._fronts(), total, self.setup.reads.t_read_seconds),
             "mapping": self._mapping(),
             **self._wear(),
+            **own_numbers(self.layers, self.setup.network),
             "digital_bytes_per_synapse": memory(self.policies, self.optimizers[0]),
             "seconds": time.perf_counter() - began,
         }

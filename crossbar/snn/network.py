@@ -196,7 +196,7 @@ def _resized(layers: Sequence[Record], sizes: Sequence[int]) -> list[Record]:
     if not sizes:
         raise ConfigError("hidden must name the neurons of one hidden layer or more")
     _refuse_others(layers, "hidden")
-    synaptic = [layer for layer in layers if isinstance(layer, Synaptic)]
+    synaptic = [layer for layer in layers if isinstance(layer, FullyConnected)]
     first = synaptic[0] if synaptic else Dense(neurons=1)
     copies = [
         dataclasses.replace(first, neurons=n, image=(), sigma_init=None if i else first.sigma_init)

@@ -12,6 +12,7 @@ from device_models.errors import ConfigError
 from device_models.record import Tagged
 
 from .network import Network
+from .neurons.protocol import trained_numbers
 from .topology import LAYERS
 from .topology.protocol import Signal
 from .topology.synaptic import ArrayShape
@@ -57,6 +58,17 @@ class LayerPlan:
         return self.settings.neuron
 
     @property
+    def trained(self) -> tuple[str, ...]:
+        """Numbers that each of its neurons has of its own, `neurons.protocol.trained_numbers`."""
+        return () if self.neuron is None else trained_numbers(type(self.neuron.numbers(1.0)))
+
+    @property
+    def first_trained(self) -> np.ndarray:
+        """What they are before training, (numbers, neurons) float32."""
+        first = [getattr(self.neuron.numbers(1.0), name) for name in self.trained]
+        return np.repeat(np.array(first, np.float32)[:, None], self.outputs, axis=1)
+
+    @property
     def lines(self) -> int:
         """Lines that come in."""
         return self.incoming.lines
@@ -99,7 +111,9 @@ class LayerPlan:
     @property
     def signs(self) -> np.ndarray:
         """Dale's law for the rows of its crossbar: +1 excitatory, -1 inhibitory, 0 either, int8."""
-        return np.concatenate([self.array.signs, self.sent.signs[: self.recurrent_rows]])
+        if not self.recurrent_rows:
+            return self.array.signs
+        return np.concatenate([self.array.signs, self.settings.recurrent_signs()])
 
 
 @dataclass(frozen=True, eq=False)
@@ -290,7 +304,8 @@ def _layer(
         return LayerPlan(index, kind, kind, settings, incoming, sent, none, 0, None, 0.0, 0.0)
     crossbars = [layer for layer in before if layer.crossbar is not None]
     is_dale, fed_back = settings.excitatory is not None, settings.recurrent_rows()
-    array, beta = settings.array(incoming), settings.neuron.numbers(dt_seconds).beta
+    array: ArrayShape = settings.array(incoming)
+    beta: float = settings.neuron.numbers(dt_seconds).beta
     fan_in = array.rows - (settings.bias == "row")
 
     def scaled(lines: int) -> float:
@@ -327,7 +342,7 @@ def check_held(network: Plan) -> None:
         ConfigError: The first layer has no crossbar, or its own neurons drive it too.
     """
     first = network.layers[0]
-    if first.crossbar is None or first.recurrent_rows:
+    if first.crossbar is None or not first.settings.CAN_HOLD:
         raise ConfigError(
             f"{network.network.title(0)} gets amplitudes of a constant code and takes spikes "
             "alone; let a dense or conv2d layer come first, or choose another data.encoding; "
@@ -387,5 +402,8 @@ def initial_weights(network: Plan, *, generator: np.random.Generator) -> tuple[n
         weights = generator.standard_normal((layer.rows, layer.columns)) * spread[:, None]
         bound = layer.signs[:, None].astype(float)
         weights = np.where(bound == 0, weights, bound * np.abs(weights))
+        first = layer.settings.first_recurrent()
+        if first is not None:
+            weights[layer.array.rows :] = first[:, None]
         weights_of_all.append(weights.astype(np.float32))
     return tuple(weights_of_all)

@@ -26,11 +26,12 @@ import torch
 from torch import Tensor
 
 from .encodings.events import Events
-from .neurons.stepping import Drive, TakeIn, run_steps
+from .neurons.stepping import Drive, TakeIn, run_steps, with_trained
 from .plan import LayerPlan, Plan
 
 DriveOf = Callable[[int], Drive]  # crossbar -> what its lines drive
 TakeInOf = Callable[[int], TakeIn]  # crossbar -> how its neurons take that in
+Trained = Sequence[Tensor | None]  # of each crossbar, what its neurons have of their own
 
 
 class Outcome(NamedTuple):
@@ -45,7 +46,9 @@ class Outcome(NamedTuple):
     # spikes
 
 
-def simulate(network: Plan, weights: Sequence[Tensor], x: Tensor, labels: Tensor) -> Outcome:
+def simulate(
+    network: Plan, weights: Sequence[Tensor], x: Tensor, labels: Tensor, trained: Trained = ()
+) -> Outcome:
     """Run a batch through the network.
 
     Args:
@@ -54,15 +57,23 @@ def simulate(network: Plan, weights: Sequence[Tensor], x: Tensor, labels: Tensor
         x: Input spikes, counts of any size, shape (B, T, inputs), dtype of the weights; or
             amplitudes that are held in all steps, (B, 1, inputs).
         labels: True classes, int64, shape (B,).
+        trained: What neurons have of their own, see `run_layers`.
 
     Returns:
-        The outcome; `loss` and `losses` are differentiable with respect to the weights.
+        The outcome; `loss` and `losses` are differentiable with respect to the weights and to what
+        neurons have of their own.
     """
-    return run_layers(network, lambda i: partial(_product, weights[i]), x, labels)
+    drive_of = lambda i: partial(_product, weights[i])  # noqa: E731
+    return run_layers(network, drive_of, x, labels, trained=trained)
 
 
 def run_layers(
-    network: Plan, drive_of: DriveOf, x: Tensor, labels: Tensor, take_in_of: TakeInOf | None = None
+    network: Plan,
+    drive_of: DriveOf,
+    x: Tensor,
+    labels: Tensor,
+    take_in_of: TakeInOf | None = None,
+    trained: Trained = (),
 ) -> Outcome:
     """`simulate` over whatever crossbars there are.
 
@@ -72,6 +83,8 @@ def run_layers(
             that drives itself asks step by step.
         x, labels: See `simulate`.
         take_in_of: Makes the current of a step of the decayed one and the drive; by default a sum.
+        trained: Of each crossbar, what its neurons have of their own (`trained_numbers`), (numbers,
+            neurons), or None; by default what they begin with.
     """
     lines, spikes, membranes, recorded = x, [], [], x
     for layer in network.layers:
@@ -79,6 +92,8 @@ def run_layers(
         drive = _no_drive if place is None else drive_of(place)
         take_in = torch.add if place is None or take_in_of is None else take_in_of(place)
         numbers = numbers_of(network, layer)
+        if place is not None and trained:
+            numbers = with_trained(numbers, trained[place])
         if layer.index == 0 and lines.shape[1] < network.steps:
             held = layer.settings.currents(layer.incoming, lines, drive)
             held = held.expand(-1, network.steps, -1)

@@ -15,6 +15,7 @@ from crossbar.snn.engines.buffers import (
     crossbar_rows,
     empty_stats,
     fill_rows,
+    first_trained,
     no_crossbar,
     padded,
     scratch,
@@ -42,6 +43,8 @@ class Case(NamedTuple):
     x: torch.Tensor
     outcome: reference.Outcome
     gradients: tuple[torch.Tensor, ...]
+    trained: tuple = ()  # what neurons have of their own, of each crossbar an array or None
+    by_trained: tuple = ()  # gradients by those
 
 
 class Run(NamedTuple):
@@ -50,6 +53,7 @@ class Run(NamedTuple):
     tally: BatchStats
     gradients: tuple[np.ndarray, ...]
     traces: tuple[LayerTrace, ...] = ()  # of every layer, as the last sample left them
+    by_trained: tuple[np.ndarray, ...] = ()
 
 
 def views_of(weights, kind, *, siemens=None, variances=None, fronts=None):
@@ -85,14 +89,15 @@ def empty_run(network, samples, kind, *, fill=0.0):
 
 
 def run_samples(
-    network, weights, samples, kind, *, seed=0, learn=True, tile_rows=64, into=None, **synapses
-):
+    network, weights, samples, kind, *, seed=0, learn=True, tile_rows=64, into=None, trained=(),
+    **synapses,
+):  # fmt: skip
     """Samples through `run_chunk`; `synapses` as for `views_of`."""
     run = empty_run(network, len(samples.chosen), kind) if into is None else into
     views = views_of(weights, kind, **synapses)
     is_held = samples.held.size > 0
     kinds = kinds_of(network, [view.front for view in views], kind, is_held=is_held)
-    layers, none = [], np.zeros((0, 0), kind)
+    layers, none, changes = [], np.zeros((0, 0), kind), []
     for layer, memory, place in zip(
         network.layers, scratch(network, kind), (*kinds.places, (0, 0)), strict=True
     ):
@@ -108,10 +113,15 @@ def run_samples(
             if carries_back(network, layer):
                 back = aligned(layer.settings.back_shape(layer.incoming), kind)
                 layer.settings.fill_back(layer.incoming, views[i].weights, back)
+        own = first_trained(layer, kind)
+        if i is not None and trained and trained[i] is not None:
+            own[:, : layer.outputs] = trained[i]
+        changes += [] if i is None else [np.zeros_like(own)]
+        by_own = np.zeros_like(own) if i is None else changes[-1]
         is_penalised = layer.neuron is not None and layer.index < len(network.layers) - 1
         layers.append(
             LayerArrays(
-                crossbar, *memory, back, gradient, layer.index, -1 if i is None else i,
+                crossbar, *memory, back, gradient, own, by_own, layer.index, -1 if i is None else i,
                 is_penalised, layer.settings.TAKES_INJECTED, *place,
             )
         )  # fmt: skip
@@ -119,13 +129,14 @@ def run_samples(
     back = wider(views[-1].weights.T, (output.outputs, padded(before.outputs)))
     loss = network.network.loss.numbers(network.classes, network.steps, kind)
     c = constants(network, tile_rows, kind)
-    c = c._replace(is_always_driven=int(is_held or c.is_always_driven))
+    c = c._replace(is_restless=is_held or c.is_restless)
     run_chunk(
         samples, kinds.first, kinds.others, table_of(layers), kinds.output, loss,
         injection(network, back, kind), c, seed,
         lowest(network), run.tally, learn,
     )  # fmt: skip
-    return run._replace(traces=tuple(layer.trace for layer in layers))
+    traces = tuple(layer.trace for layer in layers)
+    return run._replace(traces=traces, by_trained=tuple(changes))
 
 
 def run_kernel(case, kind, *, chosen=None, **how):
@@ -135,7 +146,16 @@ def run_kernel(case, kind, *, chosen=None, **how):
     held = case.events.held
     amplitudes = () if held is None else (held.codes, held.unit)
     samples = Samples(rows, times, offsets, case.labels, chosen, 0, *amplitudes)
-    return run_samples(case.network, case.weights, samples, kind, **how)
+    return run_samples(case.network, case.weights, samples, kind, **{"trained": case.trained} | how)
+
+
+def counts(samples, steps, inputs, seed=0):
+    """Counts of 0 to some 80 spikes a sample, some of them in one step or on one line."""
+    generator = np.random.default_rng([71, seed])
+    rate = generator.uniform(0.0, 80.0, (samples, 1, 1)) / (inputs * steps)
+    x = generator.poisson(rate, (samples, steps, inputs))
+    x[:3] = 0
+    return x, generator
 
 
 def events_of(x):
@@ -150,18 +170,22 @@ def events_of(x):
     )
 
 
-def make_case(network, weights, events, labels, *, offered, wanted=None, margin=0.0):
+def make_case(network, weights, events, labels, *, offered, wanted=None, margin=0.0, trained=()):
     """Run the reference in float64; keep the first `wanted` samples that have the margin."""
     x = reference.dense(events, offered, network, torch.float64)
     leaves = [torch.tensor(w, dtype=torch.float64, requires_grad=True) for w in weights]
-    outcome = reference.simulate(network, leaves, x, torch.from_numpy(labels[offered]))
+    own = [None if t is None else torch.tensor(t, dtype=torch.float64) for t in trained]
+    each = [t.requires_grad_() for t in own if t is not None]
+    outcome = reference.simulate(network, leaves, x, torch.from_numpy(labels[offered]), own)
     kept = np.flatnonzero(margins(outcome).numpy() >= margin)[:wanted]
     assert wanted is None or len(kept) == wanted, "offer more samples"
     told = outcome.losses + reference.penalties(network, outcome.spikes)
-    gradients = torch.autograd.grad(told[kept].sum(), leaves, materialize_grads=True)
+    gradients = torch.autograd.grad(told[kept].sum(), [*leaves, *each], materialize_grads=True)
+    by_own = iter(gradients[len(leaves) :])
     return Case(
         network, tuple(weights), events, labels, offered[kept], x[kept], some(outcome, kept),
-        gradients,
+        gradients[: len(leaves)], tuple(trained),
+        tuple(None if t is None else next(by_own) for t in own),
     )  # fmt: skip
 
 
@@ -183,7 +207,8 @@ def driven_lines(network, x, outcome):
     for layer, source in zip(network.synaptic, network.sources, strict=True):
         into = [x if source < 0 else outcome.spikes[source]]
         into += [outcome.spikes[layer.index]] if layer.recurrent_rows else []
-        lines.append(torch.cat(into, 2))
+        driven = layer.settings.reads(layer.incoming, torch.cat(into, 2))
+        lines.append(driven[:, :, : layer.rows])
     return lines
 
 
@@ -232,12 +257,15 @@ def near_gradients(gradients, expected, tolerance):
 
 def agree(case, run, tolerance):
     """Within the tolerance of the reference; predictions and spikes exactly."""
-    tally, gradients, _ = run
+    tally, gradients, _, by_trained = run
     rtol, atol, *_ = tolerance
     assert_close(torch.from_numpy(tally.losses), case.outcome.losses, rtol=rtol, atol=atol)
     assert tally.predictions.tolist() == case.outcome.predictions.tolist()
     same_spikes(tally, case.outcome)
     near_gradients(gradients, case.gradients, tolerance)
+    for found, wanted in zip(by_trained, case.by_trained, strict=False):
+        if wanted is not None:
+            near(found[:, : wanted.shape[1]], wanted, tolerance.hidden)
 
 
 def lane_squares():

@@ -33,6 +33,16 @@ class Constant(Encoding):
         mean: tuple[float, ...] = quantity("of full brightness", -10.0, 10.0, default=(0.0,))
         std: tuple[float, ...] = quantity("of full brightness", 1e-3, 10.0, default=(1.0,))
 
+        @property
+        def is_signed(self) -> bool:
+            """Whether a value lies below zero: the darkest one lies below a mean."""
+            return max(self.mean) > 0.0
+
+        @property
+        def top(self) -> int:
+            """The largest code."""
+            return int(2 ** (self.bits - self.is_signed)) - 1
+
     def __init__(self, options: Options) -> None:
         """Take the settings."""
         self.options = options
@@ -47,10 +57,9 @@ class Constant(Encoding):
         channels = samples.shape[1] if samples.ndim == 4 else 1
         mean, std = (self._of_channels(name, channels) for name in ("mean", "std"))
         values = (np.arange(256) / 255.0 - mean) / std  # (channels, 256)
-        largest, is_signed = float(np.abs(values).max()), bool(values.min() < 0.0)
-        bits = self.options.bits
-        top = 2 ** (bits - is_signed) - 1
-        kind = np.int16 if bits > 8 else np.int8 if is_signed else np.uint8
+        largest, top = float(np.abs(values).max()), self.options.top
+        short = np.int8 if self.options.is_signed else np.uint8
+        kind = np.int16 if self.options.bits > 8 else short
         codes_of = np.rint(values / largest * top).astype(kind)
         codes = np.empty(lines.shape, kind)
         width = lines.shape[1] // channels

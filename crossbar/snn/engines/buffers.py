@@ -32,7 +32,7 @@ def constants(
         network.steps,
         tile_rows,
         len(network.crossbars),
-        int(any(layer.bias != "none" for layer in network.layers)),
+        any(layer.trained or layer.bias != "none" for layer in network.synaptic),
     )
 
 
@@ -55,7 +55,7 @@ def _trace(network: Plan, layer: LayerPlan, dtype: type[np.floating]) -> records
         np.zeros((steps, 4 * words_of(width)), np.uint16),
         np.zeros(steps * width, np.uint16),
         np.zeros(steps * width, time_type(steps)),
-        aligned((2 * states * width,), dtype),
+        aligned((2 * states * width + steps,), dtype),
         width,
         words_of(width),
         aligned((layer.lines if layer.index == 0 else 0,), dtype),
@@ -144,6 +144,13 @@ def fill_rows(crossbar: records.CrossbarRows, layer: LayerView) -> None:
     for i, part in enumerate(parts):
         first = i * crossbar.width
         crossbar.matrix[:, first : first + part.shape[1]] = part
+
+
+def first_trained(plan: LayerPlan, dtype: type[np.floating] = np.float32) -> np.ndarray:
+    """What neurons have of their own before training, (numbers, padded neurons); padding is 0."""
+    numbers = aligned((len(plan.trained), padded(plan.outputs)), dtype)
+    numbers[:, : plan.outputs] = plan.first_trained
+    return numbers
 
 
 def no_crossbar(plan: LayerPlan, dtype: type[np.floating] = np.float32) -> records.CrossbarRows:

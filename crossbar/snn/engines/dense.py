@@ -81,9 +81,12 @@ class DenseEngine:
         parts = np.split(chosen, range(AT_A_TIME, len(chosen), AT_A_TIME))
         results, fired = zip(*(self._run(crossbars, batch, p) for p in parts), strict=True)
         gradients = tuple(c.gradient(len(chosen)) for c in crossbars if c.learns)
+        by_trained = tuple(c.by_trained(len(chosen)) for c in crossbars if c.learns)
         steps = self._network.steps
         recorded = (listed(spikes, steps) for spikes in zip(*fired, strict=True)) if record else ()
-        return joined(results)._replace(gradients=gradients, recorded=tuple(recorded))
+        return joined(results)._replace(
+            gradients=gradients, by_trained=by_trained, recorded=tuple(recorded)
+        )
 
     def _run(
         self, crossbars: Sequence["Crossbar"], batch: Batch, part: np.ndarray
@@ -100,7 +103,8 @@ class DenseEngine:
             return crossbars[index].analog if is_first else crossbars[index]
 
         with torch.set_grad_enabled(learns):
-            outcome = run_layers(network, drive_of, x, labels)
+            trained = [crossbar.trained for crossbar in crossbars]
+            outcome = run_layers(network, drive_of, x, labels, trained=trained)
             if learns:
                 (outcome.loss * len(part)).backward()  # type: ignore[no-untyped-call]  # torch's
         driven = []
@@ -150,11 +154,14 @@ class Crossbar:
         self._noise, self._back = noise, self._weights
         self.siemens = torch.from_numpy(layer.siemens).to(device)
         self.outputs, self.learns = self._weights.shape[1], False
+        self.trained = None if layer.trained is None else torch.tensor(layer.trained, device=device)
 
     def learn(self, back: np.ndarray) -> None:
         """Ask for a gradient; the error is carried back by `back`, (rows, outputs)."""
         self._back = torch.from_numpy(back).to(self._weights.device)
         self._weights.requires_grad_()
+        if self.trained is not None:
+            self.trained.requires_grad_()
         self.learns = True
 
     def gradient(self, samples: int) -> np.ndarray:
@@ -162,6 +169,10 @@ class Crossbar:
         total = self._weights.grad
         mean = torch.zeros_like(self._weights) if total is None else total / samples
         return np.asarray(mean.detach().cpu().numpy())
+
+    def by_trained(self, samples: int) -> np.ndarray:
+        """The same, by what the neurons have of their own."""
+        return mean_gradient(self.trained, self.outputs, samples)
 
     def __call__(self, lines: Tensor) -> Tensor:
         """What lines (B, steps, rows) drive, (B, steps, outputs), with the noise of each read."""
@@ -178,6 +189,14 @@ class Crossbar:
             return driven
         z = torch.randn(driven.shape, generator=self._noise, device=driven.device)
         return driven + (variances @ self._variance).sqrt() * z
+
+
+def mean_gradient(trained: Tensor | None, outputs: int, samples: int) -> np.ndarray:
+    """Of the mean loss of so many samples by what neurons have of their own, (numbers, outputs)."""
+    if trained is None:
+        return np.zeros((0, outputs), np.float32)
+    total = torch.zeros_like(trained) if trained.grad is None else trained.grad
+    return np.asarray((total.detach() / samples).float().cpu().numpy())
 
 
 class _Read(torch.autograd.Function):

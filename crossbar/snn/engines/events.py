@@ -27,6 +27,7 @@ from .buffers import (
     crossbar_rows,
     empty_stats,
     fill_rows,
+    first_trained,
     no_crossbar,
     padded,
     recorded_spikes,
@@ -42,7 +43,7 @@ T = TypeVar("T")
 CHUNKS = 4  # of a batch; fixed, so that sums do not depend on the number of threads
 SMALL = 200_000  # weights: a second thread would take longer to begin than to help
 # Columns of a table of layers, see `kernels.pointers.layer_at`:
-SIEMENS, GRADIENT, KIND = 1, 26, slice(31, 33)
+SIEMENS, GRADIENT, BY_TRAINED, KIND = 1, 26, 28, slice(33, 35)
 _BUFFER = 1 << 26  # spikes of a layer that are recorded at a time, 3 bytes each
 
 
@@ -93,9 +94,11 @@ class EventEngine:
         self._held_kinds: Kinds | None = None
         check_kernels(network, self._loss)
         self._sums = [
-            aligned((CHUNKS, rows, padded(outputs)), np.float32)
-            for rows, outputs in network.matrices
-        ]
+            aligned(
+                (CHUNKS, layer.matrix_rows + len(layer.trained), padded(layer.columns)), np.float32
+            )
+            for layer in network.synaptic
+        ]  # the rows behind those of the crossbar are those of `BatchResult.by_trained`
 
     def run(
         self,
@@ -120,7 +123,11 @@ class EventEngine:
             total = join(self._chunks(batch, layers, learn), network)
             if learn is None:
                 return total
-            return total._replace(gradients=self._mean_gradients(len(batch.chosen)))
+            means = list(zip(network.synaptic, self._means(len(batch.chosen)), strict=True))
+            return total._replace(
+                gradients=tuple(mean[: layer.matrix_rows] for layer, mean in means),
+                by_trained=tuple(mean[layer.matrix_rows :] for layer, mean in means),
+            )
         most = max(1, _BUFFER // (network.steps * max(network.hidden)))
         chunks: list[records.BatchStats] = []
         for low in range(0, len(batch.chosen), most):
@@ -150,12 +157,14 @@ class EventEngine:
             amplitudes = () if held is None else (held.codes, held.unit)
             constants = self._constants
             if held is not None:
-                constants = constants._replace(is_always_driven=1)
+                constants = constants._replace(is_restless=True)
             stats = empty_stats(self._network, high - low, record=record)
             pairs = zip(self._network.synaptic, self._sums, strict=True)
             for layer, sums in pairs if learn is not None else ():
                 sums[chunk].fill(0.0)
                 wiring.table[layer.index, GRADIENT] = address(sums[chunk], np.float32)
+                behind = address(sums[chunk, layer.matrix_rows :], np.float32)
+                wiring.table[layer.index, BY_TRAINED] = behind
             run_chunk(
                 records.Samples(
                     batch.events.rows, batch.events.times, batch.events.offsets, batch.labels,
@@ -221,6 +230,9 @@ class EventEngine:
                 siemens = siemens / held.gain**2
             of_thread.siemens[i] = siemens  # what an address leads to must live
             wiring.table[layer.index, SIEMENS] = address(siemens, np.float64)
+            if arrays.trained.size:
+                own = layer.first_trained if view.trained is None else view.trained
+                arrays.trained[:, : layer.outputs] = own
             if learn is not None and arrays.back.size:
                 layer.settings.fill_back(layer.incoming, learn[i], arrays.back)
         if learn is not None and wiring.injected is not None:
@@ -250,7 +262,8 @@ class EventEngine:
                     back = aligned(layer.settings.back_shape(layer.incoming), np.float32)
             arrays.append(
                 records.LayerArrays(
-                    crossbar, trace, bins, recurrent_bins, back, self._none, layer.index,
+                    crossbar, trace, bins, recurrent_bins, back, self._none,
+                    first_trained(layer), self._none, layer.index,
                     -1 if layer.crossbar is None else layer.crossbar,
                     layer.neuron is not None and layer.index < last,
                     layer.settings.TAKES_INJECTED, group, kind,
@@ -282,9 +295,12 @@ class EventEngine:
             fronts.append(front)
         return fronts
 
-    def _mean_gradients(self, samples: int) -> tuple[np.ndarray, ...]:
+    def _means(self, samples: int) -> tuple[np.ndarray, ...]:
         """Sum over the chunks in their order, without the padding."""
-        means = tuple(np.empty(shape, np.float32) for shape in self._network.matrices)
+        means = tuple(
+            np.empty((sums.shape[1], layer.columns), np.float32)
+            for layer, sums in zip(self._network.synaptic, self._sums, strict=True)
+        )
         for sums, mean in zip(self._sums, means, strict=True):
             self._reduce(sums, samples, mean)
         return means

@@ -260,7 +260,7 @@ def run_chunk(samples, kinds, others, table, output, loss, injected, c, seed, lo
         for n in range(top + 2):
             lines, layer = lines_into(n, samples, i, layers, counts), layers[n]
             if n == 0:
-                start = 0 if c.is_always_driven != 0 else first_step(lines, c)
+                start = 0 if c.is_restless != 0 else first_step(lines, c)
                 take_amplitudes(samples, i, layer.trace.values)
             bin_count[n] = find_bins(lines, layer.bins, c.steps)
             # Conversions have keys of their own, behind those of the reads of the sample.

@@ -2,10 +2,10 @@
 
 A map holds the columns of one read for each position, position by position, and their variances
 behind them where reads are noisy. A spike at (channel, y, x) adds row (channel, dy, dx) to position
-((y - dy) / stride, (x - dx) / stride) of every kernel that covers it; the gradient goes the same way
-back. An error is carried to the lines of its kernel by rows of `back` that hold the weights of all
-channels that come in side by side, (dx, channel), as the lines of a row stand in `errors_at`. All
-records hold pointers; `sizes` is a `Conv2dNumbers`.
+((y - dy) / stride, (x - dx) / stride) of every kernel that covers it; the gradient goes back the
+same way. An error is carried to the lines of its kernel by rows of `back` that hold the weights of
+all channels that come in side by side, (dx, channel): so the lines of a row stand in a map of
+errors. All records hold pointers; `sizes` is a `Conv2dNumbers`.
 """
 
 from device_models.jit import inlined, jit
@@ -61,9 +61,7 @@ def add_line(sizes, layer, line, value):
             for column in range(crossbar.width, stride, LANES):
                 place = at * stride + column
                 variances = load(crossbar.matrix, row * stride + column)
-                store(
-                    trace.maps, place, load(trace.maps, place) + splat(value * value) * variances
-                )
+                store(trace.maps, place, load(trace.maps, place) + splat(value * value) * variances)
             write(trace.marks, at, trace.marks[at] | (1 << crossbar.tile_of[row]))
     return (bottom - top + 1) * (right - left + 1) if bottom >= top and right >= left else 0
 
@@ -141,7 +139,7 @@ def spread_errors(sizes, layer, errors, at, chosen):
 
 @jit
 def gather_line(sizes, layer, line, value):
-    """Add the errors of the map to the gradient of the rows that one line drives; see `add_line`."""
+    """Add the errors of a map to the gradient of the rows that one line drives; see `add_line`."""
     trace, width = layer.trace, layer.crossbar.width
     plane, k = sizes.rows_in * sizes.columns_in, sizes.kernel
     channel = line // plane
@@ -173,7 +171,7 @@ def add_bias_gradient(sizes, layer, errors, at):
 
 @jit
 def carry_step(sizes, layer, below, t, hold):
-    """The errors of the lines of one step, of the derivatives by the drive; see `topology.carry`."""
+    """The errors of the lines of a step, of the derivatives by the drive; see `topology.carry`."""
     trace, k, lines = layer.trace, sizes.kernel, sizes.channels_in
     plane, run = sizes.pooled_rows * sizes.pooled_columns, k * lines
     block = -(-run // LANES) * LANES  # numbers of a row of `back`

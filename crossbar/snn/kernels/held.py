@@ -57,7 +57,7 @@ def _forward(topology, kind, lines, bin_count, layer, c, start, keys, stats):
     write(slots, c.steps, 0)
     for column in range(0, trace.width, LANES):
         integrate_drive(
-            kind.neuron, kind.integrator, trace, slots, 2 * trace.width, c, start, column
+            kind.neuron, kind.integrator, layer, slots, 2 * trace.width, c, start, column
         )
     mask = step(kind.neuron, begin(kind.neuron, splat(c.one)))[1]
     return list_fired(mask, layer, c, start, stats)
@@ -66,7 +66,7 @@ def _forward(topology, kind, lines, bin_count, layer, c, start, keys, stats):
 @implements(kernel.backward, HeldInput, inline=False)
 def _backward(topology, kind, injected, is_given, lines, bin_count, count, layer, c, start, last):
     for column in range(0, layer.trace.width, LANES):
-        sweep(injected, is_given, kind.neuron, layer.trace, c, start, last, column)
+        sweep(injected, is_given, kind.neuron, layer, c, start, last, column)
     sum_steps(layer.trace, c, start, last)
     gradient_held(topology.topology, layer)
 

@@ -43,8 +43,8 @@ def layer_at(table, n, one, times):
         TimeBins(
             pointer_to(row[22], step), pointer_to(row[23], step), pointer_to(row[24], step)
         ),
-        pointer_to(row[25], one), pointer_to(row[26], one),
-        row[27], row[28], row[29], row[30], row[31], row[32],
+        pointer_to(row[25], one), pointer_to(row[26], one), pointer_to(row[27], one),
+        pointer_to(row[28], one), row[29], row[30], row[31], row[32], row[33], row[34],
     )  # fmt: skip
 
 

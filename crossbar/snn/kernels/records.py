@@ -19,7 +19,7 @@ class Constants(NamedTuple):
     steps: int
     tile_rows: int
     crossbars: int
-    is_always_driven: int  # whether anything, such as a bias, drives neurons in steps without events
+    is_restless: int  # whether neurons may spike before anything comes in: a bias drives them
 
 
 class CrossbarRows(NamedTuple):
@@ -158,7 +158,9 @@ class LayerTrace(NamedTuple):
     fired: np.ndarray  # (steps, 4 words) uint16: who spikes in each step, a bit each
     rows: np.ndarray  # (steps x neurons,) uint16
     times: np.ndarray  # (steps x neurons,), as in `Samples`
-    work: np.ndarray  # (2 x states x neurons,): state of neurons that step together, and a variance
+    # (2 x states x neurons + steps,): state of neurons that step together, and a variance; behind
+    # them a number of each step.
+    work: np.ndarray
     width: int  # neurons, padding included
     words: int  # of 64 neurons each that `fired` holds of a step
     values: np.ndarray  # (lines,): amplitudes of the sample, of the first layer where they are held
@@ -175,6 +177,8 @@ class LayerArrays(NamedTuple):
     recurrent_bins: TimeBins  # of its own spikes, where they drive it
     back: np.ndarray  # (rows, neurons): the weights that carry the error back
     gradient: np.ndarray  # (rows, neurons), added to
+    trained: np.ndarray  # (numbers, neurons): what each neuron has of its own, `neuron.of_block`
+    by_trained: np.ndarray  # the same: its gradient, added to
     number: int  # of the layer
     place: int  # of its crossbar; -1 without
     is_penalised: int  # whether its number of spikes is bounded

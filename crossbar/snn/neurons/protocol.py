@@ -16,7 +16,14 @@ if TYPE_CHECKING:
 
 
 class Numbers(Protocol):
-    """One step of all neurons of a layer in torch; tensors are (B, neurons)."""
+    """One step of all neurons of a layer in torch; tensors are (B, neurons).
+
+    A class may also say `PROMPT`, see `is_prompt`, and `TRAINED`, see `trained_numbers`.
+    """
+
+    @property
+    def beta(self) -> Any:
+        """Decay of the membrane per step, which the first weights follow."""
 
     def begin(self, zero: "Tensor") -> "State":
         """The state at rest, of zeros."""
@@ -28,7 +35,10 @@ class Numbers(Protocol):
         """Spikes of a step, with their surrogate derivative; None if these neurons never spike."""
 
     def decay(self, state: "State", spikes: "Tensor | None") -> "State":
-        """The state of the next step, before it takes in what this step drives."""
+        """The state of the next step, before it takes in what this step drives.
+
+        `spikes` are what resets, see `topology.lateral`; else those of the neurons themselves.
+        """
 
 
 def is_prompt(numbers: type) -> bool:
@@ -40,12 +50,22 @@ def is_prompt(numbers: type) -> bool:
     return bool(getattr(numbers, "PROMPT", False))
 
 
+def trained_numbers(numbers: type) -> tuple[str, ...]:
+    """Names of the numbers that every neuron has its own of, trained beside the synapses.
+
+    So it is where the `Numbers` say `TRAINED = (name, ...)`. In torch such a number is then a
+    tensor (neurons,); for the kernels see `kernels.neuron.of_block`.
+    """
+    return tuple(getattr(numbers, "TRAINED", ()))
+
+
 class Neuron(Protocol):
     """Settings of a kind of neuron: a `Record` beside this."""
 
     SPIKES: ClassVar[bool]  # whether it ever does
     STATES: ClassVar[int]  # numbers of the state of one neuron
     LINEAR: ClassVar[bool]  # whether its step, which then never spikes, is a linear one
+    # CLEARABLE = True says besides that lateral inhibition can clear its membrane.
 
     def numbers(self, dt_seconds: float, dtype: Callable[[float], Any] = float) -> Any:
         """Its `Numbers` for steps of this duration, each of a dtype.

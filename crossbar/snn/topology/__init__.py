@@ -7,6 +7,7 @@ from device_models.record import Record
 
 from .conv2d import Conv2d
 from .dense import Dense
+from .lateral import Lateral
 from .max_pool import MaxPool
 from .recurrent import Recurrent
 
@@ -14,7 +15,8 @@ LAYERS: dict[str, type[Record]] = {
     "dense": Dense,
     "recurrent": Recurrent,
     "conv2d": Conv2d,
+    "lateral": Lateral,
     "max_pool": MaxPool,
 }
 
-__all__ = ["LAYERS", "Conv2d", "Dense", "MaxPool", "Recurrent"]
+__all__ = ["LAYERS", "Conv2d", "Dense", "Lateral", "MaxPool", "Recurrent"]

@@ -26,6 +26,7 @@ import numpy as np
 from device_models.errors import ConfigError
 from device_models.record import quantity
 
+from ..neurons.protocol import trained_numbers
 from ..registration import kernels
 from .protocol import Signal
 from .synaptic import ArrayShape, Synaptic, excitatory_fraction
@@ -49,6 +50,7 @@ class Conv2d(Synaptic):
     """
 
     TAKES_INJECTED: ClassVar = False
+    CAN_HOLD: ClassVar = True
 
     channels: int = quantity("channels", 1, 4096)
     kernel: int = quantity("lines", 1, 64, default=3)
@@ -67,6 +69,12 @@ class Conv2d(Synaptic):
         fraction = excitatory_fraction(self.ei)
         return None if fraction is None else int(self.channels * fraction + 1e-9)
 
+    def signs(self) -> np.ndarray:
+        """See `Synaptic`; of channels."""
+        if self.excitatory is None:
+            return np.zeros(self.channels, np.int8)
+        return np.where(np.arange(self.channels) < self.excitatory, 1, -1).astype(np.int8)
+
     def recurrent_rows(self) -> int:
         """None."""
         return 0
@@ -74,6 +82,11 @@ class Conv2d(Synaptic):
     def sends(self, incoming: Signal) -> Signal:
         """See `protocol.Topology`."""
         sizes = self.numbers(incoming)
+        if trained_numbers(type(self.neuron.numbers(1.0))):  # type: ignore[attr-defined]
+            raise ConfigError(
+                f"{type(self.neuron).__name__} has numbers of its own that are trained, which no "
+                "convolution has; choose another neuron"
+            )
         if (sizes.pooled_rows * self.pool, sizes.pooled_columns * self.pool) != (
             sizes.rows_out,
             sizes.columns_out,
@@ -90,10 +103,7 @@ class Conv2d(Synaptic):
                 "of the crossbar; give the layer before one sign a channel"
             )
         shape = self.channels, sizes.pooled_rows, sizes.pooled_columns
-        sent = np.zeros(self.channels, np.int8)
-        if self.excitatory is not None:
-            sent = np.where(np.arange(self.channels) < self.excitatory, 1, -1).astype(np.int8)
-        return Signal(shape, np.repeat(sent, shape[1] * shape[2]))
+        return Signal(shape, np.repeat(self.signs(), shape[1] * shape[2]))
 
     def numbers(self, incoming: Signal) -> "Conv2dNumbers":
         """See `protocol.Topology`.
@@ -261,7 +271,7 @@ def _kernels() -> None:
         increase(stats.activations, place, activations)
         for column in range(0, trace.width, LANES):
             integrate_drive(
-                kind.neuron, kind.integrator, trace, bins.slots, 2 * trace.width, c, start, column
+                kind.neuron, kind.integrator, layer, bins.slots, 2 * trace.width, c, start, column
             )
         mask = step(kind.neuron, begin(kind.neuron, splat(c.one)))[1]
         return list_fired(mask, layer, c, start, stats)
@@ -272,7 +282,7 @@ def _kernels() -> None:
     ):
         trace, bins = layer.trace, layer.bins
         for column in range(0, trace.width, LANES):
-            sweep(injected, is_given, kind.neuron, trace, c, start, last, column)
+            sweep(injected, is_given, kind.neuron, layer, c, start, last, column)
         for i in range(bins_until(bins, bin_count, last) - 1, -1, -1):
             t = bins.steps[i]
             chosen = (2 * t + 3) * trace.width

@@ -18,6 +18,7 @@ class Dense(FullyConnected):
     """Settings: those of `FullyConnected`."""
 
     TAKES_INJECTED: ClassVar = True
+    CAN_HOLD: ClassVar = True
 
     def recurrent_rows(self) -> int:
         """None."""
@@ -39,7 +40,7 @@ class Dense(FullyConnected):
 class DenseNumbers(NamedTuple):
     """A dense layer: its sizes are those of its crossbar."""
 
-    bias: int  # 0 none, 1 a row, 2 digital
+    bias: int = 0  # 1 a row, 2 digital
 
 
 @kernels
@@ -47,8 +48,8 @@ def _kernels() -> None:
     """See `crossbar.snn.registration`."""
     from ..kernels import topology as kernel
     from ..kernels.backward import backprop_input, bins_until, sweep
-    from ..kernels.dispatch import implements
     from ..kernels.biases import count_bias_reads, drive_biased, scatter_bias
+    from ..kernels.dispatch import implements
     from ..kernels.forward import count_reads, drive_layer, integrate_block, list_fired
     from ..kernels.gather_scatter import scatter
     from ..kernels.held import drive_held, gradient_held
@@ -77,7 +78,7 @@ def _kernels() -> None:
     ):
         number, trace = bins_until(layer.bins, bin_count, last), layer.trace
         for column in range(0, trace.width, LANES):
-            sweep(injected, is_given, kind.neuron, trace, c, start, last, column)
+            sweep(injected, is_given, kind.neuron, layer, c, start, last, column)
         scatter(lines, layer.bins, number, trace.membranes, trace.width, 0, layer.gradient)
         if topology.bias != 0:
             scatter_bias(trace, start, min(last, c.steps - 1), layer)

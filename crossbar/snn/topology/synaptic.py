@@ -61,6 +61,7 @@ class Synaptic(Record):
     """
 
     HAS_SYNAPSES: ClassVar = True
+    CAN_HOLD: ClassVar[bool] = False  # whether amplitudes can drive it, see `kernels.held`
 
     neuron: Record = tagged(NEURONS, default="lif")
     ei: str | None = None
@@ -136,6 +137,18 @@ class Synaptic(Record):
         """See `protocol.Topology`."""
         raise NotImplementedError
 
+    def signs(self) -> np.ndarray:
+        """Of its neurons, or of its channels, by Dale's law, int8."""
+        raise NotImplementedError
+
+    def recurrent_signs(self) -> np.ndarray:
+        """Of the rows behind those of the lines, (rows,) int8: those of its neurons."""
+        return self.signs()
+
+    def first_recurrent(self) -> np.ndarray | None:
+        """First weight of each of those rows, where they are not drawn."""
+        return None
+
     def with_bias(self, lines: "Tensor") -> "Tensor":
         """Lines (B, S, rows), and one that is always driven where there is a bias."""
         import torch
@@ -195,10 +208,13 @@ class FullyConnected(Synaptic):
 
     def sends(self, incoming: Signal) -> Signal:
         """See `protocol.Topology`."""
-        signs = np.zeros(self.neurons, np.int8)
-        if self.excitatory is not None:
-            signs = np.where(np.arange(self.neurons) < self.excitatory, 1, -1).astype(np.int8)
-        return Signal(self.image or (self.neurons,), signs)
+        return Signal(self.image or (self.neurons,), self.signs())
+
+    def signs(self) -> np.ndarray:
+        """Of the neurons, by Dale's law, (neurons,) int8."""
+        if self.excitatory is None:
+            return np.zeros(self.neurons, np.int8)
+        return np.where(np.arange(self.neurons) < self.excitatory, 1, -1).astype(np.int8)
 
 
 def excitatory_fraction(text: str | None) -> float | None:

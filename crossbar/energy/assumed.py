@@ -10,7 +10,7 @@ from device_models.record import number
 
 from ..snn.encodings.events import Events
 from ..snn.plan import Plan
-from .activity import Activity, Sizes, Snapshot, layers_of, refusal
+from .activity import Activity, Sizes, Snapshot, layers_of
 from .counts import RunCounts
 
 INFERENCES = 100
@@ -69,8 +69,6 @@ def check(
     Raises:
         ConfigError: See `assumed_activity`.
     """
-    if reason := refusal(network):
-        raise ConfigError(reason)
     wanted, most = 1 + len(network.hidden), 1.0 / network.dt_seconds
     if len(rates_hz) != wanted:
         raise ConfigError(

@@ -3,7 +3,6 @@
 import numpy as np
 import torch
 
-from device_models.errors import ConfigError
 from device_models.pulsed import Pulsed
 
 from ..boards.protocol import Emulator
@@ -12,7 +11,7 @@ from ..experiment.trainer import Trainer
 from ..metrics.statistics import wilson_interval
 from ..snn.engines.protocol import BatchResult
 from ..synapses.synapses import Synapses
-from .activity import RunMetadata, Snapshot, pack, pack_refusal, refusal, write_activity
+from .activity import RunMetadata, Snapshot, pack, write_activity
 
 
 def keep(run: Run, trainer: Trainer) -> None:
@@ -30,28 +29,11 @@ def keep(run: Run, trainer: Trainer) -> None:
     layers = trainer.setup.network.layers
     if any(getattr(layer.settings, "reads_across", False) for layer in layers):
         return  # spikes of an inhibitory neuron are in no list; its reads are in the counters
-    reason = uncounted(trainer)
-    write_activity(run.folder, pack_refusal(reason) if reason else recorded(trainer))
-
-
-def uncounted(trainer: Trainer) -> str:
-    """Why the activity of a trainer is in no estimate yet; empty where it is."""
-    if trainer.data.test_events.held is not None:
-        return (
-            "a constant code drives lines by amplitudes, whose reads are counted in metrics.jsonl, "
-            "and in no estimate; nothing was estimated"
-        )
-    return refusal(trainer.setup.network)
+    write_activity(run.folder, recorded(trainer))
 
 
 def recorded(trainer: Trainer) -> dict[str, np.ndarray]:
-    """The arrays of an activity file, of the trainer's last test.
-
-    Raises:
-        ConfigError: No estimate counts what its layers read.
-    """
-    if reason := uncounted(trainer):
-        raise ConfigError(reason)
+    """The arrays of an activity file, of the trainer's last test."""
     test = trainer.recorded()
     return pack(
         trainer.setup.network,

@@ -387,10 +387,7 @@ def unpack(arrays: Mapping[str, np.ndarray]) -> tuple[Activity, RunMetadata]:
     spikes = [events_of(arrays, f"{i}.", n, network.steps) for i, n in enumerate(lines)]
     if network.top:
         held = Held(arrays[HELD], network.unit, network.top)
-        if (
-            held.codes.shape != (len(spikes[0]), network.inputs)
-            or held.codes.dtype.kind not in "iu"
-        ):
+        if held.codes.shape != (len(spikes[0]), network.inputs) or held.codes.dtype != np.int16:
             raise ValueError("its amplitudes are not those of its input")
         spikes[0] = replace(spikes[0], held=held)
     crossbars = [

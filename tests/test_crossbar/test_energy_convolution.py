@@ -49,7 +49,7 @@ def test_a_row_of_a_bias_is_driven_in_every_read():
 
 
 def test_held_amplitudes_are_read_once_and_dissipate_as_their_square():
-    codes = np.zeros((1, 9), np.uint8)
+    codes = np.zeros((1, 9), np.int16)
     codes[0, 4] = 1
     held = Held(codes, 0.5, 2)
     layer, _ = count(activity(KERNEL._replace(is_held=True), held=held), 4, 4)
@@ -59,10 +59,10 @@ def test_held_amplitudes_are_read_once_and_dissipate_as_their_square():
 
 @pytest.mark.parametrize(("copies", "reads"), [(1, 1.0), (2, 0.5), (100, 0.25)])
 def test_copies_of_an_array_share_its_positions(copies, reads):
-    """Five active reads of 1 + 2 x 4 / 2 = 5 clocks, three idle ones; and then the readout."""
+    """Five active reads of 1 + 4 / 2 = 3 clocks, three idle ones; and then the readout."""
     run = toy_run(activity())
     chip = estimate(run, toy_chip(position_copies=copies, tile_rows=8), toy_costs())
-    convolution, readout = 5 * 5 * MS + 3 * MS, 2 * 5 * MS
+    convolution, readout = 5 * 3 * MS + 3 * MS, 2 * 3 * MS
     assert_allclose(chip.seconds_per_inference.typical, convolution * reads + readout, rtol=1e-12)
     [cells] = [block.count for block in chip.area if block.component == "cells"]
     assert cells == (min(copies, 4) + 1) * 8 * 4

@@ -58,10 +58,8 @@ class Constant(Encoding):
         mean, std = (self._of_channels(name, channels) for name in ("mean", "std"))
         values = (np.arange(256) / 255.0 - mean) / std  # (channels, 256)
         largest, top = float(np.abs(values).max()), self.options.top
-        short = np.int8 if self.options.is_signed else np.uint8
-        kind = np.int16 if self.options.bits > 8 else short
-        codes_of = np.rint(values / largest * top).astype(kind)
-        codes = np.empty(lines.shape, kind)
+        codes_of = np.rint(values / largest * top).astype(np.int16)
+        codes = np.empty(lines.shape, np.int16)
         width = lines.shape[1] // channels
         for channel in range(channels):
             part = slice(channel * width, (channel + 1) * width)

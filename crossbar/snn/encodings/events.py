@@ -23,7 +23,7 @@ class Held(NamedTuple):
     current of the layer is `codes x unit` times its weight.
     """
 
-    codes: np.ndarray  # (samples, lines) int8, uint8 or int16
+    codes: np.ndarray  # (samples, lines) int16
     unit: float
     top: int  # the largest code of the drivers' converters
 

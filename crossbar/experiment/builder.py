@@ -26,7 +26,7 @@ from ..boards.simulated import SimulatedBoard
 from ..datasets import LoadedDataset
 from ..datasets.encode import Data
 from ..mappings import MAPPINGS, Mapping
-from ..snn.engines import ENGINES, BoardEngine, DenseEngine, Engine, EventEngine
+from ..snn.engines import ENGINES, BoardEngine, Engine, EventEngine
 from ..snn.engines.protocol import Resources
 from ..snn.plan import Plan, plan, signs
 from ..synapses.optimizers import OPTIMIZERS, Optimizer
@@ -35,7 +35,7 @@ from ..synapses.policies.compatibility import check_serving, default_policy
 from ..synapses.policies.policy import Policy
 from ..synapses.reads import Reads
 from ..synapses.synapses import Synapses
-from .array_parts import front_end, w_max_of, wired
+from .array_parts import check_reads_across, front_end, w_max_of, wired
 from .boards import BoardFactory, checked, refuse_emulation
 from .config import Training
 from .fault_aware import fault_map, first_weights, placed, row_activity
@@ -343,21 +343,9 @@ def engine(
             f"engine = {name}: it has no periphery.kind = {config.periphery.kind}; leave one of "
             "the two out; nothing was written"
         )
-    across = [layer for layer in network.synaptic if getattr(layer.settings, "reads_across", False)]
-    if across and not _reads_both_ways(config, options):
-        raise ConfigError(
-            f"{network.network.title(across[0].index)}: an inhibitory neuron is read across the "
-            "array, which is emulated without wires and periphery, by the kernels alone; leave "
-            "them out, or choose inhibition: reset_line; nothing was written"
-        )
+    check_reads_across(network, config.wires, config.periphery, options)
     built: Engine = options.build(network, Resources(layers, config.tiles.tile_rows, threads))
     return built
-
-
-def _reads_both_ways(config: Training, options: Any) -> bool:
-    """Whether arrays can be read across: not by what would need a circuit model of that."""
-    is_ideal = config.wires.ideal and config.periphery == Periphery()
-    return is_ideal and not isinstance(options, DenseEngine.Options)
 
 
 def uses_kernels(trainer: Trainer) -> bool:

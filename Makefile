@@ -20,8 +20,9 @@ types:
 architecture:
 	$(BIN)lint-imports
 
+# worksteal: a worker has whole files in a row, so their fixtures and kernels are made by one.
 test:
-	OMP_NUM_THREADS=1 $(BIN)pytest -n auto --durations=25
+	OMP_NUM_THREADS=1 $(BIN)pytest -n auto --dist worksteal --durations=25
 
 # Minutes; ratios want a quiet machine. BENCH="--quick --json FILE" passes options on.
 bench:

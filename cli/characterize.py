@@ -21,7 +21,8 @@ SIZES = ("rows", "columns", "seed")
 
 
 @click.command()
-@click.option("--board", metavar="ADDRESS", help="simulated, or tcp://HOST:PORT.")
+@click.option("--board", metavar="ADDRESS", help="simulated, tcp://HOST:PORT or its VISA name, "
+              "or python:MODULE.FUNCTION.")  # fmt: skip
 @click.option("-o", "--output", metavar="FOLDER", help="New folder for the measurements.")
 @click.option("--device", metavar="FILE", help="Of a simulated board.  [default: oxram.yaml]")
 @click.option("--rows", metavar="N", help="Word lines of a simulated board.  [default: 32]")
@@ -132,13 +133,13 @@ def plan_of(file: str | None, sets: tuple[str, ...]) -> "Plan":
 
 def show_cost(bench: "Bench", plan: "Plan", limits: "Limits | None", token: str | None) -> None:
     """Print a plan and what it comes to."""
-    from crossbar.api.characterization import estimate_cost, open_bench
+    from crossbar.api.characterization import cost_table, estimate_cost, open_bench
     from device_models.schema import dump
 
     with consequence("nothing was sent"):
         board, sheet = open_bench(bench, token)
         try:
-            text = estimate_cost(board, plan, sheet, limits).table()
+            text = cost_table(estimate_cost(board, plan, sheet, limits), board.info)
         finally:
             board.close()
     click.echo(f"{dump(plan)}\n{text}\nnothing was sent")

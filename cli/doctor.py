@@ -35,7 +35,8 @@ class CheckResult(NamedTuple):
 @click.option("--data-dir", metavar="DIR", help="Folder of the Fashion-MNIST files.")
 @click.option("--no-speed", is_flag=True, help="Measure nothing.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, in SI units.")
-@click.option("--board", metavar="ADDRESS", help="Check this board instead, tcp://HOST:PORT.")
+@click.option("--board", metavar="ADDRESS",
+              help="Check this board instead: tcp://HOST:PORT, or its VISA name.")  # fmt: skip
 @click.option("--allow-pulses", is_flag=True, help="Pulse it, though it is no emulator.")
 @click.option("--limits", metavar="FILE", help="Limits of these pulses; needed for them.")
 @click.option("--cells", metavar="LIST", help="Devices that may be used: 0-63,100.  [default: any]")
@@ -174,26 +175,18 @@ def kernels() -> CheckResult:
 def images(data_dir: str | None) -> CheckResult:
     """Whether Fashion-MNIST is on this machine, whole; nothing is fetched."""
     from crossbar.datasets.fashion_mnist import FASHION_MNIST
-    from crossbar.datasets.files import NotHereError
-    from crossbar.datasets.locate import Environment, locate
+    from crossbar.datasets.locate import locate_here
 
-    class Elsewhere(NotHereError):
-        """The set is on no folder of this machine."""
-
-    def refuse(*_: object) -> Any:
-        raise Elsewhere("not asked")
-
-    files, environment = FASHION_MNIST.files, Environment(open_url=refuse, run=refuse)
+    files = FASHION_MNIST.files
     try:
-        folder = Path(data_dir) if data_dir else None
-        origin = locate(files, folder, notice=lambda text: None, environment=environment).origin
+        located = locate_here(files, Path(data_dir) if data_dir else None)
     except DataError as e:
-        named = data_dir or os.environ.get("XBAR_DATA")
-        if not named and "was not found" in str(e):
-            line = f"{files.title} is not here; xbar train fetches it once (30 MB)"
-            return CheckResult({"folder": None}, line)
         return CheckResult({"folder": None}, f"{files.title} cannot be used", (str(e),))
-    return CheckResult({"folder": origin}, f"{files.title} in {origin}")
+    if located is None:
+        size = f"{files.download_bytes / 1e6:.0f} MB"
+        line = f"{files.title} is not here; xbar train fetches it once ({size})"
+        return CheckResult({"folder": None}, line)
+    return CheckResult({"folder": located.origin}, f"{files.title} in {located.origin}")
 
 
 def disk() -> CheckResult:

@@ -42,6 +42,7 @@ READING = {
 @click.option("--ramp-pulses", metavar="N", help="Rows of each ramp in a file of one column.")
 @click.option("--set-is-negative", is_flag=True, help="A negative voltage is a SET.")
 @click.option("--drop-negative", is_flag=True, help="Drop negative readings, and count them.")
+@click.option("--ohmic", is_flag=True, help="Use curve tracer rows: read under bias, as if ohmic.")
 @click.option("--same-devices", is_flag=True, help="Equal names in several files: one device.")
 @click.option("--report", metavar="DIR", help="Write an HTML report into this folder.")
 @click.option(
@@ -123,7 +124,8 @@ def options(reading: Mapping[str, Any]) -> "Options":
         if not colon:
             raise ConfigError(f"--window must be LOW:HIGH in siemens, not {reading['window']!r}")
         texts |= {"g_min_siemens": (low, "--window"), "g_max_siemens": (high, "--window")}
-    flags = {n: reading[n] for n in ("set_is_negative", "drop_negative", "same_devices")}
+    names = ("set_is_negative", "drop_negative", "ohmic", "same_devices")
+    flags = {n: reading[n] for n in names}
     return override(Options(**flags), texts)
 
 

@@ -7,12 +7,14 @@ under 0.3 s, so nothing heavy is imported here, and nothing of a command until i
 import difflib
 import errno
 import importlib
+import re
 from collections.abc import Mapping
+from itertools import pairwise
 from typing import Any
 
 import click
 
-from device_models.errors import XbarError
+from device_models.errors import ConfigError, XbarError
 
 COMMANDS = {  # name -> (module:attribute, what `xbar --help` says about it)
     "train": ("cli.train:train", "Train a network whose only weights are conductances."),
@@ -22,6 +24,7 @@ COMMANDS = {  # name -> (module:attribute, what `xbar --help` says about it)
     "estimate": ("cli.estimate:estimate", "Energy, time and area of a run on a chip to propose."),
     "characterize": ("cli.characterize:characterize", "Measure a board for `xbar fit`."),
     "serve": ("cli.serve:serve", "The emulated board as an SCPI instrument on a TCP socket."),
+    "data": ("cli.data:data", "List the data sets with their licences, or fetch them."),
     "devices": ("cli.devices:devices", "List the device models, or show one with its ranges."),
     "doctor": ("cli.doctor:doctor", "What this machine has, what is broken, what a board does."),
 }
@@ -67,6 +70,11 @@ class CommandGroup(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """Find a command; where there is none of that name, say which one is near."""
         known = self.list_commands(ctx)
+        for before, text in pairwise(map(str, args)):  # options come after the command
+            if not text.strip() or re.fullmatch("--[a-z-]+=", text):
+                option = before if before.startswith("-") else "an argument"
+                name = text.strip().rstrip("=") or option
+                raise ConfigError(f"{name} has no value; nothing was done")
         if args[0] not in known and not args[0].startswith("-") and not ctx.resilient_parsing:
             near = difflib.get_close_matches(args[0], known, n=1)
             hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(known)}"
@@ -110,6 +118,7 @@ def main() -> None:
     \b
     Examples:
       xbar devices                                     list the device models
+      xbar data                                        list the data sets
       xbar train --device oxram.yaml                   train a network on emulated oxide RRAM
       xbar train --device oxram.yaml --ei 80:20        with 80 % excitatory neurons
       xbar fit pulses.csv reads.csv -o my_oxram.yaml   a device file from measurements

@@ -11,6 +11,7 @@ from device_models.record import Record, quantity
 
 PORT = 5025  # of raw SCPI sockets
 PANEL_PORT = 8025
+COMPILING = "compiling the kernels for this machine, once (up to half a minute) ..."
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,6 +37,7 @@ class Listening(Record):
 @click.option("--panel", is_flag=True, help="Show the array on a local web page too.")
 @click.option("--panel-port", metavar="N", help=f"Its port.  [default: {PANEL_PORT}]")
 @click.option("--folder", metavar="DIR", help="Where clients may store logs.  [default: nowhere]")
+@click.option("--commands", is_flag=True, help="Print what it understands, and serve nothing.")
 def serve(
     device: str,
     host: str,
@@ -44,13 +46,15 @@ def serve(
     state: str | None,
     folder: str | None,
     panel: bool,
+    commands: bool,
     **typed: str | None,
 ) -> None:
     """Serve an emulated board as an SCPI-99 instrument; Ctrl-C ends it.
 
     PyVISA opens it as TCPIP0::127.0.0.1::5025::SOCKET with read_termination and write_termination
-    "\\n"; SYST:HELP:HEAD? lists its commands. With --state every pulse that was acknowledged is
-    there after a crash. Only this machine reaches it, unless --host and --token say otherwise.
+    "\\n"; --commands prints what it understands. With --state every pulse that was acknowledged is
+    there after a crash, and counts against the limits. The output goes off when the connection of
+    who writes ends. Only this machine reaches it, unless --host and --token say otherwise.
 
     --panel shows the array on http://127.0.0.1:8025/, and never to another machine: looking reads
     no cell; a click reads or pulses one, within the limits and the output switch of the instrument.
@@ -64,6 +68,11 @@ def serve(
       xbar serve --limits limits.yaml --port 0
       XBAR_TOKEN=... xbar serve --host 0.0.0.0
     """
+    if commands:
+        from crossbar.boards.scpi.table import listing
+
+        click.echo(listing())
+        return
     with consequence("nothing was served"):
         given = {
             name: (text, f"--{name.replace('_', '-')}")
@@ -73,19 +82,44 @@ def serve(
         ports = {name: text for name, text in given.items() if name.endswith("port")}
         listening = override(Listening(), ports)
         from crossbar.boards.limits import load_limits
-        from crossbar.boards.scpi.server import check_interface
         from crossbar.boards.scpi.serving import ServedBoard, Service
         from crossbar.boards.scpi.serving import serve as serve_board
+        from device_models.jit import is_compiled
         from device_models.presets import load_device
 
-        check_interface(host, token)
+        panel_port = listening.panel_port if panel else None
+        check_place(host, token, [listening.port, panel_port], state)
+        model = load_device(device)
+        served = override(ServedBoard(), {n: text for n, text in given.items() if n not in ports})
+        held = load_limits(limits) if limits else None
+        if not is_compiled("pulse_kernels"):
+            click.echo(COMPILING, err=True)
         service = Service(
-            load_device(device),
-            override(ServedBoard(), {n: text for n, text in given.items() if n not in ports}),
-            limits=load_limits(limits) if limits else None,
+            model,
+            served,
+            limits=held,
             state=Path(state) if state else None,
             folder=Path(folder) if folder else None,
             token=token,
         )
-        panel_port = listening.panel_port if panel else None
         serve_board(service, host, listening.port, click.echo, panel_port=panel_port)
+
+
+def check_place(host: str, token: str | None, ports: list[int | None], state: str | None) -> None:
+    """Refuse what can be refused at once: interface, ports and state.
+
+    Raises:
+        ConfigError: The interface needs a token, or a port is in use.
+        DataError: The file is no state.
+    """
+    from crossbar.boards.panel.server import HOST
+    from crossbar.boards.ports import check_free
+    from crossbar.boards.scpi.server import check_interface
+    from crossbar.boards.scpi.state import snapshot
+
+    check_interface(host, token)
+    for interface, port in zip((host, HOST), ports, strict=True):
+        if port is not None:
+            check_free(interface, port)
+    if state is not None and Path(state).exists():
+        snapshot(Path(state))

@@ -86,13 +86,13 @@ def label(name: str) -> str:
 @click.option("--threads", type=click.IntRange(1), help="Default: one per processor.")
 @click.option("--accelerator", metavar="NAME", help="Dense torch on cuda, mps or cpu; no kernels.")
 @click.option("--board", metavar="ADDRESS",
-              help="tcp://HOST:PORT, recorded:FILE or python:MODULE.FUNCTION; all layers lie on "
-              "it, one below the other.  [default: simulated]")  # fmt: skip
+              help="tcp://HOST:PORT, its VISA name, recorded:FILE or python:MODULE.FUNCTION; all "
+              "layers lie on it, one below the other.  [default: simulated]")  # fmt: skip
 @click.option("--limits", metavar="FILE",
               help="What the board may be given; needed unless it is an emulator.")  # fmt: skip
 @click.option("--token", metavar="T", envvar="XBAR_TOKEN", show_envvar=True,
               help="What the server of the board asks for.")  # fmt: skip
-@click.option("--dry-run", is_flag=True, help="Send nothing; print what the training would send.")
+@click.option("--dry-run", is_flag=True, help="Send nothing; print what the board would get.")
 @click.option("--float-baseline", is_flag=True, help="Train on exact weights too; print the gap.")
 @click.option("--float-twin", "float_baseline", is_flag=True, hidden=True)  # its former name
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
@@ -149,7 +149,7 @@ def train(
     if dry_run:
         from crossbar.api.training import budget
 
-        click.echo(budget(settings, limits=limits, **bar).table())
+        click.echo(budget(settings, limits=limits, token=token, **bar).table())
         return
     from crossbar.api.training import train as run_training
     from crossbar.experiment.train import TrainingInterrupted

@@ -66,7 +66,7 @@ class PulseDrive(NamedTuple):
         return self.volts is None and self.seconds is None
 
     def at(self, where: slice | Tensor) -> "PulseDrive":
-        """The drive of some devices, flat indices."""
+        """The drive of some devices: flat indices, or a mask."""
         volts, seconds = (
             value.flatten()[where] if isinstance(value, Tensor) else value for value in self[:2]
         )
@@ -115,9 +115,11 @@ def check_drive(p: "Pulsed", counts: Tensor, drive: PulseDrive) -> None:
 
     Raises:
         LimitError: An amplitude is not finite or negative, a width not finite or 0, or either is
-            not the file's own and the file has no law for it.
+            not the file's own and the file has no law for it; or a current limit is not positive,
+            or nothing says where it ends a SET.
         ShapeError: One value per device is given, for another array.
     """
+    _check_compliance(p, drive.compliance_amperes)
     for name, unit in (("volts", "V"), ("seconds", "s")):
         value = getattr(drive, name)
         if value is None:
@@ -141,6 +143,20 @@ def check_drive(p: "Pulsed", counts: Tensor, drive: PulseDrive) -> None:
                     f"a {WAYS[sign].upper()} pulse of {float(wrong[0]):g} {unit} is asked of "
                     f"{type(p).__name__}; it must be {allowed}; nothing was sent"
                 )
+
+
+def _check_compliance(p: "Pulsed", amperes: float | None) -> None:
+    """Refuse a current limit that is none, or that the device file gives no meaning."""
+    if amperes is None:
+        return
+    asked = f"a current limit of {amperes:g} A is asked of {type(p).__name__}"
+    if not 0.0 < amperes < math.inf:
+        raise LimitError(f"{asked}; it must be above 0; nothing was sent")
+    if p.compliance_volts is None:
+        raise LimitError(
+            f"{asked}; it needs compliance_volts in the device file: it says where a SET ends; "
+            "nothing was sent"
+        )
 
 
 def step_factor(p: "Pulsed", counts: Tensor, drive: PulseDrive) -> Tensor:

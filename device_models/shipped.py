@@ -2,10 +2,11 @@
 
 from dataclasses import dataclass
 from importlib.resources import files
+from os import PathLike
 from pathlib import Path
 
 from .errors import ConfigError
-from .record import nearest
+from .record import nearest, shown
 
 ENDING = ".yaml"  # of a name, which may go without
 
@@ -41,6 +42,9 @@ class Presets:
         Raises:
             ConfigError: There is no such file and no such preset; tells the nearest, or all.
         """
+        if not isinstance(name_or_path, str | PathLike) or not str(name_or_path).strip():
+            raise ConfigError(f"{shown(name_or_path)} is no name of a {self.what} file or preset")
+        name_or_path = str(name_or_path)
         path = Path(name_or_path) if naming is None else naming.parent / name_or_path
         name, known = name_or_path.removesuffix(ENDING), self.names()
         is_itself = naming is not None and _exists(path) and path.resolve() == naming.resolve()

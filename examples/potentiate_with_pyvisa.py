@@ -10,10 +10,17 @@ import matplotlib.pyplot as plt
 import pyvisa
 
 ADDRESS = sys.argv[1] if len(sys.argv) > 1 else "TCPIP0::127.0.0.1::5025::SOCKET"
-board = pyvisa.ResourceManager("@py").open_resource(
-    ADDRESS, read_termination="\n", write_termination="\n"
-)
-print(board.query("*IDN?"))
+try:
+    board = pyvisa.ResourceManager("@py").open_resource(
+        ADDRESS, read_termination="\n", write_termination="\n"
+    )
+    print(board.query("*IDN?"))
+except Exception as e:  # noqa: BLE001  # pyvisa-py raises errors of every kind
+    print(
+        f"no instrument at {ADDRESS} ({e}); xbar serve --device oxram.yaml starts one; nothing was "
+        "sent", file=sys.stderr,
+    )  # fmt: skip
+    sys.exit(2)
 board.write("*RST;:OUTPUT ON")
 siemens = [float(board.query("PULS:READ? 3,5,1.2,100 ns,0.2")) for _ in range(100)]
 print(f"{siemens[0]:.3g} S after one pulse, {siemens[-1]:.3g} S after 100")

@@ -10,6 +10,7 @@ CODE = """
 import sys
 sys.path.insert(0, sys.argv[1])
 import contestants, data
+data.SPIKES = 500
 work = data.audio(1024, hidden=20)  # a batch of 256 to test on
 kinds = "oxram, no pulses", "oxram, wires 2 ohm"
 entries = contestants.training(work, 1, size="full") | {

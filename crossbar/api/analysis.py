@@ -101,7 +101,7 @@ def analyze(
     with consequence("nothing was drawn"):
         if run is None and sweeps:
             raise ConfigError("--sweep needs a RUN to test")
-        opened = None if run is None else Run.open(Path(run))
+        opened = None if run is None else Run.open(path(run))
         folder = make_folder(path(out) or (opened.folder if opened else Path()) / "analysis")
         content: dict[str, Any] = {"tile": tile_report(settings, opened, folder)}
         if opened is None:

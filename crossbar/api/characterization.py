@@ -1,14 +1,13 @@
 """Measure a board for `xbar fit`: one call from a plan to a folder of tables."""
 
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
 from typing import Any
 
 from device_models.errors import ConfigError, consequence
 from device_models.model import DeviceModel
 from device_models.presets import load_device
 from device_models.pulsed import Pulsed
-from device_models.record import Record
+from device_models.record import Record, shown
 
 from ..boards.address import open_board
 from ..boards.characterize import Cost, choose_cells, cost
@@ -27,7 +26,7 @@ from ..experiment.characterization import (
     reopen,
 )
 from ..experiment.train import Notice
-from .folders import Folder
+from .folders import Folder, check_kind
 from .folders import path as folder_path
 
 SIMULATED = "simulated"
@@ -91,6 +90,21 @@ def estimate_cost(
     return cost(plan, board.info, limits_for(board.info, sheet, limits), most)
 
 
+def cost_table(cost: Cost, info: BoardInfo) -> str:
+    """What a plan comes to on a board, with what the numbers mean there, for people."""
+    lines = [cost.table()]
+    if info.is_emulator:
+        lines.append("times are of the emulated cells: the emulator skips them, nobody waits")
+    else:
+        lines.append("times are those of a clock, besides what the transfers take")
+    if cost.budget.worst_joules is None:
+        lines.append(
+            "energy is unknown: it is V^2 t at the largest conductance of a cell, which the device "
+            "file of --device says"
+        )
+    return "\n".join(lines)
+
+
 def characterize(
     board: Board | str,
     plan: Plan | None = None,
@@ -106,7 +120,8 @@ def characterize(
 
     Args:
         board: A board, or an address: `simulated`, `tcp://HOST:PORT`.
-        plan: What is measured; by default 24 cells at nine amplitudes and widths.
+        plan: What is measured; by default 24 cells at nine amplitudes and widths, and more
+            at rest.
         out: New folder, or an empty one.
         bench: Of an address: device, size and seed. A board that is handed over has none.
         limits: What is checked before anything is sent; a real board needs them.
@@ -123,15 +138,18 @@ def characterize(
     """
     plan = plan or Plan()
     with consequence(NOTHING):
+        check_kind("plan", plan, Plan)
         if isinstance(board, str):
             bench = _with_address(bench or Bench(), board)
             opened, sheet = open_bench(bench, token)
         else:
+            if not hasattr(board, "info"):
+                raise ConfigError(f"board must be a board or an address, not {shown(board)}")
             opened, sheet = board, load_device(bench.device) if bench and bench.device else None
-        notice(estimate_cost(opened, plan, sheet, limits).table())
+        notice(cost_table(estimate_cost(opened, plan, sheet, limits), opened.info))
         about = {} if bench is None else asdict(bench)
-        cells = tuple(choose_cells(opened, plan.cells).tolist())
-        work = Work(folder_path(out) or Path(out), plan, cells, about)
+        cells = tuple(choose_cells(opened, plan.most_cells).tolist())
+        work = Work(folder_path(out), plan, cells, about)
         work.begin(opened.info)
     return _run(work, opened, sheet, limits, progress, is_ours=isinstance(board, str))
 
@@ -156,7 +174,7 @@ def resume(
         RunError: It is none, or its board is another one; nothing was sent.
     """
     with consequence(NOTHING):
-        work, before = reopen(folder_path(folder) or Path(folder))
+        work, before = reopen(folder_path(folder))
         sheet = None
         if board is None:
             if not work.about:

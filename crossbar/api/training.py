@@ -3,11 +3,10 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from pathlib import Path
 
 import torch
 
-from device_models.errors import consequence
+from device_models.errors import ConfigError, consequence
 from device_models.model import DeviceModel
 
 from ..boards.budget import Budget
@@ -18,7 +17,7 @@ from ..experiment.config import Training
 from ..experiment.dry_run import dry_run
 from ..experiment.run import Run
 from ..experiment.train import Notice, ProgressBar, no_progress_bar, open_session, train_loop
-from .folders import Folder, path
+from .folders import Folder, check_kind, path
 
 
 def train(
@@ -81,6 +80,8 @@ def train(
     """
     with consequence("nothing was written"):
         config = with_board(config, board, limits)
+        check_kind("model", model, DeviceModel)
+        check_threads(threads)
     with one_torch_thread():
         session = open_session(
             config, model=model, out=path(out), resume=path(resume), epochs=epochs,
@@ -102,26 +103,43 @@ def train(
     return run
 
 
+def check_threads(threads: int | None) -> None:
+    """Refuse a number of threads that is none.
+
+    Raises:
+        ConfigError: It is.
+    """
+    if threads is not None and not (type(threads) is int and threads > 0):
+        raise ConfigError(f"threads must be a whole number above 0 or None, not {threads!r}")
+
+
 def budget(
     config: Training | None = None,
     *,
     model: DeviceModel | None = None,
+    board: str | None = None,
     limits: Limits | Folder | None = None,
+    token: str | None = None,
     data_dir: Folder | None = None,
     notice: Notice = print,
     progress: ProgressBar = no_progress_bar,
 ) -> Budget:
-    """What a training would send to a board: the dry run of `train`; nothing is opened or written.
+    """What a training would send to a board: the dry run of `train`; nothing is sent or written.
 
-    It is trained on an emulated board of the kind of device, behind the limits. Arguments as there.
+    The board is asked what it is, and closed. Then it is trained on an emulated one of the kind of
+    device, behind the limits, or those of an emulated board where none are given. Arguments as
+    there.
 
     Raises:
         LimitError: The limits would end it.
+        ShapeError: The board is too small for the network.
         XbarError: Something else is wrong.
     """
     with one_torch_thread(), consequence("nothing was sent"):
-        settings = with_board(config, None, limits) or Training()
-        return dry_run(settings, model, path(data_dir), notice=notice, progress=progress)
+        settings = with_board(config, board, limits) or Training()
+        return dry_run(
+            settings, model, path(data_dir), notice=notice, progress=progress, token=token
+        )
 
 
 def with_board(
@@ -130,13 +148,14 @@ def with_board(
     """Settings with another board and other limits, where these are given.
 
     Raises:
-        ConfigError: The file says no limits.
+        ConfigError: These are no settings, or the file says no limits.
     """
+    check_kind("config", config, Training)
     if board is None and limits is None:
         return config
     settings = config or Training()
     if limits is not None and not isinstance(limits, Limits):
-        limits = load_limits(limits)
+        limits = load_limits(path(limits))
     return replace(settings, board=board or settings.board, limits=limits or settings.limits)
 
 
@@ -147,7 +166,7 @@ def load_run(folder: Folder) -> Run:
         RunError: There is no run, or one of the first edition.
         ConfigError: Its settings were edited and are wrong now.
     """
-    return Run.open(Path(folder))
+    return Run.open(path(folder))
 
 
 @contextmanager

@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from pathlib import Path
-from zipfile import BadZipFile
 
 import numpy as np
 import torch
@@ -14,6 +13,7 @@ from torch import Tensor
 
 from device_models.errors import ConfigError, LimitError, ShapeError
 from device_models.model import DeviceModel
+from device_models.npz import UNREADABLE, reason
 from device_models.pulse_law import OWN, PulseDrive, square_seconds
 from device_models.pulsed import Pulsed
 from device_models.record import Record, quantity
@@ -253,11 +253,9 @@ def draw(
     uniform = {name: generator.random(shape) for name, shape in size.items()}
     high, low = faults.stuck_high_siemens, faults.stuck_low_siemens
     u, stuck = uniform["stuck_siemens"], np.full(size["stuck_siemens"], np.nan)
-    stuck[u < faults.stuck_high_share] = (
-        model.g_max_siemens * HIGH_OVER_TOP if high is None else high
-    )
-    is_low = u >= 1.0 - faults.stuck_low_share
-    stuck[is_low] = model.g_min_siemens * LOW_OVER_BOTTOM if low is None else low
+    own_low, own_high = stuck_levels(model)
+    stuck[u < faults.stuck_high_share] = own_high if high is None else high
+    stuck[u >= 1.0 - faults.stuck_low_share] = own_low if low is None else low
     bridged_words = uniform["bridged_words"] < faults.bridged_word_share
     bridged_words[_last(tiling.rows, tiling.tile_rows)] = False
     bridged_bits = uniform["bridged_bits"] < faults.bridged_bit_share
@@ -270,6 +268,11 @@ def draw(
         bridged_words=bridged_words,
         bridged_bits=bridged_bits,
     )
+
+
+def stuck_levels(model: DeviceModel) -> tuple[float, float]:
+    """Where devices of a kind are stuck low and high unless somebody says so, siemens."""
+    return model.g_min_siemens * LOW_OVER_BOTTOM, model.g_max_siemens * HIGH_OVER_TOP
 
 
 def with_stuck_devices(
@@ -315,8 +318,10 @@ def load(path: Path, index: int, tiling: Tiling) -> FaultMap:
     try:
         with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
-    except (OSError, ValueError, EOFError, BadZipFile, AttributeError) as e:
-        raise ConfigError(f"the fault map {path} cannot be read ({e}); nothing was built") from e
+    except UNREADABLE as e:
+        raise ConfigError(
+            f"the fault map {path} cannot be read ({reason(e)}); nothing was built"
+        ) from e
     size = shapes(tiling)
     for name in arrays:
         number, _, part = name.partition(".")

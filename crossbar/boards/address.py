@@ -1,9 +1,11 @@
 """Boards by their address, one entry of `SCHEMES` for each kind of board.
 
 `tcp://HOST:PORT` is an instrument, `recorded:FILE` a session that is played back and
-`python:MODULE.FUNCTION` what a function of one's own opens.
+`python:MODULE.FUNCTION` what a function of one's own opens. An instrument may be named as VISA
+names its socket, `TCPIP0::HOST::PORT::SOCKET`, too.
 """
 
+import re
 from typing import Protocol
 
 from device_models.errors import ConfigError
@@ -27,6 +29,8 @@ SCHEMES: dict[str, Opener] = {
     "recorded:": open_recording,
     "python:": open_driver,
 }
+VISA = re.compile(r"TCPIP\d*::(?P<host>.+)::(?P<port>\d+)::SOCKET", re.IGNORECASE)
+BARE = re.compile(r"[\w.-]+:\d+")  # HOST:PORT
 
 
 def open_board(
@@ -35,7 +39,7 @@ def open_board(
     """Open a board by its address.
 
     Args:
-        address: `tcp://127.0.0.1:5025` and the like; see `SCHEMES`.
+        address: `tcp://127.0.0.1:5025` or `TCPIP0::127.0.0.1::5025::SOCKET`; see `SCHEMES`.
         token: What its server asks for; None: nothing.
         timeout_seconds: Of every answer.
 
@@ -44,9 +48,12 @@ def open_board(
         DataError: There is no such session.
         HardwareError: Nobody answers there.
     """
+    if visa := VISA.fullmatch(address):
+        address = "tcp://{host}:{port}".format_map(visa)
     for scheme, opener in SCHEMES.items():
         if address.startswith(scheme):
             where = address.removeprefix(scheme)
             return opener(where, token=token, timeout_seconds=timeout_seconds)
-    known = ", ".join(f"{scheme}..." for scheme in SCHEMES)
-    raise ConfigError(f"{address!r} is no board; boards are at {known}; nothing was sent")
+    known = ", ".join([*(f"{scheme}..." for scheme in SCHEMES), "TCPIP0::HOST::PORT::SOCKET"])
+    hint = f"did you mean tcp://{address}?" if BARE.fullmatch(address) else f"boards are at {known}"
+    raise ConfigError(f"{address!r} is no board; {hint}; nothing was sent")

@@ -16,7 +16,14 @@ from .arc2_names import BIT_CHANNELS, GRID, LEAST_SECONDS, SIDE, STANDARD_VOLTS,
 from .budget import costs
 from .limited import LimitedBoard
 from .limits import Limits
-from .protocol import BoardInfo, Indices, PulseBatch, PulseShape, check_devices
+from .protocol import (
+    BoardInfo,
+    Indices,
+    PulseBatch,
+    PulseShape,
+    check_devices,
+    refuse_compliance,
+)
 
 READ_VOLTS, READ_SECONDS = 0.2, 320e-6
 NANO = 1e-9
@@ -156,10 +163,11 @@ class Arc2Board:
         """See `Board.pulse`: word line after word line, a device's pulses one after another.
 
         Raises:
-            LimitError: A device, an amplitude or a width that the instrument has not.
+            LimitError: A device, an amplitude, a width or a compliance that the instrument has not.
         """
         self._check_open()
         check_devices(self.info, pulses.device)
+        refuse_compliance(self.info, pulses, None if shape is None else shape.compliance_amperes)
         each = costs(self.info, pulses, shape, None)
         least, most = LEAST_SECONDS, STANDARD_VOLTS
         if not ((each.volts > 0.0) & (each.volts <= most)).all():

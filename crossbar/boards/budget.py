@@ -1,5 +1,6 @@
 """What pulses cost a board before they are sent: pulses, cells, device time, energy at worst."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -23,6 +24,8 @@ class PulseCosts(NamedTuple):
         is_set: Whether they are SET pulses, bool.
         volts: Amplitude, positive; nan where the board does not say its own.
         seconds: Width; nan likewise.
+        amperes: Largest current of a SET pulse: at the largest conductance, or the compliance where
+            that is less; 0 of a RESET pulse, which nothing limits; infinite where neither is known.
         joules: Of all pulses of the entry at the largest conductance; nan where that is unknown.
     """
 
@@ -31,6 +34,7 @@ class PulseCosts(NamedTuple):
     is_set: NDArray[np.bool_]
     volts: Values
     seconds: Values
+    amperes: Values
     joules: Values
 
 
@@ -44,7 +48,7 @@ def costs(
     Args:
         info: Of the board; says its own pulses.
         pulses: The batch.
-        shape: Amplitude and width; None: the board's own.
+        shape: Amplitude, width and compliance; None: the board's own.
         most_siemens: Largest conductance that a device may have; None where unknown.
 
     Raises:
@@ -52,9 +56,9 @@ def costs(
     """
     sent = pulses.count != 0
     is_set = pulses.count[sent] > 0
+    wanted = PulseShape() if shape is None else shape
     values = []
-    for name in PulseShape._fields:
-        given = None if shape is None else getattr(shape, name)
+    for name, given in (("volts", wanted.volts), ("seconds", wanted.seconds)):
         if given is None:
             own = (getattr(info, f"{way}_{name}") for way in ("set", "reset"))
             up, down = (np.nan if value is None else value for value in own)
@@ -69,9 +73,13 @@ def costs(
             values.append(every[sent])
     volts, seconds = values
     count = np.abs(pulses.count[sent].astype(np.int64))
+    most = volts * (np.inf if most_siemens is None else most_siemens)
+    limit = wanted.compliance_amperes or info.compliance_amperes or np.inf
+    amperes = np.where(is_set, np.fmin(most, limit), 0.0)
     siemens = np.nan if most_siemens is None else most_siemens
     joules = volts**2 * seconds * siemens * count
-    return PulseCosts(pulses.device[sent].astype(np.int64), count, is_set, volts, seconds, joules)
+    device = pulses.device[sent].astype(np.int64)
+    return PulseCosts(device, count, is_set, volts, seconds, amperes, joules)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -157,6 +165,24 @@ class Meter:
         self._seconds = max(self._seconds, float(np.nanmax(each.seconds, initial=0.0)))
         self._pulse_seconds += float(np.nansum(each.seconds * each.count))
         self.joules += float(each.joules.sum())
+
+    def state(self) -> dict[str, np.ndarray]:
+        """What adds up in limits: pulses of each device, and joules."""
+        return {"pulses": self.pulses.copy(), "joules": np.array(self.joules)}
+
+    def restore(self, state: Mapping[str, np.ndarray]) -> None:
+        """Count from a saved `state` on.
+
+        Raises:
+            ShapeError: It is of a board of another size.
+        """
+        if state["pulses"].shape != self.pulses.shape:
+            raise ShapeError(
+                f"pulses of {state['pulses'].size} devices were counted, {self.info.name} has "
+                f"{self.pulses.size}; nothing was sent"
+            )
+        self.pulses = state["pulses"].astype(np.int64)
+        self.joules = float(state["joules"])
 
     def budget(self, reads: float = 0.0) -> Budget:
         """All of it, with so many reads, one after another."""

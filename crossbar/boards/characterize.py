@@ -37,6 +37,7 @@ from .write_verify import WriteVerify, write_verify
 
 Floats = NDArray[np.float64]
 TOLERANCE = 0.02  # of the window, in writes with verification
+LEAST_PULSES = 0.25  # where levels are spread: about one cell in four stays below one pulse
 EDGE = 0.1  # of the window, between its ends and the first and last level that is written
 
 
@@ -141,6 +142,7 @@ class Stage(NamedTuple):
         name: Of its file.
         table: Which table its rows belong to.
         steps: How often `run` yields.
+        cells: How many it is about; fewer where the array has fewer.
         run: Measures; takes the probe and what earlier stages saw, by name.
         worst: Sends the most that `run` may send; None: `run` does.
     """
@@ -148,6 +150,7 @@ class Stage(NamedTuple):
     name: str
     table: str
     steps: int
+    cells: int
     run: Callable[[Probe, dict[str, Events]], Iterator[None]]
     worst: Callable[[Probe], None] | None = None
 
@@ -162,21 +165,23 @@ def stages(plan: Plan, info: BoardInfo, sheet: DeviceModel | None = None) -> lis
     """
     up, down = own_pulse(plan, info, 1), own_pulse(plan, info, -1)
     work = _Work(plan, info, up, down, sheet)
-    result = []
+    result, few = list[Stage](), plan.cells
     if plan.cycles:
-        result.append(Stage("cycles", "cycles", 2 * plan.cycles, work.cycles))
+        result.append(Stage("cycles", "cycles", 2 * plan.cycles, few, work.cycles))
     for number, pair in enumerate(ramps(plan, info), 1):
-        result.append(Stage(f"ramp_{number:02d}", "pulses", 2 * plan.pulses, _ramp(work, pair)))
+        name, steps = f"ramp_{number:02d}", 2 * plan.pulses
+        result.append(Stage(name, "pulses", steps, few, _ramp(work, pair)))
     if plan.sweep_steps:
         steps = 2 * plan.sweep_steps * plan.sweep_pulses
-        result.append(Stage("sweep", "pulses", steps, work.sweep))
-    if plan.reads:
-        result.append(Stage("reads", "reads", plan.reads, work.reads))
+        result.append(Stage("sweep", "pulses", steps, few, work.sweep))
+    for number, seconds in enumerate(plan.read_intervals_seconds if plan.reads else (), 1):
+        name = f"reads_{number}"
+        result.append(Stage(name, "reads", plan.reads, plan.rest_cells, _reads(work, seconds)))
     if plan.levels:
-        result.append(Stage("writes", "writes", plan.levels, work.writes, work.most_writes))
+        result.append(Stage("writes", "writes", plan.levels, few, work.writes, work.most_writes))
     if plan.retention_seconds:
-        steps = len(plan.retention_seconds)
-        result.append(Stage("retention", "retention", steps, work.retention))
+        steps, cells = len(plan.retention_seconds), plan.retention_cells
+        result.append(Stage("retention", "retention", steps, cells, work.retention))
     return result
 
 
@@ -213,19 +218,10 @@ class _Work(NamedTuple):
             yield from self.train_of(probe, list(sweep(self.plan, self.info, sign)))
 
     def spread(self, probe: Probe) -> None:
-        """Bring the cells to different levels: after a full RESET, more SET pulses each."""
+        """Bring the cells to levels that lie evenly in the logarithm: no SET pulse to many."""
         probe.full(self.down, self.plan.full_pulses)
-        share = np.linspace(0.0, 1.0, len(probe.cells))
-        probe.train(self.up, np.maximum(1, np.round(self.plan.pulses * share)).astype(np.int64))
-
-    def reads(self, probe: Probe, _: dict[str, Events]) -> Iterator[None]:
-        """Cells at rest."""
-        self.spread(probe)
-        probe.wait(self.plan.settle_seconds)
-        for _number in range(self.plan.reads):
-            probe.read()
-            probe.wait(self.plan.read_interval_seconds)
-            yield
+        counts = np.geomspace(LEAST_PULSES, self.plan.pulses, len(probe.cells))
+        probe.train(self.up, np.round(counts).astype(np.int64))
 
     def writes(self, probe: Probe, history: dict[str, Events]) -> Iterator[None]:
         """All cells to one level after the other."""
@@ -250,6 +246,22 @@ class _Work(NamedTuple):
             probe.read(RELAX)
             now = seconds
             yield
+
+
+def _reads(
+    work: _Work, interval_seconds: float
+) -> Callable[[Probe, dict[str, Events]], Iterator[None]]:
+    """Cells at rest."""
+
+    def run(probe: Probe, _: dict[str, Events]) -> Iterator[None]:
+        work.spread(probe)
+        probe.wait(work.plan.settle_seconds)
+        for _number in range(work.plan.reads):
+            probe.read()
+            probe.wait(interval_seconds)
+            yield
+
+    return run
 
 
 def _ramp(
@@ -370,8 +382,8 @@ def cost(
     board: Board = dry
     if limits is not None:
         board = LimitedBoard(dry, limits, most_siemens=most_siemens)
-    probe = Probe(board, evenly(np.arange(info.shape[0] * info.shape[1]), plan.cells))
     for stage in stages(plan, info):
+        probe = Probe(board, evenly(np.arange(info.shape[0] * info.shape[1]), stage.cells))
         if stage.worst is not None:
             stage.worst(probe)
         else:

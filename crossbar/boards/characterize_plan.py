@@ -29,7 +29,9 @@ class Plan(Record):
     `full_pulses` of the own ones.
 
     Attributes:
-        cells: How many, evenly spread over the array.
+        cells: How many are pulsed one by one, evenly spread over the array.
+        rest_cells: How many are read at rest, where an array has as many.
+        retention_cells: How many are followed after they were pulsed, likewise.
         set_volts: Amplitude of the own SET pulse; None: what the board says.
         reset_volts: Of the own RESET pulse, positive; likewise.
         width_seconds: Width of both; likewise.
@@ -46,14 +48,17 @@ class Plan(Record):
         sweep_least: First amplitude of a sweep, times the own.
         sweep_most: Last one.
         reads: Repeated reads of cells at rest, which stand at different levels; 0: none.
-        read_interval_seconds: Between two of them.
-        settle_seconds: Between the last pulse and the first of them.
+        read_intervals_seconds: Between two of them, a series each: slow noise shows between the
+            shortest interval and the longest series.
+        settle_seconds: Between the last pulse and a series, so that relaxation is over.
         levels: Of writes with verification, evenly spread over the window; 0: none.
         write_pulses: Of a cell at one level in one pass, at most.
         retention_seconds: When cells are read again after they were pulsed; empty: never.
     """
 
     cells: int = quantity("cells", 1, 1_000_000, default=24)
+    rest_cells: int = quantity("cells", 1, 1_000_000, default=64)
+    retention_cells: int = quantity("cells", 1, 1_000_000, default=1024)
     set_volts: float | None = quantity("V", 1e-3, 20.0, default=None)
     reset_volts: float | None = quantity("V", 1e-3, 20.0, default=None)
     width_seconds: float | None = quantity("s", 1e-9, 10.0, default=None)
@@ -69,8 +74,8 @@ class Plan(Record):
     sweep_least: float = quantity("of the own", 0.05, 5.0, default=0.8)
     sweep_most: float = quantity("of the own", 0.05, 5.0, default=1.2)
     reads: int = quantity("reads", 0, 1_000_000, default=256)
-    read_interval_seconds: float = quantity("s", 1e-9, 1e6, default=0.1)
-    settle_seconds: float = quantity("s", 0.0, 1e9, default=10.0)
+    read_intervals_seconds: tuple[float, ...] = quantity("s", 1e-9, 1e6, default=(0.1, 10.0))
+    settle_seconds: float = quantity("s", 0.0, 1e9, default=10_000.0)
     levels: int = quantity("levels", 0, 1000, default=6)
     write_pulses: int = quantity("pulses", 1, 1_000_000, default=300)
     retention_seconds: tuple[float, ...] = quantity(
@@ -86,6 +91,11 @@ class Plan(Record):
         super().__post_init__()
         if any(b <= a for a, b in zip(self.retention_seconds, self.retention_seconds[1:])):  # noqa: B905
             raise ConfigError("retention_seconds must rise: they count from the last pulse")
+
+    @property
+    def most_cells(self) -> int:
+        """Cells that any stage is about."""
+        return max(self.cells, self.rest_cells, self.retention_cells)
 
 
 class Pulse(NamedTuple):

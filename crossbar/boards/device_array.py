@@ -12,7 +12,6 @@ from ..array.faults import Broken
 from . import pulse_kernels
 from .device_kernels import DeviceArrays, arrays_of, refresh_reads, traits_of
 from .protocol import PulseBatch
-from .pulse_shapes import BatchShape
 
 
 class Devices:
@@ -21,6 +20,7 @@ class Devices:
     Attributes:
         g: What a noiseless read of each device sees now, siemens, stuck ones included.
         sigma: Spread of one read, siemens; None without noise.
+        broken: What is broken; `refresh_reads` sees another one.
     """
 
     g: Tensor
@@ -37,7 +37,7 @@ class Devices:
             broken: What is broken.
             is_alone: Whether pulses reach no device but those they are for.
         """
-        self._model, self._broken = model, broken
+        self._model, self.broken = model, broken
         self._kind = pulse_kernels.in_place(model) if is_alone else None
         self.restore(state)
 
@@ -89,9 +89,9 @@ class Devices:
 
     def _show_stuck(self) -> None:
         """Put down what reads see of stuck devices, which kernels know nothing of."""
-        if self._broken is None:
+        if self.broken is None:
             return
-        g = self._broken.conductance(self.g)
+        g = self.broken.conductance(self.g)
         stuck = g != self.g
         self.g[stuck] = g[stuck]
         sigma = self._model.read_sigma_siemens(g[stuck])
@@ -101,14 +101,14 @@ class Devices:
     def conductance(self, state: DeviceState, where: Tensor | None = None) -> Tensor:
         """Of some devices (flat indices) or all, stuck ones included."""
         g = self._model.conductance(state, where)
-        return g if self._broken is None else self._broken.conductance(g, where)
+        return g if self.broken is None else self.broken.conductance(g, where)
 
     def pulse(
         self,
         sent: PulseBatch,
         pulsed: Tensor,
         generator: torch.Generator,
-        other: BatchShape | None = None,
+        drive: PulseDrive = OWN,
     ) -> float:
         """Give devices that react their pulses, in place; joules. Only where `is_in_place`.
 
@@ -116,11 +116,11 @@ class Devices:
             sent: The pulses.
             pulsed: Those of every device so far. Changed in place.
             generator: Source of their spread.
-            other: Their amplitudes and widths; None: those of the device file.
+            drive: What they are, in their order; by default the device file's own.
         """
         self._unshare()
         if isinstance(self._kind, pulse_kernels.InPlace):
-            return pulse_kernels.pulse(self._kind, self._arrays, sent, pulsed, generator, other)
+            return pulse_kernels.pulse(self._kind, self._arrays, sent, pulsed, generator, drive)
         if isinstance(self._kind, Ideal):
             pulse_kernels.move(self._kind, self._state.g, sent, pulsed)
         if self.g is not self._state.g:

@@ -90,7 +90,13 @@ def vmm(board: Board, volts: ArrayLike, axis: Axis = "word") -> Floats:
 
 
 def pulse_one(
-    board: Board, word: int, bit: int, volts: float, seconds: float | None = None, count: int = 1
+    board: Board,
+    word: int,
+    bit: int,
+    volts: float,
+    seconds: float | None = None,
+    count: int = 1,
+    compliance_amperes: float | None = None,
 ) -> None:
     """Pulse one device.
 
@@ -101,8 +107,9 @@ def pulse_one(
         volts: Signed amplitude.
         seconds: Width; None: the board's own.
         count: Equal pulses, at least 1.
+        compliance_amperes: Current at which a SET pulse ends; None: the board's own, or none.
     """
-    _send(board, _cell(board, word, bit), volts, seconds, count)
+    _send(board, _cell(board, word, bit), volts, count, seconds, compliance_amperes)
 
 
 def pulse_slice(
@@ -113,6 +120,7 @@ def pulse_slice(
     seconds: float | None = None,
     mask: Mask | None = None,
     count: int = 1,
+    compliance_amperes: float | None = None,
 ) -> None:
     """Pulse the devices of a line, in one programming operation.
 
@@ -124,15 +132,20 @@ def pulse_slice(
         seconds: Width; None: the board's own.
         mask: Which devices are pulsed, bool (devices of the line,); None for all.
         count: Equal pulses of each, at least 1.
+        compliance_amperes: See `pulse_one`.
     """
     device = along(board, line, axis)
     chosen = _chosen(mask, device.shape)
     amplitude = np.broadcast_to(np.asarray(volts, np.float64), device.shape)
-    _send(board, device[chosen], amplitude[chosen], seconds, count)
+    _send(board, device[chosen], amplitude[chosen], count, seconds, compliance_amperes)
 
 
 def pulse_array(
-    board: Board, counts: ArrayLike, volts: float | None = None, seconds: float | None = None
+    board: Board,
+    counts: ArrayLike,
+    volts: float | None = None,
+    seconds: float | None = None,
+    compliance_amperes: float | None = None,
 ) -> None:
     """Send every device its own signed number of pulses; see `operations.pulse_array`.
 
@@ -141,15 +154,15 @@ def pulse_array(
         counts: Whole numbers, SET > 0, RESET < 0, (word lines, bit lines).
         volts: Amplitude of SET and RESET alike, positive; None: the board's own.
         seconds: Width; None: the board's own.
+        compliance_amperes: See `pulse_one`.
     """
     whole = np.asarray(counts)
     if not np.isfinite(whole).all() or (whole != np.round(whole)).any():
         raise LimitError("counts of pulses are not whole numbers; nothing was sent")
     if whole.size and np.abs(whole).max() > MOST_PULSES:
         raise LimitError(f"more than {MOST_PULSES} pulses for one device; nothing was sent")
-    operations.pulse_array(
-        board, torch.from_numpy(whole.astype(np.int32)), _shape_of(volts, seconds)
-    )
+    shape = _shape_of(volts, seconds, compliance_amperes)
+    operations.pulse_array(board, torch.from_numpy(whole.astype(np.int32)), shape)
 
 
 def pulse_outer(
@@ -160,6 +173,7 @@ def pulse_outer(
     reset_volts: float | None = None,
     seconds: float | None = None,
     count: int = 1,
+    compliance_amperes: float | None = None,
 ) -> None:
     """Pulse device (w, b) by the sign of word_signs[w] bit_signs[b]: SET > 0, RESET < 0, 0 none.
 
@@ -171,6 +185,7 @@ def pulse_outer(
         reset_volts: Amplitude of the RESET pulses, positive; None: the board's own.
         seconds: Width of both; None: the board's own.
         count: Equal pulses of each device, at least 1.
+        compliance_amperes: See `pulse_one`.
     """
     words, bits = (np.sign(np.asarray(s, np.float64)) for s in (word_signs, bit_signs))
     if (words.shape, bits.shape) != tuple((n,) for n in board.info.shape):
@@ -183,26 +198,33 @@ def pulse_outer(
         raise LimitError("a sign is nan; nothing was sent")
     batch = PulseBatch.of(torch.from_numpy(counts * _whole(count)))
     if set_volts == reset_volts:
-        board.pulse(batch, _shape_of(set_volts, seconds))
+        board.pulse(batch, _shape_of(set_volts, seconds, compliance_amperes))
         return
     amplitudes = [
-        _amplitude(volts, own, way)
-        for volts, own, way in (
+        _amplitude(given, own, way)
+        for given, own, way in (
             (set_volts, board.info.set_volts, "SET"),
             (reset_volts, board.info.reset_volts, "RESET"),
         )
     ]
-    board.pulse(batch, _shape_of(np.where(batch.count > 0, *amplitudes), seconds))
+    volts = np.where(batch.count > 0, *amplitudes)
+    board.pulse(batch, _shape_of(volts, seconds, compliance_amperes))
 
 
 # Pulses, and what reads see after them
 
 
 def pulseread_one(
-    board: Board, word: int, bit: int, volts: float, seconds: float | None = None, count: int = 1
+    board: Board,
+    word: int,
+    bit: int,
+    volts: float,
+    seconds: float | None = None,
+    count: int = 1,
+    compliance_amperes: float | None = None,
 ) -> float:
     """`pulse_one`, then `read_one`, siemens."""
-    pulse_one(board, word, bit, volts, seconds, count)
+    pulse_one(board, word, bit, volts, seconds, count, compliance_amperes)
     return read_one(board, word, bit)
 
 
@@ -214,17 +236,22 @@ def pulseread_slice(
     seconds: float | None = None,
     mask: Mask | None = None,
     count: int = 1,
+    compliance_amperes: float | None = None,
 ) -> Floats:
     """`pulse_slice`, then `read_slice` of the same devices, siemens, nan where masked."""
-    pulse_slice(board, line, axis, volts, seconds, mask, count)
+    pulse_slice(board, line, axis, volts, seconds, mask, count, compliance_amperes)
     return read_slice(board, line, axis, mask)
 
 
 def pulseread_all(
-    board: Board, volts: float, seconds: float | None = None, count: int = 1
+    board: Board,
+    volts: float,
+    seconds: float | None = None,
+    count: int = 1,
+    compliance_amperes: float | None = None,
 ) -> Floats:
     """Pulse every device, then `read_all`, siemens, (word lines, bit lines)."""
-    _send(board, _indices(board).reshape(-1), volts, seconds, count)
+    _send(board, _indices(board).reshape(-1), volts, count, seconds, compliance_amperes)
     return read_all(board)
 
 
@@ -315,8 +342,9 @@ def _send(
     board: Board,
     device: NDArray[np.int64],
     volts: ArrayLike,
-    seconds: float | None,
     count: int,
+    seconds: float | None,
+    amperes: float | None,
 ) -> None:
     """Send some devices, each named once, equal pulses of signed amplitudes."""
     signed = np.broadcast_to(np.asarray(volts, np.float64), device.shape)
@@ -327,20 +355,25 @@ def _send(
         )
     counts = np.sign(signed) * _whole(count)
     if device.size:
-        shape = _shape_of(np.abs(signed), seconds)
+        shape = _shape_of(np.abs(signed), seconds, amperes)
         board.pulse(PulseBatch(device.astype(np.int32), counts.astype(np.int32)), shape)
 
 
-def _shape_of(volts: float | Floats | None, seconds: float | None) -> PulseShape | None:
-    """Amplitudes, positive, and a width; one number where all amplitudes are equal."""
+def _shape_of(
+    volts: float | Floats | None, seconds: float | None, amperes: float | None
+) -> PulseShape | None:
+    """Amplitudes, positive, a width and a compliance; one number where all amplitudes are equal."""
     if seconds is not None and not 0.0 < seconds < np.inf:
         raise LimitError(f"a pulse of {seconds:g} s has no width; nothing was sent")
+    if amperes is not None and not 0.0 < amperes < np.inf:
+        raise LimitError(f"a compliance of {amperes:g} A lets no current pass; nothing was sent")
     if isinstance(volts, np.ndarray):
         equal = volts.size > 0 and bool((volts == volts.flat[0]).all())
-        return PulseShape(float(volts.flat[0]) if equal else volts, seconds)
-    if volts is not None and not 0.0 < volts < np.inf:
+        volts = float(volts.flat[0]) if equal else volts
+    elif volts is not None and not 0.0 < volts < np.inf:
         raise LimitError(f"an amplitude of {volts:g} V is not positive; nothing was sent")
-    return None if volts is None and seconds is None else PulseShape(volts, seconds)
+    shape = PulseShape(volts, seconds, amperes)
+    return None if all(value is None for value in shape) else shape
 
 
 def _amplitude(volts: float | None, own: float | None, way: str) -> float:

@@ -3,12 +3,16 @@
 from dataclasses import dataclass
 from os import PathLike
 
-from device_models.errors import ConfigError, consequence
+import numpy as np
+from numpy.typing import NDArray
+
+from device_models.errors import ConfigError, LimitError, consequence
 from device_models.model import DeviceModel
 from device_models.pulsed import Pulsed
 from device_models.schema import Record, load_part, quantity
 
-from .protocol import BoardInfo
+from .budget import PulseCosts, Values
+from .protocol import BoardInfo, PulseShape
 
 # Of an emulated board, beyond the pulses of its device file; ours: room for the sweeps of a
 # characterisation, and nothing that a device file says of amplitudes and widths goes further.
@@ -23,7 +27,8 @@ class Limits(Record):
     Attributes:
         volts: Largest amplitude of a pulse, and largest voltage of a product.
         seconds: Longest pulse.
-        compliance_amperes: Largest current that a SET pulse may draw.
+        compliance_amperes: Largest current that a SET pulse may draw, and largest compliance that
+            may be asked for.
         pulses_per_cell: Pulses that a device may get, all in all.
         joules: Energy of all pulses, each at the largest conductance that a device may have.
     """
@@ -107,3 +112,61 @@ def check_fits(limits: Limits, info: BoardInfo, most_siemens: float | None) -> N
             f"{info.name} has no compliance, and no device file says its largest conductance; "
             "nothing was sent"
         )
+
+
+def check_pulses(
+    limits: Limits, info: BoardInfo, each: PulseCosts, shape: PulseShape | None
+) -> None:
+    """Refuse amplitudes, widths and currents of pulses beyond limits; counts are not looked at.
+
+    Args:
+        limits: What holds.
+        info: Of the board.
+        each: The pulses, see `budget.costs`.
+        shape: As it was asked for.
+
+    Raises:
+        LimitError: Nothing was sent.
+    """
+    given = PulseShape() if shape is None else shape
+    # An emulated device may have no volts at all; a real one that does not say them is refused.
+    no_volts, no_seconds = (
+        info.is_emulator and value is None and np.isnan(own)
+        for value, own in ((given.volts, each.volts), (given.seconds, each.seconds))
+    )
+    refuse_beyond(limits, info, each, "volts", each.volts, "V", (each.volts > 0.0) | no_volts)
+    refuse_beyond(
+        limits, info, each, "seconds", each.seconds, "s", (each.seconds > 0.0) | no_seconds
+    )
+    asked, most = given.compliance_amperes, limits.compliance_amperes
+    if asked is not None and not 0.0 < asked <= (np.inf if most is None else most):
+        bound = "it must be above 0" if most is None else f"limits.compliance_amperes = {most:g} A"
+        raise LimitError(f"a compliance of {asked:g} A: {bound}; nothing was sent")
+    if most is not None:
+        refuse_beyond(limits, info, each, "compliance_amperes", each.amperes, "A")
+
+
+def refuse_beyond(
+    limits: Limits,
+    info: BoardInfo,
+    each: PulseCosts,
+    name: str,
+    values: Values | NDArray[np.int64],
+    unit: str,
+    allowed: NDArray[np.bool_] | bool = True,
+) -> None:
+    """Refuse a batch of which one entry is beyond the limit `name`, or not `allowed` at all.
+
+    Raises:
+        LimitError: Nothing was sent.
+    """
+    limit: float = getattr(limits, name)
+    refused = (values > limit) | ~np.asarray(allowed) | (np.isnan(values) & (allowed is True))
+    if not refused.any():
+        return
+    first = int(np.flatnonzero(refused)[0])
+    word, bit = divmod(int(each.device[first]), info.shape[1])
+    raise LimitError(
+        f"{values[first]:g} {unit} for word line {word}, bit line {bit}: limits.{name} = "
+        f"{limit:g} {unit}; nothing was sent"
+    )

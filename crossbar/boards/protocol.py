@@ -105,15 +105,19 @@ class PulseBatch(NamedTuple):
 
 
 class PulseShape(NamedTuple):
-    """Amplitude and width of the pulses of a batch, or (devices,) one of each for every device.
+    """What the pulses of a batch are; a board without a compliance refuses one that may be met.
 
     Attributes:
-        volts: Amplitude, positive for SET and RESET alike; None: the board's own.
-        seconds: Width; None: the board's own.
+        volts: Amplitude, positive for SET and RESET alike, of all or (devices,) one of each; None:
+            the board's own.
+        seconds: Width, likewise.
+        compliance_amperes: Largest current of the SET pulses of the batch; None: the board's own,
+            which may be none.
     """
 
     volts: float | NDArray[np.float64] | None = None
     seconds: float | NDArray[np.float64] | None = None
+    compliance_amperes: float | None = None
 
 
 class Board(Protocol):
@@ -147,7 +151,7 @@ class Board(Protocol):
 
         Args:
             pulses: Which devices get how many.
-            shape: Amplitude and width; None: those of `info`.
+            shape: Amplitude, width and compliance; None: those of `info`.
         """
 
     def wait(self, seconds: float) -> None:
@@ -255,16 +259,31 @@ def refuse_other_shape(info: BoardInfo, pulses: PulseBatch, shape: PulseShape | 
     Raises:
         LimitError: They do.
     """
-    for name, unit in zip(PulseShape._fields, ("V", "s"), strict=True):
-        wanted = None if shape is None else getattr(shape, name)
-        if wanted is None:
+    wanted = PulseShape() if shape is None else shape
+    for name, unit, value in (("volts", "V", wanted.volts), ("seconds", "s", wanted.seconds)):
+        if value is None:
             continue
         fixed = {way: getattr(info, f"{way}_{name}") for way in ("set", "reset")}
-        up, down = (np.nan if value is None else value for value in fixed.values())
-        fits = np.where(pulses.count > 0, up, down) == wanted
+        up, down = (np.nan if own is None else own for own in fixed.values())
+        fits = np.where(pulses.count > 0, up, down) == value
         if not fits[pulses.count != 0].all():
-            text = ", ".join(f"{way.upper()} {value} {unit}" for way, value in fixed.items())
+            text = ", ".join(f"{way.upper()} {own} {unit}" for way, own in fixed.items())
             raise LimitError(
-                f"pulses of {wanted} {unit} are asked of {info.name}, whose pulses are fixed: "
+                f"pulses of {value} {unit} are asked of {info.name}, whose pulses are fixed: "
                 f"{text}; nothing was sent"
             )
+    refuse_compliance(info, pulses, wanted.compliance_amperes)
+
+
+def refuse_compliance(info: BoardInfo, pulses: PulseBatch, amperes: float | None) -> None:
+    """Refuse a current limit of SET pulses that is not that of a board which can set none.
+
+    Raises:
+        LimitError: It is another one; RESET pulses are not limited and pass.
+    """
+    if amperes in (None, info.compliance_amperes) or not (pulses.count > 0).any():
+        return
+    own = "no compliance" if info.compliance_amperes is None else f"{info.compliance_amperes:g} A"
+    raise LimitError(
+        f"a compliance of {amperes:g} A is asked of {info.name}, which has {own}; nothing was sent"
+    )

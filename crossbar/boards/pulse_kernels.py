@@ -13,7 +13,14 @@ from device_models import physics
 from device_models.jit import jit
 from device_models.linear import Ideal
 from device_models.model import DeviceModel
-from device_models.pulse_law import relative_spread, square_seconds, step_factor
+from device_models.pulse_law import (
+    OWN,
+    PulseDrive,
+    ceiling_siemens,
+    relative_spread,
+    square_seconds,
+    step_factor,
+)
 from device_models.pulsed import Pulsed
 
 from .device_kernels import (
@@ -28,7 +35,6 @@ from .device_kernels import (
     step,
 )
 from .protocol import PulseBatch
-from .pulse_shapes import BatchShape
 
 INFINITE = np.float32(np.inf)
 
@@ -93,18 +99,18 @@ def in_place(model: DeviceModel) -> InPlace | Ideal | None:
     return model if isinstance(model, Ideal) else None
 
 
-def ordered(sent: PulseBatch, other: BatchShape | None) -> tuple[PulseBatch, BatchShape | None]:
-    """The same pulses by rising indices, without the devices that get none; and their shapes."""
+def ordered(sent: PulseBatch, drive: PulseDrive) -> tuple[PulseBatch, PulseDrive]:
+    """The same pulses by rising indices, without the devices that get none; and what they are."""
     device, count = sent
     if not count.all():
         some = count != 0
         device, count = device[some], count[some]
-        other = None if other is None else other.take(some)
+        drive = drive.at(torch.from_numpy(some))
     if (device[1:] < device[:-1]).any():
         order = np.argsort(device, kind="stable")
         device, count = device[order], count[order]
-        other = None if other is None else other.take(order)
-    return PulseBatch(device, count), other
+        drive = drive.at(torch.from_numpy(order))
+    return PulseBatch(device, count), drive
 
 
 def pulse(
@@ -113,7 +119,7 @@ def pulse(
     sent: PulseBatch,
     pulsed: Tensor,
     generator: torch.Generator,
-    other: BatchShape | None = None,
+    drive: PulseDrive = OWN,
 ) -> float:
     """`Pulsed.program` in place, and what reads then see of these devices; the energy in joules.
 
@@ -126,9 +132,11 @@ def pulse(
         sent: Which get how many pulses.
         pulsed: Pulses of every device so far, int32. Changed in place.
         generator: Source of the spread of the pulses and of the relaxation.
-        other: Amplitudes and widths of the pulses; None: those of the device file.
+        drive: What the pulses are, in their order; by default the device file's own.
     """
-    (model, laws), ((device, count), other) = kind, ordered(sent, other)
+    (model, laws), ((device, count), drive) = kind, ordered(sent, drive)
+    if drive.compliance_amperes is not None:
+        laws = laws._replace(ceiling=np.float32(ceiling_siemens(model, drive.compliance_amperes)))
     factors = torch.empty(int(np.abs(count).sum()))
     if model.c2c_sigma > 0.0:
         factors.normal_(1.0, model.c2c_sigma, generator=generator)
@@ -139,27 +147,27 @@ def pulse(
         kicks = physics.draw_relaxation(
             torch.Size(device.shape), model.relax_tail_sigma, generator=generator
         )
-    strength, weight = _strengths(model, count, other)
-    if other is not None and model.c2c_sigma > 0.0:
+    strength, weight = _strengths(model, count, drive)
+    if not drive.is_own and model.c2c_sigma > 0.0:
         each = torch.from_numpy(np.repeat(strength, np.abs(count)))
         factors = (factors - 1.0) * relative_spread(each) + 1.0
     drawn = factors.numpy(), kicks.numpy(), strength, weight
     sets, resets = _pulse(arrays, device, count, pulsed.view(-1).numpy(), *drawn, laws)
-    if other is not None:
+    if not drive.is_own:
         return float((sets + resets) / 2)
     squares = sets * model.set_volts**2 + resets * model.reset_volts**2
     return float(squares * model.width_seconds / 2)
 
 
 def _strengths(
-    model: Pulsed, count: np.ndarray, other: BatchShape | None
+    model: Pulsed, count: np.ndarray, drive: PulseDrive
 ) -> tuple[np.ndarray, np.ndarray]:
     """Factor of every device to its step, float32, and V^2 t, float64; empty for own pulses."""
-    if other is None:
+    if drive.is_own:
         return np.empty(0, np.float32), np.empty(0)
     signs = torch.from_numpy(count)
-    factor = step_factor(model, signs, other.drive)
-    return factor.float().numpy(), square_seconds(model, signs, other.drive).numpy()
+    factor = step_factor(model, signs, drive)
+    return factor.float().numpy(), square_seconds(model, signs, drive).numpy()
 
 
 @jit

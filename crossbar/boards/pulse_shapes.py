@@ -1,49 +1,26 @@
-"""Pulses of another amplitude or width than the board's own, as an emulated board takes them."""
-
-from typing import NamedTuple, Self
+"""Pulses of another shape than the board's own, as an emulated board takes them."""
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from device_models import pulse_law
 from device_models.errors import LimitError, ShapeError
 from device_models.model import DeviceModel
-from device_models.pulse_law import PulseDrive
+from device_models.pulse_law import OWN, PulseDrive
 from device_models.pulsed import Pulsed
 
-from .protocol import BoardInfo, PulseBatch, PulseShape, refuse_other_shape
+from ..array.faults import Broken
+from .protocol import BoardInfo, PulseBatch, PulseShape, refuse_compliance, refuse_other_shape
 
 Value = float | NDArray[np.float64] | None
 
 
-class BatchShape(NamedTuple):
-    """Amplitude and width of every pulse of a batch, in its order, float64 (devices,)."""
-
-    volts: NDArray[np.float64]
-    seconds: NDArray[np.float64]
-
-    def take(self, which: np.ndarray) -> Self:
-        """Those of some devices: a mask, or indices into the batch."""
-        return type(self)(self.volts[which], self.seconds[which])
-
-    @property
-    def drive(self) -> PulseDrive:
-        """As a device model takes them, in the order of the batch."""
-        return PulseDrive(torch.from_numpy(self.volts), torch.from_numpy(self.seconds))
-
-    def array(self, shape: tuple[int, int], device: np.ndarray) -> PulseDrive:
-        """As a device model takes them, (word lines, bit lines); 1 where nothing is sent."""
-        volts, seconds = (torch.ones(shape, dtype=torch.float64) for _ in self)
-        for full, value in ((volts, self.volts), (seconds, self.seconds)):
-            full.view(-1).numpy()[device] = value
-        return PulseDrive(volts, seconds)
-
-
-def batch_shape(
+def drive_of(
     model: DeviceModel, info: BoardInfo, sent: PulseBatch, shape: PulseShape | None
-) -> BatchShape | None:
-    """The shape of every pulse of a batch; None if all are the board's own.
+) -> PulseDrive:
+    """What every pulse of a batch is, in the order of the batch; `OWN` if all are the board's own.
 
     Args:
         model: Kind of device.
@@ -52,12 +29,12 @@ def batch_shape(
         shape: What is asked for.
 
     Raises:
-        LimitError: The device file has no law for it, or it is no amplitude or width.
+        LimitError: The device file has no law for it, or it is no amplitude, width or compliance.
         ShapeError: One value per device is given, but not as many as there are devices.
     """
-    if shape is None or (shape.volts is None and shape.seconds is None):
-        return None
-    for name, value in shape._asdict().items():
+    if shape is None:
+        return OWN
+    for name, value in (("volts", shape.volts), ("seconds", shape.seconds)):
         if value is not None and np.shape(value) not in {(), sent.device.shape}:
             raise ShapeError(
                 f"{name} of the pulses has shape {np.shape(value)}, the batch "
@@ -65,23 +42,66 @@ def batch_shape(
             )
         _refuse_without_law(model, info, sent, name, value)
     if not isinstance(model, Pulsed):
-        return None
+        refuse_compliance(info, sent, shape.compliance_amperes)
+        return OWN
+    drive = _drive(model, sent, shape)
+    drive = drive._replace(compliance_amperes=_compliance(model, sent, drive, shape))
+    pulse_law.check_drive(model, torch.from_numpy(sent.count), drive)
+    return drive
+
+
+def spread(drive: PulseDrive, shape: tuple[int, int], device: np.ndarray) -> PulseDrive:
+    """The drive of a batch by its devices in an array (word lines, bit lines); 1 elsewhere."""
+    if drive.is_own:
+        return drive
+    full = []
+    for value in (drive.volts, drive.seconds):
+        array = torch.ones(shape, dtype=torch.float64)
+        array.view(-1)[torch.from_numpy(device).long()] = torch.as_tensor(value)
+        full.append(array)
+    return drive._replace(volts=full[0], seconds=full[1])
+
+
+def reaching_of(
+    broken: Broken, sent: PulseBatch, drive: PulseDrive
+) -> tuple[PulseBatch, PulseDrive]:
+    """The pulses of a batch that meet a healthy device, and what they are."""
+    if drive.is_own:
+        rows, columns = broken.dead.shape
+        return PulseBatch.of(broken.reaching(sent.array((rows, columns)))), drive
+    alive = ~broken.dead.view(-1).numpy()[sent.device]
+    reaching = PulseBatch(sent.device[alive], sent.count[alive])
+    return reaching, drive.at(torch.from_numpy(alive))
+
+
+def _drive(model: Pulsed, sent: PulseBatch, shape: PulseShape) -> PulseDrive:
+    """Amplitude and width of every pulse, float64 (devices,); None where all are the own ones."""
     is_set = sent.count > 0
-    own = BatchShape(
+    own = (
         np.where(is_set, model.set_volts, model.reset_volts),
         np.full(len(is_set), model.width_seconds),
     )
-    asked = BatchShape(
-        *(
-            standing if value is None else np.broadcast_to(np.float64(value), standing.shape).copy()
-            for standing, value in zip(own, shape, strict=True)
-        )
-    )
+    asked = [
+        standing if value is None else np.broadcast_to(np.float64(value), standing.shape).copy()
+        for standing, value in zip(own, (shape.volts, shape.seconds), strict=True)
+    ]
     pulses = sent.count != 0
     if all((a[pulses] == b[pulses]).all() for a, b in zip(asked, own, strict=True)):
-        return None
-    pulse_law.check_drive(model, torch.from_numpy(sent.count), asked.drive)
-    return asked
+        return OWN
+    volts, seconds = map(torch.from_numpy, asked)
+    return PulseDrive(volts, seconds)
+
+
+def _compliance(
+    model: Pulsed, sent: PulseBatch, drive: PulseDrive, shape: PulseShape
+) -> float | None:
+    """The current limit of a batch; None where no device that can be made could meet it."""
+    amperes, is_set = shape.compliance_amperes, sent.count > 0
+    if amperes is None or model.compliance_volts is not None or not is_set.any():
+        return amperes if is_set.any() else None
+    volts: float | Tensor = model.set_volts if drive.volts is None else drive.volts
+    most = torch.as_tensor(volts).expand(len(is_set))[torch.from_numpy(is_set)].max()
+    return None if float(most) * model.g_max_siemens <= amperes else amperes
 
 
 def _refuse_without_law(

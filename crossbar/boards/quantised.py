@@ -82,7 +82,7 @@ class QuantisedBoard:
         Raises:
             LimitError: An amplitude or a width beyond the range.
         """
-        volts, seconds = PulseShape() if shape is None else shape
+        volts, seconds, amperes = PulseShape() if shape is None else shape
         if volts is None:
             volts = self._own(pulses, "volts")
         else:
@@ -91,8 +91,8 @@ class QuantisedBoard:
             seconds = self._own(pulses, "seconds")
         else:
             seconds = _plain(self._seconds(np.asarray(seconds, np.float64)))
-        is_own = volts is None and seconds is None
-        self.board.pulse(pulses, None if is_own else PulseShape(volts, seconds))
+        sent = PulseShape(volts, seconds, amperes)
+        self.board.pulse(pulses, None if all(value is None for value in sent) else sent)
 
     def wait(self, seconds: float) -> None:
         """See `Board.wait`."""

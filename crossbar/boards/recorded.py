@@ -226,12 +226,13 @@ def open_recording(
 
 def _asked_pulses(pulses: PulseBatch, shape: PulseShape | None) -> dict[str, Any]:
     """Pulses as they are written down."""
-    volts, seconds = PulseShape() if shape is None else shape
+    volts, seconds, amperes = PulseShape() if shape is None else shape
     return {
         "device": _packed(np.asarray(pulses.device)),
         "count": _packed(np.asarray(pulses.count)),
         "volts": _number(volts),
         "seconds": _number(seconds),
+        "compliance_amperes": _number(amperes),
     }
 
 

@@ -1,23 +1,25 @@
 """A board made of simulated devices."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import torch
 from torch import Tensor
 
 from device_models.errors import ShapeError
 from device_models.model import DeviceModel, DeviceState
-from device_models.pulse_law import OWN, PulseDrive
+from device_models.pulse_law import PulseDrive
 from device_models.pulsed import Pulsed
 from device_models.streams import stream, torch_stream
 
 from ..array import half_select
 from ..array.counters import Counters
-from ..array.faults import Broken, FaultMap, with_stuck_devices
+from ..array.faults import Broken, FaultMap, healthy, with_stuck_devices
 from ..array.half_select import HalfSelect
 from ..array.periphery import FrontEnd, convert
 from ..array.tile import Tiling, read
 from ..wires.array import WiredArray
+from ..wires.wires import Floats
 from . import pulse_kernels
 from .device_array import Devices
 from .protocol import (
@@ -29,7 +31,7 @@ from .protocol import (
     ReadCounts,
     check_devices,
 )
-from .pulse_shapes import BatchShape, batch_shape, refuse_half_selected
+from .pulse_shapes import drive_of, reaching_of, refuse_half_selected, spread
 
 
 class SimulatedBoard:
@@ -150,6 +152,24 @@ class SimulatedBoard:
         """See `Emulator.faults`."""
         return None if self.broken is None else self.broken.faults
 
+    def stick(self, device: Indices, siemens: Floats) -> None:
+        """Make devices stuck from now on, or heal them; a healed one is where it was before.
+
+        Args:
+            device: Flat indices.
+            siemens: What each reads from now on, (devices,); nan for a healthy one.
+
+        Raises:
+            LimitError: There is no such device or conductance; nothing was changed.
+        """
+        check_devices(self.info, device)
+        faults = healthy(self._tiling) if self.faults is None else self.faults
+        stuck = faults.stuck_siemens.copy()
+        stuck.reshape(-1)[device] = siemens
+        self.broken = Broken(replace(faults, stuck_siemens=stuck))
+        self._devices.broken = self.broken
+        self.refresh()
+
     def effective(self) -> EffectiveArray:
         """See `Emulator.effective`."""
         return EffectiveArray(self.g, self.read_sigma)
@@ -268,22 +288,24 @@ class SimulatedBoard:
             ShapeError: A shape per device that does not fit the batch.
         """
         check_devices(self.info, pulses.device)
-        other = batch_shape(self._model, self.info, pulses, shape)
-        if other is not None and self._half is not None:
+        drive = drive_of(self._model, self.info, pulses, shape)
+        if not drive.is_own and self._half is not None:
             refuse_half_selected(self.info)
         counted = pulse_kernels.count_pulses(self._model, pulses)
         reaching, chosen, lost, joules = pulses, self._selected, 0, 0.0
         if self.broken is not None:
             counts = pulses.array(self.info.shape)
             chosen = chosen & ~self.broken.dead
-            joules = self.broken.joules(self._model, counts, _drive(other, pulses, counts))
+            joules = self.broken.joules(
+                self._model, counts, spread(drive, self.info.shape, pulses.device)
+            )
             lost = self.broken.lost(self._model, counts)
-            reaching, other = self._reaching(self.broken, pulses, other)
+            reaching, drive = reaching_of(self.broken, pulses, drive)
         if not self._devices.is_in_place:
-            joules += self._pulse_any(reaching, chosen, pulses, other)
+            joules += self._pulse_any(reaching, chosen, pulses, drive)
             self._show()
         elif len(reaching.device):
-            joules += self._devices.pulse(reaching, self.pulsed, self._pulse_noise, other)
+            joules += self._devices.pulse(reaching, self.pulsed, self._pulse_noise, drive)
             self._show()
         self.counters += Counters(
             set_pulses=counted.sets,
@@ -297,22 +319,13 @@ class SimulatedBoard:
     def close(self) -> None:
         """Nothing to let go of."""
 
-    def _reaching(
-        self, broken: Broken, sent: PulseBatch, other: BatchShape | None
-    ) -> tuple[PulseBatch, BatchShape | None]:
-        """The pulses of a batch that meet a healthy device, and their shapes."""
-        if other is None:
-            return PulseBatch.of(broken.reaching(sent.array(self.info.shape))), None
-        alive = ~broken.dead.view(-1).numpy()[sent.device]
-        return PulseBatch(sent.device[alive], sent.count[alive]), other.take(alive)
-
     def _pulse_any(
-        self, reaching: PulseBatch, chosen: Tensor, sent: PulseBatch, other: BatchShape | None
+        self, reaching: PulseBatch, chosen: Tensor, sent: PulseBatch, drive: PulseDrive
     ) -> float:
         """Pulse any kind of device in any array by the functions of its model; joules."""
         counts = reaching.array(self.info.shape)
         self.pulsed += pulse_kernels.pulses_of_each(self._model, counts)
-        drive = _drive(other, reaching, counts)
+        drive = spread(drive, self.info.shape, reaching.device)
         joules = self._devices.program(counts, chosen, self._pulse_noise, drive)
         return joules if self._half is None else joules + self._disturb(sent, *self._half)
 
@@ -374,12 +387,6 @@ def info_of(
         is_emulator=True,
         **pulses,
     )
-
-
-def _drive(other: BatchShape | None, sent: PulseBatch, counts: Tensor) -> PulseDrive:
-    """The shapes of a batch as arrays."""
-    rows, columns = counts.shape
-    return OWN if other is None else other.array((rows, columns), sent.device)
 
 
 def _named(state: Mapping[str, Tensor], start: str) -> dict[str, Tensor]:

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from device_models.errors import LimitError
 from device_models.model import DeviceModel
 from device_models.pulsed import Pulsed
 from device_models.record import Record, quantity
@@ -23,6 +24,7 @@ from .protocol import Board, PulseBatch
 Algorithm = Callable[[Board, DeviceModel, Tensor, Tensor, Tensor | None], Tensor]
 
 PROGRAM_PASSES = 20
+BINS = 1024  # of the window, in an open loop
 MOST_WIDTHS = 200  # pulses of a device whose pulses differ in width
 _MOST = 2**30  # pulses, so that counts stay within 32 bit
 _UP = torch.ones(())
@@ -128,6 +130,38 @@ def program(
     read = targets.clone().view(-1)
     read[device] = siemens.to(read.dtype)
     return read.view(targets.shape)
+
+
+def write_open_loop(board: Board, sheet: DeviceModel, targets: Tensor, chosen: Tensor) -> None:
+    """Send the pulses that the data sheet says lead to the targets; nothing is read.
+
+    Every device is reset by as many pulses as lead across the window and then set by
+
+        n = integral from g_min to its target of dg / step(g),      step: `DeviceModel.step_siemens`
+
+    pulses, rounded.
+
+    Args:
+        board: Where.
+        sheet: Window and expected steps of its devices.
+        targets: Siemens, (word lines, bit lines); beyond the window its edge is aimed at.
+        chosen: Which devices, bool.
+
+    Raises:
+        LimitError: One SET switches these devices, so no count leads anywhere; nothing was sent.
+    """
+    if isinstance(sheet, Pulsed) and sheet.set_kind == "abrupt":
+        raise LimitError(
+            f"an open loop has no counts for {type(sheet).__name__} with set_kind = abrupt: "
+            "one SET switches it; nothing was sent"
+        )
+    edges = torch.linspace(sheet.g_min_siemens, sheet.g_max_siemens, BINS + 1, dtype=torch.float64)
+    middles, width = (edges[1:] + edges[:-1]) / 2.0, sheet.window_siemens / BINS
+    up, down = (width / sheet.step_siemens(middles, way * _UP.double()) for way in (1.0, -1.0))
+    rising = np.concatenate([[0.0], up.cumsum(0).numpy()])
+    counts = np.round(np.interp(targets.double().numpy(), edges.numpy(), rising))
+    pulse_array(board, torch.where(chosen, -math.ceil(float(down.sum())), 0))
+    pulse_array(board, torch.where(chosen, torch.from_numpy(counts).to(torch.int32), 0))
 
 
 def counted(model: DeviceModel) -> bool:

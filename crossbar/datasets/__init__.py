@@ -9,6 +9,7 @@ from pathlib import Path
 from device_models.errors import ConfigError
 from device_models.record import did_you_mean
 
+from .cifar10 import CIFAR10
 from .dataset import Dataset, Half, LoadedDataset
 from .fashion_mnist import FASHION_MNIST
 from .fetch import Notice
@@ -18,7 +19,21 @@ from .mnist import MNIST
 DATASETS: dict[str, Dataset] = {
     "fashion_mnist": FASHION_MNIST,
     "mnist": MNIST,
+    "cifar10": CIFAR10,
 }
+
+
+def dataset_of(name: str) -> Dataset:
+    """A data set of the table.
+
+    Raises:
+        ConfigError: There is none of that name.
+    """
+    if name not in DATASETS:
+        known = ", ".join(DATASETS)
+        near = did_you_mean(name, DATASETS)
+        raise ConfigError(f"the data set must be one of {known}, not {name!r}{near}")
+    return DATASETS[name]
 
 
 def load_dataset(
@@ -34,11 +49,7 @@ def load_dataset(
         ConfigError: There is none of that name.
         DataError: See `Dataset.load`.
     """
-    if name not in DATASETS:
-        known = ", ".join(DATASETS)
-        near = did_you_mean(name, DATASETS)
-        raise ConfigError(f"the data set must be one of {known}, not {name!r}{near}")
-    return DATASETS[name].load(data_dir, notice=notice, environment=environment)
+    return dataset_of(name).load(data_dir, notice=notice, environment=environment)
 
 
-__all__ = ["DATASETS", "Dataset", "Half", "LoadedDataset", "load_dataset"]
+__all__ = ["DATASETS", "Dataset", "Half", "LoadedDataset", "dataset_of", "load_dataset"]

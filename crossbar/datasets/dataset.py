@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from device_models.errors import DataError
 
 from .fetch import Notice
+from .files import FileSet
 from .locate import Environment
 
 
@@ -74,9 +75,12 @@ class Dataset(Protocol):
     Attributes:
         title: Its name in messages.
         class_names: What its labels count in.
-        sample_shape: Of one sample, (rows, columns) of an image.
+        sample_shape: Of one sample, (rows, columns) of a grey image, (channels, rows, columns) of
+            a colour image.
+        samples: How many there are to learn, and to test on.
         licence: On what terms it may be used.
         source: Who made it, and where that is published.
+        files: Its files and who offers them; None: nothing is looked for.
     """
 
     @property
@@ -92,11 +96,19 @@ class Dataset(Protocol):
         """See the class."""
 
     @property
+    def samples(self) -> tuple[int, int]:
+        """See the class."""
+
+    @property
     def licence(self) -> str:
         """See the class."""
 
     @property
     def source(self) -> str:
+        """See the class."""
+
+    @property
+    def files(self) -> FileSet | None:
         """See the class."""
 
     def load(

@@ -15,6 +15,7 @@ FASHION_MNIST = IdxImages(
         },
         url="http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/",
         page="https://github.com/zalandoresearch/fashion-mnist",
+        download_bytes=30_900_000,
         debian=Package("dataset-fashion-mnist", "usr/share/datasets/fashion-mnist"),
     ),
     class_names=(

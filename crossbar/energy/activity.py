@@ -6,17 +6,16 @@ Nothing here knows tiles, converters or joules: `counts` cuts it into tiles.
 
 import io
 import json
-import zlib
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
-from zipfile import BadZipFile
 
 import numpy as np
 
 from device_models import atomic
 from device_models.errors import ConfigError, RunError
+from device_models.npz import UNREADABLE, reason
 
 from ..snn.encodings.events import Events, Held
 from .reads import PLAIN, Driven, Reads, rows_driven
@@ -27,10 +26,6 @@ if TYPE_CHECKING:
 FILE = "activity.npz"
 EVENTS = ("rows", "times", "offsets")
 HELD = "0.codes"
-UNREADABLE = (
-    OSError, ValueError, EOFError, KeyError, IndexError, TypeError, AttributeError, BadZipFile,
-    zlib.error, NotImplementedError,
-)  # fmt: skip  # what a damaged npz file raises
 
 
 @dataclass(frozen=True, eq=False)
@@ -336,12 +331,7 @@ def read_arrays(
         with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
             return {name: file[name] for name in (file.files if only is None else only)}
     except UNREADABLE as e:
-        raise RunError(f"{path} cannot be read ({one_line(e)}); {wanted}") from e
-
-
-def one_line(error: Exception) -> str:
-    """What an error says, without line breaks."""
-    return " ".join(str(error).split()) or type(error).__name__
+        raise RunError(f"{path} cannot be read ({reason(e)}); {wanted}") from e
 
 
 def read_activity(folder: Path) -> Activity:
@@ -369,7 +359,7 @@ def read_run(folder: Path) -> tuple[Activity, RunMetadata]:
         return unpack(arrays)
     except (*UNREADABLE, ConfigError) as e:
         raise RunError(
-            f"{path} is damaged, or of another version of xbar ({one_line(e)}); {wanted}"
+            f"{path} is damaged, or of another version of xbar ({reason(e)}); {wanted}"
         ) from e
 
 

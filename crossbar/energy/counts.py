@@ -12,14 +12,13 @@ from pathlib import Path
 import numpy as np
 
 from device_models.errors import ConfigError, RunError
+from device_models.npz import UNREADABLE, reason
 
 from ..array.counters import Counters
 from .activity import (
-    UNREADABLE,
     Activity,
     LayerActivity,
     RunMetadata,
-    one_line,
     read_arrays,
     read_run,
 )
@@ -264,7 +263,7 @@ def writes(folder: Path, about: RunMetadata) -> tuple[WriteCounts, ...]:
         wear = [(each["name"], each["pulses_per_device"]) for each in row["layers"]]
         epoch = int(header["epoch"])
     except UNREADABLE as e:
-        raise RunError(f"{path} is damaged ({one_line(e)}); the run is lost") from e
+        raise RunError(f"{path} is damaged ({reason(e)}); the run is lost") from e
     if epoch != about.epochs:
         raise RunError(
             f"{folder}: its activity.npz is of epoch {about.epochs}, its checkpoint of epoch "

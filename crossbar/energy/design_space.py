@@ -16,6 +16,7 @@ import numpy as np
 
 from device_models import atomic
 from device_models.errors import ConfigError, RunError
+from device_models.npz import UNREADABLE
 from device_models.record import did_you_mean
 from device_models.schema import dump
 
@@ -23,7 +24,7 @@ from ..datasets.encode import Data
 from ..experiment import sweep_axes
 from ..experiment.reevaluate import rebuilt
 from ..experiment.run import Run
-from .activity import FILE, UNREADABLE, read_arrays, save, unpack
+from .activity import FILE, read_arrays, save, unpack
 from .counts import RunCounts, counts_of_run, run_counts
 from .record_activity import recorded
 

@@ -7,7 +7,6 @@ import io
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
-from zipfile import BadZipFile
 
 import numpy as np
 import torch
@@ -15,6 +14,7 @@ import torch
 from device_models import atomic
 from device_models.errors import ConfigError, RunError
 from device_models.model import DeviceModel
+from device_models.npz import UNREADABLE, reason
 
 from ..array.periphery import Periphery
 from ..array.tile import Tiling
@@ -50,7 +50,7 @@ class OpenedBoard(NamedTuple):
         if self.limited is None:
             return
         file = io.BytesIO()
-        np.savez(file, **self.limited.state())  # type: ignore[arg-type]  # numpy's stub
+        np.savez(file, **self.limited.meter.state())  # type: ignore[arg-type]  # numpy's stub
         atomic.write(folder / SENT, file.getvalue())
 
     def restore_sent(self, folder: Path) -> None:
@@ -63,9 +63,9 @@ class OpenedBoard(NamedTuple):
             return
         try:
             with np.load(folder / SENT, allow_pickle=False) as file:
-                self.limited.restore({name: file[name] for name in ("pulses", "joules")})
-        except (OSError, ValueError, KeyError, EOFError, BadZipFile) as e:
-            raise RunError(f"{folder / SENT} cannot be read ({e}); nothing was sent") from e
+                self.limited.meter.restore({name: file[name] for name in ("pulses", "joules")})
+        except UNREADABLE as e:
+            raise RunError(f"{folder / SENT} cannot be read ({reason(e)}); nothing was sent") from e
 
 
 def open_training_board(

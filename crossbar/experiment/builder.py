@@ -28,7 +28,7 @@ from ..datasets.encode import Data
 from ..mappings import MAPPINGS, Mapping
 from ..snn.encodings import encoding_of
 from ..snn.encodings.constant import Constant
-from ..snn.engines import ENGINES, BoardEngine, DenseEngine, Engine, EventEngine
+from ..snn.engines import ENGINES, BoardEngine, Engine, EventEngine
 from ..snn.engines.protocol import Resources
 from ..snn.plan import Plan, check_emulated, check_held, plan, signs
 from ..synapses.biases import DigitalBias
@@ -38,7 +38,7 @@ from ..synapses.policies.compatibility import check_serving, default_policy
 from ..synapses.policies.policy import Policy
 from ..synapses.reads import Reads
 from ..synapses.synapses import Synapses
-from .array_parts import front_end, w_max_of, wired
+from .array_parts import check_reads_across, front_end, w_max_of, wired
 from .boards import BoardFactory, check_amplitudes, checked, refuse_emulation
 from .config import Training
 from .fault_aware import fault_map, first_biases, first_weights, placed, row_activity
@@ -361,21 +361,9 @@ def engine(
         )
     if config.periphery != Periphery():
         check_emulated(network, f"periphery.kind = {config.periphery.kind}")
-    across = [layer for layer in network.synaptic if getattr(layer.settings, "reads_across", False)]
-    if across and not _reads_both_ways(config, options):
-        raise ConfigError(
-            f"{network.network.title(across[0].index)}: an inhibitory neuron is read across the "
-            "array, which is emulated without wires and periphery, by the kernels alone; leave "
-            "them out, or choose inhibition: reset_line; nothing was written"
-        )
+    check_reads_across(network, config.wires, config.periphery, options)
     built: Engine = options.build(network, Resources(layers, config.tiles.tile_rows, threads))
     return built
-
-
-def _reads_both_ways(config: Training, options: Any) -> bool:
-    """Whether arrays can be read across: not by what would need a circuit model of that."""
-    is_ideal = config.wires.ideal and config.periphery == Periphery()
-    return is_ideal and not isinstance(options, DenseEngine.Options)
 
 
 def uses_kernels(trainer: Trainer) -> bool:

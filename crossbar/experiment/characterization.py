@@ -18,9 +18,10 @@ import torch
 from device_models import atomic
 from device_models.errors import RunError, XbarError
 from device_models.model import DeviceModel
+from device_models.npz import UNREADABLE, reason
 from device_models.schema import dump, load
 
-from ..boards.characterize import Probe, Stage, stages
+from ..boards.characterize import Probe, Stage, evenly, stages
 from ..boards.characterize_plan import Plan
 from ..boards.characterize_tables import Events, arc_one_csv, as_csv, cycles_csv, from_csv
 from ..boards.protocol import Board, BoardInfo, Emulator
@@ -77,7 +78,7 @@ class Work:
     Attributes:
         folder: Where its files are.
         plan: What is measured.
-        cells: Flat indices of the cells.
+        cells: Flat indices of the cells; a stage takes its share of them.
         about: Address and settings of the board, kept for a later call.
     """
 
@@ -155,7 +156,7 @@ def carry_out(
     """
     history = dict[str, Events]()
     todo = stages(work.plan, board.info, sheet)
-    cells, start = np.array(work.cells, np.int32), 0.0
+    cells, start = np.array(work.cells, np.intp), 0.0
     for number, stage in enumerate(todo):
         path = work.folder / "stages" / f"{stage.name}.csv"
         if path.exists():
@@ -164,7 +165,7 @@ def carry_out(
             if emulator is not None:
                 _restore(emulator, work.folder, todo[:number])
                 emulator.begin_epoch(number)
-            probe = Probe(board, cells, start)
+            probe = Probe(board, evenly(cells, stage.cells), start)
             try:
                 for _ in progress(stage.run(probe, history), stage.steps, stage.name):
                     pass
@@ -232,8 +233,8 @@ def _restore(emulator: Emulator, folder: Path, finished: list[Stage]) -> None:
     try:
         with np.load(path, allow_pickle=False) as arrays:
             emulator.load_state_dict({n: torch.from_numpy(arrays[n]) for n in arrays.files})
-    except (OSError, ValueError, KeyError) as e:
-        raise RunError(f"{path} cannot be read: {e}; nothing was sent") from e
+    except UNREADABLE as e:
+        raise RunError(f"{path} cannot be read ({reason(e)}); nothing was sent") from e
     for other in folder.glob("state_*.npz"):
         if other != path:
             other.unlink()

@@ -4,18 +4,20 @@ import io
 import json
 from collections.abc import Mapping
 from typing import Any
-from zipfile import BadZipFile
 
 import numpy as np
 import torch
 
 from device_models.errors import RunError
+from device_models.npz import UNREADABLE, reason
 
 from ..array.counters import Counters
 from .trainer import Trainer
 
 
-def save(trainer: Trainer, before: list[np.ndarray]) -> bytes:
+def save(
+    trainer: Trainer, before: list[np.ndarray], settings: Mapping[str, str] | None = None
+) -> bytes:
     """The content of a checkpoint file.
 
     Boards that are not emulated keep their conductances themselves: of them, the digital side
@@ -24,6 +26,7 @@ def save(trainer: Trainer, before: list[np.ndarray]) -> bytes:
     Args:
         trainer: At the end of an epoch.
         before: Conductances of each layer before training, for the figures.
+        settings: What the run was set to, by name; whoever goes on compares.
     """
     arrays: dict[str, np.ndarray] = {}
     for index, emulator in enumerate(trainer.emulators):
@@ -41,6 +44,7 @@ def save(trainer: Trainer, before: list[np.ndarray]) -> bytes:
     about = {
         "epoch": trainer.epoch,
         "rows": trainer.rows,
+        "settings": dict(settings or {}),
         "counters": [emulator.counters.as_dict() for emulator in trainer.emulators],
     }
     arrays["about"] = np.frombuffer(json.dumps(about).encode(), np.uint8)
@@ -79,10 +83,23 @@ def restore(trainer: Trainer, content: bytes) -> list[np.ndarray]:
                 trainer.layers[index].trained = arrays[f"{index}.neurons"]
                 optimizer.restore(_parts(arrays, f"{index}.neurons.optimizer."))
         before = [arrays[f"{index}.before"] for index in range(len(trainer.layers))]
-    except (OSError, ValueError, KeyError, TypeError, EOFError, BadZipFile) as e:
-        raise RunError(f"the checkpoint cannot be read ({e}); nothing was changed") from e
+    except UNREADABLE as e:
+        raise RunError(f"the checkpoint cannot be read ({reason(e)}); nothing was changed") from e
     trainer.resume(about["epoch"], about["rows"])
     return before
+
+
+def settings(content: bytes) -> dict[str, str]:
+    """What the run was set to when it was saved; nothing where that was not kept.
+
+    Raises:
+        RunError: The content is no checkpoint.
+    """
+    try:
+        with np.load(io.BytesIO(content), allow_pickle=False) as file:
+            return dict(json.loads(file["about"].tobytes()).get("settings", {}))
+    except UNREADABLE as e:
+        raise RunError(f"the checkpoint cannot be read ({reason(e)}); nothing was changed") from e
 
 
 def _named(start: str, state: Mapping[str, torch.Tensor]) -> dict[str, np.ndarray]:

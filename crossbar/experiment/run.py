@@ -13,13 +13,14 @@ from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
 
 import numpy as np
 
 from device_models import atomic
+from device_models.describe import describe
 from device_models.errors import RunError
 from device_models.model import DeviceModel
+from device_models.npz import UNREADABLE, reason
 from device_models.record import Tagged
 from device_models.registry import MODELS, name_of
 from device_models.schema import dump, load_tagged, override
@@ -31,11 +32,17 @@ from ..synapses.policies import POLICIES
 from ..synapses.policies.compatibility import default_policy
 from . import checkpoint
 from .config import Training
-from .imports import import_files, load_training, versions_of
+from .imports import digest_of, import_files, load_training, versions_of
 from .trainer import Trainer
 
 DISTRIBUTION = "xbar-hil"
 LIBRARIES = ("torch", "numpy", "numba")
+DEVICE_FILE = "device.yaml"
+MOVABLE = (
+    "board",
+    "limits",
+)  # settings that a run may go on with after an edit: where its cells are
+MOST_SHOWN = 5  # edits
 THEN = ", then "  # between the versions that went on with a run
 ADDED = (  # over the epochs
     "pulses", "programming_operations", "programmed_devices", "reads", "energy_joules", "seconds"
@@ -50,10 +57,9 @@ class Run:
         config: `config.yaml`, the policy named.
         model: `device.yaml`.
         weights: `weights.npz`, written at the start of a run with `init_from`; None without.
-        trainer: Where the last epoch left it, after a training in this process; else None.
     """
 
-    trainer: Trainer | None = None
+    _trainer: Trainer | None = None
 
     def __init__(
         self,
@@ -123,6 +129,32 @@ class Run:
         return Run(self.folder, override(self.config, changes), self.model, self.weights)
 
     @property
+    def trainer(self) -> Trainer:
+        """Where the last epoch left it.
+
+        Raises:
+            RunError: The run was opened, not trained in this process.
+        """
+        if self._trainer is None:
+            raise RunError(
+                f"{self.folder} was opened, not trained here, and has no trainer; "
+                f"crossbar.train(resume={str(self.folder)!r}) gives a run that has one"
+            )
+        return self._trainer
+
+    @trainer.setter
+    def trainer(self, trainer: Trainer) -> None:
+        self._trainer = trainer
+
+    @property
+    def settings(self) -> dict[str, str]:
+        """All that determines the pulses, by name; epochs and versions may change."""
+        rows = {name: text for name, text, *_ in describe(self.config)}
+        kept = {name: text for name, text in rows.items() if name not in ("epochs", "versions")}
+        device = dump(self.model, ("model", name_of(self.model)))
+        return kept | {DEVICE_FILE: digest_of(device.encode())}
+
+    @property
     def rows(self) -> list[dict[str, Any]]:
         """The epochs of `metrics.jsonl`, the first of before training."""
         lines = (self.folder / "metrics.jsonl").read_text("utf-8").splitlines()
@@ -169,6 +201,26 @@ class Run:
                 self.config.versions[name] = f"{began}{THEN}{installed}"
         return lines
 
+    def note_edits(self) -> list[str]:
+        """A line for each edit of the files since the last epoch that a run may go on with.
+
+        Raises:
+            RunError: One that would make it another run.
+        """
+        kept, now = checkpoint.settings(self.checkpoint()), self.settings
+        names = [name for name in {**kept, **now} if kept and kept.get(name) != now.get(name)]
+        edits = {name: f"{kept.get(name, 'none')} -> {now.get(name, 'none')}" for name in names}
+        if fixed := [name for name in edits if not name.startswith(MOVABLE)]:
+            what = ", ".join(
+                f"{name} was edited" if name == DEVICE_FILE else f"{name} {edits[name]}"
+                for name in fixed[:MOST_SHOWN]
+            ) + ", ..." * (len(fixed) > MOST_SHOWN)
+            raise RunError(
+                f"{self.folder} was edited since its last epoch ({what}), and a run that goes on "
+                "keeps its settings: undo that, or train anew with --config; nothing was written"
+            )
+        return [f"note: {self.folder} goes on with {name} {edit}" for name, edit in edits.items()]
+
     def save(self, trainer: Trainer, before: list[np.ndarray]) -> None:
         """Write the state after an epoch.
 
@@ -183,7 +235,9 @@ class Run:
             file = io.BytesIO()
             np.savez(file, *self.weights)
             atomic.write(self.folder / "weights.npz", file.getvalue())
-        atomic.write(self.folder / "checkpoint.npz", checkpoint.save(trainer, before))
+        atomic.write(
+            self.folder / "checkpoint.npz", checkpoint.save(trainer, before, self.settings)
+        )
         self.write_metrics(trainer.rows)
 
     def restore(self, trainer: Trainer) -> list[np.ndarray]:
@@ -268,8 +322,10 @@ def first_weights(folder: Path) -> tuple[np.ndarray, ...]:
     try:
         with np.load(folder / "weights.npz", allow_pickle=False) as file:
             return tuple(file[name] for name in file.files)
-    except (OSError, ValueError, EOFError, BadZipFile) as e:
-        raise RunError(f"{folder} cannot be continued: weights.npz cannot be read ({e})") from e
+    except UNREADABLE as e:
+        raise RunError(
+            f"{folder} cannot be continued: weights.npz cannot be read ({reason(e)})"
+        ) from e
 
 
 def summary(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

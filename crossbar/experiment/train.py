@@ -89,6 +89,8 @@ def open_session(
             run = new_run(config or Training(), model, out, epochs)
         else:
             run = resume_run(resume, config, out, epochs)
+            for line in run.note_edits():
+                notice(line)
         data = encoded(run, data_dir, notice, resumed=resume is not None)
         begun = has_baseline(run)
         session = begin(run, data, threads, notice, resume is not None, boards, token)

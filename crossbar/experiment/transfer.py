@@ -1,7 +1,6 @@
 """Ex-situ transfer: weights that were trained elsewhere, written into an emulated chip."""
 
 import math
-import zipfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -12,6 +11,7 @@ from torch import Tensor
 
 from device_models.errors import ConfigError
 from device_models.model import DeviceModel
+from device_models.npz import UNREADABLE, reason
 from device_models.streams import stream_key
 
 from ..boards.protocol import Board, Emulator
@@ -84,8 +84,8 @@ def _arrays(path: Path) -> dict[str, np.ndarray]:
     try:
         with np.load(path, allow_pickle=False) as file:
             return {name: file[name] for name in file.files}
-    except (OSError, ValueError, EOFError, AttributeError, zipfile.BadZipFile) as e:
-        raise ConfigError(f"{path} is no npz file of arrays: {e}") from e
+    except UNREADABLE as e:
+        raise ConfigError(f"{path} is no npz file of arrays: {reason(e)}") from e
 
 
 def exact_accuracy(engine: Engine, weights: Weights, data: Data) -> float:

@@ -237,7 +237,7 @@ def raster(
     """One image on its way through the network, over time: spikes in, hidden spikes, readout.
 
     Args:
-        image: (28, 28) uint8.
+        image: (rows, columns) uint8, or (3, rows, columns): red, green, blue.
         input_times: (events,) step of each input spike.
         input_rows: (events,) input line of each input spike, below `image.size`.
         hidden_spikes: (steps, hidden) bool.
@@ -252,7 +252,8 @@ def raster(
     step_ms = dt_seconds * 1e3
     for name in ("inputs", "hidden", "readout"):
         panels[name].set_xlim(0.0, len(hidden_spikes) * step_ms)
-    panels["image"].imshow(image, cmap="gray_r", vmin=0, vmax=255, interpolation="nearest")
+    picture = image if image.ndim == 2 else image.transpose(1, 2, 0)
+    panels["image"].imshow(picture, cmap="gray_r", vmin=0, vmax=255, interpolation="nearest")
     panels["image"].set_title(
         class_names[label], fontsize=style.TITLE_POINTS, color=style.INK, fontweight="bold"
     )
@@ -260,7 +261,7 @@ def raster(
         panels[name].axis("off")
     _spike_times(panels["inputs"], input_times * step_ms, input_rows, style.INK, 2.2)
     panels["inputs"].set_ylim(image.size, -1)
-    title = f"Input: {len(input_times)} spikes on {image.size} lines, bright pixels first"
+    title = f"Input: {len(input_times)} spikes on {image.size} lines"
     style.dress(panels["inputs"], y="input line", title=title)
     _hidden_rows(panels["hidden"], panels["about_hidden"], hidden_spikes, excitatory, step_ms)
     _readout_lines(panels["readout"], panels["about_readout"], readout, label, class_names, step_ms)

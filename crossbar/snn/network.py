@@ -116,7 +116,7 @@ class Network(Record):
     def of(
         cls,
         hidden: int | Sequence[int] = (100,),
-        ei: str | None = EI,
+        ei: str | float | None = EI,
         recurrent: bool = False,
         sigma_init: float | None = None,
         classes: int = CLASSES,
@@ -131,7 +131,7 @@ class Network(Record):
 
         Args:
             hidden: Neurons of each hidden layer; a number alone is one layer.
-            ei: Ratio in every hidden layer; None or `none` for no Dale's law.
+            ei: Ratio in every hidden layer, `80:20` or 0.8; None or `none` for no Dale's law.
             recurrent: Whether hidden layers also drive themselves.
             sigma_init: Spread of the first weights of the first layer.
             classes: Neurons of the output layer.
@@ -143,11 +143,11 @@ class Network(Record):
         Raises:
             ConfigError: There is no hidden layer, or a value is out of range.
         """
-        sizes = (hidden,) if isinstance(hidden, int) else tuple(hidden)
+        sizes = tuple(hidden) if isinstance(hidden, Sequence) else (hidden,)
         if not sizes:
             raise ConfigError("hidden must name the neurons of one hidden layer or more")
         kind = Recurrent if recurrent else Dense
-        ratio = None if ei == "none" else ei
+        ratio = None if ei == "none" else ei if ei is None else str(ei)
         spreads = [sigma_init] + [None] * (len(sizes) - 1)
         layers = [
             kind(neurons=n, ei=ratio, sigma_init=sigma, neuron=neuron or Lif())

@@ -48,7 +48,7 @@ def fit(
 ) -> Fit:
     """Fit one device to everything that was measured.
 
-    The window comes first (cycles, else the range of the pulses), then read noise, steps,
+    Read noise comes first, then the window (cycles, else the range of the pulses), steps,
     relaxation and writing, each with what is known by then. Of pulses of several amplitudes or
     widths the steps are those of the most frequent one, and the others say how steps depend on
     both. What no table informs has the preset's value and is marked so.
@@ -129,14 +129,14 @@ def _run_all(
         warned.extend(border_warnings)
 
     swings, series = Cycles.join(measurements.cycles), Reads.join(measurements.reads)
-    if len(swings):
-        run(cycles.estimate, swings)
-    if len(pulses) and not (parameter_sets and "g_min_siemens" in parameter_sets[0].values):
-        run(window.estimate, pulses)
     read_known: tuple[str, ...] = ()
     if len(series):
         run(reads.estimate, series)
         read_known = READ
+    if len(swings):
+        run(cycles.estimate, swings)
+    if len(pulses) and not any("g_min_siemens" in p.values for p in parameter_sets):
+        run(window.estimate, pulses)
     if len(pulses):
         own = pulse_shapes.own_pulse(pulses, device)
         if own.varies:
@@ -149,8 +149,11 @@ def _run_all(
             parameter_sets[-1] = window_error.widened(last, device, window_known[0])
         if own.varies:
             run(pulse_shapes.estimate, pulses)
+    relaxing = Retention.join(measurements.retention)
+    slow_measured = bool(np.isin(relaxing.device, series.device).any())
+    relaxation = functools.partial(retention.estimate, slow_measured=slow_measured)
     for estimate, table in (
-        (retention.estimate, Retention.join(measurements.retention)),
+        (relaxation, relaxing),
         (write_verify.estimate, Written.join(measurements.written)),
     ):
         if len(table):

@@ -23,6 +23,8 @@ class Options(Record):
         temperature_kelvin: Of the devices in retention tables that do not state it; None: unknown,
             which counts as the reference temperature of the device model.
         drop_negative: Drop and count negative readings instead of refusing the file.
+        ohmic: A reading under bias counts as one at the read voltage, as if devices were ohmic:
+            rows of a curve tracer are then pulses. Without it they are dropped and counted.
         same_devices: Devices of one name in several files are one device.
     """
 
@@ -36,6 +38,7 @@ class Options(Record):
     )
     set_is_negative: bool = False
     drop_negative: bool = False
+    ohmic: bool = False
     same_devices: bool = False
 
     def __post_init__(self) -> None:

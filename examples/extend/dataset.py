@@ -25,6 +25,7 @@ class TinyDigits:
     licence: str = "none needed: drawn by this file"
     source: str = "ours"
     samples: tuple[int, int] = (2000, 500)  # to learn, to be tested on
+    files: None = None
 
     def load(self, data_dir=None, *, notice, environment=None):
         halves = [self.half(count, seed) for seed, count in enumerate(self.samples)]

@@ -19,6 +19,10 @@ WRONG = {
     "set_beta": 0.5, "reset_beta": 3.0, "set_scale_volts": 0.5, "reset_scale_volts": 0.05,
     "set_width_exponent": 1.5, "reset_width_exponent": 1.0, "read_fraction": 0.02,
     "g_min_siemens": 1e-5, "g_max_siemens": 1e-4, "d2d_bound_sigma": 0.05,
+    "slow_fraction": 0.003, "slow_exponent": 1.0, "slow_cap": 0.4, "slow_shortest_seconds": 1.0,
+    "slow_longest_seconds": 100.0, "relax_sigma_siemens": 1e-6, "relax_drift_siemens": 1e-7,
+    "relax_peak_siemens": 1e-4, "relax_sharpness": 1.0, "relax_tail_sigma": 0.5,
+    "relax_onset_seconds": 0.1,
 }  # fmt: skip
 
 # What the emulator does not have as such, so that there is no truth: levels of an open loop come
@@ -38,7 +42,7 @@ def circle(seed, device="oxram", plan=None):
         full_set_quantiles_siemens=(), full_reset_quantiles_siemens=(),
     )  # fmt: skip
     with tempfile.TemporaryDirectory() as folder:
-        bench = Bench(device=device, simulated=ServedBoard(rows=8, columns=8, seed=seed))
+        bench = Bench(device=device, simulated=ServedBoard(rows=32, columns=32, seed=seed))
         done = characterize(
             "simulated", plan or Plan(levels=0), out=Path(folder) / "x", bench=bench, notice=silent
         )

@@ -88,14 +88,23 @@ def empty_run(network, samples, kind, *, fill=0.0):
     return Run(tally, tuple(np.full(shape, fill, kind) for shape in shapes))
 
 
-def run_samples(
-    network, weights, samples, kind, *, seed=0, learn=True, tile_rows=64, into=None, trained=(),
+def run_samples(network, weights, samples, kind, *, into=None, **how):
+    """Samples through `run_chunk`; `how` as for `runner`."""
+    run = empty_run(network, len(samples.chosen), kind) if into is None else into
+    is_held = samples.held.size > 0
+    return runner(network, weights, kind, run, is_held=is_held, **how)(samples)
+
+
+def runner(
+    network, weights, kind, run, *, seed=0, learn=True, tile_rows=64, trained=(), is_held=False,
     **synapses,
 ):  # fmt: skip
-    """Samples through `run_chunk`; `synapses` as for `views_of`."""
-    run = empty_run(network, len(samples.chosen), kind) if into is None else into
+    """What adds samples to `run`, again and again on the same arrays; `synapses`: see `views_of`.
+
+    Returns:
+        A function of `Samples`, which gives the run.
+    """
     views = views_of(weights, kind, **synapses)
-    is_held = samples.held.size > 0
     kinds = kinds_of(network, [view.front for view in views], kind, is_held=is_held)
     layers, none, changes = [], np.zeros((0, 0), kind), []
     for layer, memory, place in zip(
@@ -128,15 +137,21 @@ def run_samples(
     before, output = network.layers[-2:]
     back = wider(views[-1].weights.T, (output.outputs, padded(before.outputs)))
     loss = network.network.loss.numbers(network.classes, network.steps, kind)
-    c = constants(network, tile_rows, kind)
+    table, injected = table_of(layers), injection(network, back, kind)
+    c, low = constants(network, tile_rows, kind), lowest(network)
     c = c._replace(is_restless=is_held or c.is_restless)
-    run_chunk(
-        samples, kinds.first, kinds.others, table_of(layers), kinds.output, loss,
-        injection(network, back, kind), c, seed,
-        lowest(network), run.tally, learn,
-    )  # fmt: skip
     traces = tuple(layer.trace for layer in layers)
-    return run._replace(traces=traces, by_trained=tuple(changes))
+    run = run._replace(traces=traces, by_trained=tuple(changes))
+
+    def add(samples):
+        run_chunk(
+            samples, kinds.first, kinds.others, table, kinds.output, loss, injected, c, seed, low,
+            run.tally, learn,
+        )  # fmt: skip
+        return run
+
+    add.arrays = layers  # the table has their addresses alone
+    return add
 
 
 def run_kernel(case, kind, *, chosen=None, **how):

@@ -11,9 +11,12 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+import crossbar as xb
 from cli.main import main
-from crossbar.boards.scpi.serving import ServedBoard, Service
+from crossbar.boards.recorded import RecordingBoard
+from crossbar.boards.scpi.serving import ServedBoard, Service, emulated_board
 from device_models.presets import load_device
+from device_models.schema import load
 
 ROOT = Path(__file__).parents[2]
 PLAN = """cells: 4
@@ -55,6 +58,8 @@ def test_a_dry_run_prints_the_plan_and_its_cost_and_sends_nothing(plan, tmp_path
     assert "SET pulses        " in out
     assert "largest amplitude 1.56 V" in out
     assert out.endswith("nothing was sent\n")
+    assert "\ntimes are of the emulated cells: the emulator skips them, nobody waits\n" in out
+    assert "energy is unknown" not in out
     assert list(tmp_path.iterdir()) == [plan]
 
 
@@ -127,6 +132,31 @@ def refused(*args):
     assert err.count("\n") == 1
     assert "nothing was sent" in err
     return err
+
+
+def test_a_recording_that_ends_early_is_one_line(plan, tmp_path):
+    """Wherever it was cut: between calls, and inside one."""
+    board = emulated_board(load_device("oxram"), ServedBoard(rows=3, columns=4, seed=1))
+    recorder = RecordingBoard(board, tmp_path / "whole.jsonl")
+    xb.characterize(recorder, load(plan, xb.Plan), out=tmp_path / "first")
+    recorder.close()
+    lines = (tmp_path / "whole.jsonl").read_bytes().splitlines(keepends=True)
+    assert len(lines) > 100
+    for count, text in (
+        (1, "session ends here"),
+        (71, "session ends here"),
+        (72, "cut off during"),
+    ):
+        cut = tmp_path / f"{count}.jsonl"
+        cut.write_bytes(b"".join(lines[:count]))
+        code, out, err = run(
+            "--board", f"recorded:{cut}", "--plan", plan, "-o", tmp_path / f"x{count}"
+        )
+        assert (code, out) == (2, "")
+        (error,) = [line for line in err.splitlines() if line.startswith("Error: ")]
+        assert err.endswith(f"{error}\n")
+        assert error.startswith(f"Error: {cut}:{count}: ")
+        assert text in error
 
 
 def test_what_does_not_go_together_is_refused_in_one_line(plan, tmp_path):

@@ -189,7 +189,6 @@ def test_the_seed_decides_the_picture(here):
             "--out and --no-figure exclude each other; nothing was drawn",
         ),
         (["oxram", "--out", "."], ". is a folder; name a .png file; no figure was written"),
-        (["oxram", "--out", ""], ". is a folder; name a .png file; no figure was written"),
         (["oxram", "--out", "a.pdf"], "a.pdf must end in .png; no figure was written"),
         (["oxram", "--out", "no/a.png"], "there is no folder no; no figure was written"),
         (

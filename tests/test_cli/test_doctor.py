@@ -73,7 +73,7 @@ def test_the_cache_is_told_with_its_size(monkeypatch, tmp_path):
 
 
 def test_images_that_are_nowhere_are_no_fault_and_are_not_fetched(monkeypatch):
-    monkeypatch.setattr("crossbar.datasets.locate.SOURCES", {})
+    monkeypatch.setattr("crossbar.datasets.locate.HERE", {})
     code, stdout, _ = run("--no-speed")
     assert code == 0
     assert "is not here; xbar train fetches it once" in stdout

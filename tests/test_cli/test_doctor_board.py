@@ -12,8 +12,8 @@ from xbar_scpi import service
 
 from cli.main import main
 from crossbar.boards.conformance import CHECKS
+from crossbar.boards.limits import Limits
 from crossbar.boards.scpi.bench import Bench
-from crossbar.boards.scpi.guard import PulseLimits
 from crossbar.boards.scpi.instrument import Instrument
 from crossbar.boards.scpi.server import Server
 
@@ -41,7 +41,9 @@ def potentiometers():
     board.info = dataclasses.replace(
         board.info, set_volts=1.0, reset_volts=1.0, set_seconds=1e-7, reset_seconds=1e-7
     )
-    limits = PulseLimits(volts=2.0, seconds=1e-3, compliance_amperes=1e-3, read_volts=0.3)
+    limits = Limits(
+        volts=2.0, seconds=1e-3, compliance_amperes=None, pulses_per_cell=None, joules=None
+    )
     server = Server(Instrument(Bench(board, limits)))
     with running((server, "127.0.0.1", 0)):
         yield board, "tcp://{}:{}".format(*server.address)

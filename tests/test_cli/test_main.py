@@ -93,6 +93,20 @@ def test_a_mistyped_command_is_told_the_nearest(typed, message):
     assert stderr.endswith(message)
 
 
+@pytest.mark.parametrize(
+    ("typed", "name"),
+    [
+        (["train", "--device", ""], "--device"),
+        (["train", "--ei", " ", "--seed", "1"], "--ei"),
+        (["train", "--out="], "--out"),
+        (["fit", "-o", "", "a.csv"], "-o"),
+        (["devices", ""], "an argument"),
+    ],
+)
+def test_a_value_that_is_empty_is_one_line(typed, name):
+    assert run(main, *typed) == (2, "", f"Error: {name} has no value; nothing was done\n")
+
+
 def test_a_mistyped_option_is_told_the_nearest():
     code, stdout, stderr = run(main, "--hepl")
     assert (code, stdout) == (2, "")

@@ -12,8 +12,10 @@ import pytest
 from click.testing import CliRunner
 
 from cli.main import main
+from cli.serve import COMPILING
 from crossbar.boards.address import open_board
 from crossbar.boards.protocol import PulseBatch
+from crossbar.boards.scpi.table import COMMANDS
 from device_models.errors import LimitError
 
 ROOT = Path(__file__).parents[2]
@@ -48,10 +50,12 @@ def test_it_prints_its_address_serves_there_and_ends_on_control_c(tmp_path):
         with open_board(line.split()[-1], token="from the environment") as board:
             assert board.info.shape == (3, 6)
             board.pulse(PulseBatch(np.array([17], np.int32), np.array([1], np.int32)))
-            with pytest.raises(LimitError, match=r"1\.3 V is outside \(0, 1\.25\] V; nothing was"):
+            with pytest.raises(
+                LimitError, match=r"1\.3 V for word .*: limits\.volts = 1\.25 V; nothing was"
+            ):
                 board.pulse(PulseBatch(np.array([17], np.int32), np.array([-1], np.int32)))
         process.send_signal(signal.SIGINT)
-        assert process.communicate(timeout=60) == ("", "")
+        assert process.communicate(timeout=60) in [("", ""), ("", f"{COMPILING}\n")]
     assert process.returncode == 0
     assert (tmp_path / "state").is_file()
 
@@ -68,7 +72,7 @@ def test_the_panel_is_served_beside_the_instrument_and_ends_with_it():
         with urllib.request.urlopen(f"{panel.split()[-1]}api/state", timeout=20) as answer:
             assert json.load(answer)["board"]["bits"] == 3
         process.send_signal(signal.SIGTERM)
-        assert process.communicate(timeout=60) == ("", "")
+        assert process.communicate(timeout=60) in [("", ""), ("", f"{COMPILING}\n")]
     assert process.returncode == 0
 
 
@@ -111,6 +115,27 @@ def test_a_port_in_use_is_one_line_and_keeps_the_state(tmp_path):
         code, out, err = run("--port", str(port), "--state", str(tmp_path / "state"))
     assert (code, out) == (2, "")
     assert err == f"Error: cannot serve 127.0.0.1:{port}: it is in use; nothing was served\n"
+
+
+def test_where_kernels_are_to_be_compiled_the_port_is_looked_at_first_and_a_line_says_so(
+    tmp_path, monkeypatch
+):
+    monkeypatch.setattr("device_models.jit.is_compiled", lambda stem: False)
+    (tmp_path / "other").mkdir()
+    assert run("--port", "0", "--state", str(tmp_path / "other"))[2].startswith("Error: ")
+    code, out, err = run("--port", "0", "--state", str(tmp_path / "no" / "such"))
+    assert (code, out) == (2, "")
+    assert err.splitlines()[0] == COMPILING
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        code, out, err = run("--port", str(other.getsockname()[1]))
+    assert (code, err.count("\n")) == (2, 1)
+
+
+def test_all_commands_are_printed_with_their_parameters():
+    code, out, err = run("--commands")
+    assert (code, err) == (0, "")
+    assert "\nREAD:ONE? word line, bit line, [read voltage]\n    Siemens of one cell.\n" in out
+    assert [c.header for c in COMMANDS if c.header.removesuffix("?") not in out] == []
 
 
 def test_a_damaged_state_is_one_line(tmp_path):

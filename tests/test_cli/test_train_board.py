@@ -57,6 +57,10 @@ def oxram():
     return board
 
 
+def small():
+    return emulated_board(load_device("oxram"), ServedBoard(rows=10, columns=20))
+
+
 def nothing():
     return None
 """
@@ -155,6 +159,13 @@ def test_a_recorded_training_is_played_back(train):
     assert train(*on("python:seam_driver.recorded", "first"))[0] == 0
     assert train(*on("recorded:session.jsonl", "second"))[0] == 0
     assert summary("first") == summary("second")
+    lines = Path("session.jsonl").read_bytes().splitlines(keepends=True)
+    count = len(lines) // 4 * 2 + 1  # between two calls
+    Path("cut.jsonl").write_bytes(b"".join(lines[:count]))
+    code, out, err = train(*on("recorded:cut.jsonl", "cut"))
+    assert (code, out) == (2, ""), err
+    (error,) = [line for line in err.splitlines() if line.startswith("Error: ")]
+    assert error.startswith(f"Error: cut.jsonl:{count}: the session ends here, ")
     code, out, err = train(*on("recorded:session.jsonl", "third", "--lr", "1e-3"))
     assert (code, out) == (3, "")
     assert err.splitlines()[-1].startswith("Error: session.jsonl:")
@@ -244,7 +255,8 @@ def test_a_board_without_limits_gets_nothing(train, here):
 @pytest.mark.parametrize(
     ("address", "code", "message"),
     [
-        ("usb0", 2, "'usb0' is no board; boards are at tcp://..., recorded:..., python:...; "
+        ("usb0", 2, "'usb0' is no board; boards are at tcp://..., recorded:..., python:..., "
+         "TCPIP0::HOST::PORT::SOCKET; "
                     "nothing was sent"),
         ("tcp://127.0.0.1:1", 3, "no board at tcp://127.0.0.1:1 (connection refused); nothing was "
                                  "sent; xbar serve starts one"),
@@ -293,10 +305,11 @@ def test_limits_of_a_file_are_kept_by_the_run_and_hold(train):
 def test_a_dry_run_prints_what_the_training_sends_and_writes_nothing(train, here):
     options = ["--config", "small.yaml", "--device", "oxram", "--limits", "limits.yaml"]
     before = tree(here)
-    code, out, err = train(*options, "--board", "tcp://127.0.0.1:1", "--dry-run")
+    board = "--board", "python:seam_driver.oxram"
+    code, out, err = train(*options, *board, "--dry-run")
     assert code == 0, err
     assert tree(here) == before
-    code, _, err = train(*options, "--board", "python:seam_driver.oxram", "--out", "run")
+    code, _, err = train(*options, *board, "--out", "run")
     assert code == 0, err
     pulses = summary("run")["pulses"]
     assert f"SET pulses        {pulses['set']}\n" in out
@@ -311,8 +324,30 @@ def test_a_dry_run_beyond_the_limits_says_which(train, here):
     assert (code, out) == (2, "")
     assert err.splitlines()[-1].startswith("Error: ")
     assert err.endswith("limits.pulses_per_cell = 5 pulses; nothing was sent\n")
-    message = "a dry run needs limits, from --limits FILE; nothing was sent"
-    refused(train, here, message, *options)
+
+
+def test_a_dry_run_asks_the_board_whether_it_can_hold_the_network(train, here):
+    options = ["--config", "small.yaml", "--device", "oxram", "--dry-run", "--board"]
+    message = (
+        "the network needs 792 word lines x 20 bit lines (784 x 16 + 8 x 20, one below the other), "
+        "80 tiles of 10 x 20; emulated Oxram has 10 x 20, 1 of them; nothing was sent"
+    )
+    refused(train, here, message, *options, "python:seam_driver.small")
+    message = (
+        "cells in the laboratory is no emulator: it needs limits (volts, seconds, "
+        "compliance_amperes, pulses_per_cell, joules) from --limits FILE; nothing was sent"
+    )
+    refused(train, here, message, *options, "python:seam_driver.oxram")
+    code, out, err = train(*options, "tcp://127.0.0.1:1")
+    assert (code, out) == (3, "")
+    assert err.startswith("Error: no board at tcp://127.0.0.1:1 (connection refused); nothing was")
+
+
+def test_a_dry_run_on_an_emulator_has_the_limits_of_its_device_file(train):
+    code, out, err = train("--config", "small.yaml", "--device", "oxram", "--dry-run")
+    assert code == 0, err
+    assert err.startswith("dry run: limits of an emulated board of oxram: 2.6 V, 0.001 s\n")
+    assert out.startswith("SET pulses        ")
 
 
 def test_a_resumed_run_keeps_its_board_and_its_limits(train, here):
@@ -324,13 +359,21 @@ def test_a_resumed_run_keeps_its_board_and_its_limits(train, here):
     refused(train, here, message, "--resume", "run", *changed)
 
 
-def test_the_token_of_a_server_is_not_kept(train):
+def test_the_token_of_a_server_opens_it_for_a_run_and_is_not_kept(train, monkeypatch):
     with serving("--token", "long enough") as (_, address):
         code, _, err = train(*on(address, "run", "--token", "long enough", "--epochs", "0"))
         assert code == 0, err
-        code, _, err = train(*on(address, "other"))
-    assert code == 3
-    assert "-203" in err
+        for wrong in ([], ["--token", "long, but wrong"]):
+            code, out, err = train(*on(address, "other", *wrong))
+            assert (code, out, err.count("\n")) == (3, "", 1)
+            assert "-203" in err
+        host = address.removeprefix("tcp://")
+        code, _, err = train(*on(f"tcp://long enough@{host}", "other"))
+        assert (code, "--token" in err, "long enough" in err) == (2, True, False)
+        monkeypatch.setenv("XBAR_TOKEN", "long enough")
+        code, _, err = train("--resume", "run", "--epochs", "1")
+        assert code == 0, err
+    assert summary("run")["pulses"]["set"] > 100
     assert all(b"long enough" not in content for content in tree("run").values())
 
 

@@ -92,6 +92,15 @@ PERIPHERIES = {
     },
 }  # fmt: skip
 
+FAULTY = ("offsets", "inl", "stuck", "mux")  # one kernel, as the compiler sees them
+# The kernels of a network are made anew for converters, for faulty ones and for neurons that
+# integrate; what these have to do with layers, recurrence and a loss, one network each can tell.
+BEHIND = [
+    ("deep recurrent", "plain"),
+    *(("alif, pool, recurrent", fields) for fields in (*FAULTY, "neurons")),
+    *(("count", fields) for fields in FAULTY),
+]
+
 
 def front_of(p, mapping, rows, seed, *, range_amperes=RANGE):
     tiling = Tiling(rows, mapping.columns, TILE_ROWS, TILE_COLUMNS)
@@ -184,11 +193,10 @@ def test_kernel_equals_the_reference(fields, mapping, seed):
 
 
 @pytest.mark.parametrize("mapping", ["one_sided", "bit_sliced"])
-@pytest.mark.parametrize("network", NETWORKS.values(), ids=NETWORKS)
-@pytest.mark.parametrize("fields", PERIPHERIES.values(), ids=PERIPHERIES)
+@pytest.mark.parametrize(("network", "fields"), BEHIND)
 def test_kernel_equals_the_reference_with_layers_and_recurrence(fields, network, mapping):
     """Own lines of a neuron may share a tile with those that come in: 23 is no multiple of 7."""
-    compare(fields, mapping, 4, network)
+    compare(PERIPHERIES[fields], mapping, 4, NETWORKS[network])
 
 
 def compare(fields, mapping, seed, network):

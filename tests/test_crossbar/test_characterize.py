@@ -22,15 +22,20 @@ from device_models.fitting.options import Options
 from device_models.fitting.readers import read
 
 SMALL = Plan(
-    cells=5, cycles=2, pulses=6, own_ramps=2, amplitudes=(0.9, 1.0), widths=(1.0, 10.0),
-    full_pulses=300, sweep_steps=3, sweep_pulses=2, reads=70, levels=2,
-    retention_seconds=(1.0, 10.0),
+    cells=5, rest_cells=5, retention_cells=5, cycles=2, pulses=6, own_ramps=2,
+    amplitudes=(0.9, 1.0), widths=(1.0, 10.0), full_pulses=300, sweep_steps=3, sweep_pulses=2,
+    reads=70, levels=2, retention_seconds=(1.0, 10.0),
 )  # fmt: skip
 BENCH = Bench(simulated=ServedBoard(rows=4, columns=5, seed=3))
 
 
 def quiet(line):
     """A notice that nobody reads."""
+
+
+def options(done):
+    """As the printed command has it."""
+    return Options(same_devices=True, drop_negative=done.negative > 0)
 
 
 def measured(folder, plan=SMALL, **more):
@@ -45,26 +50,29 @@ def done(tmp_path_factory):
 def test_the_tables_hold_every_kind_of_measurement_that_a_fit_reads(done):
     names = [path.name for path in done.files]
     assert names == ["pulses.csv", "cycles.csv", "reads.csv", "writes.csv", "retention.csv"]
-    found = read(list(done.files), options=Options(same_devices=True))
+    found = read(list(done.files), options=options(done))
     assert len(found.devices) == SMALL.cells
     (pulses,), (cycles,), (reads,) = found.pulses, found.cycles, found.reads
     ramps_each = 2 + 3  # own ramps, and the other pairs of amplitude and width
     assert len(pulses) == SMALL.cells * 2 * (ramps_each * SMALL.pulses + 3 * 2)
     assert len(cycles) == SMALL.cells * 2
     assert (cycles.lrs_siemens > 10 * cycles.hrs_siemens).all()
-    assert len(reads) == SMALL.cells * 70
-    assert reads.dt_seconds == pytest.approx(np.full(len(reads), 0.1), rel=1e-3)
+    assert len(reads) == 2 * SMALL.cells * 70 - done.negative
+    dt = np.unique(reads.dt_seconds.round(3), return_counts=True)
+    assert dt[0].tolist() == [0.1, 10.0]
+    assert abs(np.diff(dt[1])) <= done.negative
     (written,), (retention,) = found.written, found.retention
     assert len(written) == SMALL.cells * 2
     assert sorted(set(np.round(retention.time_seconds))) == [1.0, 10.0]
     for note in found.notes:
         assert set(note.dropped) <= {
-            "other operation", "reading beside no usable pulse and in no series",
+            "negative reading", "other operation",
+            "reading beside no usable pulse and in no series",
         }  # fmt: skip
 
 
 def test_the_shapes_are_those_of_the_plan_around_the_boards_own_pulse(done):
-    (pulses,) = read(list(done.files), options=Options(same_devices=True)).pulses
+    (pulses,) = read(list(done.files), options=options(done)).pulses
     assert set(pulses.width_seconds) == {1e-7, 1e-6}
     up = pulses.take(pulses.polarity > 0)
     assert {0.9 * 1.2, 1.2} <= set(np.round(up.v_volts, 9))

@@ -1,14 +1,17 @@
 """The data of a run: its settings, what is held back, what is encoded when."""
 
+import dataclasses
 import re
 
 import numpy as np
 import pytest
+import xbar_training
 from xbar_training import finish, images_of, same_bits, small, synthetic, trained, trainer_of
 
 from crossbar.datasets import DATASETS, Half, LoadedDataset, load_dataset
 from crossbar.datasets.encode import encode, held_back_images
 from crossbar.datasets.settings import DataSettings
+from crossbar.experiment import checkpoint
 from crossbar.snn.encodings import ENCODINGS
 from crossbar.snn.encodings.latency import LatencyOptions, latency_code
 from crossbar.snn.encodings.rate import RateOptions
@@ -59,7 +62,8 @@ def test_settings_of_every_encoding_come_back_from_their_file(read, encoding):
     ("text", "message"),
     [
         ("set: minst\n",
-         "1:6: set must be one of fashion_mnist, mnist, not 'minst'; did you mean 'mnist'?"),
+         "1:6: set must be one of fashion_mnist, mnist, cifar10, not 'minst'; "
+         "did you mean 'mnist'?"),
         ("encoding: latncy\n",
          "1:11: encoding must be one of latency, rate, or a mapping with the key kind, not "
          "'latncy'; did you mean 'latency'?"),
@@ -217,6 +221,29 @@ def test_a_trainer_learns_the_events_of_each_epoch_and_tests_on_the_same():
     assert other.rows[1]["train_loss"] != fresh.rows[1]["train_loss"]
 
 
+def test_a_run_of_a_fresh_code_resumed_on_other_threads_is_the_uninterrupted_one():
+    images, labels = xbar_training.bars(96, 32)
+    halves = (
+        Half(images[part], labels[part].astype(np.uint8)) for part in np.split(np.arange(128), [96])
+    )
+    names = {"title": "Bars", "class_names": tuple("0123456789"), "origin": "here"}
+    loaded = LoadedDataset(**names | dict(zip(("train", "test"), halves, strict=True)))
+    settings = DataSettings(encoding=RateOptions(fresh=True))
+    config = small(device="ideal.yaml", data=settings)
+    whole = trained(config, encode(loaded, settings, seed=config.seed))
+    pieces = trained(
+        dataclasses.replace(config, epochs=1), encode(loaded, settings, seed=config.seed)
+    )
+    content = checkpoint.save(pieces, pieces.conductances())
+    pieces = trainer_of(config, encode(loaded, settings, seed=config.seed), threads=2)
+    checkpoint.restore(pieces, content)
+    finish(pieces, 2)
+    same_bits(pieces, whole)
+    frozen = dataclasses.replace(settings, encoding=RateOptions())
+    other = trained(config, encode(loaded, frozen, seed=config.seed))
+    assert other.rows[2]["train_loss"] != whole.rows[2]["train_loss"]
+
+
 # A data set from outside
 
 
@@ -224,7 +251,7 @@ class Stripes:
     """Bright rows or bright columns; it has no files."""
 
     title, class_names, sample_shape = "Stripes", ("rows", "columns"), (6, 6)
-    licence, source = "CC0", "this test"
+    samples, licence, source, files = (16, 16), "CC0", "this test", None
 
     def load(self, data_dir=None, *, notice, environment=None):
         rows = np.zeros((6, 6), np.uint8)
@@ -242,7 +269,9 @@ def test_a_set_from_outside_is_one_class_and_one_line_in_the_table(monkeypatch, 
     assert (data.inputs, data.classes) == (36, 2)
 
 
-def test_real_digits_become_events():
+@pytest.mark.parametrize(("peak", "steps"), [(0.05, 100), (6 / 20, 20)])
+def test_real_digits_become_events(peak, steps):
+    """The second code is that of a published experiment: 6 spikes of a white pixel in 20 steps."""
     loaded = images_of("mnist")
     if isinstance(loaded, str):
         pytest.skip(loaded)
@@ -251,7 +280,10 @@ def test_real_digits_become_events():
         train=Half(*(part[:1000] for part in loaded.train)),
         test=Half(*(part[:100] for part in loaded.test)),
     )  # fmt: skip
-    data = encode(few, DataSettings(set="mnist", encoding=RateOptions()), seed=0)
-    mean = few.train.samples.sum() / 255 * 0.05 * 100
+    settings = DataSettings(
+        set="mnist", encoding=RateOptions(peak_spikes_per_step=peak), steps=steps
+    )
+    data = encode(few, settings, seed=0)
+    mean = few.train.samples.sum() / 255 * peak * steps
     # The variance of the number of spikes is sum p (1 - p), less than its mean.
     assert abs(len(data.train_events.rows) - mean) < 5 * np.sqrt(mean)

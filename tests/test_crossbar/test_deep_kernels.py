@@ -117,7 +117,7 @@ def small_cases(draw):
 
 
 @given(case=small_cases())
-@settings(derandomize=True, deadline=None, max_examples=150)
+@settings(derandomize=True, deadline=None, max_examples=60)
 def test_kernel_equals_the_reference_on_small_networks(case):
     agree(case, run_kernel(case, np.float64), FLOAT64)
 

@@ -68,7 +68,8 @@ def test_what_a_pool_passes_on_is_no_spike_of_a_neuron():
     output = Dense(neurons=10, neuron=LeakyIntegrator())
     for hidden in ((Dense(neurons=20, ei="none"),), ()):
         network = Network(layers=(MaxPool(), *hidden, output))
-        trainer = trainer_of(Training(network=network), synthetic())
+        engine = "events" if hidden else "dense"
+        trainer = trainer_of(Training(network=network, engine=engine), synthetic())
         trainer.start()
         row = trainer.rows[0]
         assert len(row["spikes_per_inference"]["layers"]) == len(hidden)
@@ -104,7 +105,9 @@ def test_a_run_taken_up_again_after_every_epoch_is_the_run_in_one_piece(policy):
     same_bits(pieces, whole)
 
 
-@pytest.mark.parametrize("periphery", [Periphery(), Periphery(kind="adc", adc_noise_lsb=0.5)])
+@pytest.mark.parametrize(
+    "periphery", [Periphery(), Periphery(kind="adc", adc_noise_lsb=0.5, adc_offset_lsb=0.3)]
+)
 def test_threads_change_no_bit(periphery):
     config = deep(epochs=1, batch_size=50, device="oxram_literature.yaml", periphery=periphery)
     one, two = (trained(config, synthetic(), threads=threads) for threads in (1, 2))

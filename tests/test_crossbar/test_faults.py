@@ -181,6 +181,7 @@ def test_a_wrong_map_is_refused_in_one_line(tmp_path, parts, message):
         load(tmp_path / "a.npz", 0, TILING)
     assert str(told.value).endswith("nothing was built")
     assert "a.npz" in str(told.value)
+    assert "pickle" not in str(told.value)
     assert "\n" not in str(told.value)
 
 
@@ -189,6 +190,13 @@ def test_an_unreadable_map_is_refused(tmp_path, content):
     if content is not None:
         (tmp_path / "a.npz").write_bytes(content)
     with pytest.raises(ConfigError, match=r"cannot be read .* nothing was built$"):
+        load(tmp_path / "a.npz", 0, TILING)
+
+
+def test_a_map_that_is_no_archive_is_told_in_our_words(tmp_path):
+    (tmp_path / "a.npz").write_bytes(b"no archive")
+    words = r"cannot be read \(it holds something else than arrays of numbers\); nothing was built$"
+    with pytest.raises(ConfigError, match=words):
         load(tmp_path / "a.npz", 0, TILING)
 
 

@@ -17,7 +17,7 @@ from cli.main import main
 from crossbar.experiment.train import TrainingInterrupted
 from crossbar.experiment.trainer import Trainer
 from crossbar.synapses.optimizers import OPTIMIZERS
-from device_models.errors import ConfigError, RunError
+from device_models.errors import ConfigError, HardwareError, RunError
 
 SETTINGS = {"batch_size": 64, "epochs": 1}
 FIRST_EDITION = """\
@@ -80,8 +80,10 @@ def test_a_run_holds_its_results(run):
     assert run.trainer.epoch == 1
     assert (run.folder / "activity.npz").exists()
     opened = xb.load_run(run.folder)
-    assert (opened.summary, opened.trainer) == (run.summary, None)
+    assert opened.summary == run.summary
     assert opened.config == run.config
+    with pytest.raises(RunError, match=r"was opened, not trained here.*crossbar\.train\(resume="):
+        _ = opened.trainer
 
 
 def test_the_command_trains_the_same(run, data_dir, tmp_path):
@@ -166,6 +168,61 @@ def test_another_version_is_a_note_and_no_error(copy, data_dir):
     notes.clear()
     xb.train(resume=copy, data_dir=data_dir, notice=notes.append)
     assert not [line for line in notes if "was trained with" in line]
+
+
+def test_a_run_that_was_edited_is_refused_and_another_board_is_a_note(copy, data_dir):
+    path, notes = copy / "config.yaml", []
+    text = path.read_text("utf-8")
+    path.write_text(text.replace("seed: 0", "seed: 7").replace("batch_size: 64", "batch_size: 32"))
+    before = {path: path.read_bytes() for path in copy.iterdir()}
+    with pytest.raises(RunError) as raised:
+        xb.train(resume=copy, epochs=2, data_dir=data_dir, notice=notes.append)
+    assert str(raised.value) == (
+        f"{copy} was edited since its last epoch (seed 0 -> 7, batch_size 64 -> 32), and a run "
+        "that goes on keeps its settings: undo that, or train anew with --config; nothing was "
+        "written"
+    )
+    assert before == {path: path.read_bytes() for path in copy.iterdir()}
+    path.write_text(text.replace("board: simulated", "board: tcp://127.0.0.1:1"))
+    with pytest.raises(HardwareError, match="no board at"):
+        xb.train(resume=copy, epochs=2, data_dir=data_dir, notice=notes.append)
+    assert notes[0] == f"note: {copy} goes on with board simulated -> tcp://127.0.0.1:1"
+    path.write_text(text)
+    device = copy / "device.yaml"
+    device.write_text(device.read_text("utf-8").replace("set_volts: 1.2", "set_volts: 1.25"))
+    with pytest.raises(RunError, match=r"\(device\.yaml was edited\)"):
+        xb.train(resume=copy, epochs=2, data_dir=data_dir, notice=notes.append)
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: xb.train("nonsense"), "config must be a Training or None, not 'nonsense'"),
+        (lambda: xb.train(model="oxram"), "model must be a DeviceModel or None, not 'oxram'"),
+        (lambda: xb.train(threads=0), "threads must be a whole number above 0 or None, not 0"),
+        (lambda: xb.train(out=""), "a file or folder is named by text or a path, not ''"),
+        (lambda: xb.Training(epochs="two"), "epochs must be a whole number"),
+        (lambda: xb.Network.of(hidden=1.5), r"neurons must be a whole number .* not 1\.5"),
+        (lambda: xb.Network.of(ei=1.5), r"ei must be a ratio .* not '1\.5'"),
+        (lambda: xb.load_run(3), "is named by text or a path, not 3"),
+        (lambda: xb.load_device(3), "3 is no name of a device file or preset"),
+        (lambda: xb.load_device(""), "'' is no name of a device file or preset"),
+        (lambda: xb.characterize(3, out="out"), "board must be a board or an address, not 3"),
+        (lambda: xb.characterize("simulated", "plan", out="out"), "plan must be a Plan or None"),
+    ],
+)
+def test_what_is_handed_over_wrong_is_one_line_of_ours(call, message, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ConfigError, match=message) as raised:
+        call()
+    assert "\n" not in str(raised.value)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_share_is_a_ratio_too():
+    assert (
+        xb.Network.of(ei=0.8).layers[0].excitatory == xb.Network.of(ei="80:20").layers[0].excitatory
+    )
 
 
 def test_a_run_of_the_first_edition_is_refused_in_one_line(copy):

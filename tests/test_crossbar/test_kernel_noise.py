@@ -12,10 +12,7 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 from scipy import stats
-from xbar_kernels import (
-    lane_squares,
-    run_samples,
-)
+from xbar_kernels import empty_run, lane_squares, run_samples, runner
 from xbar_training import plan_of
 
 from crossbar.snn.kernels.counter_rng import draw_normals, sample_key
@@ -166,13 +163,12 @@ def samples_of(*events, first_key=0):
 def traces_of(noisy, events, numbers, steps):
     """Membranes and readout traces of one sample under the noise of many sample numbers."""
     weights, variances = noisy
-    network = network_of(steps, len(weights[0]) > LINES)
+    network, samples = network_of(steps, len(weights[0]) > LINES), samples_of(events)
+    run = empty_run(network, 1, np.float32)
+    add = runner(network, weights, np.float32, run, seed=SEED, learn=False, variances=variances)
     membranes, readouts = [], []
     for number in numbers:
-        samples = samples_of(events)._replace(first_key=number)
-        run = run_samples(
-            network, weights, samples, np.float32, seed=SEED, learn=False, variances=variances
-        )
+        run = add(samples._replace(first_key=number))
         membranes.append(run.traces[0].membranes[:, :HIDDEN].copy())
         readouts.append(run.traces[-1].membranes[:, :CLASSES].copy())
     return np.array(membranes), np.array(readouts)

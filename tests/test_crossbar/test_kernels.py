@@ -73,15 +73,15 @@ def test_random_events_cover_what_they_are_to_cover():
     ids=lambda param: f"{param[0]}-gain-{param[1]:g}",
 )
 def image_case(request):
-    """256 images through a network with initial weights, or with `ACTIVE` times that."""
+    """64 images through a network with initial weights, or with `ACTIVE` times that."""
     ei, gain = request.param
     network = plan_of(ei=ei)
     generator = np.random.default_rng([11, RATIOS.index(ei)])
     w1, w2 = initial_weights(network, generator=generator)
     weights = (w1 * np.float32(gain), w2)
-    data = fashion(320, 1)
+    data = fashion(96, 1)
     images = data.train_events, data.train_labels
-    case = make_case(network, weights, *images, offered=np.arange(320), wanted=256, margin=MARGIN)
+    case = make_case(network, weights, *images, offered=np.arange(96), wanted=64, margin=MARGIN)
     if gain == ACTIVE:
         assert case.outcome.spikes[0].sum((1, 2)).mean() > 100
     return case

@@ -20,7 +20,7 @@ from device_models.errors import ConfigError
 
 def settings(rule="reset_line", **others):
     layers = (
-        Lateral(neurons=12, neuron=Snu(), inhibition=rule, sigma_init=0.05),
+        Lateral(neurons=12, neuron=Snu(), inhibition=rule, sigma_init=0.2),
         Dense(neurons=10, neuron=Snu(), sigma_init=0.3),
     )
     config = changed(small(optimizer="rmsprop"), learning_rate=0.01, epochs=2, device="ideal.yaml")

@@ -120,7 +120,7 @@ def test_pulses_of_a_device_add_up_over_batches_and_inside_one():
         lab.pulse_one(board, 2, 3, UP)
     lab.pulse_one(board, 2, 4, UP, count=5)
     each = costs(board.info, PulseBatch(np.array([7, 7]), np.array([2, 1])), None, None)
-    assert board._meter.after(each).tolist() == [3, 3]
+    assert board.meter.after(each).tolist() == [3, 3]
 
 
 @pytest.mark.parametrize("volts", [np.nan, 0.0, -1.2, np.inf])
@@ -192,6 +192,24 @@ def test_the_compliance_of_the_board_bounds_its_set_current():
         lab.pulse_one(
             LimitedBoard(board, dataclasses.replace(WIDE, compliance_amperes=0.9e-4)), 0, 0, UP
         )
+
+
+@pytest.mark.parametrize("amperes", [2.1e-5, 0.0, np.nan, np.inf])
+def test_a_compliance_beyond_the_limits_is_refused(amperes):
+    board = within(compliance_amperes=2e-5)
+    batch = PulseBatch(np.array([0], np.int32), np.array([1], np.int32))
+    with pytest.raises(LimitError, match=r"limits.compliance_amperes = 2e-05 A; nothing was sent"):
+        board.pulse(batch, PulseShape(compliance_amperes=amperes))
+    assert board.counters == Counters()
+
+
+def test_a_compliance_lets_pulses_pass_that_would_draw_more():
+    board = within(compliance_amperes=2e-5)
+    with pytest.raises(LimitError, match=r"0.0012 A for word line 0"):
+        lab.pulse_one(board, 0, 0, UP)
+    lab.pulse_one(board, 0, 0, UP, compliance_amperes=2e-5)
+    lab.pulse_one(board, 0, 0, DOWN)
+    assert (board.counters.set_pulses, board.counters.reset_pulses) == (1, 1)
 
 
 # Budgets

@@ -285,6 +285,14 @@ def test_the_energy_of_a_kernel_is_that_of_the_averaged_bit_lines():
     assert spent.row_activations == 3  # a word line in each of three tiles
 
 
+def test_a_compliance_holds_for_every_copy():
+    board = placed_board(dataclasses.replace(QUIET, compliance_volts=0.4))
+    board.pulse(PulseBatch.of(torch.full((10, 6), 400)), PulseShape(compliance_amperes=1e-5))
+    g = board.board.state.g[board.board.pulsed > 0]
+    assert len(g) == 2 * 60
+    assert g.numpy() == pytest.approx(np.full(len(g), 1e-5 / 0.4), rel=1e-5)
+
+
 def test_a_placed_layer_refuses_what_a_board_refuses():
     board = placed_board()
     with pytest.raises(

@@ -18,7 +18,7 @@ from crossbar.boards.protocol import PulseBatch, PulseShape
 from crossbar.boards.simulated import SimulatedBoard
 from device_models.errors import LimitError, ShapeError
 from device_models.presets import load_device
-from device_models.pulse_law import PulseDrive
+from device_models.pulse_law import PulseDrive, ceiling_siemens
 from device_models.pulsed import Pulsed
 
 SHAPE = (13, 9)
@@ -55,30 +55,32 @@ def begun(model, **parts):
     return made
 
 
-def some_pulses(seed, is_single=True):
+def some_pulses(seed, is_single=True, compliance_amperes=None):
     """Of both signs and of none, in any order, with a shape for each."""
     rng = np.random.default_rng(seed)
     device = rng.permutation(SHAPE[0] * SHAPE[1])[:70].astype(np.int32)
     count = rng.integers(-1, 2, 70) * (1 if is_single else rng.integers(1, 6, 70))
-    shape = PulseShape(rng.uniform(0.0, 1.6, 70), 10.0 ** rng.uniform(-8.0, -5.0, 70))
+    volts, seconds = rng.uniform(0.0, 1.6, 70), 10.0 ** rng.uniform(-8.0, -5.0, 70)
+    shape = PulseShape(volts, seconds, compliance_amperes)
     return PulseBatch(device, count.astype(np.int32)), shape
 
 
 def as_arrays(batch, shape):
-    values = [torch.ones(SHAPE, dtype=torch.float64) for _ in shape]
-    for array, value in zip(values, shape, strict=True):
+    values = [torch.ones(SHAPE, dtype=torch.float64) for _ in range(2)]
+    for array, value in zip(values, shape[:2], strict=True):
         array.view(-1)[torch.from_numpy(batch.device).long()] = torch.from_numpy(value)
-    return PulseDrive(*values)
+    return PulseDrive(*values, shape.compliance_amperes)
 
 
 @every
-@given(seed=st.integers(0, 2**32 - 1))
+@given(seed=st.integers(0, 2**32 - 1), is_limited=st.booleans())
 @settings(derandomize=True, deadline=None, max_examples=15)
-def test_a_board_does_what_the_slow_reference_says(model, seed):
+def test_a_board_does_what_the_slow_reference_says(model, seed, is_limited):
     """The draws of single pulses are the same ones: only rounding differs."""
     made = begun(model)
     before, joules = made.state, made.counters.write_joules
-    batch, shape = some_pulses(seed)
+    amperes = 0.2 * model.g_max_siemens if is_limited and model.compliance_volts else None
+    batch, shape = some_pulses(seed, compliance_amperes=amperes)
     made._pulse_noise = gen(seed)
     made.pulse(batch, shape)
     drive, counts = as_arrays(batch, shape), batch.array(SHAPE)
@@ -119,6 +121,38 @@ def test_the_own_shape_spelt_out_changes_no_bit(model):
     assert torch.equal(plain.state.g, spelt.state.g)
     assert torch.equal(plain.g, spelt.g)
     assert plain.counters == spelt.counters
+
+
+@pytest.mark.parametrize("name", ["oxram_literature", "abrupt"])
+def test_a_set_of_own_pulses_ends_at_the_compliance_of_its_batch(name):
+    """The end point is that of the law, for kernels and for the functions of the model."""
+    model = load_device("oxram_literature")
+    if name == "abrupt":
+        model = dataclasses.replace(model, set_kind="abrupt", full_set_siemens=8e-4)
+    batch = PulseBatch(np.arange(117, dtype=np.int32), np.full(117, 300, np.int32))
+    ends = []
+    for amperes in (4e-5, 2e-5, 1e-5):
+        made = board(model)
+        made.pulse(batch, PulseShape(compliance_amperes=amperes))
+        highest = made.state.g.max().item()
+        assert highest == pytest.approx(ceiling_siemens(model, amperes), rel=1e-6)
+        ends.append(float(made.state.g.mean()))
+    assert ends == sorted(ends, reverse=True)
+
+
+@every
+def test_a_compliance_that_no_device_meets_changes_no_bit(model):
+    plain, held = begun(model), begun(model)
+    batch, _ = some_pulses(3, is_single=False)
+    plain.pulse(batch)
+    most = max(model.set_volts, model.compliance_volts or 0.0) * model.g_max_siemens
+    held.pulse(batch, PulseShape(compliance_amperes=2.0 * most))
+    if model.compliance_amperes is None:
+        assert torch.equal(plain.state.g, held.state.g)
+        assert torch.equal(plain.g, held.g)
+        assert plain.counters == held.counters
+    else:
+        assert float(held.state.g.max()) > float(plain.state.g.max())
 
 
 @every
@@ -187,10 +221,13 @@ DOWN = PulseBatch(UP.device, -UP.count)
         (LAW, UP, PulseShape(-0.5), LimitError, "0 or more; nothing was sent"),
         (LAW, UP, PulseShape(1.0, 0.0), LimitError, "above 0"),
         (LAW, UP, PulseShape(np.ones(3)), ShapeError, "volts .* nothing was sent"),
+        ({"compliance_volts": None}, UP, PulseShape(compliance_amperes=1e-6), LimitError,
+         "needs compliance_volts"),
+        ({}, UP, PulseShape(compliance_amperes=np.nan), LimitError, "must be above 0; nothing"),
     ],
-)
+)  # fmt: skip
 def test_shapes_that_no_law_reaches_send_nothing(fields, batch, shape, error, text):
-    model = dataclasses.replace(registered("oxram"), **{name: fields.get(name) for name in LAW})
+    model = dataclasses.replace(registered("oxram"), **dict.fromkeys(LAW) | fields)
     refused(begun(model), batch, shape, error, text)
 
 

@@ -19,7 +19,7 @@ from device_models.errors import DataError, HardwareError, LimitError, ShapeErro
 
 UP, DOWN = OXRAM.set_volts, -OXRAM.reset_volts
 BATCH = PulseBatch(np.array([3, 1], np.int32), np.array([2, -1], np.int32))
-SHAPE = PulseShape(np.array([1.2, 1.3]), 1e-7)
+SHAPE = PulseShape(np.array([1.2, 1.3]), 1e-7, 1e-3)
 
 
 def session(board):

@@ -1,6 +1,7 @@
 """A board over TCP: the same numbers as in this process, and errors of one line."""
 
 import socket
+import struct
 import threading
 
 import numpy as np
@@ -8,6 +9,7 @@ import pytest
 import torch
 from xbar_scpi import Raw, running, same_board, served, service
 
+from crossbar.boards import lab
 from crossbar.boards.address import open_board
 from crossbar.boards.conformance import CHECKS
 from crossbar.boards.protocol import PulseBatch, PulseShape
@@ -17,6 +19,7 @@ from crossbar.boards.scpi.server import ServerLimits
 from crossbar.boards.write_verify import program
 from device_models.errors import ConfigError, HardwareError, LimitError, ShapeError
 from device_models.presets import load_device
+from device_models.pulse_law import ceiling_siemens
 
 
 @pytest.fixture
@@ -57,6 +60,21 @@ def test_a_board_over_tcp_is_the_board_to_the_last_bit_noise_and_all(device):
             assert answer.dtype == value.dtype
             assert torch.equal(answer, value)
         assert far.info == near.info
+        assert far.counters == near.counters
+
+
+def test_a_set_over_tcp_ends_at_its_compliance_as_beside_the_board():
+    with running(service("oxram_literature")) as where, ScpiBoard(*where) as far:
+        near = same_board("oxram_literature")
+        law, ends = load_device("oxram_literature"), []
+        for bit, amperes in enumerate((8e-5, 4e-5, 2e-5)):
+            with pytest.warns(RuntimeWarning, match="Compliance tripped"):
+                lab.pulse_slice(far, bit, "bit", 1.3, count=400, compliance_amperes=amperes)
+            lab.pulse_slice(near, bit, "bit", 1.3, count=400, compliance_amperes=amperes)
+            ends.append(float(near.g[:, bit].max()))
+        limits = [ceiling_siemens(law, amperes) for amperes in (8e-5, 4e-5, 2e-5)]
+        assert ends == pytest.approx(limits, rel=1e-6)
+        assert torch.equal(far.read(), near.read())
         assert far.counters == near.counters
 
 
@@ -136,6 +154,18 @@ def test_a_second_client_that_pulses_is_told_who_writes(address):
                 pass  # until the server has seen the end of the first
         other.pulse(batch([0], [1]))
         assert other.counters.set_pulses == 2
+
+
+def test_a_client_that_dies_leaves_the_output_off(address):
+    with Raw(address) as watcher:
+        with ScpiBoard(*address) as board:
+            board.pulse(batch([0], [1]))
+            assert watcher.ask("OUTP?") == "1"
+            linger = struct.pack("ii", 1, 0)
+            board._wire._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+        while watcher.ask("SYST:LOCK:OWN?") != '"NONE"':
+            pass  # until the server has seen the reset
+        assert watcher.ask("OUTP?") == "0"
 
 
 def test_a_token_opens_the_door_and_a_wrong_one_does_not():
@@ -237,3 +267,10 @@ def test_a_noise_free_array_is_read_as_the_same_floats_in_every_shape():
             board.pulse(batch(np.arange(21), np.arange(21)))
         assert torch.equal(far.read(), near.read())
         assert torch.equal(far.read(np.arange(21).reshape(3, 7)), near.read().view(3, 7))
+
+
+def test_the_name_of_a_socket_in_visa_is_an_address(address):
+    with open_board("tcpip0::{}::{}::socket".format(*address)) as board:
+        assert board.info.is_emulator
+    with pytest.raises(ConfigError, match=r"did you mean tcp://127\.0\.0\.1:5025\?; nothing"):
+        open_board("127.0.0.1:5025")

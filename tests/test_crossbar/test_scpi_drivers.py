@@ -121,6 +121,18 @@ def test_the_old_way_of_the_keithley_driver_works_too(resource):
     smu.adapter.close()
 
 
+def test_the_example_without_an_instrument_is_one_line(monkeypatch, tmp_path, capsys):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.argv", ["script", "TCPIP0::127.0.0.1::1::SOCKET"])
+    monkeypatch.setenv("MPLBACKEND", "agg")
+    with pytest.raises(SystemExit) as ended:
+        runpy.run_path(str(ROOT / "examples" / "potentiate_with_pyvisa.py"), run_name="__main__")
+    out, err = capsys.readouterr()
+    assert (ended.value.code, out, err.count("\n")) == (2, "", 1)
+    assert err.startswith("no instrument at TCPIP0::127.0.0.1::1::SOCKET (")
+    assert "xbar serve" in err
+
+
 def test_the_example_potentiates_a_cell_and_draws_it(resource, monkeypatch, tmp_path, capsys):
     script = ROOT / "examples" / "potentiate_with_pyvisa.py"
     body = script.read_text().split('"""', 2)[2].strip()

@@ -1,5 +1,6 @@
 """The instrument without a socket: what its commands do, refuse and remember."""
 
+import dataclasses
 import json
 
 import numpy as np
@@ -10,9 +11,14 @@ from hypothesis import strategies as st
 from xbar_scpi import same_board, served, service
 
 from crossbar.array.counters import Counters
+from crossbar.array.faults import stuck_levels
+from crossbar.boards import lab
 from crossbar.boards.protocol import PulseBatch
 from crossbar.boards.scpi.parser import block
+from crossbar.boards.scpi.serving import Service
 from crossbar.boards.scpi.session import POWER_ON
+from device_models.presets import load_device
+from device_models.pulse_law import ceiling_siemens
 
 LAST = served().rows * served().columns - 1
 
@@ -116,11 +122,11 @@ def test_reset_puts_settings_back_and_heals_no_cell(bench):
         ("OUTP MAYBE", -104),
         ("ROUT:IDLE UP", -224), ("ROUT:CLOS (@9!9)", -222), ("ROUT:CLOS (@2!1:1!1)", -171),
         ("ROUT:CLOS 1", -104), ("ROUT:TILE 2", -222), ("READ:SLIC? WL,4", -222),
-        ("READ:SLIC? BL,4", 0), ("READ:VMM? BL,1", -241), ("READ:VMM? WL,1,1", -222),
+        ("READ:SLIC? BL,4", 0), ("READ:VMM? BL,1", -222), ("READ:VMM? WL,1,1", -222),
         ("READ:VMM? WL,0.1,0.1,0.1,9", -222), ("FORM REAL,16", -224), ("SOUR:FUNC CURR", -221),
         ("SOUR:VOLT 2.7", -222), ("SOUR:VOLT:LIM 2.7", -222), ("SENS:CURR:PROT 1", -222),
         ("SOUR:PULS:WIDT 1", -222), ("FETC?", -221), ("READ?", -221), ("PROG:STAR", -221),
-        ("PROG:PULS?", -221), ("PROG:ALG OPEN", -224), ("MMEM:STOR 'a.csv'", -241),
+        ("PROG:PULS?", -221), ("PROG:ALG ELSE", -224), ("MMEM:STOR 'a.csv'", -241),
         ("DIAG:EMUL:SNAP", -241), ("DIAG:EMUL:TIME:ADV -1", -222), ("SYST:WAIT 1E13", -222),
         ("PROG:TARG 1E-4,2", -222), ("*ESE ON", -104), ("READ:DEV? 1", -104),
         ("READ:DEV? #15abcde", -161), ("SYST:TOK 5", -104),
@@ -176,6 +182,18 @@ def test_vectors_are_multiplied_by_the_array():
     bench("FORM ASC")
     text = bench("READ:VMM? WL," + ",".join(f"{v}" for v in volts[0]))
     assert text == ",".join(f"{x:.6E}" for x in expected[0])
+
+
+def test_vectors_of_bit_lines_are_multiplied_by_the_transposed_array():
+    bench, board = Bench(), same_board()
+    volts = np.array([[0.1, 0.0, -0.2, 0.05, 0.0], [0.0, 0.0, 0.0, 0.0, 0.2]])
+    expected = lab.vmm(board, volts, "bit")
+    bench("FORM REAL,64")
+    answer = bench.raw(b"READ:VMM? BL," + block(volts.astype(">f8").tobytes()))
+    assert np.array_equal(content(answer, ">f8").reshape(2, 4), expected)
+    assert bench.board.counters.device_reads == 4 * 4
+    bench("READ:VMM? BL,0.1,0,0,0,9")
+    assert code(bench) == -222
 
 
 # Pulses
@@ -299,6 +317,39 @@ def test_a_current_above_the_compliance_is_reported_once_and_the_pulse_was_sent(
     assert bench("SENS:CURR:PROT:TRIP?;TRIP?") == "1;0"
 
 
+def test_a_set_ends_at_the_compliance_of_its_command_or_at_the_one_that_was_set():
+    bench, law = Bench(service("oxram_literature")), load_device("oxram_literature")
+    bench("OUTP ON;:SENS:CURR:PROT 40uA", "PULS:ONE 0,0,1.3,DEF,DEF,500")
+    bench("PULS:SLIC WL,1,1.3,DEF,20uA", "PULS:ONE 1,0,1.3,DEF,20uA,500")
+    device, count = np.array([10, 11]), np.array([500, 500])
+    bench.raw(arrays(device, count) + b",DEF,DEF,10uA")
+    bench("PULS:ONE 3,0,1.3,DEF,MAX,500")
+    ends = [ceiling_siemens(law, amperes) for amperes in (4e-5, 2e-5, 1e-5, 1e-5)]
+    truth = bench.truth()
+    cells = truth[0, 0], truth[1, 0], truth[2, 0], truth[2, 1]
+    assert [float(g) for g in cells] == pytest.approx(ends, rel=1e-6)
+    assert float(truth[3, 0]) > 2 * ends[0]
+    assert bench("SENS:CURR:PROT?;PROT:TRIP?") == f"{4e-5:.6E};1"
+    assert bench.error().count("801") >= 4
+
+
+def test_a_source_measure_pulse_ends_at_the_compliance():
+    bench, law = Bench(service("oxram_literature")), load_device("oxram_literature")
+    bench("OUTP ON;:ROUT:CLOS (@2!3);:SENS:CURR:PROT 3E-5;:SOUR:VOLT 1.3;:TRIG:COUN 500")
+    bench("FORM:ELEM CURR,STAT;:INIT")
+    assert float(bench.truth()[2, 3]) == pytest.approx(ceiling_siemens(law, 3e-5), rel=1e-6)
+    assert bench("FETC?").split(",")[-2:] == [f"{3e-5:.6E}", f"{8.0:.6E}"]
+
+
+def test_a_compliance_of_cells_without_a_law_for_it_sends_nothing():
+    bench = Bench(service("ideal"))
+    bench("OUTP ON;:SENS:CURR:PROT 1nA", "PULS:ONE 0,0,UP,DEF")
+    assert code(bench) == -222
+    assert bench.board.counters.set_pulses == 0
+    bench("PULS:ONE 0,0,DOWN,DEF;:PULS:ONE 0,0,UP,DEF,MAX")
+    assert bench.board.counters.set_pulses == 1
+
+
 FINITE = st.floats(allow_nan=False, allow_infinity=False)
 
 
@@ -394,6 +445,88 @@ def test_cells_are_programmed_on_the_side_of_the_board(bench):
     assert sent[7] == 0.0
     total = bench.board.counters.set_pulses + bench.board.counters.reset_pulses
     assert sum(sent) == total
+
+
+@pytest.mark.parametrize("device", ["ideal", "oxram_literature"])
+def test_an_open_loop_sends_what_the_data_sheet_says_and_reads_nothing(device):
+    bench, law = Bench(service(device)), load_device(device)
+    targets = np.linspace(law.g_min_siemens, law.g_max_siemens, 20)
+    targets[7] = np.nan
+    bench("OUTP ON;:FORM REAL,64;:PROG:ALG OPEN", "PULS:ONE 1,2,UP,DEF,MAX,3")
+    before, truth = bench.board.counters, bench.truth()
+    bench.raw(b"PROG:TARG " + block(targets.astype(">f8").tobytes()))
+    assert bench("PROG:ALG?;STAR;STAT?") == "OPEN;IDLE,0,19"
+    assert bench.error() == '0,"No error"'
+    spent = bench.board.counters - before
+    assert spent.device_reads == 0
+    sent = content(bench.raw(b"PROG:PULS?"), ">f8")
+    assert sent[7] == 0.0
+    assert sent.sum() == spent.set_pulses + spent.reset_pulses
+    after, others = bench.truth().reshape(-1).numpy(), np.arange(20) != 7
+    assert after[7] == truth.reshape(-1)[7]
+    misses = np.abs(after - targets)[others] / law.window_siemens
+    assert np.median(misses) < (1e-6 if device == "ideal" else 0.2)
+
+
+def test_an_iterated_program_reads_and_accepts_what_lies_in_the_band(bench):
+    bench("OUTP ON;:FORM REAL,64;:PROG:ALG ITER;TOL 2E-5")
+    bench.raw(b"PROG:TARG " + block(np.full(20, 1e-4, ">f8").tobytes()))
+    kind, accepted, total = bench("PROG:STAR;STAT?").split(",")
+    assert (kind, total) == ("IDLE", "20")
+    assert int(accepted) >= 15
+    assert ((bench.truth() - 1e-4).abs() < 3e-5).sum() >= 15
+
+
+def test_an_open_loop_of_cells_that_switch_at_once_sends_nothing():
+    sheet = dataclasses.replace(
+        load_device("oxram_literature"), set_kind="abrupt", full_set_siemens=8e-4
+    )
+    bench = Bench(Service(sheet, served()))
+    bench("OUTP ON;:PROG:ALG OPEN;TARG " + ",".join(["1E-4"] * 20), "PROG:STAR")
+    assert "one SET switches it; nothing was sent" in bench.error()
+    assert bench.board.counters == Counters()
+
+
+def test_a_cell_is_made_stuck_and_healed(bench):
+    law = load_device("oxram")
+    bench("OUTP ON", "PULS:ONE 1,2,UP,DEF,MAX,20")
+    before = bench.truth()
+    bench("DIAG:EMUL:FAUL 1,2,SA1;FAUL 3,0,SA0")
+    assert bench("DIAG:EMUL:FAUL? 1,2;FAUL? 0,0;FAUL:LIST?") == 'SA1;OK;"1!2 SA1","3!0 SA0"'
+    low, high = (pytest.approx(siemens) for siemens in stuck_levels(law))
+    assert (float(bench.truth()[1, 2]), float(bench.truth()[3, 0])) == (high, low)
+    counters = bench.board.counters
+    bench("PULS:SLIC WL,1,DOWN,DEF")
+    assert (bench.board.counters - counters).lost_pulses == 1
+    assert float(bench.truth()[1, 2]) == high
+    bench("DIAG:EMUL:FAUL 1,2,OK")
+    assert bench.truth()[1, 2] == before[1, 2]
+    bench("DIAG:EMUL:FAUL:CLE")
+    assert bench("DIAG:EMUL:FAUL:LIST?") == '""'
+    bench("PULS:ONE 1,2,DOWN,DEF", "*CLS;:DIAG:EMUL:FAUL 9,0,SA0")
+    assert bench.truth()[1, 2] < before[1, 2]
+    assert code(bench) == -222
+
+
+def test_the_output_goes_off_when_the_connection_of_who_writes_ends(bench):
+    other = bench.instrument.session("other")
+    bench("OUTP ON;:ROUT:CLOS (@1!1);:SENS:CURR:PROT 1uA;:ROUT:IDLE SGND")
+    bench.instrument.leave(other)
+    assert bench("OUTP?;:ROUT:CLOS?") == "1;(@1!1)"
+    bench.instrument.leave(bench.session)
+    asked = "OUTP?;:ROUT:CLOS?;IDLE?;:SENS:CURR:PROT?"
+    assert bench.instrument.ask(other, asked) == f"0;(@);SGND;{1e-6:.6E}"
+
+
+def test_an_output_whose_client_let_others_write_goes_off_unless_one_does(bench):
+    other = bench.instrument.session("other")
+    bench("OUTP ON;:SYST:LOCK:REL")
+    bench.instrument.leave(bench.session)
+    assert bench.instrument.ask(other, "OUTP?") == "0"
+    bench("OUTP ON;:SYST:LOCK:REL")
+    assert bench.instrument.ask(other, "SYST:LOCK:REQ?") == "1"
+    bench.instrument.leave(bench.session)
+    assert bench.instrument.ask(other, "OUTP?") == "1"
 
 
 def test_truths_are_those_of_the_emulator_and_cost_no_read(bench):

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from xbar_scpi import Raw, running, served, service
 
 from crossbar.boards.protocol import PulseBatch
+from crossbar.boards.scpi.bench import MOST_PULSES
 from crossbar.boards.scpi.client import ScpiBoard
 from crossbar.boards.scpi.parser import block
 from crossbar.boards.scpi.server import Server, ServerLimits, check_interface
@@ -253,8 +254,7 @@ class Watched:
     def __init__(self):
         self.service = service(size=served(3, 3), clients=HOSTILE)
         bench = self.service.instrument.bench
-        self.limits, original = bench.limits, bench.board.pulse
-        self.sent = 0
+        original, self.sent = bench.board.pulse, 0
 
         def pulse(pulses, shape=None):
             given = [] if shape is None else [(shape.volts, 2.6), (shape.seconds, 1e-3)]
@@ -262,7 +262,7 @@ class Watched:
                 assert (
                     value is None or ((np.asarray(value) > 0) & (np.asarray(value) <= most)).all()
                 )
-            assert np.abs(pulses.count.astype(np.int64)).sum() <= self.limits.pulses
+            assert np.abs(pulses.count.astype(np.int64)).sum() <= MOST_PULSES
             small = pulses._replace(count=np.clip(pulses.count, -50, 50))  # time of the test alone
             original(small, shape)
             self.sent += 1
@@ -278,7 +278,7 @@ class Watched:
         self.session = self.service.instrument.session()
 
     def give(self, message):
-        self.service.instrument.leave(self.session)
+        self.service.instrument.bench.release(self.session)
         return b";".join(self.service.instrument.run(self.session, message))
 
 

@@ -13,10 +13,19 @@ import pytest
 import torch
 from xbar_scpi import same_board, served, service
 
+from crossbar.boards.limits import Limits
 from crossbar.boards.protocol import PulseBatch, PulseShape
 from crossbar.boards.scpi.client import ScpiBoard
-from crossbar.boards.scpi.journal import Journal, Pulsing, Waiting, decoded, encoded, events
-from crossbar.boards.scpi.state import StoredBoard, digest
+from crossbar.boards.scpi.journal import (
+    Journal,
+    Pulsing,
+    Sticking,
+    Waiting,
+    decoded,
+    encoded,
+    events,
+)
+from crossbar.boards.scpi.state import StoredBoard, digest, snapshot
 from device_models.errors import ConfigError, DataError, LimitError
 from device_models.presets import load_device
 
@@ -74,6 +83,8 @@ def same(one, other):
         Pulsing(batch([3], [-1]), PulseShape(1.2, None), {}),
         Pulsing(batch([3, 1], [5, 6]), PulseShape(np.array([0.1, 0.2]), np.array([1.0, 2e-9])), {}),
         Pulsing(batch([], []), PulseShape(None, 1e-7), {}),
+        Sticking(np.array([3, 1], np.int32), np.array([np.nan, 1e-3]), {"a": 2}),
+        Pulsing(batch([2], [1]), PulseShape(np.array([1.1]), None, 2e-5), {}),
     ],
 )  # fmt: skip
 def test_an_event_is_read_as_it_was_written(event):
@@ -170,6 +181,86 @@ def test_a_crash_loses_nothing_and_the_devices_are_the_same_bits(tmp_path, devic
     assert (again.counters - board.counters).set_pulses == 0
     assert again.counters.write_joules == board.counters.write_joules
     again.close()
+
+
+def test_cells_that_were_made_stuck_are_stuck_after_a_restart(tmp_path):
+    """From the journal, and from the snapshot after it."""
+    kept, board = stored(tmp_path / "state")
+    work(kept, 1)
+    kept.stick(np.array([3, 7]), np.array([1e-3, 1e-6]))
+    work(kept, 2)
+    kept.stick(np.array([7]), np.array([np.nan]))
+    work(kept, 3)
+    crash(kept)
+    again, played = stored(tmp_path / "state")
+    crash(again)
+    for one in (played, restored(tmp_path / "state")):
+        same(one, board)
+        assert torch.equal(one.g, board.g)
+        assert one.g.view(-1)[3] == np.float32(1e-3)
+    assert board.counters.lost_pulses > 0
+
+
+LIMITED = Limits(volts=2.0, seconds=1e-3, compliance_amperes=None, pulses_per_cell=20, joules=1e-8)
+
+
+def test_a_budget_survives_a_restart(tmp_path):
+    path = tmp_path / "state"
+    for ending in ("kill", "stop", "kill"):
+        made = service(state=path, limits=LIMITED)
+        instrument, session = made.instrument, made.instrument.session()
+        instrument.ask(session, "OUTP ON;:PULS:ONE 0,1,UP,DEF,MAX,6;:PULS:ONE 0,0,DOWN,DEF,MAX,1")
+        assert instrument.ask(session, "SYST:ERR?") == '0,"No error"'
+        if ending == "kill":
+            crash(made._stored)
+        else:
+            made.close()
+    budget = service(state=path, limits=LIMITED)
+    instrument, session = budget.instrument, budget.instrument.session()
+    meter, law = instrument.bench.board.meter, load_device("oxram")
+    assert meter.pulses[:3].tolist() == [3, 18, 0]
+    squares = 18 * law.set_volts**2 + 3 * law.reset_volts**2
+    assert meter.joules == pytest.approx(squares * law.width_seconds * law.g_max_siemens)
+    instrument.ask(session, "OUTP ON;:PULS:ONE 0,1,UP,DEF,MAX,3")
+    assert "21 pulses for word line 0, bit line 1" in instrument.ask(session, "SYST:ERR?")
+    budget.close()
+
+
+def test_a_state_of_before_counts_on_from_the_pulses_that_it_knows(tmp_path):
+    path = tmp_path / "state"
+    kept, board = stored(path)
+    work(kept, 1)
+    kept.close()
+    with np.load(path) as file:
+        arrays = {name: file[name] for name in file.files if not name.startswith("sent.")}
+    path.unlink()
+    with path.open("wb") as file:
+        np.savez(file, **arrays)
+    again, _ = stored(path)
+    assert np.array_equal(again.meter.pulses, board.pulsed.numpy().reshape(-1))
+    assert again.meter.joules == board.counters.write_joules
+    again.close()
+
+
+def test_a_state_with_a_damaged_byte_is_refused_and_stays_or_is_the_same(tmp_path):
+    path = tmp_path / "state"
+    kept, _ = stored(path)
+    work(kept, 1)
+    kept.close()
+    content, expected = path.read_bytes(), snapshot(path)
+    refusals = set()
+    for place in range(0, len(content), 7):
+        damaged = bytearray(content)
+        damaged[place] ^= 0x41
+        path.write_bytes(damaged)
+        try:
+            arrays, about = snapshot(path)
+        except DataError as e:
+            refusals.add(str(e))
+            continue
+        assert about == expected[1]
+        assert all(torch.equal(arrays[name], array) for name, array in expected[0].items())
+    assert refusals == {f"{path} is no state of a board, or damaged; nothing was served"}
 
 
 def test_a_board_that_was_killed_is_the_one_that_was_stopped(tmp_path):

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import xbar_measured as measured
 
-from device_models.errors import CalibrationError, ConfigError, ShapeError
+from device_models.errors import CalibrationError, ConfigError, DataError, ShapeError
 from device_models.fitting.lines import head
 from device_models.fitting.measurements import Cycles, Measurements, Pulses, Reads, columns, merge
 from device_models.fitting.options import Options
@@ -189,6 +189,31 @@ def test_arc_one(tmp_path):
     assert measurements.reads[0].g_siemens.tolist() == [1 / 20000, 1 / 25000]
     assert measurements.notes[0].dropped == {"other operation": 1}  # the curve tracer
     assert measurements.notes[0].v_read_volts == 0.5
+
+
+def test_a_curve_tracer_tells_pulses_where_devices_are_taken_as_ohmic(tmp_path):
+    """A staircase up: each row is the resistance under its own bias."""
+    head = ARC_ONE.split("\n")[:3]
+    rows = [
+        "1,1,10000,0,0,S R,R,0.5",
+        "1,1,9000,0.8,1e-3,CT_i,R,0.8",
+        "1,1,8000,1.0,1e-3,CT_i,R,1.0",
+    ]
+    text = "\n".join([*head, *rows]) + "\n"
+    with pytest.raises(DataError, match="2 other operation"):
+        read_text(tmp_path, text)
+    (pulses,) = read_text(tmp_path, text, Options(ohmic=True)).pulses
+    same(
+        pulses,
+        device=[0, 0],
+        ramp=[0, 0],
+        index=[0, 1],
+        polarity=[1, 1],
+        g_before_siemens=[1e-4, 1 / 9000],
+        g_after_siemens=[1 / 9000, 1 / 8000],
+        v_volts=[0.8, 1.0],
+        width_seconds=[1e-3, 1e-3],
+    )
 
 
 def test_arc_two(tmp_path):

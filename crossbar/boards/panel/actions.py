@@ -54,8 +54,7 @@ class Actions:
         if volts is None:
             amplitude = "UP" if _whole(wish, "direction", 1) > 0 else "DOWN"
         width = "DEF" if seconds is None else repr(seconds)
-        amperes = self._instrument.bench.settings.compliance_amperes
-        cell = f"{word},{bit},{amplitude},{width},{amperes!r},{count}"
+        cell = f"{word},{bit},{amplitude},{width},DEF,{count}"
         return self._run(word, bit, f"PULS:ONE {cell}")
 
     def output(self, wish: dict[str, Any]) -> Response:
@@ -92,7 +91,7 @@ class Actions:
             errors.append(session.errors.next())
         for error in errors:
             if error.code < 0:
-                raise HttpError(409, str(error))
+                raise HttpError(409, _in_words(error))
         return [str(error) for error in errors]
 
     def _cell(self, wish: dict[str, Any]) -> tuple[int, int]:
@@ -109,6 +108,12 @@ class Actions:
                 "nothing was sent"
             )  # fmt: skip
         return word, bit
+
+
+def _in_words(error: ScpiError) -> str:
+    """A refusal for people: the list of errors has it as SCPI says it."""
+    text = error.detail or str(error)
+    return text if "nothing was" in text else f"{text}; nothing was sent"
 
 
 def _whole(wish: dict[str, Any], name: str, default: int | None = None) -> int:

@@ -18,8 +18,7 @@ from hashlib import sha256
 from importlib.resources import files
 from typing import Any
 
-from device_models.errors import ConfigError
-
+from ..ports import refused_port
 from ..scpi.common import check_token
 from ..scpi.instrument import Instrument
 from . import views
@@ -80,8 +79,7 @@ class PanelServer:
         try:
             self._server = await asyncio.start_server(self._serve, HOST, port, limit=HEAD)
         except OSError as e:
-            reason = "it is in use" if "in use" in str(e) else str(e.strerror or e).lower()
-            raise ConfigError(f"cannot serve {HOST}:{port}: {reason}; nothing was served") from e
+            raise refused_port(HOST, port, e) from e
         self.address = (HOST, self._server.sockets[0].getsockname()[1])
 
     async def stop(self) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..protocol import BoardInfo
-from ..scpi.bench import Bench
+from ..scpi.bench import MOST_PULSES, Bench
 from .history import CellEvent, Floats, Pulsing, WatchedBoard
 
 MOST_LINES = 256  # of a map, either way; a larger array is looked at through a window
@@ -63,8 +63,8 @@ def state(bench: Bench, watched: WatchedBoard, *, now: float, clients: int) -> d
         "limits": {
             "volts": limits.volts,
             "seconds": limits.seconds,
-            "compliance_amperes": settings.compliance_amperes,
-            "pulses": limits.pulses,
+            "compliance_amperes": bench.compliance_amperes,
+            "pulses": MOST_PULSES,
         },
         "counters": watched.counters.as_dict(),
         "pulses": pulses,

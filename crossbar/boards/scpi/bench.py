@@ -9,16 +9,21 @@ from typing import NamedTuple
 
 import numpy as np
 
+from device_models.errors import LimitError
 from device_models.model import DeviceModel
 
-from ..protocol import Board, Emulator, PulseBatch, PulseShape
+from ...wires.wires import Floats
+from ..budget import costs
+from ..limits import Limits, check_pulses
+from ..protocol import Board, BoardInfo, Emulator, Indices, PulseBatch, PulseShape
 from .errors import ScpiError
 from .framing import BLOCKS
-from .guard import PulseLimits, check_pulses
 from .session import Session
 
 LOGGED = 1000  # events
 REFUSED = 100  # errors
+MOST_PULSES = 10_000_000  # of all devices in one command
+MOST_AMPERES = 1.0
 Reading = tuple[float, float, float, float, float]  # see `session.ELEMENTS`
 
 
@@ -28,7 +33,7 @@ class Settings:
 
     Attributes:
         limits: Of now; never wider than those of the bench.
-        compliance_amperes: `SENSe:CURRent:PROTection`.
+        compliance_amperes: `SENSe:CURRent:PROTection`; None: what the limits leave open.
         pulse_seconds: Width of the pulses of the source-measure dialect.
         is_output: Whether pulses may go out.
         idle: `FLO`, `SGND` or `HGND`.
@@ -41,8 +46,8 @@ class Settings:
         remembered: Settings that are given back and change nothing, by header.
     """
 
-    limits: PulseLimits
-    compliance_amperes: float
+    limits: Limits
+    compliance_amperes: float | None
     pulse_seconds: float
     is_output: bool = False
     idle: str = "FLO"
@@ -88,7 +93,10 @@ class Bench:
         board: What reads and pulses go to.
         emulator: The truths of it where it is emulated; None for a real board.
         sheet: Its kind of device; None where nobody said.
-        limits: The widest limits that may be set.
+        limits: The widest limits that may be set. Those of the board itself (`LimitedBoard`) hold
+            whatever clients set.
+        read_volts: Largest voltage of a read; a level above it is a pulse.
+        most_amperes: Largest compliance that may be set.
         seed: Of an emulated board.
         folder: Where `MMEMory:STORe` writes; None: nowhere.
         save: Saves the state; None where none is kept.
@@ -99,12 +107,13 @@ class Bench:
         bits: Of the floating-point numbers that the board answers.
         block_bytes: Of the blocks of a message; the server says so.
         writer: Who may change something; None: whoever comes first.
+        switched_on_by: Who switched the output on last; None: nobody.
     """
 
     def __init__(
         self,
         board: Board,
-        limits: PulseLimits,
+        limits: Limits,
         *,
         emulator: Emulator | None = None,
         sheet: DeviceModel | None = None,
@@ -112,19 +121,24 @@ class Bench:
         folder: Path | None = None,
         save: Callable[[], None] | None = None,
         wait_at: Callable[[float, float], None] | None = None,
+        stick: Callable[[Indices, Floats], None] | None = None,
     ) -> None:
         """Take a board; settings are those after `*RST`.
 
-        The arguments are the attributes, and what lets seconds pass at kelvins (`wait_at`: None
-        where the board has one temperature).
+        The arguments are the attributes, what lets seconds pass at kelvins (`wait_at`: None where
+        the board has one temperature), and what makes cells stuck (`stick`: None where nothing can;
+        see `SimulatedBoard.stick`).
         """
         self.board, self.limits, self.sheet, self.seed = board, limits, sheet, seed
         self.emulator = emulator
+        self.read_volts = read_volts(board.info, limits)
+        self.most_amperes = most_amperes(limits, sheet)
         self.bits = 8 * board.read(np.zeros(0, np.int64)).element_size()
-        self.folder, self.save, self._wait_at = folder, save, wait_at
+        self.folder, self.save, self._wait_at, self._stick = folder, save, wait_at, stick
         self.programming = Programming()
         self.block_bytes = BLOCKS
         self.writer: Session | None = None
+        self.switched_on_by: Session | None = None
         self.events: deque[str] = deque(maxlen=LOGGED)
         self.refusals: deque[Refusal] = deque(maxlen=REFUSED)
         self.started = time.monotonic()
@@ -135,6 +149,12 @@ class Bench:
         width = self.board.info.set_seconds or min(1e-7, self.limits.seconds)
         compliance = self.limits.compliance_amperes
         self.settings = Settings(self.limits, compliance, min(width, self.limits.seconds))
+
+    @property
+    def compliance_amperes(self) -> float:
+        """What `SENSe:CURRent:PROTection?` answers."""
+        amperes = self.settings.compliance_amperes
+        return self.most_amperes if amperes is None else amperes
 
     def claim(self, session: Session) -> None:
         """Let a client change something.
@@ -153,6 +173,18 @@ class Bench:
         if self.writer is session:
             self.writer = None
 
+    def leave(self, session: Session) -> None:
+        """A client is gone, on purpose or not: what it may have left on is switched off.
+
+        The output goes off and no cell stays connected where it wrote, or where nobody writes and
+        it switched the output on. Cells, limits and the idle state of the lines stay as they are.
+        """
+        is_alone = self.writer is None and self.switched_on_by is session
+        if self.writer is session or is_alone:
+            self.settings.is_output, self.settings.closed = False, ()
+            self.switched_on_by = None
+        self.release(session)
+
     def note_refusal(self, client: str, error: ScpiError) -> None:
         """Remember an error of a client."""
         self.refusals.append(Refusal(time.monotonic() - self.started, client, str(error)))
@@ -162,9 +194,10 @@ class Bench:
         session: Session,
         pulses: PulseBatch,
         shape: PulseShape | None = None,
-        compliance_amperes: float | None = None,
     ) -> None:
         """Send pulses: the one way that any command takes.
+
+        A SET ends at the compliance of its shape, or at that of the settings where it has none.
 
         Raises:
             ScpiError: Another client writes, the output is off, the lines are grounded.
@@ -175,13 +208,35 @@ class Bench:
             raise ScpiError(-221, "OUTP is OFF; nothing was sent")
         if self.settings.idle == "HGND":
             raise ScpiError(-221, "the lines are grounded (ROUT:IDLE HGND); nothing was sent")
-        check_pulses(
-            self.settings.limits, self.board.info, pulses, shape,
-            count_is_width=self.sheet is not None and self.sheet.count_is_width,
-        )  # fmt: skip
+        shape = self._limited(shape)
+        self._check(pulses, shape)
         self.board.pulse(pulses, shape)
         self._log(pulses, shape)
-        self._check_compliance(session, pulses, shape, compliance_amperes)
+        self._report_compliance(session, pulses, shape)
+
+    def _limited(self, shape: PulseShape | None) -> PulseShape | None:
+        """A shape with the compliance that holds for it; None where all is the board's own."""
+        given = PulseShape() if shape is None else shape
+        amperes = given.compliance_amperes
+        amperes = self.settings.compliance_amperes if amperes is None else amperes
+        is_open = self.limits.compliance_amperes is self.board.info.compliance_amperes is None
+        if is_open and amperes is not None and amperes >= self.most_amperes:
+            amperes = None  # nothing limits, and no cell draws that much
+        given = given._replace(compliance_amperes=amperes)
+        return None if all(value is None for value in given) else given
+
+    def _check(self, pulses: PulseBatch, shape: PulseShape | None) -> None:
+        """Refuse pulses beyond the limits of the settings."""
+        sheet, info = self.sheet, self.board.info
+        each = costs(info, pulses, shape, None if sheet is None else sheet.g_max_siemens)
+        is_width = sheet is not None and sheet.count_is_width
+        total = len(each.count) if is_width else int(each.count.sum())
+        if total > MOST_PULSES:
+            raise LimitError(
+                f"{total} pulses in one command exceed the {MOST_PULSES} that are allowed; "
+                "nothing was sent"
+            )
+        check_pulses(self.settings.limits, info, each, shape)
 
     def wait(self, seconds: float) -> None:
         """Let device time pass at the temperature of the settings.
@@ -197,6 +252,16 @@ class Bench:
         else:
             self._wait_at(seconds, kelvin)
 
+    def stick(self, device: Indices, siemens: Floats) -> None:
+        """Make cells stuck, or heal them (nan).
+
+        Raises:
+            ScpiError: This board cannot.
+        """
+        if self._stick is None:
+            raise ScpiError(-241, "no cell of this board can be made stuck")
+        self._stick(device, siemens)
+
     def _log(self, pulses: PulseBatch, shape: PulseShape | None) -> None:
         """Note a programming operation."""
         after = time.monotonic() - self.started
@@ -204,34 +269,47 @@ class Bench:
         if len(pulses.device) == 1:
             word, bit = divmod(int(pulses.device[0]), self.board.info.shape[1])
             where = f"{word}!{bit}"
-        volts, seconds = ("own" if v is None else _span(v) for v in shape or (None, None))
+        given = PulseShape() if shape is None else shape
+        volts, seconds = ("own" if v is None else _span(v) for v in given[:2])
         up, down = (int(np.maximum(sign * pulses.count, 0).sum()) for sign in (1, -1))
-        self.events.append(f"{after:.6f} s {where} SET {up} RESET {down} V {volts} s {seconds}")
+        limit = given.compliance_amperes
+        icc = "" if limit is None else f" A {limit:g}"
+        text = f"{where} SET {up} RESET {down} V {volts} s {seconds}{icc}"
+        self.events.append(f"{after:.6f} s {text}")
 
-    def _check_compliance(
-        self,
-        session: Session,
-        pulses: PulseBatch,
-        shape: PulseShape | None,
-        compliance_amperes: float | None,
+    def _report_compliance(
+        self, session: Session, pulses: PulseBatch, shape: PulseShape | None
     ) -> None:
-        """Report, once per operation, a current above the compliance at the end of a pulse.
+        """Report, once per operation, that a device would draw more than the compliance.
 
         The emulator knows the current: amplitude times conductance. A real board says so itself.
         """
         if self.emulator is None or not len(pulses.device):
             return
-        info, given = self.board.info, None if shape is None else shape.volts
+        wanted = PulseShape() if shape is None else shape
+        info, given = self.board.info, wanted.volts
+        most = wanted.compliance_amperes or info.compliance_amperes or self.most_amperes
         volts = np.where(pulses.count > 0, info.set_volts or 0.0, info.reset_volts or 0.0)
         volts = volts if given is None else np.broadcast_to(np.asarray(given), pulses.count.shape)
         g = self.emulator.array_siemens().reshape(-1).numpy()[pulses.device]
-        most = (
-            self.settings.compliance_amperes if compliance_amperes is None else compliance_amperes
-        )
         largest = float(np.max(np.where(pulses.count != 0, volts * g, 0.0)))
         if largest > most:
             self.settings.is_tripped = True
             session.refuse(ScpiError(801, f"{largest:.4g} A after a pulse, compliance {most:g} A"))
+
+
+def read_volts(info: BoardInfo, limits: Limits) -> float:
+    """Largest voltage of a read: half the smaller amplitude of the board's pulses; ours."""
+    volts = [v for v in (info.set_volts, info.reset_volts) if v is not None]
+    return min(max(info.read_volts, 0.5 * min(volts) if volts else 0.5), limits.volts)
+
+
+def most_amperes(limits: Limits, sheet: DeviceModel | None) -> float:
+    """Largest compliance: that of the limits, or what the largest amplitude can drive."""
+    if limits.compliance_amperes is not None:
+        return limits.compliance_amperes
+    amperes = MOST_AMPERES if sheet is None else limits.volts * sheet.g_max_siemens
+    return min(max(amperes, 1e-12), MOST_AMPERES)
 
 
 class Context(NamedTuple):

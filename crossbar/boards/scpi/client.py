@@ -127,6 +127,8 @@ class ScpiBoard:
         message = b"PULS:ARR " + _whole(pulses.device) + b"," + _whole(pulses.count)
         if shape is not None:
             message += b"," + _each(shape.volts) + b"," + _each(shape.seconds)
+            if shape.compliance_amperes is not None:
+                message += b"," + _number(shape.compliance_amperes)
         before = [] if self._is_output else [b"OUTP ON\n"]
         self._exchange([*before, message + b"\n"])
         self._is_output = True
@@ -136,7 +138,7 @@ class ScpiBoard:
         self._exchange([b"SYST:WAIT " + _number(seconds) + b"\n"])
 
     def close(self) -> None:
-        """See `Board.close`; the instrument and its cells stay as they are."""
+        """See `Board.close`; the output of the instrument goes off, its cells stay as they are."""
         self._wire.close()
 
     def _tell(self, *commands: str) -> None:
@@ -206,6 +208,11 @@ def open_tcp(where: str, *, token: str | None, timeout_seconds: float) -> ScpiBo
         ConfigError: It is no such text.
         HardwareError: Nobody answers there.
     """
+    if "@" in where:  # not said again: it may be a secret
+        raise ConfigError(
+            "an address has no token or name before an @; --token or XBAR_TOKEN gives the token; "
+            "nothing was sent"
+        )
     match = re.fullmatch(r"(?:\[([0-9A-Fa-f:.]+)\]|([^\s:/\[\]]+))(?::([0-9]{1,5}))?", where)
     if match is None or int(match[3] or 1) not in range(1, 65536):
         raise ConfigError(f"tcp://{where} is no address; one is tcp://HOST:PORT; nothing was sent")
@@ -239,5 +246,5 @@ def _number(value: float) -> bytes:
         LimitError: It is not finite, which no instrument has a number for.
     """
     if not math.isfinite(value):
-        raise LimitError(f"{value} is no amplitude, width or time; nothing was sent")
+        raise LimitError(f"{value} is no amplitude, width, current or time; nothing was sent")
     return repr(float(value)).encode()

@@ -38,8 +38,8 @@ class Instrument:
         return Session(name, is_trusted=is_trusted, on_refuse=self.bench.note_refusal)
 
     def leave(self, session: Session) -> None:
-        """A client goes; others may write."""
-        self.bench.release(session)
+        """A client goes; others may write, and nothing it switched on stays on."""
+        self.bench.leave(session)
 
     def run(self, session: Session, message: bytes | ScpiError) -> Iterator[bytes]:
         """Run the commands of a message one by one; what each query answers.

@@ -42,7 +42,15 @@ class Waiting(NamedTuple):
     counters: dict[str, Any]
 
 
-Event = Pulsing | Waiting
+class Sticking(NamedTuple):
+    """Devices that were about to get stuck, siemens each, or to be healed (nan)."""
+
+    device: np.ndarray
+    siemens: np.ndarray
+    counters: dict[str, Any]
+
+
+Event = Pulsing | Waiting | Sticking
 
 
 class Journal:
@@ -109,6 +117,10 @@ def encoded(event: Event, safe: int) -> bytes:
     if isinstance(event, Waiting):
         about |= {"seconds": event.seconds, "kelvin": event.temperature_kelvin}
         return json.dumps(about).encode() + b"\n"
+    if isinstance(event, Sticking):
+        about |= {"stuck": len(event.device)}
+        line = json.dumps(about).encode() + b"\n"
+        return line + _bytes(event.device, "<i4") + _bytes(event.siemens, "<f8")
     arrays = [np.asarray(event.pulses.device, "<i4"), np.asarray(event.pulses.count, "<i4")]
     about["devices"] = len(arrays[0])
     if event.shape is not None:
@@ -121,6 +133,11 @@ def encoded(event: Event, safe: int) -> bytes:
     return json.dumps(about).encode() + b"\n" + b"".join(array.tobytes() for array in arrays)
 
 
+def _bytes(values: np.ndarray, dtype: str) -> bytes:
+    """Numbers one after another."""
+    return np.asarray(values, dtype).tobytes()
+
+
 def decoded(content: bytes) -> Event:
     """The event of a record.
 
@@ -131,7 +148,7 @@ def decoded(content: bytes) -> Event:
     about = json.loads(line)
     if "seconds" in about:
         return Waiting(about["seconds"], about["kelvin"], about["counters"])
-    size, start = int(about["devices"]), 0
+    size, start = int(about["stuck" if "stuck" in about else "devices"]), 0
 
     def take(dtype: str) -> np.ndarray:
         nonlocal start
@@ -139,10 +156,14 @@ def decoded(content: bytes) -> Event:
         start += array.nbytes
         return array.astype(dtype[1:])
 
+    if "stuck" in about:
+        return Sticking(take("<i4"), take("<f8"), about["counters"])
     pulses = PulseBatch(take("<i4"), take("<i4"))
     shape = None
     if "shape" in about:
-        shape = PulseShape(*(take("<f8") if v == "array" else v for v in about["shape"]))
+        values = [take("<f8") if value == "array" else value for value in about["shape"]]
+        # A journal of before has no compliance.
+        shape = PulseShape(**dict[str, Any](zip(PulseShape._fields, values, strict=False)))
     return Pulsing(pulses, shape, about["counters"])
 
 

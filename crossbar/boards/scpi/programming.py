@@ -7,9 +7,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
+from torch import Tensor
+
+from device_models.model import DeviceModel
 
 from ..protocol import Board, BoardInfo, Indices, PulseBatch, PulseShape
-from ..write_verify import WriteVerify, write_verify
+from ..write_verify import WriteVerify, program, write_open_loop, write_verify
 from .bench import Context
 from .command import Answer, Command, between, one_of, raw
 from .errors import ScpiError
@@ -21,11 +24,16 @@ if TYPE_CHECKING:
 
 
 class Sending:
-    """The board, with its pulses sent as every command sends them: within limits."""
+    """The board, with its pulses sent as every command sends them: within limits.
+
+    Attributes:
+        pulses: Of each cell so far, int64 (word lines, bit lines).
+    """
 
     def __init__(self, context: Context) -> None:
         """On behalf of a client."""
         self._context = context
+        self.pulses = np.zeros(context.bench.board.info.shape, np.int64)
         self.close = context.bench.board.close
 
     @property
@@ -48,7 +56,11 @@ class Sending:
 
     def pulse(self, pulses: PulseBatch, shape: PulseShape | None = None) -> None:
         """See `Board.pulse` and `Bench.send`."""
-        self._context.bench.send(self._context.session, pulses, shape)
+        bench = self._context.bench
+        bench.send(self._context.session, pulses, shape)
+        is_width = bench.sheet is not None and bench.sheet.count_is_width
+        sent = np.sign(pulses.count) if is_width else pulses.count
+        self.pulses.reshape(-1)[pulses.device] += np.abs(sent)
 
     def wait(self, seconds: float) -> None:
         """See `Board.wait`."""
@@ -74,20 +86,23 @@ def set_tolerance(c: Context, siemens: float) -> Answer:
 
 def get_tolerance(c: Context) -> Answer:
     """As set; without, one per cent of the window."""
-    tolerance = c.bench.programming.tolerance_siemens
-    window = c.bench.sheet.window_siemens if c.bench.sheet else 0.0
-    return f"{0.01 * window if tolerance is None else tolerance:.6E}"
+    given, sheet = c.bench.programming.tolerance_siemens or 0.0, c.bench.sheet
+    return f"{given if sheet is None else _tolerance(c, sheet):.6E}"
 
 
 def set_algorithm(c: Context, algorithm: str) -> Answer:
-    """ISPP: pulses and reads until two reads in a row lie in the band."""
-    if algorithm != "ISPP":
-        raise ScpiError(-224, f"{algorithm} is not here; ISPP is")
+    """How `PROGram:STARt` programs.
+
+    ISPP: a growing number of pulses and reads until two reads in a row lie in the band. ITER: reads
+    of all cells and pulses for what each is off by, until that helps no more. OPEN: pulses by the
+    data sheet alone, without a read.
+    """
+    c.bench.programming.algorithm = algorithm
     return None
 
 
 def start(c: Context) -> Answer:
-    """Program the cells; `write_verify` says how."""
+    """Program the cells by `PROGram:ALGorithm`; `write_verify` says how."""
     job, sheet = c.bench.programming, c.bench.sheet
     if job.targets is None:
         raise ScpiError(-221, "PROG:TARG comes first; nothing was sent")
@@ -95,14 +110,40 @@ def start(c: Context) -> Answer:
         raise ScpiError(-241, "the kind of device of this board is not known; nothing was sent")
     chosen = torch.from_numpy(~np.isnan(job.targets))
     targets = torch.from_numpy(np.nan_to_num(job.targets)).float()
-    tolerance = job.tolerance_siemens
-    share = 0.01 if tolerance is None else tolerance / sheet.window_siemens
-    loop = WriteVerify(tolerance=min(max(share, 1e-6), 0.5), passes=1)
-    board: Board = Sending(c)
-    result = write_verify(board, sheet, targets, chosen, loop)
-    job.accepted, job.total = int(result.accepted.sum()), int(chosen.sum())
-    job.pulses = result.pulses.numpy()
+    board = Sending(c)
+    job.accepted, job.total, job.pulses = 0, int(chosen.sum()), board.pulses
+    job.accepted = WRITERS[job.algorithm](board, sheet, targets, chosen, _tolerance(c, sheet))
     return None
+
+
+def _tolerance(c: Context, sheet: DeviceModel) -> float:
+    """Half the band around a target, siemens."""
+    tolerance = c.bench.programming.tolerance_siemens
+    return 0.01 * sheet.window_siemens if tolerance is None else tolerance
+
+
+def _ispp(board: Board, sheet: DeviceModel, targets: Tensor, chosen: Tensor, siemens: float) -> int:
+    """`write_verify` in one pass; how many cells were accepted."""
+    share = min(max(siemens / sheet.window_siemens, 1e-6), 0.5)
+    loop = WriteVerify(tolerance=share, passes=1)
+    return int(write_verify(board, sheet, targets, chosen, loop).accepted.sum())
+
+
+def _iterate(
+    board: Board, sheet: DeviceModel, targets: Tensor, chosen: Tensor, siemens: float
+) -> int:
+    """`program`; how many cells were last read in the band."""
+    last = program(board, sheet, targets, chosen)
+    return int((((last - targets).abs() <= siemens) & chosen).sum())
+
+
+def _open_loop(board: Board, sheet: DeviceModel, targets: Tensor, chosen: Tensor, _: float) -> int:
+    """`write_open_loop`; no cell is read, so none is accepted."""
+    write_open_loop(board, sheet, targets, chosen)
+    return 0
+
+
+WRITERS = {"ISPP": _ispp, "ITER": _iterate, "OPEN": _open_loop}
 
 
 def status(c: Context) -> Answer:
@@ -128,7 +169,7 @@ COMMANDS = [
     Command("PROGram:TOLerance", set_tolerance, (between("tolerance", "SIE", 1e-12, 1.0),),
             writes=True),
     Command("PROGram:TOLerance?", get_tolerance),
-    Command("PROGram:ALGorithm", set_algorithm, (one_of("algorithm", "ISPP", "ITER", "OPEN"),),
+    Command("PROGram:ALGorithm", set_algorithm, (one_of("algorithm", *WRITERS),),
             writes=True),
     Command("PROGram:ALGorithm?", lambda c: c.bench.programming.algorithm),
     Command("PROGram:STARt", start, writes=True),

@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..protocol import PulseBatch, PulseShape
-from .bench import Context
+from .bench import MOST_PULSES, Context
 from .command import (
     BIT_LINE,
     WORD_LINE,
@@ -56,14 +56,21 @@ def _most_seconds(c: Context) -> float:
     return c.bench.settings.limits.seconds
 
 
+def _compliance(c: Context, value: Value) -> float | None:
+    """Largest current of a SET; DEF is `SENSe:CURRent:PROTection`."""
+    if isinstance(value, Word) and value.text in ("DEF", "DEFAULT"):
+        return None
+    return float(between("compliance", "A", 1e-12, _most_amperes).convert(c, value))
+
+
 def _most_amperes(c: Context) -> float:
-    return c.bench.settings.limits.compliance_amperes
+    return c.bench.most_amperes
 
 
 AMPLITUDE = Parameter("amplitude", _amplitude)
 WIDTH = Parameter("width", _width)
-COMPLIANCE = between("compliance", "A", 0.0, _most_amperes, is_optional=True)
-COUNT = whole("count", 1, lambda c: c.bench.settings.limits.pulses, is_optional=True)
+COMPLIANCE = Parameter("compliance", _compliance, is_optional=True)
+COUNT = whole("count", 1, MOST_PULSES, is_optional=True)
 
 
 def pulse_one(
@@ -91,7 +98,7 @@ def pulse_slice(
 ) -> Answer:
     """Pulse the cells along a line, or those of them that a mask chooses."""
     device, amperes, left = along(c, axis, line), None, list(given)
-    if left and isinstance(left[0], Number):
+    if left and isinstance(left[0], Number | Word):
         amperes = COMPLIANCE.convert(c, left.pop(0))
     if left:
         device = device[channels("mask").convert(c, left.pop(0)).reshape(-1)[device]]
@@ -112,8 +119,8 @@ def _send(
     """Pulse some cells alike."""
     sign, volts = amplitude
     counts = np.full(device.size, sign * count, np.int32)
-    shape = None if volts is None and seconds is None else PulseShape(volts, seconds)
-    c.bench.send(c.session, PulseBatch(device.astype(np.int32), counts), shape, amperes)
+    shape = PulseShape(volts, seconds, amperes)
+    c.bench.send(c.session, PulseBatch(device.astype(np.int32), counts), shape)
 
 
 def pulse_and_read(
@@ -135,6 +142,7 @@ def pulse_array(
     count: NDArray[np.int32],
     volts: NDArray[np.float64] | float | None = None,
     seconds: NDArray[np.float64] | float | None = None,
+    amperes: float | None = None,
 ) -> Answer:
     """Give some cells their own signed numbers of pulses, in one programming operation."""
     if device.size != count.size:
@@ -144,8 +152,7 @@ def pulse_array(
     for name, values in (("amplitudes", volts), ("widths", seconds)):
         if isinstance(values, np.ndarray) and values.size != device.size:
             raise ScpiError(-222, f"{device.size} devices have {values.size} {name}")
-    shape = None if volts is None and seconds is None else PulseShape(volts, seconds)
-    c.bench.send(c.session, PulseBatch(device, count), shape)
+    c.bench.send(c.session, PulseBatch(device, count), PulseShape(volts, seconds, amperes))
     return None
 
 
@@ -156,6 +163,7 @@ def pulse_outer(
     set_volts: float | None,
     reset_volts: float | None,
     seconds: float | None,
+    amperes: float | None = None,
 ) -> Answer:
     """Pulse every cell by the product of the signs of its lines: SET where it is 1, RESET at -1."""
     words, bits = c.bench.board.info.shape
@@ -173,8 +181,7 @@ def pulse_outer(
         if pair[0] is None or pair[1] is None:
             raise ScpiError(-221, "this board has no pulses of its own; give both amplitudes")
         volts = np.where(count > 0, pair[0], pair[1])
-    shape = None if volts is None and seconds is None else PulseShape(volts, seconds)
-    c.bench.send(c.session, PulseBatch(device, count), shape)
+    c.bench.send(c.session, PulseBatch(device, count), PulseShape(volts, seconds, amperes))
     return None
 
 
@@ -197,10 +204,12 @@ COMMANDS = [
     Command("PULSe:SLICe", pulse_slice, (AXIS, LINE, AMPLITUDE, WIDTH), writes=True,
             rest=Parameter("compliance or mask", lambda _, value: value)),
     Command("PULSe:OUTer", pulse_outer,
-            (whole_block("word signs"), whole_block("bit signs"), MAGNITUDE, MAGNITUDE, WIDTH),
+            (whole_block("word signs"), whole_block("bit signs"), MAGNITUDE, MAGNITUDE, WIDTH,
+             COMPLIANCE),
             writes=True),
     Command("PULSe:ARRay", pulse_array,
-            (whole_block("devices"), whole_block("counts"), _each(MAGNITUDE), _each(WIDTH)),
+            (whole_block("devices"), whole_block("counts"), _each(MAGNITUDE), _each(WIDTH),
+             COMPLIANCE),
             writes=True),
     Command("PULSe:READ?", pulse_and_read, (*CELL, READ_VOLTS), writes=True),
 ]  # fmt: skip

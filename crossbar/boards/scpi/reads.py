@@ -4,6 +4,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from .. import lab
 from .bench import Context
 from .command import (
     BIT_LINE,
@@ -21,6 +22,7 @@ from .command import (
 from .errors import ScpiError
 from .parser import Block, Number, Value
 
+MOST_READS = 1 << 24  # of single cells in one command
 AXIS = one_of("axis", "WL", "BL")
 
 
@@ -79,17 +81,24 @@ def along(c: Context, axis: str, line: int) -> NDArray[np.int64]:
 
 
 def read_vmm(c: Context, axis: str, *given: Value) -> Answer:
-    """Amperes of all bit lines for vectors of word-line volts, vector by vector."""
-    if axis == "BL":
-        raise ScpiError(-241, "this board drives word lines; WL is what it answers")
-    volts, words = floats(c, given, "V"), c.bench.board.info.shape[0]
-    if not volts.size or volts.size % words:
-        raise ScpiError(-222, f"{volts.size} volts are no vectors of {words} word lines")
-    most = c.bench.settings.limits.read_volts
+    """Amperes of all other lines for vectors of volts of word or bit lines, vector by vector.
+
+    A board drives word lines: products of bit lines are sums of single reads (`lab.vmm`).
+    """
+    shape, name = c.bench.board.info.shape, "word" if axis == "WL" else "bit"
+    volts, lines = floats(c, given, "V"), shape[axis == "BL"]
+    if not volts.size or volts.size % lines:
+        raise ScpiError(-222, f"{volts.size} volts are no vectors of {lines} {name} lines")
+    most = c.bench.read_volts
     if not (np.abs(volts) <= most).all():
         raise ScpiError(-222, f"reads take volts within +-{most:g} V; nothing was read")
+    if axis == "BL":
+        reads = np.count_nonzero(volts) * shape[0]
+        if reads > MOST_READS:
+            raise ScpiError(-223, f"{reads} reads in one command, at most {MOST_READS}")
+        return c.session.numbers(lab.vmm(c.bench.board, volts.reshape(-1, lines), "bit"))
     dtype = torch.float32 if c.bench.bits == 32 else torch.float64
-    vectors = torch.from_numpy(volts).to(dtype).view(-1, words)
+    vectors = torch.from_numpy(volts).to(dtype).view(-1, lines)
     return c.session.numbers(c.bench.board.vmm(vectors).numpy())
 
 

@@ -34,7 +34,7 @@ def limit_commands(header: str, name: str, attribute: str, unit: str) -> list[Co
 
 
 def set_compliance(c: Context, amperes: float) -> Answer:
-    """The largest current of a pulse or a reading; what meets it is reported."""
+    """The largest current of a pulse or a reading: a SET ends there, what meets it is reported."""
     c.bench.settings.compliance_amperes = amperes
     return None
 
@@ -90,18 +90,19 @@ def set_idle(c: Context, state: str) -> Answer:
 
 
 def set_output(c: Context, on: bool) -> Answer:
-    """Whether pulses may go out."""
+    """Whether pulses may go out; off again when the connection of who switched it on ends."""
     c.bench.settings.is_output = on
+    c.bench.switched_on_by = c.session if on else None
     return None
 
 
-COMPLIANCE = between("compliance", "A", 1e-12, lambda c: c.bench.limits.compliance_amperes)
+COMPLIANCE = between("compliance", "A", 1e-12, lambda c: c.bench.most_amperes)
 COMMANDS = [
     *limit_commands("SOURce:VOLTage:LIMit[:AMPLitude]", "amplitude", "volts", "V"),
     *limit_commands("SOURce:PULSe:WIDTh:LIMit", "width", "seconds", "S"),
     Command("SENSe:CURRent[:DC]:PROTection[:LEVel]", set_compliance, (COMPLIANCE,), writes=True),
     Command("SENSe:CURRent[:DC]:PROTection[:LEVel]?",
-            lambda c: f"{c.bench.settings.compliance_amperes:.6E}"),
+            lambda c: f"{c.bench.compliance_amperes:.6E}"),
     Command("SENSe:CURRent[:DC]:PROTection:TRIPped?", is_tripped),
     Command("ROUTe:CLOSe", close, (channels("cells"),), writes=True),
     Command("ROUTe:CLOSe?", is_closed, (channels("cells", is_optional=True),)),

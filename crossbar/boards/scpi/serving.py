@@ -21,7 +21,6 @@ from ..panel.server import PanelServer
 from ..protocol import Board, PulseBatch, PulseShape
 from ..simulated import SimulatedBoard
 from .bench import Bench
-from .guard import instrument_limits
 from .instrument import Instrument
 from .server import Server, ServerLimits
 from .state import StoredBoard, digest
@@ -88,22 +87,27 @@ class Service:
             raise ConfigError(f"there is no folder {folder}; nothing was served")
         emulated = emulated_board(model, served)
         name = digest(model, emulated.info, served.seed)
-        self._stored = None if state is None else StoredBoard(emulated, state, name)
+        most = model.g_max_siemens
+        self._stored = (
+            None if state is None else StoredBoard(emulated, state, name, most_siemens=most)
+        )
         compile_kernels(model)
         limits = limits or limits_of(model)
         # Within the limits outside the journal: what is refused is not written down.
         inner: Board = self._stored or emulated
-        board = LimitedBoard(inner, limits, most_siemens=model.g_max_siemens)
-        heated = self._stored or emulated
+        meter = self._stored.meter if self._stored else None
+        board = LimitedBoard(inner, limits, most_siemens=most, meter=meter)
+        changed = self._stored or emulated
         bench = Bench(
             board,
-            instrument_limits(limits, emulated.info, model),
+            limits,
             emulator=emulated,
             sheet=model,
             seed=served.seed,
             folder=folder,
             save=self._stored.save if self._stored else None,
-            wait_at=lambda seconds, kelvin: heated.wait(seconds, temperature_kelvin=kelvin),
+            stick=changed.stick,
+            wait_at=lambda seconds, kelvin: changed.wait(seconds, temperature_kelvin=kelvin),
         )
         self.instrument = Instrument(bench, token=token)
         self.sync = self._stored.sync if self._stored else None

@@ -3,6 +3,7 @@
 A cycle (`READ?`, `MEASure?`, `INITiate`, `*TRG`) at a level within the read limit is a read of the
 cell that `ROUTe:CLOSe` connected. At a level above it, it is one pulse of `SOURce:PULSe:WIDTh` and
 then a read: a level that stays on a cell is not emulated, and turning the output on sends nothing.
+`SENSe:CURRent:PROTection` ends a SET at the current limit, as every pulse of the instrument.
 """
 
 import time
@@ -33,14 +34,14 @@ def cycle(c: Context) -> Reading:
         )
     (word, bit), volts = settings.closed[0], settings.level_volts
     device = np.array([word * info.shape[1] + bit])
-    if abs(volts) > settings.limits.read_volts:
+    if abs(volts) > c.bench.read_volts:
         sign = np.array([1 if volts > 0.0 else -1], np.int32)
         shape = PulseShape(abs(volts), settings.pulse_seconds)
         c.bench.send(c.session, PulseBatch(device.astype(np.int32), sign), shape)
     siemens = float(c.bench.board.read(device)[0])
     amperes, status = volts * siemens, 0
-    if abs(amperes) > settings.compliance_amperes:
-        amperes = float(np.copysign(settings.compliance_amperes, volts))
+    if abs(amperes) > c.bench.compliance_amperes:
+        amperes = float(np.copysign(c.bench.compliance_amperes, volts))
         settings.is_tripped, status = True, AT_COMPLIANCE
     ohms = 1.0 / siemens if siemens else NOT_A_NUMBER
     return volts, amperes, ohms, time.monotonic() - c.bench.started, float(status)

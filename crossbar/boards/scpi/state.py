@@ -1,9 +1,10 @@
 """The state of an emulated board in files, so that no acknowledged pulse is lost.
 
-FILE is a snapshot: the devices, the counters, and the number of the random streams that its
-journal was drawn from. FILE.N.journal is what was done since. The same seed draws the same numbers,
-so playing the journal over the snapshot gives the devices bit for bit. A new snapshot is complete
-before the old journal goes: at every moment the two files that belong together are there.
+FILE is a snapshot: the devices, the counters, what was sent for the limits that add up, and the
+number of the random streams that its journal was drawn from. FILE.N.journal is what was done since.
+The same seed draws the same numbers, so playing the journal over the snapshot gives the devices bit
+for bit. A new snapshot is complete before the old journal goes: at every moment the two files that
+belong together are there.
 """
 
 import contextlib
@@ -11,6 +12,8 @@ import hashlib
 import io
 import json
 import os
+import struct
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Protocol
@@ -27,9 +30,19 @@ from device_models.registry import name_of
 from device_models.schema import dump
 
 from ...array.counters import Counters
+from ...array.faults import FaultMap
+from ...wires.wires import Floats
+from ..budget import Meter, costs
 from ..protocol import BoardInfo, Indices, PulseBatch, PulseShape
-from .journal import Event, Journal, Pulsing, Waiting, events
+from .journal import Event, Journal, Pulsing, Sticking, Waiting, events
 
+STUCK = "stuck_siemens"
+SENT = "sent."  # before the names of `Meter.state`
+# What reading a damaged file raises: a zip file has many fields that may say anything.
+DAMAGE = (
+    OSError, ValueError, KeyError, TypeError, EOFError, BadZipFile, NotImplementedError,
+    RuntimeError, MemoryError, struct.error, zlib.error,
+)  # fmt: skip
 LONGEST_JOURNAL = 1 << 30  # bytes; then a snapshot is taken
 
 
@@ -41,6 +54,13 @@ class Restorable(Protocol):
     @property
     def info(self) -> BoardInfo:
         """See `Board`."""
+
+    @property
+    def faults(self) -> FaultMap | None:
+        """See `Emulator`."""
+
+    def stick(self, device: Indices, siemens: Floats) -> None:
+        """See `SimulatedBoard.stick`."""
 
     def read(self, device: Indices | None = None) -> Tensor:
         """See `Board`."""
@@ -79,15 +99,23 @@ class StoredBoard:
     `sync` makes what was written last; whoever acknowledges a pulse calls it first. Reads change no
     device: their counts alone are lost where nothing was sent after them. They go on with fresh
     noise after a restart.
+
+    Attributes:
+        meter: What was sent since the state began, refused pulses not among it. Who sends pulses
+            through this board adds them (`LimitedBoard`); a restart counts on. A file of before has
+            no such counts: it goes on from the pulses that reached each device, and their energy.
     """
 
-    def __init__(self, board: Restorable, path: Path, name: str) -> None:
+    def __init__(
+        self, board: Restorable, path: Path, name: str, *, most_siemens: float | None = None
+    ) -> None:
         """Restore the board from a file, or begin one.
 
         Args:
             board: As it was made.
             path: Of the snapshot, in a folder that exists.
             name: Of the board, see `digest`.
+            most_siemens: Largest conductance that a device may have; None where unknown.
 
         Raises:
             ConfigError: The file is of another board, in use, or cannot be written.
@@ -95,6 +123,7 @@ class StoredBoard:
         """
         self._board, self._path, self._name, self._number = board, path, name, -1
         self._journal: Journal | None = None
+        self.meter = Meter(board.info, most_siemens)
         self._lock = locked(path)
         try:
             if path.exists():
@@ -143,6 +172,15 @@ class StoredBoard:
         self._write(Waiting(seconds, temperature_kelvin, self.counters.as_dict()))
         self._board.wait(seconds, temperature_kelvin=temperature_kelvin)
 
+    def stick(self, device: Indices, siemens: Floats) -> None:
+        """See `SimulatedBoard.stick`.
+
+        Raises:
+            OSError: As `pulse`.
+        """
+        self._write(Sticking(device, siemens, self.counters.as_dict()))
+        self._board.stick(device, siemens)
+
     def sync(self) -> None:
         """Make all that was done last.
 
@@ -175,6 +213,9 @@ class StoredBoard:
     def _content(self, number: int) -> bytes:
         """The bytes of a snapshot."""
         state = {name: array.numpy() for name, array in self._board.state_dict().items()}
+        state |= {f"{SENT}{name}": array for name, array in self.meter.state().items()}
+        if self._board.faults is not None:
+            state[STUCK] = self._board.faults.stuck_siemens
         about = {"number": number, "board": self._name, "counters": self.counters.as_dict()}
         state["about"] = np.frombuffer(json.dumps(about).encode(), np.uint8)
         content = io.BytesIO()
@@ -224,12 +265,27 @@ class StoredBoard:
             raise DataError(f"{path} is missing beside its snapshot; nothing was served")
         try:
             self._board.load_state_dict(arrays)
+            if STUCK in arrays:  # a file of before has those of the device file
+                stuck = arrays[STUCK].numpy().reshape(-1)
+                self._board.stick(np.arange(stuck.size), stuck)
             self._board.begin_epoch(self._number)
             self._board.counters = Counters(**about["counters"])
+            self.meter.restore(self._sent(arrays))
             for event in events(path):
                 self._play(event)
         except (KeyError, TypeError, ValueError, RuntimeError) as e:
             raise DataError(f"{self._path} is damaged ({e}); nothing was served") from e
+
+    def _sent(self, arrays: Mapping[str, Tensor]) -> dict[str, np.ndarray]:
+        """What a snapshot says was sent; see `meter` for a file that does not say it."""
+        of_device = (
+            arrays["pulsed"].reshape(-1),
+            torch.tensor(self.counters.write_joules, dtype=torch.float64),
+        )
+        return {
+            name: arrays.get(f"{SENT}{name}", known).numpy()
+            for name, known in zip(("pulses", "joules"), of_device, strict=True)
+        }
 
     def _play(self, event: Event) -> None:
         """Do again what the journal says; what was refused then is refused again."""
@@ -237,6 +293,9 @@ class StoredBoard:
         with contextlib.suppress(XbarError):
             if isinstance(event, Pulsing):
                 self._board.pulse(event.pulses, event.shape)
+                self.meter.add(costs(self.info, event.pulses, event.shape, self.meter.most_siemens))
+            elif isinstance(event, Sticking):
+                self._board.stick(event.device, event.siemens)
             else:
                 self._board.wait(event.seconds, temperature_kelvin=event.temperature_kelvin)
 
@@ -255,7 +314,7 @@ def snapshot(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
             if not isinstance(about[key], kind):
                 raise TypeError(key)
         return {name: torch.from_numpy(array) for name, array in arrays.items()}, about
-    except (OSError, ValueError, KeyError, TypeError, EOFError, BadZipFile) as e:
+    except DAMAGE as e:
         raise DataError(f"{path} is no state of a board, or damaged; nothing was served") from e
 
 

@@ -18,6 +18,7 @@ from device_models.errors import ConfigError
 from device_models.record import Record, quantity
 
 from .events import Encoding, Events, Held, flat, time_type
+from .values import normalised
 
 
 class Constant(Encoding):
@@ -56,7 +57,8 @@ class Constant(Encoding):
         lines = flat(samples, steps=steps)
         channels = samples.shape[1] if samples.ndim == 4 else 1
         mean, std = (self._of_channels(name, channels) for name in ("mean", "std"))
-        values = (np.arange(256) / 255.0 - mean) / std  # (channels, 256)
+        every = np.repeat(np.arange(256, dtype=np.uint8)[:, None, None, None], channels, axis=1)
+        values = normalised(every, mean=mean, std=std)[:, :, 0, 0].T  # (channels, 256)
         largest, top = float(np.abs(values).max()), self.options.top
         codes_of = np.rint(values / largest * top).astype(np.int16)
         codes = np.empty(lines.shape, np.int16)
@@ -68,8 +70,8 @@ class Constant(Encoding):
         offsets = np.zeros(len(lines) + 1, np.int64)
         return Events(none, none.astype(time_type(steps)), offsets, Held(codes, largest / top, top))
 
-    def _of_channels(self, name: str, channels: int) -> np.ndarray:
-        """A setting of each channel, (channels, 1)."""
+    def _of_channels(self, name: str, channels: int) -> list[float]:
+        """A setting of each channel."""
         given = getattr(self.options, name)
         if len(given) not in (1, channels):
             raise ConfigError(
@@ -77,4 +79,4 @@ class Constant(Encoding):
                 f"channel{'s' * (channels > 1)}; give one for all, or one for each; nothing was "
                 "encoded"
             )
-        return np.resize(np.array(given), (channels, 1))
+        return list(given) * (channels if len(given) == 1 else 1)

@@ -14,8 +14,9 @@ class RateOptions(Record):
     """How bright is how busy.
 
     `peak_spikes_per_step` is the probability that a pixel of full brightness spikes in a step: 0.05
-    at steps of 1 ms is 50 Hz. A code that is `fresh` is drawn anew in every epoch of training; the
-    images that a network is tested on keep theirs.
+    at steps of 1 ms is 50 Hz, 0.3 is 6 spikes in 20 steps on average. A code is frozen, drawn once,
+    or `fresh`, drawn anew in every epoch of training from the seed of the run and the number of the
+    epoch; the images that a network is tested on keep theirs.
     """
 
     peak_spikes_per_step: float = quantity("", 0.0, 1.0, default=0.05)

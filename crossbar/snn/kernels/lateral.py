@@ -123,7 +123,7 @@ def excite(neuron, layer, c, key, t, first, last, stats):
 
 @jit
 def excite_back(neuron, layer, c, t, first, last):
-    """The gradient of both rows of N in step t, and the errors of the spikes that excite it.
+    """The gradient of both rows of N in step t.
 
     Args:
         neuron, layer, c: See `topology.backward`; in `work` are the derivatives of step t + 1.
@@ -137,10 +137,6 @@ def excite_back(neuron, layer, c, t, first, last):
     by_excitation = row_dot(layer.back, inputs, trace.work, 0, width) * (c.one - steep * steep)
     for event in range(first, last):
         increase(layer.gradient, (inputs + 1) * width + int(trace.rows[event]), by_excitation)
-    for column in range(0, width, LANES):
-        at, to = (inputs + 1) * width + column, t * width + column
-        error = load(trace.errors, to) + splat(by_excitation) * load(layer.back, at)
-        store(trace.errors, to, error)
-        if above > c.one - c.one:
-            row = inputs * width + column
-            store(layer.gradient, row, load(layer.gradient, row) + load(trace.work, column))
+    for column in range(0, width if above > c.one - c.one else 0, LANES):
+        at = inputs * width + column
+        store(layer.gradient, at, load(layer.gradient, at) + load(trace.work, column))

@@ -23,8 +23,10 @@ with e_j >= 0 in one row of the crossbar behind those of the lines and i_j >= 0 
 weights are -i_j. The row of i is driven like any other, with the lines of its step. The row of e
 serves as N's column: the bit lines of the neurons that spike are driven, and the row is sensed (an
 array that is read both ways). Both are programmed, read with noise, worn and trained like any other
-devices; the surrogate of N is that of `snu`. A read across counts the bit lines that it drives as
-activations, the mean conductance of the row for each, and no conversion: N has a comparator.
+devices; the surrogate of N is that of `snu`. No error goes back through N to the spikes that excite
+it: summed over all neurons and both weights it grows from step to step without end. A read across
+counts the bit lines that it drives as activations, the mean conductance of the row for each, and no
+conversion: N has a comparator.
 
 Source:
     IBM, neuroaikit, tf/layers/snulicell.py, which takes the maximum over the whole batch.
@@ -151,7 +153,7 @@ def run_with_neuron(
         membranes.append(numbers.recorded(state))
         spikes.append(numbers.fire(membranes[-1]))
         state = numbers.decay(state, spikes[-1])
-        excited = (spikes[-1] * drive(along)[:, 0]).sum(1, keepdim=True)
+        excited = (spikes[-1].detach() * drive(along)[:, 0]).sum(1, keepdim=True)
         inhibits = fire_steadily(excited - 1.0)
     return torch.stack(spikes, 1), torch.stack(membranes, 1)
 

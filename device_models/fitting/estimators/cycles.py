@@ -3,11 +3,14 @@
 from dataclasses import replace
 
 import numpy as np
+import torch
 from scipy.special import ndtri
 
+from ... import physics
 from ...pulsed import Pulsed
 from ..measurements import Cycles, Floats, Ints
 from . import bootstrap, device_bounds
+from .laws import read_variance
 from .parameters import ParameterSet
 
 LEVELS = np.array([0.05, 0.25, 0.5, 0.75, 0.95])
@@ -61,25 +64,46 @@ def estimate(
         warnings=bootstrap.few_devices_warnings(devices, "cycles")
         + _undivided_warnings(devices, rows),
     )
-    return _with_window(_with_own_bounds(parameters, cycles, resamples, generator))
+    return _with_window(_with_own_bounds(parameters, cycles, model, resamples, generator))
 
 
 def _with_own_bounds(
-    parameters: ParameterSet, cycles: Cycles, resamples: int, generator: np.random.Generator
+    parameters: ParameterSet,
+    cycles: Cycles,
+    model: Pulsed,
+    resamples: int,
+    generator: np.random.Generator,
 ) -> ParameterSet:
-    """The set with the end of the window that devices with bounds of their own tell."""
-    logs = np.log(np.maximum(cycles.lrs_siemens, 1e-15))
-    bound = device_bounds.upper_bound(logs, cycles.device, resamples, generator.spawn(1)[0])
-    if bound is None:
+    """The set with the ends of the window that devices with bounds of their own tell."""
+    levels = {1: ("g_max_siemens", cycles.lrs_siemens), -1: ("g_min_siemens", cycles.hrs_siemens)}
+    ends = []
+    for sign, (_, g) in levels.items():
+        read, slow = _noise(model, float(np.median(g)))
+        logs = np.log(np.maximum(g, 1e-15))
+        ends.append(device_bounds.end_of(sign, logs, cycles.device, read, slow))
+    known = [end for end in ends if end is not None]
+    if not known:
         return parameters
-    words = "each device stops at one level; these are bounds"
+    bounds = device_bounds.bounds(known, resamples, generator.spawn(1)[0])
+    by_name = {levels[sign][0]: bound for sign, bound in bounds.ends_siemens.items()}
+    by_name["d2d_bound_sigma"] = bounds.sigma
     wider = parameters.extended(
-        {"g_max_siemens": bound.g_max_siemens, "d2d_bound_sigma": bound.sigma},
-        {"g_max_siemens": bound.g_max_interval, "d2d_bound_sigma": bound.sigma_interval},
-        words,
+        {name: bound.value for name, bound in by_name.items()},
+        {name: bound.interval for name, bound in by_name.items()},
+        "each device stops at one level; these are bounds",
     )
-    draws = {"g_max_siemens": bound.draws} if resamples else {}
+    draws = {name: bound.draws for name, bound in by_name.items()} if resamples else {}
     return replace(wider, draws=parameters.draws | draws)
+
+
+def _noise(model: Pulsed, g_siemens: float) -> tuple[float, float]:
+    """Relative spread of one read, and of the slow noise, at some conductance."""
+    g = torch.tensor([g_siemens], dtype=torch.float64)
+    white = float(read_variance(model, np.array([g_siemens]))[0]) ** 0.5 / g_siemens
+    slow = physics.growing_fraction(
+        g, model.slow_fraction, model.read_knee_ohms, model.slow_exponent, model.slow_cap
+    )
+    return white, float(slow)
 
 
 def _with_window(parameters: ParameterSet) -> ParameterSet:

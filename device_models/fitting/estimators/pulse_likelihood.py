@@ -270,7 +270,8 @@ def covariance(problem: Problem, at: Floats) -> Floats:
     gone = np.einsum("jkd,dkl->djl", totals.cross, v)[device]
     scores = totals.score - np.einsum("ujl,ul->uj", gone, gain_score)
     scores -= scores.mean(0)
-    middle = scores.T @ scores * units / max(units - 1, 1)
+    fitted = min(len(at), max(1.0, units / 4))  # they take up as many of the scatters
+    middle = scores.T @ scores * units / max(units - fitted, 1.0)
     h = _information(totals, v)
     diagonal = np.maximum(np.diag(h), 1e-12)
     size = np.sqrt(diagonal)

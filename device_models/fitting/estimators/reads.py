@@ -107,14 +107,22 @@ def _warn(parameters: ParameterSet, words: str) -> ParameterSet:
 
 
 def _best(spectra: Spectra, model: Pulsed, *, spans: bool, slow: bool) -> _SpectralFit:
-    """The fit with a fitted cap of the slow noise only where that is `LEAST_GAIN` likelier."""
+    """The fit, with a fitted cap of the slow noise where the reads tell one.
+
+    That is where it is `LEAST_GAIN` likelier than the cap of the model, or than none at all. (The
+    first alone would choose those reads that by chance show another cap.)
+    """
     fit = _searched(spectra, model, _box(spectra, model, spans=spans, slow=slow, cap=False))
     if not (spans and slow):
         return fit
     capped = _searched(spectra, model, _box(spectra, model, spans=spans, slow=slow, cap=True))
-    same = replace(fit, spectra=capped.spectra)
-    rival = likelihood.minimise(same.loss(), fit.best.at, fit.box)
-    return capped if rival.value.loss - capped.best.value.loss > LEAST_GAIN else fit
+    for cap in (fit.box.high[CAP], 0.0):
+        box = fit.box.fixed(CAP, cap)
+        start = np.clip(capped.best.at, box.low, box.high)
+        rival = likelihood.minimise(capped.loss(), start, box)
+        if rival.value.loss - capped.best.value.loss > LEAST_GAIN:
+            return capped
+    return fit
 
 
 def _box(spectra: Spectra, model: Pulsed, *, spans: bool, slow: bool, cap: bool) -> Box:

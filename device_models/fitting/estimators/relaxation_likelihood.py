@@ -7,7 +7,8 @@ The change c since the first reading y, taken t_0 seconds after the pulse, is at
 with the law of `Pulsed` for h, L and z; g is the conductance right after the pulse. z is normal at
 a log-normal scale, so c is a mixture of normals, one per scale. For each scale g is not y but its
 expectation given y and c (errors in variables): the first reading has its own read error, and the
-device had moved for L(t_0) decades by then.
+device had moved for L(t_0) decades by then. No conductance is negative: of a device that is read at
+the floor of the model (`Pulsed.relaxed`) the change is at most c, and counts by its distribution.
 
 Every reading enters with its own distribution, as if it were the only one of its device
 (composite likelihood): measured devices do not follow one straight line in log time each, and this
@@ -26,7 +27,10 @@ from torch import Tensor
 
 from ..measurements import Floats, Ints
 
-COLUMNS = ("first", "change", "seconds", "began_seconds", "heat", "began_heat", "read2")
+COLUMNS = (
+    "first", "change", "seconds", "began_seconds", "heat", "began_heat", "read2", "slow2",
+    "at_floor",
+)  # fmt: skip
 
 SCALES = torch.linspace(-3.0, 3.0, 9, dtype=torch.float64)  # of the log-normal, in its sigmas
 WEIGHTS = torch.softmax(-0.5 * SCALES**2, 0)
@@ -50,6 +54,8 @@ class Changes:
         heat: (1 / reference - 1 / T) / k during that time, 1/eV.
         began_heat: The same until the first reading.
         read2: Variance of one reading by the model known so far.
+        slow2: Variance of the change by slow read noise that is known; 0: none is.
+        at_floor: 1 where the later reading is the least that a device can have, else 0.
         motion: Typical change, the unit of `sigma2` (squared) and `drift`.
         unit_siemens: Unit of conductance.
     """
@@ -62,6 +68,8 @@ class Changes:
     heat: Floats
     began_heat: Floats
     read2: Floats
+    slow2: Floats
+    at_floor: Floats
     motion: float
     unit_siemens: float
 
@@ -123,9 +131,9 @@ class Likelihood:
 
     def __init__(self, changes: Changes, *, tails: bool) -> None:
         """Bring the columns to tensors; without tails z is normal."""
-        self.y, self.c, self.t, self.t0, self.heat, self.heat0, self.read2 = (
-            torch.from_numpy(getattr(changes, name)) for name in COLUMNS
-        )
+        columns = (torch.from_numpy(getattr(changes, name)) for name in COLUMNS)
+        self.y, self.c, self.t, self.t0, self.heat, self.heat0, *noise = columns
+        self.read2, self.slow2, self.at_floor = noise
         self.motion = changes.motion
         self.scales, self.weights = SCALES, WEIGHTS
         if not tails:
@@ -140,7 +148,7 @@ class Likelihood:
         drift, noise2 = self.motion * p["drift"], 2.0 * self.read2
         if "error" in p:
             noise2 = 2.0 * torch.exp(2.0 * (p["error"] + p["power"] * torch.log(self.y)))
-        c, y, noise2 = self.c[:, None], self.y[:, None], noise2[:, None] + 1e-18
+        c, y, noise2 = self.c[:, None], self.y[:, None], (noise2 + self.slow2)[:, None] + 1e-18
         reach = hump(y, p) * late[:, None]
         off, error = c - drift * reach, noise2 / (size2 * reach**2 + noise2)
         # What of the change is error and what is motion, for this scale.
@@ -150,7 +158,9 @@ class Likelihood:
         g = torch.maximum(y + misread - moved, 0.2 * y)
         reach = hump(g, p) * late[:, None]
         variance = size2 * reach**2 + noise2
-        each = -0.5 * torch.log(variance) - 0.5 * (c - drift * reach) ** 2 / variance
+        scores = (c - drift * reach) / torch.sqrt(variance)
+        each = -0.5 * torch.log(2.0 * torch.pi * variance) - 0.5 * scores**2
+        each = torch.where(self.at_floor[:, None] > 0.0, torch.special.log_ndtr(scores), each)
         return torch.logsumexp(each + torch.log(self.weights), 1)
 
     def decades(self, p: dict[str, Tensor]) -> tuple[Tensor, Tensor]:

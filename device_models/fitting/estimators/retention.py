@@ -5,6 +5,7 @@ What the readings do not identify is the preset's: the hump in g needs a range o
 tail of z many devices, the onset several times, the activation energy several temperatures. Where
 there are several times the read error is fitted too: it is there before anything relaxes. It is
 returned as `read_fraction` and `read_exponent`, which repeated reads or pulses determine better.
+Where repeated reads of the same devices are there, their noise, white and slow, is known.
 """
 
 import math
@@ -12,12 +13,14 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from scipy import stats
 
+from ... import physics
 from ...physics import BOLTZMANN_EV_PER_KELVIN
 from ...pulsed import Pulsed
-from ..measurements import Floats, Retention
+from ..measurements import Floats, Ints, Retention
 from . import bootstrap, copula
 from .laws import read_variance
 from .parameters import ParameterSet
@@ -35,11 +38,17 @@ ONSET_TIMES = 3  # later times from which the onset is fitted
 VAGUE = float(np.log(10.0))  # standard error of a log onset that is not identified
 MOST_EV = 5.0  # largest activation energy that is tried
 MOST_ERROR_EV = 0.5  # standard error of an activation energy that is reported
+FLOOR = 0.1  # of the window's lower end: only relaxation that was stopped leads below
 MISFIT = 0.1  # of sigma: how far one temperature may be from the Arrhenius law
 
 
 def estimate(
-    table: Retention, model: Pulsed, *, generator: np.random.Generator, resamples: int
+    table: Retention,
+    model: Pulsed,
+    *,
+    generator: np.random.Generator,
+    resamples: int,
+    slow_measured: bool = False,
 ) -> ParameterSet:
     """Fit the relaxation of a device type.
 
@@ -49,8 +58,10 @@ def estimate(
         generator: Of the joint draws. The intervals are those of infinitely many resamples of
             devices, by the scores of the likelihood.
         resamples: Joint draws; 0 for no intervals either.
+        slow_measured: The slow read noise of the model was measured on these devices, and is no
+            relaxation; that of others is left in.
     """
-    changes = _changes(table, model)
+    changes = _changes(table, model, slow_measured=slow_measured)
     parameters = ParameterSet(devices=changes.count, rows=len(table), files=(table.source,))
     if changes.count < FEWEST:
         warning = "relaxation needs 3 devices with readings at two times: the preset's is kept"
@@ -88,7 +99,7 @@ def estimate(
 # --- rows ----------------------------------------------------------------------------------------
 
 
-def _changes(table: Retention, model: Pulsed) -> Changes:
+def _changes(table: Retention, model: Pulsed, *, slow_measured: bool) -> Changes:
     """Later readings against the first one of the same write."""
     t = table.take(np.lexsort((table.time_seconds, table.initial_siemens, table.device)))
     new = (np.diff(t.device, prepend=-1) != 0) | (np.diff(t.initial_siemens, prepend=-1.0) != 0)
@@ -99,6 +110,7 @@ def _changes(table: Retention, model: Pulsed) -> Changes:
     heat = _heat(t.temperature_kelvin, model)
     rows = (t.time_seconds > began) & (t.initial_siemens > 0.0) & np.isfinite(t.g_siemens)
     first, change = t.initial_siemens[rows], (t.g_siemens - t.initial_siemens)[rows]
+    typical_g = np.maximum(_mean_reading(t.device[rows], first, t.g_siemens[rows]), 1e-12)
     unit = float(np.median(first)) if len(first) else 1.0
     typical = 1.5 * float(np.median(np.abs(change))) / unit if len(change) else 0.0
     return Changes(
@@ -109,10 +121,36 @@ def _changes(table: Retention, model: Pulsed) -> Changes:
         began_seconds=began[rows],
         heat=heat[rows],
         began_heat=heat[start][rows],
-        read2=read_variance(model, np.maximum(first, 1e-12)) / unit**2,
+        read2=read_variance(model, typical_g) / unit**2,
+        slow2=_slow_variance(model, typical_g, (t.time_seconds - began)[rows], slow_measured)
+        / unit**2,
+        at_floor=(t.g_siemens[rows] < FLOOR * model.g_min_siemens).astype(np.float64),
         motion=max(typical, 1e-6),
         unit_siemens=unit,
     )
+
+
+def _mean_reading(device: Ints, first: Floats, later: Floats) -> Floats:
+    """Mean of the first and the later readings of each device, of which the noise is taken.
+
+    That of the first alone would be too small just where it was read too low.
+    """
+    which = np.unique(device, return_inverse=True)[1]
+    count = np.bincount(which)
+    mean = (np.bincount(which, first) / count + np.bincount(which, later)) / (count + 1)
+    return np.asarray(mean[which])
+
+
+def _slow_variance(model: Pulsed, g: Floats, seconds: Floats, is_known: bool) -> Floats:
+    """Variance of how slow read noise changes in some time, siemens squared."""
+    if not is_known or not len(g):
+        return np.zeros(len(g))
+    spread = physics.growing_fraction(
+        torch.from_numpy(g), model.slow_fraction, model.read_knee_ohms,
+        model.slow_exponent, model.slow_cap,
+    ).numpy()  # fmt: skip
+    lost = -np.expm1(-seconds[:, None] / np.array(model.slow_times)).mean(1)
+    return np.asarray(2.0 * (spread * g) ** 2 * lost)
 
 
 def _heat(kelvin: Floats, model: Pulsed) -> Floats:
@@ -184,7 +222,7 @@ def _parameters(changes: Changes, model: Pulsed) -> tuple[dict[str, Parameter], 
         free["sharpness"] = Parameter((0.0, 1.2), np.log(0.02), np.log(50.0))
     if changes.count >= TAIL_DEVICES:
         free["tail2"] = Parameter((0.3,), 0.0, 6.0)
-    if changes.count >= SHAPE_DEVICES and times > 1:
+    if changes.count >= SHAPE_DEVICES and times > 1 and not changes.slow2.any():
         soon = np.abs(changes.change[changes.seconds <= 1.01 * seconds.min()])
         begin = float(np.log(np.median(soon) + 1e-3 * changes.motion))
         free["error"] = Parameter((begin,), begin - 10.0, begin + 2.0)

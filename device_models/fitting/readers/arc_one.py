@@ -3,7 +3,8 @@
 The columns are `Wordline,Bitline,Resistance,Amplitude (V),Pulse width (s),Tag,ReadTag,ReadVoltage`.
 A row with an amplitude and a width is a pulse that was read afterwards; without, a reading. There
 are no time stamps, so nothing can be said about drift. Rows of the curve tracer hold resistances
-under bias, not at the read voltage, and are no single pulses.
+under bias, not at the read voltage: they are used with `Options.ohmic` alone, each as a pulse of
+its amplitude and width, so that sweeps tell how steps depend on the voltage.
 """
 
 import re
@@ -11,12 +12,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..checks import VOLTS, WIDTH, optional
 from ..conductance import conductances
 from ..events import OTHER, PULSE, READ, DeviceEvents
 from ..lines import Head
-from ..measurements import Ints, Measurements
+from ..measurements import Measurements
 from ..options import Options
 from ..table import FileTable, read_table
 from .reader import Reader, devices, from_history, polarity_of
@@ -46,11 +48,17 @@ def read(path: Path, options: Options) -> Measurements:
     for column in HEADER:
         table.demand(column, TAKES)
     table = _renamed(table)
+    traced = _traced(table)
+    if "v_read_volts" in table.numbers:
+        under_bias = np.where(traced, np.nan, table.numbers["v_read_volts"])
+        table = replace(table, numbers=table.numbers | {"v_read_volts": under_bias})
     readings = conductances(table, options, TAKES)
     device, names = devices(table)
     v = optional(table, "v_volts", VOLTS)
     width = optional(table, "width_seconds", WIDTH)
-    kind = _kinds(table, (np.nan_to_num(v) != 0.0) & (np.nan_to_num(width) > 0.0))
+    pulsed = (np.nan_to_num(v) != 0.0) & (np.nan_to_num(width) > 0.0)
+    unused = traced & ~pulsed if options.ohmic else traced
+    kind = np.where(unused, OTHER, np.where(pulsed, PULSE, READ))
     unknown = np.full(len(table), np.nan)
     events = DeviceEvents(
         device=device,
@@ -65,11 +73,10 @@ def read(path: Path, options: Options) -> Measurements:
     return from_history(table, "arc-one", names, events, readings)
 
 
-def _kinds(table: FileTable, pulsed: Ints) -> Ints:
-    """What every row is."""
+def _traced(table: FileTable) -> NDArray[np.bool_]:
+    """Which rows are of the curve tracer."""
     codes, tags = table.texts["Tag"]
-    traced = np.array([bool(CURVE_TRACER.match(tag)) for tag in tags])[codes]
-    return np.where(traced, OTHER, np.where(pulsed, PULSE, READ))
+    return np.array([bool(CURVE_TRACER.match(tag)) for tag in tags])[codes]
 
 
 def _renamed(table: FileTable) -> FileTable:

@@ -37,10 +37,11 @@ def trained_weights(run: Run, data: Data) -> tuple[np.ndarray, ...]:
         RunError: They are not all that its neurons need.
     """
     trainer = rebuilt(run, data, threads=1)
-    if any(layer.trained is not None for layer in trainer.layers):
+    has_own = any(layer.trained is not None for layer in trainer.layers)
+    if has_own or any(bias is not None for bias in trainer.biases):
         raise RunError(
-            f"{run.folder}: its neurons have trained numbers of their own, such as thresholds, "
-            "which weights alone do not carry to another chip; nothing was written"
+            f"{run.folder}: its neurons have trained numbers of their own, thresholds or digital "
+            "biases, which weights alone do not carry to another chip; nothing was written"
         )
     for emulator in trainer.emulators:
         emulator.refresh()

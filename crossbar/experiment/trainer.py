@@ -18,6 +18,7 @@ from ..boards.write_verify import Algorithm, program
 from ..datasets.encode import Data
 from ..snn.encodings.events import Events
 from ..snn.engines.protocol import Batch, BatchResult, LayerView
+from ..snn.plan import check_emulated
 from ..synapses.backward_weights import backward_weights
 from ..synapses.biases import with_row
 from ..synapses.effective import EffectiveWeights, effective_weights
@@ -288,10 +289,12 @@ class Trainer:
             noise_key: See `evaluate`.
 
         Raises:
-            ConfigError: The boards are not emulated.
+            ConfigError: The boards are not emulated, or this periphery is not of such layers.
         """
         if not self.emulators:
             raise ConfigError("another periphery needs emulated boards; nothing was read")
+        if periphery != Periphery():
+            check_emulated(self.setup.network, f"periphery.kind = {periphery.kind}")
         fronts = self.setup.front_ends(periphery)
         fronts = self._calibrated(fronts, self.data.train_events, self._first_images())
         return self._test(fronts, noise_key)

@@ -9,6 +9,7 @@ from numpy.testing import assert_allclose
 from xbar_kernels import near
 from xbar_training import bars, changed, finish, same_bits, small, trained, trainer_of
 
+from crossbar.array.faults import Faults
 from crossbar.array.periphery import Periphery
 from crossbar.boards.protocol import BoardInfo, Grid
 from crossbar.datasets import Half, LoadedDataset
@@ -21,6 +22,7 @@ from crossbar.experiment import checkpoint
 from crossbar.experiment.boards import check_amplitudes
 from crossbar.experiment.network_settings import load_network
 from crossbar.experiment.transfer import weights_of
+from crossbar.mappings import MAPPINGS
 from crossbar.snn.encodings.constant import Constant
 from crossbar.snn.engines import BoardEngine, DenseEngine, EventEngine, LayerView
 from crossbar.snn.engines.protocol import Batch
@@ -28,6 +30,7 @@ from crossbar.snn.losses import MseCount
 from crossbar.snn.network import Network
 from crossbar.snn.neurons import Leaky
 from crossbar.snn.topology import Conv2d, Dense
+from crossbar.wires.wires import Wires
 from device_models.errors import ConfigError
 
 DATA = DataSettings(set="mnist", encoding=Constant.Options(mean=(0.1,)), steps=8)
@@ -132,12 +135,28 @@ def test_an_estimate_counts_what_the_boards_counted(bias):
     assert [counted.neurons for counted in counts] == [4 * 6 * 6, 5 * 2 * 2, 10]
 
 
+def test_wires_faults_and_mappings_are_those_of_every_layer():
+    config = settings(
+        "row", epochs=1, mapping=MAPPINGS["pair"].Options(), faults=Faults(stuck_low_share=0.1),
+        wires=Wires(word_ohms=2.0, bit_ohms=2.0),
+    )  # fmt: skip
+    trainer = trained(config, images())
+    row = trainer.rows[-1]
+    assert row["wires"]["solved_tiles"] > 0
+    assert len(row["faults"]["layers"]) == 3
+    assert all(layer["pulses"]["set"] > 0 for layer in row["layers"])
+    weights = trainer.layers[0].weights(trainer.layers[0].board.read()).numpy()
+    assert weights.shape == (9 + 1, 4)
+
+
 def test_what_is_not_emulated_is_refused_by_name(tmp_path):
     with pytest.raises(ConfigError, match=r"layers\[0\] .*periphery.kind = adc is not emulated"):
         trainer_of(settings(periphery=Periphery(kind="adc")), images())
     plan = trainer_of(settings(), images()).setup.network
     with pytest.raises(ConfigError, match=r"layers\[0\] .* bias = digital is on no board"):
         BoardEngine(plan, [])
+    with pytest.raises(ConfigError, match=r"layers\[0\] .*periphery.kind = adc is not emulated"):
+        done_with("digital").evaluate_with(Periphery(kind="adc"))
     with pytest.raises(ConfigError, match="bias = digital is in no file of weights"):
         weights_of(tmp_path / "run", plan, None)
 

@@ -193,12 +193,16 @@ def row_dot(matrix, row, numbers, at, width):
 
 @jit
 def backprop_input(layer, below, c, start, last, hold):
-    """See `topology.carry`, of a layer whose lines are the first rows of its crossbar."""
+    """See `topology.carry`, of a layer whose lines are the first rows of its crossbar.
+
+    Row by row: the weights of a wide layer come from memory once a sample, not once a step.
+    """
     width, inputs = layer.trace.width, layer.crossbar.inputs
     for t in range(start, last + 1):
-        to = t * below.width
-        for i in range(below.width):
-            write(below.errors, to + i, c.one - c.one)
-        for i in range(inputs):
+        for i in range(inputs, below.width):
+            write(below.errors, t * below.width + i, c.one - c.one)
+    for i in range(inputs):
+        for t in range(start, last + 1):
             error = row_dot(layer.back, i, layer.trace.membranes, t * width, width)
-            write(below.errors, to + i, error + (hold if t < c.steps else c.one - c.one))
+            held = hold if t < c.steps else c.one - c.one
+            write(below.errors, t * below.width + i, error + held)

@@ -128,6 +128,10 @@ class Trainer:
             return [layer.weights(layer.board.read()).numpy() for layer in self.layers]
         return [layer.weights for layer in self.effective()]
 
+    def matrices(self) -> list[np.ndarray]:
+        """`weights` as an engine takes them: behind those of devices the row of a digital bias."""
+        return self._with_biases(self.weights())
+
     def effective(self) -> list[EffectiveWeights]:
         """The layers as reads of emulated boards see them; none where boards are not emulated."""
         layers = zip(self.layers, self._arrays(), strict=False)

@@ -43,7 +43,7 @@ def draw_run(run: Run, trainer: Trainer, before: list[np.ndarray]) -> list[Path]
 def first_image(run: Run, trainer: Trainer, image: np.ndarray) -> Figure:
     """The first test image through the network as trained, without read noise."""
     network, data, events = trainer.setup.network, trainer.data, trainer.data.test_events
-    weights = [torch.from_numpy(layer) for layer in trainer.weights()]
+    weights = [torch.from_numpy(layer) for layer in trainer.matrices()]
     x = dense(events, np.array([0]), network, weights[0].dtype)
     label = torch.from_numpy(data.test_labels[:1])
     outcome = simulate(network, weights, x, label)

@@ -29,6 +29,11 @@ NETWORKS = {
     "reset line": Network(layers=(lateral("reset_line"), OUT), loss=MseRate()),
     "dense below a linear output": Network(layers=(lateral("none"), LI)),
     "inhibitory neuron": Network(layers=(lateral("inhibitory_neuron"), OUT), loss=MseRate()),
+    "plastic inhibitory neuron": Network(
+        layers=(Lateral(neurons=17, neuron=Snu(), inhibition="inhibitory_neuron", plastic=True),
+                OUT),
+        loss=MseRate(),
+    ),
     "reset lines of lif and snu, bounds": Network(
         layers=(lateral("none"), lateral("reset_line", Lif()), lateral("reset_line"), LI),
         spikes_least=30.0, spikes_most=40.0, spikes_penalty=0.5,
@@ -44,7 +49,7 @@ def case_of(name, low=0.3):
         6.0 * generator.standard_normal((rows, outputs)) / np.sqrt(rows)
         for rows, outputs in network.crossbars
     ]
-    if name == "inhibitory neuron":  # some spikes make it spike, others do not
+    if "inhibitory neuron" in name:  # some spikes make it spike, others do not
         weights[0][-2] = -generator.uniform(0.0, 2.0, 17)
         weights[0][-1] = generator.uniform(0.0, 0.8, 17)
     trained = [
@@ -67,6 +72,8 @@ def test_kernel_equals_the_reference_with_thresholds_of_every_neuron(name, low):
         assert 0.01 < spikes.mean() < 0.7
     by_trained = [by for by in case.by_trained if by is not None]
     assert all(gradient.any() for gradient in (*case.gradients, *by_trained))
+    if "inhibitory neuron" in name:
+        assert case.gradients[0][-2:].any(1).all() == NETWORKS[name].layers[0].plastic
     agree(case, run_kernel(case, np.float64), FLOAT64)
 
 

@@ -18,9 +18,9 @@ from crossbar.snn.topology import Dense, Lateral
 from device_models.errors import ConfigError
 
 
-def settings(rule="reset_line", **others):
+def settings(rule="reset_line", plastic=False, **others):
     layers = (
-        Lateral(neurons=12, neuron=Snu(), inhibition=rule, sigma_init=0.2),
+        Lateral(neurons=12, neuron=Snu(), inhibition=rule, plastic=plastic, sigma_init=0.2),
         Dense(neurons=10, neuron=Snu(), sigma_init=0.3),
     )
     config = changed(small(optimizer="rmsprop"), learning_rate=0.01, epochs=2, device="ideal.yaml")
@@ -99,10 +99,10 @@ def test_an_array_that_is_read_across_has_no_periphery_and_no_dense_torch(others
 
 
 def test_an_inhibitory_neuron_is_two_rows_of_devices_under_dales_law_that_are_trained():
-    trainer = trainer_of(settings("inhibitory_neuron"), synthetic())
+    trainer = trainer_of(settings("inhibitory_neuron", plastic=True), synthetic())
     trainer.start()
     before = trainer.weights()[0][-2:]
-    np.testing.assert_allclose(before, [[-5.0] * 12, [2.0] * 12], rtol=1e-5)
+    np.testing.assert_allclose(before, [[-6.0] * 12, [2.0] * 12], rtol=1e-5)
     finish(trainer, 1)
     after = trainer.weights()[0][-2:]
     assert (after[0] <= 0.0).all()

@@ -22,9 +22,10 @@ excite it and it inhibits all of them,
 with e_j >= 0 in one row of the crossbar behind those of the lines and i_j >= 0 in another, whose
 weights are -i_j. The row of i is driven like any other, with the lines of its step. The row of e
 serves as N's column: the bit lines of the neurons that spike are driven, and the row is sensed (an
-array that is read both ways). Both are programmed, read with noise, worn and trained like any other
-devices; the surrogate of N is that of `snu`. No error goes back through N to the spikes that excite
-it: summed over all neurons and both weights it grows from step to step without end. A read across
+array that is read both ways). Both are programmed, read with noise and worn like any other devices.
+They are trained only where they are `plastic`, by the surrogate of `snu`: a loss that counts no
+spikes trains inhibition away. No error goes back through N to the spikes that excite it: summed
+over all neurons and both weights it grows from step to step without end. A read across
 counts the bit lines that it drives as activations, the mean conductance of the row for each, and no
 conversion: N has a comparator.
 
@@ -62,13 +63,15 @@ class Lateral(FullyConnected):
         inhibition: See above.
         excitation: First e_j of `inhibitory_neuron`; above 1 a single spike makes N spike.
         suppression: First i_j.
+        plastic: Whether these are trained.
     """
 
     TAKES_INJECTED: ClassVar = False
 
     inhibition: Literal["none", "reset_line", "inhibitory_neuron", "batch_wide"] = "reset_line"
     excitation: float = quantity("weight", 0.0, 1e3, default=2.0)
-    suppression: float = quantity("weight", 0.0, 1e3, default=5.0)
+    suppression: float = quantity("weight", 0.0, 1e3, default=6.0)
+    plastic: bool = False
 
     @property
     def reads_across(self) -> bool:
@@ -111,7 +114,7 @@ class Lateral(FullyConnected):
 
     def numbers(self, incoming: Signal) -> Any:
         """See `protocol.Topology`."""
-        return KINDS[self.inhibition]()
+        return InhibitoryNumbers(self.plastic) if self.reads_across else KINDS[self.inhibition]()
 
     def run(
         self, incoming: Signal, numbers: Any, lines: "Tensor", drive: "Drive", take_in: "TakeIn"
@@ -120,9 +123,35 @@ class Lateral(FullyConnected):
         from ..neurons.stepping import run_steps
 
         if self.reads_across:
-            return run_with_neuron(numbers, self.neurons, lines, take_in, drive)
+            return self._run_with_neuron(numbers, lines, drive, take_in)
         reset = RESETS.get(self.inhibition)
         return run_steps(numbers, self.neurons, drive(lines), take_in, reset=reset)
+
+    def _run_with_neuron(
+        self, numbers: Any, lines: "Tensor", drive: "Drive", take_in: "TakeIn"
+    ) -> "tuple[Tensor, Tensor]":
+        """`run_steps` with N; a read across is taken for one along the row of e, then summed."""
+        import torch
+
+        from ..neurons.stepping import fire_steadily
+
+        def read(inhibits: "Tensor", excites: "Tensor") -> "Tensor":
+            with torch.set_grad_enabled(self.plastic and torch.is_grad_enabled()):
+                rows = torch.cat((torch.zeros_like(lines[:, 0]), inhibits, excites), 1)
+                return drive(rows[:, None])[:, 0]
+
+        state = numbers.begin(lines.new_zeros(len(lines), self.neurons))
+        none = lines.new_zeros(len(lines), 1)
+        driven = drive(torch.cat((lines, lines.new_zeros(*lines.shape[:2], 2)), 2))
+        spikes, membranes, inhibits = [], [], none
+        for step in driven.unbind(1):
+            state = (take_in(state[0], step + read(inhibits, none)), *state[1:])
+            membranes.append(numbers.recorded(state))
+            spikes.append(numbers.fire(membranes[-1]))
+            state = numbers.decay(state, spikes[-1])
+            excited = (spikes[-1].detach() * read(none, none + 1.0)).sum(1, keepdim=True)
+            inhibits = fire_steadily(excited - 1.0)
+        return torch.stack(spikes, 1), torch.stack(membranes, 1)
 
 
 def of_sample(spikes: "Tensor") -> "Tensor":
@@ -135,29 +164,6 @@ def of_batch(spikes: "Tensor") -> "Tensor":
     return spikes.amax().expand_as(spikes)
 
 
-def run_with_neuron(
-    numbers: Any, neurons: int, lines: "Tensor", take_in: "TakeIn", drive: "Drive"
-) -> "tuple[Tensor, Tensor]":
-    """`run_steps` of `inhibitory_neuron`; a read across is taken for one along the row, per sum."""
-    import torch
-
-    from ..neurons.stepping import fire_steadily
-
-    state = numbers.begin(lines.new_zeros(len(lines), neurons))
-    none = lines.new_zeros(len(lines), 1)
-    along = torch.cat((torch.zeros_like(lines[:, 0]), none, none + 1.0), 1)[:, None]
-    spikes, membranes, inhibits = [], [], none
-    for step in lines.unbind(1):
-        driven = drive(torch.cat((step, inhibits, none), 1)[:, None])[:, 0]
-        state = (take_in(state[0], driven), *state[1:])
-        membranes.append(numbers.recorded(state))
-        spikes.append(numbers.fire(membranes[-1]))
-        state = numbers.decay(state, spikes[-1])
-        excited = (spikes[-1].detach() * drive(along)[:, 0]).sum(1, keepdim=True)
-        inhibits = fire_steadily(excited - 1.0)
-    return torch.stack(spikes, 1), torch.stack(membranes, 1)
-
-
 RESETS: "dict[str, Reset]" = {"reset_line": of_sample, "batch_wide": of_batch}
 
 
@@ -168,6 +174,8 @@ class ResetLineNumbers(NamedTuple):
 class InhibitoryNumbers(NamedTuple):
     """A layer with an inhibitory neuron; likewise."""
 
+    plastic: bool
+
 
 class BatchWideNumbers(NamedTuple):
     """A layer that a batch resets, which no kernel runs: samples are run one after the other."""
@@ -176,7 +184,6 @@ class BatchWideNumbers(NamedTuple):
 KINDS: dict[str, Any] = {
     "none": DenseNumbers,
     "reset_line": ResetLineNumbers,
-    "inhibitory_neuron": InhibitoryNumbers,
     "batch_wide": BatchWideNumbers,
 }
 
@@ -269,7 +276,7 @@ def _kernels() -> None:
             first = count
             while first > 0 and int(trace.times[first - 1]) == t:
                 first -= 1
-            if t < c.steps:
+            if topology.plastic and t < c.steps:
                 excite_back(kind.neuron, layer, c, t, first, count)
             state_back(kind.neuron, layer, c, t)
             count = first

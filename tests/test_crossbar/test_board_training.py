@@ -413,7 +413,7 @@ def test_what_counts_against_limits_is_of_this_board_and_readable(tmp_path):
     board = LimitedBoard(simulated(), limits())
     other = LimitedBoard(simulated(shape=(4, 4)), limits())
     with pytest.raises(ShapeError, match=r"pulses of 16 devices were counted, .* has 80; nothing"):
-        board.restore(other.state())
+        board.meter.restore(other.meter.state())
     opened_board = training_boards.OpenedBoard(Stack(board), board)
     (tmp_path / "sent.npz").write_bytes(b"PK")
     with pytest.raises(RunError, match=r"sent\.npz cannot be read .*nothing was sent"):

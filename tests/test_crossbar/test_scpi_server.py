@@ -390,3 +390,11 @@ def test_a_port_in_use_is_one_line():
         message = rf"^cannot serve 127\.0\.0\.1:{port}: it is in use; nothing was served$"
         with pytest.raises(ConfigError, match=message):
             asyncio.run(server.start("127.0.0.1", port))
+
+
+def test_an_empty_batch_sends_nothing_and_breaks_nothing(address, made):
+    before = made.instrument.bench.board.counters
+    with Raw(address) as client:
+        client.send(b"*RST;*CLS;:OUTP ON;:PULS:ARR #10,#10,#10\n")
+        assert client.ask("SYST:ERR?") == '0,"No error"'
+    assert made.instrument.bench.board.counters == before

@@ -320,6 +320,8 @@ class Context(NamedTuple):
 
 
 def _span(value: object) -> str:
-    """A number, or the ends of several."""
+    """A number, or the ends of several; a dash for none."""
+    if np.size(np.asarray(value)) == 0:
+        return "-"
     low, high = np.min(np.asarray(value)), np.max(np.asarray(value))
     return f"{low:g}" if low == high else f"{low:g}..{high:g}"

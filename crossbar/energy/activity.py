@@ -7,7 +7,7 @@ Nothing here knows tiles, converters or joules: `counts` cuts it into tiles.
 import io
 import json
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -17,12 +17,15 @@ from device_models import atomic
 from device_models.errors import ConfigError, RunError
 from device_models.npz import UNREADABLE, reason
 
-from ..snn.encodings.events import Events
+from ..snn.encodings.events import Events, Held
+from .reads import PLAIN, Driven, Reads, rows_driven
 
 if TYPE_CHECKING:
     from ..snn.plan import Plan
 
 FILE = "activity.npz"
+EVENTS = ("rows", "times", "offsets")
+HELD = "0.codes"
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,6 +43,8 @@ class LayerActivity:
         fired: Spikes that its neurons sent; 0 for the readout.
         recurrent_rows: Lines, the last ones, that its neurons drive; 0 without recurrence.
         nonzero: (rows,) int64, weights of each line that are not exactly zero; None: `fan_out`.
+        reads: How lines meet rows; by default each line has its own and is read once a step.
+        held: Amplitudes that drive the lines in the place of `inputs`; None: spikes do.
     """
 
     name: str
@@ -51,6 +56,23 @@ class LayerActivity:
     fired: int
     recurrent_rows: int = 0
     nonzero: np.ndarray | None = None
+    reads: Reads = PLAIN
+    held: Held | None = None
+
+    @property
+    def neurons(self) -> int:
+        """Neurons behind the crossbar."""
+        return self.reads.neurons or self.outputs
+
+    @property
+    def amplitudes(self) -> np.ndarray | None:
+        """(inferences, lines) shares of the read voltage that drive lines; None: spikes do."""
+        return None if self.held is None else self.held.codes / np.float32(self.held.top)
+
+    def rows_driven(self, steps: int) -> Driven:
+        """How often each row was driven, in inferences of so many steps."""
+        gain = 1.0 if self.held is None else self.held.gain
+        return rows_driven(self.reads, self.inputs, self.rows, steps, self.amplitudes, gain)
 
     @property
     def nonzero_weights(self) -> np.ndarray:
@@ -107,14 +129,20 @@ class Sizes(NamedTuple):
     recurrent_rows_of: tuple[int, ...]  # rows that its own neurons drive
     steps: int
     dt_seconds: float
+    reads: tuple[Reads, ...] = ()  # of the crossbars; empty: plain ones
+    unit: float = 0.0  # of held amplitudes, see `Held`; 0: spikes drive the first layer
+    top: int = 0  # likewise
 
     @classmethod
-    def of(cls, network: "Plan") -> "Sizes":
-        """Those of a network."""
+    def of(cls, network: "Plan", held: Held | None = None) -> "Sizes":
+        """Those of a network that spikes, or held amplitudes, come into."""
+        is_held = held is not None
+        each = [Reads.of(layer, is_held=is_held and not layer.index) for layer in network.synaptic]
         return cls(
             network.inputs, network.hidden, network.names, network.crossbars, network.sources,
             tuple(layer.index for layer in network.synaptic), network.recurrent_rows_of,
-            network.steps, network.dt_seconds,
+            network.steps, network.dt_seconds, tuple(each),
+            0.0 if held is None else held.unit, 0 if held is None else held.top,
         )  # fmt: skip
 
 
@@ -209,6 +237,8 @@ def layers_of(
                 fired=0 if sent is None else len(sent.rows),
                 recurrent_rows=fed_back,
                 nonzero=array.nonzero,
+                reads=network.reads[i] if network.reads else PLAIN,
+                held=spikes[0].held if network.sources[i] < 0 else None,
             )
         )
     return tuple(layers)
@@ -237,12 +267,14 @@ def pack(
         about: What to say of the run beside it.
         spikes, arrays: See `layers_of`.
     """
-    header = json.dumps({"network": Sizes.of(network)._asdict(), "run": vars(about)})
+    held = spikes[0].held
+    header = json.dumps({"network": Sizes.of(network, held)._asdict(), "run": vars(about)})
     packed = {"about": np.frombuffer(header.encode(), np.uint8)}
-    for parts in ([vars(events) for events in spikes], [array._asdict() for array in arrays]):
+    fields = [{name: getattr(events, name) for name in EVENTS} for events in spikes]
+    for parts in (fields, [array._asdict() for array in arrays]):
         for i, part in enumerate(parts):
             packed |= {f"{i}.{name}": array for name, array in part.items()}
-    return packed
+    return packed if held is None else packed | {HELD: held.codes}
 
 
 def save(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
@@ -262,10 +294,11 @@ def events_of(arrays: Mapping[str, np.ndarray], start: str, lines: int, steps: i
     Raises:
         ValueError: They are no events of such a layer.
     """
-    events = Events(*(arrays[start + name] for name in ("rows", "times", "offsets")))
-    kinds = [array.dtype for array in vars(events).values()]
+    parts = [arrays[start + name] for name in EVENTS]
+    events = Events(parts[0], parts[1], parts[2])
+    kinds = [array.dtype for array in parts]
     if kinds != [np.uint16, np.uint8 if steps <= 255 else np.uint16, np.int64] or any(
-        a.ndim != 1 for a in vars(events).values()
+        array.ndim != 1 for array in parts
     ):
         raise ValueError(f"{start}rows, times and offsets are no events")
     ends = events.offsets
@@ -338,9 +371,15 @@ def unpack(arrays: Mapping[str, np.ndarray]) -> tuple[Activity, RunMetadata]:
     """
     header = json.loads(arrays["about"].tobytes())
     network = Sizes(**from_json(header["network"]))
+    network = network._replace(reads=tuple(Reads(*map(_tuple, each)) for each in network.reads))
     about = RunMetadata(**from_json(header["run"]))
     lines = network.inputs, *network.hidden
     spikes = [events_of(arrays, f"{i}.", n, network.steps) for i, n in enumerate(lines)]
+    if network.top:
+        held = Held(arrays[HELD], network.unit, network.top)
+        if held.codes.shape != (len(spikes[0]), network.inputs) or held.codes.dtype != np.int16:
+            raise ValueError("its amplitudes are not those of its input")
+        spikes[0] = replace(spikes[0], held=held)
     crossbars = [
         Snapshot(*(arrays[f"{i}.{n}"] for n in Snapshot._fields))
         for i in range(len(network.crossbars))
@@ -352,7 +391,12 @@ def unpack(arrays: Mapping[str, np.ndarray]) -> tuple[Activity, RunMetadata]:
 
 def from_json(settings: Mapping[str, Any]) -> dict[str, Any]:
     """Settings from JSON, which knows no tuple."""
-    return {n: tuple(v) if isinstance(v, list) else v for n, v in settings.items()}
+    return {n: _tuple(v) for n, v in settings.items()}
+
+
+def _tuple(value: Any) -> Any:
+    """A list as a tuple; anything else as it is."""
+    return tuple(value) if isinstance(value, list) else value
 
 
 def check_layers(network: Sizes, spikes: Sequence[Events], arrays: Sequence[Snapshot]) -> None:

@@ -28,9 +28,14 @@ class PricedBlock:
         return np.asarray(self.count * self.unit_m2)
 
 
-def tiles_needed(counts: tuple[LayerCounts, ...]) -> int:
+def tiles_of(layer: LayerCounts, chip: ChipSpec) -> int:
+    """Tiles of a layer, with all copies of its array."""
+    return layer.tiles_down * layer.tiles_across * chip.copies_of(layer.positions)
+
+
+def tiles_needed(counts: tuple[LayerCounts, ...], chip: ChipSpec) -> int:
     """Tiles that hold the network."""
-    return sum(layer.tiles_down * layer.tiles_across for layer in counts)
+    return sum(tiles_of(layer, chip) for layer in counts)
 
 
 def check_fits(counts: tuple[LayerCounts, ...], chip: ChipSpec) -> None:
@@ -39,7 +44,7 @@ def check_fits(counts: tuple[LayerCounts, ...], chip: ChipSpec) -> None:
     Raises:
         ConfigError: Says how many are needed, and by which layer.
     """
-    needed = tiles_needed(counts)
+    needed = tiles_needed(counts, chip)
     if chip.tiles is not None and chip.tiles < needed:
         takes = ", ".join(
             f"{layer.name} {layer.tiles_down} x {layer.tiles_across}" for layer in counts
@@ -61,12 +66,8 @@ def area_blocks(
         price: Prices at the chip.
         sliced: See `account.Reading`.
     """
-    tiles = chip.tiles or tiles_needed(counts)
-    adding = sum(
-        layer.tiles_down * layer.tiles_across
-        for layer in counts
-        if adds_digitally(layer, sliced=sliced)
-    )
+    tiles = chip.tiles or tiles_needed(counts, chip)
+    adding = sum(tiles_of(layer, chip) for layer in counts if adds_digitally(layer, sliced=sliced))
     columns, adcs = tiles * chip.tile_columns, tiles * chip.adcs_per_tile
     cells = f"cell_area_{chip.cell.lower()}"
     square = (chip.node_nm * 1e-9) ** 2
@@ -82,7 +83,7 @@ def area_blocks(
         blocks.append(PricedBlock("shift_add", adding * chip.adcs_per_tile, "shift_add_area", add))
     neuron = f"neuron_area_{chip.neuron}"
     blocks += [
-        PricedBlock("neuron", sum(layer.outputs for layer in counts), neuron, price(neuron)),
+        PricedBlock("neuron", sum(layer.neurons for layer in counts), neuron, price(neuron)),
         PricedBlock("buffer", tiles * chip.buffer_bytes, "buffer_area", price("buffer_area")),
         PricedBlock("router", tiles, "router_area", price("router_area")),
     ]

@@ -37,6 +37,8 @@ class ChipSpec(Record):
         v_read_volts, t_read_seconds: Of a read; None: those of the run.
         write_volts: Of a programming pulse, for the charge of the lines.
         writes_at_once: Devices of a tile that are pulsed at the same time.
+        position_copies: Copies of the array of a convolution, which read as many positions at the
+            same time; 1: one array reads them one after the other. Pulses are those of one copy.
         trainings_per_day: For the lifetime.
         inferences_per_day: For the energy of a day.
     """
@@ -63,6 +65,7 @@ class ChipSpec(Record):
     t_read_seconds: float | None = quantity("s", 1e-12, 1.0, default=None)
     write_volts: float = quantity("V", 0.1, 10.0, default=2.0)
     writes_at_once: int = quantity("devices", 1, 65_536, default=1)
+    position_copies: int = quantity("arrays", 1, 65_536, default=1)
     trainings_per_day: float = quantity("1/day", 0.0, 1e9, default=1.0)
     inferences_per_day: float = quantity("1/day", 0.0, 1e15, default=1e6)
 
@@ -85,6 +88,10 @@ class ChipSpec(Record):
                 f"adc_kind = {self.adc_kind} does not fit neuron = {self.neuron}: digital neurons "
                 "need a converter, analog ones have none"
             )
+
+    def copies_of(self, positions: int) -> int:
+        """Copies of an array that so many positions share: no more than there are positions."""
+        return min(self.position_copies, positions)
 
     @property
     def adcs_per_tile(self) -> int:

@@ -22,6 +22,7 @@ from .activity import (
     read_arrays,
     read_run,
 )
+from .reads import active_reads
 
 COUNTED = (
     "set_pulses", "reset_pulses", "device_reads", "programming_operations", "programmed_devices",
@@ -36,7 +37,10 @@ class LayerCounts:
     Attributes:
         name: As in the activity.
         rows: Word lines.
-        outputs: Neurons.
+        outputs: Weights of a row.
+        neurons: Behind the crossbar; more than outputs where positions share it.
+        positions: Reads of a step that share the crossbar.
+        reads: In all inferences, if none were left out.
         columns: Bit lines.
         tiles_down: Tiles along a bit line: rows of tiles.
         tiles_across: Tiles along a word line.
@@ -44,19 +48,20 @@ class LayerCounts:
         tile_columns: Bit lines of a tile.
         row_activations: (line, step) pairs that were driven, once per line.
         drives: The same per tile: a line has a driver in each tile that it crosses.
-        active_steps: Of each row of tiles, (inference, step) pairs with a driven line in it.
-        conversions: Columns read out, gated: `columns` in each active step.
-        conversions_dense: Columns read out if every row of tiles were read in every step.
+        active_steps: Of each row of tiles, reads with a driven line in it: of a layer without
+            positions, (inference, step) pairs.
+        conversions: Columns read out, gated: `columns` in each active read.
+        conversions_dense: Columns read out if every row of tiles were read every time.
         neuron_updates: Neurons x steps x inferences.
         spikes: Sent by its neurons.
         hops: Spikes x tiles that must hear of them: those across the next crossbar, and those
             across its own crossbar if the layer is recurrent.
         siemens_activations: Conductance of a line summed over its activations, siemens; times
             V^2 t it is the energy of the reads.
-        siemens_dense: The same if every line were driven in every step.
+        siemens_dense: The same if every line were driven in every read.
         synaptic_operations: Connected synapses of a line summed over its activations; the devices
             of one weight count once.
-        synaptic_operations_dense: Rows x outputs x steps x inferences.
+        synaptic_operations_dense: Rows x outputs x reads.
         buffer_words: Conversions that wait for those of another row of tiles, and input events.
         utilisation: Devices of the array / devices of its tiles.
     """
@@ -64,6 +69,9 @@ class LayerCounts:
     name: str
     rows: int
     outputs: int
+    neurons: int
+    positions: int
+    reads: int
     columns: int
     tiles_down: int
     tiles_across: int
@@ -167,14 +175,19 @@ def count_layer(
         tile_columns: Bit lines of a tile.
     """
     down, across = -(-layer.rows // tile_rows), -(-layer.columns // tile_columns)
-    driven = np.bincount(layer.inputs.rows, minlength=layer.rows)
+    steps = all_steps // max(1, len(layer.inputs))
+    reads = len(layer.inputs) * layer.reads.per_inference(steps)
+    driven, squares = layer.rows_driven(steps)
     siemens = layer.siemens.sum(1, dtype=np.float64)
-    activations, active = int(driven.sum()), active_steps(layer, tile_rows)
+    activations, active = int(driven.sum()), active_steps(layer, tile_rows, steps)
     conversions = sum(active) * layer.columns
     return LayerCounts(
         name=layer.name,
         rows=layer.rows,
         outputs=layer.outputs,
+        neurons=layer.neurons,
+        positions=layer.reads.positions,
+        reads=reads,
         columns=layer.columns,
         tiles_down=down,
         tiles_across=across,
@@ -184,26 +197,29 @@ def count_layer(
         drives=activations * across,
         active_steps=active,
         conversions=conversions,
-        conversions_dense=down * layer.columns * all_steps,
-        neuron_updates=layer.outputs * all_steps,
+        conversions_dense=down * layer.columns * reads,
+        neuron_updates=layer.neurons * all_steps,
         spikes=layer.fired,
         hops=layer.fired * hearers,
-        siemens_activations=float(driven @ siemens),
-        siemens_dense=float(siemens.sum()) * all_steps,
+        siemens_activations=float(squares @ siemens),
+        siemens_dense=float(siemens.sum()) * reads,
         synaptic_operations=int(driven @ layer.fan_out),
-        synaptic_operations_dense=layer.rows * layer.outputs * all_steps,
+        synaptic_operations_dense=layer.rows * layer.outputs * reads,
         buffer_words=(conversions if down > 1 else 0) + activations,
         utilisation=layer.rows * layer.columns / (down * across * tile_rows * tile_columns),
     )
 
 
-def active_steps(layer: LayerActivity, tile_rows: int) -> tuple[int, ...]:
-    """Of each row of tiles, (inference, step) pairs with a driven line in it.
+def active_steps(layer: LayerActivity, tile_rows: int, steps: int) -> tuple[int, ...]:
+    """Of each row of tiles, reads with a driven line in it, in inferences of so many steps.
 
-    Events are sorted by inference, step and line, so those of one pair and one row of tiles stand
-    together: each of their groups has one first event.
+    Of a layer that is read once a step these are (inference, step) pairs. Events are sorted by
+    inference, step and line, so those of one pair and one row of tiles stand together: each of
+    their groups has one first event.
     """
     events, down = layer.inputs, -(-layer.rows // tile_rows)
+    if layer.reads.kernel or layer.reads.has_bias_row or layer.reads.is_held:
+        return active_reads(layer.reads, events, layer.rows, steps, layer.amplitudes, tile_rows)
     if not len(events.rows):
         return (0,) * down
     tile = (np.arange(layer.rows) // tile_rows).astype(np.int32)[events.rows]

@@ -156,9 +156,9 @@ def case_of(run: RunCounts, chip: ChipSpec) -> Case:
 def _counted(
     activity: Activity, tile_rows: int, tile_columns: int
 ) -> tuple[tuple[LayerCounts, ...], tuple[int, ...]]:
-    """Events of each layer, and its active steps."""
+    """Events of each layer, and its active reads."""
     # A row of tiles as high as the layer is active whenever any of its lines is.
-    active = tuple(active_steps(layer, layer.rows)[0] for layer in activity.layers)
+    active = tuple(active_steps(layer, layer.rows, activity.steps)[0] for layer in activity.layers)
     return count(activity, tile_rows, tile_columns), active
 
 
@@ -167,7 +167,7 @@ def price_case(case: Case, price: Price) -> PricedCase:
     run, chip, counts, reading = case.run, case.chip, case.counts, case.reading
     items = inference_items(counts, chip, reading, price)
     area = area_blocks(counts, chip, price, sliced=reading.sliced)
-    always = (reading.steps * reading.inferences,) * len(counts)
+    always = tuple(layer.reads for layer in counts)
     seconds = inference_seconds(counts, case.active, chip, reading, price)
     dense = inference_seconds(counts, always, chip, reading, price)
     real = np.full_like(seconds, case.seconds_real)

@@ -31,22 +31,23 @@ def inference_seconds(
 ) -> Floats:
     """Duration of one inference at the speed of the circuits, seconds, (k,).
 
-    A layer needs its active steps x `step_seconds`, and a clock period for each idle step. Layers
+    A layer needs its active reads x `step_seconds`, and a clock period for each idle one; copies of
+    the array of a convolution share its reads. Layers
     one after another add up; pipelined, the slowest counts, and each further layer adds one step of
     its own, for the pipeline to fill.
 
     Args:
         counts: Events of the layers.
-        active: Of each layer, (inference, step) pairs with a spike on a line.
+        active: Of each layer, reads with a driven line.
         chip: The chip.
         reading: Duration of a read; inferences and steps that `active` is of.
         price: Prices at the chip.
     """
-    slots = reading.steps * reading.inferences
     step = [step_seconds(layer, chip, reading.seconds, price) for layer in counts]
     idle = 1.0 / chip.clock_hz
     layers = [
-        (n * t + (slots - n) * idle) / reading.inferences for n, t in zip(active, step, strict=True)
+        (n * t + (layer.reads - n) * idle) / (reading.inferences * chip.copies_of(layer.positions))
+        for layer, n, t in zip(counts, active, step, strict=True)
     ]
     if not chip.pipelined:
         return np.asarray(np.sum(layers, axis=0))

@@ -55,7 +55,7 @@ def connection_sparsity(activity: Activity) -> float:
 def activation_sparsity(activity: Activity) -> float:
     """Share of (neuron, step) pairs without a spike."""
     all_steps = activity.inferences * activity.steps
-    outputs = all_steps * sum(layer.outputs for layer in activity.layers[:-1])
+    outputs = all_steps * sum(layer.neurons for layer in activity.layers[:-1])
     fired = sum(layer.fired for layer in activity.layers[:-1])
     return (outputs - fired) / outputs if outputs else 0.0
 
@@ -64,7 +64,7 @@ def activation_sparsity_by_layer(activity: Activity) -> dict[str, float]:
     """The same of each hidden layer."""
     all_steps = activity.inferences * activity.steps
     return {
-        layer.name: (layer.outputs * all_steps - layer.fired) / (layer.outputs * all_steps)
+        layer.name: (layer.neurons * all_steps - layer.fired) / (layer.neurons * all_steps)
         for layer in activity.layers[:-1]
         if all_steps
     }
@@ -73,21 +73,26 @@ def activation_sparsity_by_layer(activity: Activity) -> dict[str, float]:
 def synaptic_operations(activity: Activity) -> dict[str, float]:
     """Spikes times the weights they meet: those that are not zero, and all if every line spiked.
 
-    Spikes are 0 or 1, so every operation is an accumulation (AC) and none a multiplication (MAC).
+    Spikes are 0 or 1, so every operation is an accumulation (AC) and none a multiplication (MAC),
+    but for those of amplitudes that are held.
     """
-    accumulations = sum(operations(layer) for layer in activity.layers)
-    dense = activity.steps * parameter_count(activity)
+    inferences, steps = max(1, activity.inferences), activity.steps
+    made = {True: 0, False: 0}
+    for layer in activity.layers:
+        made[layer.reads.is_held] += operations(layer, steps)
+    dense = sum(
+        layer.rows * layer.outputs * layer.reads.per_inference(steps) for layer in activity.layers
+    )
     return {
-        "Effective_MACs": 0.0,
-        "Effective_ACs": accumulations / max(1, activity.inferences),
+        "Effective_MACs": made[True] / inferences,
+        "Effective_ACs": made[False] / inferences,
         "Dense": float(dense),
     }
 
 
-def operations(layer: LayerActivity) -> int:
-    """Spikes that come into a layer times the weights of their lines that are not zero."""
-    driven = np.bincount(layer.inputs.rows, minlength=layer.rows)
-    return int(driven @ layer.nonzero_weights)
+def operations(layer: LayerActivity, steps: int) -> int:
+    """Lines that are driven in a layer times the weights of their rows that are not zero."""
+    return int(layer.rows_driven(steps).times @ layer.nonzero_weights)
 
 
 def membrane_updates(activity: Activity) -> float:
@@ -104,15 +109,17 @@ def membrane_updates(activity: Activity) -> float:
 def updates(layer: LayerActivity, steps: int) -> int:
     """Membrane updates of one layer."""
     events = layer.inputs
+    if layer.reads.is_held or layer.reads.has_bias_row:  # driven from the first step on
+        return layer.neurons * steps * len(events)
     starts = events.offsets[:-1][np.diff(events.offsets) > 0]
     moving = np.maximum(1, steps - 1 - events.times[starts].astype(np.int64))
     silent = len(events) - len(starts)
-    return layer.outputs * (int(moving.sum()) + silent)
+    return layer.neurons * (int(moving.sum()) + silent)
 
 
 def neuron_operations(activity: Activity) -> dict[str, float]:
     """Membrane updates times the operations of one, and the same if all moved in every step."""
-    neurons = sum(layer.outputs for layer in activity.layers[:-1])
+    neurons = sum(layer.neurons for layer in activity.layers[:-1])
     return {
         "Effective Neuron Ops": SYNAPTIC_ZERO * membrane_updates(activity),
         "Neuron Dense Ops": float(SYNAPTIC_ZERO * neurons * activity.steps),

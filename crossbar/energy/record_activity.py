@@ -26,6 +26,9 @@ def keep(run: Run, trainer: Trainer) -> None:
     """
     if not trainer.emulators:
         return  # what boards drew is in their counters, not in arrays that anybody knows
+    layers = trainer.setup.network.layers
+    if any(getattr(layer.settings, "reads_across", False) for layer in layers):
+        return  # spikes of an inhibitory neuron are in no list; its reads are in the counters
     write_activity(run.folder, recorded(trainer))
 
 

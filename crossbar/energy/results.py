@@ -196,7 +196,7 @@ class ChipEstimate:
         operations_dense = sum(c.synaptic_operations_dense for c in self.counts) / inferences
         devices = [(c.tiles_down * c.tiles_across, c.utilisation) for c in self.counts]
         tiles = sum(n for n, _ in devices)
-        neurons = sum(c.outputs for c in spiking)
+        neurons = sum(c.neurons for c in spiking)
         return {
             "accuracy": self.run.accuracy,
             "accuracy_interval": self.run.accuracy_interval,
@@ -209,7 +209,7 @@ class ChipEstimate:
             "spikes_per_inference": fired,
             "spikes_per_neuron": fired / neurons if neurons else 0.0,
             "spikes_by_layer": spikes,
-            "input_spikes_per_inference": self.counts[0].row_activations / inferences,
+            "input_spikes_per_inference": len(activity.layers[0].inputs.rows) / inferences,
             "synaptic_operations_per_inference": operations,
             "synaptic_operations_per_inference_dense": operations_dense,
             "joules_per_synaptic_operation": joules * (1 / operations) if operations else None,

@@ -202,15 +202,14 @@ def _at_rate(case: Case, factor: float) -> Case:
 
     A step that is active with probability p becomes so with 1 - (1 - p)^factor.
     """
-    slots = case.reading.steps * case.reading.inferences
 
-    def active(steps: int) -> int:
+    def active(steps: int, slots: int) -> int:
         return round(slots * (1.0 - (1.0 - steps / slots) ** factor)) if slots else 0
 
     def layer_at(layer: LayerCounts) -> LayerCounts:
-        full = layer.rows * slots
+        full = layer.rows * layer.reads
         by = min(factor, full / layer.row_activations) if layer.row_activations else factor
-        steps = tuple(active(n) for n in layer.active_steps)
+        steps = tuple(active(n, layer.reads) for n in layer.active_steps)
         conversions = layer.columns * sum(steps)
         partial = layer.tiles_down > 1
         events = layer.buffer_words - partial * layer.conversions
@@ -228,4 +227,5 @@ def _at_rate(case: Case, factor: float) -> Case:
         )
 
     counts = tuple(layer_at(layer) for layer in case.counts)
-    return replace(case, counts=counts, active=tuple(active(n) for n in case.active))
+    pairs = zip(case.active, counts, strict=True)
+    return replace(case, counts=counts, active=tuple(active(n, layer.reads) for n, layer in pairs))

@@ -51,7 +51,10 @@ def behind_drivers(
 ) -> list[LayerView]:
     """The layers as they are now, driven as some front ends do it, with exact currents."""
     return [
-        LayerView(*effective_weights(layer.mapping, array, front.factor if front else 1.0))
+        LayerView(
+            *effective_weights(layer.mapping, array, front.factor if front else 1.0),
+            trained=layer.trained,
+        )
         for layer, array, front in zip(layers, arrays, fronts, strict=False)
     ]
 

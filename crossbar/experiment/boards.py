@@ -21,7 +21,7 @@ from ..array.tile import Tiling
 from ..boards.address import open_board
 from ..boards.checked import CheckedBoard
 from ..boards.limited import LimitedBoard
-from ..boards.protocol import Board
+from ..boards.protocol import Board, BoardInfo
 from ..boards.region import Stack
 from ..boards.simulated import SimulatedBoard
 from ..snn.engines import DenseEngine
@@ -130,6 +130,25 @@ def checked(boards: BoardFactory, model: DeviceModel) -> BoardFactory:
         )
 
     return find
+
+
+def check_amplitudes(info: BoardInfo, top: int) -> None:
+    """Refuse a board whose drivers cannot set the amplitudes of a constant code.
+
+    Args:
+        info: Of the board of the first layer.
+        top: Largest code, which is the read voltage.
+
+    Raises:
+        ConfigError: Its word lines have fewer steps than codes, or none at all.
+    """
+    step = None if info.grid is None else info.grid.dac_volts
+    if step is not None and info.read_volts < top * step * (1.0 - 1e-9):
+        raise ConfigError(
+            f"data.encoding = constant drives lines by {top} amplitudes up to {info.read_volts:g} "
+            f"V, and {info.name} sets a line in steps of {step:g} V; give fewer bits, or choose "
+            "another encoding; nothing was sent"
+        )
 
 
 def emulated(config: Training, model: DeviceModel, shape: tuple[int, int]) -> SimulatedBoard:

@@ -26,19 +26,22 @@ from ..boards.simulated import SimulatedBoard
 from ..datasets import LoadedDataset
 from ..datasets.encode import Data
 from ..mappings import MAPPINGS, Mapping
+from ..snn.encodings import encoding_of
+from ..snn.encodings.constant import Constant
 from ..snn.engines import ENGINES, BoardEngine, Engine, EventEngine
 from ..snn.engines.protocol import Resources
-from ..snn.plan import Plan, plan, signs
+from ..snn.plan import Plan, check_emulated, check_held, plan, signs
+from ..synapses.biases import DigitalBias
 from ..synapses.optimizers import OPTIMIZERS, Optimizer
 from ..synapses.policies import POLICIES
 from ..synapses.policies.compatibility import check_serving, default_policy
 from ..synapses.policies.policy import Policy
 from ..synapses.reads import Reads
 from ..synapses.synapses import Synapses
-from .array_parts import front_end, w_max_of, wired
-from .boards import BoardFactory, checked, refuse_emulation
+from .array_parts import check_reads_across, front_end, w_max_of, wired
+from .boards import BoardFactory, check_amplitudes, checked, refuse_emulation
 from .config import Training
-from .fault_aware import fault_map, first_weights, placed, row_activity
+from .fault_aware import fault_map, first_biases, first_weights, placed, row_activity
 from .trainer import Trainer
 
 
@@ -59,6 +62,8 @@ class Setup:
         layers: The layers, manufactured and not yet programmed.
         policies: What turns a wanted change into pulses.
         optimizers: What turns a gradient into a wanted change.
+        biases: Those in digital memory; None for a layer without.
+        neuron_optimizers: The same for what neurons have of their own (`Synapses.trained`).
         engine: Computes the passes.
         emulators: The truths of the arrays, those of the layers first and then those that policies
             own; empty where the boards answer reads and pulses alone.
@@ -76,6 +81,8 @@ class Setup:
     layers: list[Synapses]
     policies: list[Policy]
     optimizers: list[Optimizer]
+    biases: list[DigitalBias | None]
+    neuron_optimizers: list[Optimizer | None]
     engine: Engine
     emulators: list[Emulator]
 
@@ -153,8 +160,12 @@ def build(
         layer, emulator = _layer(
             config, sheet, mapping, index, weights[index], important[index], boards
         )
+        if network.synaptic[index].trained:
+            layer.trained = network.synaptic[index].first_trained
         layers.append(layer)
         emulators += [] if emulator is None else [emulator]
+    if isinstance(config.data.encoding, Constant.Options):
+        check_amplitudes(layers[0].board.info, config.data.encoding.top)
     policies = _policies(config, model, network, layers, boards, emulators)
     rule = OPTIMIZERS[Tagged(OPTIMIZERS).name_of(config.optimizer)]
     return Setup(
@@ -170,6 +181,16 @@ def build(
         layers=layers,
         policies=policies,
         optimizers=[rule(layer.mapping.shape, config.optimizer) for layer in layers],
+        biases=[
+            None
+            if values is None
+            else DigitalBias(values, rule((1, len(values)), config.optimizer))
+            for values in first_biases(network, config.seed)
+        ],
+        neuron_optimizers=[
+            None if layer.trained is None else rule(layer.trained.shape, config.optimizer)
+            for layer in layers
+        ],
         engine=engine(config, network, layers, threads, emulated=boards is None),
         emulators=emulators,
     )
@@ -181,13 +202,16 @@ def plan_of(config: Training, data: Data | LoadedDataset) -> Plan:
     Raises:
         ConfigError: A layer does not fit the one before, or the last one the classes.
     """
-    return plan(
+    network = plan(
         config.network,
         inputs=data.sample_shape,
         classes=len(data.class_names),
         steps=config.data.steps,
         dt_seconds=config.data.dt_seconds,
     )
+    if encoding_of(config.data.encoding).is_held:
+        check_held(network)
+    return network
 
 
 def mappings_of(config: Training, model: DeviceModel, network: Plan) -> list[Mapping]:
@@ -204,7 +228,7 @@ def mappings_of(config: Training, model: DeviceModel, network: Plan) -> list[Map
         kind = MAPPINGS[Tagged(MAPPINGS).name_of(options)]
         try:
             mapping = kind(
-                torch.from_numpy(sign), layer.outputs, model.window_siemens / w_max,
+                torch.from_numpy(sign), layer.columns, model.window_siemens / w_max,
                 model.g_min_siemens, model.g_max_siemens, config.tiles.tile_columns, options,
             )  # fmt: skip
         except ConfigError as e:
@@ -335,6 +359,9 @@ def engine(
             f"engine = {name}: it has no periphery.kind = {config.periphery.kind}; leave one of "
             "the two out; nothing was written"
         )
+    if config.periphery != Periphery():
+        check_emulated(network, f"periphery.kind = {config.periphery.kind}")
+    check_reads_across(network, config.wires, config.periphery, options)
     built: Engine = options.build(network, Resources(layers, config.tiles.tile_rows, threads))
     return built
 

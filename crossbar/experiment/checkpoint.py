@@ -35,6 +35,12 @@ def save(
         arrays[f"{index}.before"] = before[index]
         arrays |= _named(f"{index}.policy.", policy.state())
         arrays |= _named(f"{index}.optimizer.", trainer.optimizers[index].state())
+        if (bias := trainer.biases[index]) is not None:
+            arrays |= _named(f"{index}.bias.", bias.state())
+        own, optimizer = trainer.layers[index].trained, trainer.setup.neuron_optimizers[index]
+        if own is not None and optimizer is not None:
+            arrays[f"{index}.neurons"] = own
+            arrays |= _named(f"{index}.neurons.optimizer.", optimizer.state())
     about = {
         "epoch": trainer.epoch,
         "rows": trainer.rows,
@@ -70,6 +76,12 @@ def restore(trainer: Trainer, content: bytes) -> list[np.ndarray]:
         for index, policy in enumerate(trainer.policies):
             policy.restore(_parts(arrays, f"{index}.policy."))
             trainer.optimizers[index].restore(_parts(arrays, f"{index}.optimizer."))
+            if (bias := trainer.biases[index]) is not None:
+                bias.restore(_parts(arrays, f"{index}.bias."))
+            optimizer = trainer.setup.neuron_optimizers[index]
+            if optimizer is not None:
+                trainer.layers[index].trained = arrays[f"{index}.neurons"]
+                optimizer.restore(_parts(arrays, f"{index}.neurons.optimizer."))
         before = [arrays[f"{index}.before"] for index in range(len(trainer.layers))]
     except UNREADABLE as e:
         raise RunError(f"the checkpoint cannot be read ({reason(e)}); nothing was changed") from e

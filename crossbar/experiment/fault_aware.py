@@ -17,7 +17,7 @@ from ..array.tiles import Tiles
 from ..boards.protocol import Emulator
 from ..mappings import Mapping
 from ..snn.encodings.events import Events
-from ..snn.plan import Plan, initial_weights
+from ..snn.plan import Plan, initial_biases, initial_weights
 from ..wires.wires import Wires
 
 
@@ -86,6 +86,11 @@ def first_weights(network: Plan, seed: int) -> tuple[np.ndarray, ...]:
     return initial_weights(network, generator=stream("initial weights", seed))
 
 
+def first_biases(network: Plan, seed: int) -> list[np.ndarray | None]:
+    """The initial digital biases of a run; None for a layer without."""
+    return initial_biases(network, generator=stream("initial biases", seed))
+
+
 def row_activity(events: Events, network: Plan) -> list[np.ndarray | None]:
     """How busy the rows of each crossbar are, (rows,); None where nothing is known before training.
 
@@ -93,8 +98,11 @@ def row_activity(events: Events, network: Plan) -> list[np.ndarray | None]:
     mean line.
     """
     others = [None] * (len(network.crossbars) - 1)
+    first_layer = network.synaptic[0]
     if network.sources[0] >= 0:  # a layer without synapses stands before the first crossbar
         return [None, *others]
+    if events.held is not None or first_layer.array.rows != network.inputs:
+        return [None, *others]  # amplitudes, a bias, or rows that many lines drive
     lines = np.bincount(events.rows, minlength=network.inputs) / len(events)
     recurrent_rows = network.crossbars[0][0] - network.inputs
     first = np.concatenate([lines, np.full(recurrent_rows, lines.mean())])

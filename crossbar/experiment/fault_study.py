@@ -6,6 +6,8 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
+from device_models.errors import RunError
+
 from ..array.faults import Faults
 from ..datasets.encode import Data
 from . import builder
@@ -29,8 +31,18 @@ class Tested(NamedTuple):
 
 
 def trained_weights(run: Run, data: Data) -> tuple[np.ndarray, ...]:
-    """The weights that a run's chip holds for a reader without noise, one array a layer."""
+    """The weights that a run's chip holds for a reader without noise, one array a layer.
+
+    Raises:
+        RunError: They are not all that its neurons need.
+    """
     trainer = rebuilt(run, data, threads=1)
+    has_own = any(layer.trained is not None for layer in trainer.layers)
+    if has_own or any(bias is not None for bias in trainer.biases):
+        raise RunError(
+            f"{run.folder}: its neurons have trained numbers of their own, thresholds or digital "
+            "biases, which weights alone do not carry to another chip; nothing was written"
+        )
     for emulator in trainer.emulators:
         emulator.refresh()
     return tuple(trainer.weights())

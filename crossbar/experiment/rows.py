@@ -7,6 +7,7 @@ from ..array.counters import Counters
 from ..boards.protocol import Emulator
 from ..snn.engines.protocol import BatchResult
 from ..snn.plan import Plan
+from ..synapses.synapses import Synapses
 
 
 def costs(counters: Counters) -> dict[str, Any]:
@@ -36,6 +37,27 @@ def through_wires(emulators: Sequence[Emulator]) -> dict[str, Any]:
             "checkpoint_error": max(array.checkpoint_error for array in arrays),
         }
     }
+
+
+def own_numbers(layers: Sequence[Synapses], network: Plan) -> dict[str, Any]:
+    """What the neurons of each layer have of their own, such as thresholds; nothing without.
+
+    They are digital: `bytes` counts them and what the optimizer keeps of them not.
+    """
+    rows = [
+        {
+            "layer": planned.name,
+            "number": name,
+            "mean": float(values.mean()),
+            "min": float(values.min()),
+            "max": float(values.max()),
+            "bytes": values.nbytes,
+        }
+        for layer, planned in zip(layers, network.synaptic, strict=True)
+        if layer.trained is not None
+        for name, values in zip(planned.trained, layer.trained, strict=True)
+    ]
+    return {"neurons": rows} if rows else {}
 
 
 def activity(done: BatchResult, network: Plan) -> dict[str, Any]:

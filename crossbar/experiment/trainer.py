@@ -18,13 +18,15 @@ from ..boards.write_verify import Algorithm, program
 from ..datasets.encode import Data
 from ..snn.encodings.events import Events
 from ..snn.engines.protocol import Batch, BatchResult, LayerView
+from ..snn.plan import check_emulated
 from ..synapses.backward_weights import backward_weights
+from ..synapses.biases import with_row
 from ..synapses.effective import EffectiveWeights, effective_weights
 from ..synapses.estimate import WeightEstimate
 from .adc_calibration import calibrated, complaint, report, view
 from .endurance import memory, spread, wear
 from .fault_aware import faulty
-from .rows import activity, costs, through_wires
+from .rows import activity, costs, own_numbers, through_wires
 
 if TYPE_CHECKING:
     from .builder import Setup
@@ -53,6 +55,7 @@ class Trainer:
         layers: The layers of synapses, that of the readout last.
         policies: What turns a wanted change into pulses, one per layer.
         optimizers: What turns a gradient into a wanted change, one per layer.
+        biases: Those in digital memory, one per layer; None without.
         emulators: See `builder.Setup`; what only they know is asked of them alone.
         epoch: Epochs done; 0 after `start`.
         rows: What `metrics.jsonl` says: one mapping per epoch, the first of before training.
@@ -79,7 +82,7 @@ class Trainer:
         self.setup, self.data, self.epochs, self.batch_size = setup, data, epochs, batch_size
         self._epoch_events = data.train_events
         self.layers, self.policies, self.optimizers = setup.layers, setup.policies, setup.optimizers
-        self.emulators = setup.emulators
+        self.biases, self.emulators = setup.biases, setup.emulators
         self.epoch = 0
         self.rows: list[dict[str, Any]] = []
         self._reported = [Counters() for _ in self.boards]
@@ -124,6 +127,10 @@ class Trainer:
         if not self.emulators:
             return [layer.weights(layer.board.read()).numpy() for layer in self.layers]
         return [layer.weights for layer in self.effective()]
+
+    def matrices(self) -> list[np.ndarray]:
+        """`weights` as an engine takes them: behind those of devices the row of a digital bias."""
+        return self._with_biases(self.weights())
 
     def effective(self) -> list[EffectiveWeights]:
         """The layers as reads of emulated boards see them; none where boards are not emulated."""
@@ -189,25 +196,61 @@ class Trainer:
         done = setup.engine.run(
             Batch(self._epoch_events, self.data.train_labels, chosen, key, first),
             views,
-            learn=backward_weights(
-                setup.reads.backward, estimates, [layer.weights for layer in views]
+            learn=self._with_biases(
+                backward_weights(
+                    setup.reads.backward, estimates, [layer.weights for layer in views]
+                )
             ),
         )
         self._count(done)
         fraction = (self.epoch + batch / self.batches) / max(1, self.epochs)
-        for layer, policy, optimizer, gradient, estimate in zip(
-            self.layers, self.policies, self.optimizers, done.gradients, estimates, strict=True
-        ):
+        for layer, policy, optimizer, bias, gradient, estimate in zip(
+            self.layers, self.policies, self.optimizers, self.biases, done.gradients, estimates,
+            strict=True,
+        ):  # fmt: skip
             unit = layer.mean_step if optimizer.options.rate_unit == "pulses" else 1.0
-            wanted = optimizer.wanted(gradient, optimizer.options.rate(fraction) * unit)
+            rate = optimizer.options.rate(fraction) * unit
+            if bias is not None:
+                bias.learn(gradient[-1], rate)
+                gradient = gradient[:-1]  # noqa: PLW2901  # the rows that are devices
+            wanted = optimizer.wanted(gradient, rate)
             pulses = policy.update(wanted, estimate, generator=rounding)
             if pulses is not None:
                 layer.board.pulse(pulses)
+        self._train_neurons(done, fraction)
         return done
 
+    def _train_neurons(self, done: BatchResult, fraction: float) -> None:
+        """Change what neurons have of their own: numbers, at the rate of the weights beside."""
+        for layer, optimizer, gradient in zip(
+            self.layers, self.setup.neuron_optimizers, done.by_trained, strict=True
+        ):
+            if optimizer is not None and layer.trained is not None:
+                unit = layer.mean_step if optimizer.options.rate_unit == "pulses" else 1.0
+                wanted = optimizer.wanted(gradient, optimizer.options.rate(fraction) * unit)
+                layer.trained += wanted.numpy()
+
     def _view(self, fronts: list[FrontEnd | None]) -> list[LayerView]:
-        """The layers as the engine takes them, behind some front ends."""
-        return view(self.layers, self._arrays(), fronts)
+        """The layers as the engine takes them, behind some front ends, with digital biases."""
+        views = view(self.layers, self._arrays(), fronts)
+        return [
+            driven
+            if bias is None
+            else LayerView(
+                with_row(driven.weights, bias.values),
+                with_row(driven.variance, np.zeros_like(bias.values)),
+                np.append(driven.siemens, 0.0),
+                driven.front,
+            )
+            for driven, bias in zip(views, self.biases, strict=False)
+        ]
+
+    def _with_biases(self, weights: Sequence[np.ndarray]) -> list[np.ndarray]:
+        """Weights of each layer, with the row of a digital bias."""
+        return [
+            w if bias is None or len(w) > layer.mapping.shape[0] else with_row(w, bias.values)
+            for w, bias, layer in zip(weights, self.biases, self.layers, strict=True)
+        ]
 
     def _wait(self, images: int) -> None:
         """Let the device time of some inferences pass."""
@@ -250,10 +293,12 @@ class Trainer:
             noise_key: See `evaluate`.
 
         Raises:
-            ConfigError: The boards are not emulated.
+            ConfigError: The boards are not emulated, or this periphery is not of such layers.
         """
         if not self.emulators:
             raise ConfigError("another periphery needs emulated boards; nothing was read")
+        if periphery != Periphery():
+            check_emulated(self.setup.network, f"periphery.kind = {periphery.kind}")
         fronts = self.setup.front_ends(periphery)
         fronts = self._calibrated(fronts, self.data.train_events, self._first_images())
         return self._test(fronts, noise_key)
@@ -319,6 +364,7 @@ class Trainer:
             **report(self._fronts(), total, self.setup.reads.t_read_seconds),
             "mapping": self._mapping(),
             **self._wear(),
+            **own_numbers(self.layers, self.setup.network),
             "digital_bytes_per_synapse": memory(self.policies, self.optimizers[0]),
             "seconds": time.perf_counter() - began,
         }

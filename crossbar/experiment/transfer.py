@@ -55,6 +55,12 @@ def weights_of(source: Path, network: Plan, images: LoadedDataset) -> Weights:
         ConfigError: They are not those of such a network, or not finite.
         RunError: There is neither a file nor a run.
     """
+    for layer in network.synaptic:
+        if layer.bias == "digital":
+            raise ConfigError(
+                f"{network.network.title(layer.index)}: bias = digital is in no file of weights; "
+                f"{source} cannot be a first state of it; nothing was written"
+            )
     if source.suffix == ".npz" and source.is_file():
         arrays = _arrays(source)
     else:

@@ -43,18 +43,21 @@ def draw_run(run: Run, trainer: Trainer, before: list[np.ndarray]) -> list[Path]
 def first_image(run: Run, trainer: Trainer, image: np.ndarray) -> Figure:
     """The first test image through the network as trained, without read noise."""
     network, data, events = trainer.setup.network, trainer.data, trainer.data.test_events
-    weights = [torch.from_numpy(layer) for layer in trainer.weights()]
+    weights = [torch.from_numpy(layer) for layer in trainer.matrices()]
     x = dense(events, np.array([0]), network, weights[0].dtype)
     label = torch.from_numpy(data.test_labels[:1])
-    outcome = simulate(network, weights, x, label)
+    own = [layer.trained for layer in trainer.layers]
+    trained = [None if numbers is None else torch.from_numpy(numbers) for numbers in own]
+    outcome = simulate(network, weights, x, label, trained)
+    hidden = -2 if network.layers[-1].spikes else -1  # of the layers that send spikes
     first = slice(events.offsets[0], events.offsets[1])
     return training.raster(
         image,
         events.times[first],
         events.rows[first],
-        outcome.spikes[-1][0].numpy() > 0,
+        outcome.spikes[hidden][0].numpy() > 0,
         outcome.readout[0].numpy(),
-        None if network.excitatory is None else network.excitatory[-1],
+        None if network.excitatory is None else network.excitatory[hidden],
         int(label),
         data.class_names,
         network.dt_seconds,

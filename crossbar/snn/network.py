@@ -12,7 +12,7 @@ from device_models.record import Record, Tagged, quantity, tagged
 from .losses import LOSSES, MaxOverTime
 from .neurons import LeakyIntegrator, Lif
 from .topology import LAYERS, Dense, Recurrent
-from .topology.synaptic import Synaptic, excitatory_fraction
+from .topology.synaptic import FullyConnected, Synaptic, excitatory_fraction
 
 EI = "80:20"  # of the seed paper
 CLASSES = 10
@@ -74,7 +74,7 @@ class Network(Record):
     def _check_output(self) -> None:
         """Refuse a last layer that the loss cannot score, or whose E:I ratio binds nothing."""
         title, last = self.title(len(self.layers) - 1), self.layers[-1]
-        if not isinstance(last, Synaptic):
+        if not isinstance(last, FullyConnected):
             raise ConfigError(f"{title} is the last layer and has no neurons that can be scored")
         wants_spikes, name = _scores(self.loss) == "spikes", Tagged(LOSSES).name_of(self.loss)
         if wants_spikes != _spikes(last):
@@ -95,7 +95,7 @@ class Network(Record):
         layer = self.layers[index]
         words = [Tagged(LAYERS).name_of(layer)]
         if isinstance(layer, Synaptic):
-            words += [f"{layer.neurons} neurons, {type(layer.neuron).__name__}"]
+            words += [layer.size, type(layer.neuron).__name__]
         return f"layers[{index}] ({', '.join(words)})"
 
     @property
@@ -195,13 +195,25 @@ def _resized(layers: Sequence[Record], sizes: Sequence[int]) -> list[Record]:
     """Hidden layers of these sizes, copies of the first one with synapses; others stay before."""
     if not sizes:
         raise ConfigError("hidden must name the neurons of one hidden layer or more")
-    synaptic = [layer for layer in layers if isinstance(layer, Synaptic)]
+    _refuse_others(layers, "hidden")
+    synaptic = [layer for layer in layers if isinstance(layer, FullyConnected)]
     first = synaptic[0] if synaptic else Dense(neurons=1)
     copies = [
         dataclasses.replace(first, neurons=n, image=(), sigma_init=None if i else first.sigma_init)
         for i, n in enumerate(sizes)
     ]
     return [*(layer for layer in layers if not isinstance(layer, Synaptic)), *copies]
+
+
+def _refuse_others(layers: Sequence[Record], form: str) -> None:
+    """Refuse a short form where layers are not fully connected."""
+    for layer in layers:
+        if isinstance(layer, Synaptic) and not isinstance(layer, FullyConnected):
+            name = Tagged(LAYERS).name_of(layer)
+            raise ConfigError(
+                f"{form} says of fully connected layers how they are; the network has a {name} "
+                "layer: write the layers in a file (--network)"
+            )
 
 
 def _changed(
@@ -211,6 +223,8 @@ def _changed(
     changes: dict[str, Any] = {} if sigma_init is None else {"sigma_init": sigma_init}
     if ei is not None:
         changes["ei"] = None if ei == "none" else ei
+    if recurrent is not None:
+        _refuse_others([layer], "recurrent")
     kind: Any = type(layer) if recurrent is None else Recurrent if recurrent else Dense
     names = [f.name for f in dataclasses.fields(kind)]
     values = {name: getattr(layer, name) for name in names if hasattr(layer, name)}

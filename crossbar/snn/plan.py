@@ -12,8 +12,10 @@ from device_models.errors import ConfigError
 from device_models.record import Tagged
 
 from .network import Network
+from .neurons.protocol import trained_numbers
 from .topology import LAYERS
 from .topology.protocol import Signal
+from .topology.synaptic import ArrayShape
 
 LINES = 65_535  # that an event holds in two bytes, one kept back
 STEPS = 65_535
@@ -31,6 +33,7 @@ class LayerPlan:
         settings: Its record.
         incoming: The lines that come in.
         sent: The lines that it sends, or its output neurons.
+        array: Its crossbar without recurrent rows.
         recurrent_rows: Rows of its crossbar that its neurons drive.
         crossbar: Number of its crossbar; None without.
         sigma: Spread of the first weights of the lines that come in.
@@ -43,6 +46,7 @@ class LayerPlan:
     settings: Any
     incoming: Signal
     sent: Signal
+    array: ArrayShape
     recurrent_rows: int
     crossbar: int | None
     sigma: float
@@ -52,6 +56,17 @@ class LayerPlan:
     def neuron(self) -> Any:
         """Settings of its neurons; None without."""
         return self.settings.neuron
+
+    @property
+    def trained(self) -> tuple[str, ...]:
+        """Numbers that each of its neurons has of its own, `neurons.protocol.trained_numbers`."""
+        return () if self.neuron is None else trained_numbers(type(self.neuron.numbers(1.0)))
+
+    @property
+    def first_trained(self) -> np.ndarray:
+        """What they are before training, (numbers, neurons) float32."""
+        first = [getattr(self.neuron.numbers(1.0), name) for name in self.trained]
+        return np.repeat(np.array(first, np.float32)[:, None], self.outputs, axis=1)
 
     @property
     def lines(self) -> int:
@@ -65,8 +80,23 @@ class LayerPlan:
 
     @property
     def rows(self) -> int:
-        """Rows of its crossbar: lines that come in, recurrent rows."""
-        return self.lines + self.recurrent_rows
+        """Rows of its crossbar: those that incoming lines drive, a bias, recurrent rows."""
+        return self.array.rows + self.recurrent_rows
+
+    @property
+    def columns(self) -> int:
+        """Weights of a row."""
+        return self.array.columns
+
+    @property
+    def bias(self) -> str:
+        """Its kind of bias, see `topology.synaptic.Synaptic`."""
+        return "none" if self.crossbar is None else str(self.settings.bias)
+
+    @property
+    def matrix_rows(self) -> int:
+        """Rows as an engine takes them: those of the crossbar, and that of a digital bias."""
+        return self.rows + (self.bias == "digital")
 
     @property
     def spikes(self) -> bool:
@@ -81,7 +111,9 @@ class LayerPlan:
     @property
     def signs(self) -> np.ndarray:
         """Dale's law for the rows of its crossbar: +1 excitatory, -1 inhibitory, 0 either, int8."""
-        return np.concatenate([self.incoming.signs, self.sent.signs[: self.recurrent_rows]])
+        if not self.recurrent_rows:
+            return self.array.signs
+        return np.concatenate([self.array.signs, self.settings.recurrent_signs()])
 
 
 @dataclass(frozen=True, eq=False)
@@ -163,8 +195,13 @@ class Plan:
 
     @functools.cached_property
     def crossbars(self) -> tuple[tuple[int, int], ...]:
-        """(rows, outputs) of every crossbar."""
-        return tuple((layer.rows, layer.outputs) for layer in self.synaptic)
+        """(rows, columns of weights) of every crossbar."""
+        return tuple((layer.rows, layer.columns) for layer in self.synaptic)
+
+    @functools.cached_property
+    def matrices(self) -> tuple[tuple[int, int], ...]:
+        """The same as an engine takes them: with the row of a digital bias."""
+        return tuple((layer.matrix_rows, layer.columns) for layer in self.synaptic)
 
     @functools.cached_property
     def names(self) -> tuple[str, ...]:
@@ -263,17 +300,20 @@ def _layer(
     check_lines(f"{title} sends", sent.lines)
     kind = Tagged(LAYERS).name_of(settings)
     if not settings.HAS_SYNAPSES:
-        return LayerPlan(index, kind, kind, settings, incoming, sent, 0, None, 0.0, 0.0)
+        none = ArrayShape(incoming.signs, sent.lines, 1)
+        return LayerPlan(index, kind, kind, settings, incoming, sent, none, 0, None, 0.0, 0.0)
     crossbars = [layer for layer in before if layer.crossbar is not None]
     is_dale, fed_back = settings.excitatory is not None, settings.recurrent_rows()
-    beta = math.exp(-dt_seconds / settings.neuron.tau_mem_seconds)
+    array: ArrayShape = settings.array(incoming)
+    beta: float = settings.neuron.numbers(dt_seconds).beta
+    fan_in = array.rows - (settings.bias == "row")
 
     def scaled(lines: int) -> float:
         return 7.0 * (1.0 - beta) / math.sqrt(lines)
 
     sigma = settings.sigma_init
     if sigma is None:
-        sigma = DALE_SIGMA if is_dale and not crossbars else scaled(incoming.lines)
+        sigma = DALE_SIGMA if is_dale and not crossbars else scaled(fan_in)
     first_sigma = crossbars[0].sigma if crossbars else sigma
     is_last = index == len(network.layers) - 1
     # Also where it drives itself not: the window of weights has followed both spreads (`w_max_of`).
@@ -287,11 +327,42 @@ def _layer(
         settings,
         incoming,
         sent,
+        array,
         fed_back,
         len(crossbars),
         sigma,
         recurrent_sigma,
     )
+
+
+def check_held(network: Plan) -> None:
+    """Refuse amplitudes as the input of a network that cannot take them.
+
+    Raises:
+        ConfigError: The first layer has no crossbar, or its own neurons drive it too.
+    """
+    first = network.layers[0]
+    if first.crossbar is None or not first.settings.CAN_HOLD:
+        raise ConfigError(
+            f"{network.network.title(0)} gets amplitudes of a constant code and takes spikes "
+            "alone; let a dense or conv2d layer come first, or choose another data.encoding; "
+            "nothing was written"
+        )
+
+
+def check_emulated(network: Plan, what: str) -> None:
+    """Refuse what no engine emulates of some layers; `what` names it.
+
+    Raises:
+        ConfigError: A layer reads its crossbar at many positions, or has a bias.
+    """
+    for layer in network.synaptic:
+        reason = "a convolution" if layer.array.positions > 1 else f"bias = {layer.bias}"
+        if layer.array.positions > 1 or layer.bias != "none":
+            raise ConfigError(
+                f"{network.network.title(layer.index)}: {what} is not emulated of {reason}; "
+                "leave it out; nothing was written"
+            )
 
 
 def check_lines(what: str, lines: int) -> None:
@@ -308,6 +379,16 @@ def signs(network: Plan) -> tuple[np.ndarray, ...]:
     return tuple(layer.signs for layer in network.synaptic)
 
 
+def initial_biases(network: Plan, *, generator: np.random.Generator) -> list[np.ndarray | None]:
+    """Normal digital biases of the spread of the weights, (columns,) float32 each; None without."""
+    return [
+        (generator.standard_normal(layer.columns) * layer.sigma).astype(np.float32)
+        if layer.bias == "digital"
+        else None
+        for layer in network.synaptic
+    ]
+
+
 def initial_weights(network: Plan, *, generator: np.random.Generator) -> tuple[np.ndarray, ...]:
     """Normal weights, folded to the sign of the presynaptic neuron under Dale's law.
 
@@ -316,9 +397,13 @@ def initial_weights(network: Plan, *, generator: np.random.Generator) -> tuple[n
     """
     weights_of_all = []
     for layer in network.synaptic:
-        spread = np.where(np.arange(layer.rows) < layer.lines, layer.sigma, layer.recurrent_sigma)
-        weights = generator.standard_normal((layer.rows, layer.outputs)) * spread[:, None]
+        driven = np.arange(layer.rows) < layer.array.rows
+        spread = np.where(driven, layer.sigma, layer.recurrent_sigma)
+        weights = generator.standard_normal((layer.rows, layer.columns)) * spread[:, None]
         bound = layer.signs[:, None].astype(float)
         weights = np.where(bound == 0, weights, bound * np.abs(weights))
+        first = layer.settings.first_recurrent()
+        if first is not None:
+            weights[layer.array.rows :] = first[:, None]
         weights_of_all.append(weights.astype(np.float32))
     return tuple(weights_of_all)

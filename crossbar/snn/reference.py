@@ -19,18 +19,19 @@ Source:
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from .encodings.events import Events
-from .neurons.stepping import Drive, TakeIn
+from .neurons.stepping import Drive, TakeIn, run_steps, with_trained
 from .plan import LayerPlan, Plan
 
 DriveOf = Callable[[int], Drive]  # crossbar -> what its lines drive
 TakeInOf = Callable[[int], TakeIn]  # crossbar -> how its neurons take that in
+Trained = Sequence[Tensor | None]  # of each crossbar, what its neurons have of their own
 
 
 class Outcome(NamedTuple):
@@ -45,23 +46,34 @@ class Outcome(NamedTuple):
     # spikes
 
 
-def simulate(network: Plan, weights: Sequence[Tensor], x: Tensor, labels: Tensor) -> Outcome:
+def simulate(
+    network: Plan, weights: Sequence[Tensor], x: Tensor, labels: Tensor, trained: Trained = ()
+) -> Outcome:
     """Run a batch through the network.
 
     Args:
         network: Layers and loss.
         weights: Of every crossbar, (rows, outputs). Their dtype is that of the whole run.
-        x: Input spikes, counts of any size, shape (B, T, inputs), dtype of the weights.
+        x: Input spikes, counts of any size, shape (B, T, inputs), dtype of the weights; or
+            amplitudes that are held in all steps, (B, 1, inputs).
         labels: True classes, int64, shape (B,).
+        trained: What neurons have of their own, see `run_layers`.
 
     Returns:
-        The outcome; `loss` and `losses` are differentiable with respect to the weights.
+        The outcome; `loss` and `losses` are differentiable with respect to the weights and to what
+        neurons have of their own.
     """
-    return run_layers(network, lambda i: partial(_product, weights[i]), x, labels)
+    drive_of = lambda i: partial(_product, weights[i])  # noqa: E731
+    return run_layers(network, drive_of, x, labels, trained=trained)
 
 
 def run_layers(
-    network: Plan, drive_of: DriveOf, x: Tensor, labels: Tensor, take_in_of: TakeInOf | None = None
+    network: Plan,
+    drive_of: DriveOf,
+    x: Tensor,
+    labels: Tensor,
+    take_in_of: TakeInOf | None = None,
+    trained: Trained = (),
 ) -> Outcome:
     """`simulate` over whatever crossbars there are.
 
@@ -71,15 +83,23 @@ def run_layers(
             that drives itself asks step by step.
         x, labels: See `simulate`.
         take_in_of: Makes the current of a step of the decayed one and the drive; by default a sum.
+        trained: Of each crossbar, what its neurons have of their own (`trained_numbers`), (numbers,
+            neurons), or None; by default what they begin with.
     """
     lines, spikes, membranes, recorded = x, [], [], x
     for layer in network.layers:
         place = layer.crossbar
         drive = _no_drive if place is None else drive_of(place)
         take_in = torch.add if place is None or take_in_of is None else take_in_of(place)
-        sent, recorded = layer.settings.run(
-            layer.incoming, numbers_of(network, layer), lines, drive, take_in
-        )
+        numbers = numbers_of(network, layer)
+        if place is not None and trained:
+            numbers = with_trained(numbers, trained[place])
+        if layer.index == 0 and lines.shape[1] < network.steps:
+            held = layer.settings.currents(layer.incoming, lines, drive)
+            held = held.expand(-1, network.steps, -1)
+            sent, recorded = run_steps(numbers, layer.outputs, held, take_in)
+        else:
+            sent, recorded = layer.settings.run(layer.incoming, numbers, lines, drive, take_in)
         if sent is not None:
             lines = sent
             spikes.append(sent)
@@ -91,7 +111,7 @@ def run_layers(
     return Outcome(mean, losses, predictions, tuple(spikes), tuple(membranes), recorded)
 
 
-def numbers_of(network: Plan, layer: LayerPlan) -> object:
+def numbers_of(network: Plan, layer: LayerPlan) -> Any:
     """Numbers of the neurons of a layer; None where it has none."""
     return None if layer.neuron is None else layer.neuron.numbers(network.dt_seconds)
 
@@ -139,8 +159,11 @@ def dense(events: Events, chosen: np.ndarray, network: Plan, dtype: torch.dtype)
         dtype: Of the result.
 
     Returns:
-        Counts, shape (B, T, inputs).
+        Counts, shape (B, T, inputs); of held amplitudes these, (B, 1, inputs).
     """
+    if events.held is not None:
+        codes = torch.from_numpy(events.held.codes[chosen]).to(dtype)
+        return (codes * events.held.unit)[:, None]
     parts = [slice(events.offsets[sample], events.offsets[sample + 1]) for sample in chosen]
     sample = np.repeat(np.arange(len(chosen)), [part.stop - part.start for part in parts])
     none = [np.zeros(0, np.int64)]

@@ -16,6 +16,8 @@ from device_models.record import Record, quantity
 MOMENTUM = 0.9  # also the decay of Adam's first moment
 SECOND = 0.999  # decay of Adam's second moment
 TINY = 1e-8  # keeps Adam's quotient finite
+RHO = 0.9  # decay of RMSprop's second moment
+RMS_TINY = 1e-7  # added to RMSprop's root, not below it
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -228,4 +230,66 @@ def adam_step(
             gradient[row, output] = scale * m / (np.sqrt(v) + tiny)
 
 
-OPTIMIZERS: dict[str, type[Optimizer]] = {"sgd": Sgd, "momentum": Momentum, "adam": Adam}
+class RmsProp(Optimizer):
+    """v <- 0.9 v + 0.1 gradient^2; wanted = -rate gradient / (sqrt(v) + 1e-7).
+
+    The 1e-7 is added to the root, not below it, as in Keras and in torch; nothing corrects v for
+    its start at zero, so the first changes are some three times as large as later ones.
+
+    Source:
+        T. Tieleman and G. Hinton, Coursera: Neural Networks for Machine Learning, lecture 6.5,
+        2012; constants of Keras 2.
+    """
+
+    @dataclass(frozen=True, kw_only=True)
+    class Options(Rates):
+        """Its rate."""
+
+        default_rate = 1e-3
+
+    bytes_per_weight = 4
+
+    def begin(self, shape: tuple[int, int]) -> None:
+        """Start without a moment."""
+        self.second = torch.zeros(shape)
+
+    def wanted(self, gradient: np.ndarray, rate: float) -> Tensor:
+        """See `Optimizer.wanted`."""
+        numbers = np.array((RHO, 1.0 - RHO, -rate, RMS_TINY), np.float32)
+        rms_step(gradient, self.second.numpy(), numbers)
+        return torch.from_numpy(gradient)
+
+    def state(self) -> dict[str, Tensor]:
+        """The moment."""
+        return {"second": self.second}
+
+    def restore(self, state: dict[str, Tensor]) -> None:
+        """See `Optimizer.restore`."""
+        self.second = state["second"]
+
+
+@jit
+def rms_step(gradient: np.ndarray, second: np.ndarray, numbers: np.ndarray) -> None:
+    """Move the moment and turn the gradient into the change, in place; see `RmsProp`.
+
+    Args:
+        gradient: float32 (rows, outputs); becomes the wanted change.
+        second: Second moment, as `gradient`.
+        numbers: What is kept and added of the moment, scale of the change, what is added to the
+            root.
+    """
+    keep, add, scale, tiny = numbers
+    for row in range(gradient.shape[0]):
+        for output in range(gradient.shape[1]):
+            g = gradient[row, output]
+            v = keep * second[row, output] + add * g * g
+            second[row, output] = v
+            gradient[row, output] = scale * g / (np.sqrt(v) + tiny)
+
+
+OPTIMIZERS: dict[str, type[Optimizer]] = {
+    "sgd": Sgd,
+    "momentum": Momentum,
+    "adam": Adam,
+    "rmsprop": RmsProp,
+}

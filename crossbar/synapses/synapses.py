@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -44,10 +45,17 @@ class Synapses:
         board: Holds them; it has the columns of the mapping.
         sheet: What is known of the kind of device; the devices themselves may differ.
         refreshed: Synapses that `read_back` programmed anew.
+        trained: What each neuron behind the layer has of its own and is trained beside it, such as
+            a threshold: digital numbers of the periphery, (numbers, outputs) float32; None without.
     """
 
     def __init__(
-        self, mapping: Mapping, board: Board, sheet: DeviceModel, *, write: Write | None = None
+        self,
+        mapping: Mapping,
+        board: Board,
+        sheet: DeviceModel,
+        *,
+        write: Write | None = None,
     ) -> None:
         """Join them.
 
@@ -67,6 +75,7 @@ class Synapses:
                 f"needs {needed}; nothing was built"
             )
         self.mapping, self.board, self.sheet, self.refreshed = mapping, board, sheet, 0
+        self.trained: np.ndarray | None = None
         self._write, self._selected = write or self._write_board, mapping.selected()
         self._least_siemens = LEAST_SHARE * self.mean_step * mapping.update_unit_siemens
         self._fixed: list[_Path] = []

@@ -15,6 +15,7 @@ from crossbar.snn.engines.buffers import (
     crossbar_rows,
     empty_stats,
     fill_rows,
+    first_trained,
     no_crossbar,
     padded,
     scratch,
@@ -42,6 +43,8 @@ class Case(NamedTuple):
     x: torch.Tensor
     outcome: reference.Outcome
     gradients: tuple[torch.Tensor, ...]
+    trained: tuple = ()  # what neurons have of their own, of each crossbar an array or None
+    by_trained: tuple = ()  # gradients by those
 
 
 class Run(NamedTuple):
@@ -50,6 +53,7 @@ class Run(NamedTuple):
     tally: BatchStats
     gradients: tuple[np.ndarray, ...]
     traces: tuple[LayerTrace, ...] = ()  # of every layer, as the last sample left them
+    by_trained: tuple[np.ndarray, ...] = ()
 
 
 def views_of(weights, kind, *, siemens=None, variances=None, fronts=None):
@@ -80,25 +84,29 @@ def empty_run(network, samples, kind, *, fill=0.0):
     tally = empty_stats(network, samples)
     tally.predictions.fill(-1)
     tally.losses.fill(np.nan)
-    shapes = [(rows, padded(outputs)) for rows, outputs in network.crossbars]
+    shapes = [(rows, padded(columns)) for rows, columns in network.matrices]
     return Run(tally, tuple(np.full(shape, fill, kind) for shape in shapes))
 
 
 def run_samples(network, weights, samples, kind, *, into=None, **how):
     """Samples through `run_chunk`; `how` as for `runner`."""
     run = empty_run(network, len(samples.chosen), kind) if into is None else into
-    return runner(network, weights, kind, run, **how)(samples)
+    is_held = samples.held.size > 0
+    return runner(network, weights, kind, run, is_held=is_held, **how)(samples)
 
 
-def runner(network, weights, kind, run, *, seed=0, learn=True, tile_rows=64, **synapses):
+def runner(
+    network, weights, kind, run, *, seed=0, learn=True, tile_rows=64, trained=(), is_held=False,
+    **synapses,
+):  # fmt: skip
     """What adds samples to `run`, again and again on the same arrays; `synapses`: see `views_of`.
 
     Returns:
         A function of `Samples`, which gives the run.
     """
     views = views_of(weights, kind, **synapses)
-    kinds = kinds_of(network, [view.front for view in views], kind)
-    layers, none = [], np.zeros((0, 0), kind)
+    kinds = kinds_of(network, [view.front for view in views], kind, is_held=is_held)
+    layers, none, changes = [], np.zeros((0, 0), kind), []
     for layer, memory, place in zip(
         network.layers, scratch(network, kind), (*kinds.places, (0, 0)), strict=True
     ):
@@ -107,14 +115,22 @@ def runner(network, weights, kind, run, *, seed=0, learn=True, tile_rows=64, **s
             is_noisy = bool(views[i].variance.size)
             crossbar = crossbar_rows(layer, tile_rows, is_noisy=is_noisy, dtype=kind)
             fill_rows(crossbar, views[i])
-            crossbar = crossbar._replace(siemens=np.ascontiguousarray(views[i].siemens, float))
+            siemens = np.ascontiguousarray(views[i].siemens, float)
+            siemens = layer.settings.siemens_of_lines(layer.incoming, siemens)
+            crossbar = crossbar._replace(siemens=siemens)
             gradient = run.gradients[i]
             if carries_back(network, layer):
-                back = wider(views[i].weights, (layer.rows, padded(layer.outputs)))
+                back = aligned(layer.settings.back_shape(layer.incoming), kind)
+                layer.settings.fill_back(layer.incoming, views[i].weights, back)
+        own = first_trained(layer, kind)
+        if i is not None and trained and trained[i] is not None:
+            own[:, : layer.outputs] = trained[i]
+        changes += [] if i is None else [np.zeros_like(own)]
+        by_own = np.zeros_like(own) if i is None else changes[-1]
         is_penalised = layer.neuron is not None and layer.index < len(network.layers) - 1
         layers.append(
             LayerArrays(
-                crossbar, *memory, back, gradient, layer.index, -1 if i is None else i,
+                crossbar, *memory, back, gradient, own, by_own, layer.index, -1 if i is None else i,
                 is_penalised, layer.settings.TAKES_INJECTED, *place,
             )
         )  # fmt: skip
@@ -123,7 +139,9 @@ def runner(network, weights, kind, run, *, seed=0, learn=True, tile_rows=64, **s
     loss = network.network.loss.numbers(network.classes, network.steps, kind)
     table, injected = table_of(layers), injection(network, back, kind)
     c, low = constants(network, tile_rows, kind), lowest(network)
-    run = run._replace(traces=tuple(layer.trace for layer in layers))
+    c = c._replace(is_restless=is_held or c.is_restless)
+    traces = tuple(layer.trace for layer in layers)
+    run = run._replace(traces=traces, by_trained=tuple(changes))
 
     def add(samples):
         run_chunk(
@@ -140,8 +158,19 @@ def run_kernel(case, kind, *, chosen=None, **how):
     """The samples of `case`, or some, through the kernel in the dtype `kind`, without noise."""
     chosen = case.chosen if chosen is None else chosen
     rows, times, offsets = case.events.rows, case.events.times, case.events.offsets
-    samples = Samples(rows, times, offsets, case.labels, chosen, 0)
-    return run_samples(case.network, case.weights, samples, kind, **how)
+    held = case.events.held
+    amplitudes = () if held is None else (held.codes, held.unit)
+    samples = Samples(rows, times, offsets, case.labels, chosen, 0, *amplitudes)
+    return run_samples(case.network, case.weights, samples, kind, **{"trained": case.trained} | how)
+
+
+def counts(samples, steps, inputs, seed=0):
+    """Counts of 0 to some 80 spikes a sample, some of them in one step or on one line."""
+    generator = np.random.default_rng([71, seed])
+    rate = generator.uniform(0.0, 80.0, (samples, 1, 1)) / (inputs * steps)
+    x = generator.poisson(rate, (samples, steps, inputs))
+    x[:3] = 0
+    return x, generator
 
 
 def events_of(x):
@@ -156,18 +185,22 @@ def events_of(x):
     )
 
 
-def make_case(network, weights, events, labels, *, offered, wanted=None, margin=0.0):
+def make_case(network, weights, events, labels, *, offered, wanted=None, margin=0.0, trained=()):
     """Run the reference in float64; keep the first `wanted` samples that have the margin."""
     x = reference.dense(events, offered, network, torch.float64)
     leaves = [torch.tensor(w, dtype=torch.float64, requires_grad=True) for w in weights]
-    outcome = reference.simulate(network, leaves, x, torch.from_numpy(labels[offered]))
+    own = [None if t is None else torch.tensor(t, dtype=torch.float64) for t in trained]
+    each = [t.requires_grad_() for t in own if t is not None]
+    outcome = reference.simulate(network, leaves, x, torch.from_numpy(labels[offered]), own)
     kept = np.flatnonzero(margins(outcome).numpy() >= margin)[:wanted]
     assert wanted is None or len(kept) == wanted, "offer more samples"
     told = outcome.losses + reference.penalties(network, outcome.spikes)
-    gradients = torch.autograd.grad(told[kept].sum(), leaves, materialize_grads=True)
+    gradients = torch.autograd.grad(told[kept].sum(), [*leaves, *each], materialize_grads=True)
+    by_own = iter(gradients[len(leaves) :])
     return Case(
         network, tuple(weights), events, labels, offered[kept], x[kept], some(outcome, kept),
-        gradients,
+        gradients[: len(leaves)], tuple(trained),
+        tuple(None if t is None else next(by_own) for t in own),
     )  # fmt: skip
 
 
@@ -189,7 +222,8 @@ def driven_lines(network, x, outcome):
     for layer, source in zip(network.synaptic, network.sources, strict=True):
         into = [x if source < 0 else outcome.spikes[source]]
         into += [outcome.spikes[layer.index]] if layer.recurrent_rows else []
-        lines.append(torch.cat(into, 2))
+        driven = layer.settings.reads(layer.incoming, torch.cat(into, 2))
+        lines.append(driven[:, :, : layer.rows])
     return lines
 
 
@@ -238,12 +272,15 @@ def near_gradients(gradients, expected, tolerance):
 
 def agree(case, run, tolerance):
     """Within the tolerance of the reference; predictions and spikes exactly."""
-    tally, gradients, _ = run
+    tally, gradients, _, by_trained = run
     rtol, atol, *_ = tolerance
     assert_close(torch.from_numpy(tally.losses), case.outcome.losses, rtol=rtol, atol=atol)
     assert tally.predictions.tolist() == case.outcome.predictions.tolist()
     same_spikes(tally, case.outcome)
     near_gradients(gradients, case.gradients, tolerance)
+    for found, wanted in zip(by_trained, case.by_trained, strict=False):
+        if wanted is not None:
+            near(found[:, : wanted.shape[1]], wanted, tolerance.hidden)
 
 
 def lane_squares():

@@ -113,8 +113,8 @@ def test_the_published_network_is_what_the_seed_paper_trains():
     ("change", "message"),
     [
         (("kind: dense, neurons: 30", "kind: dens, neurons: 30"),
-         "net.yaml:3:12: layers[0].kind must be one of dense, recurrent, max_pool, not 'dens'; "
-         "did you mean 'dense'?"),
+         "net.yaml:3:12: layers[0].kind must be one of dense, recurrent, lateral, max_pool, not "
+         "'dens'; did you mean 'dense'?"),
         (("neurons: 30", "neurons: 0"), "net.yaml:3:28: layers[0].neurons = 0 is outside"),
         (("optimizer: adam", "optimiser: adam"), "optimiser sets an unknown field 'optimiser'; did "
          "you mean 'optimizer'?"),
@@ -209,6 +209,9 @@ def test_help_waits_for_neither_torch_nor_numba():
          r":4:5: layers\[1\] \(dense, 9 neurons, .* has 9 outputs; the data set has 10 classes"),
         ("layers:\n  - {kind: dense, neurons: 20}\n  - {kind: dense, neurons: 10}\n",
          r":3:5: layers\[1\] \(dense, 10 neurons, Lif\) is the last layer, and the loss"),
+        ("layers:\n  - {kind: dense, neurons: 20}\n  - {kind: lateral, neurons: 10, inhibition: "
+         "reset_line, neuron: leaky_integrator}\n",
+         r":3:5: layers\[1\] \(lateral, .* neurons never spike; make it dense, or .* written$"),
         ("# nothing\n", r"is empty; a network file gives layers; nothing was written$"),
     ],
 )  # fmt: skip

@@ -284,7 +284,7 @@ def drive_of(columns, rows, tile_rows, keys, step, c, drive):
     trace = LayerTrace(none, none, none, lines, lines, lines, none, 0, 0)
     width = drive.shape[0]
     crossbar = CrossbarRows(none, none, columns.matrix.shape[0], lines, width, width, width)
-    layer = LayerArrays(crossbar, trace, no_bins, no_bins, none, none, 0, 0, 0, 0, 0, 0)
+    layer = LayerArrays(crossbar, trace, no_bins, no_bins, none, none, none, none, 0, 0, 0, 0, 0, 0)
     driven = EventSlice(lines, lines, 0, len(rows))
     return convert_bin(columns, driven, 0, len(rows), 0, 0, layer, c, keys, step, 0)
 

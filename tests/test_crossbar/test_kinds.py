@@ -6,14 +6,23 @@ import numpy as np
 import pytest
 import torch
 from torch.testing import assert_close
-from xbar_kernels import FLOAT64, agree, driven_lines, events_of, make_case, near, run_kernel
+from xbar_kernels import (
+    FLOAT64,
+    agree,
+    counts,
+    driven_lines,
+    events_of,
+    make_case,
+    near,
+    run_kernel,
+)
 
 from crossbar.snn import reference
-from crossbar.snn.losses import LOSSES, MseCount
+from crossbar.snn.losses import LOSSES, MseCount, MseRate
 from crossbar.snn.network import Network
-from crossbar.snn.neurons import NEURONS, AdaptiveLif, LeakyIntegrator, Lif
+from crossbar.snn.neurons import NEURONS, AdaptiveLif, Leaky, LeakyIntegrator, Lif, Snu
 from crossbar.snn.plan import plan
-from crossbar.snn.topology import LAYERS, Dense, MaxPool, Recurrent
+from crossbar.snn.topology import LAYERS, Conv2d, Dense, Lateral, MaxPool, Recurrent
 
 LI = LeakyIntegrator()
 ALIF = AdaptiveLif(tau_adapt_seconds=20e-3, rise=3.0)
@@ -33,24 +42,25 @@ NETWORKS = {
         spikes_least=60.0, spikes_most=90.0, spikes_penalty=0.5,
     ),
     "count": Network(layers=(Dense(neurons=17), SPIKING), loss=COUNT),
+    "count of convolutions, pool between": Network(
+        layers=(
+            Conv2d(channels=5, neuron=Leaky()), MaxPool(),
+            Conv2d(channels=17, kernel=2, bias="row", neuron=Leaky()), SPIKING,
+        ),
+        loss=COUNT, spikes_least=60.0, spikes_penalty=0.5,
+    ),
     "count of recurrent alif, pool, bounds": Network(
         layers=(Dense(neurons=24, image=(4, 6)), MaxPool(), Recurrent(neurons=5, neuron=ALIF)),
         loss=COUNT, spikes_least=60.0, spikes_penalty=0.5,
+    ),
+    "lateral snu": Network(
+        layers=(Lateral(neurons=17, neuron=Snu()), Dense(neurons=5, neuron=Snu())), loss=MseRate()
     ),
 }  # fmt: skip
 # Steps above 255 are two bytes: of dense and recurrent layers, of a pool, of both neurons that
 # spike. The compiler makes every kernel anew for them.
 STEPS = dict.fromkeys(NETWORKS, 50) | {"count of recurrent alif, pool, bounds": 300}
 each_network = pytest.mark.parametrize("name", NETWORKS)
-
-
-def counts(samples, steps, inputs, seed=0):
-    """Counts of 0 to some 80 spikes a sample, some of them in one step or on one line."""
-    generator = np.random.default_rng([71, seed])
-    rate = generator.uniform(0.0, 80.0, (samples, 1, 1)) / (inputs * steps)
-    x = generator.poisson(rate, (samples, steps, inputs))
-    x[:3] = 0
-    return x, generator
 
 
 @functools.cache

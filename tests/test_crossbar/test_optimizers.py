@@ -20,6 +20,7 @@ TORCH = {
     "sgd": lambda weights: torch.optim.SGD(weights, lr=RATE),
     "momentum": lambda weights: torch.optim.SGD(weights, lr=RATE, momentum=0.9),
     "adam": lambda weights: torch.optim.Adam(weights, lr=RATE),
+    "rmsprop": lambda weights: torch.optim.RMSprop(weights, lr=RATE, alpha=0.9, eps=1e-7),
 }
 each_optimizer = pytest.mark.parametrize("name", OPTIMIZERS)
 
@@ -117,8 +118,8 @@ def test_a_cosine_falls_to_zero_over_the_training(name):
 
 
 def test_an_unknown_optimizer_names_those_there_are():
-    with pytest.raises(ConfigError, match="sgd, momentum, adam"):
-        Training(optimizer="rmsprop")
+    with pytest.raises(ConfigError, match="sgd, momentum, adam, rmsprop"):
+        Training(optimizer="adagrad")
 
 
 class Asked(Frozen):

@@ -2,6 +2,7 @@
 
 from device_models.record import Record, Tagged
 
+from .constant import Constant
 from .events import Encoding, Events
 from .latency import Latency
 from .rate import Rate
@@ -9,6 +10,7 @@ from .rate import Rate
 ENCODINGS: dict[str, type[Encoding]] = {
     "latency": Latency,
     "rate": Rate,
+    "constant": Constant,
 }
 
 

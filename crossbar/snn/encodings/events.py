@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
@@ -16,6 +16,23 @@ SAMPLES_AT_A_TIME = (
 )
 
 
+class Held(NamedTuple):
+    """Amplitudes that drive the input lines in every step, in the place of spikes.
+
+    Value i of a sample drives line i with `codes / top` of the read voltage; its part in the
+    current of the layer is `codes x unit` times its weight.
+    """
+
+    codes: np.ndarray  # (samples, lines) int16
+    unit: float
+    top: int  # the largest code of the drivers' converters
+
+    @property
+    def gain(self) -> float:
+        """What the read voltage itself stands for."""
+        return self.unit * self.top
+
+
 @dataclass(frozen=True)
 class Events:
     """Input spikes of many samples: those of sample i are `offsets[i]:offsets[i + 1]`.
@@ -27,11 +44,13 @@ class Events:
         rows: (events,) uint16, input line.
         times: (events,), step; of the type `time_type`.
         offsets: (samples + 1,) int64.
+        held: Amplitudes in the place of spikes, of which there are none then; None: spikes.
     """
 
     rows: np.ndarray
     times: np.ndarray
     offsets: np.ndarray
+    held: Held | None = None
 
     def __len__(self) -> int:
         """Number of samples."""
@@ -44,10 +63,12 @@ class Encoding(ABC):
     Attributes:
         Options: The settings of the encoding.
         fresh: Whether every epoch of training is encoded anew.
+        is_held: Whether it gives amplitudes that are held (`Held`), no spikes.
     """
 
     Options: ClassVar[type[Record]]
     fresh = False
+    is_held: ClassVar[bool] = False
 
     @abstractmethod
     def __init__(self, options: Any) -> None:

@@ -8,18 +8,21 @@ the weights that are given. Boards count their own reads: the counts of a result
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, ClassVar
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from device_models.errors import ConfigError
 from device_models.record import Record
 
 from ...synapses.synapses import Synapses
+from ..neurons.stepping import Drive
 from ..plan import Plan
 from ..reference import Outcome, dense, run_layers
-from .dense import joined, listed
+from .dense import joined, listed, mean_gradient
 from .protocol import Batch, BatchResult, LayerView, Resources
 
 AT_A_TIME = 64  # samples: their time course is kept for the way back
@@ -39,7 +42,17 @@ class BoardEngine:
             return BoardEngine(network, resources.layers)
 
     def __init__(self, network: Plan, layers: Sequence[Synapses]) -> None:
-        """Set up for one network on its boards."""
+        """Set up for one network on its boards.
+
+        Raises:
+            ConfigError: A layer has biases that are on no board.
+        """
+        for layer in network.synaptic:
+            if layer.bias == "digital":
+                raise ConfigError(
+                    f"{network.network.title(layer.index)}: bias = digital is on no board; make it "
+                    "row, or give no boards; nothing was read"
+                )
         self._network, self._layers = network, layers
 
     def run(
@@ -64,16 +77,27 @@ class BoardEngine:
             results.append(result_of(outcome, len(crossbars)))
             spikes.append([(s.detach().nonzero().numpy(), len(part)) for s in outcome.spikes])
         samples, steps = len(batch.chosen), self._network.steps
-        gradients = tuple(c.gradient(samples) for c in crossbars if c.gradients is not None)
-        each = zip(*spikes, strict=True) if record else ()
-        recorded = tuple(listed(layer, steps) for layer in each)
-        return joined(results)._replace(gradients=gradients, recorded=recorded)
+        learning = [c for c in crossbars if c.gradients is not None]
+        by_layer = zip(*spikes, strict=True) if record else ()
+        return joined(results)._replace(
+            gradients=tuple(c.gradient(samples) for c in learning),
+            by_trained=tuple(mean_gradient(c.trained, c.outputs, samples) for c in learning),
+            recorded=tuple(listed(layer, steps) for layer in by_layer),
+        )
 
     def _run(self, crossbars: Sequence["Crossbar"], batch: Batch, part: np.ndarray) -> Outcome:
         """A part of the samples."""
         x = dense(batch.events, part, self._network, torch.float64)
         labels = torch.from_numpy(batch.labels[part])
-        return run_layers(self._network, lambda index: crossbars[index], x, labels)
+        trained = [crossbar.trained for crossbar in crossbars]
+        gain = None if batch.events.held is None else batch.events.held.gain
+
+        def drive_of(index: int) -> Drive:
+            if gain is None or index > 0:
+                return crossbars[index]
+            return partial(crossbars[0].scaled, gain=gain)
+
+        return run_layers(self._network, drive_of, x, labels, trained=trained)
 
 
 class Crossbar:
@@ -84,14 +108,21 @@ class Crossbar:
         self._layer, self.outputs = layer, layer.mapping.outputs
         self._back = None if back is None else torch.from_numpy(back).double()
         self.gradients = None if self._back is None else torch.zeros_like(self._back)
-        if self.gradients is not None:
-            self.gradients.requires_grad_()
+        own = layer.trained
+        self.trained = None if own is None else torch.from_numpy(own).double()
+        for leaf in (self.gradients, self.trained):
+            if leaf is not None and self.gradients is not None:
+                leaf.requires_grad_()
 
     def gradient(self, samples: int) -> np.ndarray:
         """Of the mean loss of so many samples, (rows, outputs) float32."""
         total = None if self.gradients is None else self.gradients.grad
         mean = torch.zeros(self._layer.mapping.shape) if total is None else total / samples
         return np.asarray(mean.float().numpy())
+
+    def scaled(self, lines: Tensor, gain: float) -> Tensor:
+        """What amplitudes drive, the largest of which, `gain`, is the read voltage."""
+        return self(lines / gain) * gain
 
     def __call__(self, lines: Tensor) -> Tensor:
         """What lines (B, steps, rows) drive, (B, steps, outputs), with the noise of the board."""

@@ -32,6 +32,7 @@ def constants(
         network.steps,
         tile_rows,
         len(network.crossbars),
+        any(layer.trained or layer.bias != "none" for layer in network.synaptic),
     )
 
 
@@ -54,9 +55,12 @@ def _trace(network: Plan, layer: LayerPlan, dtype: type[np.floating]) -> records
         np.zeros((steps, 4 * words_of(width)), np.uint16),
         np.zeros(steps * width, np.uint16),
         np.zeros(steps * width, time_type(steps)),
-        aligned((2 * states * width,), dtype),
+        aligned((2 * states * width + steps,), dtype),
         width,
         words_of(width),
+        aligned((layer.lines if layer.index == 0 else 0,), dtype),
+        aligned((0 if layer.crossbar is None else layer.settings.maps(layer.incoming),), dtype),
+        np.zeros(layer.array.positions, np.int64),
     )
 
 
@@ -126,11 +130,11 @@ def crossbar_rows(
     plan: LayerPlan, tile_rows: int, *, is_noisy: bool, dtype: type[np.floating] = np.float32
 ) -> records.CrossbarRows:
     """Memory for one crossbar as the kernels read it, see `fill_rows`."""
-    width = padded(plan.outputs)
+    width, rows = padded(plan.columns), plan.matrix_rows
     stride = width * (2 if is_noisy else 1)
     return records.CrossbarRows(
-        aligned((plan.rows, stride), dtype), np.zeros(plan.rows), plan.lines,
-        tiles_of(plan.rows, tile_rows), plan.outputs, width, stride,
+        aligned((rows, stride), dtype), np.zeros(rows), plan.lines, tiles_of(rows, tile_rows),
+        plan.outputs, width, stride,
     )  # fmt: skip
 
 
@@ -140,6 +144,13 @@ def fill_rows(crossbar: records.CrossbarRows, layer: LayerView) -> None:
     for i, part in enumerate(parts):
         first = i * crossbar.width
         crossbar.matrix[:, first : first + part.shape[1]] = part
+
+
+def first_trained(plan: LayerPlan, dtype: type[np.floating] = np.float32) -> np.ndarray:
+    """What neurons have of their own before training, (numbers, padded neurons); padding is 0."""
+    numbers = aligned((len(plan.trained), padded(plan.outputs)), dtype)
+    numbers[:, : plan.outputs] = plan.first_trained
+    return numbers
 
 
 def no_crossbar(plan: LayerPlan, dtype: type[np.floating] = np.float32) -> records.CrossbarRows:

@@ -16,6 +16,7 @@ from device_models.errors import ConfigError
 from device_models.record import Record
 
 from ..encodings.events import Events, time_type
+from ..neurons.stepping import Drive
 from ..plan import Plan
 from ..reference import dense, run_layers
 from .protocol import Batch, BatchResult, LayerView, Resources
@@ -80,9 +81,12 @@ class DenseEngine:
         parts = np.split(chosen, range(AT_A_TIME, len(chosen), AT_A_TIME))
         results, fired = zip(*(self._run(crossbars, batch, p) for p in parts), strict=True)
         gradients = tuple(c.gradient(len(chosen)) for c in crossbars if c.learns)
+        by_trained = tuple(c.by_trained(len(chosen)) for c in crossbars if c.learns)
         steps = self._network.steps
         recorded = (listed(spikes, steps) for spikes in zip(*fired, strict=True)) if record else ()
-        return joined(results)._replace(gradients=gradients, recorded=tuple(recorded))
+        return joined(results)._replace(
+            gradients=gradients, by_trained=by_trained, recorded=tuple(recorded)
+        )
 
     def _run(
         self, crossbars: Sequence["Crossbar"], batch: Batch, part: np.ndarray
@@ -92,20 +96,32 @@ class DenseEngine:
         x = dense(batch.events, part, network, torch.float32).to(self._device)
         labels = torch.from_numpy(batch.labels[part]).to(self._device)
         learns = any(crossbar.learns for crossbar in crossbars)
+        held = batch.events.held
+
+        def drive_of(index: int) -> Drive:
+            is_first = held is not None and index == 0
+            return crossbars[index].analog if is_first else crossbars[index]
+
         with torch.set_grad_enabled(learns):
-            outcome = run_layers(network, lambda i: crossbars[i], x, labels)
+            trained = [crossbar.trained for crossbar in crossbars]
+            outcome = run_layers(network, drive_of, x, labels, trained=trained)
             if learns:
                 (outcome.loss * len(part)).backward()  # type: ignore[no-untyped-call]  # torch's
         driven = []
         for layer, source in zip(network.synaptic, network.sources, strict=True):
             into = [x if source < 0 else outcome.spikes[source]]
             into += [outcome.spikes[layer.index]] if layer.recurrent_rows else []
-            driven.append(torch.cat(into, 2).detach())
+            read = layer.settings.reads(layer.incoming, torch.cat(into, 2).detach())
+            driven.append(read[:, :, : layer.rows])
+        energies = list(driven)
+        if held is not None:
+            energies[0] = (driven[0] / held.gain).square()
+            driven[0] = (driven[0] != 0.0).to(driven[0].dtype)
         rows = self._tile_rows
         steps = [sum(int((t.sum(2) > 0).sum()) for t in tiles(lines, rows)) for lines in driven]
         siemens = [
-            float(lines.sum((0, 1)).double() @ c.siemens)
-            for lines, c in zip(driven, crossbars, strict=True)
+            float(lines.sum((0, 1)).double() @ c.siemens[: lines.shape[2]])
+            for lines, c in zip(energies, crossbars, strict=True)
         ]
         fired = [(s.detach().nonzero().cpu().numpy(), len(part)) for s in outcome.spikes]
         result = BatchResult(
@@ -138,11 +154,14 @@ class Crossbar:
         self._noise, self._back = noise, self._weights
         self.siemens = torch.from_numpy(layer.siemens).to(device)
         self.outputs, self.learns = self._weights.shape[1], False
+        self.trained = None if layer.trained is None else torch.tensor(layer.trained, device=device)
 
     def learn(self, back: np.ndarray) -> None:
         """Ask for a gradient; the error is carried back by `back`, (rows, outputs)."""
         self._back = torch.from_numpy(back).to(self._weights.device)
         self._weights.requires_grad_()
+        if self.trained is not None:
+            self.trained.requires_grad_()
         self.learns = True
 
     def gradient(self, samples: int) -> np.ndarray:
@@ -151,13 +170,33 @@ class Crossbar:
         mean = torch.zeros_like(self._weights) if total is None else total / samples
         return np.asarray(mean.detach().cpu().numpy())
 
+    def by_trained(self, samples: int) -> np.ndarray:
+        """The same, by what the neurons have of their own."""
+        return mean_gradient(self.trained, self.outputs, samples)
+
     def __call__(self, lines: Tensor) -> Tensor:
         """What lines (B, steps, rows) drive, (B, steps, outputs), with the noise of each read."""
+        return self._driven(lines, lines.detach())
+
+    def analog(self, lines: Tensor) -> Tensor:
+        """The same of amplitudes: the noise of a device grows with the voltage that reads it."""
+        return self._driven(lines, lines.detach().square())
+
+    def _driven(self, lines: Tensor, variances: Tensor) -> Tensor:
+        """Lines through the weights, and noise of so many variances of each row."""
         driven: Tensor = _Read.apply(lines, self._weights, self._back)  # type: ignore[no-untyped-call]
         if not self._variance.numel():
             return driven
         z = torch.randn(driven.shape, generator=self._noise, device=driven.device)
-        return driven + (lines.detach() @ self._variance).sqrt() * z
+        return driven + (variances @ self._variance).sqrt() * z
+
+
+def mean_gradient(trained: Tensor | None, outputs: int, samples: int) -> np.ndarray:
+    """Of the mean loss of so many samples by what neurons have of their own, (numbers, outputs)."""
+    if trained is None:
+        return np.zeros((0, outputs), np.float32)
+    total = torch.zeros_like(trained) if trained.grad is None else trained.grad
+    return np.asarray((total.detach() / samples).float().cpu().numpy())
 
 
 class _Read(torch.autograd.Function):

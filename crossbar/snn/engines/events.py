@@ -13,7 +13,7 @@ import numpy as np
 from device_models.errors import ConfigError, ShapeError
 from device_models.record import Record
 
-from ..encodings.events import time_type
+from ..encodings.events import Held, time_type
 from ..kernels import loss, neuron, records, topology
 from ..kernels.bptt import run_chunk
 from ..kernels.dispatch import missing_kernels
@@ -27,6 +27,7 @@ from .buffers import (
     crossbar_rows,
     empty_stats,
     fill_rows,
+    first_trained,
     no_crossbar,
     padded,
     recorded_spikes,
@@ -42,7 +43,7 @@ T = TypeVar("T")
 CHUNKS = 4  # of a batch; fixed, so that sums do not depend on the number of threads
 SMALL = 200_000  # weights: a second thread would take longer to begin than to help
 # Columns of a table of layers, see `kernels.pointers.layer_at`:
-SIEMENS, GRADIENT, KIND = 1, 23, slice(28, 30)
+SIEMENS, GRADIENT, BY_TRAINED, KIND = 1, 26, 28, slice(33, 35)
 _BUFFER = 1 << 26  # spikes of a layer that are recorded at a time, 3 bytes each
 
 
@@ -90,11 +91,14 @@ class EventEngine:
         self._of_thread = threading.local()
         self._none, self._tile_rows = np.zeros((0, 0), np.float32), tile_rows
         self._kinds = kinds_of(network, [None] * len(network.crossbars), np.float32)
+        self._held_kinds: Kinds | None = None
         check_kernels(network, self._loss)
         self._sums = [
-            aligned((CHUNKS, rows, padded(outputs)), np.float32)
-            for rows, outputs in network.crossbars
-        ]
+            aligned(
+                (CHUNKS, layer.matrix_rows + len(layer.trained), padded(layer.columns)), np.float32
+            )
+            for layer in network.synaptic
+        ]  # the rows behind those of the crossbar are those of `BatchResult.by_trained`
 
     def run(
         self,
@@ -119,7 +123,11 @@ class EventEngine:
             total = join(self._chunks(batch, layers, learn), network)
             if learn is None:
                 return total
-            return total._replace(gradients=self._mean_gradients(len(batch.chosen)))
+            means = list(zip(network.synaptic, self._means(len(batch.chosen)), strict=True))
+            return total._replace(
+                gradients=tuple(mean[: layer.matrix_rows] for layer, mean in means),
+                by_trained=tuple(mean[layer.matrix_rows :] for layer, mean in means),
+            )
         most = max(1, _BUFFER // (network.steps * max(network.hidden)))
         chunks: list[records.BatchStats] = []
         for low in range(0, len(batch.chosen), most):
@@ -143,20 +151,27 @@ class EventEngine:
         def run(chunk: int) -> records.BatchStats:
             thread = threading.get_ident()
             if thread not in wirings:  # its own copy, or lines come one by one from the other
-                wirings[thread] = self._wiring(layers, learn)
+                wirings[thread] = self._wiring(layers, learn, batch.events.held)
             wiring, (low, high) = wirings[thread], bounds[chunk : chunk + 2]
+            held = batch.events.held
+            amplitudes = () if held is None else (held.codes, held.unit)
+            constants = self._constants
+            if held is not None:
+                constants = constants._replace(is_restless=True)
             stats = empty_stats(self._network, high - low, record=record)
             pairs = zip(self._network.synaptic, self._sums, strict=True)
             for layer, sums in pairs if learn is not None else ():
                 sums[chunk].fill(0.0)
                 wiring.table[layer.index, GRADIENT] = address(sums[chunk], np.float32)
+                behind = address(sums[chunk, layer.matrix_rows :], np.float32)
+                wiring.table[layer.index, BY_TRAINED] = behind
             run_chunk(
                 records.Samples(
                     batch.events.rows, batch.events.times, batch.events.offsets, batch.labels,
-                    batch.chosen[low:high], batch.first + low,
+                    batch.chosen[low:high], batch.first + low, *amplitudes,
                 ),
                 wiring.kinds.first, wiring.kinds.others, wiring.table, wiring.kinds.output,
-                self._loss, wiring.injected, self._constants, batch.noise_key,
+                self._loss, wiring.injected, constants, batch.noise_key,
                 lowest(self._network), stats, learn is not None,
             )  # fmt: skip
             return shrink(stats) if record else stats
@@ -191,11 +206,16 @@ class EventEngine:
             other.result()
         return [results[number] for number in range(count)]
 
-    def _wiring(self, layers: Sequence[LayerView], learn: Sequence[np.ndarray] | None) -> Wiring:
+    def _wiring(
+        self,
+        layers: Sequence[LayerView],
+        learn: Sequence[np.ndarray] | None,
+        held: Held | None,
+    ) -> Wiring:
         """The layers as this thread reads them, in memory that its next pass overwrites."""
         of_thread = self._of_thread
         if not hasattr(of_thread, "wirings"):
-            of_thread.wirings, of_thread.crossbars = {}, {}
+            of_thread.wirings, of_thread.crossbars, of_thread.siemens = {}, {}, {}
             of_thread.scratch = scratch(self._network)
             of_thread.injected = injection(self._network, None)
         key = learn is not None, *(bool(view.variance.size) for view in layers)
@@ -205,14 +225,25 @@ class EventEngine:
         for i, (layer, view) in enumerate(zip(self._network.synaptic, layers, strict=True)):
             arrays = wiring.layers[layer.index]
             fill_rows(arrays.crossbar, view)
-            wiring.table[layer.index, SIEMENS] = address(view.siemens, np.float64)
+            siemens = layer.settings.siemens_of_lines(layer.incoming, view.siemens)
+            if held is not None and layer.index == 0:
+                siemens = siemens / held.gain**2
+            of_thread.siemens[i] = siemens  # what an address leads to must live
+            wiring.table[layer.index, SIEMENS] = address(siemens, np.float64)
+            if arrays.trained.size:
+                own = layer.first_trained if view.trained is None else view.trained
+                arrays.trained[:, : layer.outputs] = own
             if learn is not None and arrays.back.size:
-                arrays.back[:, : layer.outputs] = learn[i]
+                layer.settings.fill_back(layer.incoming, learn[i], arrays.back)
         if learn is not None and wiring.injected is not None:
             wiring.injected.back[:, : len(learn[-1])] = learn[-1].T
         kinds = self._kinds
         if any(view.front is not None for view in layers):  # each layer has its own then
             kinds = kinds_of(self._network, self._fronts(layers), np.float32)
+        if held is not None:
+            kinds = self._held_kinds = self._held_kinds or kinds_of(
+                self._network, [None] * len(layers), np.float32, is_held=True
+            )
         wiring.table[:-1, KIND] = kinds.places
         return wiring._replace(kinds=kinds)
 
@@ -228,10 +259,11 @@ class EventEngine:
             if layer.crossbar is not None:
                 crossbar = self._crossbar(layer, bool(layers[layer.crossbar].variance.size))
                 if learns and carries_back(network, layer):
-                    back = aligned((layer.rows, padded(layer.outputs)), np.float32)
+                    back = aligned(layer.settings.back_shape(layer.incoming), np.float32)
             arrays.append(
                 records.LayerArrays(
-                    crossbar, trace, bins, recurrent_bins, back, self._none, layer.index,
+                    crossbar, trace, bins, recurrent_bins, back, self._none,
+                    first_trained(layer), self._none, layer.index,
                     -1 if layer.crossbar is None else layer.crossbar,
                     layer.neuron is not None and layer.index < last,
                     layer.settings.TAKES_INJECTED, group, kind,
@@ -263,9 +295,12 @@ class EventEngine:
             fronts.append(front)
         return fronts
 
-    def _mean_gradients(self, samples: int) -> tuple[np.ndarray, ...]:
+    def _means(self, samples: int) -> tuple[np.ndarray, ...]:
         """Sum over the chunks in their order, without the padding."""
-        means = tuple(np.empty(shape, np.float32) for shape in self._network.crossbars)
+        means = tuple(
+            np.empty((sums.shape[1], layer.columns), np.float32)
+            for layer, sums in zip(self._network.synaptic, self._sums, strict=True)
+        )
         for sums, mean in zip(self._sums, means, strict=True):
             self._reduce(sums, samples, mean)
         return means

@@ -38,12 +38,15 @@ class LayerView(NamedTuple):
         variance: (rows, outputs) float32, of one read, weight units squared; (0, 0) without noise.
         siemens: (rows,) float64, conductance that an activation of the row drives.
         front: What stands behind its columns (`adc.FrontRecords`); None for exact currents.
+        trained: (numbers, outputs) float32, what its neurons have of their own
+            (`neurons.protocol.trained_numbers`); None where they have nothing.
     """
 
     weights: np.ndarray
     variance: np.ndarray
     siemens: np.ndarray
     front: Any = None
+    trained: np.ndarray | None = None
 
 
 class BatchResult(NamedTuple):
@@ -58,6 +61,7 @@ class BatchResult(NamedTuple):
         siemens: (crossbars,) float64, conductance of the driven rows summed.
         clipped: (crossbars,) int64, conversions above the range; 0 without converters.
         gradients: Of the mean loss, (rows, outputs) of each crossbar; empty if not asked for.
+        by_trained: Likewise by `LayerView.trained`, (numbers, outputs) of each crossbar.
         recorded: Every spike of each of `Plan.senders`; empty if not asked for.
     """
 
@@ -69,6 +73,7 @@ class BatchResult(NamedTuple):
     siemens: np.ndarray
     clipped: np.ndarray
     gradients: tuple[np.ndarray, ...] = ()
+    by_trained: tuple[np.ndarray, ...] = ()
     recorded: tuple[Events, ...] = ()
 
 

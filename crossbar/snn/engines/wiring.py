@@ -8,6 +8,7 @@ import numpy as np
 from device_models.errors import ShapeError
 
 from ..kernels import records
+from ..kernels.held import HeldInput
 from ..plan import LayerPlan, Plan
 from .buffers import aligned, padded
 
@@ -21,15 +22,24 @@ class Kinds(NamedTuple):
     output: records.LayerKind
 
 
-def kinds_of(network: Plan, fronts: Sequence[Any], dtype: Callable[[float], Any]) -> Kinds:
+def kinds_of(
+    network: Plan,
+    fronts: Sequence[Any],
+    dtype: Callable[[float], Any],
+    *,
+    is_held: bool = False,
+) -> Kinds:
     """The layers of a network by kind.
 
     Args:
         network: The layers.
         fronts: `adc.FrontRecords` of every crossbar, or None.
         dtype: Of the weights.
+        is_held: Whether amplitudes drive the first layer, see `kernels.held`.
     """
     kinds = [_kind(network, layer, fronts, dtype) for layer in network.layers]
+    if is_held:
+        kinds[0] = kinds[0]._replace(topology=HeldInput(kinds[0].topology))
     groups: dict[Any, list[records.LayerKind]] = {}
     places = []
     for kind in kinds[:-1]:

@@ -16,7 +16,7 @@ from typing import Any
 from device_models.jit import inlined, jit
 
 from .dispatch import implements
-from .neuron import begin, step_back
+from .neuron import begin, gather_trained, lead, of_block, step_back
 from .pointers import increase
 from .records import Injected
 from .simd import LANES, bits, load, lowest, splat, store, total, write
@@ -120,34 +120,42 @@ def spread_errors(injected, c, start, last, hold, neurons, trace):
 
 
 @jit
-def sweep_given(neuron, trace, c, start, last, column):
+def sweep_given(neuron, layer, c, start, last, column):
     """The derivatives by what every step drives, of the block of neurons from `column` on."""
-    width = trace.width
-    adjoint = begin(neuron, splat(c.one - c.one))
+    trace, width, sooner = layer.trace, layer.trace.width, lead(neuron)
+    n = of_block(neuron, layer, column)
+    adjoint = begin(n, splat(c.one - c.one))
     for t in range(last, start - 1, -1):
         at = t * width + column
         membrane, error = load(trace.membranes, at), load(trace.errors, at)
-        store(trace.membranes, at, adjoint[0])
-        adjoint = step_back(neuron, membrane, error, adjoint)
+        store(trace.membranes, min(t + sooner, c.steps) * width + column, adjoint[0])
+        adjoint = step_back(n, membrane, error, adjoint)
+    if sooner != 0:
+        store(trace.membranes, start * width + column, adjoint[0])
+    gather_trained(n, adjoint, layer, column)
 
 
 @jit
-def sweep_injected(injected, neuron, trace, c, start, last, column):
+def sweep_injected(injected, neuron, layer, c, start, last, column):
     """`sweep_given`, with errors that come from the output as they are needed."""
-    width = trace.width
-    adjoint = begin(neuron, splat(c.one - c.one))
+    trace, width, sooner = layer.trace, layer.trace.width, lead(neuron)
+    n = of_block(neuron, layer, column)
+    adjoint = begin(n, splat(c.one - c.one))
     above = begin(injected.neuron, splat(c.one - c.one))
     for t in range(last, start - 1, -1):
         at = t * width + column
         membrane, error = load(trace.membranes, at), above[0]
-        store(trace.membranes, at, adjoint[0])
+        store(trace.membranes, min(t + sooner, c.steps) * width + column, adjoint[0])
         amount = load(injected.rows, injected.slots[t] * width + column)
         above = step_back(injected.neuron, amount, amount, above)
-        adjoint = step_back(neuron, membrane, error, adjoint)
+        adjoint = step_back(n, membrane, error, adjoint)
+    if sooner != 0:
+        store(trace.membranes, start * width + column, adjoint[0])
+    gather_trained(n, adjoint, layer, column)
 
 
 def sweep(
-    injected: Any, is_given: Any, neuron: Any, trace: Any, c: Any, start: Any, last: Any,
+    injected: Any, is_given: Any, neuron: Any, layer: Any, c: Any, start: Any, last: Any,
     column: Any,
 ) -> Any:  # fmt: skip
     """The derivatives by what every step drives, in the place of the membranes of a block.
@@ -155,23 +163,23 @@ def sweep(
     Args:
         injected, is_given, c, start, last: See `topology.backward`.
         neuron: Numbers of the neurons.
-        trace: Of the layer.
+        layer: `LayerArrays`, pointers.
         column: First neuron of the block.
     """
     raise NotImplementedError
 
 
 @implements(sweep, None)
-def _sweep(injected, is_given, neuron, trace, c, start, last, column):
-    sweep_given(neuron, trace, c, start, last, column)
+def _sweep(injected, is_given, neuron, layer, c, start, last, column):
+    sweep_given(neuron, layer, c, start, last, column)
 
 
 @implements(sweep, Injected)
-def _sweep_injected(injected, is_given, neuron, trace, c, start, last, column):
+def _sweep_injected(injected, is_given, neuron, layer, c, start, last, column):
     if is_given:
-        sweep_given(neuron, trace, c, start, last, column)
+        sweep_given(neuron, layer, c, start, last, column)
     else:
-        sweep_injected(injected, neuron, trace, c, start, last, column)
+        sweep_injected(injected, neuron, layer, c, start, last, column)
 
 
 @inlined
@@ -185,12 +193,16 @@ def row_dot(matrix, row, numbers, at, width):
 
 @jit
 def backprop_input(layer, below, c, start, last, hold):
-    """See `topology.carry`, of a layer whose lines are the first rows of its crossbar."""
+    """See `topology.carry`, of a layer whose lines are the first rows of its crossbar.
+
+    Row by row: the weights of a wide layer come from memory once a sample, not once a step.
+    """
     width, inputs = layer.trace.width, layer.crossbar.inputs
     for t in range(start, last + 1):
-        to = t * below.width
-        for i in range(below.width):
-            write(below.errors, to + i, c.one - c.one)
-        for i in range(inputs):
+        for i in range(inputs, below.width):
+            write(below.errors, t * below.width + i, c.one - c.one)
+    for i in range(inputs):
+        for t in range(start, last + 1):
             error = row_dot(layer.back, i, layer.trace.membranes, t * width, width)
-            write(below.errors, to + i, error + (hold if t < c.steps else c.one - c.one))
+            held = hold if t < c.steps else c.one - c.one
+            write(below.errors, t * below.width + i, error + held)

@@ -19,7 +19,7 @@ from .forward import find_bins, first_step
 from .loss import score
 from .pointers import injected_pointers, layer_at, stats_pointers
 from .records import EventSlice, Injected
-from .simd import data_pointer
+from .simd import data_pointer, write
 from .topology import backward, carry, forward
 
 
@@ -32,6 +32,14 @@ def lines_into(n, samples, i, layers, counts):
     chosen = samples.chosen[i]
     first, last = samples.offsets[chosen], samples.offsets[chosen + 1]
     return EventSlice(data_pointer(samples.rows), data_pointer(samples.times), first, last)
+
+
+@jit
+def take_amplitudes(samples, i, values):
+    """Write down the amplitudes that drive the first layer in sample i, where there are some."""
+    chosen = samples.chosen[i]
+    for line in range(samples.held.shape[1]):
+        write(values, line, samples.unit * samples.held[chosen, line])
 
 
 def forward_at(
@@ -251,7 +259,9 @@ def run_chunk(samples, kinds, others, table, output, loss, injected, c, seed, lo
     for i in range(samples.chosen.shape[0]):
         for n in range(top + 2):
             lines, layer = lines_into(n, samples, i, layers, counts), layers[n]
-            start = first_step(lines, c) if n == 0 else start
+            if n == 0:
+                start = 0 if c.is_restless != 0 else first_step(lines, c)
+                take_amplitudes(samples, i, layer.trace.values)
             bin_count[n] = find_bins(lines, layer.bins, c.steps)
             # Conversions have keys of their own, behind those of the reads of the sample.
             number = samples.first_key + i

@@ -50,6 +50,27 @@ def implements(
     return register
 
 
+def implements_where(stub: Callable[..., Any], holds: Callable[[Any], bool]) -> Callable[[F], F]:
+    """Register a kernel, inline, for the calls whose first argument is of such a class.
+
+    Args:
+        stub: As for `implements`.
+        holds: NamedTuple class -> whether the kernel is for it.
+    """
+
+    def register(function: F) -> F:
+        add_source(function)
+
+        @overload(stub, strict=False, jit_options={"forceinline": True})
+        def choose(first: Any, *args: Any) -> Any:
+            record = getattr(first, "instance_class", None)
+            return function if record is not None and holds(record) else None
+
+        return function
+
+    return register
+
+
 def missing_kernels(record: Any, stubs: Iterable[Callable[..., Any]]) -> list[str]:
     """The stubs, by name, that the class of a record brings no kernel for."""
     return [stub.__name__ for stub in stubs if (stub, type(record)) not in _kernels]

@@ -17,7 +17,7 @@ from .counter_rng import BLOCK, normals_at, places
 from .counting import driven_siemens, tiles_entered, tiles_shared
 from .dispatch import implements
 from .gather_scatter import gather
-from .neuron import begin, step, take_in
+from .neuron import begin, lead, of_block, step, take_in
 from .pointers import increase
 from .records import Columns
 from .simd import (
@@ -163,16 +163,27 @@ def integrate_block(neuron, integrator, layer, c, start, column):
 
     A step without a bin takes in row 0 of the drive, which is zero: this loop has no branch.
     """
-    trace, slots, stride = layer.trace, layer.bins.slots, layer.crossbar.stride
+    slots, stride = layer.bins.slots, layer.crossbar.stride
+    integrate_drive(neuron, integrator, layer, slots, stride, c, start, column)
+
+
+@jit
+def integrate_drive(neuron, integrator, layer, slots, stride, c, start, column):
+    """`integrate_block` of a drive with rows of `stride` numbers; `slots`: that of each step."""
+    trace = layer.trace
     width, words, block = trace.width, 4 * trace.words, column // LANES
-    state = begin(neuron, splat(c.one - c.one))
+    n, sooner = of_block(neuron, layer, column), lead(neuron)
+    state = begin(n, splat(c.one - c.one))
+    if sooner != 0:
+        drive = load(trace.drive, slots[start] * stride + column)
+        state = (take_in(integrator, state[0], drive),) + state[1:]  # noqa: RUF005  # numba
     for t in range(start, c.steps):
-        membrane, fired, decayed = step(neuron, state)
+        membrane, fired, decayed = step(n, state)
         store(trace.membranes, t * width + column, membrane)
         note_fired(fired, trace.fired, t * words + block)
-        drive = load(trace.drive, slots[t] * stride + column)
+        drive = load(trace.drive, slots[t + sooner] * stride + column)
         state = (take_in(integrator, decayed[0], drive),) + decayed[1:]  # noqa: RUF005  # numba
-    store(trace.membranes, c.steps * width + column, step(neuron, state)[0])
+    store(trace.membranes, c.steps * width + column, step(n, state)[0])
 
 
 @inlined

@@ -1,19 +1,23 @@
 """What a neuron brings as kernels: stubs, picked by the type of its numbers.
 
 The state of a block of neurons is a tuple of lanes (`simd`); what a step drives is added to the
-first of them, the synaptic current. All sixteen neurons of a block step at once:
+first of them, of most neurons the synaptic current. All sixteen neurons of a block step at once:
 
     begin      the state of a neuron at rest
     step       what is recorded of a step, who spikes, the next state without what this step drives
     step_back  derivatives by the state of a step from those of the next one
 
 Derivatives are a tuple as long as the state. The first of them, of step t + 1, is the derivative by
-what step t drives.
+what step t drives, of prompt neurons by what step t + 1 does (`lead`).
+
+Neurons with numbers of their own (`trained_numbers`) bring `of_block` and `gather_trained` besides,
+neurons that lateral inhibition can clear `clear`, `reset_back` and `spike_back`.
 """
 
 from typing import Any
 
-from .dispatch import implements
+from ..neurons.protocol import is_prompt, trained_numbers
+from .dispatch import implements, implements_where
 from .records import Integrator
 from .simd import select, splat
 
@@ -43,6 +47,73 @@ def step_back(neuron: Any, membrane: Any, error: Any, adjoint: Any) -> Any:
         adjoint: Derivatives by the state of step t + 1.
     """
     raise NotImplementedError
+
+
+def of_block(neuron: Any, layer: Any, column: Any) -> Any:
+    """The numbers of the block of neurons from `column` on, with those that each has of its own.
+
+    Args:
+        neuron: Numbers of all.
+        layer: `LayerArrays`, pointers: `trained` is (numbers, neurons).
+        column: First neuron of the block.
+    """
+    raise NotImplementedError
+
+
+def gather_trained(neuron: Any, adjoint: Any, layer: Any, column: Any) -> Any:
+    """Add the derivatives by the trained numbers of a block, once a sample is swept back.
+
+    Args:
+        neuron, layer, column: See `of_block`.
+        adjoint: Derivatives by the state of the first step.
+    """
+    raise NotImplementedError
+
+
+def clear(neuron: Any, decayed: Any) -> Any:
+    """The next state, before it takes in the drive, of neurons that are all reset."""
+    raise NotImplementedError
+
+
+def reset_back(neuron: Any, membrane: Any, adjoint: Any) -> Any:
+    """Derivative by what resets each neuron after step t; see `step_back`."""
+    raise NotImplementedError
+
+
+def spike_back(neuron: Any, membrane: Any, by_spike: Any, is_reset: Any, adjoint: Any) -> Any:
+    """`step_back`, of neurons that something else than their own spike resets.
+
+    Args:
+        neuron, membrane, adjoint: See `step_back`.
+        by_spike: Derivative by the spikes of step t, what they reset included.
+        is_reset: Mask of the neurons that are reset after step t.
+    """
+    raise NotImplementedError
+
+
+@implements_where(of_block, lambda numbers: not trained_numbers(numbers))
+def _of_block(neuron, layer, column):
+    return neuron
+
+
+@implements_where(gather_trained, lambda numbers: not trained_numbers(numbers))
+def _gather_nothing(neuron, adjoint, layer, column):
+    pass
+
+
+def lead(neuron: Any) -> Any:
+    """Steps by which its drive comes sooner: 1 of a prompt neuron, else 0; see `is_prompt`."""
+    raise NotImplementedError
+
+
+@implements_where(lead, is_prompt)
+def _lead_by_one(neuron):
+    return 1
+
+
+@implements_where(lead, lambda numbers: not is_prompt(numbers))
+def _lead_by_none(neuron):
+    return 0
 
 
 def take_in(integrator: Any, current: Any, drive: Any) -> Any:

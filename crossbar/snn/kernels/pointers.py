@@ -34,16 +34,17 @@ def layer_at(table, n, one, times):
         LayerTrace(
             pointer_to(row[7], one), pointer_to(row[8], one), pointer_to(row[9], one),
             pointer_to(row[10], short), pointer_to(row[11], short), pointer_to(row[12], times),
-            pointer_to(row[13], one), row[14], row[15],
-        ),
-        TimeBins(
-            pointer_to(row[16], step), pointer_to(row[17], step), pointer_to(row[18], step)
+            pointer_to(row[13], one), row[14], row[15], pointer_to(row[16], one),
+            pointer_to(row[17], one), pointer_to(row[18], step),
         ),
         TimeBins(
             pointer_to(row[19], step), pointer_to(row[20], step), pointer_to(row[21], step)
         ),
-        pointer_to(row[22], one), pointer_to(row[23], one),
-        row[24], row[25], row[26], row[27], row[28], row[29],
+        TimeBins(
+            pointer_to(row[22], step), pointer_to(row[23], step), pointer_to(row[24], step)
+        ),
+        pointer_to(row[25], one), pointer_to(row[26], one), pointer_to(row[27], one),
+        pointer_to(row[28], one), row[29], row[30], row[31], row[32], row[33], row[34],
     )  # fmt: skip
 
 

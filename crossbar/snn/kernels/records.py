@@ -19,6 +19,7 @@ class Constants(NamedTuple):
     steps: int
     tile_rows: int
     crossbars: int
+    is_restless: int  # whether neurons may spike before anything comes in: a bias drives them
 
 
 class CrossbarRows(NamedTuple):
@@ -30,11 +31,11 @@ class CrossbarRows(NamedTuple):
     """
 
     matrix: np.ndarray  # (rows, neurons) or (rows, 2 neurons): weights, weight units^2 of variance
-    siemens: np.ndarray  # (rows,) float64: conductance a read of that row drives, siemens
+    siemens: np.ndarray  # (lines and rows behind them,) float64: conductance that each drives
     inputs: int  # rows of the lines that come in
     tile_of: np.ndarray  # (rows,) int32: row of tiles that each lies in
     neurons: int  # without padding
-    width: int  # with padding
+    width: int  # weights of a row, with padding
     stride: int  # numbers in a row of the matrix
 
 
@@ -47,6 +48,8 @@ class Samples(NamedTuple):
     labels: np.ndarray  # (all samples,) int64
     chosen: np.ndarray  # (samples,) int64: which samples this chunk runs
     first_key: int  # number of the chunk's first sample in the noise stream
+    held: np.ndarray = np.zeros((0, 0), np.int16)  # (all samples, lines): amplitudes, not spikes
+    unit: float = 1.0  # of one of them
 
 
 class EventSlice(NamedTuple):
@@ -155,9 +158,14 @@ class LayerTrace(NamedTuple):
     fired: np.ndarray  # (steps, 4 words) uint16: who spikes in each step, a bit each
     rows: np.ndarray  # (steps x neurons,) uint16
     times: np.ndarray  # (steps x neurons,), as in `Samples`
-    work: np.ndarray  # (2 x states x neurons,): state of neurons that step together, and a variance
+    # (2 x states x neurons + steps,): state of neurons that step together, and a variance; behind
+    # them a number of each step.
+    work: np.ndarray
     width: int  # neurons, padding included
     words: int  # of 64 neurons each that `fired` holds of a step
+    values: np.ndarray  # (lines,): amplitudes of the sample, of the first layer where they are held
+    maps: np.ndarray  # scratch of a convolution: what its positions add up to, errors of its lines
+    marks: np.ndarray  # (positions,) int64: tiles that each drives in a step, a bit each
 
 
 class LayerArrays(NamedTuple):
@@ -169,6 +177,8 @@ class LayerArrays(NamedTuple):
     recurrent_bins: TimeBins  # of its own spikes, where they drive it
     back: np.ndarray  # (rows, neurons): the weights that carry the error back
     gradient: np.ndarray  # (rows, neurons), added to
+    trained: np.ndarray  # (numbers, neurons): what each neuron has of its own, `neuron.of_block`
+    by_trained: np.ndarray  # the same: its gradient, added to
     number: int  # of the layer
     place: int  # of its crossbar; -1 without
     is_penalised: int  # whether its number of spikes is bounded

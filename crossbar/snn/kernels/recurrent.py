@@ -13,7 +13,7 @@ from .counter_rng import BLOCK, normals_at, places
 from .dispatch import implements
 from .forward import list_word
 from .gather_scatter import with_rows
-from .neuron import begin, step, step_back, take_in
+from .neuron import begin, lead, of_block, step, step_back, take_in
 from .pointers import increase
 from .records import Columns
 from .simd import (
@@ -26,19 +26,30 @@ from .simd import (
     store,
     store_panel,
     store_rows,
+    write,
 )
 
 
 @jit
-def state_forward(neuron, trace, c, t, count):
+def at_rest(neuron, trace, c):
+    """Let all states, or derivatives by them, and variances be 0."""
+    states = len(begin(neuron, splat(c.one)))
+    for j in range(2 * states * trace.width):
+        write(trace.work, j, c.one - c.one)
+
+
+@jit
+def state_forward(neuron, layer, c, t, count):
     """Membranes and spikes of step t, the state of step t + 1 without its drive.
 
     Returns:
         The number of spikes so far.
     """
-    at_rest, stride = begin(neuron, splat(c.one - c.one)), 2 * trace.width
+    trace, stride = layer.trace, 2 * layer.trace.width
+    like = begin(neuron, splat(c.one - c.one))
     for column in range(0, trace.width, LANES):
-        membrane, fired, decayed = step(neuron, load_rows(trace.work, column, stride, at_rest))
+        n = of_block(neuron, layer, column)
+        membrane, fired, decayed = step(n, load_rows(trace.work, column, stride, like))
         store(trace.membranes, t * trace.width + column, membrane)
         count = list_word(bits(fired), t, column, trace, count)
         store_rows(trace.work, column, stride, decayed)
@@ -46,24 +57,27 @@ def state_forward(neuron, trace, c, t, count):
 
 
 @jit
-def finish_steps(neuron, trace, c):
+def finish_steps(neuron, layer, c):
     """The membranes behind the last step."""
-    at_rest, stride = begin(neuron, splat(c.one - c.one)), 2 * trace.width
+    trace, stride = layer.trace, 2 * layer.trace.width
+    like = begin(neuron, splat(c.one - c.one))
     for column in range(0, trace.width, LANES):
-        state = load_rows(trace.work, column, stride, at_rest)
-        store(trace.membranes, c.steps * trace.width + column, step(neuron, state)[0])
+        state = load_rows(trace.work, column, stride, like)
+        membrane = step(of_block(neuron, layer, column), state)[0]
+        store(trace.membranes, c.steps * trace.width + column, membrane)
 
 
 @jit
-def state_back(neuron, trace, c, t):
+def state_back(neuron, layer, c, t):
     """Derivatives of step t from those of step t + 1, which take the place of the membranes."""
-    at_rest, width = begin(neuron, splat(c.one - c.one)), trace.width
+    trace, width = layer.trace, layer.trace.width
+    like, to = begin(neuron, splat(c.one - c.one)), min(t + lead(neuron), c.steps)
     for column in range(0, width, LANES):
-        at = t * width + column
+        n, at = of_block(neuron, layer, column), t * width + column
         membrane, error = load(trace.membranes, at), load(trace.errors, at)
-        adjoint = load_rows(trace.work, column, 2 * width, at_rest)
-        store(trace.membranes, at, adjoint[0])
-        store_rows(trace.work, column, 2 * width, step_back(neuron, membrane, error, adjoint))
+        adjoint = load_rows(trace.work, column, 2 * width, like)
+        store(trace.membranes, to * width + column, adjoint[0])
+        store_rows(trace.work, column, 2 * width, step_back(n, membrane, error, adjoint))
 
 
 @jit

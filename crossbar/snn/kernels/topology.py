@@ -16,7 +16,7 @@ def forward(
         found: How many time bins they fill; `layer.bins`.
         layer: `LayerArrays`, pointers. Its trace is overwritten from `start` on.
         c: `Constants`.
-        start: Step of the first event of the sample.
+        start: Step of the first event of the sample; 0 where neurons may spike before it.
         keys: Noise keys of reads and of conversions.
         stats: Counters, added to.
     """

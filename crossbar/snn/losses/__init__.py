@@ -6,8 +6,12 @@ Another one: `LOSSES["mine"] = Mine`, see `protocol`.
 from device_models.record import Record
 
 from .max_over_time import MaxOverTime
-from .mse_count import MseCount
+from .mse_count import MseCount, MseRate
 
-LOSSES: dict[str, type[Record]] = {"max_over_time": MaxOverTime, "mse_count": MseCount}
+LOSSES: dict[str, type[Record]] = {
+    "max_over_time": MaxOverTime,
+    "mse_count": MseCount,
+    "mse_rate": MseRate,
+}
 
-__all__ = ["LOSSES", "MaxOverTime", "MseCount"]
+__all__ = ["LOSSES", "MaxOverTime", "MseCount", "MseRate"]

@@ -37,6 +37,7 @@ class Lif(Record):
     SPIKES: ClassVar = True
     STATES: ClassVar = 2
     LINEAR: ClassVar = False
+    CLEARABLE: ClassVar = True
 
     tau_mem_seconds: float = quantity("s", 1e-6, 10.0, default=10e-3)
     tau_syn_seconds: float = quantity("s", 1e-6, 10.0, default=5e-3)
@@ -101,9 +102,21 @@ def _kernels() -> None:
         after = select(fired, splat(n.one - n.one), n.beta * membrane + current)
         return membrane, fired, (n.alpha * current, after)
 
+    @implements(kernel.clear, LifNumbers)
+    def _clear(n, decayed):  # type: ignore[no-untyped-def]
+        return decayed[0], splat(n.one - n.one)
+
+    @implements(kernel.reset_back, LifNumbers)
+    def _reset_back(n, membrane, adjoint):  # type: ignore[no-untyped-def]
+        return splat(n.one - n.one)
+
+    @implements(kernel.spike_back, LifNumbers)
+    def _spike_back(n, membrane, by_spike, is_reset, adjoint):  # type: ignore[no-untyped-def]
+        by_current, by_membrane = adjoint
+        passed = select(is_reset, by_membrane - by_membrane, by_membrane)
+        steep = n.surrogate_scale * absolute(membrane - n.threshold) + n.one
+        return n.alpha * by_current + passed, n.beta * passed + by_spike / (steep * steep)
+
     @implements(kernel.step_back, LifNumbers)
     def _step_back(n, membrane, error, adjoint):  # type: ignore[no-untyped-def]
-        by_current, by_membrane = adjoint
-        passed = select(membrane > n.threshold, by_membrane - by_membrane, by_membrane)
-        steep = n.surrogate_scale * absolute(membrane - n.threshold) + n.one
-        return n.alpha * by_current + passed, n.beta * passed + error / (steep * steep)
+        return kernel.spike_back(n, membrane, error, membrane > n.threshold, adjoint)

@@ -16,19 +16,47 @@ if TYPE_CHECKING:
 
 
 class Numbers(Protocol):
-    """One step of all neurons of a layer in torch; tensors are (B, neurons)."""
+    """One step of all neurons of a layer in torch; tensors are (B, neurons).
+
+    A class may also say `PROMPT`, see `is_prompt`, and `TRAINED`, see `trained_numbers`.
+    """
+
+    @property
+    def beta(self) -> Any:
+        """Decay of the membrane per step, which the first weights follow."""
 
     def begin(self, zero: "Tensor") -> "State":
         """The state at rest, of zeros."""
 
     def recorded(self, state: "State") -> "Tensor":
-        """What is kept of a step: the membrane."""
+        """What is recorded of a step: the membrane."""
 
     def fire(self, membrane: "Tensor") -> "Tensor | None":
         """Spikes of a step, with their surrogate derivative; None if these neurons never spike."""
 
     def decay(self, state: "State", spikes: "Tensor | None") -> "State":
-        """The state of the next step, before it takes in what this step drives."""
+        """The state of the next step, before it takes in what this step drives.
+
+        `spikes` are what resets, see `topology.lateral`; else those of the neurons themselves.
+        """
+
+
+def is_prompt(numbers: type) -> bool:
+    """Whether what a step drives is in the membrane that this very step compares.
+
+    So it is where the `Numbers` say `PROMPT = True`; all other neurons compare first and take in
+    what the step drives afterwards, so that it can cause a spike one step later at the earliest.
+    """
+    return bool(getattr(numbers, "PROMPT", False))
+
+
+def trained_numbers(numbers: type) -> tuple[str, ...]:
+    """Names of the numbers that every neuron has its own of, trained beside the synapses.
+
+    So it is where the `Numbers` say `TRAINED = (name, ...)`. In torch such a number is then a
+    tensor (neurons,); for the kernels see `kernels.neuron.of_block`.
+    """
+    return tuple(getattr(numbers, "TRAINED", ()))
 
 
 class Neuron(Protocol):
@@ -37,10 +65,10 @@ class Neuron(Protocol):
     SPIKES: ClassVar[bool]  # whether it ever does
     STATES: ClassVar[int]  # numbers of the state of one neuron
     LINEAR: ClassVar[bool]  # whether its step, which then never spikes, is a linear one
-
-    @property
-    def tau_mem_seconds(self) -> float:
-        """Time constant of the membrane, which the first weights follow."""
+    # CLEARABLE = True says besides that lateral inhibition can clear its membrane.
 
     def numbers(self, dt_seconds: float, dtype: Callable[[float], Any] = float) -> Any:
-        """Its `Numbers` for steps of this duration, each of a dtype."""
+        """Its `Numbers` for steps of this duration, each of a dtype.
+
+        `beta` of them, the decay of the membrane in a step, is what the first weights follow.
+        """

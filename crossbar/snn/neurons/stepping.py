@@ -6,11 +6,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from .protocol import Numbers
+from .protocol import Numbers, is_prompt, trained_numbers
 
-State = tuple[Tensor, ...]  # the first is the synaptic current
+State = tuple[Tensor, ...]  # the first takes in what a step drives
 TakeIn = Callable[[Tensor, Tensor], Tensor]
 Drive = Callable[[Tensor], Tensor]  # what lines (B, steps, rows) drive, (B, steps, outputs)
+Reset = Callable[[Tensor], Tensor]  # spikes of a step -> what resets each neuron, (B, neurons)
 
 
 class Spike(torch.autograd.Function):
@@ -36,8 +37,44 @@ def fire(membrane: Tensor, threshold: float, scale: float) -> Tensor:
     return spikes
 
 
+class SteadySpike(torch.autograd.Function):
+    """H(x), with the derivative 1 - tanh(x)^2."""
+
+    @staticmethod
+    def forward(ctx: Any, above: Tensor) -> Tensor:
+        """Spikes."""
+        ctx.save_for_backward(above)
+        return (above > 0.0).to(above.dtype)
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> Tensor:
+        """Through the surrogate."""
+        (above,) = ctx.saved_tensors
+        error: Tensor = grads[0] * (1.0 - above.tanh() ** 2)
+        return error
+
+
+def fire_steadily(above: Tensor) -> Tensor:
+    """Spikes of one step of neurons so far above the threshold, with that surrogate."""
+    spikes: Tensor = SteadySpike.apply(above)  # type: ignore[no-untyped-call]
+    return spikes
+
+
+def with_trained(numbers: Any, trained: Tensor | None) -> Any:
+    """Numbers of neurons with those that are trained, (numbers, neurons), in their places."""
+    names = trained_numbers(type(numbers))
+    if trained is None or not names:
+        return numbers
+    return numbers._replace(**dict(zip(names, trained, strict=True)))
+
+
 def run_steps(
-    numbers: Numbers, outputs: int, incoming: Tensor, take_in: TakeIn, drive: Drive | None = None
+    numbers: Numbers,
+    outputs: int,
+    incoming: Tensor,
+    take_in: TakeIn,
+    drive: Drive | None = None,
+    reset: Reset | None = None,
 ) -> tuple[Tensor | None, Tensor]:
     """Neurons through all steps.
 
@@ -47,6 +84,7 @@ def run_steps(
         incoming: What each step drives, (B, T, neurons); with `drive`, the lines that come in.
         take_in: Makes the current of the decayed one and what a step drives.
         drive: Of a layer that drives itself: what lines, its own spikes behind them, drive.
+        reset: What resets the neurons; None: each its own spike.
 
     Returns:
         Spikes (B, T, neurons), or None; and what was recorded: (B, T, neurons) of neurons that
@@ -54,14 +92,18 @@ def run_steps(
     """
     state = numbers.begin(incoming.new_zeros(len(incoming), outputs))
     spikes, membranes = [], []
+    prompt = is_prompt(type(numbers))
     for step in incoming.unbind(1):  # slicing step by step makes the backward pass O(T^2)
+        if prompt:
+            state = (take_in(state[0], step), *state[1:])
         membrane = numbers.recorded(state)
         spike = numbers.fire(membrane)
-        decayed = numbers.decay(state, spike)
+        resets = spike if reset is None or spike is None else reset(spike)
+        decayed = numbers.decay(state, resets)
         driven = step
         if drive is not None and spike is not None:
             driven = drive(torch.cat((step, spike), 1)[:, None])[:, 0]
-        state = (take_in(decayed[0], driven), *decayed[1:])
+        state = decayed if prompt else (take_in(decayed[0], driven), *decayed[1:])
         membranes.append(membrane)
         if spike is not None:
             spikes.append(spike)

@@ -5,10 +5,18 @@ Another one: `LAYERS["mine"] = Mine`, see `protocol`.
 
 from device_models.record import Record
 
+from .conv2d import Conv2d
 from .dense import Dense
+from .lateral import Lateral
 from .max_pool import MaxPool
 from .recurrent import Recurrent
 
-LAYERS: dict[str, type[Record]] = {"dense": Dense, "recurrent": Recurrent, "max_pool": MaxPool}
+LAYERS: dict[str, type[Record]] = {
+    "dense": Dense,
+    "recurrent": Recurrent,
+    "conv2d": Conv2d,
+    "lateral": Lateral,
+    "max_pool": MaxPool,
+}
 
-__all__ = ["LAYERS", "Dense", "MaxPool", "Recurrent"]
+__all__ = ["LAYERS", "Conv2d", "Dense", "Lateral", "MaxPool", "Recurrent"]

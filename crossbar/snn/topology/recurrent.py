@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from device_models.errors import ConfigError
 
+from ..neurons.protocol import is_prompt
 from ..registration import kernels
 from .protocol import Signal
-from .synaptic import Synaptic
+from .synaptic import FullyConnected
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -20,8 +21,8 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Recurrent(Synaptic):
-    """Settings: those of `Synaptic`."""
+class Recurrent(FullyConnected):
+    """Settings: those of `FullyConnected`."""
 
     TAKES_INJECTED: ClassVar = False
 
@@ -32,6 +33,14 @@ class Recurrent(Synaptic):
                 "its neurons never spike and cannot drive themselves; make it dense, or choose "
                 "another neuron"
             )
+        if is_prompt(type(self.neuron.numbers(1.0))):  # type: ignore[attr-defined]
+            raise ConfigError(
+                f"{type(self.neuron).__name__} takes in what a step drives in that step, so that "
+                "its spike would drive itself before it is sent; make it dense or lateral, or "
+                "choose another neuron"
+            )
+        if self.bias != "none":
+            raise ConfigError(f"bias = {self.bias} stands beside lines alone; leave it out")
         return super().sends(incoming)
 
     def recurrent_rows(self) -> int:
@@ -63,22 +72,18 @@ def _kernels() -> None:
     from ..kernels.dispatch import implements
     from ..kernels.forward import count_reads, count_recurrent_reads, count_spikes, find_bins
     from ..kernels.gather_scatter import scatter
-    from ..kernels.neuron import begin
     from ..kernels.pointers import increase
     from ..kernels.records import EventSlice
-    from ..kernels.recurrent import drive_step, finish_steps, state_back, state_forward
-    from ..kernels.simd import splat, write
+    from ..kernels.recurrent import at_rest, drive_step, finish_steps, state_back, state_forward
 
     @implements(kernel.forward, RecurrentNumbers, inline=False)
     def _forward(topology, kind, lines, bin_count, layer, c, start, keys, stats):  # type: ignore[no-untyped-def]
         trace, bins = layer.trace, layer.bins
-        states = len(begin(kind.neuron, splat(c.one)))
-        for j in range(2 * states * trace.width):
-            write(trace.work, j, c.one - c.one)
+        at_rest(kind.neuron, trace, c)
         i, count = 0, 0
         for t in range(start, c.steps):
             fed_back, first, last = count, 0, 0
-            count = state_forward(kind.neuron, trace, c, t, count)
+            count = state_forward(kind.neuron, layer, c, t, count)
             if bins.steps[i] == t:
                 first, last = bins.ends[i], bins.ends[i + 1]
                 i += 1
@@ -86,7 +91,7 @@ def _kernels() -> None:
                 kind.front, kind.integrator, lines, first, last, fed_back, count, layer, c, keys, t,
                 stats,
             )  # fmt: skip
-        finish_steps(kind.neuron, trace, c)
+        finish_steps(kind.neuron, layer, c)
         count_spikes(layer, count, stats)
         count_reads(lines, layer, stats)
         count_recurrent_reads(lines, EventSlice(trace.rows, trace.times, 0, count), layer, stats)
@@ -98,14 +103,13 @@ def _kernels() -> None:
     ):
         """The error of every recurrent spike is added to those that are given."""
         trace, inputs = layer.trace, layer.crossbar.inputs
-        width, states = trace.width, len(begin(kind.neuron, splat(c.one)))
-        for j in range(2 * states * width):
-            write(trace.work, j, c.one - c.one)
+        width = trace.width
+        at_rest(kind.neuron, trace, c)
         for t in range(last, start - 1, -1):
             for j in range(layer.crossbar.neurons):
                 error = row_dot(layer.back, inputs + j, trace.work, 0, width)
                 increase(trace.errors, t * width + j, error)
-            state_back(kind.neuron, trace, c, t)
+            state_back(kind.neuron, layer, c, t)
         fed_back = EventSlice(trace.rows, trace.times, 0, count)
         derivatives, gradient, bins = trace.membranes, layer.gradient, layer.recurrent_bins
         number = bins_until(layer.bins, bin_count, last)

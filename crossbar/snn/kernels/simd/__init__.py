@@ -9,7 +9,19 @@ A panel is a tuple of blocks side by side: as many columns of a crossbar as the 
 hold sums of.
 """
 
-from .arithmetic import absolute, as_wide, bits, lowest, ones, root, rounded, select, splat, total
+from .arithmetic import (
+    absolute,
+    as_wide,
+    bits,
+    exponential,
+    lowest,
+    ones,
+    root,
+    rounded,
+    select,
+    splat,
+    total,
+)
 from .lanes import LANES, LanesType, MaskType
 from .memory import (
     BITS,
@@ -39,6 +51,7 @@ __all__ = [
     "bits",
     "change_mask",
     "data_pointer",
+    "exponential",
     "load",
     "load_panel",
     "load_rows",

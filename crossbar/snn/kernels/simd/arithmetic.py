@@ -98,7 +98,7 @@ def _unary(name: str) -> Callable[..., Any]:
     return run
 
 
-absolute, root, rounded = _unary("fabs"), _unary("sqrt"), _unary("rint")
+absolute, root, rounded, exponential = (_unary(name) for name in ("fabs", "sqrt", "rint", "exp"))
 
 
 @kernel_intrinsic

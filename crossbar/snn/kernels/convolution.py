@@ -1,0 +1,201 @@
+"""A convolution by its events: the rows of a kernel are added where it meets a spike.
+
+A map holds the columns of one read for each position, position by position, and their variances
+behind them where reads are noisy. A spike at (channel, y, x) adds row (channel, dy, dx) to position
+((y - dy) / stride, (x - dx) / stride) of every kernel that covers it; the gradient goes back the
+same way. An error is carried to the lines of its kernel by rows of `back` that hold the weights of
+all channels that come in side by side, (dx, channel): so the lines of a row stand in a map of
+errors. All records hold pointers; `sizes` is a `Conv2dNumbers`.
+"""
+
+from device_models.jit import inlined, jit
+
+from .counter_rng import BLOCK, normals_at, places
+from .pointers import increase
+from .simd import LANES, load, ones, root, select, splat, store, write
+
+
+@inlined
+def reach(place, kernel, stride, count):
+    """First and last position along one side whose kernel covers a line there."""
+    first = (place - kernel + stride) // stride if place >= kernel else 0
+    return first, min(place // stride, count - 1)
+
+
+@jit
+def begin_map(sizes, layer, c):
+    """A map of what is driven without any event: the row of a bias, or nothing."""
+    crossbar, trace = layer.crossbar, layer.trace
+    stride, bias_row = crossbar.stride, sizes.channels_in * sizes.kernel * sizes.kernel
+    for at in range(sizes.rows_out * sizes.columns_out):
+        for column in range(0, stride, LANES):
+            lanes = splat(c.one - c.one)
+            if sizes.bias != 0:
+                lanes = load(crossbar.matrix, bias_row * stride + column)
+            store(trace.maps, at * stride + column, lanes)
+        # A digital bias is in no tile; a row of devices is always driven.
+        write(trace.marks, at, 1 << crossbar.tile_of[bias_row] if sizes.bias == 1 else 0)
+
+
+@jit
+def add_line(sizes, layer, line, value):
+    """Add what one line drives to the map; returns how many positions it drives.
+
+    `value` is the amplitude, 1 of a spike.
+    """
+    crossbar, trace, stride = layer.crossbar, layer.trace, layer.crossbar.stride
+    plane, k = sizes.rows_in * sizes.columns_in, sizes.kernel
+    channel = line // plane
+    y = (line - channel * plane) // sizes.columns_in
+    x = line - channel * plane - y * sizes.columns_in
+    top, bottom = reach(y, k, sizes.stride, sizes.rows_out)
+    left, right = reach(x, k, sizes.stride, sizes.columns_out)
+    for i in range(top, bottom + 1):
+        base = (channel * k + y - i * sizes.stride) * k + x
+        for j in range(left, right + 1):
+            row, at = base - j * sizes.stride, i * sizes.columns_out + j
+            for column in range(0, crossbar.width, LANES):
+                place = at * stride + column
+                weights = load(crossbar.matrix, row * stride + column)
+                store(trace.maps, place, load(trace.maps, place) + splat(value) * weights)
+            for column in range(crossbar.width, stride, LANES):
+                place = at * stride + column
+                variances = load(crossbar.matrix, row * stride + column)
+                store(trace.maps, place, load(trace.maps, place) + splat(value * value) * variances)
+            write(trace.marks, at, trace.marks[at] | (1 << crossbar.tile_of[row]))
+    return (bottom - top + 1) * (right - left + 1) if bottom >= top and right >= left else 0
+
+
+@jit
+def finish_map(sizes, layer, key, t):
+    """Add the noise of the reads of a step to a map; returns (row of tiles, position) pairs."""
+    crossbar, trace, tiles = layer.crossbar, layer.trace, 0
+    width, stride = crossbar.width, crossbar.stride
+    at_pools = places(key, t, 0)
+    for at in range(sizes.rows_out * sizes.columns_out):
+        tiles += ones(trace.marks[at])
+        for column in range(0, stride - width, LANES):
+            number = at * width + column
+            if number % BLOCK == 0:
+                at_pools = places(key, t, number // BLOCK)
+            place = at * stride + column
+            current, variance = load(trace.maps, place), load(trace.maps, place + width)
+            noise = root(variance) * normals_at(at_pools, number % BLOCK, current)
+            store(trace.maps, place, current + noise)
+    return tiles
+
+
+@jit
+def pool_map(sizes, layer, to):
+    """The largest current of each window, as what drives the neurons from place `to` on.
+
+    Behind the drive stands the position that each of them came from.
+    """
+    trace, stride, work = layer.trace, layer.crossbar.stride, layer.trace.work
+    plane = sizes.pooled_rows * sizes.pooled_columns
+    for window in range(plane):
+        up, left = window // sizes.pooled_columns, window % sizes.pooled_columns
+        first = (up * sizes.columns_out + left) * sizes.pool
+        for column in range(0, layer.crossbar.width, LANES):
+            most = load(trace.maps, first * stride + column)
+            write(work, 0, first)
+            chosen = splat(work[0])
+            for i in range(sizes.pool):
+                for j in range(sizes.pool):
+                    at = first + i * sizes.columns_out + j
+                    here = load(trace.maps, at * stride + column)
+                    write(work, 0, at)
+                    larger = here > most
+                    most = select(larger, here, most)
+                    chosen = select(larger, splat(work[0]), chosen)
+            store(work, 0, most)
+            store(work, LANES, chosen)
+            for lane in range(min(LANES, sizes.channels - column)):
+                place = to + (column + lane) * plane + window
+                write(trace.drive, place, work[lane])
+                write(trace.drive, place + trace.width, work[LANES + lane])
+
+
+@jit
+def spread_errors(sizes, layer, errors, at, chosen):
+    """The derivatives by the drive of a step as a map, of the positions that they came from.
+
+    Args:
+        sizes, layer: Of the convolution.
+        errors: Holds them, from `at` on.
+        chosen: Where the positions begin in the drive.
+    """
+    trace, width = layer.trace, layer.crossbar.width
+    plane = sizes.pooled_rows * sizes.pooled_columns
+    silent = errors[at] - errors[at]
+    for place in range(0, sizes.rows_out * sizes.columns_out * width, LANES):
+        store(trace.maps, place, splat(silent))
+    for channel in range(sizes.channels):
+        for window in range(plane):
+            neuron = channel * plane + window
+            position = int(trace.drive[chosen + neuron])
+            write(trace.maps, position * width + channel, errors[at + neuron])
+
+
+@jit
+def gather_line(sizes, layer, line, value):
+    """Add the errors of a map to the gradient of the rows that one line drives; see `add_line`."""
+    trace, width = layer.trace, layer.crossbar.width
+    plane, k = sizes.rows_in * sizes.columns_in, sizes.kernel
+    channel = line // plane
+    y = (line - channel * plane) // sizes.columns_in
+    x = line - channel * plane - y * sizes.columns_in
+    top, bottom = reach(y, k, sizes.stride, sizes.rows_out)
+    left, right = reach(x, k, sizes.stride, sizes.columns_out)
+    for i in range(top, bottom + 1):
+        base = (channel * k + y - i * sizes.stride) * k + x
+        for j in range(left, right + 1):
+            row, at = base - j * sizes.stride, i * sizes.columns_out + j
+            for column in range(0, width, LANES):
+                place = row * width + column
+                error = splat(value) * load(trace.maps, at * width + column)
+                store(layer.gradient, place, load(layer.gradient, place) + error)
+
+
+@jit
+def add_bias_gradient(sizes, layer, errors, at):
+    """Add the errors of a step to the gradient of the bias."""
+    plane = sizes.pooled_rows * sizes.pooled_columns
+    row = sizes.channels_in * sizes.kernel * sizes.kernel * layer.crossbar.width
+    for channel in range(sizes.channels):
+        total = errors[at] - errors[at]
+        for window in range(plane):
+            total += errors[at + channel * plane + window]
+        increase(layer.gradient, row + channel, total)
+
+
+@jit
+def carry_step(sizes, layer, below, t, hold):
+    """The errors of the lines of a step, of the derivatives by the drive; see `topology.carry`."""
+    trace, k, lines = layer.trace, sizes.kernel, sizes.channels_in
+    plane, run = sizes.pooled_rows * sizes.pooled_columns, k * lines
+    block = -(-run // LANES) * LANES  # numbers of a row of `back`
+    silent = hold - hold
+    for place in range(0, sizes.rows_in * sizes.columns_in * lines, LANES):
+        store(trace.maps, place, splat(silent))
+    errors, chosen = t * trace.width, (2 * t + 3) * trace.width
+    for channel in range(sizes.channels):
+        for window in range(plane):
+            neuron = channel * plane + window
+            error, position = trace.membranes[errors + neuron], int(trace.drive[chosen + neuron])
+            if error != silent:
+                up = position // sizes.columns_out
+                left = (position - up * sizes.columns_out) * sizes.stride
+                for i in range(k):
+                    to = ((up * sizes.stride + i) * sizes.columns_in + left) * lines
+                    weights = (channel * k + i) * block
+                    for j in range(0, block, LANES):
+                        carried = splat(error) * load(layer.back, weights + j)
+                        store(trace.maps, to + j, load(trace.maps, to + j) + carried)
+    to = t * below.width
+    for line in range(lines):
+        for place in range(sizes.rows_in * sizes.columns_in):
+            write(below.errors, to, trace.maps[place * lines + line] + hold)
+            to += 1
+    for at in range(to, (t + 1) * below.width):
+        write(below.errors, at, silent)

@@ -1,0 +1,290 @@
+"""Lateral inhibition: what spikes of a layer do to all its neurons one step later.
+
+With S_j[t] the spikes of the neurons of a layer in one sample, R[t] of their equations is
+
+    none               S_j[t]: every neuron is reset by its own spike, as in a dense layer
+    reset_line         max over j of S_j[t]: one line clears all membranes of the layer
+    batch_wide         max over all samples of a batch and j: as published
+
+of which the input of step t + 1 is taken in afterwards. The derivative by a maximum goes, in equal
+parts, to all that reach it; where nobody spikes, to all. A reset line is a wire and takes no
+devices.
+
+`batch_wide` is an artefact of the published code and no circuit: images that are learned together
+clear each other, so that what a network makes of one hangs on the others. It is here to repeat the
+publication, in dense torch alone.
+
+`inhibitory_neuron` is `none` with one neuron N more, by real devices under Dale's law: all neurons
+excite it and it inhibits all of them,
+
+    S_N[t] = H(sum over j of e_j S_j[t] - 1),    U_j[t + 1] is lower by i_j S_N[t]
+
+with e_j >= 0 in one row of the crossbar behind those of the lines and i_j >= 0 in another, whose
+weights are -i_j. The row of i is driven like any other, with the lines of its step. The row of e
+serves as N's column: the bit lines of the neurons that spike are driven, and the row is sensed (an
+array that is read both ways). Both are programmed, read with noise and worn like any other devices.
+They are trained only where they are `plastic`, by the surrogate of `snu`: a loss that counts no
+spikes trains inhibition away. No error goes back through N to the spikes that excite it: summed
+over all neurons and both weights it grows from step to step without end. A read across
+counts the bit lines that it drives as activations, the mean conductance of the row for each, and no
+conversion: N has a comparator.
+
+Source:
+    IBM, neuroaikit, tf/layers/snulicell.py, which takes the maximum over the whole batch.
+    Arrays read both ways: W. Wan et al., Nature 608, 504-512, 2022. `inhibitory_neuron` follows the
+    text of the publication; how it lies on an array is ours.
+"""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple
+
+import numpy as np
+
+from device_models.errors import ConfigError
+from device_models.record import quantity
+
+from ..neurons.protocol import is_prompt
+from ..registration import kernels
+from .dense import DenseNumbers
+from .protocol import Signal
+from .synaptic import FullyConnected
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from ..neurons.stepping import Drive, Reset, TakeIn
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lateral(FullyConnected):
+    """Settings: those of `FullyConnected`, and the rule.
+
+    Attributes:
+        inhibition: See above.
+        excitation: First e_j of `inhibitory_neuron`; above 1 a single spike makes N spike.
+        suppression: First i_j.
+        plastic: Whether these are trained.
+    """
+
+    TAKES_INJECTED: ClassVar = False
+
+    inhibition: Literal["none", "reset_line", "inhibitory_neuron", "batch_wide"] = "reset_line"
+    excitation: float = quantity("weight", 0.0, 1e3, default=2.0)
+    suppression: float = quantity("weight", 0.0, 1e3, default=6.0)
+    plastic: bool = False
+
+    @property
+    def reads_across(self) -> bool:
+        """Whether its array is also read from the bit lines."""
+        return self.inhibition == "inhibitory_neuron"
+
+    def sends(self, incoming: Signal) -> Signal:
+        """See `protocol.Topology`."""
+        rule, neuron = self.inhibition, self.neuron
+        if not neuron.SPIKES:  # type: ignore[attr-defined]  # of every neuron
+            raise ConfigError(
+                f"inhibition = {rule} follows the spikes of its layer, whose neurons never spike; "
+                "make it dense, or choose another neuron"
+            )
+        if rule in RESETS and not getattr(neuron, "CLEARABLE", False):
+            raise ConfigError(
+                f"inhibition = {rule} clears membranes, and {type(neuron).__name__} says not how; "
+                "choose snu or lif, or inhibition: none"
+            )
+        if self.reads_across and not is_prompt(type(neuron.numbers(1.0))):  # type: ignore[attr-defined]
+            raise ConfigError(
+                f"inhibition = {rule} comes with the input of the next step, which "
+                f"{type(neuron).__name__} takes in a step later; choose snu"
+            )
+        if self.bias != "none":
+            raise ConfigError(f"bias = {self.bias} stands beside lines alone; leave it out")
+        return super().sends(incoming)
+
+    def recurrent_rows(self) -> int:
+        """Those of -i and e, in this order."""
+        return 2 if self.reads_across else 0
+
+    def recurrent_signs(self) -> np.ndarray:
+        """See `Synaptic`."""
+        return np.array([-1, 1], np.int8)
+
+    def first_recurrent(self) -> np.ndarray | None:
+        """See `Synaptic`."""
+        return np.array([-self.suppression, self.excitation]) if self.reads_across else None
+
+    def numbers(self, incoming: Signal) -> Any:
+        """See `protocol.Topology`."""
+        return InhibitoryNumbers(self.plastic) if self.reads_across else KINDS[self.inhibition]()
+
+    def run(
+        self, incoming: Signal, numbers: Any, lines: "Tensor", drive: "Drive", take_in: "TakeIn"
+    ) -> "tuple[Tensor | None, Tensor]":
+        """See `protocol.Topology`."""
+        from ..neurons.stepping import run_steps
+
+        if self.reads_across:
+            return self._run_with_neuron(numbers, lines, drive, take_in)
+        reset = RESETS.get(self.inhibition)
+        return run_steps(numbers, self.neurons, drive(lines), take_in, reset=reset)
+
+    def _run_with_neuron(
+        self, numbers: Any, lines: "Tensor", drive: "Drive", take_in: "TakeIn"
+    ) -> "tuple[Tensor, Tensor]":
+        """`run_steps` with N; a read across is taken for one along the row of e, then summed."""
+        import torch
+
+        from ..neurons.stepping import fire_steadily
+
+        def read(inhibits: "Tensor", excites: "Tensor") -> "Tensor":
+            with torch.set_grad_enabled(self.plastic and torch.is_grad_enabled()):
+                rows = torch.cat((torch.zeros_like(lines[:, 0]), inhibits, excites), 1)
+                return drive(rows[:, None])[:, 0]
+
+        state = numbers.begin(lines.new_zeros(len(lines), self.neurons))
+        none = lines.new_zeros(len(lines), 1)
+        driven = drive(torch.cat((lines, lines.new_zeros(*lines.shape[:2], 2)), 2))
+        spikes, membranes, inhibits = [], [], none
+        for step in driven.unbind(1):
+            state = (take_in(state[0], step + read(inhibits, none)), *state[1:])
+            membranes.append(numbers.recorded(state))
+            spikes.append(numbers.fire(membranes[-1]))
+            state = numbers.decay(state, spikes[-1])
+            excited = (spikes[-1].detach() * read(none, none + 1.0)).sum(1, keepdim=True)
+            inhibits = fire_steadily(excited - 1.0)
+        return torch.stack(spikes, 1), torch.stack(membranes, 1)
+
+
+def of_sample(spikes: "Tensor") -> "Tensor":
+    """Of `reset_line`, (B, neurons)."""
+    return spikes.amax(1, keepdim=True).expand_as(spikes)
+
+
+def of_batch(spikes: "Tensor") -> "Tensor":
+    """Of `batch_wide`, (B, neurons)."""
+    return spikes.amax().expand_as(spikes)
+
+
+RESETS: "dict[str, Reset]" = {"reset_line": of_sample, "batch_wide": of_batch}
+
+
+class ResetLineNumbers(NamedTuple):
+    """A layer with a reset line: its sizes are those of its crossbar."""
+
+
+class InhibitoryNumbers(NamedTuple):
+    """A layer with an inhibitory neuron; likewise."""
+
+    plastic: bool
+
+
+class BatchWideNumbers(NamedTuple):
+    """A layer that a batch resets, which no kernel runs: samples are run one after the other."""
+
+
+KINDS: dict[str, Any] = {
+    "none": DenseNumbers,
+    "reset_line": ResetLineNumbers,
+    "batch_wide": BatchWideNumbers,
+}
+
+
+@kernels
+def _kernels() -> None:
+    """See `crossbar.snn.registration`."""
+    from ..kernels import topology as kernel
+    from ..kernels.backward import backprop_input, bins_until
+    from ..kernels.dispatch import implements
+    from ..kernels.forward import count_reads, count_spikes, drive_layer
+    from ..kernels.gather_scatter import scatter
+    from ..kernels.lateral import (
+        clear_all,
+        excite,
+        excite_back,
+        finish_back,
+        inhibit,
+        inhibited_back,
+        share_reset,
+    )
+    from ..kernels.neuron import lead
+    from ..kernels.recurrent import at_rest, finish_steps, state_back, state_forward, take_in_all
+
+    @implements(kernel.forward, ResetLineNumbers, inline=False)
+    def _forward(topology, kind, lines, bin_count, layer, c, start, keys, stats):  # type: ignore[no-untyped-def]
+        """What lines drive does not hang on spikes of the layer: it is gathered in one go."""
+        drive_layer(kind.front, lines, bin_count, layer, c, keys, stats)
+        slots, sooner, count = layer.bins.slots, lead(kind.neuron), 0
+        at_rest(kind.neuron, layer.trace, c)
+        if sooner != 0:
+            take_in_all(kind.integrator, layer, slots[start])
+        for t in range(start, c.steps):
+            before = count
+            count = state_forward(kind.neuron, layer, c, t, count)
+            if count > before:
+                clear_all(kind.neuron, layer, c)
+            take_in_all(kind.integrator, layer, slots[t + sooner])
+        finish_steps(kind.neuron, layer, c)
+        count_spikes(layer, count, stats)
+        count_reads(lines, layer, stats)
+        return count
+
+    @implements(kernel.backward, ResetLineNumbers, inline=False)
+    def _backward(  # type: ignore[no-untyped-def]
+        topology, kind, injected, is_given, lines, bin_count, count, layer, c, start, last
+    ):
+        trace = layer.trace
+        at_rest(kind.neuron, trace, c)
+        while count > 0 and int(trace.times[count - 1]) > last:
+            count -= 1
+        for t in range(last, start - 1, -1):
+            first = count
+            while first > 0 and int(trace.times[first - 1]) == t:
+                first -= 1
+            share_reset(kind.neuron, layer, c, t, first, count)
+            inhibited_back(kind.neuron, layer, c, t, count > first)
+            count = first
+        finish_back(kind.neuron, layer, c, start)
+        number = bins_until(layer.bins, bin_count, last)
+        scatter(lines, layer.bins, number, trace.membranes, trace.width, 0, layer.gradient)
+
+    @implements(kernel.forward, InhibitoryNumbers, inline=False)
+    def _forward_neuron(topology, kind, lines, bin_count, layer, c, start, keys, stats):  # type: ignore[no-untyped-def]
+        """N is read along its row beside the lines, with a draw of noise of its own."""
+        drive_layer(kind.front, lines, bin_count, layer, c, keys, stats)
+        count, inhibits = 0, False
+        at_rest(kind.neuron, layer.trace, c)
+        for t in range(start, c.steps):
+            take_in_all(kind.integrator, layer, layer.bins.slots[t])
+            if inhibits:
+                inhibit(lines, layer, keys[1], t, stats)
+            before = count
+            count = state_forward(kind.neuron, layer, c, t, count)
+            inhibits = excite(kind.neuron, layer, c, keys[1], t, before, count, stats)
+        finish_steps(kind.neuron, layer, c)
+        count_spikes(layer, count, stats)
+        count_reads(lines, layer, stats)
+        return count
+
+    @implements(kernel.backward, InhibitoryNumbers, inline=False)
+    def _backward_neuron(  # type: ignore[no-untyped-def]
+        topology, kind, injected, is_given, lines, bin_count, count, layer, c, start, last
+    ):
+        trace = layer.trace
+        at_rest(kind.neuron, trace, c)
+        while count > 0 and int(trace.times[count - 1]) > last:
+            count -= 1
+        for t in range(last, start - 1, -1):
+            first = count
+            while first > 0 and int(trace.times[first - 1]) == t:
+                first -= 1
+            if topology.plastic and t < c.steps:
+                excite_back(kind.neuron, layer, c, t, first, count)
+            state_back(kind.neuron, layer, c, t)
+            count = first
+        finish_back(kind.neuron, layer, c, start)
+        number = bins_until(layer.bins, bin_count, last)
+        scatter(lines, layer.bins, number, trace.membranes, trace.width, 0, layer.gradient)
+
+    @implements(kernel.carry, InhibitoryNumbers, inline=False)
+    @implements(kernel.carry, ResetLineNumbers, inline=False)
+    def _carry(topology, layer, below, c, start, last, hold):  # type: ignore[no-untyped-def]
+        backprop_input(layer, below, c, start, last, hold)

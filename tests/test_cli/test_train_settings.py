@@ -72,7 +72,8 @@ def test_layers_are_written_and_read_back(tmp_path):
     path = tmp_path / "my.yaml"
     config = Training(network=Network.of(hidden=(3, 2), recurrent=True))
     path.write_text(dump(config), "utf-8")
-    assert "layers:\n  - kind: recurrent\n    neurons: 3\n" in path.read_text("utf-8")
+    assert "layers:\n  - kind: recurrent\n" in path.read_text("utf-8")
+    assert "    neurons: 3\n" in path.read_text("utf-8")
     assert read_settings({}, str(path), None) == config
 
 
@@ -113,8 +114,8 @@ def test_the_published_network_is_what_the_seed_paper_trains():
     ("change", "message"),
     [
         (("kind: dense, neurons: 30", "kind: dens, neurons: 30"),
-         "net.yaml:3:12: layers[0].kind must be one of dense, recurrent, lateral, max_pool, not "
-         "'dens'; did you mean 'dense'?"),
+         "net.yaml:3:12: layers[0].kind must be one of dense, recurrent, conv2d, lateral, "
+         "max_pool, not 'dens'; did you mean 'dense'?"),
         (("neurons: 30", "neurons: 0"), "net.yaml:3:28: layers[0].neurons = 0 is outside"),
         (("optimizer: adam", "optimiser: adam"), "optimiser sets an unknown field 'optimiser'; did "
          "you mean 'optimizer'?"),

@@ -281,7 +281,7 @@ def drive_of(columns, rows, tile_rows, keys, step, c, drive):
     none = data_pointer(drive)
     no_bins = TimeBins(data_pointer(rows), data_pointer(rows), data_pointer(rows))
     lines = data_pointer(rows)
-    trace = LayerTrace(none, none, none, lines, lines, lines, none, 0, 0)
+    trace = LayerTrace(none, none, none, lines, lines, lines, none, 0, 0, none, none, none)
     width = drive.shape[0]
     crossbar = CrossbarRows(none, none, columns.matrix.shape[0], lines, width, width, width)
     layer = LayerArrays(crossbar, trace, no_bins, no_bins, none, none, none, none, 0, 0, 0, 0, 0, 0)

@@ -29,7 +29,7 @@ LOOP = ("tolerance", "confirm", "max_pulses", "passes", "relax_seconds")
 @click.option("--relax-seconds", metavar="S", help="Device time between them.  [default: 1]")
 @click.option("--retention", default="1s,1h,1d,10y", show_default=True, metavar="TIMES",
               help="Device times after which the chip is tested again; "
-                   "s, min, h, d or y.")  # fmt: skip
+                   "s, min, h, d or y; none.")  # fmt: skip
 @click.option("--retune-epochs", metavar="N", help="Then train the readout by pulses [default: 0]")
 @click.option("--seed", metavar="N", help="Of the first chip.  [default: 0]")
 @click.option("--seeds", metavar="N", help="How many chips.  [default: 3]")
@@ -83,17 +83,18 @@ def program(
 
 
 def times_of(text: str) -> list[float]:
-    """`1s,1h,1d,10y` in seconds, rising; empty text for none.
+    """`1s,1h,1d,10y` in seconds, rising; `none` for none.
 
     Raises:
         ConfigError: That is no list of times.
     """
     times = []
-    for part in filter(None, text.split(",")):
+    for part in () if text.strip() == "none" else text.split(","):
         match = re.fullmatch(r"\s*([0-9]+\.?[0-9]*)\s*(s|min|h|d|y)\s*", part)
         if not match or not 0.0 < float(match[1]) * UNITS[match[2]] <= 1e12:
             raise ConfigError(
-                f"--retention takes times such as 1s,1h,1d,10y (s, min, h, d or y), not {part!r}"
+                "--retention takes times such as 1s,1h,1d,10y (s, min, h, d or y) or none, not "
+                f"{part!r}"
             )
         times.append(float(match[1]) * UNITS[match[2]])
     return sorted(set(times))

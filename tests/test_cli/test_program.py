@@ -126,7 +126,9 @@ def test_weights_come_from_arrays_too(trained, data, here):
     (here / "small.yaml").write_text(SMALL, "utf-8")
     weights = np.random.default_rng(1).normal(0.0, 0.05, (784, 20)), np.zeros((20, 10))
     np.savez("w.npz", *weights)
-    ended = run("w.npz", "--config", "small.yaml", "--seeds", 1, "--retention", "", *data, "--json")
+    ended = run(
+        "w.npz", "--config", "small.yaml", "--seeds", 1, "--retention", "none", *data, "--json"
+    )
     assert ended.exit_code == 0, ended.stderr
     chip = json.loads(ended.stdout)["chips"][0]
     # About half of the weights have the wrong sign for their row: Dale's law holds on the chip.
@@ -161,7 +163,7 @@ def refused(here, message, *args, command="program"):
         (["w.npz", "--retune-epochs", "x"],
          "--retune-epochs must be a whole number in [0, 10000] epochs, not 'x'"),
         (["w.npz", "--retention", "1s,soon"],
-         "--retention takes times such as 1s,1h,1d,10y (s, min, h, d or y), not 'soon'"),
+         "--retention takes times such as 1s,1h,1d,10y (s, min, h, d or y) or none, not 'soon'"),
         (["w.npz", "--out", "taken"], "taken exists; choose another --out"),
         (["w.npz", "--out", "w.npz/below"],
          "w.npz/below cannot be made, because {here}/w.npz is no folder"),
@@ -214,14 +216,19 @@ def test_a_chip_that_cannot_be_drawn_leaves_nothing(here, data, trained, monkeyp
 
     monkeypatch.setattr(program, "draw", no_room)
     message = "out cannot be written: No space left on device; nothing was written"
-    ended = run(trained, "--seeds", 1, "--retention", "", "--out", "out", *data)
+    ended = run(trained, "--seeds", 1, "--retention", "none", "--out", "out", *data)
     assert (ended.exit_code, ended.stderr.splitlines()[-1]) == (2, f"Error: {message}")
     assert files(here) == []
 
 
 @pytest.mark.parametrize(
     ("text", "seconds"),
-    [("", []), ("1s", [1.0]), ("10y,1d,1h", [3600.0, 86_400.0, 315_576_000.0]), ("1.5min", [90.0])],
+    [
+        ("none", []),
+        ("1s", [1.0]),
+        ("10y,1d,1h", [3600.0, 86_400.0, 315_576_000.0]),
+        ("1.5min", [90.0]),
+    ],
 )
 def test_times_are_in_seconds_and_rise(text, seconds):
     assert times_of(text) == seconds

@@ -160,7 +160,9 @@ class Likelihood:
         variance = size2 * reach**2 + noise2
         scores = (c - drift * reach) / torch.sqrt(variance)
         each = -0.5 * torch.log(2.0 * torch.pi * variance) - 0.5 * scores**2
-        each = torch.where(self.at_floor[:, None] > 0.0, torch.special.log_ndtr(scores), each)
+        stopped = self.at_floor[:, None] > 0.0
+        below = torch.special.log_ndtr(torch.where(stopped, scores, 0.0))  # finite slopes elsewhere
+        each = torch.where(stopped, below, each)
         return torch.logsumexp(each + torch.log(self.weights), 1)
 
     def decades(self, p: dict[str, Tensor]) -> tuple[Tensor, Tensor]:

@@ -110,7 +110,8 @@ def _changes(table: Retention, model: Pulsed, *, slow_measured: bool) -> Changes
     heat = _heat(t.temperature_kelvin, model)
     rows = (t.time_seconds > began) & (t.initial_siemens > 0.0) & np.isfinite(t.g_siemens)
     first, change = t.initial_siemens[rows], (t.g_siemens - t.initial_siemens)[rows]
-    typical_g = np.maximum(_mean_reading(t.device[rows], first, t.g_siemens[rows]), 1e-12)
+    level = _mean_reading(start[rows], first, t.g_siemens[rows]) if slow_measured else first
+    level = np.maximum(level, 1e-12)
     unit = float(np.median(first)) if len(first) else 1.0
     typical = 1.5 * float(np.median(np.abs(change))) / unit if len(change) else 0.0
     return Changes(
@@ -121,21 +122,20 @@ def _changes(table: Retention, model: Pulsed, *, slow_measured: bool) -> Changes
         began_seconds=began[rows],
         heat=heat[rows],
         began_heat=heat[start][rows],
-        read2=read_variance(model, typical_g) / unit**2,
-        slow2=_slow_variance(model, typical_g, (t.time_seconds - began)[rows], slow_measured)
-        / unit**2,
+        read2=read_variance(model, level) / unit**2,
+        slow2=_slow_variance(model, level, (t.time_seconds - began)[rows], slow_measured) / unit**2,
         at_floor=(t.g_siemens[rows] < FLOOR * model.g_min_siemens).astype(np.float64),
         motion=max(typical, 1e-6),
         unit_siemens=unit,
     )
 
 
-def _mean_reading(device: Ints, first: Floats, later: Floats) -> Floats:
-    """Mean of the first and the later readings of each device, of which the noise is taken.
+def _mean_reading(write: Ints, first: Floats, later: Floats) -> Floats:
+    """Mean of the first and the later readings after each write, of which the noise is taken.
 
     That of the first alone would be too small just where it was read too low.
     """
-    which = np.unique(device, return_inverse=True)[1]
+    which = np.unique(write, return_inverse=True)[1]
     count = np.bincount(which)
     mean = (np.bincount(which, first) / count + np.bincount(which, later)) / (count + 1)
     return np.asarray(mean[which])

@@ -223,7 +223,7 @@ def test_a_chip_that_cannot_be_drawn_leaves_nothing(here, data, trained, monkeyp
 
 @pytest.mark.parametrize(
     ("text", "seconds"),
-    [("none", []), ("1s", [1.0]), ("10y,1d,1h", [3600.0, 86_400.0, 315_576e3]), ("1.5h", [5400.0])],
+    [
         ("none", []),
         ("1s", [1.0]),
         ("10y,1d,1h", [3600.0, 86_400.0, 315_576_000.0]),

@@ -76,7 +76,7 @@ def fit(
     if not parameter_sets:
         raise CalibrationError("the files hold no rows that inform a parameter; nothing was fitted")
     candidates: tuple[Candidate, ...] = ()
-    if len(pulses):
+    if _moves(pulses):
         alike = pulses.take(pulse_shapes.own_pulse(pulses, start).rows)
         candidates = model_selection.candidates(alike, device, generator=generator)
     estimates = _estimates(device, start, parameter_sets)
@@ -123,7 +123,7 @@ def _run_all(
     ) -> None:
         nonlocal device
         parameters = estimate(table, device, generator=generator, resamples=resamples)
-        parameters = _without(parameters, (*without, *keep))
+        parameters = _without(_told(parameters), (*without, *keep))
         device, border_warnings = applied(device, parameters)
         parameter_sets.append(parameters)
         warned.extend(border_warnings)
@@ -134,10 +134,12 @@ def _run_all(
         run(reads.estimate, series)
         read_known = READ
     if len(swings):
-        run(cycles.estimate, swings)
+        run(functools.partial(cycles.estimate, read_measured=bool(len(series))), swings)
     if len(pulses) and not any("g_min_siemens" in p.values for p in parameter_sets):
         run(window.estimate, pulses)
-    if len(pulses):
+    if len(pulses) and not _moves(pulses):
+        warned.append("the pulses do not move the devices: no step law is fitted")
+    if _moves(pulses):
         own = pulse_shapes.own_pulse(pulses, device)
         if own.varies:
             run(lambda *_, **__: pulse_shapes.own_set(own, pulses), pulses)
@@ -173,6 +175,23 @@ def _step_estimator(
         return functools.partial(steps.estimate, read_measured=read_measured)
     quantiles = () if measurements.pulses or own.varies else measurements.steps
     return functools.partial(tables.estimate, read_measured=read_measured, quantiles=quantiles)
+
+
+def _moves(pulses: Pulses) -> bool:
+    """Whether any pulse moved its device: only then there is a step law to fit."""
+    return bool((pulses.g_after_siemens != pulses.g_before_siemens).any())
+
+
+def _told(parameters: ParameterSet) -> ParameterSet:
+    """The set without numbers that the rows do not tell, and a warning for each."""
+    untold = [
+        name
+        for name, value in parameters.values.items()
+        if not np.isfinite((value, *parameters.intervals.get(name, ()))).all()
+    ]
+    words = tuple(f"{name} is not told by these rows: the preset's is kept" for name in untold)
+    told = _without(parameters, tuple(untold))
+    return dataclasses.replace(told, warnings=(*told.warnings, *words))
 
 
 def _without(parameters: ParameterSet, names: tuple[str, ...]) -> ParameterSet:

@@ -22,13 +22,20 @@ TABLE = np.array([*TAIL, 0.5, *(1.0 - np.array(TAIL[::-1]))])  # probabilities o
 
 
 def estimate(
-    cycles: Cycles, model: Pulsed, *, generator: np.random.Generator, resamples: int
+    cycles: Cycles,
+    model: Pulsed,
+    *,
+    generator: np.random.Generator,
+    resamples: int,
+    read_measured: bool = False,
 ) -> ParameterSet:
     """Levels, spreads and d2d shares of `open_loop.levels`, and the window around them.
 
     A level is the median, its spread the slope of ln g against the normal quantiles (5 to 95 %),
     so outliers do not widen it. From `FEWEST` cycles on a table holds the measured distribution
     as it is. The d2d share needs devices with several cycles; without them it is the preset's.
+    The read noise of the model counts where it was measured (`read_measured`): a spread of cycles
+    within it is one of the reads, see `device_bounds`.
     """
     unit, devices_of = bootstrap.units(cycles.device)
     drawn = bootstrap.weights(len(devices_of), resamples, generator)
@@ -64,13 +71,15 @@ def estimate(
         warnings=bootstrap.few_devices_warnings(devices, "cycles")
         + _undivided_warnings(devices, rows),
     )
-    return _with_window(_with_own_bounds(parameters, cycles, model, resamples, generator))
+    return _with_window(
+        _with_own_bounds(parameters, cycles, model if read_measured else None, resamples, generator)
+    )
 
 
 def _with_own_bounds(
     parameters: ParameterSet,
     cycles: Cycles,
-    model: Pulsed,
+    model: Pulsed | None,
     resamples: int,
     generator: np.random.Generator,
 ) -> ParameterSet:
@@ -96,8 +105,10 @@ def _with_own_bounds(
     return replace(wider, draws=parameters.draws | draws)
 
 
-def _noise(model: Pulsed, g_siemens: float) -> tuple[float, float]:
-    """Relative spread of one read, and of the slow noise, at some conductance."""
+def _noise(model: Pulsed | None, g_siemens: float) -> tuple[float, float]:
+    """Relative spread of one read, and of the slow noise, at some conductance; 0 if unknown."""
+    if model is None:
+        return 0.0, 0.0
     g = torch.tensor([g_siemens], dtype=torch.float64)
     white = float(read_variance(model, np.array([g_siemens]))[0]) ** 0.5 / g_siemens
     slow = physics.growing_fraction(

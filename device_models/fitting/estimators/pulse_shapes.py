@@ -34,12 +34,13 @@ from .parameters import ParameterSet
 
 WAYS = {1: "set", -1: "reset"}
 ROUNDS = 12  # of the alternating sums
+NEIGHBOURS = (-4, -3, -2, -1, 2, 3, 4, 5)
 RANGES = 8  # of conductance, equally many pulses in each
 SELECTIONS = 3  # of the pulses that no bound cut
 MARGIN = 2.0  # spreads of a step that must fit between a device and its bound
 MOST_SPREAD = 0.5  # of a step that counts there; more is noise of the readings
 FEWEST = 8  # pulses of a group that counts
-LEAST_SCALE, MOST_SCALE = 2e-3, 50.0  # volts per e-fold that are tried
+LEAST_SCALE, MOST_SCALE = 2e-3, 100.0  # volts per e-fold that are tried
 MOST_EXPONENT = 10.0
 
 Bools = NDArray[np.bool_]
@@ -214,7 +215,8 @@ def _grouped(pulses: Pulses, model: Pulsed, sign: int) -> _Groups | None:
         return None
     unit, device = bootstrap.units(pulses.device, pulses.ramp)
     g = pulses.g_before_siemens
-    band = np.searchsorted(np.quantile(g, np.arange(1, RANGES) / RANGES), g)
+    level = _levels(pulses)
+    band = np.searchsorted(np.quantile(level, np.arange(1, RANGES) / RANGES), level)
     steps = (pulses.g_after_siemens - g) * sign, step(model, g, sign)
 
     def of(rows: Bools) -> _Groups:
@@ -238,6 +240,31 @@ def _grouped(pulses: Pulses, model: Pulsed, sign: int) -> _Groups | None:
     return of(inside & ~few[group])
 
 
+def _levels(pulses: Pulses) -> Floats:
+    """About where each pulse began, siemens, from its neighbours' readings and not from its own.
+
+    A straight line through up to four readings before and four after its own two. Ranges that are
+    cut by a pulse's own reading choose by its error: in a high one it was read too high, so that
+    steps seem small there, and weak ones smallest.
+    """
+    order = np.lexsort((pulses.index, pulses.ramp, pulses.device))
+    rows = pulses.take(order)
+    same = np.r_[False, (np.diff(rows.ramp) == 0) & (np.diff(rows.device) == 0)]
+    ramp, at = np.cumsum(~same), np.arange(len(rows))
+    n, x, xx, y, xy = np.zeros((5, len(rows)))
+    for place in NEIGHBOURS:  # of a reading, in pulses; 0 and 1 are a pulse's own
+        other = np.clip(at + (place if place < 0 else place - 1), 0, len(rows) - 1)
+        there = (ramp[other] == ramp) & (other - at == (place if place < 0 else place - 1))
+        g = (rows.g_before_siemens if place < 0 else rows.g_after_siemens)[other]
+        n, x, xx = n + there, x + there * place, xx + there * place**2
+        y, xy = y + there * g, xy + there * place * g
+    spread = n * xx - x**2
+    line = (y * xx - xy * x) / np.where(spread > 0.0, spread, 1.0)
+    level = np.empty(len(rows))
+    level[order] = np.where(spread > 0.0, line, rows.g_before_siemens)
+    return level
+
+
 def _room(pulses: Pulses, sign: int) -> Floats:
     """How far each pulse is from the end of what its device reached, in its direction, siemens."""
     device = np.unique(pulses.device, return_inverse=True)[1]
@@ -251,7 +278,7 @@ class _Law:
     """The curve through the factors of one polarity."""
 
     def __init__(self, model: Pulsed, sign: int, volts: Floats, seconds: Floats) -> None:
-        way = WAYS[sign]
+        self.way = way = WAYS[sign]
         self._model, self._volts, self._seconds = model, volts, seconds
         self._own = float(getattr(model, f"{way}_volts"))
         names = {f"{way}_scale_volts": volts, f"{way}_width_exponent": seconds}
@@ -323,6 +350,16 @@ class _Law:
         return total
 
 
+def _wider(draws: Floats, groups: _Groups, *, is_scale: bool) -> tuple[float, float]:
+    """The interval of some draws, grown by what was fitted; of a scale by its ratio."""
+    each = np.log(draws) if is_scale else draws
+    ends = each[0] + groups.wider * (
+        np.array(bootstrap.interval(each, len(groups.device))) - each[0]
+    )
+    low, high = (np.exp(ends) if is_scale else ends).tolist()
+    return low, MOST_SCALE if is_scale and draws[0] > 0.99 * MOST_SCALE else high
+
+
 def _with_law(
     parts: ParameterSet,
     law: _Law,
@@ -341,11 +378,14 @@ def _with_law(
     if not np.isfinite(solved[0]).all():
         return parts
     words = f"steps of {int(np.isfinite(logs[0]).sum())} amplitudes and widths over the step law"
+    if silent := int(np.isnan(logs[0]).sum()):
+        words_left = f"{law.way}: {silent} of {logs.shape[1]} amplitudes and widths moved nothing"
+        warning = f"{words_left} that can be told, and are left out of {' and '.join(law.names)}"
+        parts = replace(parts, warnings=(*parts.warnings, warning))
     for k, name in enumerate(law.names):
         value = float(solved[0, k])
-        ends = np.array(bootstrap.interval(solved[:, k], len(groups.device)))
-        low, high = value + groups.wider * (ends - value)
-        parts = parts.extended({name: value}, {name: (float(low), float(high))}, words)
+        ends = _wider(solved[:, k], groups, is_scale=name.endswith("scale_volts"))
+        parts = parts.extended({name: value}, {name: ends}, words)
     repeats = np.where(np.isfinite(solved[1:]), solved[1:], solved[0])
     draws = {name: repeats[:, k] for k, name in enumerate(law.names)} if resamples else {}
     return replace(parts, draws=parts.draws | draws)

@@ -3,7 +3,7 @@
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from device_models.errors import ConfigError, consequence
+from device_models.errors import ConfigError, RunError, consequence
 from device_models.model import DeviceModel
 from device_models.presets import load_device
 from device_models.pulsed import Pulsed
@@ -127,7 +127,7 @@ def characterize(
         limits: What is checked before anything is sent; a real board needs them.
         token: What the server asks for.
         progress: Shows the steps of each stage.
-        notice: Told what the plan comes to.
+        notice: Told what the plan comes to, and how many cells did not form.
 
     Returns:
         The files, and the command to run next.
@@ -151,7 +151,7 @@ def characterize(
         cells = tuple(choose_cells(opened, plan.most_cells).tolist())
         work = Work(folder_path(out), plan, cells, about)
         work.begin(opened.info)
-    return _run(work, opened, sheet, limits, progress, is_ours=isinstance(board, str))
+    return _run(work, opened, sheet, limits, progress, notice, is_ours=isinstance(board, str))
 
 
 def resume(
@@ -171,7 +171,7 @@ def resume(
         limits, token, progress, notice: See `characterize`.
 
     Raises:
-        RunError: It is none, or its board is another one; nothing was sent.
+        RunError: It is none, it was edited, or its board is another one; nothing was sent.
     """
     with consequence(NOTHING):
         work, before = reopen(folder_path(folder))
@@ -179,15 +179,14 @@ def resume(
         if board is None:
             if not work.about:
                 raise ConfigError(f"{work.folder} does not say where its board is; hand it over")
-            own = work.about | {"simulated": ServedBoard(**work.about["simulated"])}
-            opened, sheet = open_bench(Bench(**own), token)
+            opened, sheet = open_bench(_bench_of(work), token)
         else:
             opened = board
-        check_same(work.folder, before, opened.info)
+        check_same(work, before, opened.info)
         estimate_cost(opened, work.plan, sheet, limits)
         finished = len(list((work.folder / "stages").glob("*.csv")))
         notice(f"{work.folder}: {finished} stages are there")
-    return _run(work, opened, sheet, limits, progress, is_ours=board is None)
+    return _run(work, opened, sheet, limits, progress, notice, is_ours=board is None)
 
 
 def _run(
@@ -196,6 +195,7 @@ def _run(
     sheet: DeviceModel | None,
     limits: Limits | None,
     progress: ProgressBar,
+    notice: Notice,
     *,
     is_ours: bool,
 ) -> Characterized:
@@ -206,7 +206,7 @@ def _run(
         guarded = LimitedBoard(board, held, most_siemens=most)
     emulator: Emulator | None = board if isinstance(board, SimulatedBoard) else None
     try:
-        return carry_out(work, guarded, sheet, emulator, progress)
+        return carry_out(work, guarded, sheet, emulator, progress, notice)
     finally:
         if is_ours:
             board.close()
@@ -215,3 +215,19 @@ def _run(
 def _with_address(bench: Bench, address: str) -> Bench:
     """The bench at an address."""
     return Bench(address=address, device=bench.device, simulated=bench.simulated)
+
+
+def _bench_of(work: Work) -> Bench:
+    """The bench that a characterisation was begun at.
+
+    Raises:
+        RunError: about.json does not say all of it, or something else.
+    """
+    about, path = work.about, work.folder / "about.json"
+    try:
+        bench = Bench(**about | {"simulated": ServedBoard(**about.get("simulated", {}))})
+    except (TypeError, ConfigError) as e:
+        raise RunError(f"{path}: board was edited: {'; '.join(str(e).splitlines())}") from e
+    if asdict(bench) != about:
+        raise RunError(f"{path}: board was edited: it must be like {asdict(bench)}")
+    return bench

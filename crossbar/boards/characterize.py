@@ -20,6 +20,7 @@ from .budget import Budget
 from .characterize_plan import DryBoard, Plan, Pulse, forming, own_pulse, ramps, sweep
 from .characterize_probe import Probe
 from .characterize_tables import (
+    READ,
     RELAX,
     RESET,
     SET,
@@ -32,6 +33,7 @@ from .protocol import Board, BoardInfo
 from .write_verify import WriteVerify
 
 Floats = NDArray[np.float64]
+FORMING = "forming"  # the stage after which cells may be left out
 LEAST_PULSES = 0.25  # where levels are spread: about one cell in four stays below one pulse
 EDGE = 0.1  # of the window, between its ends and the first and last level that is written
 
@@ -70,7 +72,7 @@ def stages(plan: Plan, info: BoardInfo, sheet: DeviceModel | None = None) -> lis
     if plan.forming_volts:
         steps = len(plan.forming_volts)
         cells = plan.most_cells
-        result.append(Stage("forming", "", steps, cells, work.forming, work.most_forming))
+        result.append(Stage(FORMING, "", steps, cells, work.forming, work.most_forming))
     if plan.cycles:
         result.append(Stage("cycles", "cycles", 2 * plan.cycles, few, work.cycles))
     for number, pair in enumerate(ramps(plan, info), 1):
@@ -100,11 +102,7 @@ class _Work(NamedTuple):
     sheet: DeviceModel | None
 
     def forming(self, probe: Probe, _: dict[str, Events]) -> Iterator[None]:
-        """Rising SET pulses for the cells that do not conduct yet, each read.
-
-        Raises:
-            HardwareError: No cell conducts in the end.
-        """
+        """Rising SET pulses for the cells that do not conduct yet, each read."""
         g = probe.read()
         for pulse in forming(self.plan, self.info):
             pristine = ~(g >= self.plan.formed_siemens)
@@ -112,11 +110,6 @@ class _Work(NamedTuple):
                 probe.train(pulse, pristine.astype(np.int64), self.plan.forming_amperes)
                 g = probe.read()
             yield
-        if not (g >= self.plan.formed_siemens).any():
-            raise HardwareError(
-                f"{self.info.name}: no cell is at {self.plan.formed_siemens:g} S after forming at "
-                f"{max(self.plan.forming_volts):g} V; nothing else was sent"
-            )
 
     def most_forming(self, probe: Probe) -> None:
         """Every pulse for every cell."""
@@ -204,6 +197,23 @@ def _ramp(
             yield from work.train_of(probe, [pulse] * work.plan.pulses)
 
     return run
+
+
+def formed_cells(plan: Plan, info: BoardInfo, events: Events) -> NDArray[np.int64]:
+    """Flat indices of the cells that conduct in their last reading of a forming, rising.
+
+    Raises:
+        HardwareError: None does.
+    """
+    backwards = events.take(np.flatnonzero(events.op == READ)[::-1])
+    cells, last = np.unique(backwards.device, return_index=True)
+    formed = cells[backwards.g_siemens[last] >= plan.formed_siemens]
+    if not len(formed):
+        raise HardwareError(
+            f"{info.name}: no cell is at {plan.formed_siemens:g} S after forming at "
+            f"{max(plan.forming_volts):g} V; nothing else was sent"
+        )
+    return formed
 
 
 def rough_sheet(plan: Plan, info: BoardInfo, history: dict[str, Events]) -> Pulsed:

@@ -16,7 +16,8 @@ from device_models.record import Record, quantity
 
 from ..array.counters import Counters
 from .budget import Meter, costs
-from .protocol import BoardInfo, Indices, PulseBatch, PulseShape
+from .protocol import BoardInfo, Indices, PulseBatch, PulseShape, refuse_compliance
+from .pulse_shapes import drive_of
 
 DIGITS = 6  # of an amplitude or a width; the files have as many
 
@@ -95,9 +96,11 @@ class Plan(Record):
         """Check the fields and the rules between them.
 
         Raises:
-            ConfigError: As `Record`; or times or amplitudes do not rise.
+            ConfigError: As `Record`; or times or amplitudes do not rise, or reads are no series.
         """
         super().__post_init__()
+        if self.reads == 1:
+            raise ConfigError("reads = 1 is no series: it must be 0 (none) or at least 2")
         for name, why in (
             ("retention_seconds", "they count from the last pulse"),
             ("forming_volts", "the first that forms a cell ends its forming"),
@@ -178,10 +181,10 @@ def forming(plan: Plan, info: BoardInfo) -> list[Pulse]:
 
 
 def check_laws(plan: Plan, info: BoardInfo, sheet: Pulsed) -> None:
-    """Refuse other pulses than the own one of devices whose file has no law for them.
+    """Refuse pulses, and a compliance, of which the file of the devices does not say what they do.
 
     Raises:
-        LimitError: The plan has such pulses; nothing was sent.
+        LimitError: The plan has such pulses or such a compliance; nothing was sent.
     """
     asked = [pulse for pair in ramps(plan, info) for pulse in pair]
     asked += [pulse for sign in (1, -1) for pulse in sweep(plan, info, sign)]
@@ -198,6 +201,9 @@ def check_laws(plan: Plan, info: BoardInfo, sheet: Pulsed) -> None:
                     f"{pulse_law.law_field(pulse.sign, name)}: it takes {own:g} {name} alone "
                     "(amplitudes=1, widths=1 and sweep_steps=0); nothing was sent"
                 )
+    one = PulseBatch(np.zeros(1, np.int32), np.ones(1, np.int32))
+    for pulse in forming(plan, info):
+        drive_of(sheet, info, one, PulseShape(pulse.volts, pulse.seconds, plan.forming_amperes))
 
 
 class DryBoard:
@@ -226,7 +232,13 @@ class DryBoard:
         return torch.zeros((len(volts), self.info.shape[1]), dtype=torch.float64)
 
     def pulse(self, pulses: PulseBatch, shape: PulseShape | None = None) -> None:
-        """Counted."""
+        """Counted.
+
+        Raises:
+            LimitError: A compliance that a real board has not; of emulated devices their file says.
+        """
+        if shape is not None and not self.info.is_emulator:
+            refuse_compliance(self.info, pulses, shape.compliance_amperes)
         self.meter.add(costs(self.info, pulses, shape, self.meter.most_siemens))
 
     def wait(self, seconds: float) -> None:

@@ -59,9 +59,10 @@ class Probe:
     def train(
         self, pulse: Pulse, counts: NDArray[np.int64], compliance_amperes: float | None = None
     ) -> None:
-        """So many pulses for each cell, without a read."""
+        """So many pulses for each cell, without a read; a cell that gets none has no row."""
         self._send(pulse, counts * pulse.sign, compliance_amperes)
         self._add(TRAIN, np.full(len(self.cells), np.nan), pulse)
+        self._parts[-1] = self._parts[-1].take(counts != 0)
 
     def full(self, pulse: Pulse, count: int) -> None:
         """A full SET or RESET."""

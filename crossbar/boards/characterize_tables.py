@@ -9,7 +9,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from device_models.errors import DataError
+from device_models.errors import RunError
 
 from .protocol import BoardInfo
 
@@ -85,20 +85,20 @@ def from_csv(path: Path, info: BoardInfo) -> Events:
     """Read `as_csv` back.
 
     Raises:
-        DataError: It is no such file.
+        RunError: It is no such file, or has no rows.
     """
     try:
         with path.open(encoding="utf-8", newline="") as stream:
-            header, *rows = csv.reader(stream)
-        columns = dict(zip(header, zip(*rows, strict=True) if rows else [()] * 9, strict=True))
+            header, first, *rows = csv.reader(stream)
+        columns = dict(zip(header, zip(first, *rows, strict=True), strict=True))
         line = {n: np.array(columns[n], np.int64) for n in ("word_line", "bit_line")}
         return Events(
             op=np.array([OPS.index(name) for name in columns["op"]], np.int64),
             device=line["word_line"] * info.shape[1] + line["bit_line"],
             **{n: _numbers(columns[n]) for n in HEADER[3:8]},
         )
-    except (OSError, ValueError, KeyError, TypeError) as e:
-        raise DataError(f"{path} is no stage of a characterisation: {e}; nothing was sent") from e
+    except (OSError, ValueError, KeyError, OverflowError, csv.Error) as e:
+        raise RunError(f"{path} is no stage of a characterisation: {e}; nothing was sent") from e
 
 
 def cycles_csv(events: Events, info: BoardInfo) -> bytes:

@@ -8,7 +8,9 @@ README.txt                                      how to go on
 
 import json
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
+from hashlib import sha256
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -21,14 +23,16 @@ from device_models.model import DeviceModel
 from device_models.npz import UNREADABLE, reason
 from device_models.schema import dump, load
 
-from ..boards.characterize import Stage, evenly, stages
+from ..boards.characterize import FORMING, Stage, evenly, formed_cells, stages
 from ..boards.characterize_plan import Plan
 from ..boards.characterize_probe import Probe
 from ..boards.characterize_tables import Events, arc_one_csv, as_csv, cycles_csv, from_csv
 from ..boards.protocol import Board, BoardInfo, Emulator
+from .train import Notice
 
 ProgressBar = Callable[[Iterator[None], int, str], Iterable[None]]
 PULSES, CYCLES = "pulses", "cycles"  # tables
+ABOUT = {"board": dict, "info": dict, "cells": list, "plan_sha256": str}  # of about.json
 DATE = "Thu Jan  1 00:00:00 1970"  # of ArC ONE files: the same measurement is the same file
 
 
@@ -96,10 +100,12 @@ class Work:
         """
         if self.folder.exists() and not (self.folder.is_dir() and not any(self.folder.iterdir())):
             raise RunError(f"{self.folder} exists; choose another folder, or --resume it")
-        content = {"board": self.about, "info": asdict(info), "cells": self.cells}
+        plan = dump(self.plan).encode()
+        values = (self.about, asdict(info), self.cells, sha256(plan).hexdigest())
+        content = dict(zip(ABOUT, values, strict=True))
         try:
             (self.folder / "stages").mkdir(parents=True)
-            atomic.write(self.folder / "plan.yaml", dump(self.plan).encode())
+            atomic.write(self.folder / "plan.yaml", plan)
             text = json.dumps(content, indent=2) + "\n"
             atomic.write(self.folder / "about.json", text.encode())
         except OSError as e:
@@ -110,26 +116,42 @@ def reopen(folder: Path) -> tuple[Work, dict[str, Any]]:
     """A characterisation that was begun, and what its board was.
 
     Raises:
-        RunError: There is none.
+        RunError: There is none, or its plan or about.json was edited.
     """
     path = folder / "about.json"
     try:
         about = json.loads(path.read_text("utf-8"))
-        cells = tuple(int(cell) for cell in about["cells"])
-        return Work(folder, load(folder / "plan.yaml", Plan), cells, about["board"]), about["info"]
-    except (OSError, ValueError, KeyError, TypeError) as e:
+        plan = (folder / "plan.yaml").read_bytes()
+    except (OSError, ValueError, RecursionError) as e:
         raise RunError(f"{folder} is no characterisation: {e}") from e
+    for name, kind in ABOUT.items():
+        if not isinstance(about, dict) or not isinstance(about.get(name), kind):
+            raise RunError(f"{path} is not of a characterisation: {name} must be a {kind.__name__}")
+    cells = tuple(about["cells"])
+    whole = all(type(cell) is int for cell in cells)
+    if not whole or any(b <= a for a, b in pairwise((-1, *cells))):
+        raise RunError(f"{path}: cells must be whole numbers from 0 that rise")
+    if about["plan_sha256"] != sha256(plan).hexdigest():
+        raise RunError(
+            f"{folder / 'plan.yaml'} was edited after the measurement began; "
+            "put it back, or begin with the new plan in another folder"
+        )
+    work = Work(folder, load(folder / "plan.yaml", Plan), cells, about["board"])
+    return work, about["info"]
 
 
-def check_same(folder: Path, before: dict[str, Any], info: BoardInfo) -> None:
+def check_same(work: Work, before: dict[str, Any], info: BoardInfo) -> None:
     """Raise RunError where another board answers than the one that was begun with."""
     now = json.loads(json.dumps(asdict(info)))
-    for name, value in before.items():
-        if now.get(name) != value:
+    for name in now | before:
+        if now.get(name) != before.get(name):
             raise RunError(
-                f"{folder} was begun on a board with {name} = {value}, this one has "
-                f"{now.get(name)}; nothing was sent"
+                f"{work.folder} was begun on a board with {name} = {before.get(name)}, this one "
+                f"has {now.get(name)}; nothing was sent"
             )
+    if not work.cells or work.cells[-1] >= info.shape[0] * info.shape[1]:
+        path = work.folder / "about.json"
+        raise RunError(f"{path}: cells must be of the board; nothing was sent")
 
 
 def carry_out(
@@ -138,6 +160,7 @@ def carry_out(
     sheet: DeviceModel | None,
     emulator: Emulator | None,
     progress: ProgressBar,
+    notice: Notice,
 ) -> Characterized:
     """Measure every stage that is not there yet, and write the tables.
 
@@ -151,22 +174,21 @@ def carry_out(
         sheet: See `stages`.
         emulator: The same array, where it is emulated in this process.
         progress: Shows the steps of each stage.
+        notice: Told how many cells did not form.
 
     Raises:
         CharacterizationInterrupted: Ctrl-C came.
+        HardwareError: No cell formed; the readings are kept.
+        RunError: A stage that is there is damaged; nothing was sent.
     """
-    history = dict[str, Events]()
     todo = stages(work.plan, board.info, sheet)
-    cells, start = np.array(work.cells, np.intp), 0.0
+    history, start = _finished(work, todo, board.info), 0.0
     for number, stage in enumerate(todo):
-        path = work.folder / "stages" / f"{stage.name}.csv"
-        if path.exists():
-            history[stage.name] = from_csv(path, board.info)
-        else:
+        if stage.name not in history:
             if emulator is not None:
                 _restore(emulator, work.folder, todo[:number])
                 emulator.begin_epoch(number)
-            probe = Probe(board, evenly(cells, stage.cells), start)
+            probe = Probe(board, evenly(np.array(work.cells, np.intp), stage.cells), start)
             try:
                 for _ in progress(stage.run(probe, history), stage.steps, stage.name):
                     pass
@@ -175,9 +197,41 @@ def carry_out(
             history[stage.name] = probe.events()
             if emulator is not None:
                 _save(emulator, work.folder, stage)
-            atomic.write(path, as_csv(history[stage.name], board.info))
+            atomic.write(_stage_file(work.folder, stage), as_csv(history[stage.name], board.info))
         start = float(history[stage.name].t_seconds[-1])
+        if stage.name == FORMING:
+            work = _formed(work, board.info, history[FORMING], notice)
     return _finish(work, todo, history, board.info)
+
+
+def _finished(work: Work, todo: list[Stage], info: BoardInfo) -> dict[str, Events]:
+    """The stages that are there, by name; what a kill left half written is removed.
+
+    Raises:
+        RunError: One is damaged, or of other cells; nothing was sent.
+    """
+    for partial in work.folder.rglob(".*.part"):
+        partial.unlink(missing_ok=True)
+    history = dict[str, Events]()
+    for stage in todo:
+        path = _stage_file(work.folder, stage)
+        if path.exists():
+            events = history[stage.name] = from_csv(path, info)
+            if not np.isin(events.device, work.cells).all() or np.isnan(events.t_seconds).any():
+                raise RunError(f"{path} has other cells, or rows without a time; nothing was sent")
+    return history
+
+
+def _formed(work: Work, info: BoardInfo, events: Events, notice: Notice) -> Work:
+    """The rest of a characterisation: of the cells that a forming has formed.
+
+    Raises:
+        HardwareError: There are none.
+    """
+    formed, n = formed_cells(work.plan, info, events), len(work.cells)
+    if len(formed) < n:
+        notice(f"{n - len(formed)} of {n} cells did not form; later stages leave them out")
+    return replace(work, cells=tuple(formed.tolist()))
 
 
 def _finish(
@@ -206,6 +260,11 @@ def _finish(
     for path in work.folder.glob("state_*.npz"):
         path.unlink()
     return result
+
+
+def _stage_file(folder: Path, stage: Stage) -> Path:
+    """Where the rows of a finished stage are."""
+    return folder / "stages" / f"{stage.name}.csv"
 
 
 def _state_file(folder: Path, stage: Stage) -> Path:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -158,6 +159,56 @@ def test_no_characterisation_is_refused(tmp_path):
         measured(tmp_path)
 
 
+def test_what_a_kill_left_half_written_is_removed(done, tmp_path):
+    folder = tmp_path / "x"
+    shutil.copytree(done.folder, folder)
+    for name in (".pulses.csv.0a1b.part", "stages/.ramp_01.csv.2c3d.part"):
+        (folder / name).write_text("op,")
+    resume(folder, notice=quiet)
+    assert not list(folder.rglob("*.part"))
+
+
+@pytest.mark.parametrize(
+    ("edit", "message"),
+    [
+        (lambda about: about.pop("cells"), "cells must be a list"),
+        (lambda about: about.update(cells=[0, 4, 4]), "cells must be whole numbers from 0 that"),
+        (lambda about: about.update(cells=[0, 400]), "cells must be of the board"),
+        (lambda about: about.update(cells=[1, 2]), r"cycles\.csv has other cells"),
+        (lambda about: about.update(info=[]), "info must be a dict"),
+        (lambda about: about.update(info={}), "was begun on a board with name = None"),
+        (lambda about: about["board"].pop("simulated"), "board was edited: it must be like"),
+        (lambda about: about["board"].update(simulated=3), "board was edited: .* mapping"),
+        (lambda about: about["board"].update(colour="red"), "board was edited: .*'colour'"),
+        (lambda about: about["board"]["simulated"].pop("seed"), "board was edited: it must be"),
+    ],
+)
+def test_an_edited_about_file_is_one_line(done, tmp_path, edit, message):
+    folder = tmp_path / "x"
+    shutil.copytree(done.folder, folder)
+    about = json.loads((folder / "about.json").read_text())
+    edit(about)
+    (folder / "about.json").write_text(json.dumps(about))
+    with pytest.raises(RunError, match=message + ".*; nothing was sent$"):
+        resume(folder, notice=quiet)
+
+
+def test_an_edited_plan_and_a_damaged_stage_are_refused(done, tmp_path):
+    folder = tmp_path / "x"
+    shutil.copytree(done.folder, folder)
+    plan, stage = folder / "plan.yaml", folder / "stages" / "ramp_02.csv"
+    text = plan.read_text()
+    plan.write_text(text.replace("pulses: 6\n", "pulses: 7\n", 1))
+    with pytest.raises(RunError, match=r"plan\.yaml was edited .*; nothing was sent$"):
+        resume(folder, notice=quiet)
+    plan.write_text(text)
+    (folder / "stages" / "ramp_01.csv").unlink()  # would be measured first
+    for damaged in (stage.read_text().splitlines()[0] + "\n", "", "op\nread\n"):
+        stage.write_text(damaged)
+        with pytest.raises(RunError, match=r"ramp_02\.csv is no stage .*; nothing was sent$"):
+            resume(folder, notice=quiet)
+
+
 # --- what is refused -------------------------------------------------------------------------
 
 
@@ -210,6 +261,23 @@ def test_a_board_that_does_not_say_its_pulse_needs_a_plan_that_does():
     assert own_pulse(Plan(set_volts=1.1), info, 1) == Pulse(1, 1.1, 1e-7)
     with pytest.raises(ConfigError, match="retention_seconds must rise"):
         Plan(retention_seconds=(2.0, 1.0))
+    with pytest.raises(ConfigError, match="reads = 1 is no series"):
+        Plan(reads=1)
+
+
+def test_a_compliance_that_the_board_cannot_hold_is_refused_before_there_is_a_folder(tmp_path):
+    plan = dataclasses.replace(SMALL, forming_volts=(1.5,), forming_amperes=1e-6)
+    path = tmp_path / "device.yaml"
+    path.write_text("base: oxram.yaml\ncompliance_volts: null\n")
+    bench = dataclasses.replace(BENCH, device=str(path))
+    with pytest.raises(LimitError, match=r"needs compliance_volts in .*; nothing was sent"):
+        xb.characterize("simulated", plan, out=tmp_path / "x", bench=bench, notice=quiet)
+    board = simulated(shape=(4, 5))
+    board.info = dataclasses.replace(board.info, is_emulator=False)
+    with pytest.raises(LimitError, match="which has no compliance; nothing was sent"):
+        xb.characterize(board, plan, out=tmp_path / "x", limits=limits(), notice=quiet)
+    assert board.counters.device_reads == 0
+    assert not (tmp_path / "x").exists()
 
 
 # --- the parts -------------------------------------------------------------------------------
@@ -262,7 +330,7 @@ def test_events_survive_a_file_to_the_last_bit(tmp_path):
     again = from_csv(tmp_path / "s.csv", board.info)
     for field in dataclasses.fields(events):
         np.testing.assert_array_equal(getattr(again, field.name), getattr(events, field.name))
-    assert events.op.tolist() == [0, 0, TRAIN, TRAIN, SET, SET]
+    assert events.op.tolist() == [0, 0, TRAIN, SET, SET]  # no row where no pulse was sent
     assert events.t_seconds[-1] > 2.0
 
 
@@ -314,16 +382,44 @@ def test_forming_pulses_rise_until_a_cell_conducts_and_spare_those_that_do():
     formed_by = conducts.argmax(0)
     sent = board.pulses_per_device().numpy()[probe.cells]
     assert (sent == formed_by).all()  # the last pulse that a cell gets is the one that forms it
+    rows = events.take(events.op == TRAIN)
+    assert np.bincount(rows.device, minlength=20).tolist() == formed_by.tolist()
 
 
-def test_cells_that_no_pulse_forms_end_the_measurement():
+def test_cells_that_do_not_form_are_left_out_also_after_an_interruption(tmp_path):
+    model = dataclasses.replace(OXRAM, set_threshold_volts=1.25, d2d_threshold_volts=0.1)
+    plan = dataclasses.replace(
+        SMALL, cells=20, rest_cells=20, forming_volts=(1.2, 1.25), forming_seconds=1e-5,
+        formed_siemens=2e-5, levels=0,
+    )  # fmt: skip
+    board, said = pristine(model, shape=(4, 5)), []
+    with pytest.raises(CharacterizationInterrupted):
+        xb.characterize(
+            board, plan, out=tmp_path / "x", notice=said.append, progress=stop_in("ramp_02", 0)
+        )
+    done = resume(tmp_path / "x", board, notice=said.append)
+    events = from_csv(done.folder / "stages" / "forming.csv", board.info)
+    formed = np.flatnonzero(events.g_siemens[-20:] >= 2e-5)
+    assert 0 < len(formed) < 20
+    line = f"{20 - len(formed)} of 20 cells did not form; later stages leave them out"
+    assert said.count(line) == 2
+    for name in ("cycles", "ramp_01", "ramp_03", "reads_2"):
+        stage = from_csv(done.folder / "stages" / f"{name}.csv", board.info)
+        assert np.unique(stage.device).tolist() == formed.tolist()
+    assert f"\n{len(formed)} cells" in "\n" + (done.folder / "README.txt").read_text()
+
+
+def test_a_forming_that_fails_keeps_its_readings(tmp_path):
     model = dataclasses.replace(OXRAM, set_threshold_volts=5.0)
     board = pristine(model, shape=(2, 3))
-    plan = Plan(forming_volts=(1.0, 1.2))
-    stage = stages(plan, board.info)[0]
-    with pytest.raises(HardwareError, match=r"no cell is at 1e-05 S after forming at 1\.2 V"):
-        for _ in stage.run(Probe(board, choose_cells(board, 6)), {}):
-            pass
+    plan, message = Plan(forming_volts=(1.0, 1.2)), r"no cell is at 1e-05 S after forming at 1\.2 V"
+    with pytest.raises(HardwareError, match=message):
+        xb.characterize(board, plan, out=tmp_path / "x", notice=quiet)
+    assert len(from_csv(tmp_path / "x" / "stages" / "forming.csv", board.info)) == 6 * (3 + 2)
+    sent = board.counters
+    with pytest.raises(HardwareError, match=message):
+        resume(tmp_path / "x", board, notice=quiet)
+    assert board.counters == sent
     most = dataclasses.replace(plan, cycles=0, reads=0, levels=0, sweep_steps=0, own_ramps=1,
                                amplitudes=(1.0,), widths=(1.0,), retention_seconds=())  # fmt: skip
     without = dataclasses.replace(most, forming_volts=())

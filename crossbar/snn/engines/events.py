@@ -99,6 +99,10 @@ class EventEngine:
             )
             for layer in network.synaptic
         ]  # the rows behind those of the crossbar are those of `BatchResult.by_trained`
+        self._targets = [
+            (layer.index, sums, [_targets(each, layer.matrix_rows) for each in sums])
+            for layer, sums in zip(network.synaptic, self._sums, strict=True)
+        ]
 
     def run(
         self,
@@ -147,24 +151,21 @@ class EventEngine:
         """Statistics of all chunks. Gradients are left in the scratch memory."""
         wirings: dict[int, Wiring] = {}
         bounds = [len(batch.chosen) * chunk // CHUNKS for chunk in range(CHUNKS + 1)]
+        held, low_layer = batch.events.held, lowest(self._network)
+        amplitudes = () if held is None else (held.codes, held.unit)
+        constants = self._constants
+        if held is not None:
+            constants = constants._replace(is_restless=True)
 
         def run(chunk: int) -> records.BatchStats:
             thread = threading.get_ident()
             if thread not in wirings:  # its own copy, or lines come one by one from the other
-                wirings[thread] = self._wiring(layers, learn, batch.events.held)
+                wirings[thread] = self._wiring(layers, learn, held)
             wiring, (low, high) = wirings[thread], bounds[chunk : chunk + 2]
-            held = batch.events.held
-            amplitudes = () if held is None else (held.codes, held.unit)
-            constants = self._constants
-            if held is not None:
-                constants = constants._replace(is_restless=True)
             stats = empty_stats(self._network, high - low, record=record)
-            pairs = zip(self._network.synaptic, self._sums, strict=True)
-            for layer, sums in pairs if learn is not None else ():
+            for index, sums, targets in self._targets if learn is not None else ():
                 sums[chunk].fill(0.0)
-                wiring.table[layer.index, GRADIENT] = address(sums[chunk], np.float32)
-                behind = address(sums[chunk, layer.matrix_rows :], np.float32)
-                wiring.table[layer.index, BY_TRAINED] = behind
+                wiring.table[index, GRADIENT], wiring.table[index, BY_TRAINED] = targets[chunk]
             run_chunk(
                 records.Samples(
                     batch.events.rows, batch.events.times, batch.events.offsets, batch.labels,
@@ -172,7 +173,7 @@ class EventEngine:
                 ),
                 wiring.kinds.first, wiring.kinds.others, wiring.table, wiring.kinds.output,
                 self._loss, wiring.injected, constants, batch.noise_key,
-                lowest(self._network), stats, learn is not None,
+                low_layer, stats, learn is not None,
             )  # fmt: skip
             return shrink(stats) if record else stats
 
@@ -314,6 +315,11 @@ class EventEngine:
             mean_of_chunks(sums, samples, ends[part], ends[part + 1], mean)
 
         self._map_threads(reduce, parts, parts)
+
+
+def _targets(sums: np.ndarray, rows: int) -> tuple[int, int]:
+    """Addresses of the sums of a crossbar's rows, and of those behind."""
+    return address(sums, np.float32), address(sums[rows:], np.float32)
 
 
 def join(chunks: Sequence[records.BatchStats], network: Plan) -> BatchResult:

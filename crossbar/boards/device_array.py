@@ -1,5 +1,7 @@
 """The devices of an emulated board, in arrays that it owns, and what reads see of each."""
 
+from collections.abc import Mapping
+
 import torch
 from torch import Tensor
 
@@ -194,3 +196,32 @@ class Devices:
 def _copy(array: Tensor) -> Tensor:
     """A contiguous copy."""
     return array.clone(memory_format=torch.contiguous_format)
+
+
+def check_alike(state: Mapping[str, Tensor], present: Mapping[str, Tensor]) -> None:
+    """Refuse a saved state of devices that cannot be one of those that are there.
+
+    Args:
+        state: By name, see `Emulator.state_dict`; names of others in it are not looked at.
+        present: That of the devices that are there.
+
+    Raises:
+        KeyError: A part is missing.
+        ValueError: A part has another shape or type, or a number that no device can have.
+    """
+    strangers = {n for n in state if n.startswith(("trait.", "dynamic."))} - present.keys()
+    if strangers:
+        raise ValueError(
+            f"it holds other devices than the configuration describes: {min(strangers)}"
+        )
+    for name, array in present.items():
+        saved = state[name]
+        if (saved.shape, saved.dtype) != (array.shape, array.dtype):
+            raise ValueError(
+                f"it holds other devices than the configuration describes: {name} is "
+                f"{saved.dtype} {tuple(saved.shape)}, not {array.dtype} {tuple(array.shape)}"
+            )
+        if not saved.isfinite().all():
+            raise ValueError(f"{name} holds what is no finite number")
+        if name in ("g", "pulsed") and (saved < 0).any():
+            raise ValueError(f"{name} holds a number below 0")

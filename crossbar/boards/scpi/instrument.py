@@ -76,11 +76,14 @@ class Instrument:
         if not session.is_trusted and command not in self._of_strangers:
             self._admit(context, command, unit)
             return None
-        values = command.values(context, unit.parameters)
         try:
+            values = command.values(context, unit.parameters)
             if command.writes:
                 self.bench.claim(session)
             answer = command.run(context, *values)
+        except ScpiError as e:
+            is_read = unit.is_query and not command.writes
+            raise e.ending("nothing was read" if is_read else "nothing was sent") from e
         except (LimitError, ShapeError) as e:
             raise ScpiError(-222, str(e)) from e
         except XbarError as e:

@@ -9,6 +9,7 @@ from device_models.linear import Ideal
 from device_models.model import DeviceModel, DeviceState, check_shapes
 from device_models.pulse_law import OWN, PulseDrive
 from device_models.pulsed import Pulsed
+from device_models.tabulated import Tabulated
 
 from ..array.faults import Broken
 from . import pulse_kernels
@@ -198,10 +199,13 @@ def _copy(array: Tensor) -> Tensor:
     return array.clone(memory_format=torch.contiguous_format)
 
 
-def check_alike(state: Mapping[str, Tensor], present: Mapping[str, Tensor]) -> None:
+def check_alike(
+    model: DeviceModel, state: Mapping[str, Tensor], present: Mapping[str, Tensor]
+) -> None:
     """Refuse a saved state of devices that cannot be one of those that are there.
 
     Args:
+        model: Kind of device.
         state: By name, see `Emulator.state_dict`; names of others in it are not looked at.
         present: That of the devices that are there.
 
@@ -225,3 +229,7 @@ def check_alike(state: Mapping[str, Tensor], present: Mapping[str, Tensor]) -> N
             raise ValueError(f"{name} holds what is no finite number")
         if name in ("g", "pulsed") and (saved < 0).any():
             raise ValueError(f"{name} holds a number below 0")
+    if isinstance(model, Tabulated) and "trait.table" in present:
+        table = state["trait.table"]
+        if not ((table >= 0) & (table < model.tables)).all():
+            raise ValueError(f"trait.table holds what is no table of 0 to {model.tables - 1}")

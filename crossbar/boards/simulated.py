@@ -195,7 +195,7 @@ class SimulatedBoard:
 
     def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
         """See `Emulator.load_state_dict`."""
-        check_alike(state, self.state_dict())
+        check_alike(self._model, state, self.state_dict())
         traits, dynamics = _named(state, "trait."), _named(state, "dynamic.")
         self.restore(DeviceState(state["g"], traits, dynamics), state["pulsed"])
 

@@ -276,6 +276,7 @@ def test_a_refused_pulse_changes_nothing(bench, line, expected):
         ("PULS:ONE 0,0,UP,0", "width: 0 is no width of a pulse; it is above 0; nothing was sent"),
         ("PULS:ONE 9,0,UP,DEF",
          "word line: 9 is no whole number in [0, 3]; nothing was sent"),
+        ("PULS:ONE 0,0,1E999,DEF", "1E999 is beyond the range of 64 bits; nothing was sent"),
         ("PULS:ONE 0,0,UP", "PULSe:ONE needs width; nothing was sent"),
         ("READ:SLIC? WL,4", "there is no line 4; the array has 4 x 5, from 0; nothing was read"),
         ("PROG:TARG " + "2," * 19 + "2",

@@ -405,6 +405,18 @@ def test_a_whole_file_of_what_no_board_can_be_is_refused_and_stays(tmp_path, nam
     assert {p.name: p.read_bytes() for p in tmp_path.iterdir()} == before
 
 
+def test_a_state_of_devices_by_tables_that_there_are_not_is_refused(tmp_path):
+    path = tmp_path / "state"
+    stored(path, "taox_tabulated")[0].close()
+    with np.load(path) as file:
+        arrays = {name: file[name] for name in file.files}
+    arrays["trait.table"][0, 0] = 1_000_000
+    with path.open("wb") as file:
+        np.savez(file, **arrays)
+    with pytest.raises(DataError, match=r"trait.table holds what is no table of 0 to \d+\); noth"):
+        stored(path, "taox_tabulated")
+
+
 def test_a_missing_journal_is_noticed(tmp_path):
     path = tmp_path / "state"
     crash(stored(path)[0])

@@ -53,7 +53,7 @@ class Instrument:
         units = parser.parse(message)
         while True:
             try:
-                unit = next(units, None)
+                unit = _following(units)
                 answer = None if unit is None else self._execute(session, unit)
             except ScpiError as e:
                 session.refuse(e)
@@ -117,3 +117,11 @@ class Instrument:
         if not session.is_trusted:
             session.wrong_tokens += 1
             raise ScpiError(-203, f"token {session.wrong_tokens} of {WRONG_TOKENS} is wrong")
+
+
+def _following(units: Iterator[parser.Unit]) -> parser.Unit | None:
+    """The next command of a message; None behind the last."""
+    try:
+        return next(units, None)
+    except ScpiError as e:
+        raise e.ending("nothing was sent") from e

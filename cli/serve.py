@@ -82,16 +82,18 @@ def serve(
         ports = {name: text for name, text in given.items() if name.endswith("port")}
         listening = override(Listening(), ports)
         from crossbar.boards.limits import load_limits
-        from crossbar.boards.scpi.serving import ServedBoard, Service
+        from crossbar.boards.scpi.serving import ServedBoard, Service, check_state
         from crossbar.boards.scpi.serving import serve as serve_board
         from device_models.jit import is_compiled
         from device_models.presets import load_device
 
         panel_port = listening.panel_port if panel else None
-        check_place(host, token, [listening.port, panel_port], state)
+        check_place(host, token, [listening.port, panel_port])
         model = load_device(device)
         served = override(ServedBoard(), {n: text for n, text in given.items() if n not in ports})
         held = load_limits(limits) if limits else None
+        if state is not None:
+            check_state(Path(state), model, served)
         if not is_compiled("pulse_kernels"):
             click.echo(COMPILING, err=True)
         service = Service(
@@ -105,21 +107,17 @@ def serve(
         serve_board(service, host, listening.port, click.echo, panel_port=panel_port)
 
 
-def check_place(host: str, token: str | None, ports: list[int | None], state: str | None) -> None:
-    """Refuse what can be refused at once: interface, ports and state.
+def check_place(host: str, token: str | None, ports: list[int | None]) -> None:
+    """Refuse what can be refused at once: interface and ports.
 
     Raises:
         ConfigError: The interface needs a token, or a port is in use.
-        DataError: The file is no state.
     """
     from crossbar.boards.panel.server import HOST
     from crossbar.boards.ports import check_free
     from crossbar.boards.scpi.server import check_interface
-    from crossbar.boards.scpi.state import snapshot
 
     check_interface(host, token)
     for interface, port in zip((host, HOST), ports, strict=True):
         if port is not None:
             check_free(interface, port)
-    if state is not None and Path(state).exists():
-        snapshot(Path(state))

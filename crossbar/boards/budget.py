@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from device_models.errors import ShapeError
+from device_models.errors import LimitError, ShapeError
 
 from ..array.counters import Counters
 from .protocol import BoardInfo, PulseBatch, PulseShape
@@ -175,14 +175,26 @@ class Meter:
 
         Raises:
             ShapeError: It is of a board of another size.
+            LimitError: Something in it no pulses can come to.
         """
-        if state["pulses"].shape != self.pulses.shape:
+        pulses, joules = state["pulses"], state["joules"]
+        if pulses.shape != self.pulses.shape:
             raise ShapeError(
-                f"pulses of {state['pulses'].size} devices were counted, {self.info.name} has "
+                f"pulses of {pulses.size} devices were counted, {self.info.name} has "
                 f"{self.pulses.size}; nothing was sent"
             )
-        self.pulses = state["pulses"].astype(np.int64)
-        self.joules = float(state["joules"])
+        if pulses.dtype.kind != "i" or (pulses < 0).any():
+            raise LimitError(
+                "pulses of a device were counted that are no whole number of 0 or more; "
+                "nothing was sent"
+            )
+        is_energy = joules.shape == () and joules.dtype.kind == "f"
+        if not is_energy or joules < 0.0 or np.isinf(joules):
+            raise LimitError(
+                f"joules of {joules} were counted, not a number of 0 or more; nothing was sent"
+            )
+        self.pulses = pulses.astype(np.int64)
+        self.joules = float(joules)
 
     def budget(self, reads: float = 0.0) -> Budget:
         """All of it, with so many reads, one after another."""

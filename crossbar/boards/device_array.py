@@ -1,5 +1,7 @@
 """The devices of an emulated board, in arrays that it owns, and what reads see of each."""
 
+from collections.abc import Mapping
+
 import torch
 from torch import Tensor
 
@@ -7,6 +9,7 @@ from device_models.linear import Ideal
 from device_models.model import DeviceModel, DeviceState, check_shapes
 from device_models.pulse_law import OWN, PulseDrive
 from device_models.pulsed import Pulsed
+from device_models.tabulated import Tabulated
 
 from ..array.faults import Broken
 from . import pulse_kernels
@@ -194,3 +197,39 @@ class Devices:
 def _copy(array: Tensor) -> Tensor:
     """A contiguous copy."""
     return array.clone(memory_format=torch.contiguous_format)
+
+
+def check_alike(
+    model: DeviceModel, state: Mapping[str, Tensor], present: Mapping[str, Tensor]
+) -> None:
+    """Refuse a saved state of devices that cannot be one of those that are there.
+
+    Args:
+        model: Kind of device.
+        state: By name, see `Emulator.state_dict`; names of others in it are not looked at.
+        present: That of the devices that are there.
+
+    Raises:
+        KeyError: A part is missing.
+        ValueError: A part has another shape or type, or a number that no device can have.
+    """
+    strangers = {n for n in state if n.startswith(("trait.", "dynamic."))} - present.keys()
+    if strangers:
+        raise ValueError(
+            f"it holds other devices than the configuration describes: {min(strangers)}"
+        )
+    for name, array in present.items():
+        saved = state[name]
+        if (saved.shape, saved.dtype) != (array.shape, array.dtype):
+            raise ValueError(
+                f"it holds other devices than the configuration describes: {name} is "
+                f"{saved.dtype} {tuple(saved.shape)}, not {array.dtype} {tuple(array.shape)}"
+            )
+        if not saved.isfinite().all():
+            raise ValueError(f"{name} holds what is no finite number")
+        if name in ("g", "pulsed") and (saved < 0).any():
+            raise ValueError(f"{name} holds a number below 0")
+    if isinstance(model, Tabulated) and "trait.table" in present:
+        table = state["trait.table"]
+        if not ((table >= 0) & (table < model.tables)).all():
+            raise ValueError(f"trait.table holds what is no table of 0 to {model.tables - 1}")

@@ -21,7 +21,7 @@ from ..array.tile import Tiling, read
 from ..wires.array import WiredArray
 from ..wires.wires import Floats
 from . import pulse_kernels
-from .device_array import Devices
+from .device_array import Devices, check_alike
 from .protocol import (
     BoardInfo,
     EffectiveArray,
@@ -195,10 +195,9 @@ class SimulatedBoard:
 
     def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
         """See `Emulator.load_state_dict`."""
-        g, traits = state["g"], _named(state, "trait.")
-        if g.shape != self.info.shape or traits.keys() != self.state.traits.keys():
-            raise ValueError("it holds other devices than the configuration describes")
-        self.restore(DeviceState(g, traits, _named(state, "dynamic.")), state["pulsed"])
+        check_alike(self._model, state, self.state_dict())
+        traits, dynamics = _named(state, "trait."), _named(state, "dynamic.")
+        self.restore(DeviceState(state["g"], traits, dynamics), state["pulsed"])
 
     def wait(self, seconds: float, *, temperature_kelvin: float | None = None) -> None:
         """Let device time pass: relaxation, retention and slow fluctuation go on."""

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from xbar_scpi import service
 
 from cli.main import main
 from cli.serve import COMPILING
@@ -126,6 +127,11 @@ def test_where_kernels_are_to_be_compiled_the_port_is_looked_at_first_and_a_line
     code, out, err = run("--port", "0", "--state", str(tmp_path / "no" / "such"))
     assert (code, out) == (2, "")
     assert err.splitlines()[0] == COMPILING
+    service(state=tmp_path / "state").close()
+    assert run("--port", "0", "--state", str(tmp_path / "state"))[2] == (
+        f"Error: {tmp_path / 'state'} is the state of another board (device file, shape or seed); "
+        "nothing was served\n"
+    )
     with socket.create_server(("127.0.0.1", 0)) as other:
         code, out, err = run("--port", str(other.getsockname()[1]))
     assert (code, err.count("\n")) == (2, 1)

@@ -170,10 +170,10 @@ def test_the_history_of_a_cell_holds_pulses_and_reads_of_all_clients(both):
     [
         ({"volts": 2.61}, "2.61 V is not within +-2.6 V"),
         ({"volts": -9.0}, "-9 V is not within"),
-        ({"volts": 0}, "0 V is not within"),
-        ({"seconds": 2e-3}, "width: 0.002 S is outside [0, 0.001] S"),
-        ({"seconds": -1e-7}, "width: -1e-07 S is outside"),
-        ({"seconds": 0}, "0 s for word line 1, bit line 2: limits.seconds"),
+        ({"volts": 0}, "0 V is no pulse; SET has up to 2.6 V, RESET down to -2.6 V"),
+        ({"seconds": 2e-3}, "width: 0.002 s is outside [0, 0.001] s; nothing was sent"),
+        ({"seconds": -1e-7}, "width: -1e-07 s is outside"),
+        ({"seconds": 0}, "width: 0 is no width of a pulse; it is above 0"),
         ({"count": 10_001}, "10001 pulses: 1 to 10000 a click"),
         ({"count": 0}, "0 pulses: 1 to 10000"),
         ({"word": 4}, "there is no cell 4, 2; the array has 4 x 5"),
@@ -201,8 +201,10 @@ def test_no_pulse_goes_out_while_the_output_is_off_or_another_client_writes(both
         status, answer = both.page.post("/api/pulse", CELL)
         assert status == 409
         assert "127.0.0.1:" in answer["error"]
-        assert both.page.post("/api/output", {"is_on": False})[0] == 409
+        assert both.page.post("/api/output", ON)[0] == 409
         assert both.page.post("/api/read", CELL)[0] == 200  # reading is free
+        assert both.page.post("/api/output", {"is_on": False})[0] == 200  # as everyone may
+        assert script.ask("OUTP?") == "0"
     assert both.bench.board.counters.set_pulses == 0
 
 

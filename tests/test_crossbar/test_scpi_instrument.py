@@ -265,6 +265,31 @@ def test_a_refused_pulse_changes_nothing(bench, line, expected):
     assert bench.board.counters == counters
 
 
+@pytest.mark.parametrize(
+    ("line", "text"),
+    [
+        ("PULS:ONE 0,0,5,1e-7", "amplitude: 5 V is not within +-2.6 V; nothing was sent"),
+        ("PULS:ONE 0,0,0,1e-7",
+         "amplitude: 0 V is no pulse; SET has up to 2.6 V, RESET down to -2.6 V; "
+         "nothing was sent"),
+        ("PULS:ONE 0,0,UP,1", "width: 1 s is outside [0, 0.001] s; nothing was sent"),
+        ("PULS:ONE 0,0,UP,0", "width: 0 is no width of a pulse; it is above 0; nothing was sent"),
+        ("PULS:ONE 9,0,UP,DEF",
+         "word line: 9 is no whole number in [0, 3]; nothing was sent"),
+        ("PULS:ONE 0,0,1E999,DEF", "1E999 is beyond the range of 64 bits; nothing was sent"),
+        ("PULS:ONE 0,0,UP", "PULSe:ONE needs width; nothing was sent"),
+        ("READ:SLIC? WL,4", "there is no line 4; the array has 4 x 5, from 0; nothing was read"),
+        ("PROG:TARG " + "2," * 19 + "2",
+         "a target of 2 S is not within [0, 1] S, nor NAN; nothing was sent"),
+        ("ROUT:CLOS (@9!9)",
+         "cells: there is no channel 9!9; the array has 4 x 5, from 0!0; nothing was sent"),
+    ],
+)  # fmt: skip
+def test_a_refusal_says_what_there_was_what_may_be_and_that_nothing_was_done(bench, line, text):
+    bench("OUTP ON", line)
+    assert bench.error().partition(";")[2] == f'{text}"'
+
+
 def arrays(device, count, *rest):
     parts = [np.asarray(device, ">i4").tobytes(), np.asarray(count, ">i4").tobytes()]
     parts += [np.asarray(r, ">f8").tobytes() for r in rest]
@@ -315,6 +340,17 @@ def test_a_current_above_the_compliance_is_reported_once_and_the_pulse_was_sent(
         bench("*CLS;:PULS:ONE 0,0,UP,DEF")
     assert bench.error().startswith('801,"Compliance tripped;')
     assert bench("SENS:CURR:PROT:TRIP?;TRIP?") == "1;0"
+
+
+def test_no_reset_is_reported_for_nothing_limits_it(bench):
+    bench("OUTP ON", "PULS:ONE 0,0,UP,DEF,DEF,500")
+    bench("*CLS;:SENS:CURR:PROT 1uA", "PULS:ONE 0,0,DOWN,DEF", "PULS:ONE 0,0,-1,DEF")
+    assert bench("SYST:ERR?;:SENS:CURR:PROT:TRIP?") == '0,"No error";0'
+    assert bench.truth()[0, 0] > 1e-6
+    devices, counts = np.array([0, 1]), np.array([-1, 1])
+    bench.raw(arrays(devices, counts))
+    largest = load_device("oxram").set_volts * float(bench.truth()[0, 1])
+    assert f"{largest:.4g} A after a pulse" in bench.error()  # of the SET, not of the RESET
 
 
 def test_a_set_ends_at_the_compliance_of_its_command_or_at_the_one_that_was_set():
@@ -447,6 +483,15 @@ def test_cells_are_programmed_on_the_side_of_the_board(bench):
     assert sum(sent) == total
 
 
+@pytest.mark.parametrize("nothing", ["9.91E37", "9.910000E+37", "nan"])
+def test_a_target_that_is_no_number_leaves_its_cell_alone(bench, nothing):
+    before = bench.truth()
+    bench("OUTP ON", f"PROG:TARG {nothing},1E-4" + f",{nothing}" * 18)
+    assert bench("PROG:STAR;STAT?;:SYST:ERR?").endswith(',1;0,"No error"')
+    changed = bench.truth() != before
+    assert changed.nonzero().tolist() == [[0, 1]]
+
+
 @pytest.mark.parametrize("device", ["ideal", "oxram_literature"])
 def test_an_open_loop_sends_what_the_data_sheet_says_and_reads_nothing(device):
     bench, law = Bench(service(device)), load_device(device)
@@ -562,9 +607,14 @@ def test_a_board_that_is_not_emulated_has_no_diagnostics(bench):
 def test_one_client_writes_and_the_others_look_on_with_queues_of_their_own(bench):
     other = Bench(bench.service)
     bench("OUTP ON")
-    other("OUTP OFF", "PULS:ONE 0,0,UP,DEF")
+    other("OUTP ON", "PULS:ONE 0,0,UP,DEF")
     assert other("OUTP?;:SYST:ERR:COUN?") == "1;2"
     assert code(other) == -203
+    other("OUTP OFF", "*RST")
+    assert other("SYST:ERR:COUN?;:OUTP?;:SYST:LOCK:OWN?") == '1;0;"local"'
+    assert other.error().endswith('nothing was sent"')
+    bench("PULS:ONE 0,0,UP,DEF")
+    assert code(bench) == -221
     assert bench("SYST:ERR?;LOCK:OWN?") == '0,"No error";"local"'
     assert len(other("READ:ALL?").split(",")) == 20
     assert other("SYST:LOCK:REQ?") == "0"

@@ -363,6 +363,60 @@ def test_a_file_that_is_no_state_is_refused_and_stays(tmp_path, content):
     assert path.read_bytes() == content
 
 
+def with_nan(values):
+    values = values.astype(np.float64)
+    values.reshape(-1)[3] = np.nan
+    return values
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "why"),
+    [
+        ("g", lambda g: with_nan(g).astype(np.float32), "g holds what is no finite number"),
+        ("g", lambda g: -g, "g holds a number below 0"),
+        ("g", np.float64, "it holds other devices .*: g is torch.float64"),
+        ("pulsed", lambda pulsed: pulsed[:1, :3], "it holds other devices .*: pulsed is"),
+        ("pulsed", lambda pulsed: pulsed - 1000, "pulsed holds a number below 0"),
+        ("trait.set_gain", with_nan, "it holds other devices .*: trait.set_gain is"),
+        ("dynamic.slow", lambda slow: slow[0], "it holds other devices .*: dynamic.slow is"),
+        ("stuck_siemens", lambda stuck: stuck[:2], "stuck_siemens is float64"),
+        ("stuck_siemens", lambda stuck: np.full_like(stuck, -1.0), "stuck_siemens has -1 S"),
+        ("sent.pulses", with_nan, "pulses of a device were counted that are no whole number"),
+        ("sent.pulses", lambda sent: sent - 1000, "pulses of a device were counted that are no"),
+        ("sent.pulses", lambda sent: sent[:3], "pulses of 3 devices were counted"),
+        ("sent.joules", lambda sent: sent - 1.0, "joules of -.* were counted"),
+    ],
+)  # fmt: skip
+def test_a_whole_file_of_what_no_board_can_be_is_refused_and_stays(tmp_path, name, change, why):
+    path = tmp_path / "state"
+    kept = StoredBoard(
+        board := same_board(), path, digest(load_device("oxram"), board.info, 0), most_siemens=1e-3
+    )
+    work(kept, 1)
+    kept.stick(np.array([3]), np.array([1e-3]))
+    kept.close()
+    with np.load(path) as file:
+        forged = {n: change(file[n]) if n == name else file[n] for n in file.files}
+    with path.open("wb") as file:
+        np.savez(file, **forged)
+    before = {p.name: p.read_bytes() for p in tmp_path.iterdir()}
+    with pytest.raises(DataError, match=rf"state is damaged \({why}[^\n]*; nothing was served$"):
+        stored(path)
+    assert {p.name: p.read_bytes() for p in tmp_path.iterdir()} == before
+
+
+def test_a_state_of_devices_by_tables_that_there_are_not_is_refused(tmp_path):
+    path = tmp_path / "state"
+    stored(path, "taox_tabulated")[0].close()
+    with np.load(path) as file:
+        arrays = {name: file[name] for name in file.files}
+    arrays["trait.table"][0, 0] = 1_000_000
+    with path.open("wb") as file:
+        np.savez(file, **arrays)
+    with pytest.raises(DataError, match=r"trait.table holds what is no table of 0 to \d+\); noth"):
+        stored(path, "taox_tabulated")
+
+
 def test_a_missing_journal_is_noticed(tmp_path):
     path = tmp_path / "state"
     crash(stored(path)[0])

@@ -40,7 +40,7 @@ class Settings:
         closed: Cells that are connected, (word line, bit line) each.
         tile: Which one is selected, from 1.
         level_volts: Of the source-measure dialect.
-        is_tripped: Whether a pulse or reading met the compliance.
+        is_tripped: Whether a SET or a reading met the compliance.
         readings: The last ones.
         kelvin: Temperature while time is advanced; None: that of the device file.
         remembered: Settings that are given back and change nothing, by header.
@@ -164,7 +164,9 @@ class Bench:
         """
         if self.writer not in (None, session):
             raise ScpiError(
-                -203, f"{self.writer.name} writes; SYST:LOCK:OWN? tells when it is free"
+                -203,
+                f"{self.writer.name} writes; SYST:LOCK:OWN? tells when it is free; "
+                "nothing was sent",
             )
         self.writer = session
 
@@ -280,19 +282,21 @@ class Bench:
     def _report_compliance(
         self, session: Session, pulses: PulseBatch, shape: PulseShape | None
     ) -> None:
-        """Report, once per operation, that a device would draw more than the compliance.
+        """Report, once per operation, that a SET would draw more than the compliance.
 
         The emulator knows the current: amplitude times conductance. A real board says so itself.
+        Nothing limits a RESET.
         """
-        if self.emulator is None or not len(pulses.device):
+        is_set = pulses.count > 0
+        if self.emulator is None or not is_set.any():
             return
         wanted = PulseShape() if shape is None else shape
         info, given = self.board.info, wanted.volts
         most = wanted.compliance_amperes or info.compliance_amperes or self.most_amperes
-        volts = np.where(pulses.count > 0, info.set_volts or 0.0, info.reset_volts or 0.0)
-        volts = volts if given is None else np.broadcast_to(np.asarray(given), pulses.count.shape)
+        given = (info.set_volts or 0.0) if given is None else given
+        volts = np.broadcast_to(np.asarray(given), pulses.count.shape)
         g = self.emulator.array_siemens().reshape(-1).numpy()[pulses.device]
-        largest = float(np.max(np.where(pulses.count != 0, volts * g, 0.0)))
+        largest = float(np.max(np.where(is_set, volts * g, 0.0)))
         if largest > most:
             self.settings.is_tripped = True
             session.refuse(ScpiError(801, f"{largest:.4g} A after a pulse, compliance {most:g} A"))

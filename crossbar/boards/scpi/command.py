@@ -15,6 +15,7 @@ from .parser import Block, Channels, Number, Text, Value, Word
 
 Answer = bytes | str | None
 EXPONENTS = {"": 0, "T": 12, "G": 9, "K": 3, "M": -3, "U": -6, "N": -9, "P": -12, "F": -15}
+SYMBOLS = {"S": "s", "SIE": "S"}  # of units whose suffix is another one's symbol
 _NODE = re.compile(r"(\[?):?([A-Za-z*]+)(\]?)")
 
 
@@ -110,7 +111,8 @@ def between(
             return named[value.text]
         result = number(value, unit)
         if not low <= result <= high:
-            raise ScpiError(-222, f"{result:g} {unit} is outside [{low:g}, {high:g}] {unit}")
+            shown = SYMBOLS.get(unit, unit)
+            raise ScpiError(-222, f"{result:g} {shown} is outside [{low:g}, {high:g}] {shown}")
         return result
 
     return Parameter(name, convert, **optional)
@@ -188,7 +190,11 @@ def channels(name: str, **optional: bool) -> Parameter:
         for first, last in value.ranges:
             for corner in (first, last):
                 if corner[0] >= shape[0] or corner[1] >= shape[1]:
-                    raise ScpiError(-222, f"there is no channel {corner[0]}!{corner[1]}")
+                    raise ScpiError(
+                        -222,
+                        f"there is no channel {corner[0]}!{corner[1]}; the array has "
+                        f"{shape[0]} x {shape[1]}, from 0!0",
+                    )
             if first[0] > last[0] or first[1] > last[1]:
                 raise ScpiError(-171, "a range ends before it begins")
             mask[first[0] : last[0] + 1, first[1] : last[1] + 1] = True

@@ -49,9 +49,11 @@ def clear_log(c: Context) -> Answer:
 def store(c: Context, name: str) -> Answer:
     """Write the log into the folder of the server, and nowhere else."""
     if c.bench.folder is None:
-        raise ScpiError(-241, "the server was given no folder for files")
+        raise ScpiError(-241, "the server was given no folder for files; nothing was written")
     if not FILE_NAME.fullmatch(name):
-        raise ScpiError(-257, "a name has letters, digits, _ and - and ends in .csv")
+        raise ScpiError(
+            -257, "a name has letters, digits, _ and - and ends in .csv; nothing was written"
+        )
     lines = "".join(f"{event}\n" for event in ["event", *c.bench.events])
     atomic.write(c.bench.folder / name, lines.encode())
     return None

@@ -59,6 +59,12 @@ class ScpiError(Exception):
         printable = "".join(c if " " <= c <= "~" else "?" for c in text)
         return f'{self.code},"{printable[:LONGEST]}"'
 
+    def ending(self, consequence: str) -> "ScpiError":
+        """With what did not happen at its end, unless it says so already."""
+        if "nothing was" in self.detail:
+            return self
+        return ScpiError(self.code, f"{self.detail}; {consequence}")
+
     @property
     def event(self) -> int:
         """Its bit in the standard event status register."""

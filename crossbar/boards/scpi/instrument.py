@@ -53,7 +53,7 @@ class Instrument:
         units = parser.parse(message)
         while True:
             try:
-                unit = next(units, None)
+                unit = _following(units)
                 answer = None if unit is None else self._execute(session, unit)
             except ScpiError as e:
                 session.refuse(e)
@@ -76,11 +76,14 @@ class Instrument:
         if not session.is_trusted and command not in self._of_strangers:
             self._admit(context, command, unit)
             return None
-        values = command.values(context, unit.parameters)
         try:
+            values = command.values(context, unit.parameters)
             if command.writes:
                 self.bench.claim(session)
             answer = command.run(context, *values)
+        except ScpiError as e:
+            is_read = unit.is_query and not command.writes
+            raise e.ending("nothing was read" if is_read else "nothing was sent") from e
         except (LimitError, ShapeError) as e:
             raise ScpiError(-222, str(e)) from e
         except XbarError as e:
@@ -114,3 +117,11 @@ class Instrument:
         if not session.is_trusted:
             session.wrong_tokens += 1
             raise ScpiError(-203, f"token {session.wrong_tokens} of {WRONG_TOKENS} is wrong")
+
+
+def _following(units: Iterator[parser.Unit]) -> parser.Unit | None:
+    """The next command of a message; None behind the last."""
+    try:
+        return next(units, None)
+    except ScpiError as e:
+        raise e.ending("nothing was sent") from e

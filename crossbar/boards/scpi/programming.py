@@ -16,8 +16,9 @@ from ..write_verify import WriteVerify, program, write_open_loop, write_verify
 from .bench import Context
 from .command import Answer, Command, between, one_of, raw
 from .errors import ScpiError
-from .parser import Value
+from .parser import Number, Value, Word
 from .reads import floats
+from .session import NOT_A_NUMBER
 
 if TYPE_CHECKING:
     from ...array.counters import Counters
@@ -68,12 +69,15 @@ class Sending:
 
 
 def set_targets(c: Context, *given: Value) -> Answer:
-    """Siemens for every cell, word line by word line; not a number leaves a cell alone."""
-    targets, shape = floats(c, given, "SIE"), c.bench.board.info.shape
+    """Siemens for every cell, word line by word line; NAN or 9.91E37 leaves a cell alone."""
+    numbers = (Number(NOT_A_NUMBER) if value == Word("NAN") else value for value in given)
+    targets, shape = floats(c, tuple(numbers), "SIE"), c.bench.board.info.shape
     if targets.size != shape[0] * shape[1]:
         raise ScpiError(-222, f"{targets.size} targets for {shape[0]} x {shape[1]} cells")
-    if not (np.isnan(targets) | ((targets >= 0.0) & (targets <= 1.0))).all():
-        raise ScpiError(-222, "a target is not within [0, 1] S")
+    targets = np.where(np.isclose(targets, NOT_A_NUMBER, rtol=1e-6, atol=0.0), np.nan, targets)
+    wrong = targets[~(np.isnan(targets) | ((targets >= 0.0) & (targets <= 1.0)))]
+    if wrong.size:
+        raise ScpiError(-222, f"a target of {wrong[0]:g} S is not within [0, 1] S, nor NAN")
     c.bench.programming.targets = targets.reshape(shape)
     return None
 

@@ -29,8 +29,12 @@ def _amplitude(c: Context, value: Value) -> tuple[int, float | None]:
     if isinstance(value, Word) and value.text in OWN:
         return OWN[value.text], None
     volts, most = number(value, "V"), c.bench.settings.limits.volts
-    if volts == 0.0 or not abs(volts) <= most:
-        raise ScpiError(-222, f"{volts:g} V is not within +-{most:g} V, or 0; nothing was sent")
+    if volts == 0.0:
+        raise ScpiError(
+            -222, f"0 V is no pulse; SET has up to {most:g} V, RESET down to -{most:g} V"
+        )
+    if not abs(volts) <= most:
+        raise ScpiError(-222, f"{volts:g} V is not within +-{most:g} V")
     return (1 if volts > 0.0 else -1), abs(volts)
 
 
@@ -38,14 +42,22 @@ def _magnitude(c: Context, value: Value) -> float | None:
     """Volts of SET or RESET pulses, positive; DEF is the board's own."""
     if isinstance(value, Word) and value.text in ("DEF", "DEFAULT"):
         return None
-    return float(between("amplitude", "V", 0.0, _most_volts).convert(c, value))
+    return _above_zero(c, between("amplitude", "V", 0.0, _most_volts), value)
 
 
 def _width(c: Context, value: Value) -> float | None:
     """Seconds; DEF is the board's own width."""
     if isinstance(value, Word) and value.text in ("DEF", "DEFAULT"):
         return None
-    return float(between("width", "S", 0.0, _most_seconds).convert(c, value))
+    return _above_zero(c, between("width", "S", 0.0, _most_seconds), value)
+
+
+def _above_zero(c: Context, kind: Parameter, value: Value) -> float:
+    """A number of which 0 makes no pulse."""
+    result = float(kind.convert(c, value))
+    if result == 0.0:
+        raise ScpiError(-222, f"0 is no {kind.name} of a pulse; it is above 0")
+    return result
 
 
 def _most_volts(c: Context) -> float:

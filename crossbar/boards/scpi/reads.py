@@ -75,7 +75,7 @@ def along(c: Context, axis: str, line: int) -> NDArray[np.int64]:
     """
     words, bits = c.bench.board.info.shape
     if line >= (words if axis == "WL" else bits):
-        raise ScpiError(-222, f"there is no line {line}; the array has {words} x {bits}")
+        raise ScpiError(-222, f"there is no line {line}; the array has {words} x {bits}, from 0")
     everywhere = np.arange(words * bits).reshape(words, bits)
     return everywhere[line] if axis == "WL" else everywhere[:, line]
 

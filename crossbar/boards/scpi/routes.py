@@ -90,7 +90,12 @@ def set_idle(c: Context, state: str) -> Answer:
 
 
 def set_output(c: Context, on: bool) -> Answer:
-    """Whether pulses may go out; off again when the connection of who switched it on ends."""
+    """Whether pulses may go out; off again when the connection of who switched it on ends.
+
+    Anyone may switch it off, whoever writes.
+    """
+    if on:
+        c.bench.claim(c.session)
     c.bench.settings.is_output = on
     c.bench.switched_on_by = c.session if on else None
     return None
@@ -111,6 +116,6 @@ COMMANDS = [
     Command("ROUTe:TILE?", lambda c: str(c.bench.settings.tile)),
     Command("ROUTe:IDLE", set_idle, (one_of("state", "FLOat", "SGND", "HGND"),), writes=True),
     Command("ROUTe:IDLE?", lambda c: c.bench.settings.idle),
-    Command("OUTPut[:STATe]", set_output, (boolean("output"),), writes=True),
+    Command("OUTPut[:STATe]", set_output, (boolean("output"),)),
     Command("OUTPut[:STATe]?", lambda c: str(int(c.bench.settings.is_output))),
 ]  # fmt: skip

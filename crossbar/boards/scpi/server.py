@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from device_models.errors import ConfigError
 from device_models.record import Record, quantity
 
+from ..ports import refused_port
 from .common import WRONG_TOKENS
 from .errors import ScpiError
 from .framing import BLOCKS, LINE, Framer, Unframed
@@ -93,9 +94,7 @@ class Server:
                 self._serve, host, port, limit=PIECE, backlog=256
             )
         except (OSError, OverflowError) as e:
-            reason = e.strerror if isinstance(e, OSError) and e.strerror else str(e)
-            reason = "it is in use" if "in use" in reason else reason.lower()
-            raise ConfigError(f"cannot serve {host}:{port}: {reason}; nothing was served") from e
+            raise refused_port(host, port, e) from e
         self.address = self._server.sockets[0].getsockname()[:2]
 
     async def stop(self) -> None:

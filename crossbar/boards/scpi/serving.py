@@ -19,11 +19,11 @@ from ..limited import LimitedBoard
 from ..limits import Limits, limits_of
 from ..panel.server import PanelServer
 from ..protocol import Board, PulseBatch, PulseShape
-from ..simulated import SimulatedBoard
+from ..simulated import SimulatedBoard, info_of
 from .bench import Bench
 from .instrument import Instrument
 from .server import Server, ServerLimits
-from .state import StoredBoard, digest
+from .state import StoredBoard, digest, snapshot_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -123,13 +123,30 @@ def emulated_board(model: DeviceModel, served: ServedBoard) -> SimulatedBoard:
     """A board of new devices, every one of them programmable."""
     return SimulatedBoard(
         model,
-        Tiling(served.rows, served.columns, served.tile_rows, served.tile_columns),
+        tiling_of(served),
         torch.ones((served.rows, served.columns), dtype=torch.bool),
         v_read_volts=served.read_volts,
         t_read_seconds=served.read_seconds,
         seed=served.seed,
         index=0,
     )
+
+
+def tiling_of(served: ServedBoard) -> Tiling:
+    """The size of a board and how it is cut."""
+    return Tiling(served.rows, served.columns, served.tile_rows, served.tile_columns)
+
+
+def check_state(path: Path, model: DeviceModel, served: ServedBoard) -> None:
+    """Refuse a state that this board cannot go on from, before anything takes long.
+
+    Raises:
+        ConfigError: It is of another board.
+        DataError: The file is no state.
+    """
+    if path.exists():
+        info = info_of(model, tiling_of(served), served.read_volts, served.read_seconds)
+        snapshot_of(path, digest(model, info, served.seed))
 
 
 def compile_kernels(model: DeviceModel) -> None:

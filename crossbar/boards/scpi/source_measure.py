@@ -91,7 +91,7 @@ def set_level(c: Context, volts: float) -> Answer:
     """The level of the next cycles."""
     most = c.bench.settings.limits.volts
     if abs(volts) > most:
-        raise ScpiError(-222, f"{volts:g} V is not within +-{most:g} V; nothing was sent")
+        raise ScpiError(-222, f"{volts:g} V is not within +-{most:g} V")
     c.bench.settings.level_volts = volts
     return None
 

@@ -11,6 +11,7 @@ import contextlib
 import hashlib
 import io
 import json
+import math
 import os
 import struct
 import zlib
@@ -253,12 +254,7 @@ class StoredBoard:
 
     def _restore(self) -> None:
         """Read the snapshot and play its journal."""
-        arrays, about = snapshot(self._path)
-        if about["board"] != self._name:
-            raise ConfigError(
-                f"{self._path} is the state of another board (device file, shape or seed); "
-                "nothing was served"
-            )
+        arrays, about = snapshot_of(self._path, self._name)
         self._number = about["number"]
         path = self._journal_path(self._number)
         if not path.exists():
@@ -266,15 +262,20 @@ class StoredBoard:
         try:
             self._board.load_state_dict(arrays)
             if STUCK in arrays:  # a file of before has those of the device file
-                stuck = arrays[STUCK].numpy().reshape(-1)
-                self._board.stick(np.arange(stuck.size), stuck)
+                stuck = arrays[STUCK].numpy()
+                if stuck.shape != self.info.shape or stuck.dtype != np.float64:
+                    raise ValueError(
+                        f"{STUCK} is {stuck.dtype} {stuck.shape}, not float64 {self.info.shape}"
+                    )
+                self._board.stick(np.arange(stuck.size), stuck.reshape(-1))
             self._board.begin_epoch(self._number)
-            self._board.counters = Counters(**about["counters"])
+            self._board.counters = counted(about["counters"])
             self.meter.restore(self._sent(arrays))
             for event in events(path):
                 self._play(event)
         except (KeyError, TypeError, ValueError, RuntimeError) as e:
-            raise DataError(f"{self._path} is damaged ({e}); nothing was served") from e
+            why = str(e).removesuffix("; nothing was sent")
+            raise DataError(f"{self._path} is damaged ({why}); nothing was served") from e
 
     def _sent(self, arrays: Mapping[str, Tensor]) -> dict[str, np.ndarray]:
         """What a snapshot says was sent; see `meter` for a file that does not say it."""
@@ -316,6 +317,33 @@ def snapshot(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
         return {name: torch.from_numpy(array) for name, array in arrays.items()}, about
     except DAMAGE as e:
         raise DataError(f"{path} is no state of a board, or damaged; nothing was served") from e
+
+
+def snapshot_of(path: Path, name: str) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """See `snapshot`; of the board of this `digest`.
+
+    Raises:
+        ConfigError: It is of another board.
+        DataError: It is no snapshot.
+    """
+    arrays, about = snapshot(path)
+    if about["board"] != name:
+        raise ConfigError(
+            f"{path} is the state of another board (device file, shape or seed); nothing was served"
+        )
+    return arrays, about
+
+
+def counted(events: Mapping[str, Any]) -> Counters:
+    """Counters of a snapshot.
+
+    Raises:
+        TypeError, ValueError: They are none.
+    """
+    for name, value in events.items():
+        if not 0 <= value < math.inf:
+            raise ValueError(f"counters.{name} is {value}")
+    return Counters(**events)
 
 
 def locked(path: Path) -> io.BufferedWriter:

@@ -559,8 +559,17 @@ def test_the_output_goes_off_when_the_connection_of_who_writes_ends(bench):
     bench.instrument.leave(other)
     assert bench("OUTP?;:ROUT:CLOS?") == "1;(@1!1)"
     bench.instrument.leave(bench.session)
-    asked = "OUTP?;:ROUT:CLOS?;IDLE?;:SENS:CURR:PROT?"
-    assert bench.instrument.ask(other, asked) == f"0;(@);SGND;{1e-6:.6E}"
+    assert bench.instrument.ask(other, "OUTP?;:ROUT:CLOS?;IDLE?") == "0;(@);SGND"
+
+
+def test_a_compliance_does_not_outlive_the_connection_that_set_it(bench):
+    """The next client would measure with it, and not know."""
+    other = bench.instrument.session("other")
+    before = bench("SENS:CURR:PROT?")
+    bench("SENS:CURR:PROT 1uA")
+    assert bench("SENS:CURR:PROT?") != before
+    bench.instrument.leave(bench.session)
+    assert bench.instrument.ask(other, "SENS:CURR:PROT?") == before
 
 
 def test_an_output_whose_client_let_others_write_goes_off_unless_one_does(bench):

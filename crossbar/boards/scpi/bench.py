@@ -178,12 +178,15 @@ class Bench:
     def leave(self, session: Session) -> None:
         """A client is gone, on purpose or not: what it may have left on is switched off.
 
-        The output goes off and no cell stays connected where it wrote, or where nobody writes and
-        it switched the output on. Cells, limits and the idle state of the lines stay as they are.
+        Where it wrote, or where nobody writes and it switched the output on, the output goes off,
+        no cell stays connected, and the compliance is that of the limits again: who comes next
+        would measure with it and not know. Cells, limits and the idle state of the lines stay.
         """
         is_alone = self.writer is None and self.switched_on_by is session
         if self.writer is session or is_alone:
             self.settings.is_output, self.settings.closed = False, ()
+            self.settings.compliance_amperes = self.limits.compliance_amperes
+            self.settings.is_tripped = False
             self.switched_on_by = None
         self.release(session)
 

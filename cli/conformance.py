@@ -12,7 +12,7 @@ from device_models.errors import ConfigError
 
 if TYPE_CHECKING:
     from crossbar.boards.conformance import CheckResult
-    from crossbar.boards.protocol import Board
+    from crossbar.boards.protocol import Board, BoardInfo
 
 FAILED = 1  # exit code
 SPAN = re.compile(r"([0-9]{1,9})(?:-([0-9]{1,9}))?")
@@ -58,15 +58,22 @@ def check_board(
         board, allow_pulses=allow_pulses or None, cells=wanted,
         report=(lambda _: None) if as_json else show,
     )  # fmt: skip
-    if as_json:
-        about = {"address": address, **dataclasses.asdict(info)}
-        rows = [{"check": r.check.name, "outcome": outcome(r), "why": why(r)} for r in results]
-        click.echo(json_text.dumps({"board": about, "checks": rows}, indent=2, allow_nan=False))
-    else:
-        counts = [sum(outcome(r) == name for r in results) for name in ("pass", "FAIL", "skipped")]
-        click.echo("{} passed, {} failed, {} skipped".format(*counts))
+    click.echo(as_json_text(address, info, results) if as_json else total(results))
     if any(result.problem for result in results):
         raise click.exceptions.Exit(FAILED)
+
+
+def as_json_text(address: str, info: "BoardInfo", results: list["CheckResult"]) -> str:
+    """A board and what came of its checks, as JSON."""
+    about = {"address": address, **dataclasses.asdict(info)}
+    rows = [{"check": r.check.name, "outcome": outcome(r), "why": why(r)} for r in results]
+    return json_text.dumps({"board": about, "checks": rows}, indent=2, allow_nan=False)
+
+
+def total(results: list["CheckResult"]) -> str:
+    """How many checks came out how."""
+    counts = [sum(outcome(r) == name for r in results) for name in ("pass", "FAIL", "skipped")]
+    return "{} passed, {} failed, {} skipped".format(*counts)
 
 
 def _opened(address: str, token: str | None) -> "Board":

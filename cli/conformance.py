@@ -3,6 +3,7 @@
 import dataclasses
 import json as json_text
 import re
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import click
@@ -11,7 +12,7 @@ from device_models.errors import ConfigError
 
 if TYPE_CHECKING:
     from crossbar.boards.conformance import CheckResult
-    from crossbar.boards.protocol import Board
+    from crossbar.boards.protocol import Board, BoardInfo
 
 FAILED = 1  # exit code
 SPAN = re.compile(r"([0-9]{1,9})(?:-([0-9]{1,9}))?")
@@ -34,36 +35,70 @@ def check_board(
 
     Raises:
         ConfigError: The address, the limits or the cells are wrong; nothing was sent.
+        BoardError: What is there is no board.
         HardwareError: Nobody answers there.
         Exit: A check failed.
     """
-    from crossbar.boards.address import open_board
     from crossbar.boards.conformance import run_checks
 
     wanted = cells_of(cells)
-    board = open_board(address, token=token)
+    board = _opened(address, token)
     info = board.info
     try:
         _check_cells(wanted, info.shape)
         board = guarded(board, limits, allow_pulses=allow_pulses)
     except ConfigError:
-        board.close()
+        with suppress(Exception):  # the first error is the one to tell
+            board.close()
         raise
-    results = run_checks(board, allow_pulses=allow_pulses or None, cells=wanted)
-    if as_json:
-        about = {"address": address, **dataclasses.asdict(info)}
-        rows = [{"check": r.check.name, "outcome": outcome(r), "why": why(r)} for r in results]
-        click.echo(json_text.dumps({"board": about, "checks": rows}, indent=2, allow_nan=False))
-    else:
+    if not as_json:
         kind = "an emulator" if info.is_emulator else "no emulator"
         click.echo(f"{info.name}, {info.shape[0]} x {info.shape[1]}, {kind}, at {address}")
-        for result in results:
-            reason = f"\n         {why(result)}" if why(result) else ""
-            click.echo(f"{outcome(result):<8} {result.check.name}{reason}")
-        counts = [sum(outcome(r) == name for r in results) for name in ("pass", "FAIL", "skipped")]
-        click.echo("{} passed, {} failed, {} skipped".format(*counts))
+    results = run_checks(
+        board, allow_pulses=allow_pulses or None, cells=wanted,
+        report=(lambda _: None) if as_json else show,
+    )  # fmt: skip
+    click.echo(as_json_text(address, info, results) if as_json else total(results))
     if any(result.problem for result in results):
         raise click.exceptions.Exit(FAILED)
+
+
+def as_json_text(address: str, info: "BoardInfo", results: list["CheckResult"]) -> str:
+    """A board and what came of its checks, as JSON."""
+    about = {"address": address, **dataclasses.asdict(info)}
+    rows = [{"check": r.check.name, "outcome": outcome(r), "why": why(r)} for r in results]
+    return json_text.dumps({"board": about, "checks": rows}, indent=2, allow_nan=False)
+
+
+def total(results: list["CheckResult"]) -> str:
+    """How many checks came out how."""
+    counts = [sum(outcome(r) == name for r in results) for name in ("pass", "FAIL", "skipped")]
+    return "{} passed, {} failed, {} skipped".format(*counts)
+
+
+def _opened(address: str, token: str | None) -> "Board":
+    """The board at an address as it is: what it answers is for the checks to find.
+
+    Raises:
+        XbarError: There is none, or it cannot be tested; nothing was sent.
+    """
+    from crossbar.boards.address import open_board
+    from crossbar.boards.checked import CheckedBoard
+
+    if address.startswith("recorded:"):
+        raise ConfigError(
+            f"--board {address}: a recording cannot be tested, it only answers what was recorded; "
+            "nothing was checked"
+        )
+    board = open_board(address, token=token)
+    CheckedBoard(board, source=address)  # refuses what is no board
+    return board
+
+
+def show(result: "CheckResult") -> None:
+    """Print what came of a check."""
+    reason = f"\n         {why(result)}" if why(result) else ""
+    click.echo(f"{outcome(result):<8} {result.check.name}{reason}")
 
 
 def outcome(result: "CheckResult") -> str:

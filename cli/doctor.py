@@ -36,7 +36,8 @@ class CheckResult(NamedTuple):
 @click.option("--no-speed", is_flag=True, help="Measure nothing.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, in SI units.")
 @click.option("--board", metavar="ADDRESS",
-              help="Check this board instead: tcp://HOST:PORT, or its VISA name.")  # fmt: skip
+              help="Check this board instead: tcp://HOST:PORT, its VISA name, or "
+              "python:MODULE.FUNCTION, which opens one of your own.")  # fmt: skip
 @click.option("--allow-pulses", is_flag=True, help="Pulse it, though it is no emulator.")
 @click.option("--limits", metavar="FILE", help="Limits of these pulses; needed for them.")
 @click.option("--cells", metavar="LIST", help="Devices that may be used: 0-63,100.  [default: any]")
@@ -60,8 +61,8 @@ def doctor(
 
     With --board it runs the conformance suite on a board: what xbar expects of one. The checks that
     send pulses run on an emulator, whose cells they wear, and on another board only with
-    --allow-pulses and --limits. The exit code is 0 where none fails, 1 where one does, 3 where
-    nobody answers.
+    --allow-pulses and --limits. The exit code is 0 where none fails, 1 where one does, 2 where
+    there is no board, 3 where nobody answers.
 
     \b
     Examples:
@@ -69,6 +70,7 @@ def doctor(
       xbar doctor --data-dir ~/fashion-mnist --no-speed
       xbar doctor --json
       xbar doctor --board tcp://127.0.0.1:5025
+      xbar doctor --board python:my_lab.open_board
       xbar doctor --board tcp://lab:5025 --allow-pulses --limits limits.yaml --cells 0-63
     """
     if board is not None:

@@ -92,7 +92,9 @@ def label(name: str) -> str:
               help="What the board may be given; needed unless it is an emulator.")  # fmt: skip
 @click.option("--token", metavar="T", envvar="XBAR_TOKEN", show_envvar=True,
               help="What the server of the board asks for.")  # fmt: skip
-@click.option("--dry-run", is_flag=True, help="Send nothing; print what the board would get.")
+@click.option("--dry-run", is_flag=True,
+              help="Send nothing; print what the board would get. It trains all epochs on an "
+              "emulator first, as long as such a training takes: try --epochs 1.")  # fmt: skip
 @click.option("--float-baseline", is_flag=True, help="Train on exact weights too; print the gap.")
 @click.option("--float-twin", "float_baseline", is_flag=True, hidden=True)  # its former name
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")

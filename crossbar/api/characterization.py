@@ -12,6 +12,7 @@ from device_models.record import Record, shown
 from ..boards.address import open_board
 from ..boards.characterize import Cost, choose_cells, cost
 from ..boards.characterize_plan import Plan, check_laws
+from ..boards.checked import CheckedBoard
 from ..boards.limited import LimitedBoard
 from ..boards.limits import Limits, limits_of
 from ..boards.protocol import Board, BoardInfo, Emulator
@@ -59,10 +60,11 @@ def open_bench(bench: Bench, token: str | None = None) -> tuple[Board, DeviceMod
 
     Raises:
         ConfigError, HardwareError: See `open_board`.
+        BoardError: What is there is no board.
     """
     if bench.address != SIMULATED:
         sheet = load_device(bench.device) if bench.device else None
-        return open_board(bench.address, token=token), sheet
+        return _checked(open_board(bench.address, token=token), bench.address), sheet
     model = load_device(bench.device or "oxram.yaml")
     return emulated_board(model, bench.simulated), model
 
@@ -145,7 +147,8 @@ def characterize(
         else:
             if not hasattr(board, "info"):
                 raise ConfigError(f"board must be a board or an address, not {shown(board)}")
-            opened, sheet = board, load_device(bench.device) if bench and bench.device else None
+            opened = _checked(board, "board")
+            sheet = load_device(bench.device) if bench and bench.device else None
         notice(cost_table(estimate_cost(opened, plan, sheet, limits), opened.info))
         about = {} if bench is None else asdict(bench)
         cells = tuple(choose_cells(opened, plan.most_cells).tolist())
@@ -181,7 +184,7 @@ def resume(
                 raise ConfigError(f"{work.folder} does not say where its board is; hand it over")
             opened, sheet = open_bench(_bench_of(work), token)
         else:
-            opened = board
+            opened = _checked(board, "board")
         check_same(work, before, opened.info)
         estimate_cost(opened, work.plan, sheet, limits)
         finished = len(list((work.folder / "stages").glob("*.csv")))
@@ -210,6 +213,13 @@ def _run(
     finally:
         if is_ours:
             board.close()
+
+
+def _checked(board: Board, source: str) -> Board:
+    """A board whose driver fails in one line; an emulated one is ours."""
+    if isinstance(board, SimulatedBoard):
+        return board
+    return CheckedBoard(board, source=source, any_siemens=True)
 
 
 def _with_address(bench: Bench, address: str) -> Bench:

@@ -46,7 +46,7 @@ def open_board(
     Raises:
         ConfigError: It is no address, or there is no such function.
         DataError: There is no such session.
-        HardwareError: Nobody answers there.
+        HardwareError: Nobody answers there, or a function of one's own fails.
     """
     if visa := VISA.fullmatch(address):
         address = "tcp://{host}:{port}".format_map(visa)

@@ -25,7 +25,7 @@ class CheckedBoard:
 
     Reads and products are torch tensors of floating point, of the right shape, and finite: who asks
     for a device that is not there cannot go on. Conductances are not negative, but for noise. What
-    goes wrong in a driver is one line.
+    goes wrong in a driver is one line. A measurement takes numbers as they are read.
 
     Attributes:
         board: The board.
@@ -33,7 +33,12 @@ class CheckedBoard:
     """
 
     def __init__(
-        self, board: Any, *, most_siemens: float | None = None, source: str = "the board"
+        self,
+        board: Any,
+        *,
+        most_siemens: float | None = None,
+        source: str = "the board",
+        any_siemens: bool = False,
     ) -> None:
         """Look at a board; nothing is sent.
 
@@ -41,17 +46,19 @@ class CheckedBoard:
             board: What should be a `Board`.
             most_siemens: Largest conductance that a device may have; None where unknown.
             source: Where it came from, for the message that it is none.
+            any_siemens: Whether a read may be nan, where no device is, or negative.
 
         Raises:
             BoardError: It has not the members of a board, or its `info` is none.
+            HardwareError: A member raises something else.
         """
-        missing = [name for name in MEMBERS if getattr(board, name, None) is None]
+        missing = [name for name in MEMBERS if _member(board, name, source) is None]
         if missing:
             raise BoardError(
-                f"{source} gave {_kind(board)}, which is no board: it has no "
+                f"{source} gave {kind_of(board)}, which is no board: it has no "
                 f"{', '.join(missing)}; nothing was sent"
             )
-        self.board, self._most_siemens = board, most_siemens
+        self.board, self._most_siemens, self._any_siemens = board, most_siemens, any_siemens
         self.info = _checked_info(board.info, source)
 
     @property
@@ -59,7 +66,7 @@ class CheckedBoard:
         """See `Board.counters`."""
         counters = self._ask("counters", lambda: self.board.counters)
         if not isinstance(counters, Counters):
-            raise self._wrong("counters", _kind(counters), "Counters")
+            raise self._wrong("counters", kind_of(counters), "Counters")
         return counters
 
     def read(self, device: Indices | None = None) -> Tensor:
@@ -70,7 +77,7 @@ class CheckedBoard:
         """
         shape = self.info.shape if device is None else np.shape(device)
         values = self._tensor("read", self._ask("read", lambda: self.board.read(device)), shape)
-        if not values.numel():
+        if self._any_siemens or not values.numel():
             return values
         wrong = self._unphysical(values)
         if wrong is None:
@@ -118,8 +125,7 @@ class CheckedBoard:
         except XbarError:
             raise
         except Exception as e:  # whatever the libraries of a driver have
-            text = " ".join(str(e).split())
-            raise HardwareError(f"{self.info.name}: {call}: {type(e).__name__}: {text}") from e
+            raise HardwareError(f"{self.info.name}: {call}: {in_one_line(e)}") from e
 
     def _tensor(self, call: str, value: Any, shape: tuple[int, ...]) -> Tensor:
         """An answer that is a tensor of numbers of this shape.
@@ -129,7 +135,7 @@ class CheckedBoard:
         """
         expected = f"a torch tensor of floating point, {shape}"
         if not isinstance(value, Tensor):
-            raise self._wrong(call, _kind(value), expected)
+            raise self._wrong(call, kind_of(value), expected)
         found = f"{str(value.dtype).removeprefix('torch.')} on {value.device}, {tuple(value.shape)}"
         if not value.is_floating_point() or value.device.type != "cpu":
             raise self._wrong(call, found, expected)
@@ -153,11 +159,31 @@ class CheckedBoard:
         return BoardError(f"{self.info.name}: {call} gave {found}, expected {expected}")
 
 
-def _kind(value: Any) -> str:
+def in_one_line(error: BaseException) -> str:
+    """The type of an error and its words, `OSError: USB gone`."""
+    words = " ".join(str(error).split())
+    return f"{type(error).__name__}: {words}" if words else type(error).__name__
+
+
+def kind_of(value: Any) -> str:
     """What a value is, in a message."""
     if isinstance(value, np.ndarray):
         return f"a numpy array {value.dtype} {value.shape}"
     return "None" if value is None else f"{type(value).__name__} {str(value)[:40]!r}"
+
+
+def _member(board: Any, name: str, source: str) -> Any:
+    """A member of what should be a board; None where there is none.
+
+    Raises:
+        XbarError: That of the board, or a HardwareError of another one.
+    """
+    try:
+        return getattr(board, name, None)
+    except XbarError:
+        raise
+    except Exception as e:  # whatever the libraries of a driver have
+        raise HardwareError(f"{source}: {name}: {in_one_line(e)}; nothing was sent") from e
 
 
 def _checked_info(info: Any, source: str) -> BoardInfo:
@@ -167,7 +193,9 @@ def _checked_info(info: Any, source: str) -> BoardInfo:
         BoardError: It is none.
     """
     if not isinstance(info, BoardInfo):
-        raise BoardError(f"{source}: info is {_kind(info)}, expected a BoardInfo; nothing was sent")
+        raise BoardError(
+            f"{source}: info is {kind_of(info)}, expected a BoardInfo; nothing was sent"
+        )
     for name in ("shape", "tile_shape"):
         shape = getattr(info, name)
         is_pair = isinstance(shape, tuple) and len(shape) == 2

@@ -1,6 +1,6 @@
 """Means of repeated reads, and when two of them differ by more than their noise."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 import numpy as np
@@ -11,6 +11,7 @@ from .protocol import Board
 Floats = NDArray[np.float64]
 Cells = NDArray[np.int64]
 LIMIT = 6.0  # standard errors
+MOST_CELLS, MOST_LINES = 64, 4
 LAST_BITS = 2e-5  # relative: boards may compute in 32 bit, and through wires that are iterated
 
 
@@ -66,3 +67,15 @@ def step_amperes(board: Board) -> float:
 def step_siemens(board: Board) -> float:
     """The step of a read."""
     return step_amperes(board) / board.info.read_volts
+
+
+def spread_over(cells: Iterable[int]) -> Cells:
+    """At most `MOST_CELLS` of some cells, evenly spaced, rising."""
+    every = np.unique(np.asarray(list(cells), np.int64))
+    chosen = np.linspace(0, len(every) - 1, min(MOST_CELLS, len(every))).round().astype(int)
+    return np.asarray(every[np.unique(chosen)])
+
+
+def lines_of(numbers: Cells) -> list[int]:
+    """At most `MOST_LINES` of some lines."""
+    return [int(n) for n in np.unique(numbers)[:: max(1, len(np.unique(numbers)) // MOST_LINES)]]

@@ -5,7 +5,7 @@ send pulses are marked: they wear devices, and are run on a board that is no emu
 Distances are in standard errors of repeated reads; LIMIT of them are a false alarm in 1e9 devices.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import NamedTuple
@@ -16,6 +16,7 @@ import torch
 from device_models.errors import LimitError, ShapeError, XbarError
 
 from . import lab
+from .checked import in_one_line
 from .comparison import (
     LAST_BITS,
     LIMIT,
@@ -23,15 +24,16 @@ from .comparison import (
     Floats,
     Moments,
     far_apart,
+    lines_of,
     moments,
     moments_of,
+    spread_over,
     step_amperes,
     step_siemens,
 )
 from .protocol import Board, PulseBatch, PulseShape
 
 REPEATS = 24  # reads of which a mean and a spread are made
-MOST_CELLS, MOST_LINES = 64, 4
 MOVED = 0.95  # of the cells must follow their pulses
 DRIFT = 0.01  # in `DRIFT_READS` reads
 DRIFT_READS = 1000
@@ -59,11 +61,11 @@ class Check:
             board: Which.
             cells: Flat indices of the devices that may be used; None for any.
         """
-        usable = _spread_over(np.arange(np.prod(board.info.shape)) if cells is None else cells)
         try:
-            return self.check(board, usable)
-        except XbarError as e:
-            return f"{type(e).__name__}: {e}"
+            usable = np.arange(np.prod(board.info.shape)) if cells is None else cells
+            return self.check(board, spread_over(usable))
+        except Exception as e:  # noqa: BLE001  # whatever a driver raises is the finding
+            return in_one_line(e)
 
 
 class CheckResult(NamedTuple):
@@ -81,7 +83,11 @@ class CheckResult(NamedTuple):
 
 
 def run_checks(
-    board: Board, *, allow_pulses: bool | None = None, cells: Sequence[int] | None = None
+    board: Board,
+    *,
+    allow_pulses: bool | None = None,
+    cells: Sequence[int] | None = None,
+    report: Callable[[CheckResult], object] = lambda _: None,
 ) -> list[CheckResult]:
     """Run all checks on a board, which is closed by the last of them.
 
@@ -89,6 +95,7 @@ def run_checks(
         board: Which.
         allow_pulses: Whether to run those that pulse; None: on an emulator alone.
         cells: Flat indices of the devices that may be used; None for any.
+        report: Called with each result as it comes.
     """
     may_pulse = board.info.is_emulator if allow_pulses is None else allow_pulses
     results = []
@@ -96,6 +103,7 @@ def run_checks(
         was_run = may_pulse or not check.is_destructive
         problem = check.run(board, cells) if was_run else None
         results.append(CheckResult(check, problem, was_run))
+        report(results[-1])
     return results
 
 
@@ -172,23 +180,28 @@ def _missing(board: Board, cells: Cells) -> str | None:
         "device -1 is read": lambda: board.read(np.array([-1])),
         f"{words + 1} word lines are driven": lambda: board.vmm(torch.zeros(1, words + 1)),
     }
-    for name, ask in asked.items():
-        before = board.counters
-        try:
-            ask()
-        except (LimitError, ShapeError):
-            if board.counters != before:
-                return f"{name} and refused, and the counters changed"
-        else:
-            return f"{name}, and no LimitError or ShapeError is raised"
-    return None
+    return next((text for name in asked if (text := _unrefused(board, name, asked[name]))), None)
+
+
+def _unrefused(board: Board, name: str, ask: Callable[[], object]) -> str | None:
+    """What is wrong where a board has to refuse; None if it does, and counts nothing."""
+    before = board.counters
+    try:
+        ask()
+    except (LimitError, ShapeError):
+        return None if board.counters == before else f"{name} is refused, and the counters changed"
+    except XbarError:  # of a board that does not answer, for example
+        raise
+    except Exception as e:  # noqa: BLE001  # whatever a driver raises here is the finding
+        return f"{name}: {in_one_line(e)}; a LimitError or ShapeError is expected"
+    return f"{name}, and no LimitError or ShapeError is raised"
 
 
 def _unit_vectors(board: Board, cells: Cells) -> str | None:
     """The product with one driven word line is the read of that line, times the voltage."""
     words, bits = board.info.shape
     v = board.info.read_volts
-    for line in _lines(cells // bits):
+    for line in lines_of(cells // bits):
         unit = np.zeros((REPEATS, words))
         unit[:, line] = v
         product = moments_of(lab.vmm(board, unit) / v)
@@ -301,24 +314,18 @@ def _refused(board: Board, cells: Cells) -> str | None:
     one = np.array([1], np.int32)
     device = np.array([cells[0]], np.int32)
     asked: dict[str, tuple[PulseBatch, PulseShape | None]] = {
-        f"to device {size}": (PulseBatch(np.array([size], np.int32), one), None),
-        "to device -1": (PulseBatch(np.array([-1], np.int32), one), None),
-        "to a device of the array and to one that it has not": (
+        f"device {size} is pulsed": (PulseBatch(np.array([size], np.int32), one), None),
+        "device -1 is pulsed": (PulseBatch(np.array([-1], np.int32), one), None),
+        "a device of the array and one that it has not are pulsed": (
             PulseBatch(np.array([cells[0], size], np.int32), np.array([64, 1], np.int32)),
             None,
         ),
-        "of nan V": (PulseBatch(device, one), PulseShape(volts=np.nan)),
+        "a device is pulsed by nan V": (PulseBatch(device, one), PulseShape(volts=np.nan)),
     }
     before = moments(lambda: board.read(cells).double().numpy(), REPEATS)
     for name, (batch, shape) in asked.items():
-        counted = board.counters
-        try:
-            board.pulse(batch, shape)
-        except (LimitError, ShapeError):
-            if board.counters != counted:
-                return f"a pulse {name} was refused, and the counters changed"
-        else:
-            return f"a pulse {name} is not refused"
+        if text := _unrefused(board, name, partial(board.pulse, batch, shape)):
+            return text
     after = moments(lambda: board.read(cells).double().numpy(), REPEATS)
     text = far_apart(board, before, after, cells)
     return f"refused pulses moved a device: {text}" if text else None
@@ -386,15 +393,3 @@ def _pulse(board: Board, cells: Cells, count: int) -> None:
     """The board's own pulses to some devices."""
     counts = np.full(len(cells), count, np.int32)
     board.pulse(PulseBatch(cells.astype(np.int32), counts))
-
-
-def _spread_over(cells: Iterable[int]) -> Cells:
-    """At most `MOST_CELLS` of some cells, evenly spaced, rising."""
-    every = np.unique(np.asarray(list(cells), np.int64))
-    chosen = np.linspace(0, len(every) - 1, min(MOST_CELLS, len(every))).round().astype(int)
-    return np.asarray(every[np.unique(chosen)])
-
-
-def _lines(numbers: Cells) -> list[int]:
-    """At most `MOST_LINES` of some lines."""
-    return [int(n) for n in np.unique(numbers)[:: max(1, len(np.unique(numbers)) // MOST_LINES)]]

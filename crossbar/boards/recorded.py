@@ -10,6 +10,7 @@ import base64
 import builtins
 import json
 from collections.abc import Callable, Generator
+from contextlib import suppress
 from dataclasses import asdict
 from os import PathLike
 from pathlib import Path
@@ -53,6 +54,7 @@ class RecordingBoard:
             raise DataError(f"{path}: {e.strerror}; nothing was sent") from e
         info, counters = asdict(board.info), board.counters.as_dict()
         head = {"format": FORMAT, "version": VERSION, "info": info, "counters": counters}
+        self._counters = counters  # as they last were
         self._write(head)
 
     @property
@@ -86,8 +88,10 @@ class RecordingBoard:
     def close(self) -> None:
         """See `Board.close`; ends the session."""
         if not self._file.closed:
-            self._call("close", {}, self.board.close)
-            self._file.close()
+            try:
+                self._call("close", {}, self.board.close)
+            finally:
+                self._file.close()
 
     def _call(self, name: str, asked: dict[str, Any], call: Callable[[], T]) -> T:
         """Write down a call, make it, and write down what came back."""
@@ -98,13 +102,17 @@ class RecordingBoard:
             result = call()
         except BaseException as e:
             outcome["error"] = {"kind": type(e).__name__, "text": str(e)}
+            with suppress(Exception):  # a board that is gone does not count any more
+                self._counters = self.board.counters.as_dict()
             raise
         else:
             if isinstance(result, Tensor):
                 outcome["result"] = _packed(result.detach().numpy())
+            if name != "close":  # a closed board is asked nothing
+                self._counters = self.board.counters.as_dict()
             return result
         finally:
-            self._write(outcome | {"counters": self.board.counters.as_dict()})
+            self._write(outcome | {"counters": self._counters})
 
     def _write(self, line: dict[str, Any]) -> None:
         """Append a line and hand it to the operating system."""

@@ -61,6 +61,10 @@ def dry_run(
     if limits is None:
         limits = limits_of(model)
         notice(f"dry run: limits of an emulated board of {config.device}: {words_of(limits)}")
+    notice(
+        f"dry run: {config.epochs} epochs are trained on an emulated board first, about as long as "
+        "such a training; --epochs 1 is the shortest; nothing is sent"
+    )
     limited = LimitedBoard(board, limits, most_siemens=model.g_max_siemens)
     trainer = builder.trainer(config, model, data, weights=weights, boards=Stack(limited).place)
     trainer.start()

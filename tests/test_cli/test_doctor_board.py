@@ -1,8 +1,8 @@
 """`xbar doctor --board`: the conformance suite as a table, over a socket."""
 
-import dataclasses
 import json
 import runpy
+import sys
 from pathlib import Path
 
 import pytest
@@ -38,9 +38,6 @@ def emulator():
 def potentiometers():
     """A board that is no emulator, behind an instrument."""
     board = runpy.run_path(str(BOARD))["Potentiometers"]((4, 5))
-    board.info = dataclasses.replace(
-        board.info, set_volts=1.0, reset_volts=1.0, set_seconds=1e-7, reset_seconds=1e-7
-    )
     limits = Limits(
         volts=2.0, seconds=1e-3, compliance_amperes=None, pulses_per_cell=None, joules=None
     )
@@ -133,6 +130,136 @@ def test_cells_that_are_none_are_refused(potentiometers, cells, text):
     assert (code, out) == (2, "")
     assert f"{text}; nothing was sent\n" in err
     assert board.counters.device_reads == 0
+
+
+# Boards of one's own
+
+MINE = """
+import runpy
+board = runpy.run_path({board!r})["Potentiometers"]
+
+class Careless(board):
+    def read(self, device=None):  # what is not there is an IndexError
+        return self.siemens() if device is None else self.siemens().flatten()[device]
+    def vmm(self, volts):  # and here torch's RuntimeError
+        return volts @ self.siemens().to(volts.dtype)
+
+class Unplugged(board):
+    def pulse(self, pulses, shape=None):
+        raise OSError("USB gone")
+
+class Numpy(board):
+    def read(self, device=None):
+        print("[read]", flush=True)
+        return board.read(self, device).numpy()
+
+class Short(board):
+    wait = None
+
+class Dead(board):
+    @property
+    def counters(self):
+        raise OSError("no\\nanswer")
+    counters = counters.setter(lambda self, value: None)
+
+def small(kind):
+    return lambda: kind((6, 5))
+
+good, careless, unplugged, array, short, dead = map(
+    small, (board, Careless, Unplugged, Numpy, Short, Dead)
+)
+nothing = lambda: None
+number = 3
+def fails():
+    raise RuntimeError("no licence\\nof the SDK")
+"""
+
+
+@pytest.fixture
+def mine(tmp_path, monkeypatch):
+    """The present folder has a module of boards."""
+    (tmp_path / "my_boards.py").write_text(MINE.format(board=str(BOARD)))
+    (tmp_path / "torn.py").write_text("raise ValueError('no\\ncable')")
+    (tmp_path / "limits.yaml").write_text(LIMITS % "null")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.delitem(sys.modules, "my_boards", raising=False)
+    return tmp_path
+
+
+def checked(name, *more):
+    """Exit code, and the reason of each check that failed."""
+    code, out, err = run("--board", f"python:my_boards.{name}", "--json", *more)
+    assert err == ""
+    rows = json.loads(out)["checks"]
+    assert len(rows) == len(CHECKS)
+    return code, {row["check"]: row["why"] for row in rows if row["outcome"] == "FAIL"}
+
+
+def test_the_example_of_a_board_passes_with_pulses_too(mine):
+    given = "--allow-pulses", "--limits", "limits.yaml"
+    assert checked("good", *given) == (0, {})
+    assert runpy.run_path(str(BOARD))["open_board"]().info.shape == (884, 200)
+
+
+def test_what_a_driver_raises_is_a_check_that_failed_and_the_others_go_on(mine):
+    code, why = checked("careless")
+    assert code == 1
+    missing = why["what the array has not is refused"]
+    assert missing.startswith("device 30 is read: IndexError: index 30 is out of bounds")
+    assert missing.endswith("; a LimitError or ShapeError is expected")
+    code, why = checked("unplugged", "--allow-pulses", "--limits", "limits.yaml")
+    assert code == 1
+    assert why["SET raises and RESET lowers"] == "OSError: USB gone"
+    assert len(why) == 3  # not the one of pulses that the limits refuse
+
+
+def test_a_read_that_is_no_tensor_is_told_and_results_come_one_by_one(mine):
+    code, out, err = run("--board", "python:my_boards.array")
+    assert (code, err) == (1, "")
+    assert "read() gives ndarray, not a tensor of floating-point numbers\n" in out
+    assert "AttributeError: 'numpy.ndarray' object has no attribute 'double'\n" in out
+    first = out.index("FAIL     answers have their shapes")
+    assert "[read]" in out[:first]
+    assert "[read]" in out[first:]
+
+
+@pytest.mark.parametrize(
+    ("name", "code", "text"),
+    [
+        (
+            "my_boards.nothing",
+            2,
+            "my_boards.nothing gave None, which is no board: it has no info, ",
+        ),
+        ("my_boards.short", 2, "which is no board: it has no wait; nothing was sent"),
+        ("my_boards.dead", 3, "my_boards.dead: counters: OSError: no answer; nothing was sent"),
+        ("my_boards.fails", 3, "python:my_boards.fails: RuntimeError: no licence of the SDK"),
+        ("my_boards.board", 3, "python:my_boards.board: TypeError: "),
+        ("my_boards.number", 2, "my_boards.number is int '3', no function; nothing was sent"),
+        ("torn.open_board", 2, "importing torn failed: ValueError: no cable; nothing was sent"),
+    ],
+)
+def test_what_opens_no_board_is_one_line(mine, name, code, text):
+    result = run("--board", f"python:{name}")
+    assert (result[0], result[1], result[2].count("\n")) == (code, "", 1), result
+    assert text in result[2]
+
+
+def test_a_recording_cannot_be_tested(mine):
+    assert run("--board", "recorded:session.jsonl") == (
+        2, "", "Error: --board recorded:session.jsonl: a recording cannot be tested, it only "
+        "answers what was recorded; nothing was checked\n",
+    )  # fmt: skip
+
+
+def test_a_board_that_fails_ends_a_characterisation_in_one_line(mine):
+    given = ["characterize", "--board", "python:my_boards.unplugged", "--limits", "limits.yaml"]
+    result = CliRunner().invoke(main, [*given, "-o", "measured"])
+    assert (result.exit_code, result.stdout) == (3, "")
+    assert result.stderr.endswith("Error: potentiometers: pulse: OSError: USB gone\n"), (
+        result.stderr
+    )
 
 
 def test_a_wrong_token_is_a_board_that_does_not_answer(emulator):

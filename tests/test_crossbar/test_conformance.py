@@ -178,7 +178,7 @@ BROKEN = {  # check -> boards that it must find, and a word of what it says
         ({"pulse": careless}, "refused pulses moved a device"),
         (
             {"pulse": drawn_pulse(lambda p: PulseBatch(p.device % 80, p.count))},
-            "a pulse to device 80 is not refused",
+            "device 80 is pulsed, and no LimitError",
         ),
     ],
     "pulses are counted": [

@@ -59,6 +59,48 @@ def test_a_played_session_is_the_recorded_one_to_the_last_bit(tmp_path):
             assert one == other
 
 
+class Gone(Exception):
+    """A connection was lost."""
+
+
+class Connected:
+    """A board that answers nothing any more once it is closed or has failed."""
+
+    def __init__(self):
+        self.board, self.is_open = simulated(), True
+        self.info = self.board.info
+
+    @property
+    def counters(self):
+        if not self.is_open:
+            raise HardwareError("closed")
+        return self.board.counters
+
+    def read(self, device=None):
+        return self.board.read(device)
+
+    def wait(self, seconds):
+        self.is_open = False
+        raise Gone("cable")
+
+    def close(self):
+        self.is_open = False
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_a_board_that_is_closed_or_gone_is_asked_for_no_counters(fails, tmp_path):
+    path = tmp_path / "session.jsonl"
+    live = RecordingBoard(Connected(), path)
+    live.read(np.arange(3))
+    if fails:
+        with pytest.raises(Gone, match=r"^cable$"):
+            live.wait(1.0)
+    live.close()
+    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    assert [line["of"] for line in lines[2::2]] == [1, 2, 3][: 2 + fails]
+    assert lines[-1]["counters"]["device_reads"] == 3
+
+
 @pytest.mark.parametrize("value", [np.nan, -np.inf, 5e-324, 0.1, -0.0, 1 / 3])
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_every_number_survives(tmp_path, value, dtype):

@@ -152,8 +152,8 @@ def _run_all(
         if own.varies:
             run(pulse_shapes.estimate, pulses)
     relaxing = Retention.join(measurements.retention)
-    slow_measured = bool(np.isin(relaxing.device, series.device).any())
-    relaxation = functools.partial(retention.estimate, slow_measured=slow_measured)
+    read_measured = bool(np.isin(relaxing.device, series.device).any())
+    relaxation = functools.partial(retention.estimate, read_measured=read_measured)
     for estimate, table in (
         (relaxation, relaxing),
         (write_verify.estimate, Written.join(measurements.written)),

@@ -56,6 +56,7 @@ class Changes:
         read2: Variance of one reading by the model known so far.
         slow2: Variance of the change by slow read noise that is known; 0: none is.
         at_floor: 1 where the later reading is the least that a device can have, else 0.
+        read_measured: Whether the noise of these readings is known, and not fitted.
         motion: Typical change, the unit of `sigma2` (squared) and `drift`.
         unit_siemens: Unit of conductance.
     """
@@ -70,6 +71,7 @@ class Changes:
     read2: Floats
     slow2: Floats
     at_floor: Floats
+    read_measured: bool
     motion: float
     unit_siemens: float
 

@@ -48,7 +48,7 @@ def estimate(
     *,
     generator: np.random.Generator,
     resamples: int,
-    slow_measured: bool = False,
+    read_measured: bool = False,
 ) -> ParameterSet:
     """Fit the relaxation of a device type.
 
@@ -58,10 +58,10 @@ def estimate(
         generator: Of the joint draws. The intervals are those of infinitely many resamples of
             devices, by the scores of the likelihood.
         resamples: Joint draws; 0 for no intervals either.
-        slow_measured: The slow read noise of the model was measured on these devices, and is no
-            relaxation; that of others is left in.
+        read_measured: The read noise of the model, white and slow, was measured on these devices,
+            and is no relaxation; that of others is left in.
     """
-    changes = _changes(table, model, slow_measured=slow_measured)
+    changes = _changes(table, model, read_measured=read_measured)
     parameters = ParameterSet(devices=changes.count, rows=len(table), files=(table.source,))
     if changes.count < FEWEST:
         warning = "relaxation needs 3 devices with readings at two times: the preset's is kept"
@@ -99,7 +99,7 @@ def estimate(
 # --- rows ----------------------------------------------------------------------------------------
 
 
-def _changes(table: Retention, model: Pulsed, *, slow_measured: bool) -> Changes:
+def _changes(table: Retention, model: Pulsed, *, read_measured: bool) -> Changes:
     """Later readings against the first one of the same write."""
     t = table.take(np.lexsort((table.time_seconds, table.initial_siemens, table.device)))
     new = (np.diff(t.device, prepend=-1) != 0) | (np.diff(t.initial_siemens, prepend=-1.0) != 0)
@@ -110,7 +110,7 @@ def _changes(table: Retention, model: Pulsed, *, slow_measured: bool) -> Changes
     heat = _heat(t.temperature_kelvin, model)
     rows = (t.time_seconds > began) & (t.initial_siemens > 0.0) & np.isfinite(t.g_siemens)
     first, change = t.initial_siemens[rows], (t.g_siemens - t.initial_siemens)[rows]
-    level = _mean_reading(start[rows], first, t.g_siemens[rows]) if slow_measured else first
+    level = _mean_reading(start[rows], first, t.g_siemens[rows]) if read_measured else first
     level = np.maximum(level, 1e-12)
     unit = float(np.median(first)) if len(first) else 1.0
     typical = 1.5 * float(np.median(np.abs(change))) / unit if len(change) else 0.0
@@ -123,8 +123,9 @@ def _changes(table: Retention, model: Pulsed, *, slow_measured: bool) -> Changes
         heat=heat[rows],
         began_heat=heat[start][rows],
         read2=read_variance(model, level) / unit**2,
-        slow2=_slow_variance(model, level, (t.time_seconds - began)[rows], slow_measured) / unit**2,
+        slow2=_slow_variance(model, level, (t.time_seconds - began)[rows], read_measured) / unit**2,
         at_floor=(t.g_siemens[rows] < FLOOR * model.g_min_siemens).astype(np.float64),
+        read_measured=read_measured,
         motion=max(typical, 1e-6),
         unit_siemens=unit,
     )
@@ -222,7 +223,7 @@ def _parameters(changes: Changes, model: Pulsed) -> tuple[dict[str, Parameter], 
         free["sharpness"] = Parameter((0.0, 1.2), np.log(0.02), np.log(50.0))
     if changes.count >= TAIL_DEVICES:
         free["tail2"] = Parameter((0.3,), 0.0, 6.0)
-    if changes.count >= SHAPE_DEVICES and times > 1 and not changes.slow2.any():
+    if changes.count >= SHAPE_DEVICES and times > 1 and not changes.read_measured:
         soon = np.abs(changes.change[changes.seconds <= 1.01 * seconds.min()])
         begin = float(np.log(np.median(soon) + 1e-3 * changes.motion))
         free["error"] = Parameter((begin,), begin - 10.0, begin + 2.0)

@@ -25,6 +25,22 @@ def clear_all(neuron, layer, c):
 
 
 @jit
+def spikes_until(trace, count, last):
+    """How many of the listed spikes do not come after a step."""
+    while count > 0 and int(trace.times[count - 1]) > last:
+        count -= 1
+    return count
+
+
+@jit
+def first_of_step(trace, count, t):
+    """Where the spikes of step t begin, the last of which is before `count`."""
+    while count > 0 and int(trace.times[count - 1]) == t:
+        count -= 1
+    return count
+
+
+@jit
 def share_reset(neuron, layer, c, t, first, last):
     """Add the derivative by what resets all neurons after step t to the errors of its spikes.
 

@@ -201,9 +201,11 @@ def _kernels() -> None:
         excite,
         excite_back,
         finish_back,
+        first_of_step,
         inhibit,
         inhibited_back,
         share_reset,
+        spikes_until,
     )
     from ..kernels.neuron import lead
     from ..kernels.recurrent import at_rest, finish_steps, state_back, state_forward, take_in_all
@@ -233,12 +235,9 @@ def _kernels() -> None:
     ):
         trace = layer.trace
         at_rest(kind.neuron, trace, c)
-        while count > 0 and int(trace.times[count - 1]) > last:
-            count -= 1
+        count = spikes_until(trace, count, last)
         for t in range(last, start - 1, -1):
-            first = count
-            while first > 0 and int(trace.times[first - 1]) == t:
-                first -= 1
+            first = first_of_step(trace, count, t)
             share_reset(kind.neuron, layer, c, t, first, count)
             inhibited_back(kind.neuron, layer, c, t, count > first)
             count = first
@@ -270,12 +269,9 @@ def _kernels() -> None:
     ):
         trace = layer.trace
         at_rest(kind.neuron, trace, c)
-        while count > 0 and int(trace.times[count - 1]) > last:
-            count -= 1
+        count = spikes_until(trace, count, last)
         for t in range(last, start - 1, -1):
-            first = count
-            while first > 0 and int(trace.times[first - 1]) == t:
-                first -= 1
+            first = first_of_step(trace, count, t)
             if topology.plastic and t < c.steps:
                 excite_back(kind.neuron, layer, c, t, first, count)
             state_back(kind.neuron, layer, c, t)

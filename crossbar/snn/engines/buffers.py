@@ -39,7 +39,11 @@ def constants(
 def scratch(network: Plan, dtype: type[np.floating] = np.float32) -> list[Scratch]:
     """What the kernels overwrite with every sample, of each layer: trace, time bins, own ones."""
     return [
-        (_trace(network, layer, dtype), _bins(network.steps), _bins(network.steps))
+        (
+            _trace(network, layer, dtype),
+            _bins(network.steps, _lines_in_order(layer)),
+            _bins(network.steps, 0),
+        )
         for layer in network.layers
     ]
 
@@ -64,11 +68,22 @@ def _trace(network: Plan, layer: LayerPlan, dtype: type[np.floating]) -> records
     )
 
 
-def _bins(steps: int) -> records.TimeBins:
-    """Time bins of one sample."""
+def _bins(steps: int, lines: int) -> records.TimeBins:
+    """Time bins of one sample, whose events are also ordered by so many lines."""
     return records.TimeBins(
-        np.zeros(steps + 1, np.int64), np.zeros(steps + 2, np.int64), np.zeros(steps + 1, np.int64)
-    )
+        np.zeros(steps + 1, np.int64), np.zeros(steps + 2, np.int64), np.zeros(steps + 1, np.int64),
+        np.zeros(lines + 2, np.int64), np.zeros(steps * lines, time_type(steps)), lines,
+        steps * lines,
+    )  # fmt: skip
+
+
+def _lines_in_order(layer: LayerPlan) -> int:
+    """Lines by which events are ordered: those of rows that lie beyond a near cache, or none.
+
+    What comes in first is as sparse as its code, and never ordered.
+    """
+    is_large = layer.crossbar is not None and 4 * layer.lines * padded(layer.columns) > LARGE
+    return layer.lines if is_large and layer.index > 0 and layer.array.positions == 1 else 0
 
 
 def padded(outputs: int) -> int:
@@ -134,7 +149,7 @@ def crossbar_rows(
     stride = width * (2 if is_noisy else 1)
     return records.CrossbarRows(
         aligned((rows, stride), dtype), np.zeros(rows), plan.lines, tiles_of(rows, tile_rows),
-        plan.outputs, width, stride,
+        plan.outputs, width, stride, *plan.settings.windows(plan.incoming),
     )  # fmt: skip
 
 
@@ -158,7 +173,7 @@ def no_crossbar(plan: LayerPlan, dtype: type[np.floating] = np.float32) -> recor
     width = padded(plan.outputs)
     return records.CrossbarRows(
         np.zeros((0, 0), dtype), np.zeros(0), plan.lines, np.zeros(0, np.int32), plan.outputs,
-        width, width,
+        width, width, np.zeros((0, 4), np.int32), np.zeros(0, np.int32),
     )  # fmt: skip
 
 

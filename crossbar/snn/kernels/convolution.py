@@ -3,23 +3,20 @@
 A map holds the columns of one read for each position, position by position, and their variances
 behind them where reads are noisy. A spike at (channel, y, x) adds row (channel, dy, dx) to position
 ((y - dy) / stride, (x - dx) / stride) of every kernel that covers it; the gradient goes back the
-same way. An error is carried to the lines of its kernel by rows of `back` that hold the weights of
-all channels that come in side by side, (dx, channel): so the lines of a row stand in a map of
-errors. All records hold pointers; `sizes` is a `Conv2dNumbers`.
+same way. Of a line `windows` holds its row in the first kernel that covers it, the position of that
+one, and how many positions down and across have such a kernel. An error is carried to the lines of
+its kernel by rows of `back` that hold the weights of all channels that come in side by side, (dx,
+channel): so the lines of a row stand in a map of errors, from the position's corner on. All records
+hold pointers; `sizes` is a `Conv2dNumbers`.
 """
+
+import numpy as np
 
 from device_models.jit import inlined, jit
 
 from .counter_rng import BLOCK, normals_at, places
 from .pointers import increase
 from .simd import LANES, load, ones, root, select, splat, store, write
-
-
-@inlined
-def reach(place, kernel, stride, count):
-    """First and last position along one side whose kernel covers a line there."""
-    first = (place - kernel + stride) // stride if place >= kernel else 0
-    return first, min(place // stride, count - 1)
 
 
 @jit
@@ -37,6 +34,16 @@ def begin_map(sizes, layer, c):
         write(trace.marks, at, 1 << crossbar.tile_of[bias_row] if sizes.bias == 1 else 0)
 
 
+@inlined
+def window_of(layer, line):
+    """Row, position, positions down and across of a line."""
+    numbers, at = layer.crossbar.windows, 4 * line
+    return (
+        np.int64(numbers[at]), np.int64(numbers[at + 1]), np.int64(numbers[at + 2]),
+        np.int64(numbers[at + 3]),
+    )  # fmt: skip
+
+
 @jit
 def add_line(sizes, layer, line, value):
     """Add what one line drives to the map; returns how many positions it drives.
@@ -44,16 +51,11 @@ def add_line(sizes, layer, line, value):
     `value` is the amplitude, 1 of a spike.
     """
     crossbar, trace, stride = layer.crossbar, layer.trace, layer.crossbar.stride
-    plane, k = sizes.rows_in * sizes.columns_in, sizes.kernel
-    channel = line // plane
-    y = (line - channel * plane) // sizes.columns_in
-    x = line - channel * plane - y * sizes.columns_in
-    top, bottom = reach(y, k, sizes.stride, sizes.rows_out)
-    left, right = reach(x, k, sizes.stride, sizes.columns_out)
-    for i in range(top, bottom + 1):
-        base = (channel * k + y - i * sizes.stride) * k + x
-        for j in range(left, right + 1):
-            row, at = base - j * sizes.stride, i * sizes.columns_out + j
+    first, position, down, across = window_of(layer, line)
+    for i in range(down):
+        for j in range(across):
+            row = first - (i * sizes.kernel + j) * sizes.stride
+            at = position + i * sizes.columns_out + j
             for column in range(0, crossbar.width, LANES):
                 place = at * stride + column
                 weights = load(crossbar.matrix, row * stride + column)
@@ -63,7 +65,7 @@ def add_line(sizes, layer, line, value):
                 variances = load(crossbar.matrix, row * stride + column)
                 store(trace.maps, place, load(trace.maps, place) + splat(value * value) * variances)
             write(trace.marks, at, trace.marks[at] | (1 << crossbar.tile_of[row]))
-    return (bottom - top + 1) * (right - left + 1) if bottom >= top and right >= left else 0
+    return down * across
 
 
 @jit
@@ -141,16 +143,11 @@ def spread_errors(sizes, layer, errors, at, chosen):
 def gather_line(sizes, layer, line, value):
     """Add the errors of a map to the gradient of the rows that one line drives; see `add_line`."""
     trace, width = layer.trace, layer.crossbar.width
-    plane, k = sizes.rows_in * sizes.columns_in, sizes.kernel
-    channel = line // plane
-    y = (line - channel * plane) // sizes.columns_in
-    x = line - channel * plane - y * sizes.columns_in
-    top, bottom = reach(y, k, sizes.stride, sizes.rows_out)
-    left, right = reach(x, k, sizes.stride, sizes.columns_out)
-    for i in range(top, bottom + 1):
-        base = (channel * k + y - i * sizes.stride) * k + x
-        for j in range(left, right + 1):
-            row, at = base - j * sizes.stride, i * sizes.columns_out + j
+    first, position, down, across = window_of(layer, line)
+    for i in range(down):
+        for j in range(across):
+            row = first - (i * sizes.kernel + j) * sizes.stride
+            at = position + i * sizes.columns_out + j
             for column in range(0, width, LANES):
                 place = row * width + column
                 error = splat(value) * load(trace.maps, at * width + column)
@@ -184,10 +181,9 @@ def carry_step(sizes, layer, below, t, hold):
             neuron = channel * plane + window
             error, position = trace.membranes[errors + neuron], int(trace.drive[chosen + neuron])
             if error != silent:
-                up = position // sizes.columns_out
-                left = (position - up * sizes.columns_out) * sizes.stride
+                corner = np.int64(layer.crossbar.corners[position])
                 for i in range(k):
-                    to = ((up * sizes.stride + i) * sizes.columns_in + left) * lines
+                    to = corner + i * sizes.columns_in * lines
                     weights = (channel * k + i) * block
                     for j in range(0, block, LANES):
                         carried = splat(error) * load(layer.back, weights + j)

@@ -2,16 +2,45 @@
 
 A row is as long as the registers hold sums of, so its address is found once, its cache lines lie
 one behind the other, and the sums of a bin do not wait for each other. Over one block alone the
-same takes half as long again. All records hold pointers.
+same takes half as long again.
+
+Where lines spike many times in a sample and their rows lie beyond a near cache, events are taken
+line by line instead (`by_line`): a row then comes from memory once a sample, and the sums of all
+bins stay near. Every number is added up in the same order either way. All records hold pointers.
 """
 
 import numpy as np
 
 from device_models.jit import inlined, jit
 
-from .simd import LANES, add_panel, load_panel, plus_row, splat, store_panel
+from .pointers import increase
+from .simd import LANES, add_panel, load_panel, plus_row, splat, store_panel, write
 
 WIDE, NARROW = 7, 3  # blocks of a panel; seven are fourteen registers of AVX2
+OFTEN = 2  # spikes of a line in a sample, on average, from which on events are taken line by line
+
+
+@inlined
+def by_line(lines, bins):
+    """Whether the events of a sample are taken line by line."""
+    count = lines.last - lines.first
+    return count <= bins.capacity and count > OFTEN * bins.lines
+
+
+@jit
+def order_by_line(lines, bins):
+    """List the steps in which each line spikes, in their order."""
+    ends, first = bins.line_ends, lines.first
+    for line in range(bins.lines + 2):
+        write(ends, line, 0)
+    for event in range(first, lines.last):
+        increase(ends, np.int64(lines.rows[event]) + 2, 1)
+    for line in range(2, bins.lines + 2):
+        increase(ends, line, ends[line - 1])
+    for event in range(first, lines.last):  # what ends a line is where its next step goes
+        line = np.int64(lines.rows[event]) + 1
+        write(bins.line_times, ends[line], lines.times[event])
+        increase(ends, line, 1)
 
 
 @inlined
@@ -31,6 +60,20 @@ def gather_panel(none, lines, bins, count, layer, column, drive):
         store_panel(drive, (i + 1) * layer.stride + column, sums)
 
 
+@inlined
+def gather_panel_by_line(none, bins, count, layer, column, drive):
+    """`gather_panel`, line by line."""
+    for i in range(count):
+        store_panel(drive, (i + 1) * layer.stride + column, none)
+    for line in range(bins.lines):
+        first, last = bins.line_ends[line], bins.line_ends[line + 1]
+        if last > first:
+            row = load_panel(layer.matrix, line * layer.stride + column, none)
+            for i in range(first, last):
+                at = bins.slots[np.int64(bins.line_times[i])] * layer.stride + column
+                add_panel(drive, at, row)
+
+
 @jit
 def gather(lines, bins, count, layer, drive):
     """What every bin drives: its rows of the crossbar added up.
@@ -40,8 +83,33 @@ def gather(lines, bins, count, layer, drive):
         layer: The crossbar.
         drive: (bins + 1, stride): the row behind that of a bin's number is overwritten.
     """
+    if by_line(lines, bins):
+        order_by_line(lines, bins)
+        gather_by_line(bins, count, layer, drive)
+    else:
+        gather_by_step(lines, bins, count, layer, drive)
+
+
+@jit
+def gather_by_line(bins, count, layer, drive):
+    """`gather` of events in the order of their lines."""
     n = splat(layer.matrix[0] - layer.matrix[0])
     column = np.int64(0)  # of a plain 0 numba would make every panel twice
+    while column < layer.stride:
+        left = (layer.stride - column) // LANES
+        if left >= WIDE:
+            gather_panel_by_line((n, n, n, n, n, n, n), bins, count, layer, column, drive)
+            column += WIDE * LANES
+        else:
+            gather_panel_by_line((n,), bins, count, layer, column, drive)
+            column += LANES
+
+
+@jit
+def gather_by_step(lines, bins, count, layer, drive):
+    """`gather` of events in the order of their steps."""
+    n = splat(layer.matrix[0] - layer.matrix[0])
+    column = np.int64(0)  # see `gather_by_line`
     while column < layer.stride:
         left = (layer.stride - column) // LANES
         if left >= WIDE:
@@ -66,6 +134,38 @@ def scatter_panel(none, lines, bins, number, changes, to, column):
             add_panel(gradient, at, change)
 
 
+@inlined
+def scatter_panel_by_line(none, bins, last, changes, to, column):
+    """`scatter_panel`, line by line; events behind step `last` are left out."""
+    width, offset, gradient = to
+    for line in range(bins.lines):
+        first, end = bins.line_ends[line], bins.line_ends[line + 1]
+        if end > first:
+            at = (offset + line) * width + column
+            sums = load_panel(gradient, at, none)
+            for i in range(end - 1, first - 1, -1):
+                t = np.int64(bins.line_times[i])
+                if t <= last:
+                    sums = plus_row(sums, changes, t * width + column)
+            store_panel(gradient, at, sums)
+
+
+@jit
+def scatter_by_line(bins, last, changes, width, offset, gradient):
+    """`scatter` of events in the order of their lines."""
+    n = splat(changes[0] - changes[0])
+    to = width, offset, gradient
+    column = np.int64(0)  # see `gather_by_line`
+    while column < width:
+        left = (width - column) // LANES
+        if left >= WIDE:
+            scatter_panel_by_line((n, n, n, n, n, n, n), bins, last, changes, to, column)
+            column += WIDE * LANES
+        else:
+            scatter_panel_by_line((n,), bins, last, changes, to, column)
+            column += LANES
+
+
 @jit
 def scatter(lines, bins, number, changes, width, offset, gradient):
     """Add the change of its step to each row of a bin, the last bin first.
@@ -78,9 +178,18 @@ def scatter(lines, bins, number, changes, width, offset, gradient):
         offset: Row of line 0.
         gradient: (rows, width), added to.
     """
+    if number > 0 and by_line(lines, bins):  # as `gather` left them
+        scatter_by_line(bins, bins.steps[number - 1], changes, width, offset, gradient)
+    else:
+        scatter_by_step(lines, bins, number, changes, width, offset, gradient)
+
+
+@jit
+def scatter_by_step(lines, bins, number, changes, width, offset, gradient):
+    """`scatter` of events in the order of their steps."""
     n = splat(changes[0] - changes[0])
     to = width, offset, gradient
-    column = np.int64(0)  # see `gather`
+    column = np.int64(0)  # see `gather_by_line`
     while column < width:
         left = (width - column) // LANES
         if left >= WIDE:

@@ -30,21 +30,24 @@ def layer_at(table, n, one, times):
         CrossbarRows(
             pointer_to(row[0], one), pointer_to(row[1], np.float64(0.0)), row[2],
             pointer_to(row[3], np.int32(0)), row[4], row[5], row[6],
+            pointer_to(row[7], np.int32(0)), pointer_to(row[8], np.int32(0)),
         ),
         LayerTrace(
-            pointer_to(row[7], one), pointer_to(row[8], one), pointer_to(row[9], one),
-            pointer_to(row[10], short), pointer_to(row[11], short), pointer_to(row[12], times),
-            pointer_to(row[13], one), row[14], row[15], pointer_to(row[16], one),
-            pointer_to(row[17], one), pointer_to(row[18], step),
+            pointer_to(row[9], one), pointer_to(row[10], one), pointer_to(row[11], one),
+            pointer_to(row[12], short), pointer_to(row[13], short), pointer_to(row[14], times),
+            pointer_to(row[15], one), row[16], row[17], pointer_to(row[18], one),
+            pointer_to(row[19], one), pointer_to(row[20], step),
         ),
         TimeBins(
-            pointer_to(row[19], step), pointer_to(row[20], step), pointer_to(row[21], step)
+            pointer_to(row[21], step), pointer_to(row[22], step), pointer_to(row[23], step),
+            pointer_to(row[24], step), pointer_to(row[25], times), row[26], row[27],
         ),
         TimeBins(
-            pointer_to(row[22], step), pointer_to(row[23], step), pointer_to(row[24], step)
+            pointer_to(row[28], step), pointer_to(row[29], step), pointer_to(row[30], step),
+            pointer_to(row[31], step), pointer_to(row[32], times), row[33], row[34],
         ),
-        pointer_to(row[25], one), pointer_to(row[26], one), pointer_to(row[27], one),
-        pointer_to(row[28], one), row[29], row[30], row[31], row[32], row[33], row[34],
+        pointer_to(row[35], one), pointer_to(row[36], one), pointer_to(row[37], one),
+        pointer_to(row[38], one), row[39], row[40], row[41], row[42], row[43], row[44],
     )  # fmt: skip
 
 

@@ -37,6 +37,8 @@ class CrossbarRows(NamedTuple):
     neurons: int  # without padding
     width: int  # weights of a row, with padding
     stride: int  # numbers in a row of the matrix
+    windows: np.ndarray  # (lines, 4) int32: of a convolution, see `convolution`; empty of others
+    corners: np.ndarray  # (positions,) int32: first line of each one's kernel, channels innermost
 
 
 class Samples(NamedTuple):
@@ -65,12 +67,17 @@ class TimeBins(NamedTuple):
     """The steps of one sample in which lines spike; scratch that every sample overwrites.
 
     Bin i is the events `ends[i]:ends[i + 1]`, in step `steps[i]`; behind the last step stands -1.
-    What belongs to it in other records stands in row i + 1; row 0 stands for no bin.
+    What belongs to it in other records stands in row i + 1; row 0 stands for no bin. Line r of many
+    events (`by_line`) spikes in the steps `line_times[line_ends[r] : line_ends[r + 1]]`.
     """
 
     steps: np.ndarray  # (steps + 1,) int64
     ends: np.ndarray  # (steps + 2,) int64
     slots: np.ndarray  # (steps + 1,) int64: number of the bin of each step, from 1; 0 for none
+    line_ends: np.ndarray  # (lines + 2,) int64
+    line_times: np.ndarray  # (capacity,), as in `Samples`
+    lines: int
+    capacity: int  # events that `line_times` holds; 0: no event is ordered by its line
 
 
 class BatchStats(NamedTuple):

@@ -165,6 +165,23 @@ class Conv2d(Synaptic):
         width = -(-self.channels // LANES) * LANES
         return max(2 * sizes.positions * width, incoming.lines + 2 * LANES)
 
+    def windows(self, incoming: Signal) -> tuple[np.ndarray, np.ndarray]:
+        """See `Synaptic`."""
+        sizes = self.numbers(incoming)
+        y, top, down = _reach(sizes.rows_in, sizes.rows_out, self.kernel, self.stride)
+        x, left, across = _reach(sizes.columns_in, sizes.columns_out, self.kernel, self.stride)
+        channel = np.arange(sizes.channels_in)[:, None, None]
+        of_line = np.broadcast_arrays(
+            (channel * self.kernel + y[:, None]) * self.kernel + x,
+            top[:, None] * sizes.columns_out + left,
+            down[:, None],
+            across,
+        )
+        up, aside = np.divmod(np.arange(sizes.positions), sizes.columns_out)
+        corners = (up * sizes.columns_in + aside) * self.stride * sizes.channels_in
+        windows = np.stack(of_line, -1).reshape(-1, 4)
+        return windows.astype(np.int32), corners.astype(np.int32)
+
     def siemens_of_lines(self, incoming: Signal, siemens: np.ndarray) -> np.ndarray:
         """See `Synaptic`; a line drives a row for each position whose kernel covers it."""
         sizes, k = self.numbers(incoming), self.kernel
@@ -199,6 +216,14 @@ class Conv2d(Synaptic):
 
         currents = self.currents(incoming, lines, drive)
         return run_steps(numbers, currents.shape[2], currents, take_in)
+
+
+def _reach(lines: int, positions: int, kernel: int, stride: int) -> tuple[np.ndarray, ...]:
+    """Of the lines along one side: place in the first kernel, its position, how many kernels."""
+    line = np.arange(lines)
+    first = np.maximum(0, -(-(line - kernel + 1) // stride))
+    last = np.minimum(line // stride, positions - 1)
+    return line - first * stride, first, np.maximum(0, last - first + 1)
 
 
 class Conv2dNumbers(NamedTuple):

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
+import numpy as np
+
 from ..registration import kernels
 from .protocol import Signal
 from .synaptic import FullyConnected
@@ -28,6 +30,16 @@ class Dense(FullyConnected):
         """See `protocol.Topology`."""
         return DenseNumbers(("none", "row", "digital").index(self.bias))
 
+    def back_shape(self, incoming: Signal) -> tuple[int, int]:
+        """See `Synaptic`; by columns, see `kernels.carry`."""
+        from ..kernels.simd import LANES
+
+        return self.neurons, -(-incoming.lines // LANES) * LANES
+
+    def fill_back(self, incoming: Signal, weights: np.ndarray, back: np.ndarray) -> None:
+        """See `Synaptic`."""
+        back[:, : incoming.lines] = weights[: incoming.lines].T
+
     def run(
         self, incoming: Signal, numbers: Any, lines: "Tensor", drive: "Drive", take_in: "TakeIn"
     ) -> "tuple[Tensor | None, Tensor]":
@@ -47,8 +59,9 @@ class DenseNumbers(NamedTuple):
 def _kernels() -> None:
     """See `crossbar.snn.registration`."""
     from ..kernels import topology as kernel
-    from ..kernels.backward import backprop_input, bins_until, sweep
+    from ..kernels.backward import bins_until, sweep
     from ..kernels.biases import count_bias_reads, drive_biased, scatter_bias
+    from ..kernels.carry import backprop_lines
     from ..kernels.dispatch import implements
     from ..kernels.forward import count_reads, drive_layer, integrate_block, list_fired
     from ..kernels.gather_scatter import scatter
@@ -85,7 +98,7 @@ def _kernels() -> None:
 
     @implements(kernel.carry, DenseNumbers, inline=False)
     def _carry(topology, layer, below, c, start, last, hold):  # type: ignore[no-untyped-def]
-        backprop_input(layer, below, c, start, last, hold)
+        backprop_lines(layer, below, c, start, last, hold)
 
     @implements(drive_held, DenseNumbers, inline=False)
     def _drive_held(topology, layer, c, keys, stats):  # type: ignore[no-untyped-def]

@@ -45,7 +45,7 @@ from device_models.record import quantity
 
 from ..neurons.protocol import is_prompt
 from ..registration import kernels
-from .dense import DenseNumbers
+from .dense import Dense, DenseNumbers
 from .protocol import Signal
 from .synaptic import FullyConnected
 
@@ -111,6 +111,16 @@ class Lateral(FullyConnected):
     def first_recurrent(self) -> np.ndarray | None:
         """See `Synaptic`."""
         return np.array([-self.suppression, self.excitation]) if self.reads_across else None
+
+    def back_shape(self, incoming: Signal) -> tuple[int, int]:
+        """See `Synaptic`; without a rule the layer is a dense one."""
+        of = Dense if self.inhibition == "none" else FullyConnected
+        return of.back_shape(self, incoming)  # type: ignore[arg-type]
+
+    def fill_back(self, incoming: Signal, weights: np.ndarray, back: np.ndarray) -> None:
+        """See `Synaptic`."""
+        of = Dense if self.inhibition == "none" else FullyConnected
+        of.fill_back(self, incoming, weights, back)  # type: ignore[arg-type]
 
     def numbers(self, incoming: Signal) -> Any:
         """See `protocol.Topology`."""

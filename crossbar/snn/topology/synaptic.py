@@ -114,6 +114,10 @@ class Synaptic(Record):
         """Numbers of scratch memory that its kernels take beside that of all layers."""
         return 0
 
+    def windows(self, incoming: Signal) -> tuple[np.ndarray, np.ndarray]:
+        """Where lines meet a kernel: `windows` and `corners` of `kernels.records.CrossbarRows`."""
+        return np.zeros((0, 4), np.int32), np.zeros(0, np.int32)
+
     def siemens_of_lines(self, incoming: Signal, siemens: np.ndarray) -> np.ndarray:
         """Conductance that each line drives, then that of rows behind the lines, of that of rows.
 

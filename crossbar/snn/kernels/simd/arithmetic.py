@@ -8,15 +8,7 @@ from llvmlite import ir  # type: ignore[import-untyped]
 from numba.core import cgutils, types
 from numba.extending import lower_builtin, type_callable
 
-from .lanes import FAST, LANES, MASK, LanesType, kernel_intrinsic, vector
-
-
-def _splat(builder: Any, dtype: types.Float, number: Any) -> Any:
-    """One number in all lanes."""
-    i32 = ir.IntType(32)
-    first = ir.Constant(vector(dtype), ir.Undefined)
-    first = builder.insert_element(first, number, i32(0))
-    return builder.shuffle_vector(first, first, ir.Constant(ir.VectorType(i32, LANES), [0] * LANES))
+from .lanes import FAST, LANES, MASK, LanesType, kernel_intrinsic, splat_number, vector
 
 
 @kernel_intrinsic
@@ -24,7 +16,7 @@ def splat(typing: Any, number: Any) -> Any:
     """One number in all lanes."""
 
     def make(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        return _splat(builder, signature.args[0], args[0])
+        return splat_number(builder, signature.args[0], args[0])
 
     return LanesType(number)(number), make
 
@@ -117,7 +109,7 @@ def total(typing: Any, lanes: Any) -> Any:
 
 def _lanes(builder: Any, kind: Any, value: Any, dtype: types.Float) -> Any:
     """Lanes of a value: itself, or a number in all lanes."""
-    return value if isinstance(kind, LanesType) else _splat(builder, dtype, value)
+    return value if isinstance(kind, LanesType) else splat_number(builder, dtype, value)
 
 
 def _operator(function: Callable[..., Any], name: str, compares: str = "") -> None:

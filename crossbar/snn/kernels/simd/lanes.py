@@ -43,6 +43,14 @@ def vector(dtype: types.Float) -> ir.VectorType:
     return ir.VectorType(FLOATS[dtype], LANES)
 
 
+def splat_number(builder: Any, dtype: types.Float, number: Any) -> Any:
+    """One number in all lanes."""
+    i32 = ir.IntType(32)
+    first = ir.Constant(vector(dtype), ir.Undefined)
+    first = builder.insert_element(first, number, i32(0))
+    return builder.shuffle_vector(first, first, ir.Constant(ir.VectorType(i32, LANES), [0] * LANES))
+
+
 @register_model(LanesType)
 class _LanesModel(models.PrimitiveModel):
     """Lanes are one LLVM vector."""

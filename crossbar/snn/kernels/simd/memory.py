@@ -5,7 +5,7 @@ from typing import Any
 from llvmlite import ir  # type: ignore[import-untyped]
 from numba.core import types
 
-from .lanes import FAST, FLOATS, LANES, LanesType, kernel_intrinsic, vector
+from .lanes import FAST, FLOATS, LANES, LanesType, kernel_intrinsic, splat_number, vector
 
 BITS = 64  # of an int64
 
@@ -157,6 +157,61 @@ def add_panel(typing: Any, numbers: Any, at: Any, panel: Any) -> Any:
         return context.get_dummy_value()
 
     return (types.void(numbers, types.intp, panel), make) if _is_lanes_of(numbers) else None
+
+
+@kernel_intrinsic
+def plus_products(
+    typing: Any, panel: Any, numbers: Any, at: Any, factors: Any, first: Any, apart: Any, like: Any
+) -> Any:
+    """A panel, with the products of some factors and the lanes from a place on added.
+
+    The factors, one a block of `like`, are `factors[first + i * apart]`; the lanes are as many
+    blocks as make up the panel with them. Sums of factor i stand side by side.
+    """
+
+    def make(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        kind, (value, matrix, place, pointer, start, step, _) = signature.args[0].dtype, args
+        rows = signature.args[6].count
+        blocks = signature.args[0].count // rows
+        lanes = []
+        for block in range(blocks):
+            offset = ir.Constant(place.type, block * LANES)
+            lanes.append(_load(builder, kind, matrix, builder.add(place, offset)))
+        for row in range(rows):
+            at_factor = builder.add(start, builder.mul(step, ir.Constant(step.type, row)))
+            factor = splat_number(
+                builder, kind.dtype, builder.load(builder.gep(pointer, [at_factor]))
+            )
+            for block in range(blocks):
+                i = row * blocks + block
+                product = builder.fmul(factor, lanes[block], flags=FAST)
+                total = builder.fadd(builder.extract_value(value, i), product, flags=FAST)
+                value = builder.insert_value(value, total, i)
+        return value
+
+    is_right = _is_lanes_of(numbers) and panel.count % like.count == 0
+    arguments = (panel, numbers, types.intp, factors, types.intp, types.intp, like)
+    return (panel(*arguments), make) if is_right else None
+
+
+@kernel_intrinsic
+def store_products(typing: Any, numbers: Any, at: Any, apart: Any, panel: Any, like: Any) -> Any:
+    """Write the sums of a panel of `plus_products`, those of a factor `apart` behind the last's."""
+
+    def make(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        pointer, start, step, value, _ = args
+        rows = signature.args[4].count
+        blocks = signature.args[3].count // rows
+        for row in range(rows):
+            first = builder.add(start, builder.mul(step, ir.Constant(step.type, row)))
+            for block in range(blocks):
+                place = builder.add(first, ir.Constant(first.type, block * LANES))
+                lanes = builder.extract_value(value, row * blocks + block)
+                _store(builder, signature.args[3].dtype, pointer, place, lanes)
+        return context.get_dummy_value()
+
+    arguments = (numbers, types.intp, types.intp, panel, like)
+    return (types.void(*arguments), make) if _is_lanes_of(numbers) else None
 
 
 @kernel_intrinsic

@@ -17,34 +17,49 @@ STEPS, BLOCKS = 5, 4  # of a panel
 
 
 @inlined
-def carry_panel(none, rows, layer, below, t, column):
-    """A panel of `backprop_lines`: the steps from t on, one for each block of `rows`."""
-    sums, width = none, layer.trace.width
-    for j in range(layer.crossbar.neurons):
+def carry_panel(none, rows, back, derivatives, errors, sizes, t, column):
+    """A panel of `multiply`: the steps from t on, one for each block of `rows`."""
+    neurons, width, across = sizes
+    sums = none
+    for j in range(neurons):
         sums = plus_products(
-            sums, layer.back, j * below.width + column, layer.trace.membranes, t * width + j,
-            width, rows,
-        )  # fmt: skip
-    store_products(below.errors, t * below.width + column, below.width, sums, rows)
+            sums, back, j * across + column, derivatives, t * width + j, width, rows
+        )
+    store_products(errors, t * across + column, across, sums, rows)
+
+
+@jit
+def multiply(back, derivatives, errors, sizes, start, last):
+    """The errors of the lines in the steps from `start` to `last`: derivatives times weights.
+
+    Args:
+        back: (neurons, across): weights.
+        derivatives: (steps, width): by what drives each neuron.
+        errors: (steps, across): those of these steps are overwritten.
+        sizes: Neurons, numbers in a row of the derivatives, and in one of the others.
+        start, last: The steps.
+    """
+    n, across = splat(back[0] - back[0]), sizes[2]
+    column = np.int64(0)  # see `gather_scatter.gather_by_line`
+    while column < across:
+        if across - column >= BLOCKS * LANES and last + 1 - start >= STEPS:
+            panel = (n, n, n, n, n, n, n, n, n, n, n, n, n, n, n, n, n, n, n, n)
+            for t in range(start, last + 1, STEPS):  # steps at the end are carried twice
+                first, rows = min(t, last + 1 - STEPS), (n, n, n, n, n)
+                carry_panel(panel, rows, back, derivatives, errors, sizes, first, column)
+            column += BLOCKS * LANES
+        else:
+            for t in range(start, last + 1):
+                carry_panel((n,), (n,), back, derivatives, errors, sizes, t, column)
+            column += LANES
 
 
 @jit
 def backprop_lines(layer, below, c, start, last, hold):
     """See `topology.carry`, of a dense layer; padding of `back` is zero, so that of errors too."""
-    n, silent = splat(c.one - c.one), c.one - c.one
-    column = np.int64(0)  # see `gather_scatter.gather_by_line`
-    while column < below.width:
-        if below.width - column >= BLOCKS * LANES and last + 1 - start >= STEPS:
-            for t in range(start, last + 1, STEPS):  # the last steps are carried twice, not beyond
-                first = min(t, last + 1 - STEPS)
-                panel = (n, n, n, n, n, n, n, n, n, n, n, n, n, n, n, n, n, n, n, n)
-                carry_panel(panel, (n, n, n, n, n), layer, below, first, column)
-            column += BLOCKS * LANES
-        else:
-            for t in range(start, last + 1):
-                carry_panel((n,), (n,), layer, below, t, column)
-            column += LANES
-    if hold != silent:
+    sizes = layer.crossbar.neurons, layer.trace.width, below.width
+    multiply(layer.back, layer.trace.membranes, below.errors, sizes, start, last)
+    if hold != c.one - c.one:
         for t in range(start, min(last, c.steps - 1) + 1):
             for line in range(layer.crossbar.inputs):
                 increase(below.errors, t * below.width + line, hold)

@@ -23,6 +23,8 @@ from xbar_kernels import (
 from xbar_training import fashion, plan_of
 
 from crossbar.snn import reference
+from crossbar.snn.engines.buffers import scratch
+from crossbar.snn.kernels.gather_scatter import OFTEN
 from crossbar.snn.plan import initial_weights
 
 SHAPES = [
@@ -66,6 +68,17 @@ def test_kernel_equals_the_reference(hidden, recurrent):
     for spikes in case.outcome.spikes:
         assert 0.01 < spikes.mean() < 0.5
     assert all(gradient.any() for gradient in case.gradients)
+    agree(case, run_kernel(case, np.float64), FLOAT64)
+
+
+def test_a_layer_whose_rows_lie_far_takes_its_events_line_by_line():
+    """Some samples of it spike often enough, others do not."""
+    case = random_case((300, 230), recurrent=False)
+    bins = scratch(case.network)[1][1]
+    often = case.outcome.spikes[0].sum((1, 2)) > OFTEN * bins.lines
+    assert bins.capacity > 0
+    assert often.any()
+    assert not often.all()
     agree(case, run_kernel(case, np.float64), FLOAT64)
 
 

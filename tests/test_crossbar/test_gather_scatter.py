@@ -7,7 +7,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from crossbar.snn.engines.buffers import aligned
 from crossbar.snn.kernels.carry import multiply
 from crossbar.snn.kernels.forward import find_bins
-from crossbar.snn.kernels.gather_scatter import by_line, gather, order_by_line, scatter
+from crossbar.snn.kernels.gather_scatter import WIDE, by_line, gather, order_by_line, scatter
 from crossbar.snn.kernels.records import CrossbarRows, EventSlice, TimeBins
 from crossbar.snn.kernels.simd import LANES, data_pointer
 from device_models.jit import jit
@@ -16,18 +16,20 @@ STEPS, ROWS = 100, 40
 each_kind = pytest.mark.parametrize("kind", [np.float32, np.float64])
 
 
-def empty_bins(capacity=0):
+def empty_bins(kind=np.float32, capacity=0):
     """Memory for the bins of a sample, filled with what a former one could have left."""
     of_steps = [np.full(STEPS + 2, 55, np.int64) for _ in range(3)]
     line_ends = np.full(ROWS + 2, 55, np.int64)
-    return TimeBins(*of_steps, line_ends, np.full(capacity, 55, np.uint8), ROWS, capacity)
+    times, panel = np.full(capacity, 55, np.uint8), np.full((STEPS + 2, WIDE * LANES), 55.0, kind)
+    return TimeBins(*of_steps, line_ends, times, panel, ROWS, capacity)
 
 
 @jit
 def pointers_of(bins):
     return TimeBins(
         data_pointer(bins.steps), data_pointer(bins.ends), data_pointer(bins.slots),
-        data_pointer(bins.line_ends), data_pointer(bins.line_times), bins.lines, bins.capacity,
+        data_pointer(bins.line_ends), data_pointer(bins.line_times),
+        data_pointer(bins.panel), bins.lines, bins.capacity,
     )  # fmt: skip
 
 
@@ -115,7 +117,7 @@ def test_bins_drive_the_sums_of_their_rows(kind, blocks):
         np.zeros((0, 4), np.int32), np.zeros(0, np.int32),
     )  # fmt: skip
     drive = aligned((STEPS + 1, width), kind)
-    bins = empty_bins()
+    bins = empty_bins(kind)
     found = gathered(rows, times, span, bins, layer, drive)
     own_rows, own_times = rows[slice(*span)], times[slice(*span)]
     expected = [matrix[own_rows[own_times == step]].sum(0) for step in bins.steps[:found]]
@@ -125,7 +127,7 @@ def test_bins_drive_the_sums_of_their_rows(kind, blocks):
     assert not drive[0].any()
     assert not drive[found + 1 :].any()
     by_lines = aligned((STEPS + 1, width), kind)
-    gathered(rows, times, span, empty_bins(capacity=200), layer, by_lines)
+    gathered(rows, times, span, empty_bins(kind, capacity=200), layer, by_lines)
     assert_array_equal(by_lines, drive)
 
 
@@ -138,9 +140,9 @@ def test_changes_reach_the_rows_of_their_bins(kind, blocks, offset):
     changes = np.random.default_rng(2).standard_normal((STEPS, width)).astype(kind)
     gradient = aligned((offset + ROWS + 1, width), kind)
     gradient[:] = 1.0
-    by_lines, bins, number = gradient.copy(), empty_bins(), 50
+    by_lines, bins, number = gradient.copy(), empty_bins(kind), 50
     scattered(rows, times, span, bins, number, changes, offset, gradient)
-    scattered(rows, times, span, empty_bins(capacity=300), number, changes, offset, by_lines)
+    scattered(rows, times, span, empty_bins(kind, capacity=300), number, changes, offset, by_lines)
     assert_array_equal(by_lines, gradient)
     expected = np.ones(gradient.shape)
     own_rows, own_times = rows[slice(*span)], times[slice(*span)]

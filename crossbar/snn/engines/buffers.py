@@ -8,6 +8,7 @@ import numpy as np
 
 from ..encodings.events import Events, time_type
 from ..kernels import records
+from ..kernels.gather_scatter import WIDE
 from ..kernels.simd import LANES
 from ..plan import LayerPlan, Plan
 from .protocol import LayerView
@@ -41,8 +42,8 @@ def scratch(network: Plan, dtype: type[np.floating] = np.float32) -> list[Scratc
     return [
         (
             _trace(network, layer, dtype),
-            _bins(network.steps, _lines_in_order(layer)),
-            _bins(network.steps, 0),
+            _bins(network.steps, _lines_in_order(layer), dtype),
+            _bins(network.steps, 0, dtype),
         )
         for layer in network.layers
     ]
@@ -68,12 +69,12 @@ def _trace(network: Plan, layer: LayerPlan, dtype: type[np.floating]) -> records
     )
 
 
-def _bins(steps: int, lines: int) -> records.TimeBins:
+def _bins(steps: int, lines: int, dtype: type[np.floating]) -> records.TimeBins:
     """Time bins of one sample, whose events are also ordered by so many lines."""
     return records.TimeBins(
         np.zeros(steps + 1, np.int64), np.zeros(steps + 2, np.int64), np.zeros(steps + 1, np.int64),
-        np.zeros(lines + 2, np.int64), np.zeros(steps * lines, time_type(steps)), lines,
-        steps * lines,
+        np.zeros(lines + 2, np.int64), np.zeros(steps * lines, time_type(steps)),
+        aligned((steps + 2 if lines else 0, WIDE * LANES), dtype), lines, steps * lines,
     )  # fmt: skip
 
 

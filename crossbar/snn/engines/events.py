@@ -43,7 +43,7 @@ T = TypeVar("T")
 CHUNKS = 4  # of a batch; fixed, so that sums do not depend on the number of threads
 SMALL = 200_000  # weights: a second thread would take longer to begin than to help
 # Columns of a table of layers, see `kernels.pointers.layer_at`:
-SIEMENS, GRADIENT, BY_TRAINED, KIND = 1, 36, 38, slice(43, 45)
+SIEMENS, GRADIENT, BY_TRAINED, KIND = 1, 38, 40, slice(45, 47)
 _BUFFER = 1 << 26  # spikes of a layer that are recorded at a time, 3 bytes each
 
 

@@ -62,16 +62,18 @@ def gather_panel(none, lines, bins, count, layer, column, drive):
 
 @inlined
 def gather_panel_by_line(none, bins, count, layer, column, drive):
-    """`gather_panel`, line by line."""
-    for i in range(count):
-        store_panel(drive, (i + 1) * layer.stride + column, none)
+    """`gather_panel`, line by line; rows of a drive may all lie in the same places of a cache."""
+    size = len(none) * LANES
+    for i in range(count + 1):
+        store_panel(bins.panel, i * size, none)
     for line in range(bins.lines):
         first, last = bins.line_ends[line], bins.line_ends[line + 1]
         if last > first:
             row = load_panel(layer.matrix, line * layer.stride + column, none)
             for i in range(first, last):
-                at = bins.slots[np.int64(bins.line_times[i])] * layer.stride + column
-                add_panel(drive, at, row)
+                add_panel(bins.panel, bins.slots[np.int64(bins.line_times[i])] * size, row)
+    for i in range(1, count + 1):
+        store_panel(drive, i * layer.stride + column, load_panel(bins.panel, i * size, none))
 
 
 @jit
@@ -135,9 +137,13 @@ def scatter_panel(none, lines, bins, number, changes, to, column):
 
 
 @inlined
-def scatter_panel_by_line(none, bins, last, changes, to, column):
-    """`scatter_panel`, line by line; events behind step `last` are left out."""
+def scatter_panel_by_line(none, bins, number, changes, to, column):
+    """`scatter_panel`, line by line; events behind bin `number` are left out."""
     width, offset, gradient = to
+    size, until = len(none) * LANES, bins.steps[number - 1]
+    for i in range(number):
+        change = load_panel(changes, bins.steps[i] * width + column, none)
+        store_panel(bins.panel, bins.steps[i] * size, change)
     for line in range(bins.lines):
         first, end = bins.line_ends[line], bins.line_ends[line + 1]
         if end > first:
@@ -145,13 +151,13 @@ def scatter_panel_by_line(none, bins, last, changes, to, column):
             sums = load_panel(gradient, at, none)
             for i in range(end - 1, first - 1, -1):
                 t = np.int64(bins.line_times[i])
-                if t <= last:
-                    sums = plus_row(sums, changes, t * width + column)
+                if t <= until:
+                    sums = plus_row(sums, bins.panel, t * size)
             store_panel(gradient, at, sums)
 
 
 @jit
-def scatter_by_line(bins, last, changes, width, offset, gradient):
+def scatter_by_line(bins, number, changes, width, offset, gradient):
     """`scatter` of events in the order of their lines."""
     n = splat(changes[0] - changes[0])
     to = width, offset, gradient
@@ -159,10 +165,10 @@ def scatter_by_line(bins, last, changes, width, offset, gradient):
     while column < width:
         left = (width - column) // LANES
         if left >= WIDE:
-            scatter_panel_by_line((n, n, n, n, n, n, n), bins, last, changes, to, column)
+            scatter_panel_by_line((n, n, n, n, n, n, n), bins, number, changes, to, column)
             column += WIDE * LANES
         else:
-            scatter_panel_by_line((n,), bins, last, changes, to, column)
+            scatter_panel_by_line((n,), bins, number, changes, to, column)
             column += LANES
 
 
@@ -179,7 +185,7 @@ def scatter(lines, bins, number, changes, width, offset, gradient):
         gradient: (rows, width), added to.
     """
     if number > 0 and by_line(lines, bins):  # as `gather` left them
-        scatter_by_line(bins, bins.steps[number - 1], changes, width, offset, gradient)
+        scatter_by_line(bins, number, changes, width, offset, gradient)
     else:
         scatter_by_step(lines, bins, number, changes, width, offset, gradient)
 

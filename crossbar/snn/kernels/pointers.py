@@ -40,14 +40,17 @@ def layer_at(table, n, one, times):
         ),
         TimeBins(
             pointer_to(row[21], step), pointer_to(row[22], step), pointer_to(row[23], step),
-            pointer_to(row[24], step), pointer_to(row[25], times), row[26], row[27],
+            pointer_to(row[24], step), pointer_to(row[25], times), pointer_to(row[26], one),
+            row[27], row[28],
         ),
         TimeBins(
-            pointer_to(row[28], step), pointer_to(row[29], step), pointer_to(row[30], step),
-            pointer_to(row[31], step), pointer_to(row[32], times), row[33], row[34],
+            pointer_to(row[29], step), pointer_to(row[30], step), pointer_to(row[31], step),
+            pointer_to(row[32], step), pointer_to(row[33], times), pointer_to(row[34], one),
+            row[35], row[36],
         ),
-        pointer_to(row[35], one), pointer_to(row[36], one), pointer_to(row[37], one),
-        pointer_to(row[38], one), row[39], row[40], row[41], row[42], row[43], row[44],
+        pointer_to(row[37], one), pointer_to(row[38], one), pointer_to(row[39], one),
+        pointer_to(row[40], one), row[41], row[42], row[43], row[44], row[45],
+        row[46],
     )  # fmt: skip
 
 

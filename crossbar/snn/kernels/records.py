@@ -76,6 +76,9 @@ class TimeBins(NamedTuple):
     slots: np.ndarray  # (steps + 1,) int64: number of the bin of each step, from 1; 0 for none
     line_ends: np.ndarray  # (lines + 2,) int64
     line_times: np.ndarray  # (capacity,), as in `Samples`
+    panel: (
+        np.ndarray
+    )  # (steps + 2, `gather_scatter.WIDE` blocks): what is near while lines are taken
     lines: int
     capacity: int  # events that `line_times` holds; 0: no event is ordered by its line
 

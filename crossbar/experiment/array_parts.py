@@ -1,8 +1,10 @@
 """What an array of a run has besides devices: wires, a periphery, and a window for its weights."""
 
 import math
+from dataclasses import replace
 
 from device_models.errors import ConfigError
+from device_models.linear import GaussianUpdate
 from device_models.model import DeviceModel
 from device_models.record import Record
 from device_models.streams import stream
@@ -18,6 +20,7 @@ from ..snn.plan import Plan
 from ..synapses.reads import Reads
 from ..wires.array import WiredArray
 from ..wires.wires import Wires
+from .config import Training
 
 STEP_NOISE = 0.035  # of a neuron's threshold; ours
 
@@ -116,3 +119,18 @@ def w_max_of(network: Plan, tiles: Tiles, model: DeviceModel) -> tuple[float, ..
         )
         for layer, of_run, spread in zip(network.synaptic, fixed, spreads, strict=True)
     )
+
+
+def with_update_noise(
+    model: DeviceModel, config: Training, sigma_init_siemens: float
+) -> DeviceModel:
+    """The device with the noise that `update_noise` asks for, of the first weights of a layer."""
+    if config.update_noise == 0.0:
+        return model
+    if not isinstance(model, GaussianUpdate):
+        raise ConfigError(
+            f"update_noise = {config.update_noise:g} needs a gaussian_update device; "
+            f"{config.device} has its own spread"
+        )
+    sigma = config.update_noise * sigma_init_siemens
+    return replace(model, update_sigma_siemens=sigma)

@@ -36,7 +36,7 @@ def rebuilt(run: Run, data: Data, threads: int | None = None) -> Trainer:
             f"{run.folder} was trained on {run.config.board}, which keeps the conductances; "
             "what is asked needs those of simulated arrays"
         )
-    trainer = builder.trainer(run.config, run.model, data, threads=threads, weights=run.weights)
+    trainer = builder.trainer(run.config, run.model, data, threads=threads, first=run.first)
     checkpoint.restore(trainer, run.checkpoint())
     return trainer
 

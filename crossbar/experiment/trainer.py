@@ -96,7 +96,7 @@ class Trainer:
             algorithms: How each layer is written; None for `write_verify.program`.
         """
         began = time.perf_counter()
-        weights, clipped = self.setup.weights, 0.0
+        weights, clipped = self.setup.first.weights, 0.0
         each = [program] * len(weights) if algorithms is None else algorithms
         for layer, w, algorithm in zip(self.layers, weights, each, strict=True):
             layer.program(torch.from_numpy(w), algorithm=algorithm)
@@ -233,17 +233,8 @@ class Trainer:
     def _view(self, fronts: list[FrontEnd | None]) -> list[LayerView]:
         """The layers as the engine takes them, behind some front ends, with digital biases."""
         views = view(self.layers, self._arrays(), fronts)
-        return [
-            driven
-            if bias is None
-            else LayerView(
-                with_row(driven.weights, bias.values),
-                with_row(driven.variance, np.zeros_like(bias.values)),
-                np.append(driven.siemens, 0.0),
-                driven.front,
-            )
-            for driven, bias in zip(views, self.biases, strict=False)
-        ]
+        biases = [None if bias is None else bias.values for bias in self.biases]
+        return [driven.with_bias(b) for driven, b in zip(views, biases, strict=False)]
 
     def _with_biases(self, weights: Sequence[np.ndarray]) -> list[np.ndarray]:
         """Weights of each layer, with the row of a digital bias."""

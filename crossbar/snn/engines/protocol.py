@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol
 
 import numpy as np
 
+from ...synapses.biases import with_row
 from ..encodings.events import Events
 
 if TYPE_CHECKING:
@@ -47,6 +48,16 @@ class LayerView(NamedTuple):
     siemens: np.ndarray
     front: Any = None
     trained: np.ndarray | None = None
+
+    def with_bias(self, bias: np.ndarray | None) -> "LayerView":
+        """With the row of a digital bias, (outputs,), which has no noise and conducts nothing."""
+        if bias is None:
+            return self
+        return self._replace(
+            weights=with_row(self.weights, bias),
+            variance=with_row(self.variance, np.zeros_like(bias)),
+            siemens=np.append(self.siemens, 0.0),
+        )
 
 
 class BatchResult(NamedTuple):

@@ -27,10 +27,10 @@ from ..datasets.encode import Data
 from ..mappings import MAPPINGS, Mapping
 from ..snn.encodings import encoding_of
 from ..snn.encodings.constant import Constant
-from ..snn.engines import ENGINES, BoardEngine, Engine, EventEngine
+from ..snn.engines import BoardEngine, Engine, EventEngine
 from ..snn.engines.protocol import Resources
 from ..snn.parameters import Parameters, initial
-from ..snn.plan import Plan, check_emulated, check_held, plan, signs
+from ..snn.plan import Plan, check_held, plan, signs
 from ..synapses.biases import DigitalBias
 from ..synapses.optimizers import OPTIMIZERS, Optimizer
 from ..synapses.policies import POLICIES
@@ -38,7 +38,14 @@ from ..synapses.policies.compatibility import check_serving, default_policy
 from ..synapses.policies.policy import Policy
 from ..synapses.reads import Reads
 from ..synapses.synapses import Synapses
-from .array_parts import check_reads_across, front_end, w_max_of, wired, with_update_noise
+from .array_parts import (
+    check_periphery,
+    check_reads_across,
+    front_end,
+    w_max_of,
+    wired,
+    with_update_noise,
+)
 from .boards import BoardFactory, check_amplitudes, checked, refuse_emulation
 from .config import Training
 from .fault_aware import fault_map, placed, row_activity
@@ -350,17 +357,11 @@ def engine(
     """What computes the passes; for boards that are not emulated these themselves.
 
     Raises:
-        ConfigError: Torch has no such device, or a periphery is to be emulated there.
+        ConfigError: Torch has no such device, or the engine does not emulate the periphery.
     """
     options: Any = config.engine if emulated else BoardEngine.Options()
-    if config.periphery.kind != "ideal" and not options.HAS_PERIPHERY:
-        name = Tagged(ENGINES).name_of(options)
-        raise ConfigError(
-            f"engine = {name}: it has no periphery.kind = {config.periphery.kind}; leave one of "
-            "the two out; nothing was written"
-        )
-    if config.periphery != Periphery():
-        check_emulated(network, f"periphery.kind = {config.periphery.kind}")
+    is_held = encoding_of(config.data.encoding).is_held
+    check_periphery(network, config.periphery, options, is_held=is_held)
     check_reads_across(network, config.wires, config.periphery, options)
     built: Engine = options.build(network, Resources(layers, config.tiles.tile_rows, threads))
     return built

@@ -1,7 +1,7 @@
 """What every engine takes and gives."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
 
@@ -103,13 +103,7 @@ class Resources(NamedTuple):
 
 
 class EngineOptions(Protocol):
-    """The record of settings of a kind of engine, `Options` of each class in `ENGINES`.
-
-    Attributes:
-        HAS_PERIPHERY: Whether currents go through drivers and converters.
-    """
-
-    HAS_PERIPHERY: ClassVar[bool]
+    """The record of settings of a kind of engine, `Options` of each class in `ENGINES`."""
 
     def build(self, network: "Plan", resources: Resources) -> "Engine":
         """The engine of one network.

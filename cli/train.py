@@ -47,7 +47,7 @@ def label(name: str) -> str:
 # Values are taken as text: the record that holds them has their range, and words the message.
 @click.command()
 @click.option("--device", metavar="FILE", help="Device file or preset.  [default: oxram.yaml]")
-@click.option("--init-from", metavar="RUN", help="Start from the weights of a run, or an npz file.")
+@click.option("--init-from", metavar="RUN", help="Start from a run, or an npz as xbar program.")
 @click.option("--data-set", cls=TableOption, table="crossbar.datasets:DATASETS",
               default_name="fashion_mnist")  # fmt: skip
 @click.option("--encoding", cls=TableOption, table="crossbar.snn.encodings:ENCODINGS",

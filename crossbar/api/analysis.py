@@ -17,7 +17,7 @@ from device_models.units import format_si
 
 from ..array.tile import CrossbarTile
 from ..datasets.encode import Data
-from ..experiment.fault_study import evaluate_with_faults, trained_weights
+from ..experiment.fault_study import evaluate_with_faults, trained_parameters
 from ..experiment.reevaluate import same_devices
 from ..experiment.run import Run
 from ..experiment.sweep_axes import AXES
@@ -209,9 +209,7 @@ def sweep_report(
     """Test a run for every value; draw it and keep the numbers."""
     axis, base = AXES[name], run
     if settings.wires_ohms is not None:
-        base = Run(
-            run.folder, replace(run.config, wires=wires_of(settings)), run.model, run.weights
-        )
+        base = Run(run.folder, replace(run.config, wires=wires_of(settings)), run.model, run.first)
     chips = {value: base.on_chip(axis.changes(value)) for value in values}
     test = rewritten(run, data) if axis.rewrites else unchanged(data)
     tests = [(value, repeat) for value in values for repeat in range(settings.repeats)]
@@ -241,9 +239,9 @@ def unchanged(data: Data) -> Callable[[Run, int], float]:
 
 def rewritten(run: Run, data: Data) -> Callable[[Run, int], float]:
     """A test of the trained weights, written to a new chip: (run there, number) -> accuracy."""
-    weights = trained_weights(run, data)
+    parameters = trained_parameters(run, data)
     return lambda chip, seed: (
-        evaluate_with_faults(run, data, weights, chip.config.faults, seed=seed).accuracy
+        evaluate_with_faults(run, data, parameters, chip.config.faults, seed=seed).accuracy
     )
 
 

@@ -25,10 +25,17 @@ from ..experiment.config import Training
 from ..experiment.run import Run
 from ..experiment.train import Notice, free_folder
 from ..experiment.trainer import Trainer
-from ..experiment.transfer import ProgrammedChip, Weights, exact_accuracy, weights_of, write_chip
+from ..experiment.transfer import (
+    ProgrammedChip,
+    exact_accuracy,
+    filling_window,
+    parameters_of,
+    write_chip,
+)
 from ..figures import style
 from ..figures.program import programmed as figure
 from ..metrics.statistics import student_interval
+from ..snn.parameters import Parameters
 from .folders import Folder, path
 from .training import one_torch_thread
 
@@ -67,8 +74,10 @@ def program(
 ) -> dict[str, Any]:
     """Write trained weights into new chips, by pulses and noisy reads in a closed loop.
 
+    Trained numbers that lie on no device, digital biases and thresholds, are copied as they are.
+
     Args:
-        source: A run folder, or an npz file of arrays w0, w1, ...
+        source: A run folder, or an npz file of arrays; `crossbar.snn.parameters` has their names.
         config: Settings of the chips; by default those of the run, or all defaults.
         device: File or preset, in place of that of the settings.
         settings: How many chips, and what is done with them.
@@ -94,13 +103,13 @@ def program(
         check_new(folder)
         dataset = load_dataset(base.data.set, path(data_dir), notice=notice)
         network = builder.plan_of(base, dataset)
-        weights = weights_of(source, network, dataset)
-        base = builder.filling_window(base, network, model, weights)
+        first = parameters_of(source, network, dataset)
+        base = filling_window(base, network, model, first.weights)
         base = dataclasses.replace(base, init_from=str(source))
         data = encode(dataset, base.data, seed=base.seed)
         engine = builder.engine(base, network, (), threads)
-        exact = exact_accuracy(engine, weights, data)
-        chips = Chips(base, model, data, weights, loop, settings, retention, threads)
+        exact = exact_accuracy(engine, first, data)
+        chips = Chips(base, model, data, first, loop, settings, retention, threads)
         return program_chips(chips, folder, exact, notice)
 
 
@@ -142,7 +151,7 @@ class Chips:
     config: Training
     model: DeviceModel
     data: Data
-    weights: Weights
+    first: Parameters
     loop: WriteVerify
     settings: Programming
     retention: Sequence[float]
@@ -173,15 +182,15 @@ def program_chips(chips: Chips, folder: Path, exact: float, notice: Notice) -> d
 
 def program_one(chips: Chips, folder: Path, seed: int) -> ProgrammedChip:
     """Write one chip and keep it as a run, as it is before time passes."""
-    config, weights = dataclasses.replace(chips.config, seed=seed), chips.weights
-    run = Run.new(folder / f"chip_seed{seed}", config, chips.model, weights)
+    config = dataclasses.replace(chips.config, seed=seed)
+    run = Run.new(folder / f"chip_seed{seed}", config, chips.model, chips.first)
 
     def keep(trainer: Trainer) -> None:
         run.save(trainer, trainer.conductances())
         record_activity.keep(run, trainer)
 
     trainer = builder.trainer(
-        run.config, chips.model, chips.data, threads=chips.threads, weights=weights
+        run.config, chips.model, chips.data, threads=chips.threads, first=chips.first
     )
     return write_chip(
         trainer, chips.loop, retention=chips.retention,

@@ -64,6 +64,7 @@ def calibrated(
     layers: Sequence[Synapses],
     arrays: Sequence[EffectiveArray],
     fronts: Fronts,
+    biases: Sequence[np.ndarray | None],
     events: Events,
     chosen: np.ndarray,
     network: Plan,
@@ -79,7 +80,10 @@ def calibrated(
         return list(fronts)
     chosen = chosen[:CALIBRATION_IMAGES]
     none = np.zeros((0, 0), np.float32)
-    ideal = [driven._replace(variance=none) for driven in behind_drivers(layers, arrays, fronts)]
+    ideal = [
+        driven._replace(variance=none).with_bias(bias)
+        for driven, bias in zip(behind_drivers(layers, arrays, fronts), biases, strict=True)
+    ]
     unknown = np.zeros(len(events), np.int64)  # labels, which spikes do not depend on
     recorded = engine.run(Batch(events, unknown, chosen), ideal, record=True).recorded
     lines = lines_of_crossbars(network, events, chosen, recorded)

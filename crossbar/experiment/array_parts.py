@@ -1,8 +1,10 @@
 """What an array of a run has besides devices: wires, a periphery, and a window for its weights."""
 
 import math
+from dataclasses import replace
 
 from device_models.errors import ConfigError
+from device_models.linear import GaussianUpdate
 from device_models.model import DeviceModel
 from device_models.record import Record
 from device_models.streams import stream
@@ -18,8 +20,10 @@ from ..snn.plan import Plan
 from ..synapses.reads import Reads
 from ..wires.array import WiredArray
 from ..wires.wires import Wires
+from .config import Training
 
 STEP_NOISE = 0.035  # of a neuron's threshold; ours
+DENSE = "choose engine = dense, which is slower"
 
 
 def wired(wires: Wires, tiling: Tiling, faults: FaultMap | None) -> WiredArray | None:
@@ -77,6 +81,63 @@ def front_end(
     return FrontEnd(p, converters, neurons, factor, reads.v_read_volts, p.adc_range_amperes)
 
 
+def check_periphery(network: Plan, periphery: Periphery, engine: object, *, is_held: bool) -> None:
+    """Refuse what is not emulated of some layers behind a periphery.
+
+    Args:
+        network: The layers.
+        periphery: Of all of them.
+        engine: It or its settings; dense torch converts whatever is read.
+        is_held: Whether amplitudes drive the first layer.
+
+    Raises:
+        ConfigError: No engine emulates it, or this one does not.
+    """
+    if periphery.iv_volts is not None and is_held:
+        _refuse(network, 0, "periphery.iv_volts", "amplitudes of a constant code: each of them is "
+                "read at a voltage of its own")  # fmt: skip
+    if periphery.kind == "ideal":
+        return
+    kind = f"periphery.kind = {periphery.kind}"
+    for layer in network.synaptic:
+        if periphery.kind == "analog" and layer.array.positions > 1:
+            _refuse(network, layer.index, kind, "a convolution: its columns are read position by "
+                    "position, and a neuron integrates what flows all the time")  # fmt: skip
+        if periphery.kind == "analog" and layer.bias == "digital":
+            _refuse(network, layer.index, kind, "bias = digital, a number that no current carries: "
+                    "make it row")  # fmt: skip
+        if isinstance(engine, DenseEngine | DenseEngine.Options):
+            continue
+        if layer.array.positions > 1:
+            _refuse(network, layer.index, kind, f"a convolution by the kernels: {DENSE}")
+        if layer.bias != "none":
+            _refuse(network, layer.index, kind, f"bias = {layer.bias} by the kernels: {DENSE}")
+        if is_held and layer.index == 0:
+            _refuse(network, 0, kind, f"amplitudes of a constant code by the kernels: {DENSE}")
+
+
+def engine_behind(network: Plan, periphery: Periphery, engine: Record, *, is_held: bool) -> Record:
+    """The settings of an engine, or of dense torch where it alone emulates the periphery.
+
+    Raises:
+        ConfigError: No engine does.
+    """
+    try:
+        check_periphery(network, periphery, engine, is_held=is_held)
+    except ConfigError:
+        engine = DenseEngine.Options()
+        check_periphery(network, periphery, engine, is_held=is_held)
+    return engine
+
+
+def _refuse(network: Plan, index: int, what: str, of: str) -> None:
+    """Raise the ConfigError that says of a layer what is not emulated of it."""
+    raise ConfigError(
+        f"{network.network.title(index)}: {what} is not emulated of {of}, or leave the periphery "
+        "out; nothing was written"
+    )
+
+
 def check_reads_across(network: Plan, wires: Wires, periphery: Periphery, engine: Record) -> None:
     """Refuse to read an array from its bit lines where that is not emulated.
 
@@ -116,3 +177,18 @@ def w_max_of(network: Plan, tiles: Tiles, model: DeviceModel) -> tuple[float, ..
         )
         for layer, of_run, spread in zip(network.synaptic, fixed, spreads, strict=True)
     )
+
+
+def with_update_noise(
+    model: DeviceModel, config: Training, sigma_init_siemens: float
+) -> DeviceModel:
+    """The device with the noise that `update_noise` asks for, of the first weights of a layer."""
+    if config.update_noise == 0.0:
+        return model
+    if not isinstance(model, GaussianUpdate):
+        raise ConfigError(
+            f"update_noise = {config.update_noise:g} needs a gaussian_update device; "
+            f"{config.device} has its own spread"
+        )
+    sigma = config.update_noise * sigma_init_siemens
+    return replace(model, update_sigma_siemens=sigma)

@@ -6,14 +6,13 @@ take what is built here, and the records of their own rooms.
 
 import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
 
 from device_models.errors import ConfigError
-from device_models.linear import GaussianUpdate
 from device_models.model import DeviceModel
 from device_models.record import Record, Tagged
 
@@ -28,9 +27,10 @@ from ..datasets.encode import Data
 from ..mappings import MAPPINGS, Mapping
 from ..snn.encodings import encoding_of
 from ..snn.encodings.constant import Constant
-from ..snn.engines import ENGINES, BoardEngine, Engine, EventEngine
+from ..snn.engines import BoardEngine, Engine, EventEngine
 from ..snn.engines.protocol import Resources
-from ..snn.plan import Plan, check_emulated, check_held, plan, signs
+from ..snn.parameters import Parameters, initial
+from ..snn.plan import Plan, check_held, plan, signs
 from ..synapses.biases import DigitalBias
 from ..synapses.optimizers import OPTIMIZERS, Optimizer
 from ..synapses.policies import POLICIES
@@ -38,10 +38,17 @@ from ..synapses.policies.compatibility import check_serving, default_policy
 from ..synapses.policies.policy import Policy
 from ..synapses.reads import Reads
 from ..synapses.synapses import Synapses
-from .array_parts import check_reads_across, front_end, w_max_of, wired
+from .array_parts import (
+    check_periphery,
+    check_reads_across,
+    front_end,
+    w_max_of,
+    wired,
+    with_update_noise,
+)
 from .boards import BoardFactory, check_amplitudes, checked, refuse_emulation
 from .config import Training
-from .fault_aware import fault_map, first_biases, first_weights, placed, row_activity
+from .fault_aware import fault_map, placed, row_activity
 from .trainer import Trainer
 
 
@@ -53,7 +60,7 @@ class Setup:
         device: Name of the kind of device.
         sheet: That kind: the data sheet.
         network: Its sizes and constants.
-        weights: What the layers are programmed with first.
+        first: The numbers that training begins with; weights are programmed.
         reads: How and when conductances are read.
         tiles: The arrays.
         periphery: Drivers, converters and neurons.
@@ -72,7 +79,7 @@ class Setup:
     device: str
     sheet: DeviceModel
     network: Plan
-    weights: Sequence[np.ndarray]
+    first: Parameters
     reads: Reads
     tiles: Tiles
     periphery: Periphery
@@ -100,7 +107,7 @@ def trainer(
     data: Data,
     *,
     threads: int | None = None,
-    weights: Sequence[np.ndarray] | None = None,
+    first: Parameters | None = None,
     boards: BoardFactory | None = None,
     notice: Callable[[str], object] = warnings.warn,
 ) -> Trainer:
@@ -111,14 +118,14 @@ def trainer(
         model: Kind of device.
         data: The encoded samples.
         threads: How many samples run at a time; by default one per processor.
-        weights: What the layers are programmed with first; by default the initial weights.
+        first: The numbers that it begins with; by default the initial ones of the seed.
         boards: Finds the boards to train on; None for emulated ones.
         notice: Told once where a fixed range of converters is too small.
 
     Raises:
         ConfigError: See `build`.
     """
-    setup = build(config, model, data, threads=threads, weights=weights, boards=boards)
+    setup = build(config, model, data, threads=threads, first=first, boards=boards)
     return Trainer(setup, data, epochs=config.epochs, batch_size=config.batch_size, notice=notice)
 
 
@@ -127,7 +134,7 @@ def build(
     model: DeviceModel,
     data: Data,
     *,
-    weights: Sequence[np.ndarray] | None = None,
+    first: Parameters | None = None,
     threads: int | None = None,
     boards: BoardFactory | None = None,
 ) -> Setup:
@@ -137,7 +144,7 @@ def build(
         config: Settings.
         model: Kind of device: of the emulated ones, and the data sheet of all.
         data: The encoded samples; layers are placed for how busy their lines are.
-        weights: What the layers are programmed with first; by default their initial weights.
+        first: The numbers that training begins with; by default the initial ones of the seed.
         threads: How many samples run at a time; by default one per processor.
         boards: Finds the boards, of which nothing but reads and pulses is asked; None: emulated.
 
@@ -151,17 +158,17 @@ def build(
         refuse_emulation(config)
         boards = checked(boards, model)
     network = plan_of(config, data)
-    weights = weights or first_weights(network, config.seed)
+    first = first or initial(network, config.seed)
     important = row_activity(data.train_events, network)
     layers, emulators = [], list[Emulator]()
     for index, mapping in enumerate(mappings_of(config, model, network)):
         sigma_init = network.hidden_sigma * mapping.g_unit_siemens
         sheet = with_update_noise(model, config, sigma_init)
         layer, emulator = _layer(
-            config, sheet, mapping, index, weights[index], important[index], boards
+            config, sheet, mapping, index, first.weights[index], important[index], boards
         )
-        if network.synaptic[index].trained:
-            layer.trained = network.synaptic[index].first_trained
+        numbers = first.trained[index]
+        layer.trained = None if numbers is None else numbers.copy()
         layers.append(layer)
         emulators += [] if emulator is None else [emulator]
     if isinstance(config.data.encoding, Constant.Options):
@@ -172,7 +179,7 @@ def build(
         device=config.device,
         sheet=model,
         network=network,
-        weights=weights,
+        first=first,
         reads=config.reads,
         tiles=config.tiles,
         periphery=config.periphery,
@@ -185,7 +192,7 @@ def build(
             None
             if values is None
             else DigitalBias(values, rule((1, len(values)), config.optimizer))
-            for values in first_biases(network, config.seed)
+            for values in first.biases
         ],
         neuron_optimizers=[
             None if layer.trained is None else rule(layer.trained.shape, config.optimizer)
@@ -350,17 +357,11 @@ def engine(
     """What computes the passes; for boards that are not emulated these themselves.
 
     Raises:
-        ConfigError: Torch has no such device, or a periphery is to be emulated there.
+        ConfigError: Torch has no such device, or the engine does not emulate the periphery.
     """
     options: Any = config.engine if emulated else BoardEngine.Options()
-    if config.periphery.kind != "ideal" and not options.HAS_PERIPHERY:
-        name = Tagged(ENGINES).name_of(options)
-        raise ConfigError(
-            f"engine = {name}: it has no periphery.kind = {config.periphery.kind}; leave one of "
-            "the two out; nothing was written"
-        )
-    if config.periphery != Periphery():
-        check_emulated(network, f"periphery.kind = {config.periphery.kind}")
+    is_held = encoding_of(config.data.encoding).is_held
+    check_periphery(network, config.periphery, options, is_held=is_held)
     check_reads_across(network, config.wires, config.periphery, options)
     built: Engine = options.build(network, Resources(layers, config.tiles.tile_rows, threads))
     return built
@@ -369,42 +370,3 @@ def engine(
 def uses_kernels(trainer: Trainer) -> bool:
     """Whether kernels have to be compiled for a trainer, once on a machine."""
     return isinstance(trainer.setup.engine, EventEngine)
-
-
-def filling_window(
-    config: Training, network: Plan, model: DeviceModel, weights: Sequence[np.ndarray]
-) -> Training:
-    """The settings of a chip for some weights.
-
-    The most that the mapping reaches in the window stands for the largest weight of the hidden
-    crossbars and for that of the readout, unless the settings fix it: nothing is clipped, and no
-    conductance is left unused.
-    """
-    tiles = config.tiles
-    unit_tiles = replace(tiles, hidden_w_max=1.0, readout_w_max=1.0)
-    unit = mappings_of(replace(config, tiles=unit_tiles), model, network)
-    *hidden, readout = (
-        min(max(float(np.abs(w).max()) / mapping.w_max, 1e-6), 1e3)
-        for w, mapping in zip(weights, unit, strict=True)
-    )
-    filled = replace(
-        tiles,
-        hidden_w_max=tiles.hidden_w_max or max(hidden),
-        readout_w_max=tiles.readout_w_max or readout,
-    )
-    return replace(config, tiles=filled)
-
-
-def with_update_noise(
-    model: DeviceModel, config: Training, sigma_init_siemens: float
-) -> DeviceModel:
-    """The device with the noise that `update_noise` asks for, of the first weights of a layer."""
-    if config.update_noise == 0.0:
-        return model
-    if not isinstance(model, GaussianUpdate):
-        raise ConfigError(
-            f"update_noise = {config.update_noise:g} needs a gaussian_update device; "
-            f"{config.device} has its own spread"
-        )
-    sigma = config.update_noise * sigma_init_siemens
-    return replace(model, update_sigma_siemens=sigma)

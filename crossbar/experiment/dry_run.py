@@ -21,7 +21,7 @@ from . import builder
 from .boards import emulated, open_training_board
 from .config import SIMULATED, Training
 from .train import Notice, ProgressBar, no_progress_bar
-from .transfer import weights_of
+from .transfer import parameters_of
 
 
 def dry_run(
@@ -54,9 +54,9 @@ def dry_run(
     model = model or load_device(config.device)
     info = None if config.board == SIMULATED else info_of_board(config, model, token)
     dataset = load_dataset(config.data.set, data_dir, notice=notice)
-    data, weights = encode(dataset, config.data, seed=config.seed), None
+    data, first = encode(dataset, config.data, seed=config.seed), None
     if config.init_from:
-        weights = weights_of(Path(config.init_from), builder.plan_of(config, dataset), dataset)
+        first = parameters_of(Path(config.init_from), builder.plan_of(config, dataset), dataset)
     board, limits = emulated(config, model, needed_lines(config, model, data, info)), config.limits
     if limits is None:
         limits = limits_of(model)
@@ -66,7 +66,7 @@ def dry_run(
         "such a training; --epochs 1 is the shortest; nothing is sent"
     )
     limited = LimitedBoard(board, limits, most_siemens=model.g_max_siemens)
-    trainer = builder.trainer(config, model, data, weights=weights, boards=Stack(limited).place)
+    trainer = builder.trainer(config, model, data, first=first, boards=Stack(limited).place)
     trainer.start()
     trainer.conductances()  # read, as a run reads and keeps them
     notice(f"dry run: untrained {trainer.rows[0]['test_accuracy']:.1%}")

@@ -17,7 +17,7 @@ from ..array.tiles import Tiles
 from ..boards.protocol import Emulator
 from ..mappings import Mapping
 from ..snn.encodings.events import Events
-from ..snn.plan import Plan, initial_biases, initial_weights
+from ..snn.plan import Plan
 from ..wires.wires import Wires
 
 
@@ -79,16 +79,6 @@ def placed(
         remap=tiles.placement == "remap",
         importance=importance,
     )
-
-
-def first_weights(network: Plan, seed: int) -> tuple[np.ndarray, ...]:
-    """The initial weights of a run."""
-    return initial_weights(network, generator=stream("initial weights", seed))
-
-
-def first_biases(network: Plan, seed: int) -> list[np.ndarray | None]:
-    """The initial digital biases of a run; None for a layer without."""
-    return initial_biases(network, generator=stream("initial biases", seed))
 
 
 def row_activity(events: Events, network: Plan) -> list[np.ndarray | None]:

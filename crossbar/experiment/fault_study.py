@@ -1,15 +1,13 @@
 """A trained network on chips that are more and more broken."""
 
-from collections.abc import Sequence
 from dataclasses import replace
 from typing import Literal, NamedTuple
 
 import numpy as np
 
-from device_models.errors import RunError
-
 from ..array.faults import Faults
 from ..datasets.encode import Data
+from ..snn.parameters import Parameters
 from . import builder
 from .reevaluate import rebuilt
 from .run import Run
@@ -30,28 +28,22 @@ class Tested(NamedTuple):
     row: dict[str, object]
 
 
-def trained_weights(run: Run, data: Data) -> tuple[np.ndarray, ...]:
-    """The weights that a run's chip holds for a reader without noise, one array a layer.
-
-    Raises:
-        RunError: They are not all that its neurons need.
-    """
+def trained_parameters(run: Run, data: Data) -> Parameters:
+    """What a run's chip holds: weights as a reader without noise sees them, and digital numbers."""
     trainer = rebuilt(run, data, threads=1)
-    has_own = any(layer.trained is not None for layer in trainer.layers)
-    if has_own or any(bias is not None for bias in trainer.biases):
-        raise RunError(
-            f"{run.folder}: its neurons have trained numbers of their own, thresholds or digital "
-            "biases, which weights alone do not carry to another chip; nothing was written"
-        )
     for emulator in trainer.emulators:
         emulator.refresh()
-    return tuple(trainer.weights())
+    return Parameters(
+        tuple(trainer.weights()),
+        tuple(None if bias is None else bias.values for bias in trainer.biases),
+        tuple(layer.trained for layer in trainer.layers),
+    )
 
 
 def evaluate_with_faults(
     run: Run,
     data: Data,
-    weights: Sequence[np.ndarray],
+    parameters: Parameters,
     faults: Faults,
     *,
     placement: Literal["none", "remap"] = "none",
@@ -60,12 +52,14 @@ def evaluate_with_faults(
     seed: int = 0,
     threads: int | None = None,
 ) -> Tested:
-    """Write trained weights to a new, faulty chip by pulses and verifying reads, and test it.
+    """Write a trained network to a new, faulty chip by pulses and verifying reads, and test it.
+
+    Digital numbers are copied as they are.
 
     Args:
         run: Settings and device of the chip.
         data: Encoded images; the training images only tell how busy the input lines are.
-        weights: Of both layers, as `trained_weights` gives them.
+        parameters: As `trained_parameters` gives them.
         faults: Their rates or map.
         placement: As in `Tiles`.
         copies: As in `Tiles`.
@@ -76,11 +70,11 @@ def evaluate_with_faults(
     """
     tiles = replace(run.config.tiles, placement=placement, copies=copies, averaged=averaged)
     config = replace(run.config, faults=faults, tiles=tiles, seed=seed)
-    trainer = builder.trainer(config, run.model, data, threads=threads, weights=weights)
+    trainer = builder.trainer(config, run.model, data, threads=threads, first=parameters)
     trainer.start()
     off = [
         float(np.abs(stored - wanted).mean() / max(float(np.abs(wanted).mean()), 1e-300))
-        for stored, wanted in zip(trainer.weights(), weights, strict=True)
+        for stored, wanted in zip(trainer.weights(), parameters.weights, strict=True)
     ]
     row = trainer.rows[0]
     return Tested(row["test_accuracy"], tuple(off), row)

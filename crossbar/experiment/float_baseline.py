@@ -24,9 +24,7 @@ def baseline_of(run: Run) -> Run:
     """
     if not has_baseline(run):
         settings = run.config.float_baseline()
-        return Run.new(
-            run.folder / FOLDER, settings, load_device(BASELINE_DEVICE), weights=run.weights
-        )
+        return Run.new(run.folder / FOLDER, settings, load_device(BASELINE_DEVICE), run.first)
     baseline = Run.open(run.folder / FOLDER)
     baseline.config = dataclasses.replace(baseline.config, epochs=run.config.epochs)
     return baseline

@@ -3,11 +3,14 @@
 Its weights on other devices, with other faults: `fault_study`.
 """
 
+from dataclasses import replace
+
 from device_models.errors import RunError
 from device_models.streams import stream_key
 
 from ..datasets.encode import Data
 from . import builder, checkpoint
+from .array_parts import engine_behind
 from .config import SIMULATED
 from .run import Run
 from .trainer import Trainer
@@ -27,6 +30,8 @@ def same_devices(run: Run, data: Data, *, repeat: int) -> float:
 def rebuilt(run: Run, data: Data, threads: int | None = None) -> Trainer:
     """The trained conductances on the chip of the settings of a run.
 
+    Where kernels do not emulate its periphery, dense torch runs it, slower and with other noise.
+
     Raises:
         RunError: Such a chip has other devices, the checkpoint cannot be read, or the conductances
             are those of a board, and not in the run.
@@ -36,7 +41,10 @@ def rebuilt(run: Run, data: Data, threads: int | None = None) -> Trainer:
             f"{run.folder} was trained on {run.config.board}, which keeps the conductances; "
             "what is asked needs those of simulated arrays"
         )
-    trainer = builder.trainer(run.config, run.model, data, threads=threads, weights=run.weights)
+    is_held, network = data.train_events.held is not None, builder.plan_of(run.config, data)
+    engine = engine_behind(network, run.config.periphery, run.config.engine, is_held=is_held)
+    config = replace(run.config, engine=engine)
+    trainer = builder.trainer(config, run.model, data, threads=threads, first=run.first)
     checkpoint.restore(trainer, run.checkpoint())
     return trainer
 

@@ -28,6 +28,7 @@ from device_models.schema import dump, load_tagged, override
 from ..datasets import load_dataset
 from ..datasets.encode import Data, encode
 from ..metrics.statistics import wilson_interval
+from ..snn.parameters import Parameters, from_arrays, to_arrays
 from ..synapses.policies import POLICIES
 from ..synapses.policies.compatibility import default_policy
 from . import checkpoint
@@ -56,7 +57,7 @@ class Run:
         folder: Where it is.
         config: `config.yaml`, the policy named.
         model: `device.yaml`.
-        weights: `weights.npz`, written at the start of a run with `init_from`; None without.
+        first: `weights.npz`, written at the start of a run with `init_from`; None without.
     """
 
     _trainer: Trainer | None = None
@@ -66,13 +67,13 @@ class Run:
         folder: Path,
         config: Training,
         model: DeviceModel,
-        weights: Sequence[np.ndarray] | None = None,
+        first: Parameters | None = None,
     ) -> None:
         """Describe a run; nothing is written before `save`."""
         self.folder, self.model = folder, model
         policy = config.policy or POLICIES[default_policy(model)].Options()
         self.config = replace(config, policy=policy)
-        self.weights = weights
+        self.first = first
 
     @classmethod
     def new(
@@ -80,7 +81,7 @@ class Run:
         folder: Path,
         config: Training,
         model: DeviceModel,
-        weights: Sequence[np.ndarray] | None = None,
+        first: Parameters | None = None,
     ) -> "Run":
         """A run that does not exist yet, by the versions that are installed.
 
@@ -91,7 +92,7 @@ class Run:
         check_new(folder)
         config = replace(config, imports=import_files(config.imports, Path(), "imports"))
         return cls(
-            folder, replace(config, versions=installed_versions(config.imports)), model, weights
+            folder, replace(config, versions=installed_versions(config.imports)), model, first
         )
 
     @classmethod
@@ -115,7 +116,7 @@ class Run:
             )
         config = load_training(folder / "config.yaml")
         model = load_tagged(folder / "device.yaml", "model", MODELS)
-        return cls(folder, config, model, first_weights(folder) if config.init_from else None)
+        return cls(folder, config, model, first_parameters(folder) if config.init_from else None)
 
     def on_chip(self, changes: Mapping[str, str]) -> "Run":
         """The same devices and weights on another chip; not to be saved.
@@ -126,7 +127,7 @@ class Run:
         Raises:
             ConfigError: A value is outside its range.
         """
-        return Run(self.folder, override(self.config, changes), self.model, self.weights)
+        return Run(self.folder, override(self.config, changes), self.model, self.first)
 
     @property
     def trainer(self) -> Trainer:
@@ -231,9 +232,10 @@ class Run:
         device = dump(self.model, ("model", name_of(self.model)))
         atomic.write(self.folder / "config.yaml", dump(self.config).encode())
         atomic.write(self.folder / "device.yaml", device.encode())
-        if self.weights is not None and not (self.folder / "weights.npz").exists():
+        if self.first is not None and not (self.folder / "weights.npz").exists():
             file = io.BytesIO()
-            np.savez(file, *self.weights)
+            arrays = to_arrays(self.first, trainer.setup.network)
+            np.savez(file, **arrays)  # type: ignore[arg-type]  # numpy's stub wants the flag first
             atomic.write(self.folder / "weights.npz", file.getvalue())
         atomic.write(
             self.folder / "checkpoint.npz", checkpoint.save(trainer, before, self.settings)
@@ -313,15 +315,15 @@ def installed_versions(imports: Iterable[str]) -> dict[str, str]:
     return packages | versions_of(imports)
 
 
-def first_weights(folder: Path) -> tuple[np.ndarray, ...]:
-    """The weights that a run with `init_from` began with.
+def first_parameters(folder: Path) -> Parameters:
+    """What a run with `init_from` began with.
 
     Raises:
         RunError: They are not there.
     """
     try:
         with np.load(folder / "weights.npz", allow_pickle=False) as file:
-            return tuple(file[name] for name in file.files)
+            return from_arrays({name: file[name] for name in file.files})
     except UNREADABLE as e:
         raise RunError(
             f"{folder} cannot be continued: weights.npz cannot be read ({reason(e)})"

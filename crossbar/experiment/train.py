@@ -21,7 +21,7 @@ from .endurance_check import worn_out
 from .float_baseline import baseline_of, has_baseline
 from .run import Run
 from .trainer import Progress, Trainer
-from .transfer import weights_of
+from .transfer import parameters_of
 
 Notice = Callable[[str], None]
 ProgressBar = Callable[[Iterator[Progress], int, str], Iterable[Progress]]
@@ -106,7 +106,7 @@ def encoded(run: Run, data_dir: Path | None, notice: Notice, *, resumed: bool) -
     dataset = load_dataset(run.config.data.set, data_dir, notice=notice)
     if run.config.init_from and not resumed:
         network = builder.plan_of(run.config, dataset)
-        run.weights = weights_of(Path(run.config.init_from), network, dataset)
+        run.first = parameters_of(Path(run.config.init_from), network, dataset)
     for line in run.note_versions():
         notice(line)
     return encode(dataset, run.config.data, seed=run.config.seed)
@@ -215,7 +215,7 @@ def prepare(
 
     def new_trainer(warn: Notice = lambda text: None) -> Trainer:
         return builder.trainer(
-            run.config, run.model, data, threads=threads, weights=run.weights, boards=boards,
+            run.config, run.model, data, threads=threads, first=run.first, boards=boards,
             notice=warn,
         )  # fmt: skip
 

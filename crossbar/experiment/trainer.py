@@ -18,12 +18,12 @@ from ..boards.write_verify import Algorithm, program
 from ..datasets.encode import Data
 from ..snn.encodings.events import Events
 from ..snn.engines.protocol import Batch, BatchResult, LayerView
-from ..snn.plan import check_emulated
 from ..synapses.backward_weights import backward_weights
 from ..synapses.biases import with_row
 from ..synapses.effective import EffectiveWeights, effective_weights
 from ..synapses.estimate import WeightEstimate
 from .adc_calibration import calibrated, complaint, report, view
+from .array_parts import check_periphery
 from .endurance import memory, spread, wear
 from .fault_aware import faulty
 from .rows import activity, costs, own_numbers, through_wires
@@ -96,7 +96,7 @@ class Trainer:
             algorithms: How each layer is written; None for `write_verify.program`.
         """
         began = time.perf_counter()
-        weights, clipped = self.setup.weights, 0.0
+        weights, clipped = self.setup.first.weights, 0.0
         each = [program] * len(weights) if algorithms is None else algorithms
         for layer, w, algorithm in zip(self.layers, weights, each, strict=True):
             layer.program(torch.from_numpy(w), algorithm=algorithm)
@@ -153,9 +153,8 @@ class Trainer:
 
     def run_epoch(self) -> Iterator[Progress]:
         """Train one epoch, batch by batch, and evaluate."""
-        began = time.perf_counter()
+        began, reads = time.perf_counter(), self.setup.reads
         epoch, size, seed = self.epoch + 1, self.batch_size, self.setup.seed
-        reads = self.setup.reads
         for emulator in self.emulators:
             emulator.begin_epoch(epoch)
         for policy in self.policies:
@@ -164,8 +163,7 @@ class Trainer:
         order = stream("shuffle", seed, epoch).permutation(len(self.data.train_labels))
         rounding = torch_stream("policy", seed, epoch)
         key = stream_key("read noise", seed, epoch, 0)
-        batches = self.batches
-        right, loss = 0, 0.0
+        batches, right, loss = self.batches, 0, 0.0
         for batch in range(batches):
             chosen = order[batch * size : (batch + 1) * size]
             if batch % reads.readback_every == 0:
@@ -233,17 +231,12 @@ class Trainer:
     def _view(self, fronts: list[FrontEnd | None]) -> list[LayerView]:
         """The layers as the engine takes them, behind some front ends, with digital biases."""
         views = view(self.layers, self._arrays(), fronts)
-        return [
-            driven
-            if bias is None
-            else LayerView(
-                with_row(driven.weights, bias.values),
-                with_row(driven.variance, np.zeros_like(bias.values)),
-                np.append(driven.siemens, 0.0),
-                driven.front,
-            )
-            for driven, bias in zip(views, self.biases, strict=False)
-        ]
+        return [driven.with_bias(b) for driven, b in zip(views, self._biases, strict=False)]
+
+    @property
+    def _biases(self) -> list[np.ndarray | None]:
+        """The digital biases of each layer."""
+        return [None if bias is None else bias.values for bias in self.biases]
 
     def _with_biases(self, weights: Sequence[np.ndarray]) -> list[np.ndarray]:
         """Weights of each layer, with the row of a digital bias."""
@@ -297,8 +290,8 @@ class Trainer:
         """
         if not self.emulators:
             raise ConfigError("another periphery needs emulated boards; nothing was read")
-        if periphery != Periphery():
-            check_emulated(self.setup.network, f"periphery.kind = {periphery.kind}")
+        is_held = self.data.train_events.held is not None
+        check_periphery(self.setup.network, periphery, self.setup.engine, is_held=is_held)
         fronts = self.setup.front_ends(periphery)
         fronts = self._calibrated(fronts, self.data.train_events, self._first_images())
         return self._test(fronts, noise_key)
@@ -325,7 +318,7 @@ class Trainer:
     ) -> list[FrontEnd | None]:
         """Front ends with ranges measured on some training images."""
         return calibrated(
-            self.setup.engine, self.layers, self._arrays(), fronts, events, chosen,
+            self.setup.engine, self.layers, self._arrays(), fronts, self._biases, events, chosen,
             self.setup.network, self.setup.tiles.tile_rows,
         )  # fmt: skip
 
@@ -363,7 +356,7 @@ class Trainer:
             **faulty(self._of_layers, total.lost_pulses),
             **report(self._fronts(), total, self.setup.reads.t_read_seconds),
             "mapping": self._mapping(),
-            **self._wear(),
+            **({"wear": self._wear()} if self.emulators else {}),
             **own_numbers(self.layers, self.setup.network),
             "digital_bytes_per_synapse": memory(self.policies, self.optimizers[0]),
             "seconds": time.perf_counter() - began,
@@ -388,11 +381,9 @@ class Trainer:
         return rows
 
     def _wear(self) -> dict[str, Any]:
-        """What an epoch's row says of wear; nothing where devices are not emulated."""
-        if not self.emulators:
-            return {}
+        """What an epoch's row says of wear."""
         fast = self.emulators[len(self.layers) :]
-        return {"wear": wear(self.layers[0].sheet, self._of_layers, fast)}
+        return wear(self.layers[0].sheet, self._of_layers, fast)
 
     def _mapping(self) -> dict[str, Any]:
         """What the mapping took and could not hold; `refreshed` counts anew in each epoch."""

@@ -1,7 +1,13 @@
-"""Ex-situ transfer: weights that were trained elsewhere, written into an emulated chip."""
+"""Ex-situ transfer: a network that was trained elsewhere, written into an emulated chip.
+
+Its weights are written by pulses. Its digital numbers, biases and what neurons have of their own,
+are copied as they are, and no pulse is sent for them.
+"""
 
 import math
-from collections.abc import Callable, Sequence
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -19,14 +25,16 @@ from ..boards.write_verify import Algorithm, WriteVerify, WriteVerifyResult, wri
 from ..datasets import LoadedDataset
 from ..datasets.encode import Data, encode
 from ..snn.engines.protocol import Batch, Engine, LayerView
+from ..snn.parameters import WEIGHTS, Parameters, from_arrays, shapes_of, to_arrays
 from ..snn.plan import Plan
 from ..synapses.policies.frozen import Frozen
-from .fault_study import trained_weights
+from . import builder
+from .config import Training
+from .fault_study import trained_parameters
 from .run import Run
 from .trainer import Trainer
 
 BAND = 0.05  # of the window: the band in which success is told, whatever the tolerance
-Weights = tuple[np.ndarray, ...]
 
 
 class WrittenArray(NamedTuple):
@@ -48,35 +56,63 @@ class ProgrammedChip(NamedTuple):
     layers: list[list[WrittenArray]]
 
 
-def weights_of(source: Path, network: Plan, images: LoadedDataset) -> Weights:
-    """The weights of a run folder or of an npz file, one array (rows, outputs) a crossbar.
+def parameters_of(source: Path, network: Plan, images: LoadedDataset) -> Parameters:
+    """The numbers of a run folder or of an npz file (`snn.parameters`), as float32.
 
     Raises:
         ConfigError: They are not those of such a network, or not finite.
         RunError: There is neither a file nor a run.
     """
-    for layer in network.synaptic:
-        if layer.bias == "digital":
-            raise ConfigError(
-                f"{network.network.title(layer.index)}: bias = digital is in no file of weights; "
-                f"{source} cannot be a first state of it; nothing was written"
-            )
     if source.suffix == ".npz" and source.is_file():
         arrays = _arrays(source)
     else:
         run = Run.open(source)
-        trained = trained_weights(run, encode(images, run.config.data, seed=run.config.seed))
-        arrays = {f"w{index}": weights for index, weights in enumerate(trained)}
-    shapes = {f"w{index}": shape for index, shape in enumerate(network.crossbars)}
-    named = {name.replace("arr_", "w"): array for name, array in arrays.items()}
-    if {name: array.shape for name, array in named.items()} != shapes:
-        has = ", ".join(f"{n} {a.shape}" for n, a in arrays.items()) or "no array"
-        needs = ", ".join(f"{n} {s}" for n, s in shapes.items())
-        raise ConfigError(f"{source} holds {has}; the network needs {needs}")
+        data = encode(images, run.config.data, seed=run.config.seed)
+        arrays = to_arrays(trained_parameters(run, data), builder.plan_of(run.config, data))
+    named = {name.replace("arr_", WEIGHTS): array for name, array in arrays.items()}
+    check_shapes(source, named, arrays, shapes_of(network))
     for name, array in arrays.items():
         if array.dtype.kind not in "fiu" or not np.isfinite(array).all():
             raise ConfigError(f"{source}: {name} holds what is no finite number")
-    return tuple(np.ascontiguousarray(named[name], dtype=np.float32) for name in shapes)
+    return from_arrays(
+        {n: np.ascontiguousarray(named[n], dtype=np.float32) for n in shapes_of(network)}
+    )
+
+
+def check_shapes(
+    source: Path,
+    named: Mapping[str, np.ndarray],
+    arrays: Mapping[str, np.ndarray],
+    shapes: Mapping[str, tuple[int, ...]],
+) -> None:
+    """Refuse arrays that are not those of a network.
+
+    Args:
+        source: Where they come from.
+        named: By the names of `snn.parameters`.
+        arrays: By the names that they have there.
+        shapes: Of the network.
+
+    Raises:
+        ConfigError: They are not; digital numbers that are all that is missing are named.
+    """
+    given = {name: array.shape for name, array in named.items()}
+    if given == shapes:
+        return
+    missing = {name: shape for name, shape in shapes.items() if name not in given}
+    if given | missing == shapes and not any(map(re.compile(WEIGHTS + r"\d").match, missing)):
+        raise ConfigError(
+            f"{source} has no {_listed(missing)}: trained numbers that lie on no device, and "
+            "weights alone do not make this network; name a run that has them, or add arrays of "
+            "these names to an npz file of its weights"
+        )
+    has = _listed({name: array.shape for name, array in arrays.items()}) or "no array"
+    raise ConfigError(f"{source} holds {has}; the network needs {_listed(shapes)}")
+
+
+def _listed(shapes: Mapping[str, tuple[int, ...]]) -> str:
+    """Names and shapes of arrays as a message says them."""
+    return ", ".join(f"{name} {shape}" for name, shape in shapes.items())
 
 
 def _arrays(path: Path) -> dict[str, np.ndarray]:
@@ -88,10 +124,37 @@ def _arrays(path: Path) -> dict[str, np.ndarray]:
         raise ConfigError(f"{path} is no npz file of arrays: {reason(e)}") from e
 
 
-def exact_accuracy(engine: Engine, weights: Weights, data: Data) -> float:
-    """Test accuracy of the weights themselves, read without noise, as floating-point numbers."""
+def filling_window(
+    config: Training, network: Plan, model: DeviceModel, weights: Sequence[np.ndarray]
+) -> Training:
+    """The settings of a chip for some weights.
+
+    The most that the mapping reaches in the window stands for the largest weight of the hidden
+    crossbars and for that of the readout, unless the settings fix it: nothing is clipped, and no
+    conductance is left unused.
+    """
+    tiles = config.tiles
+    unit_tiles = replace(tiles, hidden_w_max=1.0, readout_w_max=1.0)
+    unit = builder.mappings_of(replace(config, tiles=unit_tiles), model, network)
+    *hidden, readout = (
+        min(max(float(np.abs(w).max()) / mapping.w_max, 1e-6), 1e3)
+        for w, mapping in zip(weights, unit, strict=True)
+    )
+    filled = replace(
+        tiles,
+        hidden_w_max=tiles.hidden_w_max or max(hidden, default=None),
+        readout_w_max=tiles.readout_w_max or readout,
+    )
+    return replace(config, tiles=filled)
+
+
+def exact_accuracy(engine: Engine, parameters: Parameters, data: Data) -> float:
+    """Test accuracy of the numbers themselves, read without noise, as floating-point numbers."""
     none = np.zeros((0, 0), np.float32)
-    layers = [LayerView(w, none, np.zeros(len(w))) for w in weights]
+    layers = [
+        LayerView(weights, none, np.zeros(len(weights)), trained=trained).with_bias(bias)
+        for weights, bias, trained in zip(*parameters, strict=True)
+    ]
     labels = data.test_labels
     done = engine.run(Batch(data.test_events, labels, np.arange(len(labels)), noise_key=1), layers)
     return float((done.predictions == labels).mean())
@@ -115,7 +178,8 @@ def write_chip(
         keep: Called with the trainer right after the writing, before time passes.
     """
     arrays: list[WrittenArray] = []
-    trainer.start([recorded(arrays, p, emulator) for emulator in trainer.emulators])
+    of_layers = trainer.emulators[: len(trainer.layers)]
+    trainer.start([recorded(arrays, p, emulator) for emulator in of_layers])
     if keep is not None:
         keep(trainer)
     stages = [len(layer.mapping.stages) for layer in trainer.layers]
@@ -163,8 +227,12 @@ def aged(trainer: Trainer, retention: Sequence[float]) -> list[float]:
 
 
 def retuned(trainer: Trainer, epochs: int) -> dict[str, Any]:
-    """Train the readout in situ by pulses, the layers before it frozen."""
+    """Train the readout in situ by pulses, the layers and digital numbers before it frozen."""
     trainer.policies[:-1] = [Frozen(p.shape, p.boards) for p in trainer.policies[:-1]]
+    trainer.setup.neuron_optimizers[:-1] = [None] * (len(trainer.layers) - 1)
+    for bias in trainer.biases[:-1]:
+        if bias is not None:
+            bias.optimizer = None
     for _ in range(epochs):
         for _ in trainer.run_epoch():
             pass

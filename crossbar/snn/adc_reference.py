@@ -13,9 +13,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..array.periphery import FrontEnd, Neurons, convert
+from ..array.periphery import FrontEnd, convert
 from .engines.adc import ColumnCombination
-from .neurons.stepping import Drive, TakeIn
+from .neurons.stepping import Drive, TakeIn, integrating
 from .plan import Plan
 from .reference import Outcome, run_layers
 
@@ -59,10 +59,11 @@ def simulate_converted(
 
         return drive
 
-    outcome = run_layers(
-        network, drive_of, x, labels, lambda index: _integrator(arrays[index].front_end.neurons)
-    )
-    return outcome, clipped
+    def take_in_of(index: int) -> TakeIn:
+        neurons = arrays[index].front_end.neurons
+        return integrating(neurons.keep, neurons.ceiling)
+
+    return run_layers(network, drive_of, x, labels, take_in_of), clipped
 
 
 def _drawn(array: ConvertedArray, lines: Tensor, weights: Tensor) -> tuple[Tensor, int]:
@@ -86,14 +87,3 @@ def _drawn(array: ConvertedArray, lines: Tensor, weights: Tensor) -> tuple[Tenso
     drawn = neurons.gain * drawn + neurons.offset * driven.any(2)
     ideal = lines @ weights
     return ideal + (torch.from_numpy(drawn) - ideal).detach(), int((above & driven).sum())
-
-
-def _integrator(neurons: Neurons) -> TakeIn:
-    """How a synaptic current takes in what a step draws."""
-
-    def take_in(decayed: Tensor, drive: Tensor) -> Tensor:
-        ideal = decayed + drive
-        real = (neurons.keep * decayed + drive).clamp(-neurons.ceiling, neurons.ceiling)
-        return ideal + (real - ideal).detach()
-
-    return take_in

@@ -350,21 +350,6 @@ def check_held(network: Plan) -> None:
         )
 
 
-def check_emulated(network: Plan, what: str) -> None:
-    """Refuse what no engine emulates of some layers; `what` names it.
-
-    Raises:
-        ConfigError: A layer reads its crossbar at many positions, or has a bias.
-    """
-    for layer in network.synaptic:
-        reason = "a convolution" if layer.array.positions > 1 else f"bias = {layer.bias}"
-        if layer.array.positions > 1 or layer.bias != "none":
-            raise ConfigError(
-                f"{network.network.title(layer.index)}: {what} is not emulated of {reason}; "
-                "leave it out; nothing was written"
-            )
-
-
 def check_lines(what: str, lines: int) -> None:
     """Refuse more lines than an event can name."""
     if not 1 <= lines <= LINES:

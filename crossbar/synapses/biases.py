@@ -12,12 +12,14 @@ class DigitalBias:
 
     Attributes:
         values: (columns,) float32, weight units.
-        optimizer: Turns their gradient into a wanted change, which they take exactly.
+        optimizer: Turns their gradient into a wanted change, which they take exactly; None: they
+            stay as they are.
     """
 
     def __init__(self, values: np.ndarray, optimizer: Optimizer) -> None:
         """Begin with some values; `optimizer` is of the shape (1, columns)."""
-        self.values, self.optimizer = values, optimizer
+        self.values = values
+        self.optimizer: Optimizer | None = optimizer
 
     def learn(self, gradient: np.ndarray, rate: float) -> None:
         """Move by what a gradient asks for.
@@ -26,12 +28,15 @@ class DigitalBias:
             gradient: Of the mean loss, (columns,) float32.
             rate: Learning rate of this update.
         """
+        if self.optimizer is None:
+            return
         wanted = self.optimizer.wanted(np.array(gradient[None], np.float32), rate)
         self.values = self.values + wanted[0].numpy()
 
     def state(self) -> dict[str, Tensor]:
         """The values, and what the rule keeps."""
-        return {"values": torch.from_numpy(self.values), **self.optimizer.state()}
+        state = {} if self.optimizer is None else self.optimizer.state()
+        return {"values": torch.from_numpy(self.values), **state}
 
     def restore(self, state: dict[str, Tensor]) -> None:
         """Take up a saved state.
@@ -40,7 +45,8 @@ class DigitalBias:
             KeyError: A part is missing.
         """
         self.values = state["values"].numpy()
-        self.optimizer.restore(state)
+        if self.optimizer is not None:
+            self.optimizer.restore(state)
 
 
 def with_row(matrix: np.ndarray, row: np.ndarray) -> np.ndarray:

@@ -12,6 +12,7 @@ from data import BATCH, Workload, batches, training_of
 from crossbar.experiment import builder
 from crossbar.experiment.trainer import Progress, Trainer
 from crossbar.snn.engines import Batch, BatchResult, EventEngine, LayerView
+from crossbar.snn.parameters import initial
 from device_models.model import DeviceModel
 from device_models.presets import load_device
 
@@ -34,8 +35,9 @@ def trainer(
     """A trainer of the work, started with some weights."""
     config = training_of(work, **settings)
     few = work.data._replace(test_labels=work.data.test_labels[:TEST])
+    first = initial(work.network, config.seed)._replace(weights=tuple(weights))
     made = builder.trainer(
-        config, device, few, threads=threads, weights=weights, notice=lambda text: None
+        config, device, few, threads=threads, first=first, notice=lambda text: None
     )
     made.start()
     return made

@@ -253,7 +253,7 @@ def test_a_training_starts_from_the_weights_of_another(trained, data, here):
     assert rows[0]["test_accuracy"] > source - 0.1  # without, ten classes by chance
     opened = Run.open(here / "a")
     assert opened.config.init_from == str(trained)
-    assert [w.shape for w in opened.weights] == [(784, 20), (20, 10)]
+    assert [w.shape for w in opened.first.weights] == [(784, 20), (20, 10)]
     # A resumed run needs nothing of the other one, and is the run that was never stopped.
     ended = run(*asked, "--epochs", 0, "--out", "b", command="train")
     assert ended.exit_code == 0, ended.stderr

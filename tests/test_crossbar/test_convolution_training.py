@@ -21,7 +21,6 @@ from crossbar.energy.record_activity import recorded
 from crossbar.experiment import checkpoint
 from crossbar.experiment.boards import check_amplitudes
 from crossbar.experiment.network_settings import load_network
-from crossbar.experiment.transfer import weights_of
 from crossbar.mappings import MAPPINGS
 from crossbar.snn.encodings.constant import Constant
 from crossbar.snn.engines import BoardEngine, DenseEngine, EventEngine, LayerView
@@ -149,16 +148,49 @@ def test_wires_faults_and_mappings_are_those_of_every_layer():
     assert weights.shape == (9 + 1, 4)
 
 
-def test_what_is_not_emulated_is_refused_by_name(tmp_path):
-    with pytest.raises(ConfigError, match=r"layers\[0\] .*periphery.kind = adc is not emulated"):
-        trainer_of(settings(periphery=Periphery(kind="adc")), images())
+def test_what_is_not_emulated_is_refused_by_name():
+    def refused(message, **others):
+        with pytest.raises(ConfigError, match=message):
+            trainer_of(changed(settings(), **others), images())
+
+    by_kernels = r"layers\[0\] .*periphery.kind = adc .* convolution by the kernels: .* = dense"
+    adc, analog = Periphery(kind="adc"), Periphery(kind="analog")
+    refused(by_kernels, periphery=adc)
+    with pytest.raises(ConfigError, match=by_kernels):
+        done_with("digital").evaluate_with(adc)
+    in_torch = {"engine": DenseEngine.Options()}
+    refused(r"layers\[0\] .*periphery.kind = analog .* position by position", periphery=analog)
+    refused(r"layers\[0\] .* = analog .* position by position", periphery=analog, **in_torch)
+    refused("periphery.iv_volts is not emulated of amplitudes", periphery=Periphery(iv_volts=0.64))
     plan = trainer_of(settings(), images()).setup.network
     with pytest.raises(ConfigError, match=r"layers\[0\] .* bias = digital is on no board"):
         BoardEngine(plan, [])
-    with pytest.raises(ConfigError, match=r"layers\[0\] .*periphery.kind = adc is not emulated"):
-        done_with("digital").evaluate_with(Periphery(kind="adc"))
-    with pytest.raises(ConfigError, match="bias = digital is in no file of weights"):
-        weights_of(tmp_path / "run", plan, None)
+    loss = MseCount(correct_rate=0.8, incorrect_rate=0.2)
+    layers = tuple(Dense(neurons=10, bias=bias, neuron=Leaky()) for bias in ("row", "digital"))
+    both = {"network": Network(layers=layers, loss=loss)}
+    refused(r"layers\[0\] .* bias = row by the kernels", periphery=adc, **both)
+    refused(r"layers\[1\] .* bias = digital, a number", periphery=analog, **both, **in_torch)
+
+
+def test_converters_of_convolutions_are_trained_in_dense_torch():
+    """Amplitudes of either sign in the first layer, digital biases, drivers that rise."""
+    fine = Periphery(kind="adc", adc_bits=14, adc_clip_share=0.0, driver_rise_seconds=1e-8)
+    config = settings("digital", engine=DenseEngine.Options(), periphery=fine, epochs=1)
+    trainer = trained(config, images())
+    assert min(trainer.rows[-1]["periphery"]["range_amperes"]) > 0.0
+    assert all(layer["pulses"]["set"] > 0 for layer in trainer.rows[-1]["layers"])
+    exact = trainer.evaluate_with(Periphery(driver_rise_seconds=1e-8), noise_key=7)
+    coarse = Periphery(kind="adc", adc_bits=2, driver_rise_seconds=1e-8)
+    off = [
+        np.abs(trainer.evaluate_with(p, noise_key=7).losses - exact.losses).mean()
+        for p in (fine, coarse)
+    ]
+    assert off[0] < off[1]
+    before = [layer.board.counters.column_conversions for layer in trainer.layers]
+    reads = trainer.evaluate().tile_steps
+    for layer, then, tiles in zip(trainer.layers, before, reads, strict=True):
+        spent = layer.board.counters.column_conversions - then
+        assert spent == tiles * layer.mapping.columns > 0
 
 
 def test_amplitudes_are_refused_on_drivers_that_cannot_set_them():

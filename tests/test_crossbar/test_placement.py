@@ -386,13 +386,13 @@ def test_a_trained_run_is_written_to_faulty_chips(tmp_path):
     run = Run(tmp_path, config, load_device(config.device))
     trainer = trained(config, data)
     run.save(trainer, trainer.conductances())
-    weights = fault_study.trained_weights(run, data)
-    for layer, w in zip(trainer.weights(), weights, strict=True):
+    parameters = fault_study.trained_parameters(run, data)
+    for layer, w in zip(trainer.weights(), parameters.weights, strict=True):
         np.testing.assert_array_equal(layer, w)
 
     def tested(rate, **options):
         faults = Faults(stuck_high_share=rate / 2, stuck_low_share=rate / 2)
-        return fault_study.evaluate_with_faults(run, data, weights, faults, seed=5, **options)
+        return fault_study.evaluate_with_faults(run, data, parameters, faults, seed=5, **options)
 
     plain_errors = [sum(tested(rate).weight_error) for rate in (0.0, 0.05, 0.2)]
     assert plain_errors[0] < 1.0 < plain_errors[1] < plain_errors[2]

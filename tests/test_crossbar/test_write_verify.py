@@ -262,21 +262,21 @@ def test_a_board_takes_the_loop_as_its_algorithm_for_what_is_selected():
 
 def chip(p=P, **settings):
     config = small(device="oxram", **settings)
-    weights = trainer_of(config, synthetic(), model=OXRAM).setup.weights
-    base = builder.filling_window(config, plan_for(config), OXRAM, weights)
-    return transfer.write_chip(trainer_for(base, weights), p), base, weights
+    first = trainer_of(config, synthetic(), model=OXRAM).setup.first
+    base = transfer.filling_window(config, plan_for(config), OXRAM, first.weights)
+    return transfer.write_chip(trainer_for(base, first), p), base, first
 
 
-def trainer_for(config, weights):
-    return builder.trainer(config, OXRAM, synthetic(), threads=1, weights=weights)
+def trainer_for(config, first):
+    return builder.trainer(config, OXRAM, synthetic(), threads=1, first=first)
 
 
 @pytest.mark.parametrize("mapping", ["one_sided", "reference_column", "bit_sliced"])
 def test_every_mapping_is_written_stage_by_stage(mapping):
-    written, base, weights = chip(mapping=mapping)
+    written, base, first = chip(mapping=mapping)
     told = written.report
-    layers = trainer_for(base, weights).layers
-    for layer, w in zip(layers, weights, strict=True):
+    layers = trainer_for(base, first).layers
+    for layer, w in zip(layers, first.weights, strict=True):
         assert layer.mapping.w_max == pytest.approx(abs(w).max(), rel=1e-6)
     assert told["clipped_share"] < 0.01
     assert told["all"]["devices"] == sum(layer["devices"] for layer in told["layers"])
@@ -289,9 +289,9 @@ def test_every_mapping_is_written_stage_by_stage(mapping):
 
 
 def test_copies_are_each_verified_on_their_own():
-    written, base, weights = chip(copies=2)
+    written, base, first = chip(copies=2)
     assert base.tiles.copies == 2
-    trainer = trainer_for(base, weights)
+    trainer = trainer_for(base, first)
     assert all(isinstance(layer.board, RoutedBoard) for layer in trainer.layers)
     single, _, _ = chip()
     assert written.report["all"]["devices"] == 2 * single.report["all"]["devices"]

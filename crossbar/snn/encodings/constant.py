@@ -68,7 +68,8 @@ class Constant(Encoding):
             codes[:, part] = codes_of[channel][lines[:, part]]
         none = np.zeros(0, np.uint16)
         offsets = np.zeros(len(lines) + 1, np.int64)
-        return Events(none, none.astype(time_type(steps)), offsets, Held(codes, largest / top, top))
+        held = Held(codes, largest / top, top, self.options.is_signed)
+        return Events(none, none.astype(time_type(steps)), offsets, held)
 
     def _of_channels(self, name: str, channels: int) -> list[float]:
         """A setting of each channel."""

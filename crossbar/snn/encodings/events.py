@@ -26,6 +26,7 @@ class Held(NamedTuple):
     codes: np.ndarray  # (samples, lines) int16
     unit: float
     top: int  # the largest code of the drivers' converters
+    is_signed: bool = False  # whether codes may be negative
 
     @property
     def gain(self) -> float:

@@ -16,10 +16,11 @@ from ...boards.protocol import EffectiveArray
 from ...mappings import MAPPINGS, Mapping
 from ..encodings.events import Events
 from ..kernels import records
-from ..plan import Plan
+from ..plan import LayerPlan, Plan
 from .buffers import padded
 
 CALIBRATION_IMAGES = 64  # of a batch; some 10^6 column currents
+LEAST_IMAGES = 8  # of them that a convolution is measured on, which reads each at many positions
 
 
 class ColumnCombination(NamedTuple):
@@ -139,13 +140,13 @@ def _wider(array: np.ndarray, width: int, dtype: type[np.floating]) -> np.ndarra
 def measured_range(siemens: Tensor, front: FrontEnd, lines: csr_array, tile_rows: int) -> float:
     """Range that leaves `adc_clip_share` of the column currents of driven tiles above itself.
 
-    Read noise and errors of converters are left out. A layer that no event reaches gets the largest
-    current that a column of a tile can carry.
+    Read noise and errors of converters are left out; of negative currents the size counts. A layer
+    that no event reaches gets the largest current that a column of a tile can carry.
 
     Args:
         siemens: Conductances of the array, (rows, columns).
         front: Its drivers; its range is not looked at.
-        lines: How often each line is driven in a step, (sample and step, rows).
+        lines: Read voltages on each line, (reads, rows): how often it is driven in a step.
         tile_rows: Word lines of a tile.
 
     Returns:
@@ -156,7 +157,7 @@ def measured_range(siemens: Tensor, front: FrontEnd, lines: csr_array, tile_rows
     for first in range(0, len(amperes), tile_rows):
         of_tile = lines[:, first : first + tile_rows]
         driven = np.diff(of_tile.indptr) > 0
-        of_tiles.append((of_tile[driven] @ amperes[first : first + tile_rows]).ravel())
+        of_tiles.append(np.abs(of_tile[driven] @ amperes[first : first + tile_rows]).ravel())
     currents = np.concatenate(of_tiles)
     if not currents.size:
         sums = np.add.reduceat(amperes, np.arange(0, len(amperes), tile_rows), axis=0)
@@ -177,7 +178,9 @@ def lines_of_events(events: Events, chosen: np.ndarray, steps: int, rows: int) -
 def lines_of_crossbars(
     network: Plan, events: Events, chosen: np.ndarray, recorded: Sequence[Events]
 ) -> list[csr_array]:
-    """What drives the rows of every crossbar, (sample and step, rows) counts each.
+    """What drives the rows of every crossbar, (reads, rows) counts each, or parts of `V_read`.
+
+    A read is a step of a sample, or a position in it; of a convolution some samples are enough.
 
     Args:
         network: Its layers.
@@ -189,9 +192,24 @@ def lines_of_crossbars(
     lines = []
     for layer, source in zip(network.synaptic, network.sources, strict=True):
         sent, samples = (events, chosen) if source < 0 else (recorded[source], every)
-        into = lines_of_events(sent, samples, steps, layer.lines)
+        samples = samples[: max(LEAST_IMAGES, CALIBRATION_IMAGES // layer.array.positions)]
+        if sent.held is None:
+            into = lines_of_events(sent, samples, steps, layer.lines)
+        else:
+            into = csr_array(sent.held.codes[samples] * np.float32(sent.held.unit))
+        if layer.array.positions > 1 or layer.bias != "none":
+            into = _reads(layer, into, len(samples))
+        if sent.held is not None:
+            into /= sent.held.gain
         if layer.recurrent_rows:
             fed_back = lines_of_events(recorded[layer.index], every, steps, layer.recurrent_rows)
             into = csr_array(hstack([into, fed_back]))
         lines.append(into)
     return lines
+
+
+def _reads(layer: LayerPlan, lines: csr_array, samples: int) -> csr_array:
+    """Lines of (sample and step, lines) as what drives the rows of a layer's crossbar."""
+    steps = torch.from_numpy(lines.toarray()).view(samples, -1, layer.lines)
+    rows = layer.settings.reads(layer.incoming, steps)[:, :, : layer.array.rows]
+    return csr_array(rows.flatten(0, 1).numpy())

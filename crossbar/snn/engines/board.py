@@ -9,7 +9,6 @@ the weights that are given. Boards count their own reads: the counts of a result
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -22,7 +21,7 @@ from ...synapses.synapses import Synapses
 from ..neurons.stepping import Drive
 from ..plan import Plan
 from ..reference import Outcome, dense, run_layers
-from .dense import joined, listed, mean_gradient
+from .dense import Through, joined, listed, mean_gradient
 from .protocol import Batch, BatchResult, LayerView, Resources
 
 AT_A_TIME = 64  # samples: their time course is kept for the way back
@@ -34,8 +33,6 @@ class BoardEngine:
     @dataclass(frozen=True, kw_only=True)
     class Options(Record):
         """Nothing is left open."""
-
-        HAS_PERIPHERY: ClassVar = True  # that of the boards
 
         def build(self, network: Plan, resources: Resources) -> "BoardEngine":
             """See `protocol.EngineOptions`."""
@@ -130,23 +127,8 @@ class Crossbar:
         driven = flat.view(*lines.shape[:2], self.outputs)
         if self.gradients is None:
             return driven
-        through: Tensor = _Through.apply(lines, self.gradients, driven, self._back)  # type: ignore[no-untyped-call]
+        through: Tensor = Through.apply(lines, self.gradients, driven, self._back)  # type: ignore[no-untyped-call]
         return through
-
-
-class _Through(torch.autograd.Function):
-    """What a board gave for lines @ weights, whose error goes back through other weights."""
-
-    @staticmethod
-    def forward(ctx: Any, lines: Tensor, weights: Tensor, driven: Tensor, back: Tensor) -> Tensor:
-        ctx.save_for_backward(lines, back)
-        return driven
-
-    @staticmethod
-    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, Tensor, None, None]:
-        lines, back = ctx.saved_tensors
-        error = grads[0] @ back.T if ctx.needs_input_grad[0] else None
-        return error, torch.einsum("bti,btj->ij", lines, grads[0]), None, None
 
 
 def result_of(outcome: Outcome, crossbars: int) -> BatchResult:

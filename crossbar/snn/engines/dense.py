@@ -1,12 +1,13 @@
 """The network in dense torch, on any device that torch has: `Engine` without kernels.
 
-Equations: `crossbar.snn.reference`. Every step of every sample is computed, spikes or not, and the
-time course of a batch is kept for the way back; a processor alone is better served by the kernels.
+Equations: `crossbar.snn.reference`; `dense_adc` for what stands behind columns. Every step of every
+sample is computed, spikes or not, and the time course of a batch is kept for the way back; a
+processor alone is better served by the kernels.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 import torch
@@ -15,10 +16,11 @@ from torch import Tensor
 from device_models.errors import ConfigError
 from device_models.record import Record
 
-from ..encodings.events import Events, time_type
-from ..neurons.stepping import Drive
+from ..encodings.events import Events, Held, time_type
+from ..neurons.stepping import TakeIn, integrating
 from ..plan import Plan
 from ..reference import dense, run_layers
+from .dense_adc import Columns
 from .protocol import Batch, BatchResult, LayerView, Resources
 
 Part = tuple[np.ndarray, int]  # (sample, step, neuron) of each spike; samples of the part
@@ -26,13 +28,12 @@ AT_A_TIME = 256  # samples: some 100 MB of spikes for 784 lines and 100 steps
 
 
 class DenseEngine:
-    """`Engine` in dense torch, with read noise of its own; no periphery."""
+    """`Engine` in dense torch, with read noise of its own."""
 
     @dataclass(frozen=True, kw_only=True)
     class Options(Record):
         """The device that it runs on, as torch names it: cuda, cuda:1, mps, cpu."""
 
-        HAS_PERIPHERY: ClassVar = False
         device: str = "cpu"
 
         def build(self, network: Plan, resources: Resources) -> "DenseEngine":
@@ -64,16 +65,13 @@ class DenseEngine:
         learn: Sequence[np.ndarray] | None = None,
         record: bool = False,
     ) -> BatchResult:
-        """See `Engine`.
-
-        Raises:
-            ConfigError: A layer has a front end.
-        """
-        if any(layer.front is not None for layer in layers):
-            raise ConfigError("a periphery is emulated by the kernels, not by dense torch")
+        """See `Engine`."""
         key = (batch.noise_key + batch.first) % 2**63
         noise = torch.Generator(self._device).manual_seed(key)
-        crossbars = [Crossbar(layer, self._device, noise) for layer in layers]
+        crossbars = [
+            Crossbar(layer, self._device, noise, self._tile_rows, None if i else batch.events.held)
+            for i, layer in enumerate(layers)
+        ]
         if learn is not None:
             for crossbar, weights in zip(crossbars, learn, strict=True):
                 crossbar.learn(weights)
@@ -98,13 +96,11 @@ class DenseEngine:
         learns = any(crossbar.learns for crossbar in crossbars)
         held = batch.events.held
 
-        def drive_of(index: int) -> Drive:
-            is_first = held is not None and index == 0
-            return crossbars[index].analog if is_first else crossbars[index]
-
         with torch.set_grad_enabled(learns):
             trained = [crossbar.trained for crossbar in crossbars]
-            outcome = run_layers(network, drive_of, x, labels, trained=trained)
+            outcome = run_layers(
+                network, crossbars.__getitem__, x, labels, lambda i: crossbars[i].take_in, trained
+            )
             if learns:
                 (outcome.loss * len(part)).backward()  # type: ignore[no-untyped-call]  # torch's
         driven = []
@@ -131,7 +127,7 @@ class DenseEngine:
             np.array([int(lines.sum()) for lines in driven]),
             np.array(steps),
             np.array(siemens),
-            np.zeros(len(crossbars), np.int64),
+            np.array([crossbar.take_clipped() for crossbar in crossbars]),
         )
         return result, fired
 
@@ -147,14 +143,26 @@ def listed(parts: Sequence[Part], steps: int) -> Events:
 class Crossbar:
     """One layer of synapses on a device of torch; called with lines, it gives what they drive."""
 
-    def __init__(self, layer: LayerView, device: torch.device, noise: torch.Generator) -> None:
-        """Copy it there."""
+    def __init__(
+        self,
+        layer: LayerView,
+        device: torch.device,
+        noise: torch.Generator,
+        tile_rows: int,
+        held: Held | None,
+    ) -> None:
+        """Copy it there; `held` are the amplitudes that drive it, None for spikes."""
         self._weights = torch.from_numpy(layer.weights).to(device)
         self._variance = torch.from_numpy(layer.variance).to(device)
         self._noise, self._back = noise, self._weights
         self.siemens = torch.from_numpy(layer.siemens).to(device)
         self.outputs, self.learns = self._weights.shape[1], False
         self.trained = None if layer.trained is None else torch.tensor(layer.trained, device=device)
+        self._rows, self._is_held = len(layer.weights), held is not None
+        self._columns: Columns | None = None
+        if layer.front is not None:
+            self._rows, shape = len(layer.front.columns.matrix), layer.weights.shape
+            self._columns = Columns(layer.front, shape, tile_rows, held, device)
 
     def learn(self, back: np.ndarray) -> None:
         """Ask for a gradient; the error is carried back by `back`, (rows, outputs)."""
@@ -174,17 +182,38 @@ class Crossbar:
         """The same, by what the neurons have of their own."""
         return mean_gradient(self.trained, self.outputs, samples)
 
+    @property
+    def take_in(self) -> TakeIn:
+        """How its neurons take in what it drives."""
+        integrator = None if self._columns is None else self._columns.integrator
+        return torch.add if integrator is None else integrating(*map(float, integrator))
+
+    def take_clipped(self) -> int:
+        """Conversions beyond the range since the last call."""
+        if self._columns is None:
+            return 0
+        clipped, self._columns.clipped = self._columns.clipped, 0
+        return clipped
+
     def __call__(self, lines: Tensor) -> Tensor:
-        """What lines (B, steps, rows) drive, (B, steps, outputs), with the noise of each read."""
-        return self._driven(lines, lines.detach())
+        """What lines (B, steps, rows) drive, (B, steps, outputs), with the noise of each read.
 
-    def analog(self, lines: Tensor) -> Tensor:
-        """The same of amplitudes: the noise of a device grows with the voltage that reads it."""
-        return self._driven(lines, lines.detach().square())
+        That of a device grows with the voltage that reads it, where lines are amplitudes.
+        """
+        read = lines.detach()
+        variances = read.square() if self._is_held else read
+        with torch.no_grad():
+            if self._columns is None:
+                driven = self._noisy(read @ self._weights, variances)
+            else:
+                of_devices = read[:, :, : self._rows], variances[:, :, : self._rows]
+                driven = self._columns(*of_devices, self._noise)
+                driven += read[:, :, self._rows :] @ self._weights[self._rows :]  # digital biases
+        through: Tensor = Through.apply(lines, self._weights, driven, self._back)  # type: ignore[no-untyped-call]
+        return through
 
-    def _driven(self, lines: Tensor, variances: Tensor) -> Tensor:
-        """Lines through the weights, and noise of so many variances of each row."""
-        driven: Tensor = _Read.apply(lines, self._weights, self._back)  # type: ignore[no-untyped-call]
+    def _noisy(self, driven: Tensor, variances: Tensor) -> Tensor:
+        """With noise of so many variances of each row."""
         if not self._variance.numel():
             return driven
         z = torch.randn(driven.shape, generator=self._noise, device=driven.device)
@@ -199,19 +228,21 @@ def mean_gradient(trained: Tensor | None, outputs: int, samples: int) -> np.ndar
     return np.asarray((total.detach() / samples).float().cpu().numpy())
 
 
-class _Read(torch.autograd.Function):
-    """lines @ weights, whose error goes back through other weights."""
+class Through(torch.autograd.Function):
+    """What an array gave for lines @ weights, whose error goes back through other weights."""
 
     @staticmethod
-    def forward(ctx: Any, lines: Tensor, weights: Tensor, back: Tensor) -> Tensor:
+    def forward(ctx: Any, lines: Tensor, weights: Tensor, driven: Tensor, back: Tensor) -> Tensor:
+        """What it gave."""
         ctx.save_for_backward(lines, back)
-        return lines @ weights
+        return driven
 
     @staticmethod
-    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, Tensor, None]:
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, Tensor, None, None]:
+        """By the lines, and by the weights."""
         lines, back = ctx.saved_tensors
         error = grads[0] @ back.T if ctx.needs_input_grad[0] else None
-        return error, torch.einsum("bti,btj->ij", lines, grads[0]), None
+        return error, torch.einsum("bti,btj->ij", lines, grads[0]), None, None
 
 
 def named_device(name: str) -> torch.device:

@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
-from typing import Any, ClassVar, NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
@@ -62,8 +62,6 @@ class EventEngine:
     @dataclass(frozen=True, kw_only=True)
     class Options(Record):
         """Nothing is left open."""
-
-        HAS_PERIPHERY: ClassVar = True
 
         def build(self, network: Plan, resources: Resources) -> "EventEngine":
             """See `protocol.EngineOptions`."""

@@ -1,10 +1,11 @@
 """What every engine takes and gives."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
 
+from ...synapses.biases import with_row
 from ..encodings.events import Events
 
 if TYPE_CHECKING:
@@ -47,6 +48,16 @@ class LayerView(NamedTuple):
     siemens: np.ndarray
     front: Any = None
     trained: np.ndarray | None = None
+
+    def with_bias(self, bias: np.ndarray | None) -> "LayerView":
+        """With the row of a digital bias, (outputs,), which has no noise and conducts nothing."""
+        if bias is None:
+            return self
+        return self._replace(
+            weights=with_row(self.weights, bias),
+            variance=with_row(self.variance, np.zeros_like(bias)),
+            siemens=np.append(self.siemens, 0.0),
+        )
 
 
 class BatchResult(NamedTuple):
@@ -92,13 +103,7 @@ class Resources(NamedTuple):
 
 
 class EngineOptions(Protocol):
-    """The record of settings of a kind of engine, `Options` of each class in `ENGINES`.
-
-    Attributes:
-        HAS_PERIPHERY: Whether currents go through drivers and converters.
-    """
-
-    HAS_PERIPHERY: ClassVar[bool]
+    """The record of settings of a kind of engine, `Options` of each class in `ENGINES`."""
 
     def build(self, network: "Plan", resources: Resources) -> "Engine":
         """The engine of one network.

@@ -60,6 +60,20 @@ def fire_steadily(above: Tensor) -> Tensor:
     return spikes
 
 
+def integrating(keep: float, ceiling: float) -> TakeIn:
+    """How integrators of `crossbar.array.periphery.Neurons` take in what a step draws.
+
+    The derivative is that of a sum.
+    """
+
+    def take_in(decayed: Tensor, drive: Tensor) -> Tensor:
+        ideal = decayed + drive
+        real = (keep * decayed + drive).clamp(-ceiling, ceiling)
+        return ideal + (real - ideal).detach()
+
+    return take_in
+
+
 def with_trained(numbers: Any, trained: Tensor | None) -> Any:
     """Numbers of neurons with those that are trained, (numbers, neurons), in their places."""
     names = trained_numbers(type(numbers))

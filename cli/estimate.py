@@ -211,11 +211,13 @@ def headline(e: "ChipEstimate") -> list[str]:
         lines.append(f"{q.name:<26}{ends}{dense:>18}")
     numbers = e.headline()
     sop, dense_sop = (numbers[f"synaptic_operations_per_inference{of}"] for of in ("", "_dense"))
+    output = numbers["output_spikes_per_inference"]
     lines += [
         f"{'SOP of an inference':<26}{sop:,.0f} of {dense_sop:,.0f} dense",
         f"{'spikes of an inference':<26}{numbers['spikes_per_inference']:.1f} sent "
         f"({numbers['spikes_per_neuron']:.3f} a neuron), "
-        f"{numbers['input_spikes_per_inference']:.1f} come in",
+        + (f"{output:.1f} by the output, " if output else "")
+        + f"{numbers['input_spikes_per_inference']:.1f} come in",
         f"{'TOPS/W at':<26}{numbers['precision']}; "
         f"{numbers['utilisation']:.0%} of {numbers['tiles']} tiles",
         f"{'network time':<26}{si(e.seconds_real, 's')} an inference",

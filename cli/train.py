@@ -273,7 +273,7 @@ def table(summary: Mapping[str, Any], folder: Path, name: str) -> str:
             f"{low:.2%} to {high:.2%})",
         ),
         *baseline_rows(summary),
-        ("hidden spikes per inference", f"{activity(first)} before, {activity(last)} after"),
+        *spike_rows(first, last),
         (
             "rate of a hidden neuron",
             f"{summary['rate_hz']['initial']:.2f} Hz before, "
@@ -296,6 +296,26 @@ def table(summary: Mapping[str, Any], folder: Path, name: str) -> str:
         ("run", str(folder)),
     ]
     return "\n".join(f"{name:<29}{text}" for name, text in rows)
+
+
+def spike_rows(first: Mapping[str, Any], last: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Spikes of the hidden layers, of each where there are several, and of an output that spikes.
+
+    Args:
+        first: Before training.
+        last: After it.
+    """
+    rows = [("hidden spikes per inference", f"{activity(first)} before, {activity(last)} after")]
+    each = zip(first["layers"], last["layers"], strict=True)
+    rows += [
+        (f"  of hidden {number}", f"{before:.1f} before, {after:.1f} after")
+        for number, (before, after) in enumerate(each, 1)
+        if len(last["layers"]) > 1
+    ]
+    before, after = (spikes.get("output") for spikes in (first, last))  # rows of before had none
+    if before is not None and after is not None:
+        rows.append(("output spikes per inference", f"{before:.1f} before, {after:.1f} after"))
+    return rows
 
 
 def baseline_rows(summary: Mapping[str, Any]) -> list[tuple[str, str]]:

@@ -11,8 +11,13 @@ import xbar_images
 from click.testing import CliRunner
 from xbar_training import fashion_images
 
+import crossbar as xb
 from cli.main import COMMANDS, main
 from crossbar.datasets import DATASETS
+from crossbar.snn.losses import MseRate
+from crossbar.snn.network import Network
+from crossbar.snn.neurons import Snu
+from crossbar.snn.topology import Dense, Lateral
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text("utf-8")
@@ -105,4 +110,29 @@ def test_accuracy_against_spikes_prints_a_row_for_each_bound_and_draws(
     assert (bounded[0], free[0]) == ("60", "none")
     assert bounded[1:-1] == free[1:-1]  # a bound tells on nothing before the first update
     assert 5.0 < float(free[1]) < 20.0
+    assert picture.stat().st_size > 10_000
+
+
+def test_runs_are_compared_and_the_fields_of_the_last_are_drawn(capsys, monkeypatch, tmp_path):
+    xbar_images.write(tmp_path)
+    monkeypatch.setenv("XBAR_DATA", str(tmp_path))
+    monkeypatch.setitem(DATASETS, "fashion_mnist", xbar_images.small_set())
+    accuracies = []
+    for rule in ("none", "reset_line"):
+        layers = (
+            Lateral(neurons=6, neuron=Snu(), inhibition=rule),
+            Dense(neurons=10, neuron=Snu()),
+        )
+        config = xb.Training(
+            network=Network(layers=layers, loss=MseRate()), engine="dense", epochs=0
+        )
+        run = xb.train(config, out=tmp_path / rule, notice=lambda line: None)
+        accuracies.append(run.summary["test_accuracy"])
+    script, picture = ROOT / "examples" / "compare_inhibition.py", tmp_path / "both.png"
+    runs = [f"without={tmp_path / 'none'}", str(tmp_path / "reset_line")]
+    monkeypatch.setattr("sys.argv", [str(script), *runs, "--fields", "--out", str(picture)])
+    runpy.run_path(str(script), run_name="__main__")
+    rows = [line.split() for line in capsys.readouterr().out.splitlines()[-2:]]
+    assert [row[0] for row in rows] == ["without", "reset_line"]
+    assert [float(row[1][:-1]) for row in rows] == [round(100 * share, 2) for share in accuracies]
     assert picture.stat().st_size > 10_000

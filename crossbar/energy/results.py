@@ -209,6 +209,7 @@ class ChipEstimate:
             "spikes_per_inference": fired,
             "spikes_per_neuron": fired / neurons if neurons else 0.0,
             "spikes_by_layer": spikes,
+            "output_spikes_per_inference": self.counts[-1].spikes / inferences,
             "input_spikes_per_inference": len(activity.layers[0].inputs.rows) / inferences,
             "synaptic_operations_per_inference": operations,
             "synaptic_operations_per_inference_dense": operations_dense,

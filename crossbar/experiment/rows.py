@@ -1,13 +1,17 @@
 """Parts of what `metrics.jsonl` says of an epoch."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
+
+import numpy as np
 
 from ..array.counters import Counters
 from ..boards.protocol import Emulator
 from ..snn.engines.protocol import BatchResult
 from ..snn.plan import Plan
+from ..synapses.policies.policy import Policy
 from ..synapses.synapses import Synapses
+from .endurance import spread
 
 
 def costs(counters: Counters) -> dict[str, Any]:
@@ -61,21 +65,110 @@ def own_numbers(layers: Sequence[Synapses], network: Plan) -> dict[str, Any]:
 
 
 def activity(done: BatchResult, network: Plan) -> dict[str, Any]:
-    """Hidden spikes per image, of all layers and of each, and the mean rate of a hidden neuron.
+    """Spikes per image of a test, and the mean rate of a hidden neuron."""
+    spikes = spikes_per_inference(done.spikes, len(done.predictions), network)
+    rate = spikes["total"] / max(network.neurons, 1) / network.seconds
+    return {"spikes_per_inference": spikes, "rate_hz": rate}
+
+
+def spikes_per_inference(
+    spikes: Sequence[np.ndarray], samples: int, network: Plan
+) -> dict[str, Any]:
+    """Spikes per image: of all hidden layers, `total`, of each of them, and of the `output`.
 
     What a layer without neurons passes on, such as a pool, is no spike of a neuron.
+
+    Args:
+        spikes: Of each of the network's `senders`, (lines,), over all samples.
+        samples: How many.
+        network: Which layers are hidden.
+
+    Returns:
+        `output` is None where the output layer never spikes, `excitatory` and `inhibitory` without
+        Dale's law.
     """
-    samples, sent = len(done.predictions), zip(done.spikes, network.senders, strict=True)
-    layers = [spikes / samples for spikes, layer in sent if layer.neuron is not None]
+    *hidden, last = network.synaptic
+    layers = [spikes[layer.index] / samples for layer in hidden]
     each = [float(per_image.sum()) for per_image in layers]
     split: dict[str, float | None] = {"excitatory": None, "inhibitory": None}
     if network.excitatory is not None:
-        firsts = zip(network.excitatory, network.senders, strict=True)
-        excitatory = [first for first, layer in firsts if layer.neuron is not None]
-        parts = list(zip(layers, excitatory, strict=True))
+        parts = [(of, network.excitatory[at.index]) for of, at in zip(layers, hidden, strict=True)]
         split["excitatory"] = sum(float(per_image[:n].sum()) for per_image, n in parts)
         split["inhibitory"] = sum(float(per_image[n:].sum()) for per_image, n in parts)
-    return {
-        "spikes_per_inference": {**split, "total": sum(each), "layers": each},
-        "rate_hz": sum(each) / max(network.neurons, 1) / network.seconds,
-    }
+    output = float(spikes[-1].sum()) / samples if last.spikes else None
+    return {**split, "total": sum(each), "layers": each, "output": output}
+
+
+def with_output(row: Mapping[str, Any], *, spikes: bool) -> dict[str, Any]:
+    """The row of an epoch; where it is of before, with the spikes of the output told apart.
+
+    They used to be those of one more hidden layer; the rate of such a row stays that of all.
+
+    Args:
+        row: Of `metrics.jsonl`.
+        spikes: Whether the output layer does.
+    """
+    said = row["spikes_per_inference"]
+    if "output" in said:
+        return dict(row)
+    layers, inhibitory, output = said["layers"], said["inhibitory"], None
+    if spikes:
+        *layers, output = layers
+        inhibitory = None if inhibitory is None else inhibitory - output
+    apart = {"inhibitory": inhibitory, "total": sum(layers), "layers": layers, "output": output}
+    return {**row, "spikes_per_inference": said | apart}
+
+
+class LearningSums:
+    """What an epoch of training added up to so far, over the images that were learned."""
+
+    def __init__(self, network: Plan) -> None:
+        """Begin at nothing."""
+        self._network, self._images, self._right, self._loss = network, 0, 0, 0.0
+        self._spikes = [np.zeros(lines, np.int64) for lines in network.hidden]
+
+    def add(self, done: BatchResult, labels: np.ndarray) -> None:
+        """Add a batch; `labels` are those of its images."""
+        self._images += len(labels)
+        self._right += int((done.predictions == labels).sum())
+        self._loss += float(done.losses.sum())
+        self._spikes = [a + b for a, b in zip(self._spikes, done.spikes, strict=True)]
+
+    @property
+    def accuracy(self) -> float:
+        """Fraction of right answers; 0 without images."""
+        return self._right / max(1, self._images)
+
+    def row(self) -> dict[str, Any]:
+        """What the row of an epoch says of it: running means, as the network changed."""
+        images = max(1, self._images)
+        return {
+            "train_accuracy": self.accuracy,
+            "train_loss": self._loss / images,
+            "train_spikes_per_inference": spikes_per_inference(self._spikes, images, self._network),
+        }
+
+
+def by_array(
+    network: Plan,
+    policies: Sequence[Policy],
+    emulators: Sequence[Emulator],
+    spent: Sequence[Counters],
+) -> list[dict[str, Any]]:
+    """What an epoch sent to each array: those of the layers, then those that policies own.
+
+    Args:
+        network: Names the layers.
+        policies: Of the layers.
+        emulators: Of the arrays; none where boards are not emulated.
+        spent: Of each array.
+    """
+    names = network.names
+    fast = [f"{n}, fast array" for n, p in zip(names, policies, strict=True) if p.boards]
+    rows: list[dict[str, Any]] = [
+        {"name": name, **costs(counters)}
+        for name, counters in zip([*names, *fast], spent, strict=True)
+    ]
+    for row, emulator in zip(rows, emulators, strict=False):  # none if not emulated
+        row["pulses_per_device"] = spread([emulator.pulses_per_device()])
+    return rows

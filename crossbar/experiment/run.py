@@ -34,6 +34,7 @@ from ..synapses.policies.compatibility import default_policy
 from . import checkpoint
 from .config import Training
 from .imports import digest_of, import_files, load_training, versions_of
+from .rows import with_output
 from .trainer import Trainer
 
 DISTRIBUTION = "xbar-hil"
@@ -159,7 +160,8 @@ class Run:
     def rows(self) -> list[dict[str, Any]]:
         """The epochs of `metrics.jsonl`, the first of before training."""
         lines = (self.folder / "metrics.jsonl").read_text("utf-8").splitlines()
-        return [json.loads(line) for line in lines]
+        spikes = bool(self.config.network.layers[-1].neuron.SPIKES)  # type: ignore[attr-defined]  # of every last layer
+        return [with_output(json.loads(line), spikes=spikes) for line in lines]
 
     @property
     def summary(self) -> dict[str, Any]:

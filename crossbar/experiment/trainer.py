@@ -24,9 +24,9 @@ from ..synapses.effective import EffectiveWeights, effective_weights
 from ..synapses.estimate import WeightEstimate
 from .adc_calibration import calibrated, complaint, report, view
 from .array_parts import check_periphery
-from .endurance import memory, spread, wear
+from .endurance import memory, wear
 from .fault_aware import faulty
-from .rows import activity, costs, own_numbers, through_wires
+from .rows import LearningSums, activity, by_array, costs, own_numbers, through_wires, with_output
 
 if TYPE_CHECKING:
     from .builder import Setup
@@ -106,7 +106,8 @@ class Trainer:
 
     def resume(self, epoch: int, rows: list[dict[str, Any]]) -> None:
         """Go on from the end of an epoch, once layers and policies are restored."""
-        self.epoch, self.rows = epoch, rows
+        spikes = self.setup.network.layers[-1].spikes
+        self.epoch, self.rows = epoch, [with_output(row, spikes=spikes) for row in rows]
         self._reported = [board.counters for board in self.boards]
         self._clipped = rows[0]["mapping"]["clipped_share"]
 
@@ -163,7 +164,7 @@ class Trainer:
         order = stream("shuffle", seed, epoch).permutation(len(self.data.train_labels))
         rounding = torch_stream("policy", seed, epoch)
         key = stream_key("read noise", seed, epoch, 0)
-        batches, right, loss = self.batches, 0, 0.0
+        batches, learned = self.batches, LearningSums(self.setup.network)
         for batch in range(batches):
             chosen = order[batch * size : (batch + 1) * size]
             if batch % reads.readback_every == 0:
@@ -171,12 +172,10 @@ class Trainer:
             done = self._learn(chosen, estimates, key, batch * size, rounding)
             if (batch + 1) % reads.clock_every == 0:
                 self._wait(reads.clock_every * size)
-            right += int((done.predictions == self.data.train_labels[chosen]).sum())
-            loss += float(done.losses.sum())
-            yield Progress(epoch, batch + 1, batches, right / ((batch + 1) * size))
+            learned.add(done, self.data.train_labels[chosen])
+            yield Progress(epoch, batch + 1, batches, learned.accuracy)
         self.epoch = epoch
-        seen = max(1, batches * size)
-        self._finish_epoch({"train_accuracy": right / seen, "train_loss": loss / seen}, began)
+        self._finish_epoch(learned.row(), began)
 
     def _learn(
         self,
@@ -345,13 +344,14 @@ class Trainer:
             "epoch": self.epoch,
             "train_accuracy": None,
             "train_loss": None,
+            "train_spikes_per_inference": None,
             **(training or {}),
             "test_accuracy": float((done.predictions == self.data.test_labels).mean()),
             "test_loss": float(done.losses.mean()),
             "test_images": len(done.predictions),
             **activity(done, self.setup.network),
             **costs(total),
-            "layers": self._by_array(spent),
+            "layers": by_array(self.setup.network, self.policies, self.emulators, spent),
             **through_wires(self._of_layers),
             **faulty(self._of_layers, total.lost_pulses),
             **report(self._fronts(), total, self.setup.reads.t_read_seconds),
@@ -367,18 +367,6 @@ class Trainer:
         if text and self._notice is not None:
             self._notice(text)
             self._notice = None
-
-    def _by_array(self, spent: Sequence[Counters]) -> list[dict[str, Any]]:
-        """What an epoch's row says of each array, in the order of `boards`."""
-        names = self.setup.network.names
-        fast = [f"{n}, fast array" for n, p in zip(names, self.policies, strict=True) if p.boards]
-        rows: list[dict[str, Any]] = [
-            {"name": name, **costs(counters)}
-            for name, counters in zip([*names, *fast], spent, strict=True)
-        ]
-        for row, emulator in zip(rows, self.emulators, strict=False):  # none if not emulated
-            row["pulses_per_device"] = spread([emulator.pulses_per_device()])
-        return rows
 
     def _wear(self) -> dict[str, Any]:
         """What an epoch's row says of wear."""

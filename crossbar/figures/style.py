@@ -10,11 +10,14 @@ from os import PathLike
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
 from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.backends.backend_svg import FigureCanvasSVG
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import LinearSegmentedColormap, LogNorm
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter
 
@@ -30,9 +33,16 @@ INK = "#24292F"
 QUIET = "#8C959F"
 FAINT = "#C9CFD6"
 GRID = "#E8EBEE"
+SERIES = ("#332288", "#CC6677", "#117733", "#AA4499", "#999933", "#44AA99")  # without a meaning
+
+MAP = "cividis"  # of values from 0 on: even in lightness, and the same to colour-blind readers
+SIGNED_MAP = LinearSegmentedColormap.from_list(  # below 0, 0, above
+    "signed", ["#08306B", INHIBITORY, "#FFFFFF", EXCITATORY, "#662200"]
+).with_extremes(bad=FAINT)
 
 TEXT_POINTS = 10.5
 SMALL_POINTS = 9.5
+TINY_POINTS = 8.0
 TITLE_POINTS = 11.0
 LINE_POINTS = 1.8
 HAIR_POINTS = 0.6
@@ -77,6 +87,57 @@ def dress(axes: Axes, *, x: str = "", y: str = "", title: str = "") -> None:
     axes.set_axisbelow(True)
     axes.spines[["top", "right"]].set_visible(False)
     axes.spines[["left", "bottom"]].set_color(FAINT)
+
+
+def bare(axes: Axes, *, x: str = "", title: str = "") -> None:
+    """Dress axes of a picture: no ticks and no grid, what it shows below it."""
+    dress(axes, x=x, title=title)
+    axes.grid(visible=False)
+    axes.set(xticks=[], yticks=[])
+    axes.spines[["left", "bottom"]].set_visible(False)
+
+
+def colour_bar(figure: Figure, image: ScalarMappable, axes: Axes, label: str) -> None:
+    """What the colours of a picture mean, right of it.
+
+    Args:
+        figure: Of the axes.
+        image: The picture.
+        axes: Its axes.
+        label: Quantity and unit.
+    """
+    # Inside the axes' own coordinates, so that it is as high as the picture, whatever its shape.
+    bar = figure.colorbar(image, cax=axes.inset_axes((1.03, 0.0, 0.035, 1.0)))
+    bar.outline.set_visible(False)
+    bar.ax.tick_params(labelsize=SMALL_POINTS, color=FAINT, labelcolor=INK)
+    bar.set_label(label, fontsize=TEXT_POINTS, color=INK)
+    if isinstance(image.norm, LogNorm):
+        plain_ticks(bar.ax.yaxis)
+
+
+def mosaic(pictures: np.ndarray, columns: int) -> np.ndarray:
+    """Pictures of one size side by side, row by row, with gaps of nan.
+
+    Args:
+        pictures: (pictures, rows, columns, ...).
+        columns: Pictures of a row.
+
+    Returns:
+        (rows, columns, ...) float64.
+    """
+    count, height, width, *more = pictures.shape
+    gap = max(1, height // 10)
+    rows = -(-count // columns)
+    whole = np.full((rows * (height + gap) - gap, columns * (width + gap) - gap, *more), np.nan)
+    for number, picture in enumerate(pictures):
+        y, x = number // columns * (height + gap), number % columns * (width + gap)
+        whole[y : y + height, x : x + width] = picture
+    return whole
+
+
+def evenly(count: int, most: int) -> np.ndarray:
+    """Numbers of at most so many of `count` things, evenly spaced, the first and last included."""
+    return np.unique(np.linspace(0, count - 1, min(count, most)).round().astype(int))
 
 
 def name_rows(axes: Axes, names: Sequence[str]) -> None:

@@ -14,8 +14,6 @@ from ..metrics.statistics import student_interval
 from ..wires.wires import Floats
 from . import style
 
-COLOURS = "cividis"  # even in lightness, and the same to colour-blind readers
-
 
 def maps(tile: CrossbarTile, v_volts: Floats, *, about: str) -> Figure:
     """One read of a tile.
@@ -49,15 +47,11 @@ def _map(figure: Figure, axes: Axes, values: Floats, norm: Normalize, title: str
     """One value per crossing, drivers on the left, sense amplifiers below; rows at 0 V are grey."""
     axes.set_facecolor(style.FAINT)
     image = axes.imshow(
-        values, norm=norm, cmap=COLOURS, aspect="auto", interpolation="nearest", origin="upper"
+        values, norm=norm, cmap=style.MAP, aspect="auto", interpolation="nearest", origin="upper"
     )
     style.dress(axes, x="bit line", y="word line", title=title)
     axes.grid(visible=False)
-    bar = figure.colorbar(image, ax=axes, shrink=0.9, pad=0.02)
-    bar.outline.set_visible(False)
-    if isinstance(norm, LogNorm):
-        style.plain_ticks(bar.ax.yaxis)
-    bar.ax.tick_params(labelsize=style.SMALL_POINTS, color=style.FAINT, labelcolor=style.INK)
+    style.colour_bar(figure, image, axes, "")
 
 
 def _columns(axes: Axes, ideal: Floats, real: Floats) -> None:

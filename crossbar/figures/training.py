@@ -1,9 +1,10 @@
-"""What a training did: accuracy, spikes, pulses and conductances over its epochs, and one sample.
+"""What a training did: accuracy, spikes, pulses and conductances over its epochs.
 
 An epoch is a mapping with the keys of the training log: `epoch` (0 is before training),
 `test_accuracy` and `train_accuracy` (fractions; the latter None at epoch 0), `spikes_per_inference`
-(`excitatory`, `inhibitory`, `total`; the first two None without Dale's law), `rate_hz`, `pulses`
-(`set`, `reset`) and `energy_joules` (`read`, `write`).
+(`excitatory`, `inhibitory`, `total`; the first two None without Dale's law; perhaps `layers` and
+`output`), perhaps `train_spikes_per_inference` (the same), `rate_hz`, `pulses` (`set`, `reset`) and
+`energy_joules` (`read`, `write`).
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -21,8 +22,8 @@ from . import style
 Epoch = Mapping[str, Any]
 
 _BINS = 60
+_ROW = 3  # panels
 _WIDE = 30  # ratio of values beyond which an axis becomes logarithmic
-_PANELS: list[Any] = [["image", "inputs"], ["about_hidden", "hidden"], ["about_readout", "readout"]]
 _EPOCH = "epoch (0: before training)"
 _NOTHING = float("nan")  # matplotlib draws no line to it
 _MANY = {"": "", "k": " (thousands)", "M": " (millions)", "G": " (billions)"}
@@ -37,26 +38,100 @@ def accuracy(epochs: Sequence[Epoch]) -> Figure:
         _curve(axes, epochs, train, "train", style.QUIET, "{:.1f} %"),
         _curve(axes, epochs, test, "test", style.INK, "{:.1f} %"),
     ]
-    drawn = np.concatenate([train, test])
-    low, high = float(np.nanmin(drawn)), float(np.nanmax(drawn))
-    margin = max(2.0, 0.05 * (high - low))
-    axes.set_ylim(max(low - margin, 0.0), min(high + margin, 100.0))
+    _fit_percent(axes, np.concatenate([train, test]))
     style.name_lines(axes, [label for label in labels if label])
     style.dress(axes, x=_EPOCH, y="accuracy (%)")
     return figure
 
 
 def spikes(epochs: Sequence[Epoch]) -> Figure:
-    """Spikes of the hidden layer per image and epoch, by kind of neuron where they have one.
+    """Spikes of the hidden layers per image and epoch, by kind of neuron where they have one.
 
-    The mean rate in Hz stands beside the total.
+    The mean rate in Hz stands beside the total of the test. Where there are several hidden layers,
+    or the output spikes too, each of them has a line in a panel of its own.
     """
-    figure, axes = _one_panel(epochs)
+    _require(epochs)
+    each = {
+        f"hidden {i + 1}": _column(epochs, _of_layer(i))
+        for i in range(len(epochs[-1]["spikes_per_inference"].get("layers", ())))
+    }
+    each["output"] = _column(epochs, lambda row: row["spikes_per_inference"].get("output"))
+    each = {name: column for name, column in each.items() if not np.isnan(column).all()}
+    if len(each) > 1:
+        figure = style.sheet(10.0, 3.6)
+        left, right = figure.subplots(1, 2)
+        _spikes_of_layers(right, epochs, each)
+    else:
+        figure, left = _one_panel(epochs)
+    _hidden_spikes(left, epochs)
+    return figure
+
+
+def compare(runs: Mapping[str, Sequence[Epoch]]) -> Figure:
+    """Accuracy and hidden spikes of several runs per epoch, tested, and paler while learning.
+
+    Args:
+        runs: Name -> its epochs.
+    """
+    figure = style.sheet(10.0, 3.6)
+    left, right = figure.subplots(1, 2)
+    draw_compared(left, right, runs)
+    return figure
+
+
+def draw_compared(left: Axes, right: Axes, runs: Mapping[str, Sequence[Epoch]]) -> None:
+    """`compare` in two panels: accuracy on the left, spikes on the right."""
+    for epochs in runs.values():
+        _require(epochs)
+    wanted: list[tuple[Axes, Callable[[Epoch], float | None], Callable[[Epoch], float | None], str]]
+    wanted = [
+        (left, _test_percent, _train_percent, "{:.1f} %"),
+        (right, _entry("spikes_per_inference", "total"), train_spikes, "{:,.0f}"),
+    ]
+    for axes, tested, learned, spelling in wanted:
+        labels, drawn = [], []
+        for i, (name, epochs) in enumerate(runs.items()):
+            colour = style.SERIES[i % len(style.SERIES)]
+            learning, values = _column(epochs, learned), _column(epochs, tested)
+            if axes is left and len(epochs) > 1:
+                values[0] = _NOTHING  # the untrained network would take most of the height
+            numbers = [row["epoch"] for row in epochs]
+            axes.plot(numbers, learning, color=colour, lw=1.0, alpha=0.45, label=f"{name}, train")
+            labels.append(_curve(axes, epochs, values, name, colour, spelling))
+            drawn += [values, learning]
+        if axes is right:
+            _fit_scale(axes, np.concatenate(drawn))
+            _from_zero(axes)
+        else:
+            _fit_percent(axes, np.concatenate(drawn))
+        style.name_lines(axes, [label for label in labels if label], least_gap=0.09)
+    every = [row["epoch"] for epochs in runs.values() for row in epochs]
+    for axes in (left, right):
+        style.whole_numbers(axes, every)
+    style.write(left, 0.97, 0.04, "pale: while training", to="bottom right")
+    style.dress(left, x=_EPOCH, y="accuracy (%)")
+    style.dress(right, x=_EPOCH, y="hidden spikes per image")
+
+
+def _test_percent(row: Epoch) -> float:
+    """Accuracy of the test."""
+    return 100.0 * float(row["test_accuracy"])
+
+
+def _train_percent(row: Epoch) -> float | None:
+    """Accuracy while an epoch learned."""
+    share = row["train_accuracy"]
+    return None if share is None else 100.0 * share
+
+
+def _hidden_spikes(axes: Axes, epochs: Sequence[Epoch]) -> None:
+    """Spikes of all hidden layers, tested and while learning."""
     kinds = {"excitatory": style.EXCITATORY, "inhibitory": style.INHIBITORY, "total": style.INK}
-    labels = []
+    learning = _column(epochs, train_spikes)
+    labels = [_curve(axes, epochs, learning, "train", style.QUIET, "{:,.0f}")]
     for kind, colour in kinds.items():
         values = _column(epochs, _entry("spikes_per_inference", kind))
-        labels.append(_curve(axes, epochs, values, kind, colour, "{:.0f}"))
+        labels.append(_curve(axes, epochs, values, kind, colour, "{:,.0f}"))
     _from_zero(axes)
     drawn = [label for label in labels if label]
     if drawn:
@@ -64,7 +139,34 @@ def spikes(epochs: Sequence[Epoch]) -> Figure:
         drawn[-1] = drawn[-1]._replace(text=drawn[-1].text + rate)
     style.name_lines(axes, drawn, least_gap=0.12)
     style.dress(axes, x=_EPOCH, y="hidden spikes per image")
-    return figure
+
+
+def _spikes_of_layers(axes: Axes, epochs: Sequence[Epoch], each: Mapping[str, np.ndarray]) -> None:
+    """Spikes of each layer in the test."""
+    labels = [
+        _curve(axes, epochs, column, name, style.SERIES[i % len(style.SERIES)], "{:,.0f}")
+        for i, (name, column) in enumerate(each.items())
+    ]
+    _fit_scale(axes, np.concatenate(list(each.values())))
+    _from_zero(axes)
+    style.name_lines(axes, [label for label in labels if label])
+    style.dress(axes, x=_EPOCH, y="spikes per image, each layer")
+
+
+def train_spikes(row: Epoch) -> float | None:
+    """Hidden spikes per image while an epoch learned; None before training, or not recorded."""
+    spikes = row.get("train_spikes_per_inference")
+    return None if spikes is None else float(spikes["total"])
+
+
+def _of_layer(index: int) -> Callable[[Epoch], float | None]:
+    """Reads the spikes of a hidden layer; rows of before may tell of more or fewer layers."""
+
+    def entry(row: Epoch) -> float | None:
+        layers: Sequence[float] = row["spikes_per_inference"].get("layers", ())
+        return layers[index] if index < len(layers) else None
+
+    return entry
 
 
 def pulses(epochs: Sequence[Epoch]) -> Figure:
@@ -96,12 +198,16 @@ def conductances(
     """
     low = g_min_siemens if g_min_siemens > 0.0 else g_max_siemens / 1e3
     edges = np.geomspace(low, g_max_siemens, _BINS + 1) * 1e6
-    figure = style.sheet(5.0 * len(before), 3.8)
-    panels = figure.subplots(1, len(before), squeeze=False)[0]
-    for i, axes in enumerate(panels):
+    columns = min(len(before), _ROW)
+    rows = -(-len(before) // columns)
+    figure = style.sheet(5.0 * columns, 3.8 * rows)
+    panels = figure.subplots(rows, columns, squeeze=False).ravel()
+    for axes in panels[len(before) :]:
+        axes.remove()
+    for i, axes in enumerate(panels[: len(before)]):
         _histograms(axes, before[i], after[i], edges)
         title = f"{_layer_name(i, len(before))} ({np.size(after[i]):,} devices)"
-        x, y = f"conductance ({MICROSIEMENS})", "" if i else "devices"
+        x, y = f"conductance ({MICROSIEMENS})", "" if i % columns else "devices"
         style.dress(axes, x=x, y=y, title=title)
         _ohms_on_top(axes)
     return figure
@@ -205,134 +311,30 @@ def _pair(axes: Axes, epochs: Sequence[Epoch], key: str, colours: Mapping[str, s
         _curve(axes, epochs, columns[kind], kind.upper() if key == "pulses" else kind, colour)
         for kind, colour in colours.items()
     ]
-    everything = np.concatenate(list(columns.values()))
-    positive = everything[everything > 0]
-    if len(positive) and positive.max() > _WIDE * positive.min():
-        decade = 10.0 ** np.floor(np.log10(positive.min()))
-        axes.set_yscale("symlog", linthresh=decade, linscale=0.4)
-        style.plain_ticks(axes.yaxis)
-        axes.set_ylim(top=1.5 * positive.max())
+    _fit_scale(axes, np.concatenate(list(columns.values())))
     _from_zero(axes)
     style.name_lines(axes, [label for label in labels if label])
     return letter
 
 
+def _fit_percent(axes: Axes, values: np.ndarray) -> None:
+    """Let the y axis hold values within 0 to 100 %, with a margin."""
+    low, high = float(np.nanmin(values)), float(np.nanmax(values))
+    margin = max(2.0, 0.05 * (high - low))
+    axes.set_ylim(max(low - margin, 0.0), min(high + margin, 100.0))
+
+
+def _fit_scale(axes: Axes, values: np.ndarray) -> None:
+    """Make the y axis logarithmic, 0 included, where positive values span decades."""
+    positive = values[values > 0]
+    if len(positive) and positive.max() > _WIDE * positive.min():
+        decade = 10.0 ** np.floor(np.log10(positive.min()))
+        axes.set_yscale("symlog", linthresh=decade, linscale=0.4)
+        style.plain_ticks(axes.yaxis)
+        axes.set_ylim(top=1.5 * positive.max())
+
+
 def _from_zero(axes: Axes) -> None:
     """Let the y axis start at 0, and reach 1 where everything is 0."""
-    top = axes.get_ylim()[1]
-    axes.set_ylim(0.0, top if axes.dataLim.ymax > 0.0 else 1.0)
-
-
-def raster(
-    image: np.ndarray,
-    input_times: np.ndarray,
-    input_rows: np.ndarray,
-    hidden_spikes: np.ndarray,
-    readout: np.ndarray,
-    excitatory: int | None,
-    label: int,
-    class_names: Sequence[str],
-    dt_seconds: float,
-) -> Figure:
-    """One image on its way through the network, over time: spikes in, hidden spikes, readout.
-
-    Args:
-        image: (rows, columns) uint8, or (3, rows, columns): red, green, blue.
-        input_times: (events,) step of each input spike.
-        input_rows: (events,) input line of each input spike, below `image.size`.
-        hidden_spikes: (steps, hidden) bool.
-        readout: (steps + 1, classes), membrane of each class; the highest maximum wins.
-        excitatory: The first so many hidden neurons are excitatory; None without Dale's law.
-        label: The true class.
-        class_names: Names of the classes.
-        dt_seconds: Length of a step.
-    """
-    figure = style.sheet(9.0, 6.2)
-    panels = figure.subplot_mosaic(_PANELS, width_ratios=(1, 3.4), height_ratios=(1.1, 1.25, 1))
-    step_ms = dt_seconds * 1e3
-    for name in ("inputs", "hidden", "readout"):
-        panels[name].set_xlim(0.0, len(hidden_spikes) * step_ms)
-    picture = image if image.ndim == 2 else image.transpose(1, 2, 0)
-    panels["image"].imshow(picture, cmap="gray_r", vmin=0, vmax=255, interpolation="nearest")
-    panels["image"].set_title(
-        class_names[label], fontsize=style.TITLE_POINTS, color=style.INK, fontweight="bold"
-    )
-    for name in ("image", "about_hidden", "about_readout"):
-        panels[name].axis("off")
-    _spike_times(panels["inputs"], input_times * step_ms, input_rows, style.INK, 2.2)
-    panels["inputs"].set_ylim(image.size, -1)
-    title = f"Input: {len(input_times)} spikes on {image.size} lines"
-    style.dress(panels["inputs"], y="input line", title=title)
-    _hidden_rows(panels["hidden"], panels["about_hidden"], hidden_spikes, excitatory, step_ms)
-    _readout_lines(panels["readout"], panels["about_readout"], readout, label, class_names, step_ms)
-    for name in ("inputs", "hidden"):
-        panels[name].tick_params(labelbottom=False)
-    return figure
-
-
-def _spike_times(
-    axes: Axes, times: np.ndarray, rows: np.ndarray, colour: str, size_points: float
-) -> None:
-    """One upright tick per spike."""
-    axes.scatter(times, rows, marker="|", s=size_points**2, linewidths=1.0, color=colour)
-
-
-def _hidden_rows(
-    axes: Axes, beside: Axes, spikes: np.ndarray, excitatory: int | None, step_ms: float
-) -> None:
-    """Raster of the hidden layer, excitatory neurons above, a gap, inhibitory ones below."""
-    hidden = spikes.shape[1]
-    groups = [("hidden", style.INK, 0, hidden)]
-    if excitatory is not None:
-        groups = [
-            ("excitatory", style.EXCITATORY, 0, excitatory),
-            ("inhibitory", style.INHIBITORY, excitatory, hidden),
-        ]
-    gap = 0.04 * hidden if excitatory not in (None, 0, hidden) else 0.0
-    size = min(max(130.0 / hidden, 1.0), 6.0) + 1.0
-    for i, (name, colour, first, last) in enumerate(groups):
-        if first == last:
-            continue
-        times, rows = np.nonzero(spikes[:, first:last])
-        _spike_times(axes, times * step_ms, rows + first + i * gap, colour, size)
-        text = f"{last - first} {name}\n{len(times)} spikes"
-        middle = 1.0 - ((first + last) / 2 + i * gap) / (hidden + gap)
-        style.write(beside, 1.0, middle, text, colour, to="center right")
-    axes.set_ylim(hidden + gap - 0.5, -1.0)
-    ticks = [0] if excitatory is None else sorted({0, excitatory})
-    ticks = [tick for tick in ticks if tick < hidden]
-    axes.set_yticks([tick + (gap if tick else 0.0) for tick in ticks], [str(t) for t in ticks])
-    style.dress(axes, y="neuron", title="Hidden layer")
-
-
-def _readout_lines(
-    axes: Axes,
-    beside: Axes,
-    readout: np.ndarray,
-    label: int,
-    class_names: Sequence[str],
-    step_ms: float,
-) -> None:
-    """Membrane of every class; the winner and, where it is another, the true class are named."""
-    times = np.arange(len(readout)) * step_ms
-    winner = int(readout.max(0).argmax())
-    colours = dict.fromkeys(range(readout.shape[1]), style.FAINT)
-    colours |= {label: style.HIGHLIGHT, winner: style.INK}
-    for k in sorted(colours, key=lambda k: (k == winner, k == label)):
-        named = k in (winner, label)
-        axes.plot(
-            times, readout[:, k], color=colours[k], lw=2.2 if named else 1.0, label=class_names[k]
-        )
-    ends = []
-    for k in dict.fromkeys((label, winner)):
-        peak = int(readout[:, k].argmax())
-        height = float(readout[peak, k])
-        axes.hlines(height, times[peak], times[-1], color=colours[k], lw=0.9, ls=":")
-        axes.plot(times[peak], height, "o", color=colours[k], markersize=5, label="peak")
-        ends.append(style.EndLabel(height, class_names[k], colours[k]))
-    axes.set_ylim(*axes.get_ylim())
-    style.name_lines(axes, ends, least_gap=0.15)
-    verdict = "correct" if winner == label else f"wrong: it is {class_names[label]}"
-    text = f"highest peak wins:\n{class_names[winner]}\n({verdict})"
-    style.write(beside, 1.0, 0.5, text, style.INK, to="center right")
-    style.dress(axes, x="time (ms)", y="membrane (a.u.)", title="Readout")
+    highest = axes.dataLim.ymax
+    axes.set_ylim(0.0, max(axes.get_ylim()[1], 1.05 * highest) if highest > 0.0 else 1.0)

@@ -90,8 +90,9 @@ def spikes(e: ChipEstimate, metrics: Mapping[str, object]) -> list[Block]:
     """Spikes by layer, and NeuroBench's metrics."""
     n, last = e.run.activity.inferences, e.counts[-1]
     rows = [
-        [c.name, f"{c.row_activations / n:.4g}", f"{c.spikes / n:.4g}" if c is not last else "",
-         f"{c.spikes / n / c.outputs:.3g}" if c is not last else "",
+        [c.name, f"{c.row_activations / n:.4g}",
+         f"{c.spikes / n:.4g}" if c.spikes or c is not last else "",
+         f"{c.spikes / n / c.neurons:.3g}" if c.spikes or c is not last else "",
          f"{c.synaptic_operations / n:,.0f}", f"{c.synaptic_operations_dense / n:,.0f}"]
         for c in e.counts
     ]  # fmt: skip

@@ -82,10 +82,12 @@ def _summary(e: ChipEstimate) -> list[Block]:
     ]
     headline = e.headline()
     sop, dense = (headline[f"synaptic_operations_per_inference{of}"] for of in ("", "_dense"))
+    output = headline["output_spikes_per_inference"]
     plain = [
         ["accuracy", accuracy(e)],
         ["spikes of an inference", f"{headline['spikes_per_inference']:.4g} sent by hidden "
          f"neurons, {headline['spikes_per_neuron']:.3g} each; "
+         + (f"{output:.4g} by output neurons; " if output else "") +
          f"{headline['input_spikes_per_inference']:.4g} come in"],
         ["SOP of an inference", f"{sop:,.0f}, of {dense:,.0f} if every line spiked in every step"],
         ["network time of an inference", short(e.seconds_real, "s")],

@@ -158,8 +158,8 @@ class Plan:
 
     @functools.cached_property
     def neurons(self) -> int:
-        """Neurons that spike."""
-        return sum(layer.outputs for layer in self.senders if layer.neuron is not None)
+        """Neurons of the hidden layers."""
+        return sum(layer.outputs for layer in self.synaptic[:-1])
 
     @functools.cached_property
     def excitatory(self) -> tuple[int, ...] | None:

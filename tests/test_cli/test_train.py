@@ -23,7 +23,7 @@ from xbar_images import TRAIN
 from xbar_training import without_seconds
 
 from cli.main import main
-from cli.train import read_settings
+from cli.train import read_settings, spike_rows
 from crossbar.datasets import DATASETS
 from crossbar.datasets.fashion_mnist import FASHION_MNIST
 from crossbar.datasets.idx_images import TEST_LABELS
@@ -402,6 +402,23 @@ def test_dale_takes_half_of_the_devices_of_the_default(finished, data, tmp_path)
     assert {row["mapping"]["name"] for row in epochs_of(run)} == {"dale"}
 
 
+def test_spikes_are_printed_by_layer_and_those_of_the_output_apart():
+    def spikes(*layers, output=None):
+        kinds = {"excitatory": None, "inhibitory": None}
+        return kinds | {"total": sum(layers), "layers": list(layers), "output": output}
+
+    hidden, output = "hidden spikes per inference", "output spikes per inference"
+    assert spike_rows(spikes(3.0), spikes(4.0)) == [(hidden, "3.0 before, 4.0 after")]
+    assert spike_rows(spikes(3.0, 1.5, output=0.0), spikes(4.0, 2.0, output=18.04)) == [
+        (hidden, "4.5 before, 6.0 after"),
+        ("  of hidden 1", "3.0 before, 4.0 after"),
+        ("  of hidden 2", "1.5 before, 2.0 after"),
+        (output, "0.0 before, 18.0 after"),
+    ]
+    former = {name: value for name, value in spikes(3.0).items() if name != "output"}
+    assert spike_rows(former, former) == [(hidden, "3.0 before, 3.0 after")]
+
+
 def test_json_has_what_a_script_needs(finished):
     run, ended = finished
     found = json.loads(ended.stdout)
@@ -411,7 +428,8 @@ def test_json_has_what_a_script_needs(finished):
     assert found["test_accuracy"] == found["epochs"][-1]["test_accuracy"]
     assert 0.0 <= found["test_accuracy"] <= 1.0
     spikes = found["spikes_per_inference"]
-    assert set(spikes) == {"excitatory", "inhibitory", "total", "layers"}
+    assert set(spikes) == {"excitatory", "inhibitory", "total", "layers", "output"}
+    assert spikes["output"] is None  # it never spikes
     assert spikes["total"] == pytest.approx(spikes["excitatory"] + spikes["inhibitory"], rel=1e-9)
     for place, when in ((0, "initial"), (1, "final")):
         rate = found["epochs"][place]["spikes_per_inference"]["total"] / 20 / 0.06

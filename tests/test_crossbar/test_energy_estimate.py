@@ -6,11 +6,13 @@ import numpy as np
 import pytest
 from xbar_energy import MS, SILENT, toy_activity, toy_chip, toy_costs, toy_run
 
+from cli.estimate import headline
 from crossbar.energy.chip import chip_names, load_chip
 from crossbar.energy.costs import load_costs
 from crossbar.energy.estimate import estimate
 from crossbar.energy.interval import Interval
 from crossbar.energy.results import AREA_COMPONENTS, COMPONENTS, TRAINING_COMPONENTS
+from crossbar.reports import energy_account
 from device_models.errors import ConfigError
 
 
@@ -218,12 +220,25 @@ def test_lifetime_is_endurance_over_the_pulses_of_a_day(toy):
     assert never.lifetime_days is None
 
 
+def test_spikes_of_an_output_that_sends_some_stand_apart():
+    first, last = toy_activity().layers
+    fires = dataclasses.replace(toy_activity(), layers=(first, dataclasses.replace(last, fired=5)))
+    e = estimate(toy_run(fires), toy_chip(), toy_costs())
+    head = e.headline()
+    assert (head["spikes_per_inference"], head["output_spikes_per_inference"]) == (1.5, 2.5)
+    line = next(line for line in headline(e) if line.startswith("spikes of an inference"))
+    assert line.endswith("1.5 sent (0.750 a neuron), 2.5 by the output, 2.0 come in")
+    _, table, *_ = energy_account.spikes(e, {})
+    assert [row[2:4] for row in table.rows] == [["1.5", "0.75"], ["2.5", "1.25"]]
+
+
 def test_headline_of_the_toy_chip_by_hand(toy):
     head = toy.headline()
     assert head["joules_per_inference"].typical == 811
     assert head["spikes_per_inference"] == 1.5
     assert head["spikes_per_neuron"] == 0.75
     assert head["spikes_by_layer"] == {"hidden 1": 1.5}
+    assert head["output_spikes_per_inference"] == 0
     assert head["input_spikes_per_inference"] == 2
     assert head["synaptic_operations_per_inference"] == (4 * 2 + 3 * 2) / 2 == 7
     assert head["synaptic_operations_per_inference_dense"] == (3 * 2 + 2 * 2) * 4 == 40

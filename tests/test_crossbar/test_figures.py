@@ -7,6 +7,7 @@ import pytest
 from matplotlib.image import imread
 
 from crossbar.figures import devices, style, training
+from crossbar.figures.raster import Input, raster
 from device_models.errors import ConfigError, RunError
 from device_models.presets import load_device, preset_names
 from device_models.units import si_prefix
@@ -105,6 +106,50 @@ def test_without_dales_law_there_is_only_a_total():
     assert list(lines(axes)) == ["total"]
 
 
+def several(number, *, output=18.0, train=None):
+    """An epoch of two hidden layers and an output that spikes."""
+    row = epoch(number, dale=False)
+    spikes = row["spikes_per_inference"] | {"total": 60.0 + number, "output": output}
+    spikes["layers"] = [40.0 + number, 20.0]
+    return row | {"spikes_per_inference": spikes, "train_spikes_per_inference": train}
+
+
+def test_each_layer_and_the_output_have_a_line_of_their_own():
+    learned = {"total": 70.0}
+    left, right = training.spikes([several(0), several(1, train=learned)]).axes
+    np.testing.assert_array_equal(lines(left)["total"], [60, 61])
+    np.testing.assert_array_equal(lines(left)["train"], [np.nan, 70])
+    assert left.get_ylabel() == "hidden spikes per image"
+    assert list(lines(right)) == ["hidden 1", "hidden 2", "output"]
+    np.testing.assert_array_equal(lines(right)["hidden 1"], [40, 41])
+    np.testing.assert_array_equal(lines(right)["output"], [18, 18])
+    assert right.get_ylabel() == "spikes per image, each layer"
+
+
+def test_rows_of_before_that_tell_of_fewer_layers_are_drawn():
+    former = several(0)
+    del former["spikes_per_inference"]["output"], former["train_spikes_per_inference"]
+    former["spikes_per_inference"]["layers"] = [40.0]
+    _, right = training.spikes([former, several(1)]).axes
+    np.testing.assert_array_equal(lines(right)["hidden 2"], [np.nan, 20])
+    np.testing.assert_array_equal(lines(right)["output"], [np.nan, 18])
+
+
+def test_runs_are_compared_by_accuracy_and_spikes(epochs):
+    others = [several(number, train={"total": 70.0} if number else None) for number in range(3)]
+    figure = training.compare({"none": epochs, "reset line": others})
+    left, right = figure.axes
+    percent = [np.nan, 30.0, 50.0, 70.0]  # an untrained network would take most of the height
+    np.testing.assert_allclose(lines(left)["none"], percent, rtol=1e-12)
+    np.testing.assert_allclose(lines(left)["reset line, train"], [np.nan, 32, 52], rtol=1e-12)
+    np.testing.assert_array_equal(lines(right)["none"], [49, 60, 71, 82])
+    np.testing.assert_array_equal(lines(right)["reset line"], [60, 61, 62])
+    np.testing.assert_array_equal(lines(right)["reset line, train"], [np.nan, 70, 70])
+    assert (left.get_ylabel(), right.get_ylabel()) == ("accuracy (%)", "hidden spikes per image")
+    assert texts(right) == ["reset line 62", "none 82"]
+    assert overlaps(figure) == []
+
+
 def test_pulses_and_energy_are_in_units_that_their_axes_name(epochs):
     left, right = training.pulses(epochs).axes
     assert left.get_ylabel() == "pulses per epoch (millions)"
@@ -199,13 +244,9 @@ def sample(*, excitatory=8, winner=1, label=1, steps=20, hidden=10):
     spikes = generator.random((steps, hidden)) < 0.2
     time = np.arange(steps + 1)[:, None]
     readout = np.exp(-(((time - 10) / 4.0) ** 2)) * (1.0 + (np.arange(5) == winner))
-    return training.raster(image, times, rows, spikes, readout, excitatory, label, NAMES, 1e-3), (
-        image,
-        times,
-        rows,
-        spikes,
-        readout,
-    )
+    driven = Input(times, rows)
+    figure = raster(image, driven, spikes, readout, excitatory, label, NAMES, 1e-3)
+    return figure, (image, times, rows, spikes, readout)
 
 
 def panels(figure):
@@ -230,8 +271,8 @@ def test_the_sample_shows_image_spikes_and_readout_of_the_input():
         places(named["inputs"])[rgba(style.INK)], np.column_stack([times, rows]), rtol=1e-12
     )
     for k, name in enumerate(NAMES):
-        np.testing.assert_array_equal(lines(named["readout"])[name], readout[:, k])
-    assert named["readout"].get_xlabel() == "time (ms)"
+        np.testing.assert_array_equal(lines(named["output"])[name], readout[:, k])
+    assert named["output"].get_xlabel() == "time (ms)"
 
 
 def test_excitatory_neurons_are_above_a_gap_in_their_own_colour():
@@ -265,17 +306,61 @@ def test_a_layer_of_one_kind_is_of_one_colour(excitatory, colours):
 def test_the_winner_and_the_true_class_are_named(winner, label, verdict, named):
     figure, _ = sample(winner=winner, label=label)
     axes = panels(figure)
-    assert texts(axes["about_readout"]) == [verdict]
-    assert set(texts(axes["readout"])) == named
+    assert texts(axes["about_output"]) == [verdict]
+    assert set(texts(axes["output"])) == named
     assert axes["image"].get_title() == NAMES[label]
     assert overlaps(figure) == []
 
 
+@pytest.mark.parametrize(
+    ("amplitudes", "limits"),
+    [(np.linspace(0.0, 1.0, 784).reshape(28, 28), (0.0, 1.0)),
+     (np.linspace(-0.8, 0.4, 3072).reshape(3, 32, 32), (-0.8, 0.8))],
+)  # fmt: skip
+def test_an_input_that_is_held_is_shown_where_its_pixels_are(amplitudes, limits):
+    none = np.zeros(0, np.int64)
+    image = np.zeros(amplitudes.shape, np.uint8)
+    spikes = np.eye(5, dtype=bool)
+    figure = raster(
+        image, Input(none, none, amplitudes), spikes, np.zeros((6, 5)), None, 0, NAMES, 1e-3
+    )
+    axes = panels(figure)["inputs"]
+    (picture,) = axes.images
+    shown = np.ma.filled(picture.get_array().astype(float), np.nan)
+    np.testing.assert_array_equal(shown[~np.isnan(shown)].size, amplitudes.size)
+    np.testing.assert_array_equal(shown[:, : amplitudes.shape[-1]],
+                                  amplitudes.reshape(-1, *amplitudes.shape[-2:])[0])  # fmt: skip
+    assert picture.get_clim() == limits
+    assert axes.get_title(loc="left").startswith("Input held for 5 steps")
+    (bar,) = axes.child_axes
+    assert bar.get_ylabel() == "of the read voltage"
+    assert overlaps(figure) == []
+
+
+def test_the_spikes_of_an_output_are_counted_and_the_most_win():
+    none, spikes = np.zeros(0, np.int64), np.zeros((6, 5), bool)
+    spikes[:4, 3], spikes[2:4, 1] = True, True
+    figure = raster(
+        np.zeros((28, 28), np.uint8), Input(none, none), np.eye(6, dtype=bool), spikes, None, 1,
+        NAMES, 1e-3,
+    )  # fmt: skip
+    axes = panels(figure)["output"]
+    assert texts(axes) == ["0", "2", "0", "4", "0"]
+    assert texts(panels(figure)["about_output"]) == [
+        "most spikes win:\nDress\n(wrong: it is Trouser)"
+    ]
+    ticks = places(axes)
+    np.testing.assert_allclose(ticks[rgba(style.INK)], [[t, 3] for t in range(4)], rtol=1e-12)
+    np.testing.assert_allclose(ticks[rgba(style.HIGHLIGHT)], [[2, 1], [3, 1]], rtol=1e-12)
+    assert [label.get_text() for label in axes.get_yticklabels()] == list(NAMES)
+    assert axes.get_xlabel() == "time (ms)"
+
+
 def test_a_silent_network_can_be_drawn():
     nothing = np.zeros(0, np.int64)
-    figure = training.raster(
-        np.zeros((28, 28), np.uint8), nothing, nothing, np.zeros((5, 4), bool), np.zeros((6, 5)),
-        2, 0, NAMES, 1e-3,
+    figure = raster(
+        np.zeros((28, 28), np.uint8), Input(nothing, nothing), np.zeros((5, 4), bool),
+        np.zeros((6, 5)), 2, 0, NAMES, 1e-3,
     )  # fmt: skip
     assert drawn(figure).min() < 0.5
 

@@ -38,9 +38,9 @@ def order_by_line(lines, bins):
     for line in range(2, bins.lines + 2):
         increase(ends, line, ends[line - 1])
     for event in range(first, lines.last):  # what ends a line is where its next step goes
-        line = np.int64(lines.rows[event]) + 1
-        write(bins.line_times, ends[line], lines.times[event])
-        increase(ends, line, 1)
+        behind = np.int64(lines.rows[event]) + 1
+        write(bins.line_times, ends[behind], lines.times[event])
+        increase(ends, behind, 1)
 
 
 @inlined

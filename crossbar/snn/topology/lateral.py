@@ -115,12 +115,12 @@ class Lateral(FullyConnected):
     def back_shape(self, incoming: Signal) -> tuple[int, int]:
         """See `Synaptic`; without a rule the layer is a dense one."""
         of = Dense if self.inhibition == "none" else FullyConnected
-        return of.back_shape(self, incoming)  # type: ignore[arg-type]
+        return of.back_shape(self, incoming)
 
     def fill_back(self, incoming: Signal, weights: np.ndarray, back: np.ndarray) -> None:
         """See `Synaptic`."""
         of = Dense if self.inhibition == "none" else FullyConnected
-        of.fill_back(self, incoming, weights, back)  # type: ignore[arg-type]
+        of.fill_back(self, incoming, weights, back)
 
     def numbers(self, incoming: Signal) -> Any:
         """See `protocol.Topology`."""

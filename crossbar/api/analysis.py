@@ -44,7 +44,7 @@ class Analysis(Record):
     g_low_siemens: float = quantity("S", 1e-12, 1.0, default=1e-6)
     g_high_siemens: float = quantity("S", 1e-12, 1.0, default=1e-4)
     v_read_volts: float = quantity("V", 1e-3, 0.5, default=0.2)
-    layer: int = quantity("", 0, 1, default=0)
+    layer: int = quantity("", 0, 1_000_000, default=0)
     tile: int = quantity("", 0, 1_000_000, default=0)
     repeats: int = quantity("", 1, 1000, default=3)
     seed: int = quantity("", 0, 2**31 - 1, default=0)
@@ -170,6 +170,9 @@ def tile_report(settings: Analysis, run: Run | None, folder: Path) -> dict[str, 
 def trained_tile(run: Run, settings: Analysis) -> tuple[np.ndarray, str]:
     """Conductances of one tile of a trained layer, and whose they are."""
     with np.load(run.folder / "checkpoint.npz", allow_pickle=False) as arrays:
+        layers = sum(name.endswith(".before") for name in arrays.files)
+        if settings.layer >= layers:
+            raise ConfigError(f"--layer = {settings.layer}: {run.folder} has 0 to {layers - 1}")
         g = arrays[f"{settings.layer}.g"].astype(np.float64)
     rows, columns = run.config.tiles.tile_rows, run.config.tiles.tile_columns
     across = -(-g.shape[1] // columns)

@@ -353,6 +353,8 @@ def read_run(folder: Path) -> tuple[Activity, RunMetadata]:
     if not (folder / "checkpoint.npz").is_file():
         raise RunError(f"{folder} is no run: it has no checkpoint.npz")
     if not path.is_file():
+        if _reads_across(folder):
+            wanted = "that of an inhibitory neuron is in no such file; summary.json has its reads"
         raise RunError(f"{folder} has no {FILE}, the spikes of its last test; {wanted}")
     arrays = read_arrays(path, wanted)
     try:
@@ -361,6 +363,16 @@ def read_run(folder: Path) -> tuple[Activity, RunMetadata]:
         raise RunError(
             f"{path} is damaged, or of another version of xbar ({reason(e)}); {wanted}"
         ) from e
+
+
+def _reads_across(folder: Path) -> bool:
+    """Whether a run has an inhibitory neuron."""
+    if not (folder / "config.yaml").is_file():
+        return False
+    from ..experiment.run import Run  # torch comes with it
+
+    layers = Run.open(folder).config.network.layers
+    return any(getattr(layer, "reads_across", False) for layer in layers)
 
 
 def unpack(arrays: Mapping[str, np.ndarray]) -> tuple[Activity, RunMetadata]:

@@ -23,7 +23,6 @@ from ..wires.wires import Wires
 from .config import Training
 
 STEP_NOISE = 0.035  # of a neuron's threshold; ours
-DENSE = "choose engine = dense, which is slower"
 
 
 def wired(wires: Wires, tiling: Tiling, faults: FaultMap | None) -> WiredArray | None:
@@ -93,27 +92,25 @@ def check_periphery(network: Plan, periphery: Periphery, engine: object, *, is_h
     Raises:
         ConfigError: No engine emulates it, or this one does not.
     """
+    held, kind = "amplitudes of a constant code", f"periphery.kind = {periphery.kind}"
     if periphery.iv_volts is not None and is_held:
-        _refuse(network, 0, "periphery.iv_volts", "amplitudes of a constant code: each of them is "
-                "read at a voltage of its own")  # fmt: skip
+        _refuse(network, 0, "periphery.iv_volts", f"{held}, each of which is another read voltage")
     if periphery.kind == "ideal":
         return
-    kind = f"periphery.kind = {periphery.kind}"
     for layer in network.synaptic:
-        if periphery.kind == "analog" and layer.array.positions > 1:
-            _refuse(network, layer.index, kind, "a convolution: its columns are read position by "
-                    "position, and a neuron integrates what flows all the time")  # fmt: skip
-        if periphery.kind == "analog" and layer.bias == "digital":
-            _refuse(network, layer.index, kind, "bias = digital, a number that no current carries: "
-                    "make it row")  # fmt: skip
-        if isinstance(engine, DenseEngine | DenseEngine.Options):
-            continue
+        reads = ""  # what makes more of its reads than spikes do
         if layer.array.positions > 1:
-            _refuse(network, layer.index, kind, f"a convolution by the kernels: {DENSE}")
-        if layer.bias != "none":
-            _refuse(network, layer.index, kind, f"bias = {layer.bias} by the kernels: {DENSE}")
-        if is_held and layer.index == 0:
-            _refuse(network, 0, kind, f"amplitudes of a constant code by the kernels: {DENSE}")
+            reads = "a convolution, read position by position"
+        elif layer.bias != "none":
+            reads = f"bias = {layer.bias}"
+        elif is_held and layer.index == 0:
+            reads = held
+        if periphery.kind == "analog" and layer.array.positions > 1:
+            _refuse(network, layer.index, kind, reads)
+        if periphery.kind == "analog" and layer.bias == "digital":
+            _refuse(network, layer.index, kind, f"{reads}, which is no current", "make it row")
+        if reads and not isinstance(engine, DenseEngine | DenseEngine.Options):
+            _refuse(network, layer.index, kind, f"{reads} by this engine", "choose engine = dense")
 
 
 def engine_behind(network: Plan, periphery: Periphery, engine: Record, *, is_held: bool) -> Record:
@@ -130,11 +127,11 @@ def engine_behind(network: Plan, periphery: Periphery, engine: Record, *, is_hel
     return engine
 
 
-def _refuse(network: Plan, index: int, what: str, of: str) -> None:
+def _refuse(network: Plan, index: int, what: str, of: str, instead: str = "") -> None:
     """Raise the ConfigError that says of a layer what is not emulated of it."""
     raise ConfigError(
-        f"{network.network.title(index)}: {what} is not emulated of {of}, or leave the periphery "
-        "out; nothing was written"
+        f"{network.network.title(index)}: {what} is not emulated of {of}; "
+        f"{instead + ', or ' * bool(instead)}leave the periphery out; nothing was written"
     )
 
 

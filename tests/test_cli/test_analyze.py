@@ -157,3 +157,6 @@ def test_a_tile_of_a_run_is_named_and_one_beyond_it_refused(trained, here):
     ended = run(trained, "--tile", 99, "--out", "b")
     assert ended.exit_code == 2
     assert "--tile = 99: layer 0 has 0 to 6; nothing was drawn" in ended.stderr
+    ended = run(trained, "--layer", 2, "--out", "b")
+    assert ended.exit_code == 2
+    assert f"--layer = 2: {trained} has 0 to 1; nothing was drawn" in ended.stderr

@@ -153,7 +153,9 @@ def test_what_is_not_emulated_is_refused_by_name():
         with pytest.raises(ConfigError, match=message):
             trainer_of(changed(settings(), **others), images())
 
-    by_kernels = r"layers\[0\] .*periphery.kind = adc .* convolution by the kernels: .* = dense"
+    by_kernels = (
+        r"layers\[0\] .*periphery.kind = adc .* a convolution, .* by this engine; choose .* = dense"
+    )
     adc, analog = Periphery(kind="adc"), Periphery(kind="analog")
     refused(by_kernels, periphery=adc)
     with pytest.raises(ConfigError, match=by_kernels):
@@ -168,8 +170,10 @@ def test_what_is_not_emulated_is_refused_by_name():
     loss = MseCount(correct_rate=0.8, incorrect_rate=0.2)
     layers = tuple(Dense(neurons=10, bias=bias, neuron=Leaky()) for bias in ("row", "digital"))
     both = {"network": Network(layers=layers, loss=loss)}
-    refused(r"layers\[0\] .* bias = row by the kernels", periphery=adc, **both)
-    refused(r"layers\[1\] .* bias = digital, a number", periphery=analog, **both, **in_torch)
+    refused(r"layers\[0\] .* bias = row by this engine", periphery=adc, **both)
+    refused(
+        r"layers\[1\] .* bias = digital, which is no current", periphery=analog, **both, **in_torch
+    )
 
 
 def test_converters_of_convolutions_are_trained_in_dense_torch():

@@ -44,6 +44,7 @@ CHUNKS = 4  # of a batch; fixed, so that sums do not depend on the number of thr
 SMALL = 200_000  # weights: a second thread would take longer to begin than to help
 # Columns of a table of layers, see `kernels.pointers.layer_at`:
 SIEMENS, GRADIENT, BY_TRAINED, KIND = 1, 38, 40, slice(45, 47)
+MOST_TILES = 64  # rows of them below a convolution; see `kernels.records.LayerTrace.marks`
 _BUFFER = 1 << 26  # spikes of a layer that are recorded at a time, 3 bytes each
 
 
@@ -76,8 +77,10 @@ class EventEngine:
             threads: How many samples run at a time; by default one per processor.
 
         Raises:
-            ConfigError: A neuron, a kind of layer or the loss brings no kernels.
+            ConfigError: A neuron, a kind of layer or the loss brings no kernels, or a convolution
+                lies on too many tiles.
         """
+        check_tiles(network, tile_rows)
         self._network = network
         self._constants = constants(network, tile_rows)
         self._loss = network.network.loss.numbers(  # type: ignore[attr-defined]  # of every loss
@@ -313,6 +316,21 @@ class EventEngine:
             mean_of_chunks(sums, samples, ends[part], ends[part + 1], mean)
 
         self._map_threads(reduce, parts, parts)
+
+
+def check_tiles(network: Plan, tile_rows: int) -> None:
+    """Refuse convolutions on more rows of tiles than a position marks, a bit of a word each.
+
+    Raises:
+        ConfigError: There is one.
+    """
+    for layer in network.synaptic:
+        if layer.array.positions > 1 and layer.rows > MOST_TILES * tile_rows:
+            raise ConfigError(
+                f"{network.network.title(layer.index)}: its {layer.rows} rows lie on more than "
+                f"{MOST_TILES} rows of tiles, which the kernels do not count; raise "
+                f"tiles.tile_rows = {tile_rows} or choose engine = dense; nothing was written"
+            )
 
 
 def _targets(sums: np.ndarray, rows: int) -> tuple[int, int]:

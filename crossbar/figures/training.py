@@ -128,7 +128,7 @@ def _hidden_spikes(axes: Axes, epochs: Sequence[Epoch]) -> None:
     """Spikes of all hidden layers, tested and while learning."""
     kinds = {"excitatory": style.EXCITATORY, "inhibitory": style.INHIBITORY, "total": style.INK}
     learning = _column(epochs, train_spikes)
-    labels = [_curve(axes, epochs, learning, "train", style.QUIET, "{:,.0f}")]
+    labels = [_curve(axes, epochs, learning, "total, train", style.QUIET, "{:,.0f}")]
     for kind, colour in kinds.items():
         values = _column(epochs, _entry("spikes_per_inference", kind))
         labels.append(_curve(axes, epochs, values, kind, colour, "{:,.0f}"))

@@ -2,9 +2,9 @@
 
 xbar train --network lateral_inhibition --out runs/reset_line
 xbar train --network lateral_inhibition --set network.layers.0.inhibition=none --out runs/none
-python examples/compare_inhibition.py runs/none "with inhibition=runs/reset_line" --fields
+python examples/compare_inhibition.py runs/none "reset line=runs/reset_line" --fields 18
 
-A run may have a name before it; `--fields` adds what neurons of the last one look for.
+A run may have a name before it; `--fields` adds what so many neurons of the last one look for.
 """
 
 import argparse
@@ -16,7 +16,7 @@ from crossbar.figures import fields, style, training
 from crossbar.figures.run import first_fields
 
 
-def draw_fields(figure, panels, run) -> None:
+def draw_fields(figure, panels, run, most) -> None:
     """The fields of the first layer before and after training; loads the data of the run."""
     data = run.load_data(notice=print)
     trainer = builder.trainer(run.config, run.model, data, weights=run.weights)
@@ -26,14 +26,14 @@ def draw_fields(figure, panels, run) -> None:
         receptive = first_fields(trainer, siemens)
         if receptive is None:
             raise SystemExit(f"{run.folder}: the first layer has no image; nothing was drawn")
-        fields.draw(figure, axes, receptive, kind="neurons", title=title)
+        fields.draw(figure, axes, receptive, kind="neurons", title=title, most=most)
 
 
 def main() -> None:
     """Read the runs and draw them into one picture."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("runs", metavar="[NAME=]RUN", nargs="+")
-    parser.add_argument("--fields", action="store_true", help="draw those of the last run too")
+    parser.add_argument("--fields", type=int, default=0, help="neurons of the last run to draw")
     parser.add_argument("--out", type=style.check_target, default="inhibition.png")
     typed = parser.parse_args()
     runs = {}
@@ -44,11 +44,11 @@ def main() -> None:
     if not typed.fields:
         figure = training.compare(rows)
     else:
-        figure = style.sheet(10.0, 6.7)
-        above, below = figure.subfigures(2, 1, height_ratios=(1, 1.05))
-        draw_fields(figure, above.subplots(1, 2), list(runs.values())[-1])
+        figure = style.sheet(10.0, 6.2)
+        above, below = figure.subfigures(2, 1, height_ratios=(1, 1.3))
+        draw_fields(figure, above.subplots(1, 2), list(runs.values())[-1], typed.fields)
         training.draw_compared(*below.subplots(1, 2), rows)
-    style.save(figure, typed.out)
+    style.save(figure, typed.out, dots=100)
     for name, epochs in rows.items():
         accuracy, spikes = epochs[-1]["test_accuracy"], epochs[-1]["spikes_per_inference"]["total"]
         print(f"{name:<20}{accuracy:8.2%} {spikes:8.1f} hidden spikes per image")

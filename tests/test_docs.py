@@ -130,7 +130,7 @@ def test_runs_are_compared_and_the_fields_of_the_last_are_drawn(capsys, monkeypa
         accuracies.append(run.summary["test_accuracy"])
     script, picture = ROOT / "examples" / "compare_inhibition.py", tmp_path / "both.png"
     runs = [f"without={tmp_path / 'none'}", str(tmp_path / "reset_line")]
-    monkeypatch.setattr("sys.argv", [str(script), *runs, "--fields", "--out", str(picture)])
+    monkeypatch.setattr("sys.argv", [str(script), *runs, "--fields", "4", "--out", str(picture)])
     runpy.run_path(str(script), run_name="__main__")
     rows = [line.split() for line in capsys.readouterr().out.splitlines()[-2:]]
     assert [row[0] for row in rows] == ["without", "reset_line"]

@@ -35,9 +35,11 @@ def before_and_after(before: np.ndarray, after: np.ndarray, *, kind: str = "neur
     return figure
 
 
-def draw(figure: Figure, axes: Axes, fields: np.ndarray, *, kind: str, title: str) -> None:
-    """The fields of one moment in one panel; arguments as `before_and_after`."""
-    chosen = style.evenly(len(fields), MOST)
+def draw(
+    figure: Figure, axes: Axes, fields: np.ndarray, *, kind: str, title: str, most: int = MOST
+) -> None:
+    """The fields of one moment in one panel, at most so many; others as `before_and_after`."""
+    chosen = style.evenly(len(fields), most)
     limit = float(np.percentile(np.abs(fields[chosen]), SHARE)) or 1.0
     columns = _grid(len(chosen))[1]
     if fields.ndim == 4:

@@ -83,34 +83,50 @@ def draw_compared(left: Axes, right: Axes, runs: Mapping[str, Sequence[Epoch]]) 
     """`compare` in two panels: accuracy on the left, spikes on the right."""
     for epochs in runs.values():
         _require(epochs)
-    wanted: list[tuple[Axes, Callable[[Epoch], float | None], Callable[[Epoch], float | None], str]]
-    wanted = [
-        (left, _test_percent, _train_percent, "{:.1f} %"),
-        (right, _entry("spikes_per_inference", "total"), train_spikes, "{:,.0f}"),
-    ]
-    for axes, tested, learned, spelling in wanted:
-        labels, drawn = [], []
-        for i, (name, epochs) in enumerate(runs.items()):
-            colour = style.SERIES[i % len(style.SERIES)]
-            learning, values = _column(epochs, learned), _column(epochs, tested)
-            if axes is left and len(epochs) > 1:
-                values[0] = _NOTHING  # the untrained network would take most of the height
-            numbers = [row["epoch"] for row in epochs]
-            axes.plot(numbers, learning, color=colour, lw=1.0, alpha=0.45, label=f"{name}, train")
-            labels.append(_curve(axes, epochs, values, name, colour, spelling))
-            drawn += [values, learning]
-        if axes is right:
-            _fit_scale(axes, np.concatenate(drawn))
-            _from_zero(axes)
-        else:
-            _fit_percent(axes, np.concatenate(drawn))
-        style.name_lines(axes, [label for label in labels if label], least_gap=0.09)
+    percent = [(_trained_alone(epochs, _test_percent), _column(epochs, _train_percent))
+               for epochs in runs.values()]  # fmt: skip
+    total = _entry("spikes_per_inference", "total")
+    spikes = [(_column(epochs, total), _column(epochs, train_spikes)) for epochs in runs.values()]
     every = [row["epoch"] for epochs in runs.values() for row in epochs]
-    for axes in (left, right):
+    for axes, columns, spelling in ((left, percent, "{:.1f} %"), (right, spikes, "{:,.0f}")):
+        labels = _pairs_of_curves(axes, runs, columns, spelling)
+        values = np.concatenate([column for pair in columns for column in pair])
+        if axes is left:
+            _fit_percent(axes, values)
+        else:
+            _fit_scale(axes, values)
+            _from_zero(axes)
+        style.name_lines(axes, labels, least_gap=0.09)
         style.whole_numbers(axes, every)
     style.write(left, 0.97, 0.04, "pale: while training", to="bottom right")
     style.dress(left, x=_EPOCH, y="accuracy (%)")
     style.dress(right, x=_EPOCH, y="hidden spikes per image")
+
+
+def _pairs_of_curves(
+    axes: Axes,
+    runs: Mapping[str, Sequence[Epoch]],
+    columns: Sequence[tuple[np.ndarray, np.ndarray]],
+    spelling: str,
+) -> list[style.EndLabel]:
+    """Draw what tests gave and, paler, what trainings did; returns labels of the tests."""
+    labels = []
+    for i, ((name, epochs), (tested, learned)) in enumerate(
+        zip(runs.items(), columns, strict=True)
+    ):
+        colour = style.SERIES[i % len(style.SERIES)]
+        numbers = [row["epoch"] for row in epochs]
+        axes.plot(numbers, learned, color=colour, lw=1.0, alpha=0.45, label=f"{name}, train")
+        labels.append(_curve(axes, epochs, tested, name, colour, spelling))
+    return [label for label in labels if label]
+
+
+def _trained_alone(epochs: Sequence[Epoch], value: Callable[[Epoch], float | None]) -> np.ndarray:
+    """`_column` without the untrained network, which would take most of the height."""
+    column = _column(epochs, value)
+    if len(column) > 1:
+        column[0] = _NOTHING
+    return column
 
 
 def _test_percent(row: Epoch) -> float:
@@ -128,7 +144,7 @@ def _hidden_spikes(axes: Axes, epochs: Sequence[Epoch]) -> None:
     """Spikes of all hidden layers, tested and while learning."""
     kinds = {"excitatory": style.EXCITATORY, "inhibitory": style.INHIBITORY, "total": style.INK}
     learning = _column(epochs, train_spikes)
-    labels = [_curve(axes, epochs, learning, "train", style.QUIET, "{:,.0f}")]
+    labels = [_curve(axes, epochs, learning, "total, train", style.QUIET, "{:,.0f}")]
     for kind, colour in kinds.items():
         values = _column(epochs, _entry("spikes_per_inference", kind))
         labels.append(_curve(axes, epochs, values, kind, colour, "{:,.0f}"))

@@ -22,7 +22,9 @@ batch_size: 64
 optimizer: {kind: sgd, learning_rate: 0.02}
 data: {steps: 60}
 """
-FIGURES = ["accuracy.png", "conductances.png", "pulses.png", "raster.png", "spikes.png"]
+FIGURES = [
+    "accuracy.png", "conductances.png", "fields.png", "pulses.png", "raster.png", "spikes.png"
+]  # fmt: skip
 
 
 def train(*args):

@@ -118,7 +118,7 @@ def test_each_layer_and_the_output_have_a_line_of_their_own():
     learned = {"total": 70.0}
     left, right = training.spikes([several(0), several(1, train=learned)]).axes
     np.testing.assert_array_equal(lines(left)["total"], [60, 61])
-    np.testing.assert_array_equal(lines(left)["train"], [np.nan, 70])
+    np.testing.assert_array_equal(lines(left)["total, train"], [np.nan, 70])
     assert left.get_ylabel() == "hidden spikes per image"
     assert list(lines(right)) == ["hidden 1", "hidden 2", "output"]
     np.testing.assert_array_equal(lines(right)["hidden 1"], [40, 41])

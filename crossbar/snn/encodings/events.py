@@ -32,6 +32,11 @@ class Held(NamedTuple):
         """What the read voltage itself stands for."""
         return self.unit * self.top
 
+    @property
+    def bits(self) -> int:
+        """Of the drivers' converters: those of the top code, one more where a code is negative."""
+        return self.top.bit_length() + bool((self.codes < 0).any())
+
 
 @dataclass(frozen=True)
 class Events:
@@ -92,6 +97,13 @@ class Encoding(ABC):
 def time_type(steps: int) -> np.dtype[Any]:
     """What the times of so many steps are stored as: uint8 up to 255 steps, else uint16."""
     return np.dtype(np.uint8 if steps <= 255 else np.uint16)
+
+
+def amplitudes_of(held: Held, *, steps: int) -> Events:
+    """Samples of so many steps that are amplitudes, and no spikes."""
+    none = np.zeros(0, np.uint16)
+    offsets = np.zeros(len(held.codes) + 1, np.int64)
+    return Events(none, none.astype(time_type(steps)), offsets, held)
 
 
 def flat(samples: np.ndarray, *, steps: int) -> np.ndarray:

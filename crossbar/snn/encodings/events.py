@@ -79,6 +79,14 @@ class Encoding(ABC):
     def __init__(self, options: Any) -> None:
         """Take the settings, an `Options`."""
 
+    def expected_spikes(self, samples: np.ndarray, *, steps: int) -> float:
+        """Spikes that `encode` makes on average, as far as it is known before; at least 0.
+
+        Args:
+            samples, steps: See `encode`.
+        """
+        return 0.0
+
     @abstractmethod
     def encode(self, samples: np.ndarray, *, steps: int, generator: np.random.Generator) -> Events:
         """Spikes of some samples.

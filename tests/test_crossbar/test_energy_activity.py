@@ -12,7 +12,8 @@ from xbar_training import finish, plan_of, same_bits, small, synthetic, trained,
 from crossbar.array.faults import Faults
 from crossbar.array.periphery import Periphery
 from crossbar.energy import activity as activities
-from crossbar.energy.activity import Activity, read_activity, read_arrays
+from crossbar.energy import record_activity
+from crossbar.energy.activity import Activity, read_activity, read_arrays, unpack
 from crossbar.energy.assumed import assumed_activity, assumed_run
 from crossbar.energy.counts import count
 from crossbar.energy.record_activity import fan_out, keep
@@ -208,6 +209,24 @@ def test_a_full_disk_leaves_the_old_file(saved, monkeypatch):
     with pytest.raises(OSError, match="No space left on device"):
         keep(run, done_with("one layer"))
     assert path.read_bytes() == first
+
+
+def test_of_many_spikes_those_of_the_first_images_are_kept(monkeypatch):
+    """As many as fit; the accuracy stays that of all images, and the file stays small."""
+    trainer = done_with("deep")
+    whole, about = unpack(record_activity.recorded(trainer))
+    each = trainer.rows[-1]["spikes_per_inference"]["total"]
+    monkeypatch.setattr(record_activity, "MOST_SPIKES", int(10.5 * each))
+    part, of_part = unpack(record_activity.recorded(trainer))
+    assert (part.inferences, whole.inferences) == (10, 64)
+    assert of_part == about
+    for few, every in zip(part.layers, whole.layers, strict=True):
+        ends = every.inputs.offsets[:11]
+        assert few.inputs.offsets.tolist() == ends.tolist()
+        assert few.inputs.rows.tolist() == every.inputs.rows[: ends[-1]].tolist()
+        assert few.inputs.times.tolist() == every.inputs.times[: ends[-1]].tolist()
+    monkeypatch.setattr(record_activity, "MOST_SPIKES", 0)
+    assert unpack(record_activity.recorded(trainer))[0].inferences == 1
 
 
 NETWORK = plan_of(inputs=200, hidden=(40, 30), recurrent=True, classes=5, steps=60)

@@ -61,6 +61,12 @@ class Events:
         """Number of samples."""
         return len(self.offsets) - 1
 
+    def first(self, count: int) -> "Events":
+        """Those of the first samples."""
+        offsets = self.offsets[: count + 1]
+        held = self.held and self.held._replace(codes=self.held.codes[:count])
+        return Events(self.rows[: offsets[-1]], self.times[: offsets[-1]], offsets, held)
+
 
 class Encoding(ABC):
     """How samples become spikes: one file, and one line in `ENCODINGS`.

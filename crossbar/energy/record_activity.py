@@ -12,7 +12,7 @@ from ..metrics.statistics import wilson_interval
 from ..synapses.synapses import Synapses
 from .activity import RunMetadata, Snapshot, pack, write_activity
 
-MOST_SPIKES = 1 << 25  # of hidden layers that are kept, 3 bytes each and some more while written
+MOST_SPIKES = 1 << 24  # of hidden layers that are kept, 3 bytes each and some more while written
 
 
 def keep(run: Run, trainer: Trainer) -> None:

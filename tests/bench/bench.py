@@ -165,16 +165,16 @@ def preset(name: str, threads: int, pace: Pace) -> dict[str, object]:
     race = contestants.preset(name)
     work, settle = race.work(), presets.SETTLE[name]
     few = np.arange(work.batch)
-    found = {"loss": presets.losses(work, presets.settled(work, settle), few)}
+    figures = {"loss": presets.losses(work, presets.settled(work, settle), few)}
     print(f"\n{name}, {settle} batches on; loss of a batch of {len(few)} with the same weights:")
-    print("  " + ", ".join(f"{who} {loss:.6f}" for who, loss in found["loss"].items()))
-    found["race"] = raced(race, threads, pace)
-    found["memory_megabytes"] = {
+    print("  " + ", ".join(f"{who} {loss:.6f}" for who, loss in figures["loss"].items()))
+    figures["race"] = raced(race, threads, pace)
+    figures["memory_megabytes"] = {
         who: processes.child(name, who)["peak_megabytes"] for who in (race.base, "xbar oxram")
     }
-    peaks = (f"{who} {peak:.0f} MB" for who, peak in found["memory_megabytes"].items())
+    peaks = (f"{who} {peak:.0f} MB" for who, peak in figures["memory_megabytes"].items())
     print(f"  peak memory (imports, data, {processes.UNITS} batches): {', '.join(peaks)}")
-    return found
+    return figures
 
 
 def commands(quick: bool, threads: int) -> dict[str, dict[str, float]]:

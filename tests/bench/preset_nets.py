@@ -70,17 +70,17 @@ def synapses(layer: LayerPlan, matrix: np.ndarray) -> list[nn.Module]:
     if layer.kind == "conv2d":
         n = layer.settings.numbers(layer.incoming)
         last: nn.Module = nn.Conv2d(n.channels_in, n.channels, n.kernel, n.stride, bias=has_bias)
-        found = [last] + [nn.MaxPool2d(layer.settings.pool)] * (layer.settings.pool > 1)
+        modules = [last] + [nn.MaxPool2d(layer.settings.pool)] * (layer.settings.pool > 1)
     else:
         last = nn.Linear(layer.lines, layer.outputs, bias=has_bias)
-        found = [nn.Flatten(), last]
+        modules = [nn.Flatten(), last]
     values = torch.from_numpy(matrix.copy())
     with torch.no_grad():
         weights = values[: len(values) - has_bias]
         last.weight.copy_(weights.T.reshape(last.weight.shape))
         if has_bias:
             last.bias.copy_(values[-1])
-    return found
+    return modules
 
 
 def snntorch(network: Plan, matrices: Matrices, trained: Sequence[np.ndarray | None]) -> Program:

@@ -59,20 +59,20 @@ def workload(name: str, config: Training, images: LoadedDataset) -> Workload:
 def first_images(name: str) -> LoadedDataset:
     """Some images of a set."""
     try:
-        found = load_dataset(name, notice=lambda text: print(text, file=sys.stderr))
+        dataset = load_dataset(name, notice=lambda text: print(text, file=sys.stderr))
     except DataError as reason:
         print(f"{reason}\nthe benchmark goes on with synthetic images", file=sys.stderr)
         return synthetic(name)
     halves = (
         Half(half.samples[:count], half.labels[:count])
-        for half, count in ((found.train, SAMPLES), (found.test, TEST))
+        for half, count in ((dataset.train, SAMPLES), (dataset.test, TEST))
     )
     title = DATASETS[name].title
     return LoadedDataset(
         title=title,
-        class_names=found.class_names,
+        class_names=dataset.class_names,
         **dict(zip(("train", "test"), halves, strict=True)),
-        origin=f"{title} ({found.origin})",
+        origin=f"{title} ({dataset.origin})",
     )
 
 
@@ -116,17 +116,17 @@ def started(work: Workload, state: State, device: str, threads: int) -> Trainer:
     weights = [
         m[:rows] for m, (rows, _) in zip(state.matrices, work.network.crossbars, strict=True)
     ]
-    made = builder.trainer(
+    trainer = builder.trainer(
         work.config, load_device(device), few, threads=threads, weights=weights,
         notice=lambda text: None,
     )  # fmt: skip
-    each = zip(made.layers, made.biases, state.matrices, state.trained, strict=True)
+    each = zip(trainer.layers, trainer.biases, state.matrices, state.trained, strict=True)
     for layer, bias, matrix, trained in each:
         if bias is not None:
             bias.values = matrix[-1].copy()
         layer.trained = None if trained is None else trained.copy()
-    made.start()
-    return made
+    trainer.start()
+    return trainer
 
 
 def pulsed(work: Workload, state: State, device: str, threads: int) -> Callable[[], int]:
@@ -175,8 +175,8 @@ def entries(work: Workload, threads: int, *, settle: int) -> dict[str, Entry]:
     def our_entry(device: str) -> Entry:
         return Entry(lambda: pulsed(work, settled(work, settle), device, threads))
 
-    found = {name: torch_entry(make) for name, make in preset_nets.makes(work.network).items()}
-    return found | {f"xbar {device}": our_entry(device) for device in ("ideal", "oxram")}
+    rivals = {name: torch_entry(make) for name, make in preset_nets.makes(work.network).items()}
+    return rivals | {f"xbar {device}": our_entry(device) for device in ("ideal", "oxram")}
 
 
 def losses(work: Workload, state: State, chosen: np.ndarray) -> dict[str, float]:
@@ -189,9 +189,10 @@ def losses(work: Workload, state: State, chosen: np.ndarray) -> dict[str, float]
     ]
     engine = EventEngine(network, tile_rows=128, threads=1)
     done = engine.run(Batch(data.train_events, data.train_labels, chosen, 1), views)
-    found, labels = {"xbar": float(done.losses.mean())}, torch.from_numpy(data.train_labels[chosen])
+    labels = torch.from_numpy(data.train_labels[chosen])
+    loss_by = {"xbar": float(done.losses.mean())}
     for name, make in preset_nets.makes(network).items():
         with torch.no_grad():
             program = make(network, state.matrices, state.trained)
-            found[name] = float(program.loss(images_of(work, chosen), labels))
-    return found
+            loss_by[name] = float(program.loss(images_of(work, chosen), labels))
+    return loss_by

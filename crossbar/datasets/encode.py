@@ -1,7 +1,7 @@
 """Samples and labels as the trainer takes them."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import NamedTuple
 
@@ -9,12 +9,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from device_models.errors import ConfigError
+from device_models.record import Tagged
 from device_models.streams import stream
 
-from ..snn.encodings import Encoding, encoding_of
-from ..snn.encodings.events import Events
+from ..snn.encodings import ENCODINGS, Encoding, encoding_of
+from ..snn.encodings.events import Events, time_type
 from .dataset import Half, LoadedDataset
 from .settings import DataSettings
+
+MOST_BYTES = 2 * 2**30  # of the spikes of a run; making them takes as much again for a while
 
 
 class Data(NamedTuple):
@@ -81,12 +84,14 @@ def encode(dataset: LoadedDataset, settings: DataSettings, *, seed: int) -> Data
         seed: Of the run; names what a random code draws.
 
     Raises:
-        ConfigError: More samples are to be held back than the training half can spare.
+        ConfigError: More samples are to be held back than the training half can spare, or their
+            spikes would fill the memory.
         ShapeError: The samples do not fit into events.
     """
     encoding, train, test = encoding_of(settings.encoding), dataset.train, dataset.test
     if settings.held_back:
         train, test = hold_back(dataset, settings.held_back)
+    check_size(encoding, (train, test), settings)
     epoch_code = partial(_code, encoding, train.samples, settings.steps, seed, 0)
     return Data(
         train_events=epoch_code(0),
@@ -99,6 +104,30 @@ def encode(dataset: LoadedDataset, settings: DataSettings, *, seed: int) -> Data
         test_name="held-back" if settings.held_back else "test",
         encode_epoch=epoch_code if encoding.fresh else None,
     )
+
+
+def check_size(encoding: Encoding, halves: Sequence[Half], settings: DataSettings) -> None:
+    """Refuse spikes that would fill the memory.
+
+    Args:
+        encoding: Of the samples.
+        halves: The samples.
+        settings: How they are encoded.
+
+    Raises:
+        ConfigError: Says how many there would be, and their bytes.
+    """
+    steps, name = settings.steps, Tagged(ENCODINGS).name_of(settings.encoding)
+    spikes = sum(encoding.expected_spikes(half.samples, steps=steps) for half in halves)
+    size = spikes * (np.dtype(np.uint16).itemsize + time_type(steps).itemsize)
+    if size > MOST_BYTES:
+        most = int(steps * MOST_BYTES / size)
+        raise ConfigError(
+            f"data.encoding = {name} makes about {spikes / 1e6:,.0f} million spikes of "
+            f"{settings.set} in {steps:,} steps, {size / 2**30:,.1f} GiB; at most "
+            f"{MOST_BYTES / 2**30:g} GiB are kept: take {most:,} steps at most, or lower "
+            "peak_spikes_per_step as much, or choose another encoding; nothing was encoded"
+        )
 
 
 def _code(

@@ -69,6 +69,11 @@ class LayerActivity:
         """(inferences, lines) shares of the read voltage that drive lines; None: spikes do."""
         return None if self.held is None else self.held.codes / np.float32(self.held.top)
 
+    @property
+    def dac_bits(self) -> int:
+        """Of the converters that set its amplitudes; 0 where spikes drive it."""
+        return 0 if self.held is None else self.held.bits
+
     def rows_driven(self, steps: int) -> Driven:
         """How often each row was driven, in inferences of so many steps."""
         gain = 1.0 if self.held is None else self.held.gain

@@ -64,7 +64,7 @@ def area_blocks(
         counts: Events of the layers, for their tiles and neurons.
         chip: The chip.
         price: Prices at the chip.
-        sliced: See `account.Reading`.
+        sliced: See `inference_cost.Reading`.
     """
     tiles = chip.tiles or tiles_needed(counts, chip)
     adding = sum(tiles_of(layer, chip) for layer in counts if adds_digitally(layer, sliced=sliced))
@@ -74,6 +74,16 @@ def area_blocks(
     blocks = [
         PricedBlock("cells", columns * chip.tile_rows, cells, price(cells) * square),
         PricedBlock("driver", tiles * chip.tile_rows, "driver_area", price("driver_area")),
+    ]
+    blocks += [
+        PricedBlock(
+            "dac",
+            tiles_of(layer, chip) * chip.tile_rows,
+            "dac_level_area",
+            2**layer.dac_bits * price("dac_level_area"),
+        )
+        for layer in counts
+        if layer.dac_bits
     ]
     if chip.adc_kind != "none":
         blocks.append(PricedBlock("adc", adcs, "adc_area", price("adc_area")))

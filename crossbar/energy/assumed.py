@@ -8,7 +8,8 @@ import numpy as np
 from device_models.errors import ConfigError
 from device_models.record import number
 
-from ..snn.encodings.events import Events
+from ..snn.encodings.constant import Constant
+from ..snn.encodings.events import Events, Held, amplitudes_of
 from ..snn.plan import Plan
 from .activity import Activity, Sizes, Snapshot, layers_of
 from .counts import RunCounts
@@ -26,24 +27,30 @@ def assumed_activity(
     devices_per_synapse: int = DEVICES,
     mean_siemens: float = MEAN_SIEMENS,
     inferences: int = INFERENCES,
+    constant: Constant.Options | None = None,
 ) -> Activity:
     """Draw spikes: every line fires in every step with the same probability, rate x dt.
 
     Args:
         network: Its sizes.
-        rates_hz: Of an input line, then of a neuron of each hidden layer.
+        rates_hz: Of an input line, unless amplitudes drive it, then of a neuron of each hidden
+            layer.
         generator: Source of the spikes.
         devices_per_synapse: Bit lines of an output.
         mean_siemens: Conductance of every device.
         inferences: How many to draw.
+        constant: Settings of amplitudes in the place of input spikes, all of them as likely.
 
     Raises:
         ConfigError: There is another number of rates than of layers, or a number is out of range.
     """
-    check(network, rates_hz, devices_per_synapse, mean_siemens, inferences)
-    spikes = [
+    is_held = constant is not None
+    check(network, rates_hz, devices_per_synapse, mean_siemens, inferences, is_held=is_held)
+    held = None if constant is None else amplitudes(inferences, network.inputs, constant, generator)
+    spikes = [] if held is None else [amplitudes_of(held, steps=network.steps)]
+    spikes += [
         bernoulli(inferences, network.steps, lines, rate * network.dt_seconds, generator)
-        for lines, rate in zip((network.inputs, *network.hidden), rates_hz, strict=True)
+        for lines, rate in zip((network.inputs, *network.hidden)[is_held:], rates_hz, strict=True)
     ]
     arrays = [
         Snapshot(
@@ -53,7 +60,7 @@ def assumed_activity(
         )
         for rows, outputs in network.crossbars
     ]
-    layers = layers_of(Sizes.of(network), spikes, arrays)
+    layers = layers_of(Sizes.of(network, held), spikes, arrays)
     return Activity(layers, inferences, network.steps, network.dt_seconds, assumed=True)
 
 
@@ -63,17 +70,21 @@ def check(
     devices_per_synapse: int,
     mean_siemens: float,
     inferences: int,
+    *,
+    is_held: bool,
 ) -> None:
     """Refuse what cannot be drawn.
 
     Raises:
         ConfigError: See `assumed_activity`.
     """
-    wanted, most = 1 + len(network.hidden), 1.0 / network.dt_seconds
+    hidden, most = len(network.hidden), 1.0 / network.dt_seconds
+    wanted = hidden + (not is_held)
     if len(rates_hz) != wanted:
+        line = "amplitudes drive its input lines, so" if is_held else "of an input line and"
         raise ConfigError(
-            f"{len(rates_hz)} rates are given, the network needs {wanted}: of an input line and of "
-            f"a neuron of each of its {wanted - 1} hidden layers"
+            f"{len(rates_hz)} rates are given, the network needs {wanted}: {line} of a neuron of "
+            f"each of its {hidden} hidden layers"
         )
     for rate in rates_hz:
         if not 0.0 <= rate <= most:
@@ -87,6 +98,16 @@ def check(
     ):
         if not low <= value <= high:
             raise ConfigError(f"{name} = {number(value)} is outside [{low:g}, {high:g}]")
+
+
+def amplitudes(
+    samples: int, lines: int, options: Constant.Options, generator: np.random.Generator
+) -> Held:
+    """Codes of a constant input, all of them as likely; full brightness stands for 1."""
+    top = options.top
+    least = -top if options.is_signed else 0
+    codes = generator.integers(least, top, (samples, lines), np.int16, endpoint=True)
+    return Held(codes, 1.0 / top, top)
 
 
 def bernoulli(
@@ -114,7 +135,7 @@ def assumed_run(
 
     Args:
         path: `NetworkFile` as YAML, or the name of a preset.
-        rates_hz: See `assumed_activity`.
+        rates_hz: See `assumed_activity`; of no input line where the input is a constant code.
         generator: Source of the spikes.
         v_read_volts: Of a read.
         t_read_seconds: Of a read.
@@ -124,11 +145,13 @@ def assumed_run(
     """
     from ..experiment.network_settings import load_network  # imports torch
 
-    network = load_network(path).plan()
+    file = load_network(path)
+    network, code = file.plan(), None if file.data is None else file.data.encoding
+    constant = code if isinstance(code, Constant.Options) else None
     nothing = float("nan")
     return RunCounts(
         folder=str(path),
-        activity=assumed_activity(network, rates_hz, generator=generator),
+        activity=assumed_activity(network, rates_hz, generator=generator, constant=constant),
         training=(),
         epochs=0,
         training_images=0,

@@ -46,6 +46,7 @@ class LayerCounts:
         tiles_across: Tiles along a word line.
         tile_rows: Word lines of a tile.
         tile_columns: Bit lines of a tile.
+        dac_bits: Of the converters that set the amplitudes of its lines; 0 where spikes drive them.
         row_activations: (line, step) pairs that were driven, once per line.
         drives: The same per tile: a line has a driver in each tile that it crosses.
         active_steps: Of each row of tiles, reads with a driven line in it: of a layer without
@@ -77,6 +78,7 @@ class LayerCounts:
     tiles_across: int
     tile_rows: int
     tile_columns: int
+    dac_bits: int
     row_activations: int
     drives: int
     active_steps: tuple[int, ...]
@@ -193,6 +195,7 @@ def count_layer(
         tiles_across=across,
         tile_rows=tile_rows,
         tile_columns=tile_columns,
+        dac_bits=layer.dac_bits,
         row_activations=activations,
         drives=activations * across,
         active_steps=active,

@@ -109,12 +109,25 @@ def _events(layer: LayerCounts, heard_by: int, chip: ChipSpec, reading: Reading)
         _Event("array", "siemens read, V^2 t each", "device_factor", read, read_dense, v2t),
         _Event("array", "synaptic operations", "synaptic_operation", operations, operations_dense),
         _Event("driver", "word lines driven", "driver_row", layer.drives, drives_dense),
+        *_amplitude_events(layer, drives_dense),
         *_column_events(layer, chip, reading),
         _Event("neuron", "neuron updates", update, updates, updates),
         _Event("neuron", "spikes sent", spike, layer.spikes, fired_dense),
         _buffer_event(layer, chip, slots),
         _Event("router", "links crossed by spikes", "router_hop", hops, hops_dense * chip.hops),
     ]
+
+
+def _amplitude_events(layer: LayerCounts, drives_dense: int) -> list[_Event]:
+    """Amplitudes set for the lines of a layer; none where spikes drive it.
+
+    A driven line is one conversion in each read, that is one per position of a sample: what a row
+    of a kernel carries differs from position to position, and is held from step to step.
+    """
+    if not layer.dac_bits:
+        return []
+    what = f"amplitudes set, {layer.dac_bits} bits"
+    return [_Event("dac", what, "dac_bit", layer.drives, drives_dense, layer.dac_bits)]
 
 
 def _column_events(layer: LayerCounts, chip: ChipSpec, reading: Reading) -> list[_Event]:

@@ -9,9 +9,10 @@ from ..boards.protocol import Emulator
 from ..experiment.run import Run
 from ..experiment.trainer import Trainer
 from ..metrics.statistics import wilson_interval
-from ..snn.engines.protocol import BatchResult
 from ..synapses.synapses import Synapses
 from .activity import RunMetadata, Snapshot, pack, write_activity
+
+MOST_SPIKES = 1 << 24  # of hidden layers that are kept, 3 bytes each and some more while written
 
 
 def keep(run: Run, trainer: Trainer) -> None:
@@ -33,12 +34,13 @@ def keep(run: Run, trainer: Trainer) -> None:
 
 
 def recorded(trainer: Trainer) -> dict[str, np.ndarray]:
-    """The arrays of an activity file, of the trainer's last test."""
-    test = trainer.recorded()
+    """The arrays of an activity file, of the trainer's last test: see `images_of`."""
+    images = images_of(trainer)
+    test = trainer.recorded(images)
     return pack(
         trainer.setup.network,
-        about(trainer, test),
-        [trainer.data.test_events, *test.recorded],
+        about(trainer),
+        [trainer.data.test_events.first(images), *test.recorded],
         [
             Snapshot(siemens(array), fan_out(layer, array), nonzero(weights))
             for layer, array, weights in zip(
@@ -48,10 +50,19 @@ def recorded(trainer: Trainer) -> dict[str, np.ndarray]:
     )
 
 
-def about(trainer: Trainer, test: BatchResult) -> RunMetadata:
-    """What the file says of the run; `test` is its last test."""
-    setup, model = trainer.setup, trainer.setup.sheet
-    accuracy = float((test.predictions == trainer.data.test_labels).mean())
+def images_of(trainer: Trainer) -> int:
+    """Test images whose spikes are kept: all, or the first ones that send `MOST_SPIKES` or less."""
+    each, images = (
+        trainer.rows[-1]["spikes_per_inference"]["total"],
+        trainer.rows[-1]["test_images"],
+    )
+    return int(images if each * images <= MOST_SPIKES else max(1, MOST_SPIKES // each))
+
+
+def about(trainer: Trainer) -> RunMetadata:
+    """What the file says of the run; its accuracy is that of all test images."""
+    setup, model, last = trainer.setup, trainer.setup.sheet, trainer.rows[-1]
+    accuracy = last["test_accuracy"]
     width, endurance = 0.0, None  # of a device without pulses of its own
     if isinstance(model, Pulsed):
         width, endurance = model.width_seconds, model.endurance_pulses or None
@@ -59,7 +70,7 @@ def about(trainer: Trainer, test: BatchResult) -> RunMetadata:
         epochs=trainer.epoch,
         training_images=trainer.epoch * trainer.batches * trainer.batch_size,
         accuracy=accuracy,
-        accuracy_interval=wilson_interval(accuracy, len(test.predictions)),
+        accuracy_interval=wilson_interval(accuracy, last["test_images"]),
         ei=setup.network.ei,
         mapping=setup.mapping,
         device=setup.device,

@@ -11,6 +11,7 @@ COMPONENT_NAMES = {
     "array": "array",
     "cells": "cells",
     "driver": "drivers",
+    "dac": "DAC",
     "adc": "ADC",
     "sample_and_hold": "sample and hold",
     "shift_add": "shift and add",
@@ -25,6 +26,7 @@ COMPONENT_NAMES = {
 COMPONENTS = (
     "array",
     "driver",
+    "dac",
     "adc",
     "sample_and_hold",
     "shift_add",
@@ -37,6 +39,7 @@ TRAINING_COMPONENTS = (*COMPONENTS, "write", "verify")
 AREA_COMPONENTS = (
     "cells",
     "driver",
+    "dac",
     "adc",
     "sample_and_hold",
     "shift_add",
@@ -232,7 +235,9 @@ class ChipEstimate:
         """What an operation is: its inputs, weights and outputs."""
         analog = self.chip.adc_kind == "none"
         out = "analog outputs" if analog else f"{self.chip.adc_bits} b outputs"
-        return f"1 b inputs x analog weights, {out}"
+        bits = self.counts[0].dac_bits
+        amplitudes = f", {bits} b amplitudes into {self.counts[0].name}" if bits else ""
+        return f"1 b inputs x analog weights, {out}{amplitudes}"
 
 
 def _tera_per_joule(operations: float, joules: Interval) -> Interval | None:

@@ -13,7 +13,8 @@ from .chip import ChipSpec
 from .counts import LayerCounts, RunCounts, WriteCounts
 from .inference_cost import Floats, Price, PricedItem, Reading
 
-COUNTED = ("array", "driver", "adc", "sample_and_hold", "leakage")  # by the run, not per image
+# By the run, not per image.
+COUNTED = ("array", "driver", "dac", "adc", "sample_and_hold", "leakage")
 
 
 def training_items(
@@ -77,6 +78,9 @@ def _array_items(
     read_siemens = array.read_joules / (run.v_read_volts**2 * run.t_read_seconds)
     charge = (run.tile_rows + run.tile_columns) * chip.write_volts**2
     pulse = array.write_joules / pulses if pulses else 0.0
+    of_layer = {layer.name: layer.dac_bits for layer in run.activity.layers}
+    bits = of_layer.get(array.name, 0)
+    amplitudes = array.row_activations if bits else 0
     events = [
         ("write", "pulses, energy in the device", "device_factor", pulses, pulse),
         ("write", "pulses, charge of their lines", "line_capacitance", pulses, charge),
@@ -88,6 +92,7 @@ def _array_items(
             reading.joules_per_siemens,
         ),
         ("driver", "word lines driven", "driver_row", array.row_activations, 1.0),
+        ("dac", f"amplitudes set, {bits} bits", "dac_bit", amplitudes, bits),
         ("verify", "devices read, driver", "driver_row", array.device_reads, 1.0),
     ]
     if chip.adc_kind == "none":

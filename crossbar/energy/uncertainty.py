@@ -198,7 +198,7 @@ def _at_siemens(case: Case, factor: float) -> Case:
 
 
 def _at_rate(case: Case, factor: float) -> Case:
-    """All spikes times a factor, at most one per line and step.
+    """All spikes times a factor, at most one per line and step; amplitudes stay.
 
     A step that is active with probability p becomes so with 1 - (1 - p)^factor.
     """
@@ -207,6 +207,9 @@ def _at_rate(case: Case, factor: float) -> Case:
         return round(slots * (1.0 - (1.0 - steps / slots) ** factor)) if slots else 0
 
     def layer_at(layer: LayerCounts) -> LayerCounts:
+        if layer.dac_bits:
+            spikes, hops = round(layer.spikes * factor), round(layer.hops * factor)
+            return replace(layer, spikes=spikes, hops=hops)
         full = layer.rows * layer.reads
         by = min(factor, full / layer.row_activations) if layer.row_activations else factor
         steps = tuple(active(n, layer.reads) for n in layer.active_steps)
@@ -227,5 +230,8 @@ def _at_rate(case: Case, factor: float) -> Case:
         )
 
     counts = tuple(layer_at(layer) for layer in case.counts)
-    pairs = zip(case.active, counts, strict=True)
-    return replace(case, counts=counts, active=tuple(active(n, layer.reads) for n, layer in pairs))
+    reads = tuple(
+        n if layer.dac_bits else active(n, layer.reads)
+        for n, layer in zip(case.active, counts, strict=True)
+    )
+    return replace(case, counts=counts, active=reads)

@@ -260,13 +260,16 @@ class Trainer:
         self._count(done)
         return done
 
-    def recorded(self) -> BatchResult:
+    def recorded(self, images: int | None = None) -> BatchResult:
         """This epoch's test once more, to the last bit, with every spike of each layer.
 
         Nothing is counted.
+
+        Args:
+            images: So many of the test images, the first ones; None: all.
         """
         self._refresh()
-        return self._test(self._fronts(), None, record=True)
+        return self._test(self._fronts(), None, images, record=True)
 
     def _refresh(self) -> None:
         """Bring emulated arrays and converters to where a test finds them."""
@@ -296,12 +299,18 @@ class Trainer:
         return self._test(fronts, noise_key)
 
     def _test(
-        self, fronts: list[FrontEnd | None], noise_key: int | None, *, record: bool = False
+        self,
+        fronts: list[FrontEnd | None],
+        noise_key: int | None,
+        images: int | None = None,
+        *,
+        record: bool = False,
     ) -> BatchResult:
-        """Run the test images behind some front ends."""
+        """Run the test images, or the first ones of them, behind some front ends."""
         labels = self.data.test_labels
         key = noise_key or stream_key("read noise", self.setup.seed, self.epoch, 1)
-        batch = Batch(self.data.test_events, labels, np.arange(len(labels)), key)
+        chosen = np.arange(len(labels) if images is None else images)
+        batch = Batch(self.data.test_events, labels, chosen, key)
         return self.setup.engine.run(batch, self._view(fronts), record=record)
 
     def _first_images(self) -> np.ndarray:

@@ -20,6 +20,7 @@ COLOURS = {
     "array": "#332288",
     "cells": "#332288",
     "driver": "#88CCEE",
+    "dac": "#6699CC",
     "adc": "#CC6677",
     "sample_and_hold": "#DDCC77",
     "shift_add": "#999933",

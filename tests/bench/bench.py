@@ -23,17 +23,18 @@ import contestants
 import numba
 import numpy as np
 import ours
+import presets
 import processes
 import programs
 import scaling
 import torch
-from contestants import BASE, SNNTORCH, Race
+from contestants import SNNTORCH, Race
 from data import BATCH, Workload, audio, settled
 from rounds import Pace, ratios, round_robin
 
 from crossbar.snn.engines import EventEngine
 
-PARTS = ("agree", "races", "scaling", "threads", "memory", "commands")
+PARTS = ("agree", "races", "scaling", "threads", "memory", "commands", *presets.NAMES)
 EPOCH = 60_000  # images
 
 
@@ -88,27 +89,27 @@ def raced(race: Race, threads: int, pace: Pace) -> dict[str, object]:
     """One table, printed and as JSON."""
     work = race.work()
     timed = round_robin(race.entries(work, threads), pace)
-    wall_ratio, cpu_ratio = (ratios(timed, BASE, clock) for clock in ("wall", "cpu"))
+    wall_ratio, cpu_ratio = (ratios(timed, race.base, clock) for clock in ("wall", "cpu"))
     print(f"\n{work.name}, {race.title}, {work.origin}; {pace.rounds} rounds, {threads} threads")
     print(f"{'':32s} {'s per 1,000 samples':>27s} {'CPU s':>8s}", end="")
-    print(f" {'times faster than dense':>25s} {'by CPU':>7s} {'batches':>7s}")
+    print(f" {'faster than ' + race.base:>25s} {'by CPU':>7s} {'batches':>7s}")
     rows = {}
     for name, own in timed.items():
         row = own.figures() | {"times_faster": wall_ratio[name], "by_cpu": cpu_ratio[name]}
-        print(f"{name:32s} {table_row(row)}")
+        print(f"{name:32s} {table_row(row, work.batch)}")
         rows[name] = row
     if not SNNTORCH:
         print("snnTorch is not installed and was left out: pip install -e '.[bench]'")
     return {"network": work.name, "task": race.title, "data": work.origin, "rows": rows}
 
 
-def table_row(row: dict) -> str:
+def table_row(row: dict, batch: int) -> str:
     """The figures of one contestant."""
     wall, cpu = row["wall_seconds_per_1000"], row["cpu_seconds_per_1000"]
     faster, by_cpu = row["times_faster"], row["by_cpu"]
     times = f"{wall['median']:9.4f} ({wall['min']:.4f}-{wall['max']:.4f})"
     ratio = f"{faster['median']:7.1f} ({faster['min']:.1f}-{faster['max']:.1f})"
-    count = row["samples"] // BATCH
+    count = row["samples"] // batch
     return f"{times:>27s} {cpu['median']:8.4f} {ratio:>25s} {by_cpu['median']:7.1f} {count:7d}"
 
 
@@ -145,7 +146,7 @@ def memory(races: list[Race], quick: bool) -> dict[str, float]:
     for number, race in enumerate(races):
         if race.title == "training":
             entries = race.entries(race.work(), 1)
-            dense = [BASE] if quick else [n for n in entries if not n.startswith("xbar")]
+            dense = [race.base] if quick else [n for n in entries if not n.startswith("xbar")]
             kernels = [n for n in ("xbar ideal", "xbar oxram") if n in entries]
             names += [(number, n) for n in [*dense, *kernels]]
     if quick:
@@ -157,6 +158,23 @@ def memory(races: list[Race], quick: bool) -> dict[str, float]:
         title = f"{races[int(number)].work().name}: {rest}" if number.isdigit() else name
         print(f"  {title:50s} {value:8.0f}")
     return found
+
+
+def preset(name: str, threads: int, pace: Pace) -> dict[str, object]:
+    """One preset: losses of the same batch with the same weights, the race, peak memory."""
+    race = contestants.preset(name)
+    work, settle = race.work(), presets.SETTLE[name]
+    few = np.arange(work.batch)
+    figures = {"loss": presets.losses(work, presets.settled(work, settle), few)}
+    print(f"\n{name}, {settle} batches on; loss of a batch of {len(few)} with the same weights:")
+    print("  " + ", ".join(f"{who} {loss:.6f}" for who, loss in figures["loss"].items()))
+    figures["race"] = raced(race, threads, pace)
+    figures["memory_megabytes"] = {
+        who: processes.child(name, who)["peak_megabytes"] for who in (race.base, "xbar oxram")
+    }
+    peaks = (f"{who} {peak:.0f} MB" for who, peak in figures["memory_megabytes"].items())
+    print(f"  peak memory (imports, data, {processes.UNITS} batches): {', '.join(peaks)}")
+    return figures
 
 
 def commands(quick: bool, threads: int) -> dict[str, dict[str, float]]:
@@ -193,6 +211,11 @@ def main() -> None:
     pace = pace._replace(rounds=typed.rounds or pace.rounds)
     found: dict[str, object] = {"machine": machine(typed.threads)}
     print(", ".join(f"{key} {value}" for key, value in found["machine"].items()))
+    found["presets"] = {
+        name: preset(name, typed.threads, pace) for name in presets.NAMES if name in typed.only
+    }
+    if set(typed.only) <= set(presets.NAMES):
+        return finish(found, began, typed.json)
     races = contestants.races(quick=typed.quick)
     main_work = races[0].work()
     if "agree" in typed.only:
@@ -216,10 +239,15 @@ def main() -> None:
         found["memory_megabytes"] = memory(races, typed.quick)
     if "commands" in typed.only:
         found["commands"] = commands(typed.quick, typed.threads)
+    return finish(found, began, typed.json)
+
+
+def finish(found: dict[str, object], began: float, path: Path | None) -> None:
+    """The last line, and the file."""
     found["seconds"] = time.perf_counter() - began
     print(f"\n{found['seconds']:.0f} s in all; load now {os.getloadavg()[0]:.1f}")
-    if typed.json:
-        typed.json.write_text(json.dumps(found, indent=2) + "\n")
+    if path:
+        path.write_text(json.dumps(found, indent=2) + "\n")
 
 
 if __name__ == "__main__":

@@ -1,12 +1,13 @@
 """Who takes part in which race."""
 
 import functools
-import importlib.util
 from collections.abc import Callable
 from typing import NamedTuple
 
 import data
 import ours
+import preset_nets
+import presets
 import programs
 from data import Workload, settled
 from rounds import Entry
@@ -17,7 +18,7 @@ from device_models.presets import preset_names
 BASE = "dense, mended"  # what ratios are told against
 SHORT = ("ideal", "oxram")  # devices of a quick run and of the larger networks
 WIRED_BATCHES = 16  # of a turn at least: tiles are solved anew only now and then
-SNNTORCH = importlib.util.find_spec("snntorch") is not None
+SNNTORCH = preset_nets.SNNTORCH
 
 
 class Race(NamedTuple):
@@ -26,6 +27,7 @@ class Race(NamedTuple):
     title: str
     work: Callable[[], Workload]
     entries: Callable[[Workload, int], dict[str, Entry]]
+    base: str = BASE
 
 
 def torch_entry(make: programs.Make, work: Workload, threads: int, *, learns: bool) -> Entry:
@@ -99,6 +101,14 @@ def inference(work: Workload, threads: int) -> dict[str, Entry]:
     entries["xbar ideal"] = entry("ideal")
     entries["xbar oxram"] = entry("oxram")
     return entries
+
+
+def preset(name: str, *, settle: bool = True) -> Race:
+    """The table of a preset; `settle`: everyone starts from where training soon is."""
+    work = presets.work_of(name)
+    entries = functools.partial(presets.entries, settle=presets.SETTLE[name] if settle else 0)
+    base = next(iter(preset_nets.makes(work.network)))
+    return Race("training", lambda: work, entries, base)
 
 
 def races(*, quick: bool) -> list[Race]:

@@ -37,6 +37,12 @@ class Workload:
     data: Data
     rate: float  # learning rate
     origin: str  # of the data
+    config: Training | None = None  # of a preset
+
+    @property
+    def batch(self) -> int:
+        """Samples of an update."""
+        return BATCH if self.config is None else self.config.batch_size
 
 
 def network_of(
@@ -193,10 +199,10 @@ def settled(work: Workload, batches: int = 60) -> tuple[np.ndarray, ...]:
     return tuple(trainer.weights())
 
 
-def batches(samples: int, seed: int) -> Iterator[np.ndarray]:
+def batches(samples: int, seed: int, size: int = BATCH) -> Iterator[np.ndarray]:
     """Full batches of sample numbers, shuffled anew in every pass, without end."""
     draw = np.random.default_rng(seed)
     while True:
         order = draw.permutation(samples)
-        for first in range(0, samples - BATCH + 1, BATCH):
-            yield order[first : first + BATCH]
+        for first in range(0, samples - size + 1, size):
+            yield order[first : first + size]

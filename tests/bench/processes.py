@@ -1,7 +1,8 @@
 # ruff: noqa: T201  # it talks to its parent
 """Measurements that need a process of their own: peak memory, first compile, whole commands.
 
-python processes.py RACE CONTESTANT [--quick]     peak of one contestant, as JSON
+python processes.py RACE CONTESTANT [--quick]     peak of one contestant, as JSON; RACE is a number
+                                                  or a preset
 python processes.py xbar ARGUMENTS...             peak of one command, as JSON
 """
 
@@ -83,14 +84,17 @@ def commands(*, quick: bool, threads: int) -> dict[str, dict[str, float]]:
     return found
 
 
-def run_contestant(race: int, name: str, *, quick: bool) -> None:
+def run_contestant(race: str, name: str, *, quick: bool) -> None:
     """Build one contestant and run some batches."""
     import contestants
     import torch
 
-    if race < 0:
+    if race == "-1":
         return
-    chosen = contestants.races(quick=quick)[race]
+    if race in contestants.presets.NAMES:
+        chosen = contestants.preset(race, settle=False)
+    else:
+        chosen = contestants.races(quick=quick)[int(race)]
     threads = len(os.sched_getaffinity(0))
     entry = chosen.entries(chosen.work(), threads)[name]
     torch.set_num_threads(max(entry.torch_threads))
@@ -112,5 +116,5 @@ if __name__ == "__main__":
     if sys.argv[1] == "xbar":
         run_command(sys.argv[2:])
     else:
-        run_contestant(int(sys.argv[1]), sys.argv[2], quick="--quick" in sys.argv)
+        run_contestant(sys.argv[1], sys.argv[2], quick="--quick" in sys.argv)
     print(json.dumps(peak_megabytes()))

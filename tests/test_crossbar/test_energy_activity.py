@@ -12,11 +12,13 @@ from xbar_training import finish, plan_of, same_bits, small, synthetic, trained,
 from crossbar.array.faults import Faults
 from crossbar.array.periphery import Periphery
 from crossbar.energy import activity as activities
-from crossbar.energy.activity import read_activity, read_arrays
+from crossbar.energy import record_activity
+from crossbar.energy.activity import Activity, read_activity, read_arrays, unpack
 from crossbar.energy.assumed import assumed_activity, assumed_run
 from crossbar.energy.counts import count
 from crossbar.energy.record_activity import fan_out, keep
 from crossbar.experiment.run import Run
+from crossbar.snn.encodings.constant import Constant
 from crossbar.snn.encodings.events import Events
 from crossbar.wires.wires import Wires
 from device_models.errors import ConfigError, RunError
@@ -209,6 +211,24 @@ def test_a_full_disk_leaves_the_old_file(saved, monkeypatch):
     assert path.read_bytes() == first
 
 
+def test_of_many_spikes_those_of_the_first_images_are_kept(monkeypatch):
+    """As many as fit; the accuracy stays that of all images, and the file stays small."""
+    trainer = done_with("deep")
+    whole, about = unpack(record_activity.recorded(trainer))
+    each = trainer.rows[-1]["spikes_per_inference"]["total"]
+    monkeypatch.setattr(record_activity, "MOST_SPIKES", int(10.5 * each))
+    part, of_part = unpack(record_activity.recorded(trainer))
+    assert (part.inferences, whole.inferences) == (10, 64)
+    assert vars(of_part) == vars(about)
+    for few, every in zip(part.layers, whole.layers, strict=True):
+        ends = every.inputs.offsets[:11]
+        assert few.inputs.offsets.tolist() == ends.tolist()
+        assert few.inputs.rows.tolist() == every.inputs.rows[: ends[-1]].tolist()
+        assert few.inputs.times.tolist() == every.inputs.times[: ends[-1]].tolist()
+    monkeypatch.setattr(record_activity, "MOST_SPIKES", 0)
+    assert unpack(record_activity.recorded(trainer))[0].inferences == 1
+
+
 NETWORK = plan_of(inputs=200, hidden=(40, 30), recurrent=True, classes=5, steps=60)
 
 
@@ -232,6 +252,23 @@ def test_assumed_spikes_have_the_assumed_rates():
         assert (driven > 0).all()
     (first, *_) = count(activity, 128, 128)
     assert_allclose(first.siemens_activations, first.row_activations * 80 * 1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize(("mean", "least", "bits"), [(0.0, 0, 3), (0.5, -3, 3)])
+def test_assumed_amplitudes_are_all_codes(mean, least, bits):
+    """They are read once, rates are of the hidden layers, and only lines with a code are driven."""
+    network = plan_of(inputs=40, hidden=(30,), classes=5, steps=60)
+    code = Constant.Options(bits=3, mean=(mean,))
+    draw = np.random.default_rng(3)
+    first, readout = assumed_activity(network, (50.0,), generator=draw, constant=code).layers
+    assert np.unique(first.held.codes).tolist() == list(range(least, code.top + 1))
+    assert (first.dac_bits, readout.dac_bits) == (bits, 0)
+    assert (first.held.gain, len(first.inputs.rows)) == (1.0, 0)
+    counted, _ = count(Activity((first, readout), 100, 60, 1e-3, True), 128, 128)
+    assert counted.row_activations == np.count_nonzero(first.held.codes)
+    assert counted.reads == 100
+    with pytest.raises(ConfigError, match=r"2 rates are given, .* needs 1: amplitudes drive its"):
+        assumed_activity(network, (1.0, 1.0), generator=draw, constant=code)
 
 
 def test_the_highest_rate_is_a_spike_in_every_step():
@@ -284,6 +321,9 @@ def test_a_network_file_becomes_a_run_without_training(tmp_path):
     assert (run.training, run.epochs, run.activity.assumed) == ((), 0, True)
     assert [layer.rows for layer in run.activity.layers] == [20, 8, 4]
     assert np.isnan(run.accuracy)
+    path.write_text(path.read_text().replace("steps: 10", "steps: 10, encoding: constant"))
+    held = assumed_run(path, (50.0, 50.0), generator=np.random.default_rng(1))
+    assert [layer.dac_bits for layer in held.activity.layers] == [8, 0, 0]
     path.write_text("inputs: 0\n")
     with pytest.raises(ConfigError, match=r"net.yaml:1:9: inputs = 0 is outside"):
         assumed_run(path, (1.0, 1.0), generator=np.random.default_rng(1))

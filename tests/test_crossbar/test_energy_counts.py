@@ -70,6 +70,7 @@ def slow_counts(layer, after, steps, tile_rows, tile_columns):
         "utilisation": layer.siemens.size / (tiles * tile_rows * tile_columns),
         "name": layer.name, "rows": layer.rows, "outputs": layer.outputs,
         "columns": layer.columns, "tile_rows": tile_rows, "tile_columns": tile_columns,
+        "dac_bits": 0,
         "spikes": layer.fired, "neurons": layer.outputs, "positions": 1,
         "reads": counts["neuron_updates"] // layer.outputs,
     }  # fmt: skip
@@ -201,7 +202,7 @@ def test_silence_leaves_what_does_not_depend_on_spikes():
         assert same == {
             "name", "rows", "outputs", "neurons", "positions", "reads", "columns", "tiles_down",
             "tiles_across", "tile_rows", "tile_columns", "conversions_dense", "neuron_updates",
-            "siemens_dense", "synaptic_operations_dense", "utilisation",
+            "dac_bits", "siemens_dense", "synaptic_operations_dense", "utilisation",
         } | ({"spikes", "hops"} if before.name == "readout" else set())  # fmt: skip
         changed = set(one) - same
         assert not any(np.any(other[name]) for name in changed)

@@ -42,6 +42,16 @@ def test_neurosims_converter_as_the_low_end_of_the_default_table():
     assert used.value.low == pytest.approx(612e-15, rel=0.01, abs=0.0)
 
 
+def test_a_dac_of_8_bits_is_that_of_the_paper():
+    """0.291 pJ and 438 um2 at 40 nm; ZigZag's 50 fF x 8 x (0.9 V)^2 lies within."""
+    table, chip = load_costs(["default"]), toy_chip(node_nm=40.0)
+    joules, m2 = (at_chip(table, name, chip).value for name in ("dac_bit", "dac_level_area"))
+    assert 8 * joules.typical == pytest.approx(0.291e-12, rel=0.01, abs=0.0)
+    assert joules.low < 50e-15 * 0.9**2 < joules.high
+    assert 2**8 * m2.typical == pytest.approx(438e-12, rel=0.01, abs=0.0)
+    assert 2**8 * m2.low == pytest.approx(21.248e-12 * 40 / 32, rel=0.01, abs=0.0)
+
+
 def spikesim(name):
     """One constant of SpikeSim at its own node, picojoules."""
     chip = load_chip("spikesim_65nm")

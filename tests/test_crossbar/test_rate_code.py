@@ -7,8 +7,12 @@ import pytest
 import torch
 from xbar_stats import z_of_mean, z_of_share
 
+from crossbar.datasets import Half, LoadedDataset
+from crossbar.datasets.encode import MOST_BYTES, encode
+from crossbar.datasets.settings import DataSettings
 from crossbar.snn.encodings.events import SAMPLES_AT_A_TIME
-from crossbar.snn.encodings.rate import rate_code
+from crossbar.snn.encodings.rate import Rate, RateOptions, rate_code
+from device_models.errors import ConfigError
 
 STEPS = 50
 SAMPLES, LINES = 1000, 40
@@ -127,3 +131,34 @@ def test_one_generator_one_code_and_another_another():
     one, same, other = (spikes_of(255, 0.2, seed=seed, steps=10) for seed in (5, 5, 6))
     assert torch.equal(one, same)
     assert not torch.equal(one, other)
+
+
+def test_the_spikes_that_are_expected_are_those_that_are_drawn():
+    images = np.random.default_rng(5).integers(0, 256, (500, 3, 8, 8), np.uint8)
+    code = Rate(RateOptions(peak_spikes_per_step=0.2))
+    drawn = len(code.encode(images, steps=STEPS, generator=np.random.default_rng(6)).rows)
+    expected = code.expected_spikes(images, steps=STEPS)
+    assert abs(drawn - expected) < 5 * math.sqrt(expected) < 0.02 * expected  # wider than binomial
+
+
+def test_spikes_that_would_fill_the_memory_are_refused_before_one_is_drawn():
+    """CIFAR-10 half as bright as it can be: 7.7 thousand million spikes in 100 steps at 0.7."""
+
+    def cifar10(count):
+        half = Half(np.broadcast_to(np.uint8(128), (count, 3, 32, 32)), np.zeros(count, np.uint8))
+        return LoadedDataset(title="grey", class_names=("one",), train=half, test=half, origin="")
+
+    def settings(**changes):
+        code = RateOptions(peak_spikes_per_step=0.7)
+        return DataSettings(**{"set": "cifar10", "encoding": code, "steps": 100} | changes)
+
+    words = (
+        r"^data\.encoding = rate makes about 7,556 million spikes of cifar10 in 100 steps, 21\.1 "
+        r"GiB; at most 2 GiB are kept: take 9 steps at most, .*; nothing was encoded$"
+    )
+    with pytest.raises(ConfigError, match=words):
+        encode(cifar10(35_000), settings(), seed=0)
+    with pytest.raises(ConfigError, match=r"4\.0 GiB; at most 2 GiB are kept: take 24,868 steps "):
+        encode(cifar10(10), settings(steps=50_000), seed=0)
+    data = encode(cifar10(10), settings(), seed=0)
+    assert len(data.train_events.rows) * 3 < MOST_BYTES

@@ -17,7 +17,7 @@ import numpy as np
 from device_models.errors import ConfigError
 from device_models.record import Record, quantity
 
-from .events import Encoding, Events, Held, flat, time_type
+from .events import Encoding, Events, Held, amplitudes_of, flat
 from .values import normalised
 
 
@@ -66,10 +66,8 @@ class Constant(Encoding):
         for channel in range(channels):
             part = slice(channel * width, (channel + 1) * width)
             codes[:, part] = codes_of[channel][lines[:, part]]
-        none = np.zeros(0, np.uint16)
-        offsets = np.zeros(len(lines) + 1, np.int64)
         held = Held(codes, largest / top, top, self.options.is_signed)
-        return Events(none, none.astype(time_type(steps)), offsets, held)
+        return amplitudes_of(held, steps=steps)
 
     def _of_channels(self, name: str, channels: int) -> list[float]:
         """A setting of each channel."""

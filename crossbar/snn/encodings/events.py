@@ -33,6 +33,11 @@ class Held(NamedTuple):
         """What the read voltage itself stands for."""
         return self.unit * self.top
 
+    @property
+    def bits(self) -> int:
+        """Of the drivers' converters: those of the top code, one more where a code is negative."""
+        return self.top.bit_length() + bool((self.codes < 0).any())
+
 
 @dataclass(frozen=True)
 class Events:
@@ -57,6 +62,12 @@ class Events:
         """Number of samples."""
         return len(self.offsets) - 1
 
+    def first(self, count: int) -> "Events":
+        """Those of the first samples."""
+        offsets = self.offsets[: count + 1]
+        held = self.held and self.held._replace(codes=self.held.codes[:count])
+        return Events(self.rows[: offsets[-1]], self.times[: offsets[-1]], offsets, held)
+
 
 class Encoding(ABC):
     """How samples become spikes: one file, and one line in `ENCODINGS`.
@@ -74,6 +85,14 @@ class Encoding(ABC):
     @abstractmethod
     def __init__(self, options: Any) -> None:
         """Take the settings, an `Options`."""
+
+    def expected_spikes(self, samples: np.ndarray, *, steps: int) -> float:
+        """Spikes that `encode` makes on average, as far as it is known before; at least 0.
+
+        Args:
+            samples, steps: See `encode`.
+        """
+        return 0.0
 
     @abstractmethod
     def encode(self, samples: np.ndarray, *, steps: int, generator: np.random.Generator) -> Events:
@@ -93,6 +112,13 @@ class Encoding(ABC):
 def time_type(steps: int) -> np.dtype[Any]:
     """What the times of so many steps are stored as: uint8 up to 255 steps, else uint16."""
     return np.dtype(np.uint8 if steps <= 255 else np.uint16)
+
+
+def amplitudes_of(held: Held, *, steps: int) -> Events:
+    """Samples of so many steps that are amplitudes, and no spikes."""
+    none = np.zeros(0, np.uint16)
+    offsets = np.zeros(len(held.codes) + 1, np.int64)
+    return Events(none, none.astype(time_type(steps)), offsets, held)
 
 
 def flat(samples: np.ndarray, *, steps: int) -> np.ndarray:

@@ -33,6 +33,11 @@ class Rate(Encoding):
         self._options = options
         self.fresh = options.fresh
 
+    def expected_spikes(self, samples: np.ndarray, *, steps: int) -> float:
+        """See `Encoding.expected_spikes`."""
+        full = samples.mean(dtype=np.float64) / 255.0  # as many values of full brightness
+        return float(samples.size * full * self._options.peak_spikes_per_step * steps)
+
     def encode(self, samples: np.ndarray, *, steps: int, generator: np.random.Generator) -> Events:
         """See `Encoding.encode`."""
         peak = self._options.peak_spikes_per_step

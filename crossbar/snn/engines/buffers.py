@@ -119,9 +119,12 @@ def empty_stats(network: Plan, samples: int, *, record: bool = False) -> records
 
 
 def shrink(stats: records.BatchStats) -> records.BatchStats:
-    """Statistics that let go of the buffer that no spike took."""
-    most = int(stats.recorded_ends.max(initial=0))
-    rows, times = stats.recorded_rows[:, :most].copy(), stats.recorded_times[:, :most].copy()
+    """Statistics that let go of the buffer that no spike took, layer by layer."""
+    ends = stats.recorded_ends.max(1, initial=0).tolist()
+    rows, times = (
+        tuple(of_layer[:end].copy() for of_layer, end in zip(recorded, ends, strict=True))
+        for recorded in (stats.recorded_rows, stats.recorded_times)
+    )
     return stats._replace(recorded_rows=rows, recorded_times=times)
 
 
@@ -131,8 +134,8 @@ def recorded_spikes(chunks: Sequence[records.BatchStats], layer: int) -> Events:
     counts = np.concatenate([[0], *(np.diff(of_chunk) for of_chunk in ends)])
     pairs = list(zip(chunks, ends, strict=True))
     return Events(
-        np.concatenate([chunk.recorded_rows[layer, : end[-1]] for chunk, end in pairs]),
-        np.concatenate([chunk.recorded_times[layer, : end[-1]] for chunk, end in pairs]),
+        np.concatenate([chunk.recorded_rows[layer][: end[-1]] for chunk, end in pairs]),
+        np.concatenate([chunk.recorded_times[layer][: end[-1]] for chunk, end in pairs]),
         np.cumsum(counts),
     )
 

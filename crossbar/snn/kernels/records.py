@@ -94,8 +94,8 @@ class BatchStats(NamedTuple):
     siemens: np.ndarray  # (crossbars,) float64: conductance summed over the driven word lines
     clipped: np.ndarray  # (crossbars,) int64: conversions above the range
     # Every spike of the layers, sample by sample, by time and neuron; empty: none is recorded.
-    recorded_rows: np.ndarray  # (layers, buffer for all) uint16: neuron
-    recorded_times: np.ndarray  # (layers, buffer for all), as in `Samples`: step
+    recorded_rows: Any  # (layers, buffer for all) uint16: neuron; of each layer once shrunk
+    recorded_times: Any  # (layers, buffer for all), as in `Samples`: step; likewise
     recorded_ends: np.ndarray  # (layers, samples + 1) int64: where those of a sample end
     width: int  # neurons of the widest layer
 

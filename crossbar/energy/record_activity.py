@@ -11,7 +11,8 @@ from ..experiment.trainer import Trainer
 from ..metrics.statistics import wilson_interval
 from ..snn.engines.protocol import BatchResult
 from ..synapses.synapses import Synapses
-from .activity import RunMetadata, Snapshot, pack, write_activity
+from .activity import RunMetadata, Snapshot
+from .activity_file import pack, write_activity
 
 
 def keep(run: Run, trainer: Trainer) -> None:
@@ -26,9 +27,6 @@ def keep(run: Run, trainer: Trainer) -> None:
     """
     if not trainer.emulators:
         return  # what boards drew is in their counters, not in arrays that anybody knows
-    layers = trainer.setup.network.layers
-    if any(getattr(layer.settings, "reads_across", False) for layer in layers):
-        return  # spikes of an inhibitory neuron are in no list; its reads are in the counters
     write_activity(run.folder, recorded(trainer))
 
 

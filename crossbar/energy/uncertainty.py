@@ -207,7 +207,7 @@ def _at_rate(case: Case, factor: float) -> Case:
         return round(slots * (1.0 - (1.0 - steps / slots) ** factor)) if slots else 0
 
     def layer_at(layer: LayerCounts) -> LayerCounts:
-        full = layer.rows * layer.reads
+        full = layer.rows * (layer.reads - layer.own_reads)
         by = min(factor, full / layer.row_activations) if layer.row_activations else factor
         steps = tuple(active(n, layer.reads) for n in layer.active_steps)
         conversions = layer.columns * sum(steps)

@@ -4,7 +4,6 @@ import math
 
 from device_models.errors import ConfigError
 from device_models.model import DeviceModel
-from device_models.record import Record
 from device_models.streams import stream
 
 from ..array.faults import FaultMap
@@ -13,7 +12,6 @@ from ..array.tile import Tiling
 from ..array.tiles import Tiles
 from ..mappings import Mapping
 from ..snn.engines.adc import combination
-from ..snn.engines.dense import DenseEngine
 from ..snn.plan import Plan
 from ..synapses.reads import Reads
 from ..wires.array import WiredArray
@@ -77,22 +75,20 @@ def front_end(
     return FrontEnd(p, converters, neurons, factor, reads.v_read_volts, p.adc_range_amperes)
 
 
-def check_reads_across(network: Plan, wires: Wires, periphery: Periphery, engine: Record) -> None:
+def check_reads_across(network: Plan, wires: Wires, periphery: Periphery) -> None:
     """Refuse to read an array from its bit lines where that is not emulated.
 
     Raises:
-        ConfigError: An inhibitory neuron is to be read through wires or a periphery, or in dense
-            torch, which counts no such reads.
+        ConfigError: An inhibitory neuron is to be read through wires or a periphery.
     """
-    is_ideal = wires.ideal and periphery == Periphery()
-    if is_ideal and not isinstance(engine, DenseEngine.Options):
+    if wires.ideal and periphery == Periphery():
         return
     for layer in network.synaptic:
         if getattr(layer.settings, "reads_across", False):
             raise ConfigError(
                 f"{network.network.title(layer.index)}: an inhibitory neuron is read across the "
-                "array, which is emulated without wires and periphery, by the kernels alone; leave "
-                "them out, or choose inhibition: reset_line; nothing was written"
+                "array, which is emulated without wires and periphery; leave them out, or choose "
+                "inhibition: reset_line; nothing was written"
             )
 
 

@@ -361,7 +361,7 @@ def engine(
         )
     if config.periphery != Periphery():
         check_emulated(network, f"periphery.kind = {config.periphery.kind}")
-    check_reads_across(network, config.wires, config.periphery, options)
+    check_reads_across(network, config.wires, config.periphery)
     built: Engine = options.build(network, Resources(layers, config.tiles.tile_rows, threads))
     return built
 

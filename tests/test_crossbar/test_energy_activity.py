@@ -12,7 +12,7 @@ from xbar_training import finish, plan_of, same_bits, small, synthetic, trained,
 from crossbar.array.faults import Faults
 from crossbar.array.periphery import Periphery
 from crossbar.energy import activity as activities
-from crossbar.energy.activity import read_activity, read_arrays
+from crossbar.energy.activity_file import read_activity, read_arrays
 from crossbar.energy.assumed import assumed_activity, assumed_run
 from crossbar.energy.counts import count
 from crossbar.energy.record_activity import fan_out, keep

@@ -45,6 +45,7 @@ def layer_at(table, n, one, times):
         ),
         pointer_to(row[25], one), pointer_to(row[26], one), pointer_to(row[27], one),
         pointer_to(row[28], one), row[29], row[30], row[31], row[32], row[33], row[34],
+        row[35],
     )  # fmt: skip
 
 

@@ -1,31 +1,20 @@
 """What a network did while it was tested: its spikes, and the conductances they were read through.
 
-A trained run keeps it in `activity.npz`; a network that was never run gets it from assumed rates.
-Nothing here knows tiles, converters or joules: `counts` cuts it into tiles.
+A trained run keeps it in a file (`activity_file`); a network that was never run gets it from
+assumed rates. Nothing here knows tiles, converters or joules: `counts` cuts it into tiles.
 """
 
-import io
-import json
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from device_models import atomic
-from device_models.errors import ConfigError, RunError
-from device_models.npz import UNREADABLE, reason
-
 from ..snn.encodings.events import Events, Held
-from .reads import PLAIN, Driven, Reads, rows_driven
+from .reads import PLAIN, Beside, Driven, Reads, rows_driven
 
 if TYPE_CHECKING:
     from ..snn.plan import Plan
-
-FILE = "activity.npz"
-EVENTS = ("rows", "times", "offsets")
-HELD = "0.codes"
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,16 +24,17 @@ class LayerActivity:
     Attributes:
         name: `hidden 1`, `hidden 2`, ... or `readout`.
         inputs: Spikes on its word lines, by step and line. Spikes of a recurrent layer itself
-            are on the lines behind those that come in.
+            are on the lines behind those that come in; those of an inhibitory neuron are not here.
         columns: Bit lines of the array under the mapping of the run, all copies.
         outputs: Neurons driven.
         siemens: (rows, columns) float32, conductance as reads saw it at the time.
         fan_out: (rows,) int64, synapses of each line with a device that is not stuck.
-        fired: Spikes that its neurons sent; 0 for the readout.
+        fired: Spikes that its neurons sent to the next one; 0 for the readout.
         recurrent_rows: Lines, the last ones, that its neurons drive; 0 without recurrence.
         nonzero: (rows,) int64, weights of each line that are not exactly zero; None: `fan_out`.
         reads: How lines meet rows; by default each line has its own and is read once a step.
         held: Amplitudes that drive the lines in the place of `inputs`; None: spikes do.
+        beside: What an inhibitory neuron did; None without.
     """
 
     name: str
@@ -58,11 +48,17 @@ class LayerActivity:
     nonzero: np.ndarray | None = None
     reads: Reads = PLAIN
     held: Held | None = None
+    beside: Beside | None = None
 
     @property
     def neurons(self) -> int:
-        """Neurons behind the crossbar."""
-        return self.reads.neurons or self.outputs
+        """Neurons behind the crossbar, an inhibitory one among them."""
+        return (self.reads.neurons or self.outputs) + (self.beside is not None)
+
+    @property
+    def spikes(self) -> int:
+        """Spikes of all of them."""
+        return self.fired + (0 if self.beside is None else self.beside.spikes)
 
     @property
     def amplitudes(self) -> np.ndarray | None:
@@ -77,7 +73,20 @@ class LayerActivity:
     def rows_driven(self, steps: int) -> Driven:
         """How often each row was driven, in inferences of so many steps."""
         gain = 1.0 if self.held is None else self.held.gain
-        return rows_driven(self.reads, self.inputs, self.rows, steps, self.amplitudes, gain)
+        driven = rows_driven(self.reads, self.inputs, self.rows, steps, self.amplitudes, gain)
+        if self.beside is None:
+            return driven
+        across = self.fired, self.fired / self.outputs
+        for counts, read_across in zip(driven, across, strict=True):
+            counts[-2:] = self.beside.reads, read_across
+        return driven
+
+    def operations(self, of_rows: np.ndarray, steps: int) -> int:
+        """Weights that are driven, of so many, (rows,), of each row; see `rows_driven`."""
+        times = self.rows_driven(steps).times
+        if self.beside is None:
+            return int(times @ of_rows)
+        return int(times[:-1] @ of_rows[:-1] + times[-1] * of_rows[-1] // self.outputs)
 
     @property
     def nonzero_weights(self) -> np.ndarray:
@@ -126,7 +135,7 @@ class Sizes(NamedTuple):
     """What an activity file says of its network; per crossbar the output's is last."""
 
     inputs: int
-    hidden: tuple[int, ...]  # lines of each layer that sends spikes
+    hidden: tuple[int, ...]  # neurons of each layer that sends spikes
     names: tuple[str, ...]  # of the crossbars
     crossbars: tuple[tuple[int, int], ...]  # (rows, outputs)
     sources: tuple[int, ...]  # layer whose spikes come in; -1: the input
@@ -137,6 +146,8 @@ class Sizes(NamedTuple):
     reads: tuple[Reads, ...] = ()  # of the crossbars; empty: plain ones
     unit: float = 0.0  # of held amplitudes, see `Held`; 0: spikes drive the first layer
     top: int = 0  # likewise
+    # Of the crossbars: reads by a spike of the inhibitory neuron, 0 without one; empty: 0.
+    own_reads: tuple[int, ...] = ()
 
     @classmethod
     def of(cls, network: "Plan", held: Held | None = None) -> "Sizes":
@@ -144,10 +155,11 @@ class Sizes(NamedTuple):
         is_held = held is not None
         each = [Reads.of(layer, is_held=is_held and not layer.index) for layer in network.synaptic]
         return cls(
-            network.inputs, network.hidden, network.names, network.crossbars, network.sources,
+            network.inputs, network.recorded, network.names, network.crossbars, network.sources,
             tuple(layer.index for layer in network.synaptic), network.recurrent_rows_of,
             network.steps, network.dt_seconds, tuple(each),
             0.0 if held is None else held.unit, 0 if held is None else held.top,
+            tuple(layer.own_reads for layer in network.synaptic),
         )  # fmt: skip
 
 
@@ -213,6 +225,17 @@ def driven(lines: Events, feedback: Events | None, inputs: int) -> Events:
     return Events(rows.astype(kind), times, lines.offsets + feedback.offsets)
 
 
+def apart(events: Events, neurons: int, steps: int, own_reads: int) -> tuple[Events, Beside]:
+    """The spikes of so many neurons, and what the one behind them, which inhibits them, did."""
+    others = events.rows < neurons
+    counts = np.concatenate([[0], np.cumsum(others)])
+    spikes = Events(events.rows[others], events.times[others], counts[events.offsets])
+    times = events.times[~others]
+    return spikes, Beside(
+        len(times), own_reads * int(np.count_nonzero(times < steps - 1)), own_reads
+    )
+
+
 def layers_of(
     network: Sizes, spikes: Sequence[Events], arrays: Sequence[Snapshot]
 ) -> tuple[LayerActivity, ...]:
@@ -220,20 +243,26 @@ def layers_of(
 
     Args:
         network: Its sizes.
-        spikes: Of the input and of every layer that sends some.
+        spikes: Of the input and of every layer that sends some, its inhibitory neuron last.
         arrays: The crossbars.
     """
-    layers = []
+    layers, every = [], list(spikes)
     for i, (name, array, (rows, outputs)) in enumerate(
         zip(network.names, arrays, network.crossbars, strict=True)
     ):
         fed_back, sender = network.recurrent_rows_of[i], network.senders[i] + 1
-        sent = spikes[sender] if sender < len(spikes) else None
+        sent, beside = every[sender] if sender < len(spikes) else None, None
+        own_reads = network.own_reads[i] if network.own_reads else 0
+        if own_reads and sent is not None:
+            sent, beside = apart(sent, outputs, network.steps, own_reads)
+            every[sender] = sent
         layers.append(
             LayerActivity(
                 name=name,
                 inputs=driven(
-                    spikes[network.sources[i] + 1], sent if fed_back else None, rows - fed_back
+                    every[network.sources[i] + 1],
+                    sent if fed_back and beside is None else None,
+                    rows - fed_back,
                 ),
                 columns=array.siemens.shape[1],
                 outputs=outputs,
@@ -244,189 +273,7 @@ def layers_of(
                 nonzero=array.nonzero,
                 reads=network.reads[i] if network.reads else PLAIN,
                 held=spikes[0].held if network.sources[i] < 0 else None,
+                beside=beside,
             )
         )
     return tuple(layers)
-
-
-def write_activity(folder: Path, arrays: Mapping[str, np.ndarray]) -> None:
-    """Write `activity.npz` into a run folder, whole or not at all.
-
-    Args:
-        folder: Of the run.
-        arrays: As `pack` gives them.
-
-    Raises:
-        OSError: It cannot be written; what was there is untouched.
-    """
-    save(folder / FILE, arrays)
-
-
-def pack(
-    network: "Plan", about: RunMetadata, spikes: Sequence[Events], arrays: Sequence[Snapshot]
-) -> dict[str, np.ndarray]:
-    """The arrays of an activity file.
-
-    Args:
-        network: Its sizes.
-        about: What to say of the run beside it.
-        spikes, arrays: See `layers_of`.
-    """
-    held = spikes[0].held
-    header = json.dumps({"network": Sizes.of(network, held)._asdict(), "run": vars(about)})
-    packed = {"about": np.frombuffer(header.encode(), np.uint8)}
-    fields = [{name: getattr(events, name) for name in EVENTS} for events in spikes]
-    for parts in (fields, [array._asdict() for array in arrays]):
-        for i, part in enumerate(parts):
-            packed |= {f"{i}.{name}": array for name, array in part.items()}
-    return packed if held is None else packed | {HELD: held.codes}
-
-
-def save(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
-    """Write arrays to a file, whole or not at all.
-
-    Raises:
-        OSError: It cannot be written; what was there is untouched.
-    """
-    file = io.BytesIO()
-    np.savez(file, **arrays)  # type: ignore[arg-type]  # numpy's stub wants the flag first
-    atomic.write(path, file.getvalue())
-
-
-def events_of(arrays: Mapping[str, np.ndarray], start: str, lines: int, steps: int) -> Events:
-    """Events of a file.
-
-    Raises:
-        ValueError: They are no events of such a layer.
-    """
-    parts = [arrays[start + name] for name in EVENTS]
-    events = Events(parts[0], parts[1], parts[2])
-    kinds = [array.dtype for array in parts]
-    if kinds != [np.uint16, np.uint8 if steps <= 255 else np.uint16, np.int64] or any(
-        array.ndim != 1 for array in parts
-    ):
-        raise ValueError(f"{start}rows, times and offsets are no events")
-    ends = events.offsets
-    whole = len(ends) and ends[0] == 0 and ends[-1] == len(events.rows) == len(events.times)
-    if not whole or (np.diff(ends) < 0).any():
-        raise ValueError(f"{start}offsets do not fit the events")
-    if events.rows.max(initial=0) >= lines or events.times.max(initial=0) >= steps:
-        raise ValueError(f"{start}rows or times lie outside {lines} lines and {steps} steps")
-    order = np.diff(events.times.astype(np.int32) << 16 | events.rows) > 0
-    order[ends[(ends > 0) & (ends < len(events.rows))] - 1] = True  # a sample begins anew
-    if not order.all():
-        raise ValueError(f"{start}rows and times are not sorted")
-    return events
-
-
-def read_arrays(
-    path: Path, wanted: str, only: Collection[str] | None = None
-) -> dict[str, np.ndarray]:
-    """The arrays of an npz file.
-
-    Args:
-        path: The file.
-        wanted: End of the message if it cannot be read.
-        only: Names of those that are read, all of them in the file; None for all.
-
-    Raises:
-        RunError: It cannot be read.
-    """
-    try:
-        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
-            return {name: file[name] for name in (file.files if only is None else only)}
-    except UNREADABLE as e:
-        raise RunError(f"{path} cannot be read ({reason(e)}); {wanted}") from e
-
-
-def read_activity(folder: Path) -> Activity:
-    """The activity of a run.
-
-    Raises:
-        RunError: It has none, or the file is damaged.
-    """
-    return read_run(folder)[0]
-
-
-def read_run(folder: Path) -> tuple[Activity, RunMetadata]:
-    """The activity of a run, and what the file says of the run beside it.
-
-    Raises:
-        RunError: It has none, or the file is damaged.
-    """
-    path, wanted = folder / FILE, f"write it anew with: xbar train --resume {folder}"
-    if not (folder / "checkpoint.npz").is_file():
-        raise RunError(f"{folder} is no run: it has no checkpoint.npz")
-    if not path.is_file():
-        if _reads_across(folder):
-            wanted = "that of an inhibitory neuron is in no such file; summary.json has its reads"
-        raise RunError(f"{folder} has no {FILE}, the spikes of its last test; {wanted}")
-    arrays = read_arrays(path, wanted)
-    try:
-        return unpack(arrays)
-    except (*UNREADABLE, ConfigError) as e:
-        raise RunError(
-            f"{path} is damaged, or of another version of xbar ({reason(e)}); {wanted}"
-        ) from e
-
-
-def _reads_across(folder: Path) -> bool:
-    """Whether a run has an inhibitory neuron."""
-    if not (folder / "config.yaml").is_file():
-        return False
-    from ..experiment.run import Run  # torch comes with it
-
-    layers = Run.open(folder).config.network.layers
-    return any(getattr(layer, "reads_across", False) for layer in layers)
-
-
-def unpack(arrays: Mapping[str, np.ndarray]) -> tuple[Activity, RunMetadata]:
-    """An activity from its arrays, as `pack` gave them.
-
-    Raises:
-        ValueError, KeyError, TypeError, ConfigError: They are no such arrays.
-    """
-    header = json.loads(arrays["about"].tobytes())
-    network = Sizes(**from_json(header["network"]))
-    network = network._replace(reads=tuple(Reads(*map(_tuple, each)) for each in network.reads))
-    about = RunMetadata(**from_json(header["run"]))
-    lines = network.inputs, *network.hidden
-    spikes = [events_of(arrays, f"{i}.", n, network.steps) for i, n in enumerate(lines)]
-    if network.top:
-        held = Held(arrays[HELD], network.unit, network.top)
-        if held.codes.shape != (len(spikes[0]), network.inputs) or held.codes.dtype != np.int16:
-            raise ValueError("its amplitudes are not those of its input")
-        spikes[0] = replace(spikes[0], held=held)
-    crossbars = [
-        Snapshot(*(arrays[f"{i}.{n}"] for n in Snapshot._fields))
-        for i in range(len(network.crossbars))
-    ]
-    check_layers(network, spikes, crossbars)
-    layers = layers_of(network, spikes, crossbars)
-    return Activity(layers, len(spikes[0]), network.steps, network.dt_seconds, False), about
-
-
-def from_json(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Settings from JSON, which knows no tuple."""
-    return {n: _tuple(v) for n, v in settings.items()}
-
-
-def _tuple(value: Any) -> Any:
-    """A list as a tuple; anything else as it is."""
-    return tuple(value) if isinstance(value, list) else value
-
-
-def check_layers(network: Sizes, spikes: Sequence[Events], arrays: Sequence[Snapshot]) -> None:
-    """Refuse what is no activity of such a network.
-
-    Raises:
-        ValueError: Why.
-    """
-    if len({len(events) for events in spikes}) > 1:
-        raise ValueError("its layers saw different numbers of images")
-    for (rows, _), (g, *counted) in zip(network.crossbars, arrays, strict=True):
-        fits = g.ndim == 2 and len(g) == rows and g.dtype == np.float32
-        if not fits or any(each.shape != (rows,) or each.dtype != np.int64 for each in counted):
-            raise ValueError("its conductances are not those of its network")
-        if not np.isfinite(g).all():
-            raise ValueError("a conductance is not finite")

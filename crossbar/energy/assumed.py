@@ -11,7 +11,7 @@ from device_models.record import number
 from ..snn.encodings.constant import Constant
 from ..snn.encodings.events import Events, Held, amplitudes_of
 from ..snn.plan import Plan
-from .activity import Activity, Sizes, Snapshot, layers_of
+from .activity import Activity, Sizes, Snapshot, driven, layers_of
 from .counts import RunCounts
 
 INFERENCES = 100
@@ -52,6 +52,9 @@ def assumed_activity(
         bernoulli(inferences, network.steps, lines, rate * network.dt_seconds, generator)
         for lines, rate in zip((network.inputs, *network.hidden)[is_held:], rates_hz, strict=True)
     ]
+    for i, layer in enumerate(network.senders, 1):
+        if layer.beside:
+            spikes[i] = with_beside(spikes[i], layer.outputs)
     arrays = [
         Snapshot(
             np.full((rows, outputs * devices_per_synapse), mean_siemens, np.float32),
@@ -62,6 +65,15 @@ def assumed_activity(
     ]
     layers = layers_of(Sizes.of(network, held), spikes, arrays)
     return Activity(layers, inferences, network.steps, network.dt_seconds, assumed=True)
+
+
+def with_beside(spikes: Events, neurons: int) -> Events:
+    """Spikes of so many neurons, and of one behind them that fires in every step with a spike."""
+    sample = np.repeat(np.arange(len(spikes)), np.diff(spikes.offsets))
+    samples, times = np.unique(np.stack([sample, spikes.times]), axis=1)
+    ends = np.searchsorted(samples, np.arange(len(spikes) + 1))
+    rows = np.zeros(len(times), np.uint16)
+    return driven(spikes, Events(rows, times.astype(spikes.times.dtype), ends), neurons)
 
 
 def check(

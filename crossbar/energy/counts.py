@@ -15,13 +15,8 @@ from device_models.errors import ConfigError, RunError
 from device_models.npz import UNREADABLE, reason
 
 from ..array.counters import Counters
-from .activity import (
-    Activity,
-    LayerActivity,
-    RunMetadata,
-    read_arrays,
-    read_run,
-)
+from .activity import Activity, LayerActivity, RunMetadata
+from .activity_file import read_arrays, read_run
 from .reads import active_reads
 
 COUNTED = (
@@ -41,6 +36,7 @@ class LayerCounts:
         neurons: Behind the crossbar; more than outputs where positions share it.
         positions: Reads of a step that share the crossbar.
         reads: In all inferences, if none were left out.
+        own_reads: Those of them that drive the row of an inhibitory neuron alone.
         columns: Bit lines.
         tiles_down: Tiles along a bit line: rows of tiles.
         tiles_across: Tiles along a word line.
@@ -52,17 +48,20 @@ class LayerCounts:
         active_steps: Of each row of tiles, reads with a driven line in it: of a layer without
             positions, (inference, step) pairs.
         conversions: Columns read out, gated: `columns` in each active read.
-        conversions_dense: Columns read out if every row of tiles were read every time.
+        conversions_dense: Columns read out if every row of tiles were read every time, of its own
+            reads the one that the row lies in.
         neuron_updates: Neurons x steps x inferences.
         spikes: Sent by its neurons.
         hops: Spikes x tiles that must hear of them: those across the next crossbar, and those
-            across its own crossbar if the layer is recurrent.
+            across its own crossbar if the layer is recurrent; those of an inhibitory neuron these
+            alone.
         siemens_activations: Conductance of a line summed over its activations, siemens; times
-            V^2 t it is the energy of the reads.
-        siemens_dense: The same if every line were driven in every read.
+            V^2 t it is the energy of the reads. Read across, a bit line counts as an activation of
+            the mean conductance of the row.
+        siemens_dense: The same if every line were driven in every read but own ones.
         synaptic_operations: Connected synapses of a line summed over its activations; the devices
             of one weight count once.
-        synaptic_operations_dense: Rows x outputs x reads.
+        synaptic_operations_dense: Rows x outputs x reads but own ones.
         buffer_words: Conversions that wait for those of another row of tiles, and input events.
         utilisation: Devices of the array / devices of its tiles.
     """
@@ -73,6 +72,7 @@ class LayerCounts:
     neurons: int
     positions: int
     reads: int
+    own_reads: int
     columns: int
     tiles_down: int
     tiles_across: int
@@ -179,6 +179,7 @@ def count_layer(
     down, across = -(-layer.rows // tile_rows), -(-layer.columns // tile_columns)
     steps = all_steps // max(1, len(layer.inputs))
     reads = len(layer.inputs) * layer.reads.per_inference(steps)
+    own = 0 if layer.beside is None else all_steps * layer.beside.repeats
     driven, squares = layer.rows_driven(steps)
     siemens = layer.siemens.sum(1, dtype=np.float64)
     activations, active = int(driven.sum()), active_steps(layer, tile_rows, steps)
@@ -189,7 +190,8 @@ def count_layer(
         outputs=layer.outputs,
         neurons=layer.neurons,
         positions=layer.reads.positions,
-        reads=reads,
+        reads=reads + own,
+        own_reads=own,
         columns=layer.columns,
         tiles_down=down,
         tiles_across=across,
@@ -200,13 +202,13 @@ def count_layer(
         drives=activations * across,
         active_steps=active,
         conversions=conversions,
-        conversions_dense=down * layer.columns * reads,
+        conversions_dense=layer.columns * (down * reads + own),
         neuron_updates=layer.neurons * all_steps,
-        spikes=layer.fired,
-        hops=layer.fired * hearers,
+        spikes=layer.spikes,
+        hops=layer.fired * hearers + (layer.spikes - layer.fired) * across,
         siemens_activations=float(squares @ siemens),
         siemens_dense=float(siemens.sum()) * reads,
-        synaptic_operations=int(driven @ layer.fan_out),
+        synaptic_operations=layer.operations(layer.fan_out, steps),
         synaptic_operations_dense=layer.rows * layer.outputs * reads,
         buffer_words=(conversions if down > 1 else 0) + activations,
         utilisation=layer.rows * layer.columns / (down * across * tile_rows * tile_columns),
@@ -216,9 +218,19 @@ def count_layer(
 def active_steps(layer: LayerActivity, tile_rows: int, steps: int) -> tuple[int, ...]:
     """Of each row of tiles, reads with a driven line in it, in inferences of so many steps.
 
-    Of a layer that is read once a step these are (inference, step) pairs. Events are sorted by
-    inference, step and line, so those of one pair and one row of tiles stand together: each of
-    their groups has one first event.
+    Of a layer that is read once a step these are (inference, step) pairs.
+    """
+    active = list(_active_steps(layer, tile_rows, steps))
+    if layer.beside is not None:
+        active[(layer.rows - 2) // tile_rows] += layer.beside.reads
+    return tuple(active)
+
+
+def _active_steps(layer: LayerActivity, tile_rows: int, steps: int) -> tuple[int, ...]:
+    """`active_steps`, without the reads of an inhibitory neuron.
+
+    Events are sorted by inference, step and line, so those of one pair and one row of tiles stand
+    together: each of their groups has one first event.
     """
     events, down = layer.inputs, -(-layer.rows // tile_rows)
     if layer.reads.kernel or layer.reads.has_bias_row or layer.reads.is_held:

@@ -24,7 +24,7 @@ from ..datasets.encode import Data
 from ..experiment import sweep_axes
 from ..experiment.reevaluate import rebuilt
 from ..experiment.run import Run
-from .activity import FILE, read_arrays, save, unpack
+from .activity_file import FILE, read_arrays, save, unpack
 from .counts import RunCounts, counts_of_run, run_counts
 from .record_activity import recorded
 

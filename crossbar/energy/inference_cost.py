@@ -96,7 +96,7 @@ def adds_digitally(layer: LayerCounts, *, sliced: bool) -> bool:
 
 def _events(layer: LayerCounts, heard_by: int, chip: ChipSpec, reading: Reading) -> list[_Event]:
     """The events of one layer, array first; `heard_by` are the tiles across the next one."""
-    slots = layer.reads
+    slots = layer.reads - layer.own_reads
     fired_dense = layer.neurons * reading.steps * reading.inferences if heard_by else 0
     hops_dense = fired_dense * (layer.hops / layer.spikes if layer.spikes else heard_by)
     drives_dense = layer.rows * layer.tiles_across * slots

@@ -56,7 +56,7 @@ def activation_sparsity(activity: Activity) -> float:
     """Share of (neuron, step) pairs without a spike."""
     all_steps = activity.inferences * activity.steps
     outputs = all_steps * sum(layer.neurons for layer in activity.layers[:-1])
-    fired = sum(layer.fired for layer in activity.layers[:-1])
+    fired = sum(layer.spikes for layer in activity.layers[:-1])
     return (outputs - fired) / outputs if outputs else 0.0
 
 
@@ -64,7 +64,7 @@ def activation_sparsity_by_layer(activity: Activity) -> dict[str, float]:
     """The same of each hidden layer."""
     all_steps = activity.inferences * activity.steps
     return {
-        layer.name: (layer.neurons * all_steps - layer.fired) / (layer.neurons * all_steps)
+        layer.name: (layer.neurons * all_steps - layer.spikes) / (layer.neurons * all_steps)
         for layer in activity.layers[:-1]
         if all_steps
     }
@@ -92,7 +92,7 @@ def synaptic_operations(activity: Activity) -> dict[str, float]:
 
 def operations(layer: LayerActivity, steps: int) -> int:
     """Lines that are driven in a layer times the weights of their rows that are not zero."""
-    return int(layer.rows_driven(steps).times @ layer.nonzero_weights)
+    return layer.operations(layer.nonzero_weights, steps)
 
 
 def membrane_updates(activity: Activity) -> float:

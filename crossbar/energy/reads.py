@@ -60,6 +60,18 @@ class Reads(NamedTuple):
 PLAIN = Reads()
 
 
+class Beside(NamedTuple):
+    """What the inhibitory neuron of a layer did, see `topology.lateral`.
+
+    It drives the last row of the crossbar but one, in reads of its own, before the lines of a
+    step. Along the last row it is read across: a spike of the layer drives a bit line.
+    """
+
+    spikes: int
+    reads: int  # of its row, by the spikes that a step comes after
+    repeats: int  # reads by each of these
+
+
 class Driven(NamedTuple):
     """How often each row of a crossbar was driven in all inferences, (rows,) each.
 

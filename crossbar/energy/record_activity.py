@@ -10,7 +10,8 @@ from ..experiment.run import Run
 from ..experiment.trainer import Trainer
 from ..metrics.statistics import wilson_interval
 from ..synapses.synapses import Synapses
-from .activity import RunMetadata, Snapshot, pack, write_activity
+from .activity import RunMetadata, Snapshot
+from .activity_file import pack, write_activity
 
 MOST_SPIKES = 1 << 24  # of hidden layers that are kept, 3 bytes each and some more while written
 
@@ -27,9 +28,6 @@ def keep(run: Run, trainer: Trainer) -> None:
     """
     if not trainer.emulators:
         return  # what boards drew is in their counters, not in arrays that anybody knows
-    layers = trainer.setup.network.layers
-    if any(getattr(layer.settings, "reads_across", False) for layer in layers):
-        return  # spikes of an inhibitory neuron are in no list; its reads are in the counters
     write_activity(run.folder, recorded(trainer))
 
 

@@ -210,7 +210,7 @@ def _at_rate(case: Case, factor: float) -> Case:
         if layer.dac_bits:
             spikes, hops = round(layer.spikes * factor), round(layer.hops * factor)
             return replace(layer, spikes=spikes, hops=hops)
-        full = layer.rows * layer.reads
+        full = layer.rows * (layer.reads - layer.own_reads)
         by = min(factor, full / layer.row_activations) if layer.row_activations else factor
         steps = tuple(active(n, layer.reads) for n in layer.active_steps)
         conversions = layer.columns * sum(steps)

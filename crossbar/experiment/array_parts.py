@@ -135,22 +135,20 @@ def _refuse(network: Plan, index: int, what: str, of: str, instead: str = "") ->
     )
 
 
-def check_reads_across(network: Plan, wires: Wires, periphery: Periphery, engine: Record) -> None:
+def check_reads_across(network: Plan, wires: Wires, periphery: Periphery) -> None:
     """Refuse to read an array from its bit lines where that is not emulated.
 
     Raises:
-        ConfigError: An inhibitory neuron is to be read through wires or a periphery, or in dense
-            torch, which counts no such reads.
+        ConfigError: An inhibitory neuron is to be read through wires or a periphery.
     """
-    is_ideal = wires.ideal and periphery == Periphery()
-    if is_ideal and not isinstance(engine, DenseEngine.Options):
+    if wires.ideal and periphery == Periphery():
         return
     for layer in network.synaptic:
         if getattr(layer.settings, "reads_across", False):
             raise ConfigError(
                 f"{network.network.title(layer.index)}: an inhibitory neuron is read across the "
-                "array, which is emulated without wires and periphery, by the kernels alone; leave "
-                "them out, or choose inhibition: reset_line; nothing was written"
+                "array, which is emulated without wires and periphery; leave them out, or choose "
+                "inhibition: reset_line; nothing was written"
             )
 
 

@@ -362,7 +362,7 @@ def engine(
     options: Any = config.engine if emulated else BoardEngine.Options()
     is_held = encoding_of(config.data.encoding).is_held
     check_periphery(network, config.periphery, options, is_held=is_held)
-    check_reads_across(network, config.wires, config.periphery, options)
+    check_reads_across(network, config.wires, config.periphery)
     built: Engine = options.build(network, Resources(layers, config.tiles.tile_rows, threads))
     return built
 

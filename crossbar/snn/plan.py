@@ -79,6 +79,16 @@ class LayerPlan:
         return self.sent.lines
 
     @property
+    def beside(self) -> int:
+        """Neurons whose spikes stay in the layer: 1, the inhibitory one, or 0."""
+        return int(getattr(self.settings, "reads_across", False))
+
+    @property
+    def own_reads(self) -> int:
+        """Reads of the row of that neuron alone, by each of its spikes."""
+        return int(self.settings.repeats) if self.beside else 0
+
+    @property
     def rows(self) -> int:
         """Rows of its crossbar: those that incoming lines drive, a bias, recurrent rows."""
         return self.array.rows + self.recurrent_rows
@@ -150,6 +160,11 @@ class Plan:
     def hidden(self) -> tuple[int, ...]:
         """Lines of each of `senders`."""
         return tuple(layer.outputs for layer in self.senders)
+
+    @functools.cached_property
+    def recorded(self) -> tuple[int, ...]:
+        """Neurons of each of `senders` whose spikes are recorded: those beside come last."""
+        return tuple(layer.outputs + layer.beside for layer in self.senders)
 
     @functools.cached_property
     def widest(self) -> int:

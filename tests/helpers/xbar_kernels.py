@@ -131,7 +131,7 @@ def runner(
         layers.append(
             LayerArrays(
                 crossbar, *memory, back, gradient, own, by_own, layer.index, -1 if i is None else i,
-                is_penalised, layer.settings.TAKES_INJECTED, *place,
+                is_penalised, layer.settings.TAKES_INJECTED, layer.beside, *place,
             )
         )  # fmt: skip
     before, output = network.layers[-2:]

@@ -15,7 +15,7 @@ from crossbar.boards.protocol import BoardInfo, Grid
 from crossbar.datasets import Half, LoadedDataset
 from crossbar.datasets.encode import encode
 from crossbar.datasets.settings import DataSettings
-from crossbar.energy.activity import unpack
+from crossbar.energy.activity_file import unpack
 from crossbar.energy.counts import count
 from crossbar.energy.record_activity import recorded
 from crossbar.experiment import checkpoint

@@ -13,7 +13,8 @@ from crossbar.array.faults import Faults
 from crossbar.array.periphery import Periphery
 from crossbar.energy import activity as activities
 from crossbar.energy import record_activity
-from crossbar.energy.activity import Activity, read_activity, read_arrays, unpack
+from crossbar.energy.activity import Activity
+from crossbar.energy.activity_file import read_activity, read_arrays, unpack
 from crossbar.energy.assumed import assumed_activity, assumed_run
 from crossbar.energy.counts import count
 from crossbar.energy.record_activity import fan_out, keep

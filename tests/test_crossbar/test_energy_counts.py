@@ -14,7 +14,8 @@ from numpy.testing import assert_allclose
 from xbar_training import fashion, finish, plan_of, small, synthetic, trained
 
 from crossbar.array.periphery import Periphery
-from crossbar.energy.activity import Activity, Sizes, Snapshot, layers_of, unpack
+from crossbar.energy.activity import Activity, Sizes, Snapshot, layers_of
+from crossbar.energy.activity_file import unpack
 from crossbar.energy.counts import COUNTED, count, counts_of_run
 from crossbar.energy.record_activity import keep, recorded
 from crossbar.experiment.run import Run

@@ -30,8 +30,12 @@ NETWORKS = {
     "dense below a linear output": Network(layers=(lateral("none"), LI)),
     "inhibitory neuron": Network(layers=(lateral("inhibitory_neuron"), OUT), loss=MseRate()),
     "plastic inhibitory neuron": Network(
-        layers=(Lateral(neurons=17, neuron=Snu(), inhibition="inhibitory_neuron", plastic=True),
-                OUT),
+        layers=(
+            Lateral(
+                neurons=17, neuron=Snu(), inhibition="inhibitory_neuron", repeats=2, plastic=True
+            ),
+            OUT,
+        ),
         loss=MseRate(),
     ),
     "reset lines of lif and snu, bounds": Network(
@@ -78,19 +82,30 @@ def test_kernel_equals_the_reference_with_thresholds_of_every_neuron(name, low):
 
 
 def published(weights, thresholds, x, rule):
-    """Spikes as the published cell computes them, in numpy: (B, T, inputs) to (B, T, neurons)."""
+    """Spikes as the published cell computes them, in numpy: (B, T, inputs) to (B, T, neurons).
+
+    Behind the rows of the lines stand -i and e of an inhibitory neuron.
+    """
     v = s = np.zeros((len(x), weights.shape[1]))
+    lines = x.shape[2]
+    silent = np.zeros((2, weights.shape[1]))
+    weights, (minus_i, e) = weights[:lines], np.concatenate([weights[lines:], silent])[:2]
     spikes = []
     for step in np.moveaxis(x, 1, 0):
-        reset = {"none": s, "reset_line": s.max(1, keepdims=True), "batch_wide": s.max()}[rule]
-        u = 0.9 * v * (1.0 - reset) + step @ weights
-        v = np.where(u > 0.0, u, 0.1 * u)
+        resets = {"reset_line": s.max(1, keepdims=True), "batch_wide": s.max()}
+        left = 0.9 * v * (1.0 - resets.get(rule, s))
+        left = np.where(s @ e[:, None] > 1.0, rectified(left + minus_i), left)
+        v = rectified(left + step @ weights)
         s = (v > thresholds).astype(float)
         spikes.append(s)
     return np.stack(spikes, 1)
 
 
-@pytest.mark.parametrize("rule", ["none", "reset_line", "batch_wide"])
+def rectified(u):
+    return np.where(u > 0.0, u, 0.1 * u)
+
+
+@pytest.mark.parametrize("rule", ["none", "reset_line", "batch_wide", "inhibitory_neuron"])
 def test_the_reference_is_the_published_cell(rule):
     network = plan(
         Network(layers=(lateral(rule), OUT), loss=MseRate()),
@@ -98,6 +113,8 @@ def test_the_reference_is_the_published_cell(rule):
     )  # fmt: skip
     x, generator = counts(12, STEPS, 20)
     weights = [generator.standard_normal(shape) for shape in network.crossbars]
+    if rule == "inhibitory_neuron":
+        weights[0][20:] = np.abs(weights[0][20:]) * [[-1.0], [1.0]]
     thresholds = [generator.uniform(0.5, 1.5, (1, n)) for _, n in network.crossbars]
     outcome = reference.simulate(
         network, [torch.from_numpy(w) for w in weights], torch.from_numpy(x).double(),
@@ -109,6 +126,29 @@ def test_the_reference_is_the_published_cell(rule):
     np.testing.assert_array_equal(outcome.spikes[1].numpy(), output)
     losses = ((output.mean(1) - np.eye(5)[0]) ** 2).mean(1)
     assert_close(outcome.losses.numpy(), losses, rtol=1e-12, atol=0.0)
+
+
+def test_a_strong_inhibitory_neuron_is_a_reset_line_but_for_the_slope():
+    """Without a slope nothing is left of a membrane, and every spike makes N spike."""
+    x, generator = counts(30, STEPS, 20)
+    network, drawn = {}, 3.0 * generator.standard_normal((20, 17))
+    for rule in ("reset_line", "inhibitory_neuron"):
+        layers = (lateral(rule, Snu(slope=0.0)), OUT)
+        network[rule] = plan(
+            Network(layers=layers, loss=MseRate()),
+            inputs=20, classes=5, steps=STEPS, dt_seconds=1e-3,
+        )  # fmt: skip
+    spikes = {}
+    for rule, each in network.items():
+        rows = [[-1e3] * 17, [1.5] * 17][: each.crossbars[0][0] - 20]
+        first = np.concatenate([drawn, np.reshape(rows, (-1, 17))])
+        weights = [torch.from_numpy(first), torch.ones(17, 5, dtype=torch.float64)]
+        outcome = reference.simulate(
+            each, weights, torch.from_numpy(x).double(), torch.zeros(len(x), dtype=torch.int64)
+        )
+        spikes[rule] = outcome.spikes[0]
+    assert spikes["reset_line"].any(2).float().mean() > 0.2
+    assert torch.equal(spikes["reset_line"], spikes["inhibitory_neuron"])
 
 
 def test_the_gradient_of_a_threshold_is_that_by_hand():
@@ -149,6 +189,9 @@ BAD = {
     "inhibition = none follows the spikes of its layer": lateral("none", LeakyIntegrator()),
     "inhibition = reset_line clears membranes, and AdaptiveLif says not how": lateral(
         "reset_line", AdaptiveLif()
+    ),
+    "inhibition = inhibitory_neuron acts on a membrane before .* and Lif says not how": lateral(
+        "inhibitory_neuron", Lif()
     ),
     "Snu takes in what a step drives in that step": Recurrent(neurons=5, neuron=Snu()),
 }

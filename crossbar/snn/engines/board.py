@@ -21,7 +21,7 @@ from ...synapses.synapses import Synapses
 from ..neurons.stepping import Drive
 from ..plan import Plan
 from ..reference import Outcome, dense, run_layers
-from .dense import Through, joined, listed, mean_gradient
+from .dense import Through, joined, listed, mean_gradient, recorded
 from .protocol import Batch, BatchResult, LayerView, Resources
 
 AT_A_TIME = 64  # samples: their time course is kept for the way back
@@ -72,7 +72,8 @@ class BoardEngine:
                     loss = outcome.loss * len(part)
                     loss.backward()  # type: ignore[no-untyped-call]  # torch's gap
             results.append(result_of(outcome, len(crossbars)))
-            spikes.append([(s.detach().nonzero().numpy(), len(part)) for s in outcome.spikes])
+            every = recorded(self._network, outcome)
+            spikes.append([(s.nonzero().numpy(), len(part)) for s in every])
         samples, steps = len(batch.chosen), self._network.steps
         learning = [c for c in crossbars if c.gradients is not None]
         by_layer = zip(*spikes, strict=True) if record else ()

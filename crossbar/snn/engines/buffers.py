@@ -100,7 +100,7 @@ def words_of(width: int) -> int:
 def empty_stats(network: Plan, samples: int, *, record: bool = False) -> records.BatchStats:
     """Statistics of nothing yet; `record` makes a buffer for every spike."""
     layers, crossbars = len(network.layers), len(network.crossbars)
-    size = samples * network.steps * max(network.hidden)
+    size = samples * network.steps * max(network.recorded)
     buffer = (layers, size) if record else (0, 0)
     width = padded(network.widest)
     return records.BatchStats(

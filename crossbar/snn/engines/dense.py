@@ -18,8 +18,8 @@ from device_models.record import Record
 
 from ..encodings.events import Events, Held, time_type
 from ..neurons.stepping import TakeIn, integrating
-from ..plan import Plan
-from ..reference import dense, run_layers
+from ..plan import LayerPlan, Plan
+from ..reference import Outcome, dense, run_layers
 from .dense_adc import Columns
 from .protocol import Batch, BatchResult, LayerView, Resources
 
@@ -81,9 +81,9 @@ class DenseEngine:
         gradients = tuple(c.gradient(len(chosen)) for c in crossbars if c.learns)
         by_trained = tuple(c.by_trained(len(chosen)) for c in crossbars if c.learns)
         steps = self._network.steps
-        recorded = (listed(spikes, steps) for spikes in zip(*fired, strict=True)) if record else ()
+        every = (listed(spikes, steps) for spikes in zip(*fired, strict=True)) if record else ()
         return joined(results)._replace(
-            gradients=gradients, by_trained=by_trained, recorded=tuple(recorded)
+            gradients=gradients, by_trained=by_trained, recorded=tuple(every)
         )
 
     def _run(
@@ -103,33 +103,69 @@ class DenseEngine:
             )
             if learns:
                 (outcome.loss * len(part)).backward()  # type: ignore[no-untyped-call]  # torch's
-        driven = []
+        fired = [(s.nonzero().cpu().numpy(), len(part)) for s in recorded(network, outcome)]
+        result = BatchResult(
+            outcome.predictions.cpu().numpy(),
+            outcome.losses.detach().double().cpu().numpy(),
+            tuple(s.detach().sum((0, 1)).long().cpu().numpy() for s in outcome.spikes),
+            *self._reads(crossbars, x, outcome, held),
+            np.array([crossbar.take_clipped() for crossbar in crossbars]),
+        )
+        return result, fired
+
+    def _reads(
+        self, crossbars: Sequence["Crossbar"], x: Tensor, outcome: Outcome, held: Held | None
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Activations, tile steps and siemens of a part, as `BatchResult` has them."""
+        network, rows, driven = self._network, self._tile_rows, []
         for layer, source in zip(network.synaptic, network.sources, strict=True):
             into = [x if source < 0 else outcome.spikes[source]]
-            into += [outcome.spikes[layer.index]] if layer.recurrent_rows else []
+            if layer.recurrent_rows and not layer.beside:
+                into.append(outcome.spikes[layer.index])
             read = layer.settings.reads(layer.incoming, torch.cat(into, 2).detach())
             driven.append(read[:, :, : layer.rows])
         energies = list(driven)
         if held is not None:
             energies[0] = (driven[0] / held.gain).square()
             driven[0] = (driven[0] != 0.0).to(driven[0].dtype)
-        rows = self._tile_rows
+        activations = [int(lines.sum()) for lines in driven]
         steps = [sum(int((t.sum(2) > 0).sum()) for t in tiles(lines, rows)) for lines in driven]
         siemens = [
             float(lines.sum((0, 1)).double() @ c.siemens[: lines.shape[2]])
             for lines, c in zip(energies, crossbars, strict=True)
         ]
-        fired = [(s.detach().nonzero().cpu().numpy(), len(part)) for s in outcome.spikes]
-        result = BatchResult(
-            outcome.predictions.cpu().numpy(),
-            outcome.losses.detach().double().cpu().numpy(),
-            tuple(s.detach().sum((0, 1)).long().cpu().numpy() for s in outcome.spikes),
-            np.array([int(lines.sum()) for lines in driven]),
-            np.array(steps),
-            np.array(siemens),
-            np.array([crossbar.take_clipped() for crossbar in crossbars]),
+        for i, (layer, c) in enumerate(zip(network.synaptic, crossbars, strict=True)):
+            if layer.beside:
+                inhibited, excited = reads_beside(layer, outcome)
+                activations[i] += inhibited + excited
+                steps[i] += inhibited
+                siemens[i] += inhibited * float(c.siemens[-2])
+                siemens[i] += excited * float(c.siemens[-1]) / layer.outputs
+        return np.array(activations), np.array(steps), np.array(siemens)
+
+
+def recorded(network: Plan, outcome: Outcome) -> list[Tensor]:
+    """Spikes of the `Plan.recorded` neurons of each layer that sends some, (B, T, neurons)."""
+    return [
+        torch.cat((spikes.detach(), fires_beside(layer, membrane)), 2)
+        if layer.beside
+        else spikes.detach()
+        for layer, spikes, membrane in zip(
+            network.senders, outcome.spikes, outcome.membrane, strict=True
         )
-        return result, fired
+    ]
+
+
+def fires_beside(layer: LayerPlan, membrane: Tensor) -> Tensor:
+    """Spikes of the inhibitory neuron of a layer, (B, T, 1), of what is recorded of the layer."""
+    return (membrane.detach()[:, :, layer.outputs :] > 0.0).to(membrane.dtype)
+
+
+def reads_beside(layer: LayerPlan, outcome: Outcome) -> tuple[int, int]:
+    """How often the inhibitory neuron of a layer drives its row, and bit lines are read across."""
+    fires = fires_beside(layer, outcome.membrane[layer.index])
+    reads = layer.own_reads * int(fires[:, :-1].sum())
+    return reads, int(outcome.spikes[layer.index].detach().sum())
 
 
 def listed(parts: Sequence[Part], steps: int) -> Events:

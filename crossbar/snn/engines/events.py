@@ -43,7 +43,7 @@ T = TypeVar("T")
 CHUNKS = 4  # of a batch; fixed, so that sums do not depend on the number of threads
 SMALL = 200_000  # weights: a second thread would take longer to begin than to help
 # Columns of a table of layers, see `kernels.pointers.layer_at`:
-SIEMENS, GRADIENT, BY_TRAINED, KIND = 1, 38, 40, slice(45, 47)
+SIEMENS, GRADIENT, BY_TRAINED, KIND = 1, 38, 40, slice(46, 48)
 MOST_TILES = 64  # rows of them below a convolution; see `kernels.records.LayerTrace.marks`
 _BUFFER = 1 << 26  # spikes of a layer that are recorded at a time, 3 bytes each
 
@@ -133,7 +133,7 @@ class EventEngine:
                 gradients=tuple(mean[: layer.matrix_rows] for layer, mean in means),
                 by_trained=tuple(mean[layer.matrix_rows :] for layer, mean in means),
             )
-        most = max(1, _BUFFER // (network.steps * max(network.hidden)))
+        most = max(1, _BUFFER // (network.steps * max(network.recorded)))
         chunks: list[records.BatchStats] = []
         for low in range(0, len(batch.chosen), most):
             part = batch._replace(chosen=batch.chosen[low : low + most], first=batch.first + low)
@@ -268,7 +268,7 @@ class EventEngine:
                     first_trained(layer), self._none, layer.index,
                     -1 if layer.crossbar is None else layer.crossbar,
                     layer.neuron is not None and layer.index < last,
-                    layer.settings.TAKES_INJECTED, group, kind,
+                    layer.settings.TAKES_INJECTED, layer.beside, group, kind,
                 )
             )  # fmt: skip
         injected = self._of_thread.injected

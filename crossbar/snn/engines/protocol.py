@@ -73,7 +73,8 @@ class BatchResult(NamedTuple):
         clipped: (crossbars,) int64, conversions above the range; 0 without converters.
         gradients: Of the mean loss, (rows, outputs) of each crossbar; empty if not asked for.
         by_trained: Likewise by `LayerView.trained`, (numbers, outputs) of each crossbar.
-        recorded: Every spike of each of `Plan.senders`; empty if not asked for.
+        recorded: Every spike of each of `Plan.senders`, of `Plan.recorded` neurons; empty if not
+            asked for.
     """
 
     predictions: np.ndarray

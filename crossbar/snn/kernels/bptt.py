@@ -134,14 +134,21 @@ def _backward_at(groups, *args):
 
 
 @jit
-def record_spikes(i, layers, counts, stats):
+def record_spikes(i, layers, counts, c, stats):
     """Copy the spikes of sample i, if there is a buffer for them."""
     for n in range(stats.recorded_ends.shape[0]):
-        first, trace = stats.recorded_ends[n, i], layers[n].trace
-        for event in range(counts[n]):
-            stats.recorded_rows[n, first + event] = trace.rows[event]
-            stats.recorded_times[n, first + event] = trace.times[event]
-        stats.recorded_ends[n, i + 1] = first + counts[n]
+        at, trace, event = stats.recorded_ends[n, i], layers[n].trace, 0
+        for t in range(c.steps):
+            while event < counts[n] and int(trace.times[event]) == t:
+                stats.recorded_rows[n, at] = trace.rows[event]
+                stats.recorded_times[n, at] = t
+                at += 1
+                event += 1
+            if layers[n].beside != 0 and layers[n].recurrent_bins.slots[t] != 0:
+                stats.recorded_rows[n, at] = layers[n].crossbar.neurons
+                stats.recorded_times[n, at] = t
+                at += 1
+        stats.recorded_ends[n, i + 1] = at
 
 
 def output_back(
@@ -283,7 +290,7 @@ def run_chunk(samples, kinds, others, table, output, loss, injected, c, seed, lo
                     others, layer.group - 1, layer.kind, lines, bin_count[n], layer, c, start, keys,
                     counters,
                 )  # fmt: skip
-        record_spikes(i, layers, counts, stats)
+        record_spikes(i, layers, counts, c, stats)
         label, trace = samples.labels[samples.chosen[i]], layers[top + 1].trace
         prediction, amount, last, listed = score(loss, label, trace, counts[top + 1], start, c)
         stats.predictions[i], stats.losses[i] = prediction, amount

@@ -5,11 +5,22 @@ All records hold pointers.
 
 import math
 
-from device_models.jit import jit
+from device_models.jit import inlined, jit
 
-from .backward import row_dot
 from .counter_rng import BLOCK, normals_at, places
-from .neuron import begin, clear, gather_trained, lead, of_block, reset_back, spike_back
+from .neuron import (
+    begin,
+    clear,
+    decay,
+    gather_trained,
+    lead,
+    of_block,
+    rectify,
+    rectify_back,
+    reset_back,
+    spike_back,
+    step_back,
+)
 from .pointers import increase
 from .simd import LANES, load, load_rows, root, splat, store, store_rows, total, write
 
@@ -55,14 +66,21 @@ def share_reset(neuron, layer, c, t, first, last):
         n = of_block(neuron, layer, column)
         adjoint = load_rows(trace.work, column, 2 * width, like)
         amount += total(reset_back(n, load(trace.membranes, t * width + column), adjoint))
-    if last > first:
-        amount /= c.one * (last - first)
-        for event in range(first, last):
-            increase(trace.errors, t * width + int(trace.rows[event]), amount)
-    else:
-        amount /= c.one * layer.crossbar.neurons
-        for j in range(layer.crossbar.neurons):
-            increase(trace.errors, t * width + j, amount)
+    spread_evenly(layer, c, t, first, last, amount)
+
+
+@jit
+def spread_evenly(layer, c, t, first, last, amount):
+    """Add a derivative to the errors of the spikes `first:last` of step t, in equal parts.
+
+    Where there are none, all neurons share it.
+    """
+    trace, neurons = layer.trace, layer.crossbar.neurons
+    part = amount / (c.one * (last - first if last > first else neurons))
+    for event in range(first, last):
+        increase(trace.errors, t * trace.width + int(trace.rows[event]), part)
+    for j in range(neurons if last == first else 0):
+        increase(trace.errors, t * trace.width + j, part)
 
 
 @jit
@@ -92,32 +110,48 @@ def finish_back(neuron, layer, c, start):
 
 
 @jit
-def inhibit(lines, layer, key, t, stats):
-    """Add what N drives in step t to the membranes, and count its row.
+def rest_beside(layer, c):
+    """Let N not spike in any step."""
+    for t in range(c.steps + 1):
+        write(layer.recurrent_bins.slots, t, 0)
 
-    Its row is the first one behind those of the lines; the tile that it lies in is read in any case
-    where one of them is driven in it.
+
+@inlined
+def plus(lanes, amount, times):
+    """Lanes and so many times others; a factor would be of another type than they are."""
+    for _ in range(times):
+        lanes = lanes + amount
+    return lanes
+
+
+@jit
+def inhibit(neuron, layer, c, key, t, repeats, stats):
+    """Let N act on what is left of the membranes before step t drives them, and count its reads.
+
+    Its row, the first one behind those of the lines, is read before them, and so by itself.
     """
     trace, crossbar, place = layer.trace, layer.crossbar, layer.place
     at, at_pools = crossbar.inputs * crossbar.stride, places(key, t, 0)
     for column in range(0, crossbar.width, LANES):
-        current = load(trace.work, column) + load(crossbar.matrix, at + column)
+        left = plus(load(trace.work, column), load(crossbar.matrix, at + column), repeats)
         if crossbar.stride > crossbar.width:
             if column % BLOCK == 0:
                 at_pools = places(key, t, column // BLOCK)
             variance = load(crossbar.matrix, at + crossbar.width + column)
-            current += root(variance) * normals_at(at_pools, column % BLOCK, current)
-        store(trace.work, column, current)
-    tile, found = crossbar.tile_of[crossbar.inputs], layer.bins.slots[t]
-    is_read = found > 0 and crossbar.tile_of[int(lines.rows[layer.bins.ends[found] - 1])] == tile
-    increase(stats.activations, place, 1)
-    increase(stats.siemens, place, crossbar.siemens[crossbar.inputs])
-    increase(stats.tile_steps, place, 0 if is_read else 1)
+            variance = plus(variance - variance, variance, repeats)
+            left += root(variance) * normals_at(at_pools, column % BLOCK, left)
+        store(trace.work, column, rectify(of_block(neuron, layer, column), left))
+    increase(stats.activations, place, repeats)
+    increase(stats.siemens, place, repeats * crossbar.siemens[crossbar.inputs])
+    increase(stats.tile_steps, place, repeats)
 
 
 @jit
 def excite(neuron, layer, c, key, t, first, last, stats):
-    """Whether the spikes `first:last` of step t make N spike; how far above stays in `work`."""
+    """Whether the spikes `first:last` of step t make N spike.
+
+    How far above its threshold it is stays in `work`, whether it spikes in `recurrent_bins.slots`.
+    """
     trace, crossbar, place = layer.trace, layer.crossbar, layer.place
     at, amount, variance = (crossbar.inputs + 1) * crossbar.stride, -c.one, c.one - c.one
     for event in range(first, last):
@@ -132,27 +166,79 @@ def excite(neuron, layer, c, key, t, first, last, stats):
     each = crossbar.siemens[crossbar.inputs + 1] / crossbar.neurons
     increase(stats.activations, place, last - first)
     increase(stats.siemens, place, (last - first) * each)
-    states = len(begin(neuron, splat(c.one)))
-    write(trace.work, 2 * states * trace.width + t, amount)
+    write(trace.work, above_at(neuron, layer, c) + t, amount)
+    write(layer.recurrent_bins.slots, t, 1 if amount > c.one - c.one else 0)
     return amount > c.one - c.one
 
 
 @jit
-def excite_back(neuron, layer, c, t, first, last):
+def above_at(neuron, layer, c):
+    """Where how far N was above its threshold in each step stands in `work`."""
+    return 2 * len(begin(neuron, splat(c.one))) * layer.trace.width
+
+
+@jit
+def drive_back(neuron, layer, c, t):
+    """Let the derivatives by what step t + 1 drives take the place of the membranes."""
+    trace, width, to = layer.trace, layer.trace.width, min(t + lead(neuron), c.steps)
+    for column in range(0, width, LANES):
+        store(trace.membranes, to * width + column, load(trace.work, column))
+
+
+@jit
+def own_back(neuron, layer, c, t):
+    """Derivatives of step t from those by what it left of the membranes."""
+    trace, width, like = layer.trace, layer.trace.width, begin(neuron, splat(c.one - c.one))
+    for column in range(0, width, LANES):
+        n, at = of_block(neuron, layer, column), t * width + column
+        membrane, error = load(trace.membranes, at), load(trace.errors, at)
+        adjoint = load_rows(trace.work, column, 2 * width, like)
+        store_rows(trace.work, column, 2 * width, step_back(n, membrane, error, adjoint))
+
+
+@jit
+def inhibit_back(neuron, layer, c, t, repeats, fires):
+    """Derivatives by what step t left of the membranes, in the place of those by what N left.
+
+    Args:
+        neuron, layer, c: See `topology.backward`.
+        t: The step.
+        repeats: Reads of its row.
+        fires: Whether N spikes in it.
+
+    Returns:
+        The derivative by the spike of N, whether there is one or not.
+    """
+    trace, width = layer.trace, layer.trace.width
+    by_spike, at = c.one - c.one, layer.crossbar.inputs * width
+    for column in range(0, width, LANES):
+        n, by = of_block(neuron, layer, column), load(trace.work, column)
+        decayed = decay(n, load(trace.membranes, t * width + column))
+        left = plus(decayed, load(layer.back, at + column), repeats)
+        by_spike += total(by * (rectify(n, left) - decayed))
+        if fires:
+            store(trace.work, column, rectify_back(n, left, by))
+    return by_spike
+
+
+@jit
+def train_back(neuron, layer, c, t, first, last, repeats, by_spike):
     """The gradient of both rows of N in step t.
 
     Args:
-        neuron, layer, c: See `topology.backward`; in `work` are the derivatives of step t + 1.
+        neuron, layer, c: See `topology.backward`; in `work` is what `inhibit_back` left there.
         t: The step.
         first, last: The spikes of that step.
+        repeats: Reads of its row.
+        by_spike: Derivative by the spike of N.
     """
     trace, width, inputs = layer.trace, layer.trace.width, layer.crossbar.inputs
-    states = len(begin(neuron, splat(c.one)))
-    above = trace.work[2 * states * width + t]
+    above = trace.work[above_at(neuron, layer, c) + t]
     steep = math.tanh(above)
-    by_excitation = row_dot(layer.back, inputs, trace.work, 0, width) * (c.one - steep * steep)
+    by_excitation = by_spike * (c.one - steep * steep)
     for event in range(first, last):
         increase(layer.gradient, (inputs + 1) * width + int(trace.rows[event]), by_excitation)
     for column in range(0, width if above > c.one - c.one else 0, LANES):
         at = inputs * width + column
-        store(layer.gradient, at, load(layer.gradient, at) + load(trace.work, column))
+        by = plus(load(layer.gradient, at), load(trace.work, column), repeats)
+        store(layer.gradient, at, by)

@@ -11,7 +11,8 @@ Derivatives are a tuple as long as the state. The first of them, of step t + 1, 
 what step t drives, of prompt neurons by what step t + 1 does (`lead`).
 
 Neurons with numbers of their own (`trained_numbers`) bring `of_block` and `gather_trained` besides,
-neurons that lateral inhibition can clear `clear`, `reset_back` and `spike_back`.
+neurons that lateral inhibition can clear `clear`, `reset_back` and `spike_back`, those that a
+neuron can inhibit `decay`, `rectify` and `rectify_back`.
 """
 
 from typing import Any
@@ -88,6 +89,21 @@ def spike_back(neuron: Any, membrane: Any, by_spike: Any, is_reset: Any, adjoint
         by_spike: Derivative by the spikes of step t, what they reset included.
         is_reset: Mask of the neurons that are reset after step t.
     """
+    raise NotImplementedError
+
+
+def decay(neuron: Any, membrane: Any) -> Any:
+    """What a step leaves of a membrane, its own reset included: the first of the next state."""
+    raise NotImplementedError
+
+
+def rectify(neuron: Any, amount: Any) -> Any:
+    """The membrane of that, see `neurons.snu`."""
+    raise NotImplementedError
+
+
+def rectify_back(neuron: Any, amount: Any, by_membrane: Any) -> Any:
+    """Derivative by the argument of `rectify` from that by what it gives."""
     raise NotImplementedError
 
 

@@ -50,7 +50,7 @@ def layer_at(table, n, one, times):
         ),
         pointer_to(row[37], one), pointer_to(row[38], one), pointer_to(row[39], one),
         pointer_to(row[40], one), row[41], row[42], row[43], row[44], row[45],
-        row[46],
+        row[46], row[47],
     )  # fmt: skip
 
 

@@ -94,8 +94,9 @@ class BatchStats(NamedTuple):
     siemens: np.ndarray  # (crossbars,) float64: conductance summed over the driven word lines
     clipped: np.ndarray  # (crossbars,) int64: conversions above the range
     # Every spike of the layers, sample by sample, by time and neuron; empty: none is recorded.
-    recorded_rows: Any  # (layers, buffer for all) uint16: neuron; of each layer once shrunk
-    recorded_times: Any  # (layers, buffer for all), as in `Samples`: step; likewise
+    # (layers, buffer for all); once shrunk, one array of each layer.
+    recorded_rows: Any  # uint16: neuron; behind all the one beside
+    recorded_times: Any  # as in `Samples`: step
     recorded_ends: np.ndarray  # (layers, samples + 1) int64: where those of a sample end
     width: int  # neurons of the widest layer
 
@@ -184,7 +185,7 @@ class LayerArrays(NamedTuple):
     crossbar: CrossbarRows
     trace: LayerTrace
     bins: TimeBins  # of what comes in
-    recurrent_bins: TimeBins  # of its own spikes, where they drive it
+    recurrent_bins: TimeBins  # of its own spikes, where they drive it; of those of a neuron beside
     back: np.ndarray  # (rows, neurons): the weights that carry the error back
     gradient: np.ndarray  # (rows, neurons), added to
     trained: np.ndarray  # (numbers, neurons): what each neuron has of its own, `neuron.of_block`
@@ -193,6 +194,7 @@ class LayerArrays(NamedTuple):
     place: int  # of its crossbar; -1 without
     is_penalised: int  # whether its number of spikes is bounded
     takes_injected: int  # see `topology.protocol`
+    beside: int  # neurons whose spikes stay in the layer, see `plan.LayerPlan`: 0 or 1
     group: int  # where its `LayerKind` stands, see `bptt.run_chunk`
     kind: int
 

@@ -65,7 +65,8 @@ class Neuron(Protocol):
     SPIKES: ClassVar[bool]  # whether it ever does
     STATES: ClassVar[int]  # numbers of the state of one neuron
     LINEAR: ClassVar[bool]  # whether its step, which then never spikes, is a linear one
-    # CLEARABLE = True says besides that lateral inhibition can clear its membrane.
+    # CLEARABLE = True says besides that lateral inhibition can clear its membrane, RECTIFIED = True
+    # that it can act on it: `recorded` rectifies the first number of the state, and it is prompt.
 
     def numbers(self, dt_seconds: float, dtype: Callable[[float], Any] = float) -> Any:
         """Its `Numbers` for steps of this duration, each of a dtype.

@@ -46,6 +46,7 @@ class Snu(Record):
     STATES: ClassVar = 2
     LINEAR: ClassVar = False
     CLEARABLE: ClassVar = True
+    RECTIFIED: ClassVar = True
 
     decay: float = quantity("", 0.0, 1.0, default=0.9)
     slope: float = quantity("", 0.0, 1.0, default=0.1)
@@ -127,6 +128,18 @@ def _kernels() -> None:
     @implements(kernel.clear, SnuNumbers)
     def _clear(n, decayed):  # type: ignore[no-untyped-def]
         return splat(n.one - n.one), decayed[1]
+
+    @implements(kernel.decay, SnuNumbers)
+    def _decay(n, membrane):  # type: ignore[no-untyped-def]
+        return select(membrane > n.threshold, splat(n.one - n.one), n.beta * membrane)
+
+    @implements(kernel.rectify, SnuNumbers)
+    def _rectify(n, amount):  # type: ignore[no-untyped-def]
+        return select(amount > splat(n.one - n.one), amount, n.slope * amount)
+
+    @implements(kernel.rectify_back, SnuNumbers)
+    def _rectify_back(n, amount, by_membrane):  # type: ignore[no-untyped-def]
+        return select(amount > splat(n.one - n.one), by_membrane, n.slope * by_membrane)
 
     @implements(kernel.reset_back, SnuNumbers)
     def _reset_back(n, membrane, adjoint):  # type: ignore[no-untyped-def]

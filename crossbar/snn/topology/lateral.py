@@ -15,19 +15,29 @@ clear each other, so that what a network makes of one hangs on the others. It is
 publication, in dense torch alone.
 
 `inhibitory_neuron` is `none` with one neuron N more, by real devices under Dale's law: all neurons
-excite it and it inhibits all of them,
+excite it and it inhibits all of them. With x_j[t] what the own reset and the decay of step t leave
+of a membrane, g the rectifier of its neuron and D what the lines of a step drive,
 
-    S_N[t] = H(sum over j of e_j S_j[t] - 1),    U_j[t + 1] is lower by i_j S_N[t]
+    S_N[t] = H(sum over j of e_j S_j[t] - 1)
+    U_j[t + 1] = D_j[t + 1] + (g(x_j[t] - i_j) where N spikes in step t, else x_j[t])
 
-with e_j >= 0 in one row of the crossbar behind those of the lines and i_j >= 0 in another, whose
-weights are -i_j. The row of i is driven like any other, with the lines of its step. The row of e
-serves as N's column: the bit lines of the neurons that spike are driven, and the row is sensed (an
-array that is read both ways). Both are programmed, read with noise and worn like any other devices.
-They are trained only where they are `plastic`, by the surrogate of `snu`: a loss that counts no
-spikes trains inhibition away. No error goes back through N to the spikes that excite it: summed
-over all neurons and both weights it grows from step to step without end. A read across
+so that N acts on what is left of a membrane and not on the input of the step: of what it takes too
+much, the slope of g is left. With large i_j all membranes are cleared, save for that slope, which
+is what `reset_line` does.
+
+The weights e_j >= 0 lie in the last row of the crossbar, behind those of the lines, and -i_j in the
+row before it. This one is read before the lines of a step, by itself, `repeats` times: one device
+takes no more than the largest weight, and membranes go further. The row of e serves as N's
+column: the bit lines of the neurons that spike are driven, and the row is sensed (an array that is
+read both ways). Both are programmed, read with noise and worn like any other devices. A read across
 counts the bit lines that it drives as activations, the mean conductance of the row for each, and no
 conversion: N has a comparator.
+
+The error of a spike of N is that by S_N where all between its two cases were possible, sum over j
+of dL/dU_j[t + 1] (g(x_j - i_j) - x_j): bounded by what N takes off. It goes, like that of a
+maximum, to the spikes of its step in equal parts, where there are none to all neurons. The rows
+themselves are trained only where they are `plastic`, e by the surrogate of `snu`: a loss that
+counts no spikes trains inhibition away.
 
 Source:
     IBM, neuroaikit, tf/layers/snulicell.py, which takes the maximum over the whole batch.
@@ -43,7 +53,6 @@ import numpy as np
 from device_models.errors import ConfigError
 from device_models.record import quantity
 
-from ..neurons.protocol import is_prompt
 from ..registration import kernels
 from .dense import Dense, DenseNumbers
 from .protocol import Signal
@@ -63,6 +72,7 @@ class Lateral(FullyConnected):
         inhibition: See above.
         excitation: First e_j of `inhibitory_neuron`; above 1 a single spike makes N spike.
         suppression: First i_j.
+        repeats: Reads of its row, one after the other, by each spike of N: i_j counts as often.
         plastic: Whether these are trained.
     """
 
@@ -71,6 +81,7 @@ class Lateral(FullyConnected):
     inhibition: Literal["none", "reset_line", "inhibitory_neuron", "batch_wide"] = "reset_line"
     excitation: float = quantity("weight", 0.0, 1e3, default=2.0)
     suppression: float = quantity("weight", 0.0, 1e3, default=6.0)
+    repeats: int = quantity("reads", 1, 64, default=1)
     plastic: bool = False
 
     @property
@@ -91,10 +102,11 @@ class Lateral(FullyConnected):
                 f"inhibition = {rule} clears membranes, and {type(neuron).__name__} says not how; "
                 "choose snu or lif, or inhibition: none"
             )
-        if self.reads_across and not is_prompt(type(neuron.numbers(1.0))):  # type: ignore[attr-defined]
+        if self.reads_across and not getattr(neuron, "RECTIFIED", False):
             raise ConfigError(
-                f"inhibition = {rule} comes with the input of the next step, which "
-                f"{type(neuron).__name__} takes in a step later; choose snu"
+                f"inhibition = {rule} acts on a membrane before the input of a step and rectifies "
+                f"what is left, and {type(neuron).__name__} says not how; choose snu, or "
+                "inhibition: none"
             )
         if self.bias != "none":
             raise ConfigError(f"bias = {self.bias} stands beside lines alone; leave it out")
@@ -124,7 +136,9 @@ class Lateral(FullyConnected):
 
     def numbers(self, incoming: Signal) -> Any:
         """See `protocol.Topology`."""
-        return InhibitoryNumbers(self.plastic) if self.reads_across else KINDS[self.inhibition]()
+        if self.reads_across:
+            return InhibitoryNumbers(self.plastic, self.repeats)
+        return KINDS[self.inhibition]()
 
     def run(
         self, incoming: Signal, numbers: Any, lines: "Tensor", drive: "Drive", take_in: "TakeIn"
@@ -155,12 +169,17 @@ class Lateral(FullyConnected):
         driven = drive(torch.cat((lines, lines.new_zeros(*lines.shape[:2], 2)), 2))
         spikes, membranes, inhibits = [], [], none
         for step in driven.unbind(1):
-            state = (take_in(state[0], step + read(inhibits, none)), *state[1:])
+            before, *others = state
+            asked = none + 1.0 if torch.is_grad_enabled() else inhibits  # else it is not driven
+            left = numbers.recorded((before + read(self.repeats * asked, none), *others))
+            state = (take_in(inhibits * left + (1.0 - inhibits) * before, step), *others)
             membranes.append(numbers.recorded(state))
             spikes.append(numbers.fire(membranes[-1]))
             state = numbers.decay(state, spikes[-1])
             excited = (spikes[-1].detach() * read(none, none + 1.0)).sum(1, keepdim=True)
-            inhibits = fire_steadily(excited - 1.0)
+            most = spikes[-1].amax(1, keepdim=True)
+            inhibits = fire_steadily(excited - 1.0) + (most - most.detach())
+            membranes[-1] = torch.cat((membranes[-1], excited - 1.0), 1)
         return torch.stack(spikes, 1), torch.stack(membranes, 1)
 
 
@@ -185,6 +204,7 @@ class InhibitoryNumbers(NamedTuple):
     """A layer with an inhibitory neuron; likewise."""
 
     plastic: bool
+    repeats: int
 
 
 class BatchWideNumbers(NamedTuple):
@@ -208,17 +228,22 @@ def _kernels() -> None:
     from ..kernels.gather_scatter import scatter
     from ..kernels.lateral import (
         clear_all,
+        drive_back,
         excite,
-        excite_back,
         finish_back,
         first_of_step,
         inhibit,
+        inhibit_back,
         inhibited_back,
+        own_back,
+        rest_beside,
         share_reset,
         spikes_until,
+        spread_evenly,
+        train_back,
     )
     from ..kernels.neuron import lead
-    from ..kernels.recurrent import at_rest, finish_steps, state_back, state_forward, take_in_all
+    from ..kernels.recurrent import at_rest, finish_steps, state_forward, take_in_all
 
     @implements(kernel.forward, ResetLineNumbers, inline=False)
     def _forward(topology, kind, lines, bin_count, layer, c, start, keys, stats):  # type: ignore[no-untyped-def]
@@ -261,10 +286,11 @@ def _kernels() -> None:
         drive_layer(kind.front, lines, bin_count, layer, c, keys, stats)
         count, inhibits = 0, False
         at_rest(kind.neuron, layer.trace, c)
+        rest_beside(layer, c)
         for t in range(start, c.steps):
-            take_in_all(kind.integrator, layer, layer.bins.slots[t])
             if inhibits:
-                inhibit(lines, layer, keys[1], t, stats)
+                inhibit(kind.neuron, layer, c, keys[1], t, topology.repeats, stats)
+            take_in_all(kind.integrator, layer, layer.bins.slots[t])
             before = count
             count = state_forward(kind.neuron, layer, c, t, count)
             inhibits = excite(kind.neuron, layer, c, keys[1], t, before, count, stats)
@@ -282,9 +308,14 @@ def _kernels() -> None:
         count = spikes_until(trace, count, last)
         for t in range(last, start - 1, -1):
             first = first_of_step(trace, count, t)
-            if topology.plastic and t < c.steps:
-                excite_back(kind.neuron, layer, c, t, first, count)
-            state_back(kind.neuron, layer, c, t)
+            drive_back(kind.neuron, layer, c, t)
+            if t < c.steps:
+                fires = layer.recurrent_bins.slots[t] != 0
+                amount = inhibit_back(kind.neuron, layer, c, t, topology.repeats, fires)
+                if topology.plastic:
+                    train_back(kind.neuron, layer, c, t, first, count, topology.repeats, amount)
+                spread_evenly(layer, c, t, first, count, amount)
+            own_back(kind.neuron, layer, c, t)
             count = first
         finish_back(kind.neuron, layer, c, start)
         number = bins_until(layer.bins, bin_count, last)

@@ -34,7 +34,7 @@ counts the bit lines that it drives as activations, the mean conductance of the 
 conversion: N has a comparator.
 
 The error of a spike of N is that by S_N where all between its two cases were possible, sum over j
-of dL/dU_j[t + 1] (g(x_j - i_j) - x_j): bounded by what N takes off. It goes, like that of a
+of dL/dU_j[t + 1] (g(x_j - i_j) - x_j): bounded by what the membranes were. It goes, like that of a
 maximum, to the spikes of its step in equal parts, where there are none to all neurons. The rows
 themselves are trained only where they are `plastic`, e by the surrogate of `snu`: a loss that
 counts no spikes trains inhibition away.

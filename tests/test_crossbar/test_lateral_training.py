@@ -7,15 +7,18 @@ from xbar_kernels import near
 from xbar_training import changed, finish, same_bits, small, synthetic, trained, trainer_of
 
 from crossbar.array.periphery import Periphery
+from crossbar.energy import record_activity
+from crossbar.energy.activity import read_activity
 from crossbar.experiment import checkpoint
 from crossbar.experiment.network_settings import load_network
+from crossbar.experiment.run import Run
 from crossbar.snn.engines import DenseEngine, EventEngine, LayerView
 from crossbar.snn.engines.protocol import Batch
 from crossbar.snn.losses import MseRate
 from crossbar.snn.network import Network
 from crossbar.snn.neurons import Snu
 from crossbar.snn.topology import Dense, Lateral
-from device_models.errors import ConfigError
+from device_models.errors import ConfigError, RunError
 
 
 def settings(rule="reset_line", plastic=False, **others):
@@ -108,6 +111,17 @@ def test_an_inhibitory_neuron_is_two_rows_of_devices_under_dales_law_that_are_tr
     assert (after[0] <= 0.0).all()
     assert (after[1] >= 0.0).all()
     assert (after != before).any(1).all()
+
+
+def test_an_estimate_of_an_inhibitory_neuron_is_refused_by_name(tmp_path):
+    config = settings("inhibitory_neuron")
+    trainer = trainer_of(config, synthetic())
+    trainer.start()
+    run = Run(tmp_path, config, trainer.setup.sheet)
+    run.save(trainer, trainer.conductances())
+    record_activity.keep(run, trainer)
+    with pytest.raises(RunError, match="that of an inhibitory neuron is in no such file"):
+        read_activity(tmp_path)
 
 
 def test_the_preset_is_the_published_network():

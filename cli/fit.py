@@ -25,10 +25,23 @@ READING = {
 }
 
 
+def formats(context: click.Context, _: click.Parameter, asked: bool) -> None:
+    """Print what files may look like, and stop."""
+    if asked and not context.resilient_parsing:
+        from device_models.fitting.readers import described
+
+        click.echo(described())
+        context.exit()
+
+
 @click.command()
 @click.argument("files", nargs=-1, required=True, metavar="FILES...")
 @click.option("-o", "--output", required=True, metavar="FILE", help="Device file to write.")
-@click.option("--format", "format_name", metavar="NAME", help="Of all files; else recognised.")
+@click.option("--format", "format_name", metavar="NAME",
+              help="Of all files; else recognised. FILE:NAME is for one file.")  # fmt: skip
+@click.option("--formats", is_flag=True, is_eager=True, expose_value=False, callback=formats,
+              help="List every format: columns, units, an example.")  # fmt: skip
+@click.option("--columns", metavar="NAMES", help="Of files without a header: t_seconds,g_siemens.")
 @click.option("--preset", default="oxram.yaml", show_default=True, metavar="FILE",
               help="Keeps what no file informs.")  # fmt: skip
 @click.option("--model", metavar="NAME", help="Step law to fit.  [default: the preset's]")
@@ -38,7 +51,9 @@ READING = {
               help="Of retention tables without temperature_kelvin.  "
                    "[default: the device's]")  # fmt: skip
 @click.option("--window", metavar="LOW:HIGH", help="Siemens of normalised conductances.")
-@click.option("--polarity", metavar="NAME", help="set or reset: of the ramps in a file of ramps.")
+@click.option("--polarity", metavar="NAME",
+              help="set or reset: of pulses whose file does not say it. FILE:set is for one "
+                   "file.")  # fmt: skip
 @click.option("--ramp-pulses", metavar="N", help="Rows of each ramp in a file of one column.")
 @click.option("--set-is-negative", is_flag=True, help="A negative voltage is a SET.")
 @click.option("--drop-negative", is_flag=True, help="Drop negative readings, and count them.")
@@ -72,7 +87,8 @@ def fit(
     """Fit a device to files of measurements; `xbar train --device` takes the outcome.
 
     Pulses, cycles, repeated reads, retention and verified writes, in one call: each informs its own
-    parameters. What no file informs keeps the preset's value and is marked so.
+    parameters. What no file informs keeps the preset's value and is marked so. A file may say its
+    format and its polarity: FILE:reads, FILE:ramps:reset.
 
     \b
     Examples:
@@ -126,6 +142,8 @@ def options(reading: Mapping[str, Any]) -> "Options":
         texts |= {"g_min_siemens": (low, "--window"), "g_max_siemens": (high, "--window")}
     names = ("set_is_negative", "drop_negative", "ohmic", "same_devices")
     flags = {n: reading[n] for n in names}
+    if reading["columns"] is not None:
+        flags["columns"] = tuple(name.strip() for name in reading["columns"].split(","))
     return override(Options(**flags), texts)
 
 
@@ -142,7 +160,7 @@ def fitted(
     """Read every file, say what was used of it, and fit."""
     from device_models.fitting.estimators.laws import as_model
     from device_models.fitting.fit import fit as fit_device
-    from device_models.fitting.readers import read
+    from device_models.fitting.readers import read, source
     from device_models.presets import load_device
     from device_models.registry import name_of
     from device_models.streams import stream
@@ -150,7 +168,7 @@ def fitted(
     start = load_device(preset)
     as_model(start, model or name_of(start))  # refuse what cannot be fitted before reading
     notice(f"reading {len(files)} file{'s' * (len(files) > 1)} ...")
-    measurements = read([Path(f) for f in files], format_name=format_name, options=settings)
+    measurements = read([source(f) for f in files], format_name=format_name, options=settings)
     for note in measurements.notes:
         notice(f"  {note}")
     notice(f"fitting {sizes(measurements)} ...")

@@ -161,7 +161,7 @@ def _of_written(table: Written) -> list[SummaryStatistics]:
     for target in np.unique(table.target_siemens[aimed])[:8]:
         rows = (table.target_siemens == target) & aimed
         if rows.sum() >= FEWEST:
-            healthy = table.g_siemens[rows & (table.stuck == 0)]
+            healthy = table.g_siemens[rows & (table.stuck == 0) & (table.reached != 0)]
             name = f"written to {span(float(target), float(target))}"
             statistics.append(_quantiles_of(name, "written", "S", healthy))
     if len(table) >= FEWEST:

@@ -86,8 +86,9 @@ def plan():
     )  # fmt: skip
     target = np.full(DEVICES, 2e-4)
     written = Written(
-        device=np.arange(DEVICES), target_siemens=target, g_siemens=target, stuck=0 * thrice[::3]
-    )
+        device=np.arange(DEVICES), target_siemens=target, g_siemens=target,
+        stuck=0 * thrice[::3], reached=0 * thrice[::3] - 1,
+    )  # fmt: skip
     levels = np.linspace(0.05, 0.95, 7)
     bins = np.linspace(1e-4, 5e-4, 5)
     table = StepTable(

@@ -25,7 +25,7 @@ class Header(NamedTuple):
         mark: Separator of the cells; " " for any blanks.
         labels: Names of the columns as in the file, with the unit from a row of units.
         units: Cells of a row of units; () if there is none.
-        index: Which of the lines holds the names; of the first row of values if none does.
+        line: Which of the lines holds the names; of the first row of values if none does.
         first: Which is the first row of values.
         named: Whether the file has a row of names.
         settings: From `# name = value` above.
@@ -35,7 +35,7 @@ class Header(NamedTuple):
     mark: str
     labels: tuple[str, ...]
     units: tuple[str, ...]
-    index: int
+    line: int
     first: int
     named: bool
     settings: dict[str, str]

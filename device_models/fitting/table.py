@@ -127,7 +127,7 @@ def read_table(
             continue
         pending += block
         header = header_of(pending, names, skip)
-        if header is None or not any(map(str.strip, pending[header.index + 1 :])):
+        if header is None or not any(map(str.strip, pending[header.line + 1 :])):
             continue  # the row below decides on separator and units
         parser = _parser(path, header, columns, every=every)
         parser.feed(first_row + header.first, pending[header.first :])
@@ -152,7 +152,7 @@ def without_header(path: Path, row: int, count: int) -> DataError:
 
 def _parser(path: Path, header: Header, columns: Sequence[Column], *, every: bool) -> "_Parser":
     """A parser for the rows under a header."""
-    row = header.index + 1
+    row = header.line + 1
     if not header.labels:
         raise without_header(path, row, header.cells)
     texts = {column.name for column in columns if column.unit == TEXT}

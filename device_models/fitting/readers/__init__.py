@@ -6,7 +6,7 @@ measurements = read([Path("set.csv"), Path("reads.csv.gz")], options=Options(v_r
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from ...errors import ConfigError, DataError
 from ...record import did_you_mean, shown
@@ -29,7 +29,7 @@ from . import (
     up_down,
     write_verify,
 )
-from .reader import SIGNS, Reader, first_row
+from .reader import Reader, first_row
 
 FORMATS: dict[str, Reader] = {
     "generic": generic.READER,
@@ -44,6 +44,7 @@ FORMATS: dict[str, Reader] = {
     "cycles": cycles.READER,
     "written": write_verify.READER,
 }
+POLARITIES: dict[str, Literal["set", "reset"]] = {"set": "set", "reset": "reset"}
 FORMER_NAMES = {"neutral": "generic"}  # still taken by `--format`
 
 
@@ -58,7 +59,7 @@ class Source(NamedTuple):
 
     path: Path
     format_name: str | None = None
-    polarity: str | None = None
+    polarity: Literal["set", "reset"] | None = None
 
 
 def source(text: str) -> Source:
@@ -75,12 +76,12 @@ def source(text: str) -> Source:
         stem, colon, suffix = str(found.path).rpartition(":")
         if not colon or "/" in suffix or "\\" in suffix or len(stem) < 2:
             break
-        if suffix in SIGNS:
-            found = found._replace(path=Path(stem), polarity=suffix)
+        if suffix in POLARITIES:
+            found = Source(Path(stem), found.format_name, POLARITIES[suffix])
         elif (name := FORMER_NAMES.get(suffix, suffix)) in FORMATS:
-            found = found._replace(path=Path(stem), format_name=name)
+            found = Source(Path(stem), name, found.polarity)
         elif Path(stem).exists():
-            known = (*FORMATS, *SIGNS)
+            known = (*FORMATS, *POLARITIES)
             hint = did_you_mean(suffix, known) or f"; known: {', '.join(known)}"
             raise ConfigError(
                 f"{text}: {shown(suffix)} behind the colon is neither a format nor a polarity"
@@ -162,7 +163,7 @@ def sniffed(path: Path, columns: tuple[str, ...] = ()) -> str:
         if reader.sniff(start):
             return name
     next(chunks(path), None)  # refuses a header that is not UTF-8, with row and column
-    at = header.index + 1
+    at = header.line + 1
     if not header.labels:
         raise without_header(path, at, header.cells)
     whys = ((label, fault(label, KNOWN, header.names)) for label in header.labels)

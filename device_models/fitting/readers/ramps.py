@@ -110,7 +110,8 @@ def _polarity(g: Floats, named: tuple[int, str], column: str) -> tuple[int, str]
     g = g[np.isfinite(g)]
     quarter = max(1, len(g) // 4)
     trend = int(np.sign(g[-quarter:].mean() - g[:quarter].mean())) if len(g) > 1 else 0
-    by_column = SIGNS.get(NAME.fullmatch(column)[1].lower(), 0) if NAME.fullmatch(column) else 0
+    match = NAME.fullmatch(column)
+    by_column = SIGNS.get(match[1].lower(), 0) if match else 0
     sign, why = named
     if by_column and why != AS_TOLD:
         sign, why = by_column, "by the names of the columns"

@@ -13,6 +13,7 @@ from device_models.errors import ConfigError, DataError, XbarError
 
 if TYPE_CHECKING:
     from device_models.fitting.measurements import Measurements
+    from device_models.fitting.misfits import Prediction
     from device_models.fitting.options import Options
     from device_models.fitting.result import Fit
 
@@ -65,7 +66,7 @@ def formats(context: click.Context, _: click.Parameter, asked: bool) -> None:
     default="200",
     show_default=True,
     metavar="N",
-    help="Resamples of cycles and writes; 0: no intervals.",
+    help="Resamples of cycles and writes; 0: no intervals, no check.",
 )
 @click.option("--seed", default="0", show_default=True, metavar="N", help="Seed of the resamples.")
 @click.option("--force", is_flag=True, help="Overwrite the device file.")
@@ -101,14 +102,15 @@ def fit(
         count, number = whole("--bootstrap", bootstrap, 100_000), whole("--seed", seed, 2**32)
         target = free(Path(output), force=force)
         kept_fields = tuple(name.strip() for name in keep.split(",")) if keep else ()
-        result = fitted(
-            files, format_name, preset, model, options(reading), count, number, kept_fields
-        )
+        result, prediction = fitted(
+            files, format_name, preset, model, options(reading), count, number, kept_fields,
+            whole_tables=report is not None,
+        )  # fmt: skip
         write(result, target)
     except XbarError as e:
         text = str(e).replace("nothing was read", NOTHING)
         raise type(e)(text if "nothing was" in text else f"{text}; {NOTHING}") from e
-    pages = reported(result, report, number) if report else []
+    pages = reported(result, report, number, prediction) if report else []
     click.echo(as_text(result, target, pages) if as_json else table(result, target))
 
 
@@ -156,10 +158,14 @@ def fitted(
     resamples: int,
     seed: int,
     keep: tuple[str, ...],
-) -> "Fit":
-    """Read every file, say what was used of it, and fit."""
+    *,
+    whole_tables: bool,
+) -> "tuple[Fit, Prediction | None]":
+    """Read every file, say what was used of it, fit, and check what the fit predicts."""
     from device_models.fitting.estimators.laws import as_model
     from device_models.fitting.fit import fit as fit_device
+    from device_models.fitting.misfits import FEW_ROWS, judged
+    from device_models.fitting.predictive_checks import MOST_ROWS
     from device_models.fitting.readers import read, source
     from device_models.presets import load_device
     from device_models.registry import name_of
@@ -172,10 +178,18 @@ def fitted(
     for note in measurements.notes:
         notice(f"  {note}")
     notice(f"fitting {sizes(measurements)} ...")
-    generator = stream("fit", seed)
-    return fit_device(
-        measurements, start, generator=generator, bootstrap=resamples, model=model, keep=keep
-    )
+
+    def refit(tables: "Measurements", name: str | None) -> "Fit":
+        generator = stream("fit", seed)
+        return fit_device(
+            tables, start, generator=generator, bootstrap=resamples, model=name, keep=keep
+        )
+
+    result = refit(measurements, model)
+    if not resamples:  # without the uncertainty of the parameters the bands would be too narrow
+        return result, None
+    notice("checking what it predicts ...")
+    return judged(result, refit, seed=seed, most_rows=MOST_ROWS if whole_tables else FEW_ROWS)
 
 
 def sizes(measurements: "Measurements") -> str:
@@ -204,12 +218,12 @@ def write(result: "Fit", path: Path) -> None:
         raise DataError(f"{path}: {e.strerror}; {NOTHING}") from e
 
 
-def reported(result: "Fit", folder: str, seed: int) -> list[Path]:
+def reported(result: "Fit", folder: str, seed: int, prediction: "Prediction | None") -> list[Path]:
     """The report, drawn by the figures."""
     from crossbar.reports.fit import write_report
 
     notice(f"drawing the report in {folder} ...")
-    pages: list[Path] = write_report(result, Path(folder), seed=seed)
+    pages: list[Path] = write_report(result, Path(folder), seed=seed, prediction=prediction)
     return pages
 
 

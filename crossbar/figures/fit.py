@@ -173,8 +173,7 @@ def cycles(measured: Measurements, simulated: Repetitions) -> Figure | None:
     probabilities = np.linspace(0.005, 0.995, 199)
     for state in [state for state in ("lrs", "hrs") if len(_levels(measured, state))]:
         levels, *repetitions = (
-            np.quantile(_levels(m, state), probabilities) * 1e6
-            for m in (measured, *simulated)
+            np.quantile(_levels(m, state), probabilities) * 1e6 for m in (measured, *simulated)
         )
         low, middle, high = band(np.stack(repetitions))
         low = np.maximum(low, 0.2 * middle)

@@ -1,12 +1,23 @@
 """Files as laboratories have them: other units, separators, heads, and what decides a polarity."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
+import torch
+import xbar_synthetic as synthetic
 
 from device_models.errors import ConfigError, DataError
 from device_models.fitting.columns import KNOWN, Column, Meaning, fault, meaning
+from device_models.fitting.estimators import reads, steps
+from device_models.fitting.estimators.relaxation_likelihood import COLUMNS, Changes
+from device_models.fitting.fit import fit
+from device_models.fitting.measurements import Measurements, Pulses
+from device_models.fitting.misfits import judged, misfits, predict
 from device_models.fitting.options import Options
+from device_models.fitting.predictive_checks import Check
 from device_models.fitting.readers import FORMATS, Source, described, read, source
+from device_models.presets import load_device
 
 READS = "t_seconds,g_siemens\n0,1e-5\n0.5,2e-5\n1.5,3.5e-5\n"
 NEEDS = {
@@ -99,17 +110,17 @@ EQUAL = {
 
 @pytest.mark.parametrize("case", EQUAL)
 def test_one_series_in_many_files(tmp_path, case):
-    (reads,) = read_text(tmp_path, EQUAL[case]).reads
-    np.testing.assert_allclose(reads.time_seconds, [0.0, 0.5, 1.5], rtol=1e-12)
-    np.testing.assert_allclose(reads.g_siemens, [1e-5, 2e-5, 3.5e-5], rtol=1e-12)
+    (table,) = read_text(tmp_path, EQUAL[case]).reads
+    np.testing.assert_allclose(table.time_seconds, [0.0, 0.5, 1.5], rtol=1e-12)
+    np.testing.assert_allclose(table.g_siemens, [1e-5, 2e-5, 3.5e-5], rtol=1e-12)
 
 
 def test_a_file_without_a_header_is_told_its_columns(tmp_path):
     rows = "0,1;a;1e-5\n0,2;a;1e-5\n"
     with pytest.raises(DataError, match=r"row 1: 3 columns without a header; name them with --col"):
         read_text(tmp_path, rows)
-    (reads,) = read_text(tmp_path, rows, columns=("t_seconds", "device", "g_siemens")).reads
-    assert reads.time_seconds.tolist() == [0.1, 0.2]
+    (one,) = read_text(tmp_path, rows, columns=("t_seconds", "device", "g_siemens")).reads
+    assert one.time_seconds.tolist() == [0.1, 0.2]
     with pytest.raises(DataError, match=r"row 1, column 3: 3 cells, the header in row 1 has 2"):
         read_text(tmp_path, rows, columns=("t_seconds", "g_siemens"))
     (two,) = read_text(tmp_path, "0,10\n1,20\n", columns=("t_seconds", "G (uS)")).reads
@@ -221,3 +232,133 @@ def test_one_state_alone_and_reads_without_a_clock(tmp_path):
     measurements = read_text(tmp_path, "device,R (kOhm)\na,100\nb,50\na,101\n")
     assert measurements.reads[0].device.tolist() == [0, 0, 1]
     assert "the white part of the noise alone" in measurements.notes[0].remarks[0]
+
+
+# --- what a fit makes of them --------------------------------------------------------------------
+
+
+def fitted(measurements, **changes):
+    return fit(measurements, load_device("oxram"), generator=np.random.default_rng(0), **changes)
+
+
+def test_one_state_of_cycles_informs_its_own_numbers_alone(tmp_path):
+    rng = np.random.default_rng(0)
+    ohms = 1e5 * np.exp(0.5 * rng.standard_normal((20, 10)))
+    rows = [f"{d},{c},{ohms[d, c]:.6g}" for d in range(20) for c in range(10)]
+    measurements = read_text(tmp_path, "\n".join(["device,cycle,hrs_ohms", *rows]))
+    result = fitted(measurements, bootstrap=20)
+    statuses = {e.name: e.status for e in result.estimates}
+    assert statuses["full_reset_siemens"] == statuses["g_min_siemens"] == "measured"
+    assert "measured" not in (statuses["full_set_siemens"], statuses["g_max_siemens"])
+    assert result.model.full_reset_siemens == pytest.approx(1e-5, rel=0.1)
+    preset = load_device("oxram")
+    assert result.model.full_set_quantiles_siemens == preset.full_set_quantiles_siemens
+    assert result.model.full_reset_quantiles_siemens != preset.full_reset_quantiles_siemens
+    assert "cycles of HRS alone: the other state keeps the preset's levels" in result.warnings
+    assert result.model.status == "mixed"
+    names = [check.name for check in predict(result, seed=0, simulations=3).checks]
+    assert names == ["HRS", "HRS over that of the cycle before"]
+
+
+def walk(devices, pulses):
+    """RESET trains of devices that wander, but for two that end at their bound at once."""
+    rng = np.random.default_rng(0)
+    g = 1e-5 * np.exp(np.cumsum(0.05 * rng.standard_normal((devices, pulses + 1)), 1))
+    g[:2] = 1e-6 * np.exp(0.001 * rng.standard_normal((2, pulses + 1)))
+    g[:2, 0] = 2e-4
+    index = np.tile(np.arange(pulses), devices)
+    return Pulses(
+        device=np.repeat(np.arange(devices), pulses), ramp=0 * index, index=index,
+        polarity=0 * index - 1, g_before_siemens=g[:, :-1].ravel(),
+        g_after_siemens=g[:, 1:].ravel(), v_volts=np.nan * index, width_seconds=np.nan * index,
+    )  # fmt: skip
+
+
+def test_pulses_of_which_no_bound_left_one_are_fitted_all_the_same():
+    parameters = steps.estimate(
+        walk(16, 95), load_device("oxram"), generator=np.random.default_rng(0), resamples=0,
+        rounds=1,
+    )  # fmt: skip
+    assert np.isfinite(parameters.values["reset_fraction"])
+
+
+def test_many_readings_of_few_devices_are_thinned_evenly():
+    n, each = 3, 1000
+    column = np.arange(n * each, dtype=np.float64)
+    changes = Changes(
+        device=np.repeat(np.arange(n), each), **dict.fromkeys(COLUMNS, column),
+        read_measured=False, motion=1.0, unit_siemens=1.0,
+    )  # fmt: skip
+    thin = changes.thinned(16)
+    assert np.bincount(thin.device).tolist() == [16] * n
+    assert thin.seconds[15::16].tolist() == [999.0, 1999.0, 2999.0]  # the last ones
+    assert set(np.diff(thin.seconds[:16]).tolist()) <= {62.0, 63.0}
+    assert changes.thinned(each) is changes
+
+
+def check(kind, outside, total):
+    """A check of which some numbers lie outside their bands."""
+    measured = np.where(np.arange(total) < outside, 3.0 + np.arange(total), 0.5)
+    return Check(
+        name="LRS", kind=kind, unit="S", labels=tuple(f"{i} %" for i in range(total)), rows=99,
+        measured=measured, predicted=np.full(total, 0.5), low=np.zeros(total), high=np.ones(total),
+    )  # fmt: skip
+
+
+def test_a_misfit_is_one_line_with_its_share_and_its_worst_number():
+    (found,) = misfits([check("cycles", 2, 5), check("cycles", 0, 5), check("pulses", 0, 5)])
+    assert str(found) == (
+        "cycles misfit: 2 of 10 checked numbers (20%) outside their 95 % bands; worst: LRS, 1 %: "
+        "4 S, predicted 0 S to 1 S"
+    )
+    assert misfits([check("reads", 1, 2), check("written", 2, 20)]) == []
+
+
+def test_telegraph_noise_is_named_and_white_noise_is_not():
+    model = synthetic.truth(slow_fraction=0.0)
+    generator = torch.Generator().manual_seed(3)
+    levels = np.geomspace(5e-6, 8e-5, 4)
+    white = synthetic.repeated_reads(model, generator, levels=levels, each=4, reads=100)
+    rng = np.random.default_rng(1)
+    jumps = np.where(rng.random(len(white)) < 0.1, 0.5, 1.0)
+    telegraph = replace(white, g_siemens=white.g_siemens * jumps)
+    for table, kinds in ((white, []), (telegraph, ["reads"])):
+        result = fitted(synthetic.measured(16, reads=(table,)), bootstrap=20)
+        assert [m.kind for m in misfits(predict(result, seed=0).checks)] == kinds
+
+
+def test_the_recommended_model_is_checked_too():
+    table = walk(2, 30)  # too few devices to rank models by, which takes long
+    measurements = Measurements(pulses=(table,), devices=("a", "b"))
+    result = replace(
+        fitted(measurements, bootstrap=0, model="soft_bounds"),
+        recommended="linear_step",
+        warnings=("linear_step predicts better; --model linear_step fits it",),
+    )
+    asked = []
+
+    def refit(tables, name):
+        asked.append((name, len(tables.pulses[0])))
+        return fitted(tables, bootstrap=0, model=name)
+
+    judgement, _ = judged(result, refit, seed=0)
+    assert asked == [("linear_step", len(table))]
+    assert judgement.warnings[0].startswith(
+        "linear_step predicts better; --model linear_step fits it; linear_step fails, too: pulses "
+        "misfit: "
+    )
+    assert judgement.warnings[1].startswith("pulses misfit: ")
+
+
+def test_slow_noise_of_one_resistance_is_not_cut_at_the_cap_of_the_preset():
+    model = synthetic.truth(
+        slow_fraction=0.25, slow_cap=1.0, slow_exponent=0.0, slow_shortest_seconds=0.01,
+        slow_longest_seconds=1.0,
+    )  # fmt: skip
+    generator = torch.Generator().manual_seed(1)
+    table = synthetic.repeated_reads(model, generator, levels=[2e-5], each=12, reads=400)
+    preset = load_device("oxram")
+    assert preset.slow_cap < 0.2
+    parameters = reads.estimate(table, preset, generator=np.random.default_rng(0), resamples=0)
+    assert parameters.values["slow_cap"] > 0.2
+    assert any("slow_cap = 0.0985 of the preset is below" in text for text in parameters.warnings)

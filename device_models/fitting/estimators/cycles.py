@@ -129,11 +129,11 @@ def _with_own_bounds(
     """The set with the ends of the window that devices with bounds of their own tell."""
     ends = []
     for side in sides:
-        known = cycles.take(np.isfinite(getattr(cycles, side.column)))
-        g = getattr(known, side.column)
+        there = cycles.take(np.isfinite(getattr(cycles, side.column)))
+        g = getattr(there, side.column)
         read, slow = _noise(model, float(np.median(g)))
         logs = np.log(np.maximum(g, 1e-15))
-        ends.append(device_bounds.end_of(side.sign, logs, known.device, read, slow))
+        ends.append(device_bounds.end_of(side.sign, logs, there.device, read, slow))
     known = [end for end in ends if end is not None]
     if not known:
         return parameters
@@ -163,7 +163,7 @@ def _noise(model: Pulsed | None, g_siemens: float) -> tuple[float, float]:
 
 
 def _with_window(parameters: ParameterSet, model: Pulsed) -> ParameterSet:
-    """The parameters without a window where its ends, one of which may be the model's, are close."""
+    """The parameters without a window whose ends are too close; one may be the model's."""
     ends = ("g_min_siemens", "g_max_siemens")
     low, high = (parameters.values.get(name, getattr(model, name)) for name in ends)
     if high >= GAP * low:

@@ -328,7 +328,7 @@ def test_telegraph_noise_is_named_and_white_noise_is_not():
 
 
 def test_the_recommended_model_is_checked_too():
-    table = walk(2, 30)  # too few devices to rank models by, which takes long
+    table = walk(2, 12)  # too few devices to rank models by, which takes long
     measurements = Measurements(pulses=(table,), devices=("a", "b"))
     result = replace(
         fitted(measurements, bootstrap=0, model="soft_bounds"),
@@ -347,7 +347,6 @@ def test_the_recommended_model_is_checked_too():
         "linear_step predicts better; --model linear_step fits it; linear_step fails, too: pulses "
         "misfit: "
     )
-    assert judgement.warnings[1].startswith("pulses misfit: ")
 
 
 def test_slow_noise_of_one_resistance_is_not_cut_at_the_cap_of_the_preset():

@@ -13,6 +13,7 @@ from device_models.errors import ConfigError, DataError, XbarError
 
 if TYPE_CHECKING:
     from device_models.fitting.measurements import Measurements
+    from device_models.fitting.misfits import Prediction
     from device_models.fitting.options import Options
     from device_models.fitting.result import Fit
 
@@ -25,10 +26,23 @@ READING = {
 }
 
 
+def formats(context: click.Context, _: click.Parameter, asked: bool) -> None:
+    """Print what files may look like, and stop."""
+    if asked and not context.resilient_parsing:
+        from device_models.fitting.readers import described
+
+        click.echo(described())
+        context.exit()
+
+
 @click.command()
 @click.argument("files", nargs=-1, required=True, metavar="FILES...")
 @click.option("-o", "--output", required=True, metavar="FILE", help="Device file to write.")
-@click.option("--format", "format_name", metavar="NAME", help="Of all files; else recognised.")
+@click.option("--format", "format_name", metavar="NAME",
+              help="Of all files; else recognised. FILE:NAME is for one file.")  # fmt: skip
+@click.option("--formats", is_flag=True, is_eager=True, expose_value=False, callback=formats,
+              help="List every format: columns, units, an example.")  # fmt: skip
+@click.option("--columns", metavar="NAMES", help="Of files without a header: t_seconds,g_siemens.")
 @click.option("--preset", default="oxram.yaml", show_default=True, metavar="FILE",
               help="Keeps what no file informs.")  # fmt: skip
 @click.option("--model", metavar="NAME", help="Step law to fit.  [default: the preset's]")
@@ -38,7 +52,9 @@ READING = {
               help="Of retention tables without temperature_kelvin.  "
                    "[default: the device's]")  # fmt: skip
 @click.option("--window", metavar="LOW:HIGH", help="Siemens of normalised conductances.")
-@click.option("--polarity", metavar="NAME", help="set or reset: of the ramps in a file of ramps.")
+@click.option("--polarity", metavar="NAME",
+              help="set or reset: of pulses whose file does not say it. FILE:set is for one "
+                   "file.")  # fmt: skip
 @click.option("--ramp-pulses", metavar="N", help="Rows of each ramp in a file of one column.")
 @click.option("--set-is-negative", is_flag=True, help="A negative voltage is a SET.")
 @click.option("--drop-negative", is_flag=True, help="Drop negative readings, and count them.")
@@ -50,7 +66,7 @@ READING = {
     default="200",
     show_default=True,
     metavar="N",
-    help="Resamples of cycles and writes; 0: no intervals.",
+    help="Resamples of cycles and writes; 0: no intervals, no check.",
 )
 @click.option("--seed", default="0", show_default=True, metavar="N", help="Seed of the resamples.")
 @click.option("--force", is_flag=True, help="Overwrite the device file.")
@@ -72,7 +88,8 @@ def fit(
     """Fit a device to files of measurements; `xbar train --device` takes the outcome.
 
     Pulses, cycles, repeated reads, retention and verified writes, in one call: each informs its own
-    parameters. What no file informs keeps the preset's value and is marked so.
+    parameters. What no file informs keeps the preset's value and is marked so. A file may say its
+    format and its polarity: FILE:reads, FILE:ramps:reset.
 
     \b
     Examples:
@@ -85,14 +102,15 @@ def fit(
         count, number = whole("--bootstrap", bootstrap, 100_000), whole("--seed", seed, 2**32)
         target = free(Path(output), force=force)
         kept_fields = tuple(name.strip() for name in keep.split(",")) if keep else ()
-        result = fitted(
-            files, format_name, preset, model, options(reading), count, number, kept_fields
-        )
+        result, prediction = fitted(
+            files, format_name, preset, model, options(reading), count, number, kept_fields,
+            whole_tables=report is not None,
+        )  # fmt: skip
         write(result, target)
     except XbarError as e:
         text = str(e).replace("nothing was read", NOTHING)
         raise type(e)(text if "nothing was" in text else f"{text}; {NOTHING}") from e
-    pages = reported(result, report, number) if report else []
+    pages = reported(result, report, number, prediction) if report else []
     click.echo(as_text(result, target, pages) if as_json else table(result, target))
 
 
@@ -126,6 +144,8 @@ def options(reading: Mapping[str, Any]) -> "Options":
         texts |= {"g_min_siemens": (low, "--window"), "g_max_siemens": (high, "--window")}
     names = ("set_is_negative", "drop_negative", "ohmic", "same_devices")
     flags = {n: reading[n] for n in names}
+    if reading["columns"] is not None:
+        flags["columns"] = tuple(name.strip() for name in reading["columns"].split(","))
     return override(Options(**flags), texts)
 
 
@@ -138,11 +158,15 @@ def fitted(
     resamples: int,
     seed: int,
     keep: tuple[str, ...],
-) -> "Fit":
-    """Read every file, say what was used of it, and fit."""
+    *,
+    whole_tables: bool,
+) -> "tuple[Fit, Prediction | None]":
+    """Read every file, say what was used of it, fit, and check what the fit predicts."""
     from device_models.fitting.estimators.laws import as_model
     from device_models.fitting.fit import fit as fit_device
-    from device_models.fitting.readers import read
+    from device_models.fitting.misfits import FEW_ROWS, judged
+    from device_models.fitting.predictive_checks import MOST_ROWS
+    from device_models.fitting.readers import read, source
     from device_models.presets import load_device
     from device_models.registry import name_of
     from device_models.streams import stream
@@ -150,14 +174,22 @@ def fitted(
     start = load_device(preset)
     as_model(start, model or name_of(start))  # refuse what cannot be fitted before reading
     notice(f"reading {len(files)} file{'s' * (len(files) > 1)} ...")
-    measurements = read([Path(f) for f in files], format_name=format_name, options=settings)
+    measurements = read([source(f) for f in files], format_name=format_name, options=settings)
     for note in measurements.notes:
         notice(f"  {note}")
     notice(f"fitting {sizes(measurements)} ...")
-    generator = stream("fit", seed)
-    return fit_device(
-        measurements, start, generator=generator, bootstrap=resamples, model=model, keep=keep
-    )
+
+    def refit(tables: "Measurements", name: str | None) -> "Fit":
+        generator = stream("fit", seed)
+        return fit_device(
+            tables, start, generator=generator, bootstrap=resamples, model=name, keep=keep
+        )
+
+    result = refit(measurements, model)
+    if not resamples:  # without the uncertainty of the parameters the bands would be too narrow
+        return result, None
+    notice("checking what it predicts ...")
+    return judged(result, refit, seed=seed, most_rows=MOST_ROWS if whole_tables else FEW_ROWS)
 
 
 def sizes(measurements: "Measurements") -> str:
@@ -186,12 +218,12 @@ def write(result: "Fit", path: Path) -> None:
         raise DataError(f"{path}: {e.strerror}; {NOTHING}") from e
 
 
-def reported(result: "Fit", folder: str, seed: int) -> list[Path]:
+def reported(result: "Fit", folder: str, seed: int, prediction: "Prediction | None") -> list[Path]:
     """The report, drawn by the figures."""
     from crossbar.reports.fit import write_report
 
     notice(f"drawing the report in {folder} ...")
-    pages: list[Path] = write_report(result, Path(folder), seed=seed)
+    pages: list[Path] = write_report(result, Path(folder), seed=seed, prediction=prediction)
     return pages
 
 

@@ -11,7 +11,7 @@ from .errors import ConfigError, ShapeError
 from .record import Record, choice, quantity
 from .step_law import StepLaw, step_siemens
 
-STATUSES = ("measured", "digitised", "literature", "invented")
+STATUSES = ("measured", "mixed", "digitised", "literature", "invented")
 
 
 class DeviceState(NamedTuple):

@@ -145,10 +145,16 @@ def _qq_panels() -> list[tuple[str, str, Callable[[Measurements], Floats]]]:
     return [
         ("SET step", unit, lambda m: steps_of(m, 1)[1] * 1e6),
         ("RESET step", unit, lambda m: steps_of(m, -1)[1] * 1e6),
-        ("LRS", unit, lambda m: Cycles.join(m.cycles).lrs_siemens * 1e6),
-        ("HRS", unit, lambda m: Cycles.join(m.cycles).hrs_siemens * 1e6),
+        ("LRS", unit, lambda m: _levels(m, "lrs") * 1e6),
+        ("HRS", unit, lambda m: _levels(m, "hrs") * 1e6),
         ("read, deviation", " (%)", lambda m: 100.0 * _deviations(m)),
     ]
+
+
+def _levels(measurements: Measurements, state: str) -> Floats:
+    """Levels of one state after full switching, siemens, where they were measured."""
+    g: Floats = getattr(Cycles.join(measurements.cycles), f"{state}_siemens")
+    return g[np.isfinite(g)]
 
 
 def _deviations(measurements: Measurements) -> Floats:
@@ -165,10 +171,9 @@ def cycles(measured: Measurements, simulated: Repetitions) -> Figure | None:
     figure = style.sheet(7.2, 4.2)
     axes = figure.subplots()
     probabilities = np.linspace(0.005, 0.995, 199)
-    for state in ("lrs", "hrs"):
+    for state in [state for state in ("lrs", "hrs") if len(_levels(measured, state))]:
         levels, *repetitions = (
-            np.quantile(getattr(Cycles.join(m.cycles), f"{state}_siemens"), probabilities) * 1e6
-            for m in (measured, *simulated)
+            np.quantile(_levels(m, state), probabilities) * 1e6 for m in (measured, *simulated)
         )
         low, middle, high = band(np.stack(repetitions))
         low = np.maximum(low, 0.2 * middle)

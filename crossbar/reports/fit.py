@@ -12,15 +12,8 @@ import numpy as np
 
 from device_models.errors import DataError
 from device_models.fitting.measurements import FileNotes
-from device_models.fitting.parameter_draws import drawn_models
-from device_models.fitting.predictive_checks import (
-    SIMULATIONS,
-    Check,
-    checked_model,
-    checks,
-    excerpt,
-    predictions,
-)
+from device_models.fitting.misfits import Prediction, predict
+from device_models.fitting.predictive_checks import SIMULATIONS, Check
 from device_models.fitting.result import Fit
 from device_models.registry import name_of
 
@@ -35,7 +28,12 @@ PICTURES = ("steps", "residuals", "traces", "cycles", "quantiles", "read_noise",
 
 
 def write_report(
-    fit: Fit, folder: Path, *, seed: int, simulations: int = SIMULATIONS
+    fit: Fit,
+    folder: Path,
+    *,
+    seed: int,
+    simulations: int = SIMULATIONS,
+    prediction: Prediction | None = None,
 ) -> list[Path]:
     """Write `report.html`, `report.json`, `quantiles.csv` and one PNG per picture into a folder.
 
@@ -44,6 +42,7 @@ def write_report(
         folder: Made if it does not exist; an earlier report in it is replaced.
         seed: Of the predictive check.
         simulations: Repetitions of the experiments, at least 2.
+        prediction: Of `predict` with this seed and as many repetitions, if it is there already.
 
     Returns:
         The files written: page, numbers, pictures.
@@ -53,11 +52,8 @@ def write_report(
             first case.
     """
     prepare(folder, "report.json", "xbar fit report")
-    measured = excerpt(fit.measurements)
-    silent = checked_model(fit)[1]
-    models = drawn_models(fit, seed=seed, count=simulations)
-    simulated = predictions(models, measured, seed=seed)
-    predicted = checks(measured, simulated)
+    known = prediction or predict(fit, seed=seed, simulations=simulations)
+    measured, simulated, predicted, silent = known
     pictures = draw(fit, measured, simulated)
     numbers = content(fit, predicted, silent, seed=seed, simulations=simulations)
     files = {f"{name}.png": data for name, data in pictures.items()}

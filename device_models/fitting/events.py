@@ -90,6 +90,7 @@ def experiments(
         target_siemens=e.target_siemens[wrote],
         g_siemens=e.g_siemens[wrote],
         stuck=np.zeros(int(wrote.sum()), np.int64),
+        reached=np.full(int(wrote.sum()), -1),
         source=source,
     )
     return Experiments(

@@ -32,7 +32,10 @@ from .estimators.pulse_train import from_quantiles
 from .measurements import Cycles, Measurements, Pulses, Reads, Retention, Written
 from .result import Candidate, Fit, ParameterEstimate, Status
 
-MAKES_MEASURED = ("fraction", "sigma", "floor", "full_")  # step, read and cycle numbers
+TRAINS = {  # what training takes from a device, beside its step law
+    "g_min_siemens", "g_max_siemens", "d2d_bound_sigma", "d2d_step_sigma", "c2c_sigma",
+    "read_floor", "read_fraction",
+}  # fmt: skip
 READ = ("read_floor", "read_fraction", "read_exponent")
 PREFIXES = ("measured:", "literature:", "assumed:")
 
@@ -82,10 +85,11 @@ def fit(
     estimates = _estimates(device, start, parameter_sets)
     warnings = [w for parameters in parameter_sets for w in parameters.warnings] + warned
     warnings += _missing(pulses, device, parameter_sets) + _voltages(measurements)
-    warnings += _better(candidates, name_of(device))
+    better = _better(candidates, name_of(device))
+    warnings += better
     final = dataclasses.replace(
         device,
-        status="measured" if _is_measured(estimates, parameter_sets) else preset.status,
+        status="measured" if _is_measured(device, estimates, parameter_sets) else "mixed",
         sources={e.name: e.source for e in estimates} | _of_tables(device, start, parameter_sets),
     )
     return Fit(
@@ -95,16 +99,20 @@ def fit(
         measurements=measurements,
         warnings=tuple(dict.fromkeys(warnings)),
         draws=tuple(parameters.draws for parameters in parameter_sets if parameters.draws),
+        recommended=candidates[0].name if better else "",
     )
 
 
 def _is_measured(
-    estimates: tuple[ParameterEstimate, ...], parameter_sets: list[ParameterSet]
+    device: Pulsed, estimates: tuple[ParameterEstimate, ...], parameter_sets: list[ParameterSet]
 ) -> bool:
-    """Whether any step, read or cycle number of the device was measured."""
-    measured = [e.name for e in estimates if e.status == "measured"]
-    by_number = any(word in name for name in measured for word in MAKES_MEASURED)
-    return by_number or any(parameters.tables for parameters in parameter_sets)
+    """Whether all that training takes from the device was measured; what is zero is not used."""
+    laws = LAWS.get(name_of(device), ())
+    used = TRAINS | {name for law in laws for name in (law.scale, law.shape) if name}
+    tables = {name for parameters in parameter_sets for name in parameters.tables}
+    if isinstance(device, Tabulated) and not {"set_steps", "reset_steps"} <= tables:
+        return False
+    return all(e.status == "measured" for e in estimates if e.name in used and e.value != 0.0)
 
 
 def _run_all(

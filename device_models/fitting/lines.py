@@ -1,5 +1,6 @@
-"""Files of text as rows: plain or gzipped, UTF-8, any line ends."""
+"""Files of text as rows: plain or gzipped, UTF-8 or (with its mark) UTF-16, any line ends."""
 
+import codecs
 import gzip
 import zlib
 from collections.abc import Iterator
@@ -23,13 +24,15 @@ class Head(NamedTuple):
         raw: Its first 64 KiB, uncompressed.
         lines: Those bytes as text (wrong characters replaced), without line ends. The last one is
             cut if the file is longer.
+        columns: What the user calls the columns of a file without a header.
     """
 
     raw: bytes
     lines: tuple[str, ...]
+    columns: tuple[str, ...] = ()
 
 
-def head(path: Path) -> Head:
+def head(path: Path, columns: tuple[str, ...] = ()) -> Head:
     """The beginning of a file.
 
     Raises:
@@ -38,7 +41,7 @@ def head(path: Path) -> Head:
     with opened(path) as stream:
         raw = _read(stream, path, HEAD_BYTES, 1)
     text = _plain_ends(raw.removeprefix(UTF8_BOM)).decode("utf-8", "replace")
-    return Head(raw, tuple(text.split("\n")))
+    return Head(raw, tuple(text.split("\n")), columns)
 
 
 def chunks(path: Path) -> Iterator[tuple[int, list[str]]]:
@@ -72,9 +75,13 @@ def opened(path: Path) -> Iterator[IO[bytes]]:
     """
     try:
         with path.open("rb") as stream:
-            packed = stream.read(2) == GZIP_MAGIC
+            mark = stream.read(2)
             stream.seek(0)
-            yield cast("IO[bytes]", gzip.GzipFile(fileobj=stream)) if packed else stream
+            if mark in UTF16_BOMS:
+                yield cast("IO[bytes]", codecs.EncodedFile(stream, "utf-8", "utf-16"))
+            else:
+                packed = mark == GZIP_MAGIC
+                yield cast("IO[bytes]", gzip.GzipFile(fileobj=stream)) if packed else stream
     except OSError as error:
         raise DataError(f"{path}: {error.strerror or error}; nothing was read") from error
 
@@ -83,6 +90,9 @@ def _read(stream: IO[bytes], path: Path, size: int, row: int) -> bytes:
     """Up to `size` bytes; `row` is where they begin, for the message."""
     try:
         return stream.read(size)
+    except UnicodeDecodeError as error:
+        where = f"{path}: row {row} or a later one"
+        raise DataError(f"{where}: not UTF-16 ({error.reason}); nothing was read") from error
     except EOFError as error:
         where = f"{path}: row {row} or a later one"
         raise DataError(
@@ -113,8 +123,6 @@ def _plain_ends(raw: bytes) -> bytes:
 def _decoded(raw: bytes, path: Path, first_row: int) -> str:
     """Rows as text; one that is not UTF-8 is named."""
     try:
-        if first_row == 1 and raw.startswith(UTF16_BOMS):
-            raise DataError(f"{path}: row 1 is UTF-16; save the file as UTF-8; nothing was read")
         return (raw.removeprefix(UTF8_BOM) if first_row == 1 else raw).decode("utf-8")
     except UnicodeDecodeError as error:
         before = error.object[: error.start]

@@ -94,8 +94,8 @@ class Cycles(Rows):
     Attributes:
         device: Number of the device.
         cycle: Number of the cycle, as the file counts.
-        lrs_siemens: Conductance after the SET.
-        hrs_siemens: Conductance after the RESET.
+        lrs_siemens: Conductance after the SET; nan in all rows of a file that lacks it.
+        hrs_siemens: Conductance after the RESET; likewise.
     """
 
     device: Ints
@@ -153,12 +153,14 @@ class Written(Rows):
         target_siemens: What was asked for; nan if unknown.
         g_siemens: The reading after the write.
         stuck: +1 stuck at high conductance, -1 stuck at low conductance, 0 neither (or unknown).
+        reached: 1 if the verification was content, 0 if it gave up, -1 if that is unknown.
     """
 
     device: Ints
     target_siemens: Floats
     g_siemens: Floats
     stuck: Ints
+    reached: Ints
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

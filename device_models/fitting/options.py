@@ -17,7 +17,8 @@ class Options(Record):
             row: use the rows at this voltage, drop and count the others.
         g_min_siemens: Conductance of the smallest value in a file of normalised conductances.
         g_max_siemens: Conductance of the largest value in it.
-        polarity: Of the pulses of a ramp file; None: by the trend of each ramp.
+        polarity: Of the pulses of a file that does not say it of each; None: by the name of the
+            column or file, else by the trend of each ramp.
         ramp_pulses: A file of one column holds ramps of this many rows, one after the other.
         set_is_negative: Whether a negative voltage is a SET, where a file gives only the voltage.
         temperature_kelvin: Of the devices in retention tables that do not state it; None: unknown,
@@ -26,6 +27,7 @@ class Options(Record):
         ohmic: A reading under bias counts as one at the read voltage, as if devices were ohmic:
             rows of a curve tracer are then pulses. Without it they are dropped and counted.
         same_devices: Devices of one name in several files are one device.
+        columns: Names of the columns of files without a header, in order.
     """
 
     v_read_volts: float | None = quantity("V", 1e-6, 100.0, default=None)
@@ -40,6 +42,7 @@ class Options(Record):
     drop_negative: bool = False
     ohmic: bool = False
     same_devices: bool = False
+    columns: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         """Check every field, and that the window is one."""

@@ -178,8 +178,8 @@ def band(repetitions: Floats) -> tuple[Floats, Floats, Floats]:
     return low, mean + nothing, high
 
 
-def excerpt(measurements: Measurements) -> Measurements:
-    """At most about `MOST_ROWS` rows per table, and `MOST_BINS` conductances of tables of steps.
+def excerpt(measurements: Measurements, most_rows: int = MOST_ROWS) -> Measurements:
+    """At most about so many rows per table, and `MOST_BINS` conductances of tables of steps.
 
     Of pulses, cycles and retention whole devices are taken, or whole ramps of one device, evenly
     chosen; of reads the first ones of every series.
@@ -187,29 +187,32 @@ def excerpt(measurements: Measurements) -> Measurements:
     return replace(
         measurements,
         pulses=tuple(
-            t.take(_of_every_nth_group(t.device * 2**20 + t.ramp)) for t in measurements.pulses
+            t.take(_of_every_nth_group(t.device * 2**20 + t.ramp, most_rows))
+            for t in measurements.pulses
         ),
-        cycles=tuple(t.take(_of_every_nth_group(t.device)) for t in measurements.cycles),
-        reads=tuple(_fewer_reads(t) for t in measurements.reads),
-        retention=tuple(t.take(_of_every_nth_group(t.device)) for t in measurements.retention),
+        cycles=tuple(t.take(_of_every_nth_group(t.device, most_rows)) for t in measurements.cycles),
+        reads=tuple(_fewer_reads(t, most_rows) for t in measurements.reads),
+        retention=tuple(
+            t.take(_of_every_nth_group(t.device, most_rows)) for t in measurements.retention
+        ),
         steps=tuple(_fewer_bins(t) for t in measurements.steps),
     )
 
 
-def _of_every_nth_group(group: Ints) -> Mask:
-    """The rows of every n-th group, n such that about `MOST_ROWS` remain."""
-    every = -(-len(group) // MOST_ROWS)
+def _of_every_nth_group(group: Ints, most_rows: int) -> Mask:
+    """The rows of every n-th group, n such that about `most_rows` remain."""
+    every = -(-len(group) // most_rows)
     if every <= 1:
         return np.ones(len(group), bool)
     number = np.unique(group, return_inverse=True)[1]
     return np.asarray(number % every == 0)
 
 
-def _fewer_reads(table: Reads) -> Reads:
+def _fewer_reads(table: Reads, most_rows: int) -> Reads:
     """As many reads of each series."""
     start = np.flatnonzero(np.diff(table.series, prepend=-1) != 0)
     series = np.cumsum(np.diff(table.series, prepend=-1) != 0) - 1
-    most = max(FEWEST, MOST_ROWS // max(1, len(start)))
+    most = max(FEWEST, most_rows // max(1, len(start)))
     return table.take(np.arange(len(table)) - start[series] < most)
 
 

@@ -145,9 +145,12 @@ def _of_cycles(table: Cycles) -> list[SummaryStatistics]:
     same = np.diff(table.device[order]) == 0
     statistics = []
     for name, g in (("LRS", table.lrs_siemens[order]), ("HRS", table.hrs_siemens[order])):
-        statistics.append(_quantiles_of(name, "cycles", "S", g))
-        if same.sum() >= FEWEST:
-            change = (g[1:] / g[:-1])[same]
+        there = np.isfinite(g)
+        pairs = same & there[1:] & there[:-1]
+        if there.sum() >= FEWEST:
+            statistics.append(_quantiles_of(name, "cycles", "S", g[there]))
+        if pairs.sum() >= FEWEST:
+            change = (g[1:] / g[:-1])[pairs]
             statistics.append(
                 _quantiles_of(f"{name} over that of the cycle before", "cycles", "", change)
             )
@@ -161,7 +164,7 @@ def _of_written(table: Written) -> list[SummaryStatistics]:
     for target in np.unique(table.target_siemens[aimed])[:8]:
         rows = (table.target_siemens == target) & aimed
         if rows.sum() >= FEWEST:
-            healthy = table.g_siemens[rows & (table.stuck == 0)]
+            healthy = table.g_siemens[rows & (table.stuck == 0) & (table.reached != 0)]
             name = f"written to {span(float(target), float(target))}"
             statistics.append(_quantiles_of(name, "written", "S", healthy))
     if len(table) >= FEWEST:

@@ -64,6 +64,7 @@ class Fit:
         measurements: What was fitted.
         warnings: What the user must know: not identifiable, preset kept, model fails where.
         draws: Joint draws of the parameters, one dictionary per estimator, as `ParameterSet.draws`.
+        recommended: Step model that predicts held-out pulses clearly better; "" if none does.
     """
 
     model: DeviceModel
@@ -72,3 +73,4 @@ class Fit:
     measurements: Measurements
     warnings: tuple[str, ...]
     draws: tuple[dict[str, Floats], ...] = field(default=(), compare=False, repr=False)
+    recommended: str = ""

@@ -249,7 +249,9 @@ def _cycles(bench: _Bench, table: Cycles) -> Cycles:
         else:
             g = torch.full(shape, model.g_max_siemens if sign > 0 else model.g_min_siemens)
         levels.append(_or_stuck(bench, where, g).flatten().double().numpy())
-    return replace(table, lrs_siemens=levels[0], hrs_siemens=levels[1])
+    measured = (table.lrs_siemens, table.hrs_siemens)  # a state that was not stays unknown
+    lrs, hrs = (g + 0.0 * seen for g, seen in zip(levels, measured, strict=True))
+    return replace(table, lrs_siemens=lrs, hrs_siemens=hrs)
 
 
 def _or_stuck(bench: _Bench, where: Tensor, g: Tensor) -> Tensor:

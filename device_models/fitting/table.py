@@ -1,15 +1,15 @@
-"""Tables of text with a header row: the columns that a reader asks for, as numpy arrays.
+"""Tables of text: the columns that a reader asks for, as numpy arrays in SI units.
 
-Cells are separated by commas, semicolons or tabs (by the header), in a file without a header also
-by blanks; blank cells and `nan`, `na`, `n/a`, `null`, `none`, `-` are nan; rows that begin with `#`
-are comments, and `# name = value` above the header is a setting. Ragged rows and cells that are no
-numbers are refused with row and column.
+The head is read by `header`, names and units by `columns`. Blank cells and `nan`, `na`, `n/a`,
+`null`, `none`, `-` are nan; rows that begin with `#` are comments. Numbers may have decimal commas
+where another mark separates the cells, if none of the file has a point. Ragged rows and cells that
+are no numbers are refused with row and column.
 """
 
 import csv
 import math
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple, NoReturn
@@ -19,12 +19,12 @@ import numpy as np
 from ..errors import DataError
 from ..record import did_you_mean, shown
 from . import lines
+from .columns import SUFFIX, TEXT, Column, Meaning, bare, fault, scale
+from .header import Header, header_of
 from .measurements import Floats, Ints
 
-MARKS = (",", ";", "\t")
 NO_NUMBER = ("", "nan", "na", "n/a", "null", "none", "-", "--")
 DECIMAL_COMMA = re.compile(r"[+-]?\d*,\d+([eE][+-]?\d+)?")
-SETTING = re.compile(r"(\w+)\s*[=:]\s*([^\s,;]+)")
 
 
 class Names(NamedTuple):
@@ -47,6 +47,7 @@ class FileTable:
         texts: Columns of names that were asked for and are there.
         ignored: Columns that nobody asked for.
         settings: From `# name = value` above the header.
+        labels: Column -> what the file calls it, where that is something else.
     """
 
     path: Path
@@ -57,6 +58,7 @@ class FileTable:
     texts: dict[str, Names]
     ignored: tuple[str, ...]
     settings: dict[str, str]
+    labels: dict[str, str] = field(default_factory=dict)
 
     def __len__(self) -> int:
         """How many rows there are."""
@@ -64,7 +66,8 @@ class FileTable:
 
     def refuse(self, index: int, column: str, text: str) -> NoReturn:
         """Raise DataError about one cell: `index` counts the entries of the columns."""
-        raise DataError(f"{self.path}: row {self.rows[index]}, column {column!r}: {text}")
+        label = self.labels.get(column, column)
+        raise DataError(f"{self.path}: row {self.rows[index]}, column {label!r}: {text}")
 
     def need(self, column: str, takes: str) -> Floats:
         """A column of numbers that the format cannot do without; `takes` lists what it has."""
@@ -95,9 +98,9 @@ class FileTable:
 
 def read_table(
     path: Path,
+    columns: Sequence[Column],
     *,
-    numbers: Collection[str],
-    texts: Collection[str] = (),
+    every: bool = False,
     skip: int = 0,
     names: Sequence[str] = (),
 ) -> FileTable:
@@ -105,78 +108,92 @@ def read_table(
 
     Args:
         path: The file, see `lines`.
-        numbers: Columns of numbers to read where they are there; "*" for all of them.
-        texts: Columns of names to read where they are there; blanks around a name are removed.
+        columns: To read where they are there; blanks around words are removed.
+        every: All columns, as numbers, whatever their names.
         skip: Rows to pass over before the header is looked for.
         names: Of the columns of a file without a header.
 
     Raises:
-        DataError: The file cannot be read or decoded, has no rows, is ragged, or holds something
-            else where a number belongs.
+        DataError: The file cannot be read or decoded, has no rows, has no header and no names, has
+            a column that is nearly one of `columns`, is ragged, or holds something else where a
+            number belongs.
     """
     parser: _Parser | None = None
     settings: dict[str, str] = {}
+    pending, first_row, row = list[str](), 1, 1
     for row, block in lines.chunks(path):
-        start = 0
-        if parser is None:
-            start = _header_index(block, skip if row == 1 else 0, settings)
-            if start == len(block):
-                continue
-            mark, header = split_header(block[start])
-            mark = bare_mark(block[start]) if names else mark
-            parser = _parser(path, row + start, mark, tuple(names) or header, numbers, texts)
-            start += 0 if names else 1
-        parser.feed(row + start, block[start:])
+        if parser is not None:
+            parser.feed(row, block)
+            continue
+        pending += block
+        header = header_of(pending, names, skip)
+        if header is None or not any(map(str.strip, pending[header.line + 1 :])):
+            continue  # the row below decides on separator and units
+        parser = _parser(path, header, columns, every=every)
+        parser.feed(first_row + header.first, pending[header.first :])
+        settings = header.settings
     if parser is None:
-        raise DataError(f"{path}: the file is empty (no header row); nothing was read")
+        header = header_of(pending, names, skip)
+        if header is None:
+            raise DataError(f"{path}: the file is empty (no header row); nothing was read")
+        parser = _parser(path, header, columns, every=every)
+        parser.feed(first_row + header.first, pending[header.first :])
+        settings = header.settings
     return parser.table(settings)
 
 
-def _header_index(block: Sequence[str], skip: int, settings: dict[str, str]) -> int:
-    """Index of the header among the first rows; settings above it are collected."""
-    for i, line in enumerate(block):
-        if line.lstrip().startswith("#"):
-            settings.update(SETTING.findall(line))
-        elif i >= skip and line.strip():
-            return i
-    return len(block)
+def without_header(path: Path, row: int, count: int) -> DataError:
+    """The error about a file whose columns nobody names."""
+    return DataError(
+        f"{path}: row {row}: {count} columns without a header; name them with --columns, such as "
+        "--columns t_seconds,g_siemens (--formats lists all); nothing was read"
+    )
 
 
-def split_header(line: str) -> tuple[str, tuple[str, ...]]:
-    """The separator of a table, and the names in its header row."""
-    mark = max(MARKS, key=line.count)
-    return mark, tuple(name.strip().strip('"').strip() for name in line.split(mark))
-
-
-def bare_mark(line: str) -> str:
-    """The separator of a table without a header; a space if nothing else separates."""
-    return split_header(line)[0] if any(mark in line for mark in MARKS) else " "
-
-
-def _parser(
-    path: Path,
-    row: int,
-    mark: str,
-    header: tuple[str, ...],
-    numbers: Collection[str],
-    texts: Collection[str],
-) -> "_Parser":
+def _parser(path: Path, header: Header, columns: Sequence[Column], *, every: bool) -> "_Parser":
     """A parser for the rows under a header."""
-    for i, name in enumerate(header):
-        if name and name in header[:i]:
+    row = header.line + 1
+    if not header.labels:
+        raise without_header(path, row, header.cells)
+    texts = {column.name for column in columns if column.unit == TEXT}
+    wanted = texts | {column.name for column in columns}
+    meanings = [
+        Meaning(label) if every or label in wanted or m.name not in wanted else m
+        for label, m in zip(header.labels, header.meanings, strict=True)
+    ]
+    found = tuple(m.name for m in meanings)
+    for i, name in enumerate(found):
+        if name and name in found[:i]:
             raise DataError(
                 f"{path}: row {row}, column {i + 1}: {shown(name)} is there twice (first in "
-                f"column {header.index(name) + 1}); nothing was read"
+                f"column {found.index(name) + 1}); nothing was read"
             )
-    wanted = header if "*" in numbers else numbers
+        if name not in wanted and not every and (why := fault(name, wanted, found)):
+            where = f"{path}: row {row}, column {i + 1}"
+            raise DataError(f"{where}: {shown(name)} {why}; nothing was read")
+    _refuse_other_units(path, row, header, meanings)
     return _Parser(
         path=path,
-        mark=mark,
-        header=header,
+        mark=header.mark,
+        header=found,
         header_row=row,
-        numbers={n: i for i, n in enumerate(header) if n in wanted and n not in texts},
-        texts={n: i for i, n in enumerate(header) if n in texts},
+        meanings=dict(zip(found, meanings, strict=True)),
+        labels={m.name: x for m, x in zip(meanings, header.labels, strict=True) if m.name != x},
+        numbers={n: i for i, n in enumerate(found) if (every or n in wanted) and n not in texts},
+        texts={n: i for i, n in enumerate(found) if n in texts},
     )
+
+
+def _refuse_other_units(path: Path, row: int, header: Header, meanings: Sequence[Meaning]) -> None:
+    """Raise DataError where the row of units contradicts the name above it."""
+    for i, (unit, m) in enumerate(zip(header.units, meanings, strict=False)):
+        plain = bare(unit)
+        dimension = next((d for d, end in SUFFIX.items() if m.name.endswith(f"_{end}")), "")
+        if plain and dimension and scale(plain, dimension) != (m.factor, m.offset):
+            raise DataError(
+                f"{path}: row {row}, column {i + 1}: {shown(header.labels[i])}, but the row of "
+                f"units below says {shown(plain)}; nothing was read"
+            )
 
 
 @dataclass(kw_only=True)
@@ -187,8 +204,11 @@ class _Parser:
     mark: str
     header: tuple[str, ...]
     header_row: int
+    meanings: dict[str, Meaning]
+    labels: dict[str, str]
     numbers: dict[str, int]
     texts: dict[str, int]
+    decimal: str = ""
     rows: list[Ints] = field(default_factory=list)
     blocks: dict[str, list[Floats]] = field(default_factory=dict)
     codes: dict[str, list[Ints]] = field(default_factory=dict)
@@ -207,8 +227,9 @@ class _Parser:
             return
         columns = list(zip(*cells, strict=True))
         self.rows.append(numbers)
-        for name, i in self.numbers.items():
-            self.blocks.setdefault(name, []).append(self._floats(columns[i], name, numbers))
+        numeric = self._in_points(columns, int(numbers[0]))
+        for name, column in zip(self.numbers, numeric, strict=True):
+            self.blocks.setdefault(name, []).append(self._floats(column, name, numbers))
         for name, i in self.texts.items():
             book = self.books.setdefault(name, _Book())
             codes = np.fromiter(map(book.__getitem__, columns[i]), np.int64, len(cells))
@@ -259,6 +280,24 @@ class _Parser:
         indexed = enumerate(cells)
         return np.array([self._float(cell, name, rows[i]) for i, cell in indexed], np.float64)
 
+    def _in_points(self, columns: Sequence[Sequence[str]], row: int) -> list[Sequence[str]]:
+        """The columns of numbers with points for decimal commas, if the file has no points."""
+        cells = [columns[i] for i in self.numbers.values()]
+        if self.decimal == ".":
+            return cells  # a comma is refused with row and column
+        points, commas = (any(mark in c for each in cells for c in each) for mark in ".,")
+        if points and not commas and self.decimal == ",":
+            fault = "a decimal point, and decimal commas above"
+            raise DataError(f"{self.path}: row {row} or a later one: {fault}; nothing was read")
+        if points or not commas:
+            self.decimal = "." if points else self.decimal
+            return cells
+        self.decimal = ","
+        return [
+            [c.replace(",", ".") if DECIMAL_COMMA.fullmatch(c.strip()) else c for c in column]
+            for column in cells
+        ]
+
     def _float(self, cell: str, name: str, row: int) -> float:
         """One cell as a number, or an error with row and column."""
         text = cell.strip()
@@ -267,12 +306,11 @@ class _Parser:
         try:
             return float(text)
         except ValueError:
-            where = f"{self.path}: row {row}, column {name!r}: {shown(text)}"
+            label = self.labels.get(name, name)
+            where = f"{self.path}: row {row}, column {label!r}: {shown(text)}"
             if DECIMAL_COMMA.fullmatch(text):
-                point = text.replace(",", ".")
-                raise DataError(
-                    f"{where} has a decimal comma; write {point}; nothing was read"
-                ) from None
+                both = f"has a decimal comma, other numbers a point; write {text.replace(',', '.')}"
+                raise DataError(f"{where} {both}; nothing was read") from None
             raise DataError(f"{where} is not a number; nothing was read") from None
 
     def table(self, settings: dict[str, str]) -> FileTable:
@@ -286,14 +324,21 @@ class _Parser:
             header=self.header,
             header_row=self.header_row,
             rows=np.concatenate(self.rows),
-            numbers={name: np.concatenate(parts) for name, parts in self.blocks.items()},
+            numbers={name: self._in_si(name, parts) for name, parts in self.blocks.items()},
             texts={
                 name: Names(np.concatenate(parts), self.books[name].names())
                 for name, parts in self.codes.items()
             },
             ignored=tuple(name for name in self.header if name not in known),
             settings=settings,
+            labels=self.labels,
         )
+
+    def _in_si(self, name: str, parts: Sequence[Floats]) -> Floats:
+        """A column of all rows, brought to its SI unit."""
+        meaning, values = self.meanings[name], np.concatenate(parts)
+        plain = meaning.factor == 1.0 and meaning.offset == 0.0
+        return values if plain else values * meaning.factor + meaning.offset
 
 
 class _Book(dict[str, int]):

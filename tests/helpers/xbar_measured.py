@@ -193,6 +193,7 @@ def nist_written():
         target_siemens=target[there],
         g_siemens=g[there],
         stuck=np.zeros(int(there.sum()), np.int64),
+        reached=np.full(int(there.sum()), -1),
         source=str(path),
     )
     mapped = Written(
@@ -200,6 +201,7 @@ def nist_written():
         target_siemens=np.full(len(grid), np.nan),
         g_siemens=grid,
         stuck=np.where(grid > NIST_STUCK_SIEMENS, 1, 0),
+        reached=np.full(len(grid), -1),
         source=str(path),
     )
     names = [f"state cell {i}" for i in range(len(g))] + [f"map {i}" for i in range(len(grid))]

@@ -136,6 +136,7 @@ def written(model, generator, *, targets, each=200, high_share=0.0, high_siemens
         target_siemens=target.numpy(),
         g_siemens=g.numpy(),
         stuck=np.zeros(len(g), np.int64),
+        reached=np.full(len(g), -1),
         source="synthetic writes",
     )
 

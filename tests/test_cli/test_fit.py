@@ -53,7 +53,7 @@ def test_a_device_file_is_written_and_loads(csv, tmp_path):
     out = tmp_path / "my.yaml"
     code, stdout, stderr = run(csv, "-o", out, "--bootstrap", 20)
     assert code == 0, stderr
-    assert load_device(str(out)).status == "measured"
+    assert load_device(str(out)).status == "mixed"  # d2d_bound_sigma is the preset's
     assert "pulses.csv (generic): 183 used, 0 dropped" in stderr
     assert "fitting 3 devices: 180 pulses ..." in stderr
     head = stdout.splitlines()[0].split()
@@ -64,10 +64,10 @@ def test_a_device_file_is_written_and_loads(csv, tmp_path):
 
 
 def test_json_has_every_estimate_candidate_and_warning(csv, tmp_path):
-    code, stdout, _ = run(csv, "-o", tmp_path / "my.yaml", "--bootstrap", 5, "--json")
+    code, stdout, _ = run(csv, "-o", tmp_path / "my.yaml", "--bootstrap", 0, "--json")
     assert code == 0
     tree = json.loads(stdout)
-    assert tree["status"] == "measured"
+    assert tree["status"] == "mixed"
     by_name = {e["name"]: e for e in tree["estimates"]}
     assert by_name["c2c_sigma"]["status"] == "measured"
     assert by_name["set_volts"]["status"] == "literature"
@@ -83,7 +83,7 @@ def test_one_seed_gives_one_file(two, tmp_path):
 
 def test_one_device_is_said_to_tell_no_spread(tmp_path):
     csv = generic(tmp_path / "one.csv", devices=1)
-    code, stdout, _ = run(csv, "-o", tmp_path / "my.yaml", "--bootstrap", 5)
+    code, stdout, _ = run(csv, "-o", tmp_path / "my.yaml", "--bootstrap", 0)
     assert code == 0
     words = "warning: one device only: d2d_step_sigma is not identifiable; the preset's 0.3 is kept"
     assert words in stdout.splitlines()
@@ -91,7 +91,7 @@ def test_one_device_is_said_to_tell_no_spread(tmp_path):
 
 def test_another_step_law_can_be_fitted(two, tmp_path):
     out = tmp_path / "my.yaml"
-    assert run(two, "-o", out, "--model", "soft_bounds", "--bootstrap", 5)[0] == 0
+    assert run(two, "-o", out, "--model", "soft_bounds", "--bootstrap", 0)[0] == 0
     assert out.read_text().splitlines()[1] == "model: soft_bounds"
 
 
@@ -103,7 +103,7 @@ def test_an_existing_file_is_kept_unless_forced(two, tmp_path):
     assert stderr == f"Error: {out} exists; --force overwrites it; nothing was written\n"
     assert out.read_text() == "mine"
     assert run(two, "-o", out, "--force", "--bootstrap", 0)[0] == 0
-    assert load_device(str(out)).status == "measured"
+    assert load_device(str(out)).status == "mixed"
 
 
 @pytest.mark.parametrize(
@@ -167,3 +167,47 @@ def test_an_output_that_cannot_be_written_is_told_before_the_fit(csv, tmp_path, 
 def test_files_and_output_are_needed(csv):
     assert run("-o", "x.yaml")[0] == 2
     assert run(csv)[0] == 2
+
+
+def test_the_formats_are_listed_without_files():
+    code, stdout, _ = run("--formats")
+    assert code == 0
+    assert "generic: one row per pulse or reading\n" in stdout
+    assert "    device,op,v_volts,width_seconds,r_ohms\n" in stdout
+    assert [line.split()[1] for line in stdout.splitlines() if line.startswith("  t_seconds")] == [
+        "s", "s", "s",
+    ]  # fmt: skip
+
+
+def telegraph(path, *, jumps):
+    """Reads of 12 devices in any units, no header; some have a second level."""
+    rng = np.random.default_rng(0)
+    rows = []
+    for device in range(12):
+        level = 4.0 * 1.3**device
+        for i in range(80):
+            g = level * (1 + 0.01 * rng.standard_normal()) * (0.5 if rng.random() < jumps else 1)
+            rows.append(f"{10 * i};d{device};{g:.4f}".replace(".", ","))
+    path.write_text("\n".join(rows) + "\n")
+    return path
+
+
+@pytest.mark.parametrize(("jumps", "count"), [(0.0, 0), (0.1, 1)])
+def test_a_misfit_is_said_on_the_terminal(tmp_path, jumps, count):
+    path = telegraph(tmp_path / "a.csv", jumps=jumps)
+    options = ("--columns", "t_ms,device,G (uS)", "--bootstrap", 20)
+    code, stdout, stderr = run(f"{path}:reads", "-o", tmp_path / "my.yaml", *options)
+    assert code == 0, stderr
+    assert "a.csv (reads): 960 used, 0 dropped" in stderr
+    lines = [line for line in stdout.splitlines() if line.startswith("warning: reads misfit: ")]
+    assert len(lines) == count
+    assert all("% bands; worst: read at " in line for line in lines)
+
+
+def test_a_suffix_that_is_none_is_one_line(csv, tmp_path):
+    code, stdout, stderr = run(f"{csv}:genric", "-o", tmp_path / "my.yaml")
+    assert (code, stdout) == (2, "")
+    assert stderr.splitlines()[-1] == (
+        f"Error: {csv}:genric: 'genric' behind the colon is neither a format nor a polarity; did "
+        "you mean 'generic'?; nothing was written"
+    )

@@ -86,8 +86,9 @@ def plan():
     )  # fmt: skip
     target = np.full(DEVICES, 2e-4)
     written = Written(
-        device=np.arange(DEVICES), target_siemens=target, g_siemens=target, stuck=0 * thrice[::3]
-    )
+        device=np.arange(DEVICES), target_siemens=target, g_siemens=target,
+        stuck=0 * thrice[::3], reached=0 * thrice[::3] - 1,
+    )  # fmt: skip
     levels = np.linspace(0.05, 0.95, 7)
     bins = np.linspace(1e-4, 5e-4, 5)
     table = StepTable(
@@ -301,9 +302,8 @@ def test_a_spread_that_nothing_informed_is_off_in_the_checks(model, measured):
     assert checked_model(fit_of(model, measured)) == (model, ())
 
 
-def test_an_excerpt_keeps_whole_ramps(measured, monkeypatch):
-    monkeypatch.setattr("device_models.fitting.predictive_checks.MOST_ROWS", 1000)
-    table = excerpt(measured).pulses[0]
+def test_an_excerpt_keeps_whole_ramps(measured):
+    table = excerpt(measured, 1000).pulses[0]
     assert 0 < len(table) <= 1000
     ramps = np.unique(table.device * 2 + table.ramp, return_counts=True)[1]
     assert (ramps == PULSES).all()
@@ -436,12 +436,11 @@ def test_a_folder_of_something_else_is_left_alone(model, tmp_path):
 # --- measured sets -------------------------------------------------------------------------------
 
 
-def test_measured_sets_can_be_drawn(model, monkeypatch):
-    monkeypatch.setattr("device_models.fitting.predictive_checks.MOST_ROWS", 4000)
+def test_measured_sets_can_be_drawn(model):
     reads = relaxation_reads()
     short = reads.reads[0].take(np.arange(len(reads.reads[0])) % 100_000 < 3000)
     parts = [nirram_cycles(), crosssim_ramps(), relaxation("B"), replace(reads, reads=(short,))]
-    measured = excerpt(merge(parts))
+    measured = excerpt(merge(parts), 4000)
     simulated = predictions(model, measured, seed=0, count=2)
     steps = pictures.steps(model, measured, simulated)
     assert [axes.get_title(loc="left") for axes in steps.axes] == [

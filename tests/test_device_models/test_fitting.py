@@ -108,7 +108,7 @@ def test_every_number_has_a_status_and_the_rest_keeps_the_preset(fitted):
     assert estimates["set_volts"].status == "literature"
     assert estimates["set_volts"].value == shipped.set_volts
     assert estimates["relax_sigma_siemens"].status == "assumed"
-    assert fitted.model.status == "measured"
+    assert fitted.model.status == "mixed"  # d2d_bound_sigma is the preset's
     prefixes = ("measured:", "literature:", "assumed:")
     assert all(text.startswith(prefixes) for text in fitted.model.sources.values())
     assert all(e.low <= e.value <= e.high for e in fitted.estimates)

@@ -112,7 +112,7 @@ def test_the_cause_comes_before_what_follows_from_it(tmp_path):
         ("2e-6", "1e-2", r":\d+:\d+: the window is empty: g_min_siemens = 0.01 must be below"),
         ("states: 64", "states: 1", r":5:9: states = 1 is outside \[2, 1073741824\] states"),
         ("states: 64", "sates: 64", r":5:1: unknown key 'sates'; did you mean 'states'\?"),
-        ("invented", "guessed", "status must be one of measured, digitised, literature, invented"),
+        ("invented", "guessed", "one of measured, mixed, digitised, literature, invented"),
         ("{states:", "{sates:", "sources names unknown parameters: sates"),
         ("model: ideal", "model: idael", r":1:8: model must be one of .*did you mean 'ideal'"),
     ],
@@ -233,7 +233,8 @@ def test_what_is_written_of_a_device_needs_no_base(folder):
          ["3:1: states is given twice (first on line 2)"]),
         (
             "base: other.yaml\nstatus: guessed\n",
-            ["2:9: status must be one of measured, digitised, literature, invented, not 'guessed'"],
+            ["2:9: status must be one of measured, mixed, digitised, literature, invented, not "
+             "'guessed'"],
         ),
     ],
 )  # fmt: skip

@@ -11,7 +11,7 @@ from device_models.errors import CalibrationError, ConfigError, DataError, Shape
 from device_models.fitting.lines import head
 from device_models.fitting.measurements import Cycles, Measurements, Pulses, Reads, columns, merge
 from device_models.fitting.options import Options
-from device_models.fitting.readers import FORMATS, read, sniffed
+from device_models.fitting.readers import FORMATS, Source, read, sniffed
 
 GENERIC = """t_seconds,device,word_line,bit_line,op,v_volts,width_seconds,i_compliance_amperes,\
 v_read_volts,i_amperes
@@ -402,13 +402,17 @@ def test_the_measured_trains_need_a_window():
         read([path])
 
 
-def test_a_retention_table_that_looks_like_repeated_reads_says_so(tmp_path):
+def test_a_table_with_the_device_in_front_is_read_by_its_times(tmp_path):
     def note(times):
         rows = [f"d{d},{t},{1e-5 * (1 + 1e-3 * i)}" for d in range(2) for i, t in enumerate(times)]
         path = tmp_path / "table.csv"
         path.write_text("\n".join(["device,t_seconds,g_siemens", *rows]) + "\n", "utf-8")
-        return str(read([path]).notes[0])
+        return read([path]).notes[0].format, str(read([Source(path, "retention")]).notes[0])
 
-    assert "give --format reads" in note([0.01 * i for i in range(40)])
-    assert "give --format reads" not in note([0.01 * 2**i for i in range(40)])
-    assert "give --format reads" not in note([0.0, 1.0, 2.0])
+    evenly, forced = note([0.01 * i for i in range(40)])
+    assert evenly == "reads"
+    assert "give --format reads" in forced
+    for times in ([0.01 * 2**i for i in range(40)], [0.0, 1.0, 2.0]):
+        name, forced = note(times)
+        assert name == "retention"
+        assert "give --format reads" not in forced

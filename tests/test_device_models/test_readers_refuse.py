@@ -93,8 +93,9 @@ CASES = {
         "row 3, column 2: byte 0xff is not UTF-8; save the file as UTF-8" + END,
     ),
     "decimal commas": (
-        "t_seconds;g_siemens\n0;0,00001\n",
-        "row 2, column 'g_siemens': '0,00001' has a decimal comma; write 0.00001" + END,
+        "t_seconds;g_siemens\n0.5;0,00001\n",
+        "row 2, column 'g_siemens': '0,00001' has a decimal comma, other numbers a point; write "
+        "0.00001" + END,
     ),
     "decimal commas between commas": (
         READS + "0,5,0,00001\n",
@@ -115,9 +116,12 @@ CASES = {
     ),
     "a missing column": (
         "device,cycel,lrs_ohms,hrs_ohms\n1,1,1e4,1e5\n",
-        "row 1: column 'cycle' is missing; is it 'cycel'? (found device, cycel, lrs_ohms, "
-        "hrs_ohms); a table of cycles has cycle, lrs_ohms and hrs_ohms (or lrs_siemens and "
-        "hrs_siemens)" + END,
+        "row 1, column 2: 'cycel' is unknown; did you mean 'cycle'?" + END,
+    ),
+    "a column that is not there": (
+        "device,lrs_ohms,hrs_ohms\n1,1e4,1e5\n",
+        "row 1: column 'cycle' is missing (found device, lrs_ohms, hrs_ohms); a table of cycles "
+        "has cycle, lrs_ohms and hrs_ohms (or lrs_siemens and hrs_siemens)" + END,
     ),
     "a column twice": (
         "t_seconds,g_siemens,g_siemens\n0,1,1\n",
@@ -141,9 +145,9 @@ CASES = {
         "columns of LRS and HRS swapped? Nothing was read",
     ),
     "unknown columns": (
-        "i,v\n1,2\n",
-        f"row 1: 'i, v' are the columns of no known format; --format names one of {FORMAT_NAMES}"
-        + END,
+        "i,volume\n1,2\n",
+        "row 1: 'i, volume' are the columns of no known format ('i' states no unit; call it "
+        f"i_amperes, or write a unit: i (A)); --formats lists those of {FORMAT_NAMES}" + END,
     ),
     "steps in microsiemens": (
         "Gbins, CDF\n10 20\n0 1\n1 1\n1 1\n",
@@ -196,7 +200,8 @@ UNSAID = {
     "normalised conductances": (
         "-0.5,0.5\n0.5,-0.5\n",
         "row 1, column 1: normalised conductances (-0.5 to 0.5), and nothing states the window; "
-        "give --window G_MIN:G_MAX in siemens, or name the columns up_siemens,down_siemens" + END,
+        "give --window G_MIN:G_MAX in siemens, or name the columns: --columns "
+        "up_siemens,down_siemens (t_seconds,g_siemens of reads)" + END,
     ),
 }
 

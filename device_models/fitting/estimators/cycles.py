@@ -1,6 +1,7 @@
 """Open loop: levels, spreads and window from full SET and RESET cycles."""
 
 from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -37,28 +38,24 @@ def estimate(
     The read noise of the model counts where it was measured (`read_measured`): a spread of cycles
     within it is one of the reads, see `device_bounds`.
     """
+    sides = [s for s in SIDES if np.isfinite(getattr(cycles, s.column)).any()]
+    tables, rows = dict[str, tuple[float, ...]](), len(cycles)
+    at = TABLE[(np.minimum(TABLE, 1.0 - TABLE) * rows >= 1.0 - 1e-9) & (rows >= FEWEST)]
+    if len(sides) == len(SIDES):
+        tables["full_levels"] = tuple(at.tolist())
+    else:  # the preset's table of the other state has the preset's probabilities
+        at = np.array(model.full_levels if rows >= FEWEST else ())
     unit, devices_of = bootstrap.units(cycles.device)
     drawn = bootstrap.weights(len(devices_of), resamples, generator)
-    devices, rows = len(np.unique(cycles.device)), len(cycles)
-    at = TABLE[(np.minimum(TABLE, 1.0 - TABLE) * rows >= 1.0 - 1e-9) & (rows >= FEWEST)]
     estimates: dict[str, tuple[float, float, float, str]] = {}
-    tables, draws = {"full_levels": tuple(at.tolist())}, dict[str, Floats]()
-    for name, g, tail, edge in (
-        ("full_set", cycles.lrs_siemens, EXTREMES[1], "g_max_siemens"),
-        ("full_reset", cycles.hrs_siemens, EXTREMES[0], "g_min_siemens"),
-    ):
-        logs = np.log(np.maximum(g, 1e-15))
-        q = np.exp(bootstrap.quantiles(logs, unit, drawn, np.array([0.5, tail, *at])))
-        repeats = _repeats(q, len(devices_of))
-        draws |= {f"{name}_siemens": repeats[:, 0], edge: repeats[:, 1]}
-        estimates[f"{name}_siemens"] = (*_around(q[:, 0], len(devices_of)), "median")
-        estimates[edge] = (*_around(q[:, 1], len(devices_of)), f"{tail:.1%} quantile")
-        estimates[f"{name}_sigma"] = _level_sigma(logs, cycles.device, unit, drawn)
-        if 1 < devices < rows:
-            between = _between_fraction(logs, cycles.device, unit, drawn)
-            estimates[f"{name}_d2d_share"] = (*between, "correlation of the scores of two cycles")
-        tables[f"{name}_quantiles_siemens"] = tuple(q[0, 2:].tolist())
-        draws[f"{name}_quantiles_siemens"] = repeats[:, 2:]
+    draws = dict[str, Floats]()
+    for side in sides:
+        known = np.isfinite(getattr(cycles, side.column))
+        numbers, table, repeats = _of_side(cycles.take(known), side, at, unit[known], drawn)
+        estimates |= numbers
+        tables[f"{side.name}_quantiles_siemens"] = table
+        draws |= repeats
+    devices = len(np.unique(cycles.device))
     parameters = ParameterSet(
         devices=devices,
         rows=rows,
@@ -71,30 +68,78 @@ def estimate(
         warnings=bootstrap.few_devices_warnings(devices, "cycles")
         + _undivided_warnings(devices, rows),
     )
-    return _with_window(
-        _with_own_bounds(parameters, cycles, model if read_measured else None, resamples, generator)
-    )
+    if len(sides) == 1:
+        words = f"cycles of {sides[0].state} alone: the other state keeps the preset's levels"
+        parameters = replace(parameters, warnings=(*parameters.warnings, words))
+    noisy = model if read_measured else None
+    parameters = _with_own_bounds(parameters, cycles, sides, noisy, resamples, generator)
+    return _with_window(parameters, model)
+
+
+class _Side(NamedTuple):
+    """One state: its fields, its column, the quantile that is the end of the window."""
+
+    name: str
+    state: str
+    column: str
+    sign: int
+    tail: float
+    end: str
+
+
+SIDES = (
+    _Side("full_set", "LRS", "lrs_siemens", 1, EXTREMES[1], "g_max_siemens"),
+    _Side("full_reset", "HRS", "hrs_siemens", -1, EXTREMES[0], "g_min_siemens"),
+)
+
+
+def _of_side(
+    cycles: Cycles, side: _Side, at: Floats, unit: Ints, drawn: Floats
+) -> tuple[dict[str, tuple[float, float, float, str]], tuple[float, ...], dict[str, Floats]]:
+    """Estimates with intervals and remarks, the table at some probabilities, and the draws."""
+    units = drawn.shape[1]
+    logs = np.log(np.maximum(getattr(cycles, side.column), 1e-15))
+    q = np.exp(bootstrap.quantiles(logs, unit, drawn, np.array([0.5, side.tail, *at])))
+    repeats = _repeats(q, units)
+    numbers = {
+        f"{side.name}_siemens": (*_around(q[:, 0], units), "median"),
+        side.end: (*_around(q[:, 1], units), f"{side.tail:.1%} quantile"),
+        f"{side.name}_sigma": _level_sigma(logs, cycles.device, unit, drawn),
+    }
+    if 1 < len(np.unique(cycles.device)) < len(cycles):
+        between = _between_fraction(logs, cycles.device, unit, drawn)
+        words = "correlation of the scores of two cycles"
+        numbers[f"{side.name}_d2d_share"] = (*between, words)
+    draws = {
+        f"{side.name}_siemens": repeats[:, 0],
+        side.end: repeats[:, 1],
+        f"{side.name}_quantiles_siemens": repeats[:, 2:],
+    }
+    return numbers, tuple(q[0, 2:].tolist()), draws
 
 
 def _with_own_bounds(
     parameters: ParameterSet,
     cycles: Cycles,
+    sides: list[_Side],
     model: Pulsed | None,
     resamples: int,
     generator: np.random.Generator,
 ) -> ParameterSet:
     """The set with the ends of the window that devices with bounds of their own tell."""
-    levels = {1: ("g_max_siemens", cycles.lrs_siemens), -1: ("g_min_siemens", cycles.hrs_siemens)}
     ends = []
-    for sign, (_, g) in levels.items():
+    for side in sides:
+        there = cycles.take(np.isfinite(getattr(cycles, side.column)))
+        g = getattr(there, side.column)
         read, slow = _noise(model, float(np.median(g)))
         logs = np.log(np.maximum(g, 1e-15))
-        ends.append(device_bounds.end_of(sign, logs, cycles.device, read, slow))
+        ends.append(device_bounds.end_of(side.sign, logs, there.device, read, slow))
     known = [end for end in ends if end is not None]
     if not known:
         return parameters
     bounds = device_bounds.bounds(known, resamples, generator.spawn(1)[0])
-    by_name = {levels[sign][0]: bound for sign, bound in bounds.ends_siemens.items()}
+    names = {side.sign: side.end for side in sides}
+    by_name = {names[sign]: bound for sign, bound in bounds.ends_siemens.items()}
     by_name["d2d_bound_sigma"] = bounds.sigma
     wider = parameters.extended(
         {name: bound.value for name, bound in by_name.items()},
@@ -117,11 +162,12 @@ def _noise(model: Pulsed | None, g_siemens: float) -> tuple[float, float]:
     return white, float(slow)
 
 
-def _with_window(parameters: ParameterSet) -> ParameterSet:
-    """The parameters without a window where its ends are too close."""
-    if parameters.values["g_max_siemens"] >= GAP * parameters.values["g_min_siemens"]:
-        return parameters
+def _with_window(parameters: ParameterSet, model: Pulsed) -> ParameterSet:
+    """The parameters without a window whose ends are too close; one may be the model's."""
     ends = ("g_min_siemens", "g_max_siemens")
+    low, high = (parameters.values.get(name, getattr(model, name)) for name in ends)
+    if high >= GAP * low:
+        return parameters
     return replace(
         parameters,
         values={n: v for n, v in parameters.values.items() if n not in ends},

@@ -205,14 +205,14 @@ def _with_chosen_pulses(whole: Problem) -> Problem:
     whole = replace(whole, bounds=ends, free=None)
     filtered, _ = pulse_likelihood.filtered(whole, whole.at, slopes=False)
     free = filtered.free[0]
-    crowded = any(
+    side = (train.polarity > 0).astype(np.int64)
+    moves = whole.moving[side, train.device] if whole.moving.any() else np.ones(len(free), bool)
+    crowded = not (free & moves).any() or any(
         free[pulsed].mean() < LEAST_FREE for p in (1, -1) if (pulsed := train.polarity == p).any()
     )
     if crowded:
         free = np.ones(len(free), bool)
         whole = replace(whole, bounds=ends + np.array([[-np.inf], [np.inf]]))
-    side = (train.polarity > 0).astype(np.int64)
-    moves = whole.moving[side, train.device] if whole.moving.any() else True
     return replace(whole, used=free & moves, free=free)
 
 

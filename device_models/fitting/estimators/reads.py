@@ -130,7 +130,7 @@ def _box(spectra: Spectra, model: Pulsed, *, spans: bool, slow: bool, cap: bool)
     none, times = np.log(NOTHING), [model.slow_shortest_seconds, model.slow_longest_seconds]
     at = np.array([0.0, none, model.read_exponent, none, model.slow_exponent, 0.0, 0.0, 0.0])
     at[SHORTEST : LONGEST + 1] = np.log(times)
-    at[CAP] = np.log(max(model.slow_cap, NOTHING))
+    at[CAP] = np.log(max(model.slow_cap, NOTHING)) if spans else 0.0  # of one resistance: none
     low, high = at.copy(), at.copy()
     high[[0, 1]] = 1.0, 0.0
     if spans:
@@ -215,12 +215,30 @@ def _add_slow(
             intervals=parameters.intervals | {NAMES[SLOW]: (0.0, upper)},
         )
     parameters = _add(parameters, fit, (SLOW, SLOW_EXPONENT, CAP), words, resamples)
+    parameters = _above_the_cap(parameters, fit)
     words += "; effective: slower and faster than the reads nothing is seen"
     parameters = _add(parameters, fit, (SHORTEST, LONGEST), words, resamples)
     if fit.best.at[LONGEST] >= fit.box.high[LONGEST] - 0.01:
         words = "the slowest time constant lies beyond the reads: its value is a lower bound"
         return _warn(parameters, words)
     return parameters
+
+
+def _above_the_cap(parameters: ParameterSet, fit: _SpectralFit) -> ParameterSet:
+    """The set with a cap of the slow noise that lets it be as large as it was read.
+
+    Reads of about one resistance tell how large it is there, and not whether it stops growing.
+    """
+    if NAMES[CAP] in parameters.values:
+        return parameters
+    decades = np.log(fit.spectra.ohms / fit.laws[0])
+    reached = float(np.exp(np.max(fit.best.at[SLOW] + fit.best.at[SLOW_EXPONENT] * decades)))
+    if reached <= fit.model.slow_cap or fit.box.high[CAP] < 0.0:
+        return parameters
+    words = f"slow_cap = {fit.model.slow_cap:.3g} of the preset is below the slow noise as read"
+    parameters = _warn(parameters, f"{words}: it is raised to {min(reached, 1.0):.3g}")
+    value = min(reached, 1.0)
+    return parameters.extended({NAMES[CAP]: value}, {NAMES[CAP]: (value, 1.0)}, "at least as read")
 
 
 def _has_slow_noise(fit: _SpectralFit) -> bool:

@@ -34,7 +34,7 @@ COLUMNS = (
 
 SCALES = torch.linspace(-3.0, 3.0, 9, dtype=torch.float64)  # of the log-normal, in its sigmas
 WEIGHTS = torch.softmax(-0.5 * SCALES**2, 0)
-START_DEVICES = 400  # that the starting points are tried on
+START_DEVICES, START_ROWS = 400, 8000  # that the starting points are tried on
 STEP = 1e-3  # of derivatives, in units of the parameters
 GOLDEN = 0.6180339887  # multiples of it fill 0..1 evenly and have no period
 LN10 = float(np.log(10.0))
@@ -79,6 +79,18 @@ class Changes:
         """The rows of about this many devices, whatever the order they were measured in."""
         fraction = devices / max(self.count, 1)
         return self if fraction >= 1.0 else self.take(self.device * GOLDEN % 1.0 < fraction)
+
+    def thinned(self, most: int) -> "Changes":
+        """At most so many readings of each device, evenly chosen in the order of time."""
+        order = np.lexsort((self.seconds, self.device))
+        count = np.bincount(self.device, minlength=1)
+        if count.max() <= most:
+            return self
+        n, start = count[self.device[order]], (np.cumsum(count) - count)[self.device[order]]
+        rank, chosen = np.arange(len(order)) - start, np.minimum(n, most)
+        keep = np.zeros(len(order), bool)
+        keep[order] = (rank + 1) * chosen // n > rank * chosen // n  # the last one is among them
+        return self.take(keep)
 
     def take(self, rows: NDArray[np.bool_]) -> "Changes":
         """Some of the rows."""
@@ -195,7 +207,8 @@ def maximise(changes: Changes, free: dict[str, Parameter], held: dict[str, float
     """
     names = tuple(free)
     bounds = [(free[n].low, free[n].high) for n in names]
-    subset, whole = (_Target(c, names, held) for c in (changes.subset(START_DEVICES), changes))
+    few = min(START_DEVICES, START_ROWS * changes.count // max(len(changes.device), 1))
+    subset, whole = (_Target(c, names, held) for c in (changes.subset(few), changes))
     starts = sorted(_starts([free[n].start for n in names]), key=lambda x: subset.loss(x)[0])
     tried = [_descend(subset, x, bounds) for x in starts[:2]]
     best = _descend(whole, min(tried, key=lambda x: subset.loss(x)[0]), bounds)

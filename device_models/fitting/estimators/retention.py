@@ -30,6 +30,7 @@ Values = dict[str, float]
 Intervals = dict[str, tuple[float, float]]
 
 MOST = 4000  # devices; more make the intervals narrower than the law is true
+MOST_READINGS = 16  # of a device; what is more says little: neighbours depend on each other
 FEWEST = 3  # devices
 SPAN = 3.0  # ratio of initial conductances from which the hump is fitted
 SHAPE_DEVICES = 20  # from which the hump, the onset and the read error are fitted
@@ -72,7 +73,7 @@ def estimate(
     remark = "change since the first reading, less its read error"
     if changes.count > MOST:
         remark += f"; about {MOST} of {changes.count} devices, evenly chosen"
-    fit, changes, warned = _fit(changes.subset(MOST), model)
+    fit, changes, warned = _fit(changes.subset(MOST).thinned(MOST_READINGS), model)
     values, intervals = _fields(fit, changes)
     words, spread = dict.fromkeys(values, remark), _covariance(fit, changes, model)
     if fit.error("error") < VAGUE:

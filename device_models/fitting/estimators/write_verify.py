@@ -20,7 +20,8 @@ def estimate(
     """Fit `verified_fraction`, `verified_exponent` and the stuck shares.
 
     A device is stuck if it is in the file, or if it lies far from its target and outside the range
-    of all targets. The spread is that around the median of the devices of one target.
+    of all targets. The spread is that around the median of the devices of one target, without the
+    writes that gave up.
     """
     stuck = np.where(table.stuck != 0, table.stuck, _outliers(table))
     devices = len(np.unique(table.device))
@@ -32,7 +33,8 @@ def estimate(
     )
     parameters = _add_stuck(parameters, table, stuck)
     resamples = min(resamples, 200)
-    return _add_spread(parameters, table, stuck == 0, model, resamples, generator)
+    healthy = (stuck == 0) & (table.reached != 0)
+    return _add_spread(parameters, table, healthy, model, resamples, generator)
 
 
 def _add_spread(

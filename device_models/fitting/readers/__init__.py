@@ -4,14 +4,18 @@ measurements = read([Path("set.csv"), Path("reads.csv.gz")], options=Options(v_r
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Literal, NamedTuple
 
 from ...errors import ConfigError, DataError
 from ...record import did_you_mean, shown
+from ..columns import KNOWN, fault
+from ..header import header_of
 from ..lines import chunks, head
 from ..measurements import Measurements, merge
 from ..options import Options
-from ..table import split_header
+from ..table import without_header
 from . import (
     arc_one,
     arc_two,
@@ -40,25 +44,73 @@ FORMATS: dict[str, Reader] = {
     "cycles": cycles.READER,
     "written": write_verify.READER,
 }
+POLARITIES: dict[str, Literal["set", "reset"]] = {"set": "set", "reset": "reset"}
 FORMER_NAMES = {"neutral": "generic"}  # still taken by `--format`
 
 
+class Source(NamedTuple):
+    """A file, and what the user says about it alone; None leaves that to the file.
+
+    Attributes:
+        path: The file.
+        format_name: A key of `FORMATS`.
+        polarity: "set" or "reset".
+    """
+
+    path: Path
+    format_name: str | None = None
+    polarity: Literal["set", "reset"] | None = None
+
+
+def source(text: str) -> Source:
+    """A file as the command line has it: `FILE`, `FILE:reads`, `FILE:ramps:reset`.
+
+    A text that is a file as it stands, colons and all, is that file. What follows a colon and a
+    separator of folders is no suffix, so `C:\\data.csv` is a path.
+
+    Raises:
+        ConfigError: A suffix is neither a format nor a polarity.
+    """
+    found = Source(Path(text))
+    while not found.path.exists():
+        stem, colon, suffix = str(found.path).rpartition(":")
+        if not colon or "/" in suffix or "\\" in suffix or len(stem) < 2:
+            break
+        if suffix in POLARITIES:
+            found = Source(Path(stem), found.format_name, POLARITIES[suffix])
+        elif (name := FORMER_NAMES.get(suffix, suffix)) in FORMATS:
+            found = Source(Path(stem), name, found.polarity)
+        elif Path(stem).exists():
+            known = (*FORMATS, *POLARITIES)
+            hint = did_you_mean(suffix, known) or f"; known: {', '.join(known)}"
+            raise ConfigError(
+                f"{text}: {shown(suffix)} behind the colon is neither a format nor a polarity"
+                f"{hint}; nothing was read"
+            )
+        else:
+            break
+    return found
+
+
 def read(
-    paths: Sequence[Path], *, format_name: str | None = None, options: Options | None = None
+    paths: Sequence[Path | Source],
+    *,
+    format_name: str | None = None,
+    options: Options | None = None,
 ) -> Measurements:
     """Read measurement files, of different formats if need be.
 
     Args:
         paths: The files; plain or gzipped, whatever their names.
-        format_name: A key of `FORMATS` that all of them have; None: each is recognised by
-            its header.
+        format_name: A key of `FORMATS` that all of them have, but those that say another; None:
+            each is recognised by its header.
         options: What the files do not say.
 
     Returns:
         Everything in them. Every file brings its own devices, unless `Options.same_devices`.
 
     Raises:
-        ConfigError: No such format.
+        ConfigError: No such format, or a polarity of a file whose rows say it.
         DataError: A file is damaged, in other units, or of no known format.
         CalibrationError: A file does not state enough, for example no read voltage.
     """
@@ -67,27 +119,73 @@ def read(
         hint = did_you_mean(format_name, FORMATS) or f"; known: {', '.join(FORMATS)}"
         raise ConfigError(f"--format {shown(format_name)} is unknown{hint}; nothing was read")
     given = options or Options()
-    parts = [FORMATS[format_name or sniffed(path)].read(path, given) for path in paths]
+    sources = [path if isinstance(path, Source) else Source(path) for path in paths]
+    parts = [_read_one(one, format_name, given) for one in sources]
     return merge(parts, same_devices=given.same_devices)
 
 
-def sniffed(path: Path) -> str:
+def _read_one(one: Source, format_name: str | None, options: Options) -> Measurements:
+    """The measurements of one file."""
+    name = one.format_name or format_name or sniffed(one.path, options.columns)
+    if one.polarity is not None:
+        if not FORMATS[name].has_polarity:
+            raise ConfigError(
+                f"{one.path}: a file of format {name} says SET and RESET itself, or has neither: "
+                f"{one.polarity!r} behind the colon is for {', '.join(_with_polarity())}; "
+                "nothing was read"
+            )
+        options = replace(options, polarity=one.polarity)
+    return FORMATS[name].read(one.path, options)
+
+
+def _with_polarity() -> list[str]:
+    """Formats whose polarity the user may state."""
+    return [name for name, reader in FORMATS.items() if reader.has_polarity]
+
+
+def sniffed(path: Path, columns: tuple[str, ...] = ()) -> str:
     """The format of a file by its first rows.
+
+    Args:
+        path: The file.
+        columns: Names of its columns, if it has no header.
 
     Raises:
         DataError: It cannot be read, is empty, or is of no known format.
     """
-    start = head(path)
+    start = head(path, columns)
     row = first_row(start)
-    if not row:
+    header = header_of(start.lines, columns)
+    if not row or header is None:
         comments = " but for comments" if start.raw.strip() else ""
         raise DataError(f"{path}: the file is empty{comments}; nothing was read")
     for name, reader in FORMATS.items():
         if reader.sniff(start):
             return name
     next(chunks(path), None)  # refuses a header that is not UTF-8, with row and column
-    names = ", ".join(split_header(row)[1])
+    at = header.line + 1
+    if not header.labels:
+        raise without_header(path, at, header.cells)
+    whys = ((label, fault(label, KNOWN, header.names)) for label in header.labels)
+    hint = next((f" ({shown(label)} {why})" for label, why in whys if why), "")
     raise DataError(
-        f"{path}: row {start.lines.index(row) + 1}: {shown(names)} are the columns of no known "
-        f"format; --format names one of {', '.join(FORMATS)}; nothing was read"
+        f"{path}: row {at}: {shown(', '.join(header.labels))} are the columns of no known "
+        f"format{hint}; --formats lists those of {', '.join(FORMATS)}; nothing was read"
     )
+
+
+def described() -> str:
+    """Every format: its columns with their units, and an example, as its reader declares them."""
+    return "\n".join(_described(name, reader) for name, reader in FORMATS.items())
+
+
+def _described(name: str, reader: Reader) -> str:
+    """One format."""
+    needs = f" (with {reader.needs})" if reader.needs else ""
+    wide = max(len(column.name) for column in reader.columns)
+    lines = [f"{name}: {reader.describes}{needs}"]
+    for column in reader.columns:
+        holds = column.holds + ("" if column.optional else "; needed")
+        lines.append(f"  {column.name:<{wide}}  {column.unit or '1':<4}  {holds}")
+    example = [f"    {line}" for line in reader.example.splitlines()]
+    return "\n".join([*lines, *example, ""])

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..checks import VOLTS, WIDTH, optional
+from ..columns import TEXT, Column
 from ..conductance import conductances
 from ..events import OTHER, PULSE, READ, DeviceEvents
 from ..lines import Head
@@ -34,6 +35,21 @@ NAMES = {
     "Pulse width (s)": "width_seconds",
     "ReadVoltage": "v_read_volts",
 }
+COLUMNS = (
+    Column("Wordline", "word line of the device", TEXT, optional=False),
+    Column("Bitline", "its bit line", TEXT, optional=False),
+    Column("Resistance", "after the pulse, or as read", "ohm", optional=False),
+    Column("Amplitude (V)", "of the pulse", "V", optional=False),
+    Column("Pulse width (s)", "0 of a reading", "s", optional=False),
+    Column("Tag", "CT..: curve tracer, not used without --ohmic", TEXT, optional=False),
+    Column("ReadVoltage", "read voltage", "V"),
+)
+EXAMPLE = """my run
+Thu Jan  2 10:11:12 2025
+Wordline,Bitline,Resistance,Amplitude (V),Pulse width (s),Tag,ReadTag,ReadVoltage
+1,2,10000,0.5,0,S R,R2 V=0.5,0.5
+1,2,8000,1.5,1e-06,P,R2 V=0.5,0.5
+"""
 CURVE_TRACER = re.compile(r"CT(?!S)")  # CTS is ConvergeToState, a train of single pulses
 
 
@@ -44,7 +60,7 @@ def sniff(head: Head) -> bool:
 
 def read(path: Path, options: Options) -> Measurements:
     """Read one ArC ONE file; see `Reader`."""
-    table = read_table(path, numbers=tuple(NAMES), texts=("Tag", "Wordline", "Bitline"), skip=SKIP)
+    table = read_table(path, COLUMNS, skip=SKIP)
     for column in HEADER:
         table.demand(column, TAKES)
     table = _renamed(table)
@@ -93,4 +109,4 @@ def _renamed(table: FileTable) -> FileTable:
     )
 
 
-READER = Reader("ArC ONE: name, date, Wordline,Bitline,Resistance,...", sniff, read)
+READER = Reader("CSV of ArC ONE: a name, a date, a header", sniff, read, COLUMNS, EXAMPLE)

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from ...errors import CalibrationError, DataError
 from ..checks import VOLTS, WIDTH, optional
+from ..columns import Column, names
 from ..conductance import conductances
 from ..events import PULSE, READ, DeviceEvents
 from ..lines import Head
@@ -25,7 +26,14 @@ from ..table import FileTable, Names
 from .reader import Reader, devices, from_history, polarity_of, whole
 
 MAGIC = b"\x89HDF\r\n\x1a\n"
-FIELDS = ("current", "voltage", "pulse_width", "read_voltage", "op_type")
+COLUMNS = (
+    Column("current", "as read", "A", optional=False),
+    Column("voltage", "amplitude of the pulse", "V", optional=False),
+    Column("pulse_width", "its duration", "s", optional=False),
+    Column("read_voltage", "of the reading", "V", optional=False),
+    Column("op_type", "1 reading, 2 pulse, 3 pulse and reading", optional=False),
+)
+FIELDS = tuple(names(COLUMNS))
 TAKES = f"a timeseries has {', '.join(FIELDS)}"
 IS_READ, IS_PULSE = 1, 2  # bits of op_type
 
@@ -58,7 +66,7 @@ def measurements(table: FileTable, name: str, options: Options) -> Measurements:
     readings = conductances(table, options, TAKES)
     v = optional(table, "v_volts", VOLTS)
     unknown = np.full(len(table), np.nan)
-    device, names = devices(table)
+    device, device_names = devices(table)
     events = DeviceEvents(
         device=device,
         kind=np.where(op & IS_PULSE, PULSE, READ),
@@ -69,7 +77,7 @@ def measurements(table: FileTable, name: str, options: Options) -> Measurements:
         time_seconds=unknown,
         target_siemens=unknown,
     )
-    return from_history(table, name, names, events, readings)
+    return from_history(table, name, device_names, events, readings)
 
 
 def _op_types(table: FileTable) -> Ints:
@@ -147,4 +155,6 @@ def _table(path: Path, series: dict[str, NDArray[Any]]) -> FileTable:
     )
 
 
-READER = Reader("ArC TWO HDF5 (needs h5py)", sniff, read)
+READER = Reader(
+    "HDF5 of ArC TWO (needs h5py): /crosspoints/W..B../timeseries", sniff, read, COLUMNS, ""
+)

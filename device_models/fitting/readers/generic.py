@@ -1,9 +1,7 @@
-"""The generic long table: one row per action on one device, SI units in the column names.
+"""The generic long table: one row per action on one device, see `COLUMNS`.
 
-Columns, in any order: `op` (see `OPS`) and the reading as `g_siemens`, `r_ohms`, or `i_amperes`
-with `v_read_volts`; where they are known `device` or `word_line` and `bit_line`, `t_seconds`,
-`v_volts`, `width_seconds`, `target_siemens`. A row with a pulse and a reading is a pulse that was
-read afterwards; the reading of a pulse may also follow in a row `read`.
+A row with a pulse and a reading is a pulse that was read afterwards; the reading of a pulse may
+also follow in a row `read`. Without `op` a row with a voltage is a pulse, one without a reading.
 """
 
 from pathlib import Path
@@ -12,18 +10,26 @@ import numpy as np
 
 from ...record import did_you_mean, shown
 from ..checks import SIEMENS, VOLTS, WIDTH, optional
-from ..conductance import COLUMNS, conductances
+from ..columns import DEVICE, READING, TEXT, Column
+from ..conductance import conductances
 from ..events import OTHER, PULSE, READ, RELAX, WRITE, DeviceEvents
 from ..lines import Head
 from ..measurements import Floats, Ints, Measurements
 from ..options import Options
 from ..table import FileTable, read_table
-from .reader import Reader, devices, from_history, header_names, named, polarity_of
+from .reader import (
+    Reader,
+    devices,
+    from_history,
+    has_conductance,
+    header_names,
+    named,
+    named_polarity,
+    polarity_of,
+    polarity_remark,
+)
 
 TAKES = "a generic table has op, and g_siemens, r_ohms, or i_amperes with v_read_volts"
-NUMBERS = ("t_seconds", "v_volts", "width_seconds", "target_siemens", *COLUMNS)
-TEXTS = ("op", "device", "word_line", "bit_line")
-
 OPS = {
     "read": (READ, 0),
     "set": (PULSE, 1),
@@ -34,20 +40,35 @@ OPS = {
     "train": (OTHER, 0),  # pulses that were not read in between
     "form": (OTHER, 0),
 }
+COLUMNS = (
+    Column("op", f"{', '.join(OPS)}; without it a row with v_volts is a pulse", TEXT),
+    *DEVICE,
+    Column("t_seconds", "clock", "s"),
+    Column("v_volts", "amplitude of the pulse; its sign is the polarity of op pulse", "V"),
+    Column("width_seconds", "duration of the pulse", "s"),
+    Column("target_siemens", "what a write was to reach", "S"),
+    *READING,
+)
+EXAMPLE = """device,op,v_volts,width_seconds,r_ohms
+a,read,,,50000
+a,set,1.5,1e-6,20000
+"""
 
 
 def sniff(head: Head) -> bool:
-    """Whether the header has a column `op`."""
-    return "op" in header_names(head)
+    """Whether the header has a column `op`, or voltages of pulses and readings."""
+    header = header_names(head)
+    return "op" in header or ("v_volts" in header and has_conductance(header))
 
 
 def read(path: Path, options: Options) -> Measurements:
     """Read one generic table; see `Reader`."""
-    table = read_table(path, numbers=NUMBERS, texts=TEXTS)
-    table.demand("op", TAKES)
+    table = read_table(path, COLUMNS, names=options.columns)
+    if "v_volts" not in table.header:
+        table.demand("op", TAKES)
     readings = conductances(table, options, TAKES)
     device, names = devices(table)
-    kind, polarity = _ops(table, options)
+    kind, polarity, remarks = _ops(table, options)
     events = DeviceEvents(
         device=device,
         kind=kind,
@@ -58,11 +79,29 @@ def read(path: Path, options: Options) -> Measurements:
         time_seconds=_time(table),
         target_siemens=optional(table, "target_siemens", SIEMENS),
     )
-    return from_history(table, "generic", names, events, readings, options.kelvin)
+    return from_history(table, "generic", names, events, readings, options.kelvin, remarks)
 
 
-def _ops(table: FileTable, options: Options) -> tuple[Ints, Ints]:
-    """Kind and polarity of every row."""
+def _ops(table: FileTable, options: Options) -> tuple[Ints, Ints, tuple[str, ...]]:
+    """Kind and polarity of every row, and what decided where a row does not."""
+    kind, polarity = _kinds(table)
+    pulsed = (kind == PULSE) & (polarity == 0)
+    if "v_volts" in table.numbers:
+        by_voltage = polarity_of(table.numbers["v_volts"], options)
+        polarity = np.where(pulsed, by_voltage, polarity)
+        pulsed &= np.isnan(table.numbers["v_volts"])
+    sign, why = named_polarity(table.path, options)
+    if not (sign and pulsed.any()):
+        return kind, polarity, ()
+    remark = polarity_remark(sign, why, 0.0)
+    return kind, np.where(pulsed, sign, polarity), (remark,)
+
+
+def _kinds(table: FileTable) -> tuple[Ints, Ints]:
+    """Kind of every row, and its polarity, 0 where `op` does not say it."""
+    if "op" not in table.texts:
+        v = np.nan_to_num(table.numbers["v_volts"])
+        return np.where(v != 0.0, PULSE, READ), np.zeros(len(table), np.int64)
     codes, names = named(table, "op")
     for code, name in enumerate(names):
         if name.lower() not in OPS:
@@ -70,11 +109,7 @@ def _ops(table: FileTable, options: Options) -> tuple[Ints, Ints]:
             hint = did_you_mean(name.lower(), OPS) or f"; allowed are {', '.join(OPS)}"
             table.refuse(row, "op", f"unknown {shown(name)}{hint}; nothing was read")
     meaning = np.array([OPS[name.lower()] for name in names], np.int64)[codes]
-    kind, polarity = meaning[:, 0], meaning[:, 1]
-    if "v_volts" not in table.numbers:
-        return kind, polarity
-    by_voltage = polarity_of(table.numbers["v_volts"], options)
-    return kind, np.where((kind == PULSE) & (polarity == 0), by_voltage, polarity)
+    return meaning[:, 0], meaning[:, 1]
 
 
 def _time(table: FileTable) -> Floats:
@@ -83,4 +118,4 @@ def _time(table: FileTable) -> Floats:
     return np.where(np.isfinite(time), time, np.nan)
 
 
-READER = Reader("one row per pulse or reading, with a column op", sniff, read)
+READER = Reader("one row per pulse or reading", sniff, read, COLUMNS, EXAMPLE, has_polarity=True)

@@ -1,8 +1,9 @@
 """Currents at a read voltage, one column per ramp of equal pulses, one row per pulse.
 
 Columns are called `rmp1`, `ramp 2`, `cycle_3`, ...; short ones end in blanks. A file of one column
-may hold all ramps one after the other (`Options.ramp_pulses`). The trend of a ramp distinguishes
-SET from RESET, so both kinds may be in one file or in two. `# v_volts = 1.2` and
+may hold all ramps one after the other (`Options.ramp_pulses`). The user, the name of a column
+(`set1`) or of the file (`my reset.csv`) distinguishes SET from RESET, else the trend of each ramp;
+so both kinds may be in one file or in two. `# v_volts = 1.2` and
 `# width_seconds = 1e-7` above the header state the pulses. The layout is that of CrossSim's
 examples.
 """
@@ -15,14 +16,30 @@ from pathlib import Path
 import numpy as np
 
 from ...record import shown
+from ..columns import Column
 from ..conductance import Bools, Readings, at_voltage, stated_read_volts
 from ..lines import Head
 from ..measurements import Floats, Measurements, Pulses
 from ..options import Options
 from ..table import FileTable, read_table
-from .reader import Reader, header_names, notes, ramp_pulses, stated_shape
+from .reader import (
+    AS_TOLD,
+    SIGNS,
+    Reader,
+    header_names,
+    named_polarity,
+    notes,
+    polarity_remark,
+    ramp_pulses,
+    stated_shape,
+)
 
 NAME = re.compile(r"(rmp|ramp|cycle|run|set|reset)[ _-]?\d+", re.IGNORECASE)
+COLUMNS = (Column("rmp1", "currents of one ramp; also rmp2, ramp_1, cycle_1, set1, reset1", "A"),)
+EXAMPLE = """set1,reset1
+1.0e-6,5.0e-6
+2.5e-6,3.0e-6
+"""
 FLAT = "in a ramp that neither rises nor falls"
 
 
@@ -34,7 +51,7 @@ def sniff(head: Head) -> bool:
 
 def read(path: Path, options: Options) -> Measurements:
     """Read one file of ramps; see `Reader`. All ramps are of one device, "1"."""
-    table = read_table(path, numbers=("*",))
+    table = read_table(path, (), every=True, names=options.columns)
     v_read = stated_read_volts(table, options, table.header[0])
     readings = at_voltage(table, table.header[0], v_read, options)
     if options.ramp_pulses and len(table.header) > 1:
@@ -45,12 +62,16 @@ def read(path: Path, options: Options) -> Measurements:
             f"(the first is {shown(table.header[0])}); nothing was read",
         )
     shape = stated_shape(table.settings, path)
+    named = named_polarity(path, options)
     parts, used, dropped = list[Pulses](), 0, Counter[str]()
-    for number, (readings, rows) in enumerate(_ramps(table, v_read, options)):
+    remarks = dict[str, None]()  # in order, each once
+    for number, (column, readings, rows) in enumerate(_ramps(table, v_read, options)):
         g = readings.g_siemens[rows]
         there = int(np.isfinite(g).sum())
         dropped.update(readings.dropped(rows))
-        if polarity := _polarity(g, options):
+        polarity, why = _polarity(g, named, column)
+        remarks |= dict.fromkeys([why] if why else [])
+        if polarity:
             parts.append(ramp_pulses(g, number, polarity, str(path), **shape))
             used += there
         else:
@@ -58,12 +79,18 @@ def read(path: Path, options: Options) -> Measurements:
     return Measurements(
         pulses=(Pulses.join(parts),) if parts else (),
         devices=("1",),
-        notes=(notes(table, "ramps", readings, used=used, dropped=dict(dropped)),),
+        notes=(
+            notes(
+                table, "ramps", readings, used=used, dropped=dict(dropped), remarks=tuple(remarks)
+            ),
+        ),
     )
 
 
-def _ramps(table: FileTable, v_read: float, options: Options) -> Iterator[tuple[Readings, Bools]]:
-    """The readings of a column, and which of its rows are a ramp (up to its last value)."""
+def _ramps(
+    table: FileTable, v_read: float, options: Options
+) -> Iterator[tuple[str, Readings, Bools]]:
+    """Name and readings of a column, and which of its rows are a ramp (up to its last value)."""
     for name in table.header:
         readings = at_voltage(table, name, v_read, options)
         filled = np.flatnonzero(np.isfinite(table.numbers[name]))
@@ -71,16 +98,27 @@ def _ramps(table: FileTable, v_read: float, options: Options) -> Iterator[tuple[
         length = options.ramp_pulses or max(end, 1)
         row = np.arange(len(table))
         for start in range(0, end, length):
-            yield readings, (row >= start) & (row < min(start + length, end))
+            yield name, readings, (row >= start) & (row < min(start + length, end))
 
 
-def _polarity(g: Floats, options: Options) -> int:
-    """+1 for a ramp that ends higher than it begins, by the means of its quarters; else -1 or 0."""
-    if options.polarity:
-        return 1 if options.polarity == "set" else -1
+def _polarity(g: Floats, named: tuple[int, str], column: str) -> tuple[int, str]:
+    """+1 SET, -1 RESET, 0 neither, and a remark where that is not the trend's word.
+
+    The user, then the name of the column, then that of the file decide; else a ramp that ends
+    higher than it begins, by the means of its quarters, is one of SET.
+    """
     g = g[np.isfinite(g)]
     quarter = max(1, len(g) // 4)
-    return int(np.sign(g[-quarter:].mean() - g[:quarter].mean())) if len(g) > 1 else 0
+    trend = int(np.sign(g[-quarter:].mean() - g[:quarter].mean())) if len(g) > 1 else 0
+    match = NAME.fullmatch(column)
+    by_column = SIGNS.get(match[1].lower(), 0) if match else 0
+    sign, why = named
+    if by_column and why != AS_TOLD:
+        sign, why = by_column, "by the names of the columns"
+    return (sign, polarity_remark(sign, why, trend)) if sign else (trend, "")
 
 
-READER = Reader("one column of currents per ramp of pulses (rmp1,rmp2,...)", sniff, read)
+READER = Reader(
+    "one column of currents per ramp of pulses", sniff, read, COLUMNS, EXAMPLE,
+    needs="--read-volts 0.1", has_polarity=True,
+)  # fmt: skip

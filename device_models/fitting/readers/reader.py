@@ -11,29 +11,42 @@ import numpy as np
 from ...errors import DataError
 from ...record import shown
 from ..checks import VOLTS, WIDTH
-from ..conductance import COLUMNS, Readings
+from ..columns import READING, Column, names
+from ..conductance import Readings
 from ..events import DeviceEvents, experiments
+from ..header import header_of, numbers_in
 from ..lines import Head
 from ..measurements import FileNotes, Floats, Ints, Measurements, Pulses
 from ..options import Options
-from ..table import FileTable, bare_mark, split_header
+from ..table import FileTable
 
-NUMBER = re.compile(r"\s*([+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|nan)\s*")
+WORD = re.compile(r"[a-z]+")
+SIGNS = {"set": 1, "reset": -1}
+NAMES = {1: "SET", -1: "RESET"}
+AS_TOLD = "as you say"
 
 
 class Reader(NamedTuple):
     """One file format.
 
     Attributes:
-        describes: What its files hold, for `--help` and for messages.
+        describes: What its files hold, for `--formats` and for messages.
         sniff: Whether a file that begins so is one.
         read: Reads one file. Raises DataError for a damaged or wrong file, CalibrationError for
             one that does not state enough.
+        columns: What it takes.
+        example: A short file; "" of a binary format.
+        needs: Options without which the example is refused, as on the command line.
+        has_polarity: Whether `Options.polarity` may decide between SET and RESET.
     """
 
     describes: str
     sniff: Callable[[Head], bool]
     read: Callable[[Path, Options], Measurements]
+    columns: tuple[Column, ...]
+    example: str
+    needs: str = ""
+    has_polarity: bool = False
 
 
 def first_row(head: Head) -> str:
@@ -42,22 +55,25 @@ def first_row(head: Head) -> str:
     return next(rows, "")
 
 
+def header_row(head: Head) -> tuple[str, ...]:
+    """The names of the columns, in order, as readers call them; () if there are none."""
+    header = header_of(head.lines, head.columns)
+    return header.names if header else ()
+
+
 def header_names(head: Head) -> frozenset[str]:
-    """The names in the header row."""
-    row = first_row(head)
-    return frozenset(split_header(row)[1]) if row else frozenset()
+    """The names of the columns."""
+    return frozenset(header_row(head))
 
 
-def numbers_in(row: str) -> tuple[float, ...]:
-    """The cells of a row that is no header: all of them numbers; () if one is not."""
-    mark = bare_mark(row)
-    cells = row.split() if mark == " " else row.split(mark)
-    return tuple(map(float, cells)) if all(map(NUMBER.fullmatch, cells)) else ()
+def bare_numbers(head: Head) -> tuple[float, ...]:
+    """The first row, if all of it is numbers and nobody names its columns; else ()."""
+    return () if head.columns else numbers_in(first_row(head))
 
 
-def has_conductance(names: Collection[str]) -> bool:
+def has_conductance(header: Collection[str]) -> bool:
     """Whether a header has a column that gives a conductance."""
-    return any(name in names for name in COLUMNS[:3])
+    return any(name in header for name in names(READING)[:3])
 
 
 def devices(table: FileTable) -> tuple[Ints, tuple[str, ...]]:
@@ -112,6 +128,26 @@ def polarity_of(v_volts: Floats, options: Options) -> Ints:
     """+1 SET, -1 RESET by the sign of a voltage; 0 where it is zero or unknown."""
     sign = np.sign(np.nan_to_num(v_volts)).astype(np.int64)
     return -sign if options.set_is_negative else sign
+
+
+def named_polarity(path: Path, options: Options) -> tuple[int, str]:
+    """+1 SET, -1 RESET, and what says so: the user, else a word in the name of the file; or 0."""
+    if options.polarity:
+        return SIGNS[options.polarity], AS_TOLD
+    words = set(WORD.findall(path.name.lower())) & SIGNS.keys()
+    return (SIGNS[words.pop()], "by the name of the file") if len(words) == 1 else (0, "")
+
+
+def polarity_remark(sign: int, why: str, trend: float) -> str:
+    """What decided between SET and RESET, and whether the readings disagree.
+
+    Args:
+        sign: +1 or -1.
+        why: What decided.
+        trend: Positive where the conductances rise; 0 if unknown.
+    """
+    against = f", although they {'rise' if trend > 0 else 'fall'}" if sign * trend < 0 else ""
+    return f"{NAMES[sign]} pulses {why}{against}"
 
 
 def stated_shape(settings: Mapping[str, str], path: Path) -> dict[str, float]:
@@ -178,6 +214,7 @@ def from_history(
     events: DeviceEvents,
     readings: Readings,
     kelvin: float = math.nan,
+    remarks: tuple[str, ...] = (),
 ) -> Measurements:
     """The experiments in a history of pulses and readings.
 
@@ -188,6 +225,7 @@ def from_history(
         events: One per row of the table.
         readings: The same.
         kelvin: Temperature of the devices; nan if unknown.
+        remarks: What was assumed.
 
     Raises:
         DataError: Every row was dropped.
@@ -199,7 +237,9 @@ def from_history(
         retention=parts.retention,
         written=parts.written,
         devices=device_names,
-        notes=(notes(table, name, readings, used=parts.used, dropped=parts.dropped),),
+        notes=(
+            notes(table, name, readings, used=parts.used, dropped=parts.dropped, remarks=remarks),
+        ),
     )
 
 

@@ -1,10 +1,9 @@
 """Readings after programming: `device,t_seconds,g_siemens[,temperature_kelvin]`.
 
-`t_seconds` counts from the write. The reading may also be `r_ohms`, or `i_amperes` with
-`v_read_volts`. `initial_siemens` is the reading right after the write; without it, the earliest one
-of the device at this temperature. `target_siemens` is what was to be written. A table of
-`t_seconds` and a reading that neither begins with `device` nor has one of these columns holds
-repeated reads instead (`reads`).
+`t_seconds` counts from the write. `initial_siemens` is the reading right after the write; without
+it, the earliest one of the device at this temperature. A table of `t_seconds` and a reading that
+neither begins with `device` nor states `temperature_kelvin` or `initial_siemens` holds repeated
+reads instead (`reads`), and so does one of many evenly spaced readings.
 """
 
 from pathlib import Path
@@ -12,30 +11,59 @@ from pathlib import Path
 import numpy as np
 
 from ..checks import KELVIN, SECONDS, SIEMENS, inside, optional
-from ..conductance import COLUMNS, conductances
+from ..columns import DEVICE, READING, Column
+from ..conductance import conductances
+from ..header import header_of, split
 from ..lines import Head
 from ..measurements import Floats, Ints, Measurements, Retention
 from ..options import Options
-from ..table import read_table, split_header
-from .reader import Reader, devices, first_row, has_conductance, header_names, notes
+from ..table import read_table
+from .reader import Reader, devices, has_conductance, header_names, header_row, notes
 
 TAKES = "a retention table has t_seconds, and g_siemens, r_ohms, or i_amperes with v_read_volts"
 MANY = 32  # readings of a device that are more than a retention test takes
 OWN = {"temperature_kelvin", "initial_siemens"}
+COLUMNS = (
+    *DEVICE,
+    Column("t_seconds", "time since the write", "s", optional=False),
+    Column("temperature_kelvin", "of the device meanwhile; or one for all: --temperature", "K"),
+    Column("initial_siemens", "reading right after the write; else the earliest one", "S"),
+    Column("target_siemens", "what was to be written", "S"),
+    *READING,
+)
+EXAMPLE = """device,t_seconds,g_siemens,temperature_kelvin
+a,1,1.00e-5,358
+a,1000,9.1e-6,358
+"""
 
 
 def sniff(head: Head) -> bool:
     """Whether there are times, conductances, and `device` in front or a column of retention."""
     names = header_names(head)
-    if "t_seconds" not in names or not has_conductance(names) or "op" in names:
+    if "t_seconds" not in names or not has_conductance(names) or names & {"op", "v_volts"}:
         return False
-    return bool(OWN & names) or split_header(first_row(head))[1][0] == "device"
+    return bool(OWN & names) or (header_row(head)[0] == "device" and not _at_rest(head))
+
+
+def _at_rest(head: Head) -> bool:
+    """Whether the first readings are many, and evenly spaced: repeated reads."""
+    header = header_of(head.lines, head.columns)
+    if header is None:
+        return False
+    rows = [split(line, header.mark) for line in head.lines[header.first : -1]]
+    at = header.names.index("t_seconds")
+    rows = [row for row in rows if len(row) == len(header.labels)]
+    try:
+        time = np.array([float(row[at].replace(",", ".") or "nan") for row in rows])
+    except ValueError:
+        return False
+    device = np.unique([row[0] for row in rows] or [""], return_inverse=True)[1]
+    return _evenly(device[: len(time)], time)
 
 
 def read(path: Path, options: Options) -> Measurements:
     """Read one retention table; see `Reader`."""
-    numbers = ("t_seconds", "temperature_kelvin", "initial_siemens", "target_siemens", *COLUMNS)
-    table = read_table(path, numbers=numbers, texts=("device", "word_line", "bit_line"))
+    table = read_table(path, COLUMNS, names=options.columns)
     table.need("t_seconds", TAKES)
     time = inside(table, "t_seconds", SECONDS)
     readings = conductances(table, options, TAKES)
@@ -75,12 +103,18 @@ def read(path: Path, options: Options) -> Measurements:
 
 def _doubt(retention: Retention) -> tuple[str, ...]:
     """A remark on a table that resembles repeated reads: many readings, evenly spaced."""
-    rows = len(retention) / max(1, len(np.unique(retention.device)))
-    order = np.lexsort((retention.time_seconds, retention.device))
-    steps = np.diff(retention.time_seconds[order])[np.diff(retention.device[order]) == 0]
-    if rows < MANY or not len(steps) or np.ptp(steps) > 0.01 * abs(float(np.median(steps))):
+    if not _evenly(retention.device, retention.time_seconds):
         return ()
     return ("evenly spaced readings; if they are repeated reads at rest, give --format reads",)
+
+
+def _evenly(device: Ints, time: Floats) -> bool:
+    """Whether there are many readings per device, and about the same time between them."""
+    rows = len(time) / max(1, len(np.unique(device)))
+    order = np.lexsort((time, device))
+    steps = np.diff(time[order])[np.diff(device[order]) == 0]
+    even = len(steps) > 0 and np.ptp(steps) <= 0.01 * abs(float(np.median(steps)))
+    return bool(rows >= MANY and even)
 
 
 def _earliest(device: Ints, kelvin: Floats, time: Floats, g: Floats) -> Floats:
@@ -95,4 +129,4 @@ def _earliest(device: Ints, kelvin: Floats, time: Floats, g: Floats) -> Floats:
     return result
 
 
-READER = Reader("retention: device,t_seconds,g_siemens[,temperature_kelvin]", sniff, read)
+READER = Reader("readings some time after a write", sniff, read, COLUMNS, EXAMPLE)

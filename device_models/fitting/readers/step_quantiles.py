@@ -15,13 +15,26 @@ import numpy as np
 from ...errors import DataError
 from ...record import shown
 from ..checks import SIEMENS
+from ..columns import Column
+from ..header import SETTING
 from ..lines import Head, chunks, head
 from ..measurements import FileNotes, Floats, Measurements, StepTable
 from ..options import Options
-from ..table import SETTING
-from .reader import Reader, polarity_of, stated_shape
+from .reader import Reader, named_polarity, polarity_of, polarity_remark, stated_shape
 
 WORDS = ("gbins", "cdf")
+COLUMNS = (
+    Column("row 1", "text with the words Gbins and CDF, perhaps v_volts = 1.3"),
+    Column("row 2", "conductances before the pulse, ascending", "S"),
+    Column("row 3", "cumulative probabilities, ascending"),
+    Column("row 4, ...", "step of every conductance, one row per probability", "S"),
+)
+EXAMPLE = """Gbins, CDF, dG matrix; v_volts = 1.3
+1e-5,2e-5
+0,1
+1e-7,1e-7
+3e-7,2e-7
+"""
 
 
 def sniff(head: Head) -> bool:
@@ -51,13 +64,19 @@ def read(path: Path, options: Options) -> Measurements:
     dg = np.stack([step for _, step in steps])
     shape = stated_shape(dict(SETTING.findall(head(path).lines[0])), path)
     by_volts = int(polarity_of(np.array([shape["v_volts"]]), options)[0])
-    by_trend = by_volts or (1 if np.median(dg) >= 0 else -1)
-    polarity = {"set": 1, "reset": -1}.get(options.polarity or "", by_trend)
+    named, why = named_polarity(path, options)
+    if by_volts and not options.polarity:
+        named, why = by_volts, "by the sign of v_volts"
+    trend = 1 if np.median(dg) >= 0 else -1
+    polarity = named or trend
+    remarks = (polarity_remark(polarity, why or "by the median step", trend),)
     step_table = StepTable(
         device=0, polarity=polarity, g_siemens=g, levels=levels, dg_siemens=dg, source=str(path),
         v_volts=shape["v_volts"], width_seconds=shape["width_seconds"],
     )  # fmt: skip
-    note = FileNotes(path=str(path), format="step-quantiles", units="siemens", used=dg.size)
+    note = FileNotes(
+        path=str(path), format="step-quantiles", units="siemens", used=dg.size, remarks=remarks
+    )
     return Measurements(steps=(step_table,), devices=("1",), notes=(note,))
 
 
@@ -94,4 +113,6 @@ def _ascending(path: Path, row: int, values: Floats, what: str, low: float, high
         )
 
 
-READER = Reader("quantiles of the step: Gbins, CDF, dG matrix", sniff, read)
+READER = Reader(
+    "quantiles of the step against conductance", sniff, read, COLUMNS, EXAMPLE, has_polarity=True
+)

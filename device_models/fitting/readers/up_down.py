@@ -12,29 +12,39 @@ import numpy as np
 
 from ...errors import CalibrationError
 from ..checks import SIEMENS, inside
+from ..columns import Column
 from ..lines import Head, head
 from ..measurements import FileNotes, Floats, Measurements, Pulses
 from ..options import Options
 from ..table import FileTable, read_table
-from .reader import Reader, first_row, header_names, numbers_in, ramp_pulses
+from .reader import Reader, bare_numbers, header_names, ramp_pulses
 
 NAMED = ("up_siemens", "down_siemens")
 PLAIN = ("up", "down")
+COLUMNS = (
+    Column("up_siemens", "conductance during the SET train", "S"),
+    Column("down_siemens", "conductance during the RESET train", "S"),
+    Column("up", "normalised, instead; two columns without a header are up,down"),
+    Column("down", "normalised, instead; --window says the siemens of both ends"),
+)
+EXAMPLE = """up,down
+0.0,1.0
+0.6,0.4
+"""
 TAKES = "an up/down file has up_siemens,down_siemens, or up,down, or two columns without names"
 
 
 def sniff(start: Head) -> bool:
     """Whether the header says so, or there is none and the first row is two numbers."""
     names = header_names(start)
-    return names in (set(NAMED), set(PLAIN)) or len(numbers_in(first_row(start))) == 2
+    return names in (set(NAMED), set(PLAIN)) or len(bare_numbers(start)) == 2
 
 
 def read(path: Path, options: Options) -> Measurements:
     """Read one up/down file; see `Reader`. Both trains are of one device, "1"."""
-    start = head(path)
+    start = head(path, options.columns)
     names = NAMED if NAMED[0] in header_names(start) else PLAIN
-    bare = len(numbers_in(first_row(start))) == 2
-    table = read_table(path, numbers=names, names=names if bare else ())
+    table = read_table(path, COLUMNS, names=options.columns or names)
     for name in names:
         table.demand(name, TAKES)
     up_down, units, remarks = _conductances(table, names, options)
@@ -71,7 +81,8 @@ def _conductances(
         raise CalibrationError(
             f"{table.path}: row {table.rows[0]}, column 1: normalised conductances "
             f"({low:g} to {high:g}), and nothing states the window; give --window G_MIN:G_MAX in "
-            "siemens, or name the columns up_siemens,down_siemens; nothing was read"
+            "siemens, or name the columns: --columns up_siemens,down_siemens (t_seconds,g_siemens "
+            "of reads); nothing was read"
         )
     g = [window[0] + (v - low) / (high - low) * (window[1] - window[0]) for v in values]
     ends = f"{low:g} = {window[0]:g} S, {high:g} = {window[1]:g} S"
@@ -98,4 +109,7 @@ def _stated_window(table: FileTable) -> tuple[float, float] | None:
     return None if low is None or high is None or not 0.0 < low < high <= 0.1 else (low, high)
 
 
-READER = Reader("two columns: conductance in a SET train, in a RESET train", sniff, read)
+READER = Reader(
+    "two columns: conductance in a SET train and in a RESET train", sniff, read, COLUMNS, EXAMPLE,
+    needs="--window 1e-6:1e-4",
+)  # fmt: skip

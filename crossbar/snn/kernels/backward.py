@@ -19,7 +19,7 @@ from .dispatch import implements
 from .neuron import begin, gather_trained, lead, of_block, step_back
 from .pointers import increase
 from .records import Injected
-from .simd import LANES, bits, load, lowest, splat, store, total, write
+from .simd import LANES, bits, load, lowest, splat, store, write
 
 ALL = (1 << LANES) - 1  # lanes of a mask
 
@@ -180,29 +180,3 @@ def _sweep_injected(injected, is_given, neuron, layer, c, start, last, column):
         sweep_given(neuron, layer, c, start, last, column)
     else:
         sweep_injected(injected, neuron, layer, c, start, last, column)
-
-
-@inlined
-def row_dot(matrix, row, numbers, at, width):
-    """A row of a matrix times the numbers from a place on."""
-    each = load(matrix, row * width) * load(numbers, at)
-    for column in range(LANES, width, LANES):
-        each += load(matrix, row * width + column) * load(numbers, at + column)
-    return total(each)
-
-
-@jit
-def backprop_input(layer, below, c, start, last, hold):
-    """See `topology.carry`, of a layer whose lines are the first rows of its crossbar.
-
-    Row by row: the weights of a wide layer come from memory once a sample, not once a step.
-    """
-    width, inputs = layer.trace.width, layer.crossbar.inputs
-    for t in range(start, last + 1):
-        for i in range(inputs, below.width):
-            write(below.errors, t * below.width + i, c.one - c.one)
-    for i in range(inputs):
-        for t in range(start, last + 1):
-            error = row_dot(layer.back, i, layer.trace.membranes, t * width, width)
-            held = hold if t < c.steps else c.one - c.one
-            write(below.errors, t * below.width + i, error + held)

@@ -1,9 +1,9 @@
-"""Errors carried back through the weights of a wide layer, as a product of two matrices.
+"""Errors carried back through the weights of fully connected layers, as a product of two matrices.
 
 `back` holds the weights by columns of the crossbar: those of a neuron to all lines lie one behind
 the other. A panel of the errors of `STEPS` steps and `BLOCKS` blocks of lines is summed up in
-registers over the neurons, so that a weight comes from memory once for several steps. All records
-hold pointers.
+registers over the neurons, so that a weight comes from memory once for several steps. Behind them
+lie the rows that neurons of the layer itself drive, row by row. All records hold pointers.
 """
 
 import numpy as np
@@ -11,7 +11,7 @@ import numpy as np
 from device_models.jit import inlined, jit
 
 from .pointers import increase
-from .simd import LANES, plus_products, splat, store_products
+from .simd import LANES, load, plus_products, splat, store_products, total
 
 STEPS, BLOCKS = 5, 4  # of a panel
 
@@ -54,9 +54,24 @@ def multiply(back, derivatives, errors, sizes, start, last):
             column += LANES
 
 
+@inlined
+def behind_lines(layer):
+    """Where the rows behind those of the lines begin in `back`."""
+    return layer.crossbar.neurons * (-(-layer.crossbar.inputs // LANES) * LANES)
+
+
+@inlined
+def row_dot(matrix, first, numbers, width):
+    """A row of a matrix, from place `first` on, times as many numbers."""
+    each = load(matrix, first) * load(numbers, 0)
+    for column in range(LANES, width, LANES):
+        each += load(matrix, first + column) * load(numbers, column)
+    return total(each)
+
+
 @jit
 def backprop_lines(layer, below, c, start, last, hold):
-    """See `topology.carry`, of a dense layer; padding of `back` is zero, so that of errors too."""
+    """See `topology.carry`; the padding of `back` is zero, and so is that of the errors."""
     sizes = layer.crossbar.neurons, layer.trace.width, below.width
     multiply(layer.back, layer.trace.membranes, below.errors, sizes, start, last)
     if hold != c.one - c.one:

@@ -7,6 +7,7 @@ import math
 
 from device_models.jit import inlined, jit
 
+from .carry import behind_lines
 from .counter_rng import BLOCK, normals_at, places
 from .neuron import (
     begin,
@@ -210,7 +211,7 @@ def inhibit_back(neuron, layer, c, t, repeats, fires):
         The derivative by the spike of N, whether there is one or not.
     """
     trace, width = layer.trace, layer.trace.width
-    by_spike, at = c.one - c.one, layer.crossbar.inputs * width
+    by_spike, at = c.one - c.one, behind_lines(layer)
     for column in range(0, width, LANES):
         n, by = of_block(neuron, layer, column), load(trace.work, column)
         decayed = decay(n, load(trace.membranes, t * width + column))

@@ -3,8 +3,6 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
-import numpy as np
-
 from ..registration import kernels
 from .protocol import Signal
 from .synaptic import FullyConnected
@@ -29,16 +27,6 @@ class Dense(FullyConnected):
     def numbers(self, incoming: Signal) -> "DenseNumbers":
         """See `protocol.Topology`."""
         return DenseNumbers(("none", "row", "digital").index(self.bias))
-
-    def back_shape(self, incoming: Signal) -> tuple[int, int]:
-        """See `Synaptic`; by columns, see `kernels.carry`."""
-        from ..kernels.simd import LANES
-
-        return self.neurons, -(-incoming.lines // LANES) * LANES
-
-    def fill_back(self, incoming: Signal, weights: np.ndarray, back: np.ndarray) -> None:
-        """See `Synaptic`."""
-        back[:, : incoming.lines] = weights[: incoming.lines].T
 
     def run(
         self, incoming: Signal, numbers: Any, lines: "Tensor", drive: "Drive", take_in: "TakeIn"

@@ -54,7 +54,7 @@ from device_models.errors import ConfigError
 from device_models.record import quantity
 
 from ..registration import kernels
-from .dense import Dense, DenseNumbers
+from .dense import DenseNumbers
 from .protocol import Signal
 from .synaptic import FullyConnected
 
@@ -123,16 +123,6 @@ class Lateral(FullyConnected):
     def first_recurrent(self) -> np.ndarray | None:
         """See `Synaptic`."""
         return np.array([-self.suppression, self.excitation]) if self.reads_across else None
-
-    def back_shape(self, incoming: Signal) -> tuple[int, int]:
-        """See `Synaptic`; without a rule the layer is a dense one."""
-        of = Dense if self.inhibition == "none" else FullyConnected
-        return of.back_shape(self, incoming)
-
-    def fill_back(self, incoming: Signal, weights: np.ndarray, back: np.ndarray) -> None:
-        """See `Synaptic`."""
-        of = Dense if self.inhibition == "none" else FullyConnected
-        of.fill_back(self, incoming, weights, back)
 
     def numbers(self, incoming: Signal) -> Any:
         """See `protocol.Topology`."""
@@ -222,7 +212,8 @@ KINDS: dict[str, Any] = {
 def _kernels() -> None:
     """See `crossbar.snn.registration`."""
     from ..kernels import topology as kernel
-    from ..kernels.backward import backprop_input, bins_until
+    from ..kernels.backward import bins_until
+    from ..kernels.carry import backprop_lines
     from ..kernels.dispatch import implements
     from ..kernels.forward import count_reads, count_spikes, drive_layer
     from ..kernels.gather_scatter import scatter
@@ -324,4 +315,4 @@ def _kernels() -> None:
     @implements(kernel.carry, InhibitoryNumbers, inline=False)
     @implements(kernel.carry, ResetLineNumbers, inline=False)
     def _carry(topology, layer, below, c, start, last, hold):  # type: ignore[no-untyped-def]
-        backprop_input(layer, below, c, start, last, hold)
+        backprop_lines(layer, below, c, start, last, hold)

@@ -68,7 +68,8 @@ class RecurrentNumbers(NamedTuple):
 def _kernels() -> None:
     """See `crossbar.snn.registration`."""
     from ..kernels import topology as kernel
-    from ..kernels.backward import backprop_input, bins_until, row_dot
+    from ..kernels.backward import bins_until
+    from ..kernels.carry import backprop_lines, behind_lines, row_dot
     from ..kernels.dispatch import implements
     from ..kernels.forward import count_reads, count_recurrent_reads, count_spikes, find_bins
     from ..kernels.gather_scatter import scatter
@@ -103,11 +104,11 @@ def _kernels() -> None:
     ):
         """The error of every recurrent spike is added to those that are given."""
         trace, inputs = layer.trace, layer.crossbar.inputs
-        width = trace.width
+        width, behind = trace.width, behind_lines(layer)
         at_rest(kind.neuron, trace, c)
         for t in range(last, start - 1, -1):
             for j in range(layer.crossbar.neurons):
-                error = row_dot(layer.back, inputs + j, trace.work, 0, width)
+                error = row_dot(layer.back, behind + j * width, trace.work, width)
                 increase(trace.errors, t * width + j, error)
             state_back(kind.neuron, layer, c, t)
         fed_back = EventSlice(trace.rows, trace.times, 0, count)
@@ -119,4 +120,4 @@ def _kernels() -> None:
 
     @implements(kernel.carry, RecurrentNumbers, inline=False)
     def _carry(topology, layer, below, c, start, last, hold):  # type: ignore[no-untyped-def]
-        backprop_input(layer, below, c, start, last, hold)
+        backprop_lines(layer, below, c, start, last, hold)

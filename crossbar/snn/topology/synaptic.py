@@ -127,15 +127,11 @@ class Synaptic(Record):
 
     def back_shape(self, incoming: Signal) -> tuple[int, int]:
         """Shape of the weights that carry an error back, as its kernels read them."""
-        from ..kernels.simd import LANES
-
-        array = self.array(incoming)
-        rows = array.rows + self.recurrent_rows() + (self.bias == "digital")
-        return rows, -(-array.columns // LANES) * LANES
+        raise NotImplementedError
 
     def fill_back(self, incoming: Signal, weights: np.ndarray, back: np.ndarray) -> None:
         """Write weights (rows, columns) into an array of `back_shape`."""
-        back[:, : weights.shape[1]] = weights
+        raise NotImplementedError
 
     def recurrent_rows(self) -> int:
         """See `protocol.Topology`."""
@@ -210,6 +206,19 @@ class FullyConnected(Synaptic):
         fraction = excitatory_fraction(self.ei)
         return None if fraction is None else int(self.neurons * fraction + 1e-9)
 
+    def back_shape(self, incoming: Signal) -> tuple[int, int]:
+        """See `Synaptic`; those of the lines by columns, then rows behind the lines."""
+        across, width = _padded(incoming.lines), _padded(self.neurons)
+        return 1, self.neurons * across + self.recurrent_rows() * width
+
+    def fill_back(self, incoming: Signal, weights: np.ndarray, back: np.ndarray) -> None:
+        """See `Synaptic`; how they stand is in `kernels.carry`."""
+        lines, rows = incoming.lines, self.recurrent_rows()
+        across, width = _padded(lines), _padded(self.neurons)
+        by_lines, behind = np.split(back[0], [self.neurons * across])
+        by_lines.reshape(self.neurons, across)[:, :lines] = weights[:lines].T
+        behind.reshape(rows, width)[:, : self.neurons] = weights[lines : lines + rows]
+
     def sends(self, incoming: Signal) -> Signal:
         """See `protocol.Topology`."""
         return Signal(self.image or (self.neurons,), self.signs())
@@ -219,6 +228,13 @@ class FullyConnected(Synaptic):
         if self.excitatory is None:
             return np.zeros(self.neurons, np.int8)
         return np.where(np.arange(self.neurons) < self.excitatory, 1, -1).astype(np.int8)
+
+
+def _padded(numbers: int) -> int:
+    """Numbers of a row with the padding of its kernels."""
+    from ..kernels.simd import LANES
+
+    return -(-numbers // LANES) * LANES
 
 
 def excitatory_fraction(text: str | None) -> float | None:

@@ -215,9 +215,11 @@ class FullyConnected(Synaptic):
         """See `Synaptic`; how they stand is in `kernels.carry`."""
         lines, rows = incoming.lines, self.recurrent_rows()
         across, width = _padded(lines), _padded(self.neurons)
-        by_lines, behind = np.split(back[0], [self.neurons * across])
-        by_lines.reshape(self.neurons, across)[:, :lines] = weights[:lines].T
-        behind.reshape(rows, width)[:, : self.neurons] = weights[lines : lines + rows]
+        end = self.neurons * across
+        back[0, :end].reshape(self.neurons, across)[:, :lines] = weights[:lines].T
+        if rows:
+            behind = back[0, end:].reshape(rows, width)
+            behind[:, : self.neurons] = weights[lines : lines + rows]
 
     def sends(self, incoming: Signal) -> Signal:
         """See `protocol.Topology`."""

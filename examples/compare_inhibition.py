@@ -19,7 +19,7 @@ from crossbar.figures.run import first_fields
 def draw_fields(figure, panels, run, most) -> None:
     """The fields of the first layer before and after training; loads the data of the run."""
     data = run.load_data(notice=print)
-    trainer = builder.trainer(run.config, run.model, data, weights=run.weights)
+    trainer = builder.trainer(run.config, run.model, data, first=run.first)
     before = checkpoint.restore(trainer, run.checkpoint())[0]
     moments = {"Before training": before, "After training": trainer.conductances()[0]}
     for axes, (title, siemens) in zip(panels, moments.items(), strict=True):

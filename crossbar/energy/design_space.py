@@ -154,11 +154,11 @@ def test_point(
     except (ConfigError, RunError) as e:
         point = ", ".join(f"{name} = {value:g}" for name, value in settings.items())
         raise type(e)(f"{point}: the run cannot be tested there: {e}") from e
-    arrays = recorded(trainer)
+    accuracy = float((trainer.evaluate().predictions == data.test_labels).mean())
+    arrays = recorded(trainer, accuracy)
     try:
         path.parent.mkdir(exist_ok=True)
         save(path.with_suffix(".npz"), {n: a for n, a in arrays.items() if n not in SHARED})
-        accuracy = json.loads(arrays["about"].tobytes())["run"]["accuracy"]
         result = {"settings": dict(settings), "accuracy": accuracy}
         atomic.write(path.with_suffix(".json"), (json.dumps(result, indent=2) + "\n").encode())
     except OSError as e:

@@ -28,16 +28,21 @@ def keep(run: Run, trainer: Trainer) -> None:
     """
     if not trainer.emulators:
         return  # what boards drew is in their counters, not in arrays that anybody knows
-    write_activity(run.folder, recorded(trainer))
+    write_activity(run.folder, recorded(trainer, trainer.rows[-1]["test_accuracy"]))
 
 
-def recorded(trainer: Trainer) -> dict[str, np.ndarray]:
-    """The arrays of an activity file, of the trainer's last test: see `images_of`."""
+def recorded(trainer: Trainer, accuracy: float) -> dict[str, np.ndarray]:
+    """The arrays of an activity file, of the trainer's last test: see `images_of`.
+
+    Args:
+        trainer: Of the run.
+        accuracy: Of all test images, where it is now.
+    """
     images = images_of(trainer)
     test = trainer.recorded(images)
     return pack(
         trainer.setup.network,
-        about(trainer),
+        about(trainer, accuracy),
         [trainer.data.test_events.first(images), *test.recorded],
         [
             Snapshot(siemens(array), fan_out(layer, array), nonzero(weights))
@@ -57,10 +62,9 @@ def images_of(trainer: Trainer) -> int:
     return int(images if each * images <= MOST_SPIKES else max(1, MOST_SPIKES // each))
 
 
-def about(trainer: Trainer) -> RunMetadata:
-    """What the file says of the run; its accuracy is that of all test images."""
+def about(trainer: Trainer, accuracy: float) -> RunMetadata:
+    """What the file says of the run; see `recorded`."""
     setup, model, last = trainer.setup, trainer.setup.sheet, trainer.rows[-1]
-    accuracy = last["test_accuracy"]
     width, endurance = 0.0, None  # of a device without pulses of its own
     if isinstance(model, Pulsed):
         width, endurance = model.width_seconds, model.endurance_pulses or None

@@ -25,6 +25,7 @@ from crossbar.experiment.network_settings import with_network
 from crossbar.experiment.trainer import Trainer
 from crossbar.snn import reference
 from crossbar.snn.engines import Batch, EventEngine, LayerView
+from crossbar.snn.parameters import initial
 from device_models.errors import DataError
 from device_models.presets import load_device
 
@@ -116,8 +117,9 @@ def started(work: Workload, state: State, device: str, threads: int) -> Trainer:
     weights = [
         m[:rows] for m, (rows, _) in zip(state.matrices, work.network.crossbars, strict=True)
     ]
+    first = initial(work.network, work.config.seed)._replace(weights=tuple(weights))
     trainer = builder.trainer(
-        work.config, load_device(device), few, threads=threads, weights=weights,
+        work.config, load_device(device), few, threads=threads, first=first,
         notice=lambda text: None,
     )  # fmt: skip
     each = zip(trainer.layers, trainer.biases, state.matrices, state.trained, strict=True)

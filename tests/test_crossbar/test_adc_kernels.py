@@ -279,12 +279,15 @@ def one_bin(value=127.5, *, variance=None, noise=0.0, keys=(1, 2)):
 def drive_of(columns, rows, tile_rows, keys, step, c, drive):
     """What `convert_bin` makes of the lines `rows` of one step."""
     none = data_pointer(drive)
-    no_bins = TimeBins(data_pointer(rows), data_pointer(rows), data_pointer(rows))
     lines = data_pointer(rows)
+    no_bins = TimeBins(lines, lines, lines, lines, lines, none, 0, 0)
     trace = LayerTrace(none, none, none, lines, lines, lines, none, 0, 0, none, none, none)
     width = drive.shape[0]
-    crossbar = CrossbarRows(none, none, columns.matrix.shape[0], lines, width, width, width)
-    layer = LayerArrays(crossbar, trace, no_bins, no_bins, none, none, none, none, 0, 0, 0, 0, 0, 0)
+    rows_of = columns.matrix.shape[0]
+    crossbar = CrossbarRows(none, none, rows_of, lines, width, width, width, lines, lines)
+    layer = LayerArrays(
+        crossbar, trace, no_bins, no_bins, none, none, none, none, 0, 0, 0, 0, 0, 0, 0
+    )
     driven = EventSlice(lines, lines, 0, len(rows))
     return convert_bin(columns, driven, 0, len(rows), 0, 0, layer, c, keys, step, 0)
 

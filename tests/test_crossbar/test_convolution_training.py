@@ -122,7 +122,7 @@ def test_an_estimate_counts_what_the_boards_counted(bias):
     before = [board.counters for board in boards]
     trainer.evaluate()
     spent = [board.counters - then for board, then in zip(boards, before, strict=True)]
-    activity, _ = unpack(recorded(trainer))
+    activity, _ = unpack(recorded(trainer, 0.5))
     tiles = trainer.setup.tiles
     counts = count(activity, tiles.tile_rows, tiles.tile_columns)
     for counted, board, on_board in zip(counts, spent, boards, strict=True):

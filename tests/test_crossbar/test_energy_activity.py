@@ -215,10 +215,10 @@ def test_a_full_disk_leaves_the_old_file(saved, monkeypatch):
 def test_of_many_spikes_those_of_the_first_images_are_kept(monkeypatch):
     """As many as fit; the accuracy stays that of all images, and the file stays small."""
     trainer = done_with("deep")
-    whole, about = unpack(record_activity.recorded(trainer))
+    whole, about = unpack(record_activity.recorded(trainer, 0.5))
     each = trainer.rows[-1]["spikes_per_inference"]["total"]
     monkeypatch.setattr(record_activity, "MOST_SPIKES", int(10.5 * each))
-    part, of_part = unpack(record_activity.recorded(trainer))
+    part, of_part = unpack(record_activity.recorded(trainer, 0.5))
     assert (part.inferences, whole.inferences) == (10, 64)
     assert vars(of_part) == vars(about)
     for few, every in zip(part.layers, whole.layers, strict=True):
@@ -227,7 +227,7 @@ def test_of_many_spikes_those_of_the_first_images_are_kept(monkeypatch):
         assert few.inputs.rows.tolist() == every.inputs.rows[: ends[-1]].tolist()
         assert few.inputs.times.tolist() == every.inputs.times[: ends[-1]].tolist()
     monkeypatch.setattr(record_activity, "MOST_SPIKES", 0)
-    assert unpack(record_activity.recorded(trainer))[0].inferences == 1
+    assert unpack(record_activity.recorded(trainer, 0.5))[0].inferences == 1
 
 
 NETWORK = plan_of(inputs=200, hidden=(40, 30), recurrent=True, classes=5, steps=60)

@@ -71,7 +71,7 @@ def slow_counts(layer, after, steps, tile_rows, tile_columns):
         "utilisation": layer.siemens.size / (tiles * tile_rows * tile_columns),
         "name": layer.name, "rows": layer.rows, "outputs": layer.outputs,
         "columns": layer.columns, "tile_rows": tile_rows, "tile_columns": tile_columns,
-        "dac_bits": 0,
+        "dac_bits": 0, "own_reads": 0,
         "spikes": layer.fired, "neurons": layer.outputs, "positions": 1,
         "reads": counts["neuron_updates"] // layer.outputs,
     }  # fmt: skip
@@ -147,7 +147,7 @@ REAL = {
 def real(name):
     """The activity of a trained network."""
     trainer = trained(REAL[name], synthetic())
-    return unpack(recorded(trainer))[0]
+    return unpack(recorded(trainer, 0.5))[0]
 
 
 @pytest.mark.parametrize("tile", [(128, 128), (64, 16), (100, 7), (1024, 1024)])
@@ -203,7 +203,7 @@ def test_silence_leaves_what_does_not_depend_on_spikes():
         assert same == {
             "name", "rows", "outputs", "neurons", "positions", "reads", "columns", "tiles_down",
             "tiles_across", "tile_rows", "tile_columns", "conversions_dense", "neuron_updates",
-            "dac_bits", "siemens_dense", "synaptic_operations_dense", "utilisation",
+            "dac_bits", "own_reads", "siemens_dense", "synaptic_operations_dense", "utilisation",
         } | ({"spikes", "hops"} if before.name == "readout" else set())  # fmt: skip
         changed = set(one) - same
         assert not any(np.any(other[name]) for name in changed)

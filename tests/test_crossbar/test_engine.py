@@ -243,7 +243,9 @@ def test_read_noise_of_dense_torch_has_the_variance_of_the_devices():
             == dense_run(network, silent, np.arange(9), noise_key=6).losses).all()  # fmt: skip
     crossbar, lines = noisy[0], torch.zeros(4000, 1, network.inputs)
     lines[:, 0, [1, 4, 7]] = 1.0
-    drawn = Crossbar(crossbar, torch.device("cpu"), torch.Generator().manual_seed(3))(lines)
+    drawn = Crossbar(crossbar, torch.device("cpu"), torch.Generator().manual_seed(3), 1, None)(
+        lines
+    )
     mean = crossbar.weights[[1, 4, 7]].sum(0)
     z = (drawn[:, 0].numpy() - mean) / (0.05 * np.sqrt(3.0))
     assert abs(z.mean() * np.sqrt(z.size)) < 5
@@ -260,11 +262,10 @@ def test_a_device_that_torch_does_not_have_is_refused():
             DenseEngine(NETWORKS["one"], tile_rows=1, device=name)
 
 
-def test_a_periphery_is_refused_before_anything_is_built():
-    config = Training(engine="dense", periphery=Periphery(kind="adc"))
-    with pytest.raises(ConfigError, match=r"engine = dense: it has no periphery\.kind = adc"):
-        engine_for(config, plan_for(config), (), None)
-    assert isinstance(engine_for(Training(), plan_for(config), (), 1), EventEngine)
+def test_the_settings_say_which_engine_converts():
+    for name, kind in (("dense", DenseEngine), ("events", EventEngine)):
+        config = Training(engine=name, periphery=Periphery(kind="adc"))
+        assert isinstance(engine_for(config, plan_for(config), (), 1), kind)
 
 
 def test_the_columns_of_a_table_are_those_that_the_engine_overwrites():

@@ -71,9 +71,10 @@ def test_kernel_equals_the_reference(hidden, recurrent):
     agree(case, run_kernel(case, np.float64), FLOAT64)
 
 
-def test_a_layer_whose_rows_lie_far_takes_its_events_line_by_line():
+@pytest.mark.parametrize("recurrent", [False, True])
+def test_a_layer_whose_rows_lie_far_takes_its_events_line_by_line(recurrent):
     """Some samples of it spike often enough, others do not."""
-    case = random_case((300, 230), recurrent=False)
+    case = random_case((300, 230), recurrent=recurrent)
     bins = scratch(case.network)[1][1]
     often = case.outcome.spikes[0].sum((1, 2)) > OFTEN * bins.lines
     assert bins.capacity > 0

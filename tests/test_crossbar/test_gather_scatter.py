@@ -7,7 +7,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from crossbar.snn.engines.buffers import aligned
 from crossbar.snn.kernels.carry import multiply
 from crossbar.snn.kernels.forward import find_bins
-from crossbar.snn.kernels.gather_scatter import WIDE, by_line, gather, order_by_line, scatter
+from crossbar.snn.kernels.gather_scatter import WIDE, gather, scatter
 from crossbar.snn.kernels.records import CrossbarRows, EventSlice, TimeBins
 from crossbar.snn.kernels.simd import LANES, data_pointer
 from device_models.jit import jit
@@ -65,8 +65,6 @@ def scattered(rows, times, span, bins, number, changes, offset, gradient):
         pointers_of(bins),
     )
     find_bins(lines, own, changes.shape[0])
-    if by_line(lines, own):
-        order_by_line(lines, own)
     width = changes.shape[1]
     scatter(lines, own, number, data_pointer(changes), width, offset, data_pointer(gradient))
 

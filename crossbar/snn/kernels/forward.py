@@ -16,7 +16,7 @@ from .adc import convert_bin
 from .counter_rng import BLOCK, normals_at, places
 from .counting import driven_siemens, tiles_entered, tiles_shared
 from .dispatch import implements
-from .gather_scatter import gather
+from .gather_scatter import by_line, gather, order_by_line
 from .neuron import begin, lead, of_block, step, take_in
 from .pointers import increase
 from .records import Columns
@@ -81,7 +81,7 @@ def end_bin(lines, bins, count, event):
 
 @jit
 def find_bins(lines, bins, steps):
-    """Part the events of a sample into time bins; returns their number."""
+    """Part the events of a sample into time bins, and order many by line; returns the bins."""
     for t in range(steps + 1):
         write(bins.slots, t, 0)
     write(bins.ends, 0, lines.first)
@@ -97,6 +97,8 @@ def find_bins(lines, bins, steps):
             count = end_bin(lines, bins, count, event)
         event += 1
     write(bins.steps, count, -1)
+    if by_line(lines, bins):
+        order_by_line(lines, bins)
     return count
 
 

@@ -29,7 +29,7 @@ def by_line(lines, bins):
 
 @jit
 def order_by_line(lines, bins):
-    """List the steps in which each line spikes, in their order."""
+    """List the steps in which each line spikes, in their order; `find_bins` asks for it."""
     ends, first = bins.line_ends, lines.first
     for line in range(bins.lines + 2):
         write(ends, line, 0)
@@ -86,7 +86,6 @@ def gather(lines, bins, count, layer, drive):
         drive: (bins + 1, stride): the row behind that of a bin's number is overwritten.
     """
     if by_line(lines, bins):
-        order_by_line(lines, bins)
         gather_by_line(bins, count, layer, drive)
     else:
         gather_by_step(lines, bins, count, layer, drive)
@@ -184,7 +183,7 @@ def scatter(lines, bins, number, changes, width, offset, gradient):
         offset: Row of line 0.
         gradient: (rows, width), added to.
     """
-    if number > 0 and by_line(lines, bins):  # as `gather` left them
+    if number > 0 and by_line(lines, bins):
         scatter_by_line(bins, number, changes, width, offset, gradient)
     else:
         scatter_by_step(lines, bins, number, changes, width, offset, gradient)

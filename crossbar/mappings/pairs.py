@@ -1,7 +1,10 @@
 """Pairs of devices side by side: the positive ones of all outputs, then the negative ones."""
 
+import numpy as np
 import torch
 from torch import Tensor
+
+from device_models.jit import jit
 
 from .mapping import Mapping, Route
 
@@ -33,15 +36,27 @@ def selected(signs: Tensor, outputs: int) -> Tensor:
 
 def one_sided(signs: Tensor, up: Tensor, g: Tensor) -> Route:
     """The device of a row with a sign; else the opposing one down first, then the wanted one up."""
-    plus, minus = g.chunk(2, dim=1)
-    sign = signs[:, None]
-    on_minus = (sign < 0).expand_as(up)
-    if bool((signs == 0).any()):
-        opposed = torch.where(up, minus > plus, minus >= plus)
-        on_minus = on_minus | ((sign == 0) & opposed)
-    polarity = (up ^ on_minus).to(torch.int8).mul_(2).sub_(1)
-    column = torch.arange(up.shape[1]) + up.shape[1] * on_minus
-    return Route(column, polarity, g.gather(1, column))
+    column = np.empty(up.shape, np.int64)
+    polarity = np.empty(up.shape, np.int8)
+    _one_sided(*(a.contiguous().numpy() for a in (signs, up, g)), column, polarity)
+    chosen = torch.from_numpy(column)
+    return Route(chosen, torch.from_numpy(polarity), g.gather(1, chosen))
+
+
+@jit
+def _one_sided(
+    signs: np.ndarray, up: np.ndarray, g: np.ndarray, column: np.ndarray, polarity: np.ndarray
+) -> None:
+    """See `one_sided`; the last two receive the result."""
+    outputs = up.shape[1]
+    for row in range(up.shape[0]):
+        sign = signs[row]
+        for output in range(outputs):
+            is_up, plus, minus = up[row, output], g[row, output], g[row, outputs + output]
+            is_opposed = minus > plus if is_up else minus >= plus
+            on_minus = sign < 0 or (sign == 0 and is_opposed)
+            column[row, output] = output + (outputs if on_minus else 0)
+            polarity[row, output] = 1 if is_up != on_minus else -1
 
 
 class Paired(Mapping):

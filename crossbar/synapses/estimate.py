@@ -9,8 +9,6 @@ from torch import Tensor
 
 from ..boards.protocol import PulseBatch
 
-BLOCK = 16  # rows whose pulses are routed together: they stay in the nearest cache
-
 
 class UpdatePath(NamedTuple):
     """One direction that weights can move in; all (rows, outputs).
@@ -44,7 +42,7 @@ class EstimateBuffers(NamedTuple):
         limits: Likewise.
         signs: Likewise.
         headroom: Likewise.
-        pulses: Signed pulses of the weights of a block of rows, int32 (BLOCK, outputs).
+        pulses: Signed pulses of the weights of a row, int32 (outputs,).
         device: As in `PulseBatch`, for all weights.
         counts: Likewise.
     """
@@ -68,8 +66,8 @@ class EstimateBuffers(NamedTuple):
         )
         weights = estimate.weights.numpy()
         bounds = (part.numpy() for part in (estimate.limits, estimate.signs, estimate.headroom))
-        block, size = (BLOCK, weights.shape[1]), weights.size
-        buffers = (np.empty(shape, np.int32) for shape in (block, size, size))
+        row, size = weights.shape[1], weights.size
+        buffers = (np.empty(shape, np.int32) for shape in (row, size, size))
         return cls(weights, up, down, *bounds, *buffers)
 
     def batch(self, devices: int) -> PulseBatch:

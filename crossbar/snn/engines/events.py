@@ -41,7 +41,9 @@ load_kernels()
 T = TypeVar("T")
 
 CHUNKS = 4  # of a batch; fixed, so that sums do not depend on the number of threads
-SMALL = 200_000  # weights: a second thread would take longer to begin than to help
+# A second thread would take longer to begin than to help: weights, and those that the steps of a
+# batch of few samples may meet.
+SMALL, FEW_SAMPLES, SMALL_BATCH = 200_000, 16, 50_000_000
 # Columns of a table of layers, see `kernels.pointers.layer_at`:
 SIEMENS, GRADIENT, BY_TRAINED, KIND = 1, 38, 40, slice(46, 48)
 MOST_TILES = 64  # rows of them below a convolution; see `kernels.records.LayerTrace.marks`
@@ -91,6 +93,9 @@ class EventEngine:
         self._pool = ThreadPoolExecutor(max(1, self.threads - 1))  # beside the calling thread
         self._of_thread = threading.local()
         self._none, self._tile_rows = np.zeros((0, 0), np.float32), tile_rows
+        self._work = network.steps * sum(
+            layer.lines * layer.columns * layer.array.positions for layer in network.synaptic
+        )
         self._kinds = kinds_of(network, [None] * len(network.crossbars), np.float32)
         self._held_kinds: Kinds | None = None
         check_kernels(network, self._loss)
@@ -151,7 +156,8 @@ class EventEngine:
     ) -> list[records.BatchStats]:
         """Statistics of all chunks. Gradients are left in the scratch memory."""
         wirings: dict[int, Wiring] = {}
-        bounds = [len(batch.chosen) * chunk // CHUNKS for chunk in range(CHUNKS + 1)]
+        count = self._chunk_count(len(batch.chosen))
+        bounds = [len(batch.chosen) * chunk // count for chunk in range(count + 1)]
         held, low_layer = batch.events.held, lowest(self._network)
         amplitudes = () if held is None else (held.codes, held.unit)
         constants = self._constants
@@ -178,7 +184,12 @@ class EventEngine:
             )  # fmt: skip
             return shrink(stats) if record else stats
 
-        return self._map_threads(run, CHUNKS, self.threads)
+        return self._map_threads(run, count, min(self.threads, count))
+
+    def _chunk_count(self, samples: int) -> int:
+        """Chunks of a batch, whatever the number of threads."""
+        is_small = samples < FEW_SAMPLES and samples * self._work <= SMALL_BATCH
+        return 1 if is_small else CHUNKS
 
     def _map_threads(self, run: Callable[[int], T], count: int, threads: int) -> list[T]:
         """`run` of 0, 1, ..., in this order, by the calling thread and those of the pool.
@@ -303,8 +314,9 @@ class EventEngine:
             np.empty((sums.shape[1], layer.columns), np.float32)
             for layer, sums in zip(self._network.synaptic, self._sums, strict=True)
         )
+        count = self._chunk_count(samples)
         for sums, mean in zip(self._sums, means, strict=True):
-            self._reduce(sums, samples, mean)
+            self._reduce(sums[:count], samples, mean)
         return means
 
     def _reduce(self, sums: np.ndarray, samples: int, mean: np.ndarray) -> None:

@@ -4,8 +4,10 @@ import numpy as np
 
 from device_models.jit import inlined, jit
 
-from ..estimate import BLOCK, EstimateBuffers
-from ..pulse_router import route_rows
+from ..estimate import EstimateBuffers
+from ..pulse_router import route_row
+
+MOST = np.float32(0.49)  # of a step: no less than this is rounded up to one
 
 
 @inlined
@@ -50,15 +52,20 @@ def take_whole_steps(
         For how many devices there are pulses.
     """
     devices, pulses, up, down = 0, estimate.pulses, estimate.up.step, estimate.down.step
-    for first in range(0, chi.shape[0], BLOCK):
-        for row in range(first, min(first + BLOCK, chi.shape[0])):
-            for output in range(chi.shape[1]):
-                total = chi[row, output] + wanted[row, output]
-                rise, fall = up[row, output], down[row, output]
-                whole = round_to_pulses(total, rise, fall, threshold, least, np.float32(0.0))
-                chi[row, output] = total - whole * (rise if total > 0.0 else fall)
-                pulses[row - first, output] = np.int32(whole)
-        devices = route_rows(first, estimate, devices)
+    for row in range(chi.shape[0]):
+        large = np.int32(0)  # changes of a step or more: in most rows there are none
+        for output in range(chi.shape[1]):
+            total = chi[row, output] + wanted[row, output]
+            chi[row, output] = total
+            large |= np.int32((total >= up[row, output]) | (total <= -down[row, output]))
+        if large == 0:
+            continue
+        for output in range(chi.shape[1]):
+            total, rise, fall = chi[row, output], up[row, output], down[row, output]
+            whole = round_to_pulses(total, rise, fall, threshold, least, np.float32(0.0))
+            chi[row, output] = total - whole * (rise if total > 0.0 else fall)
+            pulses[output] = np.int32(whole)
+        devices = route_row(row, estimate, devices)
     return devices
 
 
@@ -76,19 +83,23 @@ def track_target(
     nothing.
     """
     devices, pulses, up, down = 0, estimate.pulses, estimate.up.step, estimate.down.step
-    for first in range(0, target.shape[0], BLOCK):
-        for row in range(first, min(first + BLOCK, target.shape[0])):
-            low, high = estimate.limits[row, 0], estimate.limits[row, 1]
-            for output in range(target.shape[1]):
-                moved = target[row, output] + wanted[row, output]
-                moved = low if moved < low else moved
-                moved = high if moved > high else moved
-                target[row, output] = moved
-                rise, fall = up[row, output], down[row, output]
-                gap = moved - estimate.weights[row, output]
-                whole = round_to_pulses(gap, rise, fall, threshold, least, np.float32(0.5))
-                pulses[row - first, output] = np.int32(whole)
-        devices = route_rows(first, estimate, devices)
+    for row in range(target.shape[0]):
+        low, high, large = estimate.limits[row, 0], estimate.limits[row, 1], np.int32(0)
+        for output in range(target.shape[1]):
+            moved = target[row, output] + wanted[row, output]
+            moved = low if moved < low else moved
+            moved = high if moved > high else moved
+            target[row, output] = moved
+            gap = moved - estimate.weights[row, output]
+            large |= np.int32((gap > MOST * up[row, output]) | (gap < -MOST * down[row, output]))
+        if large == 0:
+            continue
+        for output in range(target.shape[1]):
+            gap = target[row, output] - estimate.weights[row, output]
+            rise, fall = up[row, output], down[row, output]
+            whole = round_to_pulses(gap, rise, fall, threshold, least, np.float32(0.5))
+            pulses[output] = np.int32(whole)
+        devices = route_row(row, estimate, devices)
     return devices
 
 

@@ -5,7 +5,6 @@ import os
 import platform
 import shutil
 import sys
-import tempfile
 from collections.abc import Callable, Mapping
 from importlib import metadata
 from pathlib import Path
@@ -161,17 +160,18 @@ def threads() -> CheckResult:
 
 def kernels() -> CheckResult:
     """The folder of compiled kernels: whether it can be written, its size, what is in it."""
-    from device_models.jit import cache_folder, is_compiled
+    from device_models.jit import base_folder, cache_folder, is_compiled, wanted_folder
 
-    folder, compiled = cache_folder(), is_compiled("kernels")
+    folder, compiled, wanted = cache_folder(), is_compiled("kernels"), wanted_folder()
     size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
     facts = {"folder": str(folder), "bytes": size, "compiled": compiled}
     state = "compiled" if compiled else "not compiled yet (takes about 20 s, once)"
     line = f"{state}, {size / 1e6:.1f} MB in {folder}"
-    if can_be_written(folder):
+    if base_folder() == wanted:
         return CheckResult(facts, line)
+    what = "this user has no home" if wanted is None else f"{wanted} cannot be written"
     mend = "set NUMBA_CACHE_DIR or XDG_CACHE_HOME to a folder that can be"
-    return CheckResult(facts, line, (f"{folder} cannot be written; {mend}",))
+    return CheckResult(facts, line, (f"{what}; {mend}",))
 
 
 def images(data_dir: str | None) -> CheckResult:
@@ -225,12 +225,3 @@ def how_fast() -> CheckResult:
 def existing(path: Path) -> Path:
     """The path, or the nearest folder above it that exists."""
     return next(folder for folder in (path, *path.parents) if folder.exists())
-
-
-def can_be_written(folder: Path) -> bool:
-    """Whether a file can be made in a folder, or the folder itself in one above it."""
-    try:
-        with tempfile.TemporaryFile(dir=existing(folder)):
-            return True
-    except OSError:
-        return False

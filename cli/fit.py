@@ -126,6 +126,8 @@ def free(path: Path, *, force: bool) -> Path:
     if path.is_dir() or not path.parent.is_dir():
         why = "is a folder" if path.is_dir() else f"needs the folder {path.parent}"
         raise ConfigError(f"--output {path} {why}")
+    if path.exists() and not path.is_file():
+        raise ConfigError(f"--output {path} is no regular file; {NOTHING}")
     if path.exists() and not force:
         raise ConfigError(f"{path} exists; --force overwrites it")
     return path

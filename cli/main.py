@@ -8,13 +8,17 @@ import difflib
 import errno
 import importlib
 import re
-from collections.abc import Mapping
+import sys
+import warnings
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
 import click
 
 from device_models.errors import ConfigError, XbarError
+
+from . import interrupts
 
 COMMANDS = {  # name -> (module:attribute, what `xbar --help` says about it)
     "train": ("cli.train:train", "Train a network whose only weights are conductances."),
@@ -28,7 +32,6 @@ COMMANDS = {  # name -> (module:attribute, what `xbar --help` says about it)
     "devices": ("cli.devices:devices", "List the device models, or show one with its ranges."),
     "doctor": ("cli.doctor:doctor", "What this machine has, what is broken, what a board does."),
 }
-INTERRUPTED = 130  # 128 + SIGINT, as a shell reports it
 FULL = {
     errno.ENOSPC: "no space left on device",
     errno.EDQUOT: "no space left on device",
@@ -45,6 +48,13 @@ class CommandGroup(click.Group):
         """A group of the commands `lazy`: name -> ("module:attribute", one line of help)."""
         super().__init__(*args, **kwargs)
         self.lazy = dict(lazy or {})
+
+    def main(self, args: Sequence[str] | None = None, *rest: Any, **kwargs: Any) -> Any:
+        """Run a command line; that of the process ends at once when it is interrupted."""
+        if args is None:
+            holds_board = any(each.startswith("--board") for each in sys.argv)
+            interrupts.watch(None if holds_board else interrupts.PATIENCE_SECONDS)
+        return super().main(args, *rest, **kwargs)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """The names, in the order of their declaration."""
@@ -83,18 +93,22 @@ class CommandGroup(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run a command; an error it raises on purpose becomes one message and an exit code."""
+        warnings.formatwarning = lambda message, *_, **__: f"warning: {message}\n"
         try:
-            return super().invoke(ctx)
+            result = super().invoke(ctx)
         except XbarError as e:
             raise stop(f"Error: {e}", e.exit_code) from e
         except KeyboardInterrupt:
-            raise stop("Interrupted.", INTERRUPTED) from None
+            raise stop("Interrupted.", interrupts.ENDED) from None
         except OSError as e:
             if e.errno not in FULL:
                 raise  # a closed pipe (`xbar ... | head`) is ended quietly by click
             where = f" ({e.filename})" if e.filename else ""
             consequence = "nothing was lost before the last checkpoint"
             raise stop(f"Error: {FULL[e.errno]}{where}; {consequence}", XbarError.exit_code) from e
+        if interrupts.was_interrupted():
+            raise stop("Interrupted.", interrupts.ENDED)
+        return result
 
 
 def stop(message: str, exit_code: int) -> click.exceptions.Exit:

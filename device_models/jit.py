@@ -12,11 +12,16 @@ import hashlib
 import os
 import re
 import shutil
+import stat
+import tempfile
+import warnings
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import numba
+
+from .atomic import can_be_written
 
 KERNEL = re.compile(rb"\bimport jit\b|\bjit import\b|\bdispatch import\b")  # in files of kernels
 PACKAGES = ("crossbar", "device_models")  # they lie side by side, installed or not
@@ -87,11 +92,49 @@ def add_source(function: Callable[..., Any]) -> None:
         kernel.enable_caching()
 
 
+def wanted_folder() -> Path | None:
+    """`$NUMBA_CACHE_DIR`, else `xbar/kernels` in the user's cache; None for a user without home."""
+    if given := os.environ.get("NUMBA_CACHE_DIR"):
+        return Path(given)
+    try:
+        base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    except RuntimeError:
+        return None
+    return base / "xbar" / "kernels"
+
+
 def base_folder() -> Path:
-    """`$NUMBA_CACHE_DIR`, else `xbar/kernels` in the user's cache."""
-    given = os.environ.get("NUMBA_CACHE_DIR")
-    base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return Path(given) if given else base / "xbar" / "kernels"
+    """`wanted_folder`, or one among the temporary files where nothing can be written there."""
+    return _usable(wanted_folder())
+
+
+@functools.cache
+def _usable(wanted: Path | None) -> Path:
+    """See `base_folder`; says once where the kernels go instead."""
+    if wanted is not None and can_be_written(wanted):
+        return wanted
+    folder = _temporary_folder()
+    place = "this user has no home" if wanted is None else f"{wanted} cannot be written"
+    warnings.warn(
+        f"{place}: kernels are kept in {folder}; set NUMBA_CACHE_DIR to a folder that lasts",
+        RuntimeWarning,
+        stacklevel=1,
+    )
+    return folder
+
+
+def _temporary_folder() -> Path:
+    """A folder for kernels that is this user's alone: who can write there can run code here."""
+    user = os.getuid() if hasattr(os, "getuid") else 0
+    folder = Path(tempfile.gettempdir()) / f"xbar-kernels-{user}"
+    try:
+        folder.mkdir(mode=0o700, exist_ok=True)
+        about = folder.lstat()
+        if stat.S_ISDIR(about.st_mode) and about.st_uid == user and not about.st_mode & 0o077:
+            return folder
+    except OSError:
+        pass
+    return Path(tempfile.mkdtemp(prefix="xbar-kernels-"))
 
 
 def cache_folder() -> Path:

@@ -17,6 +17,7 @@ from device_models.units import format_si
 
 from ..array.tile import CrossbarTile
 from ..datasets.encode import Data
+from ..experiment import checkpoint
 from ..experiment.fault_study import evaluate_with_faults, trained_parameters
 from ..experiment.reevaluate import same_devices
 from ..experiment.run import Run
@@ -169,11 +170,12 @@ def tile_report(settings: Analysis, run: Run | None, folder: Path) -> dict[str, 
 
 def trained_tile(run: Run, settings: Analysis) -> tuple[np.ndarray, str]:
     """Conductances of one tile of a trained layer, and whose they are."""
-    with np.load(run.folder / "checkpoint.npz", allow_pickle=False) as arrays:
-        layers = sum(name.endswith(".before") for name in arrays.files)
-        if settings.layer >= layers:
-            raise ConfigError(f"--layer = {settings.layer}: {run.folder} has 0 to {layers - 1}")
-        g = arrays[f"{settings.layer}.g"].astype(np.float64)
+    conductances = checkpoint.conductances(run.checkpoint())
+    if settings.layer >= len(conductances):
+        raise ConfigError(
+            f"--layer = {settings.layer}: {run.folder} has 0 to {len(conductances) - 1}"
+        )
+    g = conductances[settings.layer].astype(np.float64)
     rows, columns = run.config.tiles.tile_rows, run.config.tiles.tile_columns
     across = -(-g.shape[1] // columns)
     count = across * -(-g.shape[0] // rows)

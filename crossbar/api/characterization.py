@@ -3,6 +3,7 @@
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from device_models.claim import claimed
 from device_models.errors import ConfigError, RunError, consequence
 from device_models.model import DeviceModel
 from device_models.presets import load_device
@@ -19,6 +20,7 @@ from ..boards.protocol import Board, BoardInfo, Emulator
 from ..boards.scpi.serving import ServedBoard, emulated_board
 from ..boards.simulated import SimulatedBoard
 from ..experiment.characterization import (
+    STAGES,
     Characterized,
     ProgressBar,
     Work,
@@ -209,7 +211,8 @@ def _run(
         guarded = LimitedBoard(board, held, most_siemens=most)
     emulator: Emulator | None = board if isinstance(board, SimulatedBoard) else None
     try:
-        return carry_out(work, guarded, sheet, emulator, progress, notice)
+        with claimed(work.folder, STAGES):
+            return carry_out(work, guarded, sheet, emulator, progress, notice)
     finally:
         if is_ours:
             board.close()

@@ -11,6 +11,7 @@ from typing import Any, Literal
 import numpy as np
 
 from device_models import atomic
+from device_models.claim import claimed
 from device_models.errors import ConfigError, RunError, consequence
 from device_models.model import DeviceModel
 from device_models.presets import load_device
@@ -22,8 +23,8 @@ from ..datasets.encode import Data, encode
 from ..energy import record_activity
 from ..experiment import builder
 from ..experiment.config import Training
-from ..experiment.run import Run
-from ..experiment.train import Notice, free_folder
+from ..experiment.run import Run, check_free, free_folder
+from ..experiment.train import Notice
 from ..experiment.trainer import Trainer
 from ..experiment.transfer import (
     ProgrammedChip,
@@ -40,6 +41,7 @@ from .folders import Folder, path
 from .training import one_torch_thread
 
 DAY = 86_400.0
+CHIPS = "folder of chips"  # what it is claimed for
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,7 +102,7 @@ def program(
         base, model = chip_of(source, device, config)
         name = f"program_{Path(base.device).stem}_seed{settings.seed}"
         folder = path(out) or free_folder(Path("runs") / name)
-        check_new(folder)
+        check_free(folder, CHIPS)
         dataset = load_dataset(base.data.set, path(data_dir), notice=notice)
         network = builder.plan_of(base, dataset)
         first = parameters_of(source, network, dataset)
@@ -135,15 +137,6 @@ def chip_of(
     return dataclasses.replace(base, device=chosen), load_device(chosen)
 
 
-def check_new(folder: Path) -> None:
-    """Raise RunError where the folder exists and is not empty, or cannot be made."""
-    if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
-        raise RunError(f"{folder} exists; choose another --out")
-    above = next(parent for parent in folder.absolute().parents if parent.exists())
-    if not above.is_dir():
-        raise RunError(f"{folder} cannot be made, because {above} is no folder")
-
-
 @dataclass(frozen=True)
 class Chips:
     """What chips are made of, and what is done with them; see `program`."""
@@ -159,25 +152,32 @@ class Chips:
 
 
 def program_chips(chips: Chips, folder: Path, exact: float, notice: Notice) -> dict[str, Any]:
-    """Write the chips into a folder beside `folder`, which takes its name when it is complete."""
-    partial = folder.with_name(f".{folder.name}.part")
-    shutil.rmtree(partial, ignore_errors=True)  # of a process that was killed
-    try:
-        partial.mkdir(parents=True)
-        programmed = []
-        for number in range(chips.settings.seeds):
-            notice(f"chip {number + 1} of {chips.settings.seeds}: {chips.config.device} ...")
-            programmed.append(program_one(chips, partial, chips.settings.seed + number))
-        content = summary(chips, [chip.report for chip in programmed], exact)
-        content["folder"] = str(folder)
-        draw(programmed, content, partial / "program.png")
-        atomic.write(partial / "summary.json", (json.dumps(content, indent=2) + "\n").encode())
-        partial.replace(folder)
-    except OSError as e:
-        raise RunError(f"{folder} cannot be written: {e.strerror or e}") from e
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
+    """Write the chips into a folder; its summary comes last, and without it nothing stays."""
+    with claimed(folder, CHIPS):
+        check_free(folder, CHIPS)  # nobody was faster
+        forget(folder)
+        try:
+            programmed = []
+            for number in range(chips.settings.seeds):
+                notice(f"chip {number + 1} of {chips.settings.seeds}: {chips.config.device} ...")
+                programmed.append(program_one(chips, folder, chips.settings.seed + number))
+            content = summary(chips, [chip.report for chip in programmed], exact)
+            content["folder"] = str(folder)
+            draw(programmed, content, folder / "program.png")
+            atomic.write(folder / "summary.json", (json.dumps(content, indent=2) + "\n").encode())
+        except BaseException as e:
+            forget(folder)
+            if isinstance(e, OSError):
+                raise RunError(f"{folder} cannot be written: {e.strerror or e}") from e
+            raise
     return content
+
+
+def forget(folder: Path) -> None:
+    """Remove what was written to the folder of chips before its summary."""
+    for chip in folder.glob("chip_seed*"):
+        shutil.rmtree(chip, ignore_errors=True)
+    (folder / "program.png").unlink(missing_ok=True)
 
 
 def program_one(chips: Chips, folder: Path, seed: int) -> ProgrammedChip:

@@ -1,6 +1,5 @@
 """What is broken in an array: stuck devices, open and bridged lines; drawn from rates or loaded."""
 
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
@@ -11,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from device_models import npz
 from device_models.errors import ConfigError, LimitError, ShapeError
 from device_models.model import DeviceModel
 from device_models.npz import UNREADABLE, reason
@@ -316,8 +316,7 @@ def load(path: Path, index: int, tiling: Tiling) -> FaultMap:
         ConfigError: The file cannot be read, or does not fit the array.
     """
     try:
-        with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as file:
-            arrays = {name: file[name] for name in file.files}
+        arrays = npz.read(path)
     except UNREADABLE as e:
         raise ConfigError(
             f"the fault map {path} cannot be read ({reason(e)}); nothing was built"

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
+from device_models.atomic import can_be_written
 from device_models.errors import DataError
 
 from .fetch import Notice, Open, Run, download, from_debian, from_npm, open_url, run_command
@@ -54,11 +55,12 @@ class Environment:
 
 
 def _home_cache() -> Path:
-    """~/.cache, or the temporary folder for a user without a home (containers)."""
+    """~/.cache, or the temporary folder for a user without a home (containers) to write to."""
     try:
-        return Path.home() / ".cache"
+        cache = Path.home() / ".cache"
     except RuntimeError:
         return Path(tempfile.gettempdir())
+    return cache if can_be_written(cache) else Path(tempfile.gettempdir())
 
 
 Source = Callable[[FileSet, Environment, Notice], LocatedFiles]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from device_models import atomic
+from device_models import atomic, npz
 from device_models.errors import ConfigError, RunError
 from device_models.npz import UNREADABLE, reason
 
@@ -109,8 +109,7 @@ def read_arrays(
         RunError: It cannot be read.
     """
     try:
-        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
-            return {name: file[name] for name in (file.files if only is None else only)}
+        return npz.read(path, only)
     except UNREADABLE as e:
         raise RunError(f"{path} cannot be read ({reason(e)}); {wanted}") from e
 

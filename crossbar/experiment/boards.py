@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from device_models import atomic
+from device_models import atomic, npz
 from device_models.errors import ConfigError, RunError
 from device_models.model import DeviceModel
 from device_models.npz import UNREADABLE, reason
@@ -62,8 +62,7 @@ class OpenedBoard(NamedTuple):
         if self.limited is None:
             return
         try:
-            with np.load(folder / SENT, allow_pickle=False) as file:
-                self.limited.meter.restore({name: file[name] for name in ("pulses", "joules")})
+            self.limited.meter.restore(npz.read(folder / SENT, ("pulses", "joules")))
         except UNREADABLE as e:
             raise RunError(f"{folder / SENT} cannot be read ({reason(e)}); nothing was sent") from e
 

@@ -17,7 +17,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from device_models import atomic
+from device_models import atomic, npz
+from device_models.claim import claimed, is_free
 from device_models.errors import RunError, XbarError
 from device_models.model import DeviceModel
 from device_models.npz import UNREADABLE, reason
@@ -32,6 +33,7 @@ from .train import Notice
 
 ProgressBar = Callable[[Iterator[None], int, str], Iterable[None]]
 PULSES, CYCLES = "pulses", "cycles"  # tables
+STAGES = "characterisation"  # what its folder is claimed for
 ABOUT = {"board": dict, "info": dict, "cells": list, "plan_sha256": str}  # of about.json
 DATE = "Thu Jan  1 00:00:00 1970"  # of ArC ONE files: the same measurement is the same file
 
@@ -98,18 +100,23 @@ class Work:
         Raises:
             RunError: It exists and is not empty, or cannot be made.
         """
-        if self.folder.exists() and not (self.folder.is_dir() and not any(self.folder.iterdir())):
-            raise RunError(f"{self.folder} exists; choose another folder, or --resume it")
+        try:
+            is_begun = (self.folder / "about.json").exists()
+            if self.folder.exists() and (is_begun or not is_free(self.folder, STAGES)):
+                raise RunError(f"{self.folder} exists; choose another folder, or --resume it")
+        except OSError as e:
+            raise RunError(f"{self.folder}: {e.strerror or e}") from e
         plan = dump(self.plan).encode()
         values = (self.about, asdict(info), self.cells, sha256(plan).hexdigest())
         content = dict(zip(ABOUT, values, strict=True))
-        try:
-            (self.folder / "stages").mkdir(parents=True)
-            atomic.write(self.folder / "plan.yaml", plan)
-            text = json.dumps(content, indent=2) + "\n"
-            atomic.write(self.folder / "about.json", text.encode())
-        except OSError as e:
-            raise RunError(f"{self.folder} cannot be made: {e.strerror or e}") from e
+        with claimed(self.folder, STAGES):
+            try:
+                (self.folder / "stages").mkdir(exist_ok=True)
+                atomic.write(self.folder / "plan.yaml", plan)
+                text = json.dumps(content, indent=2) + "\n"
+                atomic.write(self.folder / "about.json", text.encode())
+            except OSError as e:
+                raise RunError(f"{self.folder} cannot be made: {e.strerror or e}") from e
 
 
 def reopen(folder: Path) -> tuple[Work, dict[str, Any]]:
@@ -210,7 +217,7 @@ def _finished(work: Work, todo: list[Stage], info: BoardInfo) -> dict[str, Event
     Raises:
         RunError: One is damaged, or of other cells; nothing was sent.
     """
-    for partial in work.folder.rglob(".*.part"):
+    for partial in (work.folder / "stages").glob(".*.part"):
         partial.unlink(missing_ok=True)
     history = dict[str, Events]()
     for stage in todo:
@@ -291,8 +298,7 @@ def _restore(emulator: Emulator, folder: Path, finished: list[Stage]) -> None:
         return
     path = _state_file(folder, finished[-1])
     try:
-        with np.load(path, allow_pickle=False) as arrays:
-            emulator.load_state_dict({n: torch.from_numpy(arrays[n]) for n in arrays.files})
+        emulator.load_state_dict({n: torch.from_numpy(a) for n, a in npz.read(path).items()})
     except UNREADABLE as e:
         raise RunError(f"{path} cannot be read ({reason(e)}); nothing was sent") from e
     for other in folder.glob("state_*.npz"):

@@ -1,13 +1,15 @@
 """The whole state of a trainer at the end of an epoch, as one file without pickled code."""
 
+import hashlib
 import io
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import torch
 
+from device_models import npz
 from device_models.errors import RunError
 from device_models.npz import UNREADABLE, reason
 
@@ -28,6 +30,21 @@ def save(
         before: Conductances of each layer before training, for the figures.
         settings: What the run was set to, by name; whoever goes on compares.
     """
+    arrays = _arrays(trainer, before)
+    about = {
+        "epoch": trainer.epoch,
+        "rows": trainer.rows,
+        "settings": dict(settings or {}),
+        "counters": [emulator.counters.as_dict() for emulator in trainer.emulators],
+    }
+    arrays["about"] = np.frombuffer(json.dumps(about).encode(), np.uint8)
+    file = io.BytesIO()
+    np.savez(file, **arrays, sha256=digest(arrays))  # type: ignore[arg-type]  # numpy's stub wants the flag first
+    return file.getvalue()
+
+
+def _arrays(trainer: Trainer, before: Sequence[np.ndarray]) -> dict[str, np.ndarray]:
+    """All arrays of a trainer by name; `before` as in `save`."""
     arrays: dict[str, np.ndarray] = {}
     for index, emulator in enumerate(trainer.emulators):
         arrays |= _named(f"{index}.", emulator.state_dict())
@@ -41,16 +58,16 @@ def save(
         if own is not None and optimizer is not None:
             arrays[f"{index}.neurons"] = own
             arrays |= _named(f"{index}.neurons.optimizer.", optimizer.state())
-    about = {
-        "epoch": trainer.epoch,
-        "rows": trainer.rows,
-        "settings": dict(settings or {}),
-        "counters": [emulator.counters.as_dict() for emulator in trainer.emulators],
-    }
-    arrays["about"] = np.frombuffer(json.dumps(about).encode(), np.uint8)
-    file = io.BytesIO()
-    np.savez(file, **arrays)  # type: ignore[arg-type]  # numpy's stub wants the flag first
-    return file.getvalue()
+    return arrays
+
+
+def digest(arrays: Mapping[str, np.ndarray]) -> np.ndarray:
+    """SHA-256 of some arrays with their names, types and shapes, as 32 bytes."""
+    sha = hashlib.sha256()
+    for name, array in sorted(arrays.items()):
+        sha.update(f"{name} {array.dtype.str} {array.shape}\n".encode())
+        sha.update(np.ascontiguousarray(array))
+    return np.frombuffer(sha.digest(), np.uint8)
 
 
 def restore(trainer: Trainer, content: bytes) -> list[np.ndarray]:
@@ -63,9 +80,10 @@ def restore(trainer: Trainer, content: bytes) -> list[np.ndarray]:
         RunError: The content is no checkpoint of such a trainer.
     """
     try:
-        with np.load(io.BytesIO(content), allow_pickle=False) as file:
-            arrays = {name: file[name] for name in file.files}
-        about: dict[str, Any] = json.loads(arrays.pop("about").tobytes())
+        arrays, about = _read(content)
+        before = [arrays[f"{index}.before"] for index in range(len(trainer.layers))]
+        present = trainer.conductances() if trainer.emulators else before
+        check_alike(arrays, _arrays(trainer, present))
         if len(about["counters"]) != len(trainer.emulators):
             raise ValueError(
                 f"it holds {len(about['counters'])} emulated arrays, not {len(trainer.emulators)}"
@@ -82,11 +100,44 @@ def restore(trainer: Trainer, content: bytes) -> list[np.ndarray]:
             if optimizer is not None:
                 trainer.layers[index].trained = arrays[f"{index}.neurons"]
                 optimizer.restore(_parts(arrays, f"{index}.neurons.optimizer."))
-        before = [arrays[f"{index}.before"] for index in range(len(trainer.layers))]
+        trainer.resume(about["epoch"], about["rows"])
     except UNREADABLE as e:
         raise RunError(f"the checkpoint cannot be read ({reason(e)}); nothing was changed") from e
-    trainer.resume(about["epoch"], about["rows"])
     return before
+
+
+def check_alike(saved: Mapping[str, np.ndarray], present: Mapping[str, np.ndarray]) -> None:
+    """Refuse arrays that are not those of the trainer that is there: kernels believe their shapes.
+
+    Raises:
+        ValueError: One is missing, has another type or shape, or holds what is no number.
+    """
+    for name, array in present.items():
+        if name not in saved:
+            raise ValueError(f"it lacks {name}")
+        there = saved[name]
+        if (there.dtype, there.shape) != (array.dtype, array.shape):
+            raise ValueError(
+                f"{name} is {there.dtype} {there.shape}, not {array.dtype} {array.shape}"
+            )
+        if array.dtype.kind == "f" and np.isnan(there).any():
+            raise ValueError(f"{name} holds what is no number")
+
+
+def _read(content: bytes) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    """The arrays of a checkpoint, and what it says about itself.
+
+    Raises:
+        UNREADABLE: It is none, or damaged.
+    """
+    arrays = npz.read(content)
+    sha256 = arrays.pop("sha256", None)  # those of before had none
+    if sha256 is not None and not np.array_equal(sha256, digest(arrays)):
+        raise ValueError("its checksum is that of another content")
+    about: dict[str, Any] = json.loads(arrays.pop("about").tobytes())
+    if type(about["epoch"]) is not int or len(about["rows"]) != about["epoch"] + 1:
+        raise ValueError(f"it has {len(about['rows'])} rows of epochs at epoch {about['epoch']}")
+    return arrays, about
 
 
 def settings(content: bytes) -> dict[str, str]:
@@ -96,10 +147,24 @@ def settings(content: bytes) -> dict[str, str]:
         RunError: The content is no checkpoint.
     """
     try:
-        with np.load(io.BytesIO(content), allow_pickle=False) as file:
-            return dict(json.loads(file["about"].tobytes()).get("settings", {}))
+        return dict(_read(content)[1].get("settings", {}))
     except UNREADABLE as e:
         raise RunError(f"the checkpoint cannot be read ({reason(e)}); nothing was changed") from e
+
+
+def conductances(content: bytes) -> list[np.ndarray]:
+    """Of the array of each layer, siemens, (rows, columns); nothing where no array is emulated.
+
+    Raises:
+        RunError: The content is no checkpoint.
+    """
+    try:
+        arrays, _ = _read(content)
+        layers = sum(name.endswith(".before") for name in arrays)
+        names = [f"{index}.g" for index in range(layers)]
+        return [arrays[name] for name in names if arrays[name].ndim == 2]
+    except UNREADABLE as e:
+        raise RunError(f"the checkpoint cannot be read ({reason(e)})") from e
 
 
 def _named(start: str, state: Mapping[str, torch.Tensor]) -> dict[str, np.ndarray]:

@@ -16,7 +16,8 @@ from typing import Any
 
 import numpy as np
 
-from device_models import atomic
+from device_models import atomic, npz
+from device_models.claim import Claim, is_free, unfinished
 from device_models.describe import describe
 from device_models.errors import RunError
 from device_models.model import DeviceModel
@@ -38,6 +39,7 @@ from .rows import with_output
 from .trainer import Trainer
 
 DISTRIBUTION = "xbar-hil"
+RUN = "run"  # what a folder is claimed for
 LIBRARIES = ("torch", "numpy", "numba")
 DEVICE_FILE = "device.yaml"
 MOVABLE = (
@@ -87,10 +89,8 @@ class Run:
         """A run that does not exist yet, by the versions that are installed.
 
         Raises:
-            RunError: The folder exists and is not empty, or cannot be made.
             ConfigError: A file to import is not there.
         """
-        check_new(folder)
         config = replace(config, imports=import_files(config.imports, Path(), "imports"))
         return cls(
             folder, replace(config, versions=installed_versions(config.imports)), model, first
@@ -106,7 +106,11 @@ class Run:
         """
         for name in ("config.yaml", "device.yaml", "checkpoint.npz"):
             if not (folder / name).is_file():
-                raise RunError(f"{folder} is not a run that can be continued: it has no {name}")
+                begun = unfinished(folder) == RUN
+                hint = f"; its training had just begun: begin it anew, --out {folder}" * begun
+                raise RunError(
+                    f"{folder} is not a run that can be continued: it has no {name}{hint}"
+                )
         settings = (folder / "config.yaml").read_bytes()
         if not settings.strip():
             raise RunError(f"{folder / 'config.yaml'} is empty: the run cannot be continued")
@@ -158,22 +162,33 @@ class Run:
 
     @property
     def rows(self) -> list[dict[str, Any]]:
-        """The epochs of `metrics.jsonl`, the first of before training."""
-        lines = (self.folder / "metrics.jsonl").read_text("utf-8").splitlines()
+        """The epochs of `metrics.jsonl`, the first of before training.
+
+        Raises:
+            RunError: The file cannot be read.
+        """
+        path = self.folder / "metrics.jsonl"
         spikes = bool(self.config.network.layers[-1].neuron.SPIKES)  # type: ignore[attr-defined]  # of every last layer
-        return [with_output(json.loads(line), spikes=spikes) for line in lines]
+        try:
+            lines = path.read_text("utf-8").splitlines()
+            return [with_output(json.loads(line), spikes=spikes) for line in lines]
+        except UNREADABLE as e:
+            raise RunError(f"{path} cannot be read ({reason(e)})") from e
 
     @property
     def summary(self) -> dict[str, Any]:
         """What `summary.json` says.
 
         Raises:
-            RunError: The run was never finished.
+            RunError: The run was never finished, or the file cannot be read.
         """
         path = self.folder / "summary.json"
         if not path.is_file():
             raise RunError(f"{self.folder} has no summary.json: its training was never finished")
-        return dict(json.loads(path.read_text("utf-8")))
+        try:
+            return dict(json.loads(path.read_text("utf-8")))
+        except UNREADABLE as e:
+            raise RunError(f"{path} cannot be read ({reason(e)})") from e
 
     def load_data(self, data_dir: Path | None = None, *, notice: Callable[[str], None]) -> Data:
         """The encoded samples of the run.
@@ -251,8 +266,16 @@ class Run:
         return before
 
     def checkpoint(self) -> bytes:
-        """Content of the last checkpoint."""
-        return (self.folder / "checkpoint.npz").read_bytes()
+        """Content of the last checkpoint.
+
+        Raises:
+            RunError: It cannot be read.
+        """
+        path = self.folder / "checkpoint.npz"
+        try:
+            return path.read_bytes()
+        except OSError as e:
+            raise RunError(f"{path} cannot be read ({reason(e)})") from e
 
     def write_metrics(self, rows: Sequence[Mapping[str, Any]]) -> None:
         """Write `metrics.jsonl`: an object per epoch, the first of before training."""
@@ -289,26 +312,71 @@ class Run:
 def check_new(folder: Path) -> None:
     """Refuse a folder that no run can be written to.
 
+    One whose training was killed before its first checkpoint can.
+
     Raises:
-        RunError: It exists and is not empty, or cannot be made.
+        RunError: It holds something else, or cannot be made.
     """
-    if folder.is_dir() and not any(folder.iterdir()):
-        return
     if (folder / "checkpoint.npz").exists():
         raise RunError(
             f"{folder} is a run already; continue it with --resume {folder} or choose "
             "another --out; nothing was written"
         )
-    if folder.exists():
-        raise RunError(
-            f"{folder} exists and is not a run; choose another --out; nothing was written"
-        )
-    above = next(parent for parent in folder.absolute().parents if parent.exists())
+    check_free(folder, RUN)
+
+
+def check_free(folder: Path, what: str) -> None:
+    """Refuse a folder that holds something, or cannot be made; see `claim.is_free`.
+
+    Raises:
+        RunError: It is one.
+    """
+    try:
+        if folder.exists() and not is_free(folder, what):
+            raise RunError(
+                f"{folder} exists and is not a {what}; choose another --out; nothing was written"
+            )
+    except OSError as e:
+        raise RunError(f"{folder}: {e.strerror or e}; nothing was written") from e
+    above = next(p for p in (folder.absolute(), *folder.absolute().parents) if p.exists())
     if not (above.is_dir() and os.access(above, os.W_OK)):
         raise RunError(
             f"{folder} cannot be made, because {above} is no folder that can be written; "
             "nothing was written"
         )
+
+
+def claim_new(out: Path | None, default: Path) -> Claim:
+    """Claim the folder of a new run: `out`, or the default one with a number where that exists.
+
+    Raises:
+        RunError: As for `check_new`, or another command writes to `out`.
+    """
+    while out is None:
+        folder = free_folder(default)
+        check_new(folder)
+        try:
+            return Claim(folder, RUN)
+        except RunError:
+            if not folder.exists():  # it was not another command that was faster
+                raise
+    check_new(out)
+    claim = Claim(out, RUN)
+    try:
+        check_new(out)
+    except RunError:  # another command was faster
+        claim.close(is_whole=True)
+        raise
+    return claim
+
+
+def free_folder(wanted: Path) -> Path:
+    """The path, with a number after it if that exists."""
+    number, folder = 1, wanted
+    while folder.exists():
+        number += 1
+        folder = wanted.with_name(f"{wanted.name}_{number}")
+    return folder
 
 
 def installed_versions(imports: Iterable[str]) -> dict[str, str]:
@@ -324,8 +392,7 @@ def first_parameters(folder: Path) -> Parameters:
         RunError: They are not there.
     """
     try:
-        with np.load(folder / "weights.npz", allow_pickle=False) as file:
-            return from_arrays({name: file[name] for name in file.files})
+        return from_arrays(npz.read(folder / "weights.npz"))
     except UNREADABLE as e:
         raise RunError(
             f"{folder} cannot be continued: weights.npz cannot be read ({reason(e)})"

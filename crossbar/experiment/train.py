@@ -1,11 +1,13 @@
 """A training run from its settings to its last epoch: new or resumed, kept after every epoch."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
+from device_models.claim import Claim
 from device_models.errors import ConfigError, XbarError, consequence
 from device_models.jit import is_compiled
 from device_models.model import DeviceModel
@@ -18,8 +20,8 @@ from . import builder
 from .boards import BoardFactory, OpenedBoard, open_training_board
 from .config import SIMULATED, Training
 from .endurance_check import worn_out
-from .float_baseline import baseline_of, has_baseline
-from .run import Run
+from .float_baseline import FOLDER, baseline_of, has_baseline, plan_baseline
+from .run import RUN, Run, claim_new
 from .trainer import Progress, Trainer
 from .transfer import parameters_of
 
@@ -51,6 +53,7 @@ class Session:
         before: Conductances of each layer before training.
         baseline: The session of the float baseline, if the run has one.
         board: What was opened for it by an address; None otherwise.
+        claim: Of its folder; None for a baseline, which lies in it.
     """
 
     run: Run
@@ -58,11 +61,16 @@ class Session:
     before: list[np.ndarray]
     baseline: "Session | None" = None
     board: OpenedBoard | None = None
+    claim: Claim | None = None
 
     def close(self) -> None:
-        """Let go of the board that was opened; idempotent."""
-        if self.board is not None:
-            self.board.stack.board.close()
+        """Let go of the folder and of the board that was opened; idempotent."""
+        try:
+            if self.board is not None:
+                self.board.stack.board.close()
+        finally:
+            if self.claim is not None:
+                release(self.claim)
 
 
 def open_session(
@@ -86,19 +94,48 @@ def open_session(
     """
     with consequence("nothing was written"):
         if resume is None:
-            run = new_run(config or Training(), model, out, epochs)
+            settings = with_epochs(config or Training(), epochs)
+            claim = claim_new(out, default_folder(settings))
         else:
             run = resume_run(resume, config, out, epochs)
-            for line in run.note_edits():
-                notice(line)
-        data = encoded(run, data_dir, notice, resumed=resume is not None)
-        begun = has_baseline(run)
-        session = begin(run, data, threads, notice, resume is not None, boards, token)
-        if not (float_baseline or begun):
-            return session
-        other = baseline_of(run)
-        baseline = Session(other, *prepare(other, data, threads, notice, resumed=begun))
-        return replace(session, baseline=baseline)
+            claim = Claim(resume, RUN)
+        try:
+            if resume is None:
+                device = model or load_device(settings.device)
+                run = Run.new(claim.folder, settings, device)
+            else:
+                for line in run.note_edits():
+                    notice(line)
+            if float_baseline:
+                plan_baseline(run)
+            data = encoded(run, data_dir, notice, resumed=resume is not None)
+            session = begin(run, data, threads, notice, resume is not None, boards, token)
+            if has_baseline(run):
+                session = with_baseline(session, data, threads, notice)
+        except BaseException:
+            release(claim)
+            raise
+        return replace(session, claim=claim)
+
+
+def release(claim: Claim) -> None:
+    """Let go of the folder of a run; one without a checkpoint is not whole."""
+    is_run = (claim.folder / "checkpoint.npz").exists()
+    if not is_run:
+        with suppress(OSError):  # there is none, or something lies in it
+            (claim.folder / FOLDER).rmdir()
+    claim.close(is_whole=is_run)
+
+
+def with_baseline(session: Session, data: Data, threads: int | None, notice: Notice) -> Session:
+    """The session with that of its float baseline, new or resumed; if it fails, it is closed."""
+    try:
+        other, begun = baseline_of(session.run)
+        prepared = prepare(other, data, threads, notice, resumed=begun)
+    except BaseException:
+        session.close()
+        raise
+    return replace(session, baseline=Session(other, *prepared))
 
 
 def encoded(run: Run, data_dir: Path | None, notice: Notice, *, resumed: bool) -> Data:
@@ -152,15 +189,6 @@ def begin(
     return Session(run, trainer, before, board=opened)
 
 
-def new_run(
-    config: Training, model: DeviceModel | None, out: Path | None, epochs: int | None
-) -> Run:
-    """A run that does not exist yet; nothing is written."""
-    settings = with_epochs(config, epochs)
-    folder = default_folder(settings.device, settings.network.ei, settings.seed)
-    return Run.new(out or folder, settings, model or load_device(settings.device))
-
-
 def resume_run(folder: Path, config: Training | None, out: Path | None, epochs: int | None) -> Run:
     """The run to continue, perhaps to a later epoch.
 
@@ -181,18 +209,10 @@ def with_epochs(config: Training, epochs: int | None) -> Training:
     return override(config, changes)
 
 
-def default_folder(device: str, ei: str, seed: int) -> Path:
-    """`runs/DEVICE_EI_seedN`, with a number after it if that exists."""
-    return free_folder(Path("runs") / f"{Path(device).stem}_{ei.replace(':', '-')}_seed{seed}")
-
-
-def free_folder(wanted: Path) -> Path:
-    """The path, with a number after it if that exists."""
-    number, folder = 1, wanted
-    while folder.exists():
-        number += 1
-        folder = wanted.with_name(f"{wanted.name}_{number}")
-    return folder
+def default_folder(settings: Training) -> Path:
+    """`runs/DEVICE_EI_seedN`."""
+    ei = settings.network.ei.replace(":", "-")
+    return Path("runs") / f"{Path(settings.device).stem}_{ei}_seed{settings.seed}"
 
 
 def prepare(

@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from device_models import npz
 from device_models.errors import ConfigError
 from device_models.model import DeviceModel
 from device_models.npz import UNREADABLE, reason
@@ -118,8 +119,7 @@ def _listed(shapes: Mapping[str, tuple[int, ...]]) -> str:
 def _arrays(path: Path) -> dict[str, np.ndarray]:
     """The arrays of an npz file by name."""
     try:
-        with np.load(path, allow_pickle=False) as file:
-            return {name: file[name] for name in file.files}
+        return npz.read(path)
     except UNREADABLE as e:
         raise ConfigError(f"{path} is no npz file of arrays: {reason(e)}") from e
 

@@ -12,10 +12,11 @@ from ..energy.results import ChipEstimate, EnergyItem
 from ..energy.study import DesignPoint, RunEstimate, Study
 from .energy_limits import LEFT_OUT, MARGIN_POINTS, MARGIN_SOURCE
 from .energy_sections import sections
-from .folder import as_json, check, plain, prepare, write
+from .folder import as_json, check, plain, write
 from .page import html, markdown
 
-FORMAT = "xbar estimate 1"
+KIND = "xbar estimate"
+FORMAT = f"{KIND} 1"
 NUMBERS = "estimate.json"
 PICTURES = ("energy", "area", "tornado", "certainty", "runs", "front")
 ENDS = ("low", "typical", "high")
@@ -33,7 +34,7 @@ def check_folder(folder: Path) -> None:
     Raises:
         RunError: It is a file, or holds something other than a report.
     """
-    check(folder, NUMBERS, "xbar estimate")
+    check(folder, NUMBERS, KIND)
 
 
 def write_report(study: Study, folder: Path, *, figures: bool = True) -> list[Path]:
@@ -59,8 +60,8 @@ def write_report(study: Study, folder: Path, *, figures: bool = True) -> list[Pa
     files["report.html"] = html(title, parts, pictures).encode()
     # Last: it marks the folder as a report, and a whole one.
     files[NUMBERS] = as_json(content(study))
-    prepare(folder, NUMBERS, "xbar estimate")
-    return write(folder, files, [f"{name}.{kind}" for name in PICTURES for kind in ("png", "svg")])
+    every = [f"{name}.{kind}" for name in PICTURES for kind in ("png", "svg")]
+    return write(folder, files, every, KIND)
 
 
 def _draw(study: Study) -> dict[str, bytes]:

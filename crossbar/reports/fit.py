@@ -19,11 +19,12 @@ from device_models.registry import name_of
 
 from ..figures.fit_pictures import draw
 from .fit_sections import sections, summary
-from .folder import as_json, plain, prepare, write
+from .folder import as_json, check, plain, write
 from .page import html
 
 COLUMNS = ("quantity", "unit", "label", "rows", "measured", "predicted", "low", "high")
-FORMAT = "xbar fit report 1"
+KIND = "xbar fit report"
+FORMAT = f"{KIND} 1"
 PICTURES = ("steps", "residuals", "traces", "cycles", "quantiles", "read_noise", "relaxation")
 
 
@@ -51,7 +52,7 @@ def write_report(
         RunError: The folder holds something else, or cannot be written; nothing was changed in the
             first case.
     """
-    prepare(folder, "report.json", "xbar fit report")
+    check(folder, "report.json", KIND)
     known = prediction or predict(fit, seed=seed, simulations=simulations)
     measured, simulated, predicted, silent = known
     pictures = draw(fit, measured, simulated)
@@ -63,7 +64,7 @@ def write_report(
     files["report.html"] = html(title, parts, pictures, lead=summary(fit, predicted)).encode()
     # Last: it marks the folder as a report, and a whole one.
     files["report.json"] = as_json(numbers)
-    written = write(folder, files, [f"{name}.png" for name in PICTURES])
+    written = write(folder, files, [f"{name}.png" for name in PICTURES], KIND)
     first = [folder / name for name in ("report.html", "report.json", "quantiles.csv")]
     return [*first, *(path for path in written if path.suffix == ".png")]
 
@@ -91,11 +92,11 @@ def quantiles_csv(checks: Sequence[Check]) -> str:
     text = io.StringIO()
     rows = csv.writer(text, lineterminator="\n")
     rows.writerow(COLUMNS)
-    for check in checks:
-        columns = (check.measured, check.predicted, check.low, check.high)
-        for label, *numbers in zip(check.labels, *(c.tolist() for c in columns), strict=True):
+    for each in checks:
+        columns = (each.measured, each.predicted, each.low, each.high)
+        for label, *numbers in zip(each.labels, *(c.tolist() for c in columns), strict=True):
             shown = [f"{number:.6g}" for number in numbers]
-            rows.writerow((check.name, check.unit, label, check.rows, *shown))
+            rows.writerow((each.name, each.unit, label, each.rows, *shown))
     return text.getvalue()
 
 

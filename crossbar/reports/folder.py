@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from device_models import atomic
+from device_models.claim import claimed, is_free
 from device_models.errors import RunError
 
 
@@ -25,24 +26,11 @@ def check(folder: Path, numbers: str, kind: str) -> None:
     if not above.is_dir():
         raise RunError(f"{above} is a file; name a folder; no report was written")
     try:
-        foreign = folder.is_dir() and any(folder.iterdir())
+        foreign = not is_free(folder, kind)
     except OSError as e:
         raise RunError(f"{folder}: {e.strerror or e}; no report was written") from e
     if foreign and not _is_report(folder / numbers, kind):
         raise RunError(f"{folder} holds something other than a report; no report was written")
-
-
-def prepare(folder: Path, numbers: str, kind: str) -> None:
-    """Make the folder of a report; arguments as `check`.
-
-    Raises:
-        RunError: As for `check`, or it cannot be made.
-    """
-    check(folder, numbers, kind)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as e:
-        raise RunError(f"{folder}: {e.strerror or e}; no report was written") from e
 
 
 def _is_report(path: Path, kind: str) -> bool:
@@ -54,25 +42,30 @@ def _is_report(path: Path, kind: str) -> bool:
     return isinstance(numbers, dict) and str(numbers.get("format", "")).startswith(kind)
 
 
-def write(folder: Path, files: Mapping[str, bytes], pictures: Sequence[str]) -> list[Path]:
+def write(
+    folder: Path, files: Mapping[str, bytes], pictures: Sequence[str], kind: str
+) -> list[Path]:
     """Write the files, each whole and in order, and remove pictures of an earlier report.
 
     Args:
-        folder: It exists.
-        files: Name -> content. The one that marks a report comes last.
+        folder: Made if it does not exist. A report that was not finished is replaced.
+        files: Name -> content. The one that marks a report, a JSON file, comes last.
         pictures: File names of all pictures there can be.
+        kind: As in `check`.
 
     Raises:
-        RunError: One cannot be written.
+        RunError: As for `check`, or another command writes there, or a file cannot be written.
     """
-    try:
-        for name, data in files.items():
-            atomic.write(folder / name, data)
-        for name in pictures:
-            if name not in files:
-                (folder / name).unlink(missing_ok=True)
-    except OSError as e:
-        raise RunError(f"{folder}: {e.strerror or e}; the report is not whole") from e
+    check(folder, list(files)[-1], kind)
+    with claimed(folder, kind):
+        try:
+            for name, data in files.items():
+                atomic.write(folder / name, data)
+            for name in pictures:
+                if name not in files:
+                    (folder / name).unlink(missing_ok=True)
+        except OSError as e:
+            raise RunError(f"{folder}: {e.strerror or e}; the report is not whole") from e
     return [folder / name for name in files]
 
 

@@ -5,6 +5,7 @@ Fashion-MNIST are skipped where the set is not found.
 """
 
 import dataclasses
+import io
 import json
 
 import numpy as np
@@ -34,6 +35,7 @@ from crossbar.experiment.array_parts import w_max_of
 from crossbar.snn.encodings.events import Events
 from crossbar.snn.plan import initial_weights, signs
 from crossbar.synapses.policies import POLICIES
+from device_models import npz
 from device_models.errors import ConfigError, RunError
 from device_models.presets import load_device
 from device_models.streams import stream
@@ -281,6 +283,42 @@ def test_a_checkpoint_that_does_not_fit_is_a_run_error(damage):
     content = {"cut": content[:-100], "empty": b"", "text": b"hello"}.get(damage, content)
     with pytest.raises(RunError, match=r"^the checkpoint cannot be read \(.*nothing was changed"):
         checkpoint.restore(trainer_of(small(epochs=0), synthetic()), content)
+
+
+@pytest.fixture(scope="module")
+def kept():
+    """Content of a checkpoint, and a trainer of its configuration."""
+    source = trained(small(epochs=0), synthetic())
+    return checkpoint.save(source, source.conductances()), trainer_of(small(epochs=0), synthetic())
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "message"),
+    [
+        ("0.g", lambda a: a[:1], "0.g is float32"),
+        ("0.dynamic.kick", lambda a: a.ravel()[:1], "0.dynamic.kick is float32"),
+        ("1.policy.chi", lambda a: a.astype(np.float64), "1.policy.chi is float64"),
+        ("0.optimizer.first", lambda a: a * np.nan, "holds what is no number"),
+        ("0.before", lambda a: a.T, "0.before is float32"),
+        ("1.pulsed", None, "it lacks 1.pulsed"),
+        ("about", lambda a: np.frombuffer(b"[" * 100_000, np.uint8), "."),
+        ("about", lambda a: np.frombuffer(b'{"epoch": 7, "rows": []}', np.uint8), "0 rows"),
+    ],
+)
+@pytest.mark.parametrize("is_summed", [False, True], ids=["no checksum", "checksum"])
+def test_arrays_of_another_shape_never_reach_a_kernel(kept, name, change, message, is_summed):
+    content, trainer = kept
+    arrays = npz.read(content)
+    if not is_summed:
+        del arrays["sha256"]  # as in runs of before
+    changed = None if change is None else change(arrays[name])
+    others = {other: array for other, array in arrays.items() if other != name}
+    file = io.BytesIO()
+    np.savez(file, **others, **({} if changed is None else {name: changed}))
+    wanted = "its checksum is that of another content" if is_summed else message
+    with pytest.raises(RunError, match=wanted) as raised:
+        checkpoint.restore(trainer, file.getvalue())
+    assert len(str(raised.value).splitlines()) == 1
 
 
 @each_kind

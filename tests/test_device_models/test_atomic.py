@@ -108,3 +108,18 @@ def test_a_reader_beside_a_writer_never_meets_half_a_file(path):
     stop.set()
     reader.join()
     assert seen <= {OLD, NEW}
+
+
+def test_a_link_stays_and_what_it_leads_to_is_replaced(tmp_path, path):
+    link = tmp_path / "link"
+    link.symlink_to(path)
+    atomic.write(link, NEW)
+    assert link.is_symlink()
+    assert path.read_bytes() == NEW
+
+
+def test_a_pipe_is_no_file_to_replace(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(OSError, match="no regular file"):
+        atomic.write(tmp_path / "pipe", NEW)
+    assert (tmp_path / "pipe").is_fifo()

@@ -13,20 +13,18 @@ import io
 import json
 import math
 import os
-import struct
-import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Protocol
-from zipfile import BadZipFile
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from device_models import atomic
+from device_models import atomic, npz
 from device_models.errors import ConfigError, DataError, XbarError
 from device_models.model import DeviceModel
+from device_models.npz import UNREADABLE
 from device_models.registry import name_of
 from device_models.schema import dump
 
@@ -40,10 +38,6 @@ from .journal import Event, Journal, Pulsing, Sticking, Waiting, events
 STUCK = "stuck_siemens"
 SENT = "sent."  # before the names of `Meter.state`
 # What reading a damaged file raises: a zip file has many fields that may say anything.
-DAMAGE = (
-    OSError, ValueError, KeyError, TypeError, EOFError, BadZipFile, NotImplementedError,
-    RuntimeError, MemoryError, struct.error, zlib.error,
-)  # fmt: skip
 LONGEST_JOURNAL = 1 << 30  # bytes; then a snapshot is taken
 
 
@@ -308,14 +302,13 @@ def snapshot(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
         DataError: It is no snapshot.
     """
     try:
-        with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as file:
-            arrays = {name: file[name] for name in file.files}
+        arrays = npz.read(path)
         about: dict[str, Any] = json.loads(arrays.pop("about").tobytes())
         for key, kind in (("number", int), ("board", str), ("counters", dict)):
             if not isinstance(about[key], kind):
                 raise TypeError(key)
         return {name: torch.from_numpy(array) for name, array in arrays.items()}, about
-    except DAMAGE as e:
+    except UNREADABLE as e:
         raise DataError(f"{path} is no state of a board, or damaged; nothing was served") from e
 
 

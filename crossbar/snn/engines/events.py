@@ -3,7 +3,7 @@
 import os
 import threading
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from typing import Any, NamedTuple, TypeVar
@@ -91,7 +91,7 @@ class EventEngine:
         processors = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 2
         self.threads = min(CHUNKS, threads or processors)
         self._pool = ThreadPoolExecutor(max(1, self.threads - 1))  # beside the calling thread
-        self._of_thread = threading.local()
+        self._of_thread, self._loaded = threading.local(), set[Hashable]()
         self._none, self._tile_rows = np.zeros((0, 0), np.float32), tile_rows
         self._work = network.steps * sum(
             layer.lines * layer.columns * layer.array.positions for layer in network.synaptic
@@ -184,23 +184,32 @@ class EventEngine:
             )  # fmt: skip
             return shrink(stats) if record else stats
 
-        return self._map_threads(run, count, min(self.threads, count))
+        is_noisy = tuple(bool(view.variance.size) for view in layers)
+        fronts = tuple(view.front is not None for view in layers)
+        key = learn is not None, record, held is not None, is_noisy, fronts
+        return self._map_threads(run, count, min(self.threads, count), key)
 
     def _chunk_count(self, samples: int) -> int:
         """Chunks of a batch, whatever the number of threads."""
         is_small = samples < FEW_SAMPLES and samples * self._work <= SMALL_BATCH
         return 1 if is_small else CHUNKS
 
-    def _map_threads(self, run: Callable[[int], T], count: int, threads: int) -> list[T]:
+    def _map_threads(
+        self, run: Callable[[int], T], count: int, threads: int, key: Hashable
+    ) -> list[T]:
         """`run` of 0, 1, ..., in this order, by the calling thread and those of the pool.
 
         The calling thread does not wait for another to wake. It begins at the one end and the
-        others at the other, so that each finds most of its memory in its own cache.
+        others at the other, so that each finds most of its memory in its own cache. Of each `key`
+        the first of all is run alone: it loads or compiles kernels, and a thread that Ctrl-C ends
+        meanwhile may keep a lock that the others would wait for.
         """
         if threads == 1:
             return [run(number) for number in range(count)]
-        results: dict[int, T] = {}
-        left = deque(range(count))
+        alone = key not in self._loaded
+        results = {number: run(number) for number in range(alone)}
+        self._loaded.add(key)
+        left = deque(range(alone, count))
 
         def work(take: Callable[[], int]) -> None:
             while True:
@@ -327,7 +336,7 @@ class EventEngine:
         def reduce(part: int) -> None:
             mean_of_chunks(sums, samples, ends[part], ends[part + 1], mean)
 
-        self._map_threads(reduce, parts, parts)
+        self._map_threads(reduce, parts, parts, mean_of_chunks)
 
 
 def check_tiles(network: Plan, tile_rows: int) -> None:

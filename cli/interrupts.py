@@ -1,0 +1,59 @@
+"""Ctrl-C and SIGTERM end a command within a second, whatever it is doing.
+
+Python acts on a signal only between two of its own instructions, and a kernel is compiled in calls
+of half a minute. Every file that a command writes is whole or absent at any moment, so what does
+not come back within a second is ended on the spot. A command that holds a board is waited for: it
+sees the signal as a KeyboardInterrupt, and lets go of the board.
+"""
+
+import os
+import signal
+import sys
+import threading
+import time
+from types import FrameType
+
+ENDED = 130  # exit code: 128 + SIGINT, as a shell reports it
+PATIENCE_SECONDS = 1.0
+_seen = threading.Event()
+
+
+def watch(patience_seconds: float | None = PATIENCE_SECONDS) -> None:
+    """Let both signals raise KeyboardInterrupt in the main thread, or end the process.
+
+    Args:
+        patience_seconds: How long the main thread is waited for; None: for ever.
+    """
+    for number in (signal.SIGINT, signal.SIGTERM):
+        if signal.getsignal(number) is not signal.SIG_IGN:  # as under nohup: that stays
+            signal.signal(number, _interrupt)
+    if patience_seconds is None:
+        return
+    read, write = os.pipe()
+    os.set_blocking(write, False)
+    signal.set_wakeup_fd(write, warn_on_full_buffer=False)  # written to by the system at once
+    waiting = threading.Thread(target=_end, args=(read, patience_seconds), daemon=True)
+    waiting.start()
+
+
+def was_interrupted() -> bool:
+    """Whether a signal came; a library may have swallowed what it raised."""
+    return _seen.is_set()
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    """The main thread has come to it."""
+    _seen.set()
+    raise KeyboardInterrupt
+
+
+def _end(read: int, patience_seconds: float) -> None:
+    """End the process if the main thread has not seen a signal in time."""
+    while True:
+        (number,) = os.read(read, 1)
+        if number in (signal.SIGINT, signal.SIGTERM):
+            time.sleep(patience_seconds)
+            if not _seen.is_set():
+                sys.stderr.write("\nInterrupted.\n")
+                sys.stderr.flush()
+                os._exit(ENDED)

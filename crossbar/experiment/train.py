@@ -240,6 +240,9 @@ def prepare(
         )  # fmt: skip
 
     trainer = new_trainer(notice)
+    used = getattr(trainer.setup.engine, "threads", None)
+    if None not in (threads, used) and used < threads:
+        notice(f"note: {threads} threads were asked for; the kernels run on {used}")
     check()
     if builder.uses_kernels(trainer) and not is_compiled("kernels"):
         notice("compiling the kernels for this machine, once (about 15 s) ...")

@@ -207,6 +207,8 @@ class Trainer:
         ):  # fmt: skip
             unit = layer.mean_step if optimizer.options.rate_unit == "pulses" else 1.0
             rate = optimizer.options.rate(fraction) * unit
+            if rate == 0.0:  # nothing is wanted, not even what a policy would mend
+                continue
             if bias is not None:
                 bias.learn(gradient[-1], rate)
                 gradient = gradient[:-1]  # noqa: PLW2901  # the rows that are devices

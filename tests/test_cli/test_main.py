@@ -44,7 +44,7 @@ def test_help_imports_no_command_and_nothing_heavy(args):
     modules = set(result.stderr.split())
     assert "cli.main" in modules
     assert not modules & (HEAVY | {"yaml"})
-    assert {m for m in modules if m.startswith(("cli.", "crossbar"))} == {"cli.main"}
+    assert {m for m in modules if m.startswith(("cli.", "crossbar"))} == {"cli.main", "cli.interrupts"}
 
 
 def test_help_names_every_command_with_one_line_and_shows_examples():
@@ -188,3 +188,43 @@ def test_control_c_ends_it_with_one_line_and_130():
         process.send_signal(signal.SIGINT)
         assert process.communicate(timeout=30) == ("", "Interrupted.\n")
     assert process.returncode == 130
+
+
+# --- interrupted ---------------------------------------------------------------------------------
+
+STUCK = """
+import ctypes, sys
+from cli import interrupts
+interrupts.watch(0.2)
+library, lock = ctypes.CDLL(None), (ctypes.c_char * 64)()
+print("ready", flush=True)
+library.pthread_mutex_lock(lock), library.pthread_mutex_lock(lock)  # as a compiler: not Python
+"""
+BUSY = """
+import time
+from cli.main import CommandGroup
+from cli import interrupts
+import click
+@click.command()
+def wait():
+    print("ready", flush=True)
+    try:
+        time.sleep(60)
+    except KeyboardInterrupt:
+        pass  # as a library does
+interrupts.watch(5.0)
+group = CommandGroup("xbar")
+group.add_command(wait)
+group(["wait"])
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("code", [STUCK, BUSY], ids=["in native code", "swallowed"])
+def test_a_signal_ends_it_whatever_it_does(code, number):
+    with shell(code) as process:
+        assert process.stdout.readline() == "ready\n"
+        process.send_signal(number)
+        _, stderr = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert stderr.strip() == "Interrupted."

@@ -61,10 +61,12 @@ def test_the_published_ratios_give_whole_numbers_of_neurons(ei, hidden):
     assert plan_of(ei=ei, hidden=hidden).excitatory == (hidden * int(ei.split(":")[0]) // 100,)
 
 
-def test_a_share_of_a_neuron_is_inhibitory():
+def test_a_share_of_a_neuron_is_inhibitory_but_one_is_excitatory():
+    """A layer of inhibitory neurons alone learned nothing: 80:20 of one neuron."""
     assert plan_of(ei="50:50", hidden=5).excitatory == (2,)
     assert plan_of(ei="0.99", hidden=10).excitatory == (9,)
-    assert plan_of(ei="50:50", hidden=(5, 4, 1)).excitatory == (2, 2, 0)
+    assert plan_of(ei="50:50", hidden=(5, 4, 1)).excitatory == (2, 2, 1)
+    assert plan_of(ei="0:100", hidden=5).excitatory == (0,)
 
 
 @pytest.mark.parametrize("ei", ["50:50", "80:20", "95:5", "100:0", "0:100"])

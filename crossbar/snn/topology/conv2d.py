@@ -29,7 +29,7 @@ from device_models.record import quantity
 from ..neurons.protocol import trained_numbers
 from ..registration import kernels
 from .protocol import Signal
-from .synaptic import ArrayShape, Synaptic, excitatory_fraction
+from .synaptic import ArrayShape, Synaptic, excitatory_count
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -66,8 +66,7 @@ class Conv2d(Synaptic):
     @property
     def excitatory(self) -> int | None:
         """See `Synaptic`."""
-        fraction = excitatory_fraction(self.ei)
-        return None if fraction is None else int(self.channels * fraction + 1e-9)
+        return excitatory_count(self.ei, self.channels)
 
     def signs(self) -> np.ndarray:
         """See `Synaptic`; of channels."""

@@ -203,8 +203,7 @@ class FullyConnected(Synaptic):
     @property
     def excitatory(self) -> int | None:
         """Excitatory neurons; they come first. None without Dale's law."""
-        fraction = excitatory_fraction(self.ei)
-        return None if fraction is None else int(self.neurons * fraction + 1e-9)
+        return excitatory_count(self.ei, self.neurons)
 
     def back_shape(self, incoming: Signal) -> tuple[int, int]:
         """See `Synaptic`; those of the lines by columns, then rows behind the lines."""
@@ -237,6 +236,21 @@ def _padded(numbers: int) -> int:
     from ..kernels.simd import LANES
 
     return -(-numbers // LANES) * LANES
+
+
+def excitatory_count(text: str | None, neurons: int) -> int | None:
+    """How many of some neurons are excitatory, rounded down, but one at least where any shall be.
+
+    A layer of inhibitory neurons alone passes no gradient on.
+
+    Args:
+        text: See `excitatory_fraction`.
+        neurons: How many there are.
+    """
+    fraction = excitatory_fraction(text)
+    if fraction is None:
+        return None
+    return max(int(neurons * fraction + 1e-9), int(fraction > 0.0))
 
 
 def excitatory_fraction(text: str | None) -> float | None:

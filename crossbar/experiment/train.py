@@ -240,8 +240,8 @@ def prepare(
         )  # fmt: skip
 
     trainer = new_trainer(notice)
-    used = getattr(trainer.setup.engine, "threads", None)
-    if None not in (threads, used) and used < threads:
+    used = getattr(trainer.setup.engine, "threads", threads)
+    if threads is not None and used < threads:
         notice(f"note: {threads} threads were asked for; the kernels run on {used}")
     check()
     if builder.uses_kernels(trainer) and not is_compiled("kernels"):

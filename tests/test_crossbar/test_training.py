@@ -212,7 +212,7 @@ def test_a_checkpoint_holds_conductances_traits_and_what_the_policy_admits(polic
         kinds = {name.split(".", 1)[-1] for name in file.files}
     traits = {f"trait.{name}" for name in ("g_low", "g_high", "set_gain", "reset_gain")}
     kept = {f"policy.{name}" for name in trainer.policies[0].state()}
-    assert kinds == {"about", "before", "g", "pulsed"} | traits | kept
+    assert kinds == {"about", "sha256", "before", "g", "pulsed"} | traits | kept
     assert bool(kept) == (policy not in ("stochastic", "sign"))
 
 

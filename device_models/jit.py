@@ -7,6 +7,7 @@ sources. Reading them (10 ms) is the one exception to the rule that importing a 
 file.
 """
 
+import contextlib
 import functools
 import hashlib
 import os
@@ -14,6 +15,7 @@ import re
 import shutil
 import stat
 import tempfile
+import time
 import warnings
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -27,7 +29,8 @@ KERNEL = re.compile(rb"\bimport jit\b|\bjit import\b|\bdispatch import\b")  # in
 PACKAGES = ("crossbar", "device_models")  # they lie side by side, installed or not
 _added: dict[Path, bytes] = {}  # sources outside the packages
 _kernels: list[Any] = []  # compiled so far
-VERSIONS = 2  # versions of the compiled kernels that stay: this one and the one before it
+VERSIONS = 4  # versions of the compiled kernels that stay: this one and those used last
+DAY_SECONDS = 86_400.0
 ADDED_VERSIONS = 8  # and of those compiled together with files outside the packages
 
 
@@ -151,13 +154,24 @@ def cache_folder() -> Path:
 
 
 def forget_old(base: Path, keep: int) -> None:
-    """Delete all but the newest `keep` versions in `base`; nothing else in it is touched."""
+    """Delete all but the `keep` versions in `base` that were used last, see `_compile`.
+
+    One that was used within a day stays: several may be at work at once. Nothing else is touched.
+    """
     if not base.is_dir():
         return
     versions = [p for p in base.iterdir() if re.fullmatch("[0-9a-f]{16}", p.name) and p.is_dir()]
     versions.sort(key=lambda path: path.stat().st_mtime)
     for path in versions[: max(0, len(versions) - keep)]:
-        shutil.rmtree(path, ignore_errors=True)  # another process may be deleting it too
+        if time.time() - path.stat().st_mtime > DAY_SECONDS:
+            shutil.rmtree(path, ignore_errors=True)  # another process may be deleting it too
+
+
+@functools.cache
+def _note_use(folder: Path) -> None:
+    """Let the time of a version's folder be that of its last use, once a process."""
+    with contextlib.suppress(OSError):
+        os.utime(folder)
 
 
 def _compile(function: Callable[..., Any], *, inline: bool) -> Callable[..., Any]:
@@ -167,6 +181,8 @@ def _compile(function: Callable[..., Any], *, inline: bool) -> Callable[..., Any
         forget_old(base_folder(), VERSIONS - 1)
     if _added and not folder.is_dir():
         forget_old(folder.parent, ADDED_VERSIONS - 1)
+    if folder.is_dir():
+        _note_use(folder)
     numba.config.CACHE_DIR = str(folder)  # type: ignore[attr-defined]  # made at run time
     fast = {"nsz", "arcp", "contract", "afn", "reassoc"}
     compiled: Callable[..., Any] = numba.njit(

@@ -368,5 +368,5 @@ def did_you_mean(value: Any, known: Iterable[Any]) -> str:
 
 def raise_all(problems: Iterable[str]) -> None:
     """Raise one ConfigError of all problems, one a line; do nothing if there is none."""
-    if text := "\n".join(problems):
+    if text := "\n".join(dict.fromkeys(problems)):  # one value may be that of two settings
         raise ConfigError(text)

@@ -24,7 +24,7 @@ from ..energy import record_activity
 from ..experiment import builder
 from ..experiment.config import Training
 from ..experiment.run import Run, check_free, free_folder
-from ..experiment.train import Notice
+from ..experiment.train import Notice, note_compiling
 from ..experiment.trainer import Trainer
 from ..experiment.transfer import (
     ProgrammedChip,
@@ -160,7 +160,7 @@ def program_chips(chips: Chips, folder: Path, exact: float, notice: Notice) -> d
             programmed = []
             for number in range(chips.settings.seeds):
                 notice(f"chip {number + 1} of {chips.settings.seeds}: {chips.config.device} ...")
-                programmed.append(program_one(chips, folder, chips.settings.seed + number))
+                programmed.append(program_one(chips, folder, chips.settings.seed + number, notice))
             content = summary(chips, [chip.report for chip in programmed], exact)
             content["folder"] = str(folder)
             draw(programmed, content, folder / "program.png")
@@ -180,7 +180,7 @@ def forget(folder: Path) -> None:
     (folder / "program.png").unlink(missing_ok=True)
 
 
-def program_one(chips: Chips, folder: Path, seed: int) -> ProgrammedChip:
+def program_one(chips: Chips, folder: Path, seed: int, notice: Notice) -> ProgrammedChip:
     """Write one chip and keep it as a run, as it is before time passes."""
     config = dataclasses.replace(chips.config, seed=seed)
     run = Run.new(folder / f"chip_seed{seed}", config, chips.model, chips.first)
@@ -192,6 +192,7 @@ def program_one(chips: Chips, folder: Path, seed: int) -> ProgrammedChip:
     trainer = builder.trainer(
         run.config, chips.model, chips.data, threads=chips.threads, first=chips.first
     )
+    note_compiling(trainer, notice)
     return write_chip(
         trainer, chips.loop, retention=chips.retention,
         retune_epochs=chips.settings.retune_epochs, keep=keep,

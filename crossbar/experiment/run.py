@@ -116,8 +116,8 @@ class Run:
             raise RunError(f"{folder / 'config.yaml'} is empty: the run cannot be continued")
         if not re.search(rb"^versions:", settings, re.MULTILINE):
             raise RunError(
-                f"{folder} is a run of the first edition of xbar, whose settings had other names: "
-                "go on with the version that its summary.json names, or train anew"
+                f"{folder / 'config.yaml'} does not say its versions: it is cut off, or of the "
+                "first edition of xbar, whose settings had other names; put it back, or train anew"
             )
         config = load_training(folder / "config.yaml")
         model = load_tagged(folder / "device.yaml", "model", MODELS)
@@ -260,8 +260,15 @@ class Run:
         self.write_metrics(trainer.rows)
 
     def restore(self, trainer: Trainer) -> list[np.ndarray]:
-        """Put the trainer at the last checkpoint; returns the conductances before training."""
-        before = checkpoint.restore(trainer, self.checkpoint())
+        """Put the trainer at the last checkpoint; returns the conductances before training.
+
+        Raises:
+            RunError: It is damaged, or of another run.
+        """
+        try:
+            before = checkpoint.restore(trainer, self.checkpoint())
+        except RunError as e:
+            raise RunError(f"{self.folder / 'checkpoint.npz'}: {e}") from e
         self.write_metrics(trainer.rows)
         return before
 

@@ -244,8 +244,7 @@ def prepare(
     if threads is not None and used < threads:
         notice(f"note: {threads} threads were asked for; the kernels run on {used}")
     check()
-    if builder.uses_kernels(trainer) and not is_compiled("kernels"):
-        notice("compiling the kernels for this machine, once (about 15 s) ...")
+    note_compiling(trainer, notice)
     if resumed:
         return trainer, run.restore(trainer)
     if boards is None and (warning := worn_out(run.config.epochs, run.model, new_trainer)):
@@ -254,6 +253,12 @@ def prepare(
     before = trainer.conductances()
     run.save(trainer, before)
     return trainer, before
+
+
+def note_compiling(trainer: Trainer, notice: Notice) -> None:
+    """Say that the kernels of a trainer are compiled first, if they are."""
+    if builder.uses_kernels(trainer) and not is_compiled("kernels"):
+        notice("compiling the kernels for this machine, once (about 15 s) ...")
 
 
 def no_progress_bar(steps: Iterator[Progress], total: int, label: str) -> Iterable[Progress]:

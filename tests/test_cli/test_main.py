@@ -44,7 +44,10 @@ def test_help_imports_no_command_and_nothing_heavy(args):
     modules = set(result.stderr.split())
     assert "cli.main" in modules
     assert not modules & (HEAVY | {"yaml"})
-    assert {m for m in modules if m.startswith(("cli.", "crossbar"))} == {"cli.main", "cli.interrupts"}
+    assert {m for m in modules if m.startswith(("cli.", "crossbar"))} == {
+        "cli.main",
+        "cli.interrupts",
+    }
 
 
 def test_help_names_every_command_with_one_line_and_shows_examples():

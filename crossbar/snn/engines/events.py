@@ -394,6 +394,6 @@ def check_kernels(network: Plan, loss_numbers: Any) -> None:
     for record, stubs in needed:
         if names := missing_kernels(record, stubs):
             raise ConfigError(
-                f"engine = events: {type(record).__name__} has no kernels {', '.join(names)}; give "
-                "it some (crossbar.snn.kernels.dispatch.implements) or choose engine = dense"
+                f"engine = events: {type(record).__name__} has no kernels {', '.join(names)}: "
+                "choose engine = dense, or give it some (crossbar.snn.kernels.dispatch.implements)"
             )

@@ -103,7 +103,7 @@ def warp(d2d_share: float, d2d_noise_sigma: float) -> tuple[Floats, Floats, Floa
 def step(
     memory: Tensor, cycles: Tensor | float, memory_cycles: float, *, generator: torch.Generator
 ) -> Tensor:
-    """x of the module some cycles later, exactly: rho x + sqrt(1 - rho^2) z, rho = exp(-cycles / L).
+    """x of the module some cycles later: rho x + sqrt(1 - rho^2) z with rho = exp(-cycles / L).
 
     Args:
         memory: x, unit variance. Not modified.

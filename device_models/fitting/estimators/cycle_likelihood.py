@@ -1,17 +1,18 @@
-"""Likelihood of the law of `cycle_memory`, from the normal scores of the cycles of many devices.
+"""Likelihood of the law of `cycle_memory`, from the scores of the cycles of many devices.
 
-The scores y of all cycles together, by rank, are standard normal, so z = F^-1(Phi(y)) has the law
-of the module but for a common mean and scale, which few devices do not tell and are free:
+The score of a level is standard normal for the type of device. Those of the measured ones are only
+known up to a location and a scale, which are free: y = mu + tau y_0. Then z = F^-1(Phi(y)) has the
+law of the module,
 
-    z_ik = mu + tau (sqrt(s) u_i + sqrt(v_i) w_ik),    v_i = (1 - s) kappa_i^2,
+    z_ik = sqrt(s) u_i + sqrt(v_i) w_ik,    v_i = (1 - s) kappa_i^2,
 
 w = sqrt(m) x + sqrt(1 - m) e with the correlations R_i of the cycles that device i has. One pass of
 a Kalman filter over a series of numbers and over ones gives
 
     A = 1' R^-1 1,   B = 1' R^-1 z,   C = z' R^-1 z,   D = ln det R,
 
-and with them the likelihood of the device for any mu, tau, s and v_i in closed form. The mean over
-kappa_i is Gauss-Hermite quadrature around the spread that the device itself shows.
+and with them the likelihood of the device for any s and v_i in closed form. The mean over kappa_i
+is Gauss-Hermite quadrature around the spread that the device itself shows.
 
 Source:
     A. C. Harvey, Forecasting, Structural Time Series Models and the Kalman Filter, 1989, 3.4 (the
@@ -34,10 +35,10 @@ NOTHING = -1e9  # logit of a share that is 0
 
 
 class Scores(NamedTuple):
-    """Normal scores in the order of the cycles.
+    """Scores in the order of the cycles.
 
     Attributes:
-        y: Scores, (rows,).
+        y: Scores y_0, (rows,).
         order: Of the rows: start and gap.
     """
 
@@ -79,10 +80,11 @@ def normal_scores(x: Floats) -> Floats:
 
 
 @jit
-def filter_series(y, start, gap, table, share, length, sums):  # type: ignore[no-untyped-def]
+def filter_series(y, line, start, gap, table, share, length, sums):  # type: ignore[no-untyped-def]
     """A, B, C, D of the module and ln dz/dy for every device, (devices, 5), in place.
 
-    z and ln dz/dy are interpolated in `table`, (knots, 2), between -WIDEST and WIDEST of y.
+    z and ln dz/dy are interpolated in `table`, (knots, 2), from -WIDEST to WIDEST of the scores
+    mu + tau y, `line` = (mu, tau).
     """
     white = 1.0 - share
     last, rho = -1.0, 0.0
@@ -90,8 +92,8 @@ def filter_series(y, start, gap, table, share, length, sums):  # type: ignore[no
         level, one, variance = 0.0, 0.0, share  # of x given the cycles so far
         a, b, c, logs, product, slope = 0.0, 0.0, 0.0, 0.0, 1.0, 0.0
         for n in range(start[d], start[d + 1]):
-            at = (min(max(y[n], -WIDEST), WIDEST) + WIDEST) * ((KNOTS - 1) / (2.0 * WIDEST))
-            knot = min(int(at), KNOTS - 2)
+            at = (line[0] + line[1] * y[n] + WIDEST) * ((KNOTS - 1) / (2.0 * WIDEST))
+            knot = max(min(int(at), KNOTS - 2), 0)  # beyond, the ends are drawn out
             at -= knot
             z = table[knot, 0] + at * (table[knot + 1, 0] - table[knot, 0])
             slope += table[knot, 1] + at * (table[knot + 1, 1] - table[knot, 1])
@@ -118,7 +120,7 @@ def filter_series(y, start, gap, table, share, length, sums):  # type: ignore[no
 
 
 class DeviceSums(NamedTuple):
-    """What the likelihood needs of each device: `filter_series` and its rows, (devices,)."""
+    """What the likelihood needs of each device: `filter_series`, ln dz/dy_0, rows; (devices,)."""
 
     a: Floats
     b: Floats
@@ -139,20 +141,20 @@ def device_sums(scores: Scores, p: Parameters) -> DeviceSums:
         table = np.stack([np.interp(y, at, knots), np.interp(y, at, slope)], 1)
     sums = np.empty((scores.devices, 5))
     memory = float(expit(p.memory_logit)), float(np.exp(p.log_cycles))
-    filter_series(scores.y, start, gap, table, *memory, sums)
-    return DeviceSums(*sums.T, np.diff(start).astype(np.float64))
+    line = np.array([p.mean, np.exp(0.5 * p.log_scale)])
+    filter_series(scores.y, line, start, gap, table, *memory, sums)
+    rows = np.diff(start).astype(np.float64)
+    sums[:, 4] += 0.5 * p.log_scale * rows
+    a, b, c, d, slope = sums.T
+    return DeviceSums(a, b, c, d, slope, rows)
 
 
 def log_likelihood(scores: Scores, p: Parameters) -> Floats:
     """Of each device, (devices,). The device's part of a single device is unknown."""
     s = device_sums(scores, p)
     node, log_weight, v = _nodes(s, p)
-    across = np.full(v.shape, FLAT)
-    if scores.devices > 1:
-        across[:] = np.exp(p.log_scale) * expit(p.d2d_logit)
-    a, rows = s.a[:, None], s.rows[:, None]
-    b = s.b[:, None] - p.mean * a
-    c = s.c[:, None] - 2.0 * p.mean * s.b[:, None] + p.mean**2 * a
+    across = float(expit(p.d2d_logit)) if scores.devices > 1 else FLAT
+    a, b, c, rows = (part[:, None] for part in (s.a, s.b, s.c, s.rows))
     inflation = 1.0 + across * a / v
     square = c / v - across * b**2 / (v * v * inflation)
     logs = -0.5 * (rows * np.log(2.0 * np.pi * v) + s.d[:, None] + np.log(inflation) + square)
@@ -163,9 +165,9 @@ def log_likelihood(scores: Scores, p: Parameters) -> Floats:
 
 
 def _nodes(s: DeviceSums, p: Parameters) -> tuple[Floats, Floats, Floats]:
-    """ln kappa in its own spreads, logarithms of the weights, and tau^2 v; (devices, nodes)."""
+    """ln kappa in its own spreads, logarithms of the weights, and v; (devices, nodes)."""
     sigma = float(np.exp(p.log_noise))
-    middle = 0.5 * (p.log_scale + np.log(expit(-p.d2d_logit))) - sigma**2
+    middle = 0.5 * np.log(expit(-p.d2d_logit)) - sigma**2
     if sigma == 0.0:
         nothing = np.zeros((len(s.a), 1))
         return nothing, nothing, np.exp(2.0 * middle) + nothing

@@ -1,9 +1,13 @@
-"""Posterior of the law of `cycle_memory`: device share, memory and noise of the levels of one state.
+"""Posterior of the law of `cycle_memory`, of the levels of one state.
 
-The prior is flat in s, m and sigma, in ln L between one cycle and `LONGER` times the longest record,
-and in mu and ln tau^2. The mode is searched from several memories. The posterior is sampled by
-importance: first from a Student t around the mode, then from kernels around the samples so far,
-weighted by the mixture of all proposals. Where the scores of the devices spread more than their
+Scores are those of the simplest law of levels that the rows do not refute by their BIC: log-normal,
+or quantiles at few or many probabilities. The mixture of few devices is nothing that quantiles
+should follow: with ranks as scores the shares of 60 noisy devices came out up to 0.25 too large.
+
+The prior is flat in s, m and sigma, in ln L between one cycle and `LONGER` times the longest
+record, and in mu and ln tau^2. The mode is searched from several memories. The posterior is sampled
+by importance: first from a Student t around the mode, then from kernels around the samples so far,
+weighted by the mixture of all proposals. Where the slopes of the devices spread more than their
 likelihood says (the law is not theirs), the likelihood is flattened by that factor, so that no
 interval is narrower than devices allow. A share or sigma whose absence is not refuted has an
 interval from 0, and memory and sigma are then 0.
@@ -18,7 +22,7 @@ from typing import NamedTuple
 
 import numpy as np
 from scipy import optimize
-from scipy.special import expit, gammaln, log_expit, logsumexp
+from scipy.special import expit, gammaln, log_expit, logsumexp, ndtri
 
 from ..cycle_series import CycleOrder, ordered
 from ..measurements import Floats, Ints
@@ -28,7 +32,6 @@ from .cycle_likelihood import (
     Scores,
     device_sums,
     log_likelihood,
-    normal_scores,
 )
 from .levels_correlation import DeviceParts
 
@@ -38,10 +41,17 @@ FEWEST_NOISY = 5  # devices of which sigma is told
 MOST_ROWS = 60_000  # that are filtered: of more, fewer devices, and of few devices, fewer cycles
 LONGEST = 1000  # cycles of a device that are filtered where there are many devices
 LONGER = 10.0  # memories longer than the longest record by more than that are not looked for
+LINE = np.array([0.05, 0.25, 0.5, 0.75, 0.95])
+KNOTS = (
+    (),
+    (0.05, 0.25, 0.5, 0.75, 0.95),
+    (0.01, 0.025, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.975, 0.99),
+)
+STEEPEST = 30.0  # slope of scores, over that of the log-normal: many equal levels have no slope
 ROUNDS, SAMPLES = 3, 200  # of the importance sampling
 FREEDOM = 5.0  # of the proposals
 CHI2 = 3.84  # twice the loss of likelihood that refutes
-NEAR = 1.0  # logarithm by which an estimate is known that is surely not 0
+SMALL, NEAR = -2.5, 1.0  # logit or logarithm; what is larger and known as well is surely not 0
 FLATTENED = 20  # devices from which on the factor of the likelihood is estimated
 STARTS = tuple((m, cycles) for m in (-1.5, 0.5, 2.5) for cycles in (3.0, 20.0, 100.0, 400.0))
 NAMES = ("d2d_share", "memory_share", "memory_cycles", "d2d_noise_sigma")
@@ -85,30 +95,57 @@ def fit(
         generator: Of the samples.
     """
     order = ordered(device, cycle)
-    y = normal_scores(x)[order.rows]
     rows = _fewer(order)
     names = device[order.rows][rows]
-    number = np.unique(names, return_inverse=True)[1]
-    scores = Scores(y[rows], ordered(number, cycle[order.rows][rows]))
-    search = _Search(scores)
-    mode, peak = search.maximum(_start(search))
+    sorted_cycles = ordered(np.unique(names, return_inverse=True)[1], cycle[order.rows][rows])
+    best, mode = -np.inf, np.empty(0)
+    for knots in KNOTS:
+        y, slope = scores_of(x, np.array(knots))
+        tried = _Search(Scores(y[order.rows][rows], sorted_cycles))
+        reached, logs = tried.maximum(mode if len(mode) else _start(tried))
+        bic = logs + float(slope[order.rows][rows].sum()) - 0.5 * len(knots) * np.log(len(rows))
+        if bic > best:
+            best, search, mode, peak = bic, tried, reached, logs
     samples, factor = mode[None], 1.0
     if draws:
         information = search.information(mode)
-        if scores.devices >= FLATTENED:
+        if search.scores.devices >= FLATTENED:
             factor = search.flattening(mode, information)
-        cover = 1.5 * factor * np.linalg.inv(information)
+        cover = 1.5 * factor * np.asarray(np.linalg.inv(information), np.float64)
         samples = search.posterior(mode, cover, factor, draws, generator)
     absent = {
         name
         for i, name in enumerate(search.names)
         if name in ZERO
-        and (not draws or np.quantile(samples[:, i], 0.025) < mode[i] - NEAR)
+        and (not draws or mode[i] < SMALL or np.quantile(samples[:, i], 0.025) < mode[i] - NEAR)
         and 2.0 * (peak - search.without(name, mode)) < CHI2 * factor
     }
     values, intervals, posterior = _summary(search, mode, samples, absent)
-    parts = [search.parts(mode, np.unique(names))] if scores.devices > 1 else []
+    parts = [search.parts(mode, np.unique(names))] if search.scores.devices > 1 else []
     return CycleFit(values, intervals, posterior if draws else {}, len(names), parts)
+
+
+def scores_of(x: Floats, probabilities: Floats) -> tuple[Floats, Floats]:
+    """Normal scores of values, and the logarithms of their slopes, (rows,) each.
+
+    Args:
+        x: Values, (rows,).
+        probabilities: Where quantiles are knots of the scores, which are linear between them and
+            beyond; none: linear everywhere.
+    """
+    ends = ndtri(LINE)
+    q = np.quantile(x, LINE)
+    line = max(float(ends @ ends) / max(float(q @ ends), 1e-12), 1e-12)
+    if len(probabilities) == 0:
+        return (x - q[len(q) // 2]) * line, np.full(len(x), np.log(line))
+    q, first = np.unique(np.quantile(x, probabilities), return_index=True)
+    if len(q) < 2:
+        return scores_of(x, probabilities[:0])
+    at = ndtri(probabilities[first])
+    slopes = np.minimum(np.diff(at) / np.diff(q), STEEPEST * line)
+    at = at[0] + np.append(0.0, np.cumsum(slopes * np.diff(q)))
+    i = np.clip(np.searchsorted(q, x) - 1, 0, len(slopes) - 1)
+    return at[i] + slopes[i] * (x - q[i]), np.log(slopes[i])
 
 
 def _fewer(order: CycleOrder) -> Ints:
@@ -140,8 +177,8 @@ class _Search:
             "memory_logit": (-7.0, 6.9),
             "log_cycles": (0.0, float(np.log(LONGER * span))),
             "log_noise": (-6.0, float(np.log(2.0))),
-            "log_scale": (-5.0, 5.0),
-            "mean": (-5.0, 5.0),
+            "log_scale": (-2.0, 2.0),
+            "mean": (-2.0, 2.0),
         }
         self.ends = np.array([ends[name] for name in self.names])
         self.zero = Parameters(NOTHING, NOTHING, 0.0, -np.inf, 0.0, 0.0)
@@ -162,8 +199,8 @@ class _Search:
         return np.where(inside, total, -np.inf)
 
     def of_devices(self, theta: Floats) -> Floats:
-        """Log-likelihood of each device."""
-        return log_likelihood(self.scores, self.parameters(theta))
+        """Log-likelihood of each device; what has none is `IMPOSSIBLE`."""
+        return _possible(log_likelihood(self.scores, self.parameters(theta)))
 
     def loss(self, theta: Floats) -> float:
         """Minus the log-posterior up to a constant, over the rows."""
@@ -185,7 +222,7 @@ class _Search:
         def loss(theta: Floats) -> float:
             values = dict(zip((self.names[i] for i in free), theta.tolist(), strict=True))
             p = self.zero._replace(**values | {name: held})
-            return -float(log_likelihood(self.scores, p).sum()) / len(self.scores.y)
+            return -float(_possible(log_likelihood(self.scores, p)).sum()) / len(self.scores.y)
 
         best = optimize.minimize(loss, mode[free], method="L-BFGS-B", bounds=self.ends[free],
                                  options={"ftol": 1e-10, "maxiter": 40})  # fmt: skip
@@ -225,7 +262,9 @@ class _Search:
     def flattening(self, mode: Floats, information: Floats) -> float:
         """By how much devices spread more than their likelihood says, at least 1."""
         slopes = self.slopes(mode)
-        return max(1.0, float(np.trace(np.linalg.solve(information, slopes @ slopes.T))) / len(mode))
+        return max(
+            1.0, float(np.trace(np.linalg.solve(information, slopes @ slopes.T))) / len(mode)
+        )
 
     def posterior(
         self,
@@ -241,7 +280,7 @@ class _Search:
         for _ in range(ROUNDS):
             centres, spread = proposals[-1]
             around = centres[generator.integers(len(centres), size=SAMPLES)]
-            new = around + _student(spread, SAMPLES, generator)
+            new = np.vstack([mode, around[1:] + _student(spread, SAMPLES - 1, generator)])
             prior = self.log_prior(new)
             there = np.isfinite(prior)
             prior[there] += [self.of_devices(t).sum() / factor for t in new[there]]
@@ -253,6 +292,13 @@ class _Search:
         return theta[generator.choice(len(theta), size=draws, p=weight)]
 
 
+def _possible(logs: Floats) -> Floats:
+    """Logarithms, of which none is nan or infinite."""
+    possible: Floats = np.nan_to_num(logs, nan=IMPOSSIBLE, posinf=IMPOSSIBLE, neginf=IMPOSSIBLE)
+    return possible
+
+
+IMPOSSIBLE = -1e9
 ZERO = ("d2d_logit", "memory_logit", "log_noise")  # numbers whose absence is asked for
 WITH = {"memory_logit": ("log_cycles",)}  # means nothing without the other
 
@@ -291,8 +337,9 @@ def _weights(logs: Floats, theta: Floats, proposals: list[tuple[Floats, Floats]]
         constant = gammaln((FREEDOM + dimension) / 2.0) - np.log(np.diag(root)).sum()
         density.append(logsumexp(power, axis=1) - np.log(len(centres)) + constant)
     log_weight = logs - logsumexp(density, axis=0)
-    weight: Floats = np.exp(log_weight - logsumexp(log_weight))
-    return weight / weight.sum()
+    weight: Floats = np.exp(log_weight - log_weight.max())
+    weight /= weight.sum()
+    return weight
 
 
 def _summary(

@@ -61,7 +61,7 @@ def estimate(
         draws |= repeats | divided[1]
         parts += divided[2]
     if len(parts) == len(SIDES):
-        both = levels_correlation.estimate(*parts, resamples, generator.spawn(1)[0])
+        both = levels_correlation.estimate(parts[0], parts[1], resamples, generator.spawn(1)[0])
         estimates |= both[0]
         draws |= both[1]
     devices = len(np.unique(cycles.device))

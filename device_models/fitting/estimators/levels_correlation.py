@@ -56,11 +56,12 @@ def estimate(
     if len(i) < FEWEST:
         return {}, {}
     means, errors = (
-        np.stack([a[i], b[j]])
-        for a, b in zip(after_set[1:], after_reset[1:], strict=True)
+        np.stack([a[i], b[j]]) for a, b in zip(after_set[1:], after_reset[1:], strict=True)
     )
     one = np.zeros(len(i), np.int64)
-    sides = [variance_components.between(m, e**0.5, one) for m, e in zip(means, errors, strict=True)]
+    sides = [
+        variance_components.between(m, e**0.5, one) for m, e in zip(means, errors, strict=True)
+    ]
     if min(side.low for side in sides) <= 0.0:
         return {}, {}
     off = means - np.array([side.means for side in sides])
@@ -82,7 +83,9 @@ def _spreads(
     z = generator.standard_normal((MOST_DRAWS, 2))
     logs = np.log([[s.low, s.sigma, s.high] for s in sides])
     below, above = logs[:, 1] - logs[:, 0], logs[:, 2] - logs[:, 1]
-    drawn: list[list[float]] = np.exp(logs[:, 1] + z * np.where(z > 0.0, above, below) / 1.96).tolist()
+    drawn: list[list[float]] = np.exp(
+        logs[:, 1] + z * np.where(z > 0.0, above, below) / 1.96
+    ).tolist()
     return drawn
 
 

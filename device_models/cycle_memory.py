@@ -28,9 +28,12 @@ from torch import Tensor
 from .record import Record, quantity
 
 Floats = NDArray[np.float64]
-NODES, WEIGHTS = np.polynomial.hermite_e.hermegauss(11)  # of the mean over the noise of devices
-WEIGHTS /= WEIGHTS.sum()
-WARP_RANGE, WARP_KNOTS = 8.0, 81  # how far below 0, and at how many scores F is tabulated
+NODES = np.linspace(
+    -5.0, 5.0, 41
+)  # of the mean over the noise of devices, so near that F is smooth
+WEIGHTS = np.exp(-0.5 * NODES**2) / np.exp(-0.5 * NODES**2).sum()
+WARP_RANGE, WARP_KNOTS = 30.0, 121  # how far below 0, and at how many scores F is tabulated
+LEAST = 1e-300  # probability and density
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,10 +94,12 @@ def warp(d2d_share: float, d2d_noise_sigma: float) -> tuple[Floats, Floats, Floa
 
     kappa2 = np.exp(2.0 * d2d_noise_sigma * NODES - 2.0 * d2d_noise_sigma**2)
     spread = np.sqrt(d2d_share + (1.0 - d2d_share) * kappa2)
-    knots = np.linspace(-WARP_RANGE, 0.0, WARP_KNOTS)  # a probability near 1 would lose its digits
+    # Below 0 alone: a probability near 1 would lose its digits.
+    knots = -np.expm1(np.linspace(np.log1p(WARP_RANGE), 0.0, WARP_KNOTS))
     below = knots[:, None] / spread
-    scores = ndtri(ndtr(below) @ WEIGHTS)
-    density = np.log(np.exp(-0.5 * below**2) @ (WEIGHTS / spread)) - 0.5 * np.log(2.0 * np.pi)
+    scores = ndtri(np.maximum(ndtr(below) @ WEIGHTS, LEAST))
+    density = np.log(np.maximum(np.exp(-0.5 * below**2) @ (WEIGHTS / spread), LEAST))
+    density -= 0.5 * np.log(2.0 * np.pi)
     rising, even = ((knots, scores), density)
     odd = [np.concatenate([half, -half[-2::-1]]) for half in rising]
     return odd[0], odd[1], np.concatenate([even, even[-2::-1]])

@@ -37,8 +37,10 @@ CHECKS = [
     check(f"read at 20 {US}, autocorrelation", [0.7], unit="", labels=("lag 1",)),
     check(f"change 0.01 s after a write to 1 to 20 {US}", [-4e3, 2.0, 3.0, 4.0, 5e3]),
     check(f"change 100 s after a write to 1 to 20 {US}", [1.0, 2.0, 3.0, 4.0, np.nan]),
-    *(check(f"LRS, correlation of cycles {lag} apart", [1.1], unit="", labels=(f"lag {lag}",))
-      for lag in (1, 10)),
+    *(
+        check(f"LRS, correlation of cycles {lag} apart", [1.1], unit="", labels=(f"lag {lag}",))
+        for lag in (1, 10)
+    ),
 ]
 
 

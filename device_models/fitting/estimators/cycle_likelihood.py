@@ -24,12 +24,13 @@ from typing import NamedTuple
 import numpy as np
 from scipy.special import expit, ndtri
 
-from ...cycle_memory import NODES, WEIGHTS, warp
+from ...cycle_memory import warp
 from ...jit import jit
 from ..cycle_series import CycleOrder
 from ..measurements import Floats
 
 FLAT = 1e4  # variance of the device's part of a single device, which is unknown
+NODES, WEIGHTS = np.polynomial.hermite_e.hermegauss(11)  # of the mean over kappa
 WIDEST, KNOTS = 6.0, 385  # scores between which z(y) is tabulated
 NOTHING = -1e9  # logit of a share that is 0
 
@@ -177,5 +178,5 @@ def _nodes(s: DeviceSums, p: Parameters) -> tuple[Floats, Floats, Floats]:
     at = 2.0 * freedom * sigma * (shown - middle) / precision
     spread = precision**-0.5
     node = at[:, None] + spread[:, None] * NODES
-    log_weight = np.log(WEIGHTS) + 0.5 * NODES**2 + np.log(spread)[:, None]
+    log_weight = np.log(WEIGHTS / np.sqrt(2.0 * np.pi)) + 0.5 * NODES**2 + np.log(spread)[:, None]
     return node, log_weight, np.exp(2.0 * (middle + sigma * node))

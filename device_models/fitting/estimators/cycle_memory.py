@@ -26,6 +26,7 @@ from scipy.special import expit, gammaln, log_expit, logsumexp, ndtri
 
 from ..cycle_series import CycleOrder, ordered
 from ..measurements import Floats, Ints
+from . import bootstrap
 from .cycle_likelihood import (
     NOTHING,
     Parameters,
@@ -48,6 +49,8 @@ KNOTS = (
     (0.01, 0.025, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.975, 0.99),
 )
 STEEPEST = 30.0  # slope of scores, over that of the log-normal: many equal levels have no slope
+NOISIEST = 1.5  # sigma that is looked for
+WIDER = 1.2  # of intervals: what the law of the levels, taken from the same rows, hides (measured)
 ROUNDS, SAMPLES = 3, 200  # of the importance sampling
 FREEDOM = 5.0  # of the proposals
 CHI2 = 3.84  # twice the loss of likelihood that refutes
@@ -113,6 +116,7 @@ def fit(
             factor = search.flattening(mode, information)
         cover = 1.5 * factor * np.asarray(np.linalg.inv(information), np.float64)
         samples = search.posterior(mode, cover, factor, draws, generator)
+        samples = search.widened(mode, samples)
     absent = {
         name
         for i, name in enumerate(search.names)
@@ -176,7 +180,7 @@ class _Search:
             "d2d_logit": (-9.0, 9.0),
             "memory_logit": (-7.0, 6.9),
             "log_cycles": (0.0, float(np.log(LONGER * span))),
-            "log_noise": (-6.0, float(np.log(2.0))),
+            "log_noise": (-6.0, float(np.log(NOISIEST))),
             "log_scale": (-2.0, 2.0),
             "mean": (-2.0, 2.0),
         }
@@ -289,7 +293,14 @@ class _Search:
             chosen = theta[generator.choice(len(theta), size=SAMPLES, p=weight)]
             spread = np.cov(chosen.T) + 1e-3 * cover
             proposals.append((chosen, 0.3 * np.atleast_2d(spread)))
-        return theta[generator.choice(len(theta), size=draws, p=weight)]
+        return theta[_resampled(weight, draws, generator)]
+
+    def widened(self, mode: Floats, samples: Floats) -> Floats:
+        """Samples spread by `WIDER`; of the numbers that devices tell, as far as few tell them."""
+        few = bootstrap.stretch(self.scores.devices) if self.scores.devices > 1 else 1.0
+        factor = np.array([few if n in ("d2d_logit", "log_noise") else 1.0 for n in self.names])
+        spread = mode + WIDER * factor * (samples - mode)
+        return np.clip(spread, self.ends[:, 0], self.ends[:, 1])
 
 
 def _possible(logs: Floats) -> Floats:
@@ -323,6 +334,12 @@ def _student(cover: Floats, count: int, generator: np.random.Generator) -> Float
     z = generator.standard_normal((count, len(cover))) @ np.linalg.cholesky(cover).T
     stretched: Floats = z / np.sqrt(generator.chisquare(FREEDOM, (count, 1)) / FREEDOM)
     return stretched
+
+
+def _resampled(weight: Floats, draws: int, generator: np.random.Generator) -> Ints:
+    """Indices of samples in proportion to their weights, systematically: tails are not left out."""
+    at = (generator.permutation(draws) + generator.random()) / draws
+    return np.minimum(np.searchsorted(np.cumsum(weight), at), len(weight) - 1)
 
 
 def _weights(logs: Floats, theta: Floats, proposals: list[tuple[Floats, Floats]]) -> Floats:

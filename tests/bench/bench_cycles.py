@@ -16,6 +16,7 @@ import torch
 
 HELPERS = Path(__file__).parents[1] / "helpers"
 sys.path.insert(0, str(HELPERS))
+NAMES = ("memory", "t_d2d_")
 NORMAL = 1.96  # standard errors of half a 95 % interval
 
 
@@ -51,7 +52,7 @@ def main() -> None:
         generator = np.random.default_rng(seed)
         fitted = estimate(table, preset, generator=generator, resamples=200)
         for name, (low, high) in fitted.intervals.items():
-            if "memory" in name or "d2d" in name or name == "full_levels_correlation":
+            if name == "full_levels_correlation" or any(what in name for what in NAMES):
                 ends = getattr(model, name), fitted.values[name], low, high
                 rounds.setdefault(name, []).append(ends)
         if seed % 5 < 4:

@@ -49,21 +49,8 @@ def estimate(
         at = np.array(model.full_levels if rows >= FEWEST else ())
     unit, devices_of = bootstrap.units(cycles.device)
     drawn = bootstrap.weights(len(devices_of), resamples, generator)
-    estimates: dict[str, tuple[float, float, float, str]] = {}
-    draws, parts = dict[str, Floats](), list[levels_correlation.DeviceParts]()
-    for side in sides:
-        known = np.isfinite(getattr(cycles, side.column))
-        rows_known = cycles.take(known)
-        numbers, table, repeats = _of_side(rows_known, side, at, unit[known], drawn)
-        divided = _division(rows_known, side, unit[known], drawn, generator)
-        estimates |= numbers | divided[0]
-        tables[f"{side.name}_quantiles_siemens"] = table
-        draws |= repeats | divided[1]
-        parts += divided[2]
-    if len(parts) == len(SIDES):
-        both = levels_correlation.estimate(parts[0], parts[1], resamples, generator.spawn(1)[0])
-        estimates |= both[0]
-        draws |= both[1]
+    estimates, side_tables, draws = _of_sides(cycles, sides, at, unit, drawn, generator)
+    tables |= side_tables
     devices = len(np.unique(cycles.device))
     parameters = ParameterSet(
         devices=devices,
@@ -85,6 +72,9 @@ def estimate(
     return _with_window(parameters, model)
 
 
+Numbers = dict[str, tuple[float, float, float, str]]  # estimate, its interval and how it was made
+
+
 class _Side(NamedTuple):
     """One state: its fields, its column, the quantile that is the end of the window."""
 
@@ -102,9 +92,37 @@ SIDES = (
 )
 
 
+def _of_sides(
+    cycles: Cycles,
+    sides: list[_Side],
+    at: Floats,
+    unit: Ints,
+    drawn: Floats,
+    generator: np.random.Generator,
+) -> tuple[Numbers, dict[str, tuple[float, ...]], dict[str, Floats]]:
+    """Estimates with intervals and remarks, tables and draws of the states that were measured."""
+    estimates, tables = Numbers(), dict[str, tuple[float, ...]]()
+    draws, parts = dict[str, Floats](), list[levels_correlation.DeviceParts]()
+    for side in sides:
+        known = np.isfinite(getattr(cycles, side.column))
+        rows = cycles.take(known)
+        numbers, table, repeats = _of_side(rows, side, at, unit[known], drawn)
+        divided = _division(rows, side, unit[known], drawn, generator)
+        estimates |= numbers | divided[0]
+        tables[f"{side.name}_quantiles_siemens"] = table
+        draws |= repeats | divided[1]
+        parts += divided[2]
+    if len(parts) == len(SIDES):
+        resamples = len(drawn) - 1
+        both = levels_correlation.estimate(parts[0], parts[1], resamples, generator.spawn(1)[0])
+        estimates |= both[0]
+        draws |= both[1]
+    return estimates, tables, draws
+
+
 def _of_side(
     cycles: Cycles, side: _Side, at: Floats, unit: Ints, drawn: Floats
-) -> tuple[dict[str, tuple[float, float, float, str]], tuple[float, ...], dict[str, Floats]]:
+) -> tuple[Numbers, tuple[float, ...], dict[str, Floats]]:
     """Estimates with intervals and remarks, the table at some probabilities, and the draws."""
     units = drawn.shape[1]
     logs = np.log(np.maximum(getattr(cycles, side.column), 1e-15))
@@ -126,7 +144,7 @@ def _of_side(
 def _division(
     cycles: Cycles, side: _Side, unit: Ints, drawn: Floats, generator: np.random.Generator
 ) -> tuple[
-    dict[str, tuple[float, float, float, str]],
+    Numbers,
     dict[str, Floats],
     list[levels_correlation.DeviceParts],
 ]:

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from . import open_loop, physics, pulse_law
+from .cycle_memory import RemembersCycles
 from .errors import ConfigError
 from .indexing import at, most_first, put, reached
 from .model import DeviceModel, DeviceState, Programmed, check_shapes
@@ -17,7 +18,7 @@ from .record import quantity
 
 
 @dataclass(frozen=True, kw_only=True)
-class Pulsed(DeviceModel, ABC):
+class Pulsed(RemembersCycles, DeviceModel, ABC):
     """A device whose every pulse moves it by its step law times its own random factor.
 
     A subclass gives `step_law`, or `step_siemens`. What is left at its default is switched off.
@@ -33,8 +34,7 @@ class Pulsed(DeviceModel, ABC):
     Open loop. A full SET without verification, which with `set_kind: abrupt` is any SET that moves
     a device, leaves a level of `open_loop.levels`: log-normal around full_set_siemens with the
     spread full_set_sigma, or the measured full_set_quantiles_siemens at the probabilities
-    full_levels, of which full_set_siemens and full_set_sigma are then a summary. The share
-    full_set_d2d_share of its variance belongs to the device. A full RESET likewise.
+    full_levels. How levels divide and what a device remembers is in `cycle_memory`. RESET likewise.
 
     Read. The white part of one read has the relative spread
 
@@ -166,8 +166,8 @@ class Pulsed(DeviceModel, ABC):
             dynamics["slow"] = torch.randn((physics.COMPONENTS, *shape), generator=generator)
         if self.endurance_pulses > 0.0:
             dynamics["pulses"] = torch.zeros(shape, dtype=torch.float64)
-        traits |= open_loop.scores(self, shape, generator=generator)  # last: redraws nothing else
-        return DeviceState(traits["g_low"].clone(), traits, dynamics)
+        levels = open_loop.manufacture(self, shape, generator=generator)  # last: redraws nothing
+        return DeviceState(traits["g_low"].clone(), traits | levels[0], dynamics | levels[1])
 
     def draw_stuck(self, shape: tuple[int, int], *, generator: torch.Generator) -> Tensor | None:
         """See `DeviceModel.draw_stuck`."""
@@ -204,8 +204,8 @@ class Pulsed(DeviceModel, ABC):
         traits = {
             name: at(trait, pulsed)
             for name, trait in state.traits.items()
-            if self.set_kind == "abrupt" or name not in open_loop.SCORES.values()
-        }
+            if self.set_kind == "abrupt" or name not in open_loop.TRAITS
+        } | open_loop.memories(state, pulsed)
         g, energy = self.relaxed(state, pulsed).clone(), 0.0
         left = self._pulses_left(state, pulsed, traits)
         gain = pulse_law.signed_gain(self, wanted, traits, drive, g.dtype)
@@ -222,6 +222,7 @@ class Pulsed(DeviceModel, ABC):
             g[:count] = after
         g_all = put(state.g, pulsed, g, moves)
         dynamics = self._after_pulses(state, pulsed, often, moves, generator)
+        dynamics = open_loop.remembered(dynamics, pulsed, traits)
         changed = None if isinstance(pulsed, slice) else pulsed
         return Programmed(DeviceState(g_all, state.traits, dynamics), energy, changed)
 
@@ -261,8 +262,7 @@ class Pulsed(DeviceModel, ABC):
         step = self.draw_step_siemens(g, signs, traits, generator=generator)
         after = pulse_law.averaged(self, step, g, signs, drive).mul_(gain).add_(g)
         if self.set_kind == "abrupt":
-            full = open_loop.full_level(self, 1, g.shape, traits, generator=generator)
-            after = torch.where(gain > 0, full, after)
+            after = open_loop.switched(self, after, gain > 0, traits, generator=generator)
         high = traits["g_high"]
         if ceiling < math.inf:
             high = torch.where(gain > 0, torch.minimum(high, g.clamp(min=ceiling)), high)

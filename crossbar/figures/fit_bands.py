@@ -21,6 +21,7 @@ from .fit import MEASURED, SIMULATED, WRITTEN
 
 OUTSIDE = "#B42318"  # as in the report
 RANGE = re.compile(rf"(.*?) (?:at|to) ([\d.]+(?: to [\d.]+)? {MICROSIEMENS})(.*)")
+APART = re.compile(r"(.*, correlation of cycles) (\d+ apart)")
 TIME = re.compile(r"change (\S+ s) after a write")
 COLUMN_INCHES = 5.0
 ROW_INCHES = 0.42
@@ -70,6 +71,8 @@ def _panels(checks: Sequence[Check]) -> dict[str, Panel]:
         kind, row = check.name, ""
         if interval := RANGE.fullmatch(check.name):
             kind, row = interval[1] + interval[3], interval[2]
+        if apart := APART.fullmatch(check.name):
+            kind, row = apart[1], apart[2]
         if time := TIME.fullmatch(kind):
             kind, row = "change after a write", f"{time[1]}, {row}"
         kinds.setdefault(kind, []).append((row, check))

@@ -16,6 +16,8 @@ LEVELS = (0.05, 0.25, 0.5, 0.75, 0.95)
 QUANTILES = tuple(f"{100 * level:g} %" for level in LEVELS)
 FEWEST = 20  # observations of which quantiles are taken
 MOST_LEVELS = 5  # groups of conductance of reads
+LAGS = (1, 3, 10, 30, 100)  # cycles between which correlations are looked at
+LONG = 8  # cycles of a device of which its spread is taken
 RANGES = 3  # of conductance, of steps and of retention
 PROBABILITIES = np.arange(1, 20) / 20  # equally probable steps that stand for a table of quantiles
 
@@ -138,15 +140,15 @@ def ramp_ends(measurements: Measurements, sign: int) -> Floats:
 
 
 def _of_cycles(table: Cycles) -> list[SummaryStatistics]:
-    """Levels, and how they change from one cycle of a device to its next."""
+    """Levels, how they change from cycle to cycle, what they remember, and how devices differ."""
     if len(table) < FEWEST:
         return []
     order = np.lexsort((table.cycle, table.device))
-    same = np.diff(table.device[order]) == 0
-    statistics = []
+    device = table.device[order]
+    statistics, means = [], dict[str, tuple[Ints, Floats]]()
     for name, g in (("LRS", table.lrs_siemens[order]), ("HRS", table.hrs_siemens[order])):
         there = np.isfinite(g)
-        pairs = same & there[1:] & there[:-1]
+        pairs = (np.diff(device) == 0) & there[1:] & there[:-1]
         if there.sum() >= FEWEST:
             statistics.append(_quantiles_of(name, "cycles", "S", g[there]))
         if pairs.sum() >= FEWEST:
@@ -154,7 +156,51 @@ def _of_cycles(table: Cycles) -> list[SummaryStatistics]:
             statistics.append(
                 _quantiles_of(f"{name} over that of the cycle before", "cycles", "", change)
             )
+            remembered, means[name] = _of_devices(name, np.log(g[there]), device[there])
+            statistics += remembered
+    if len(means) == 2:
+        (one, lrs), (two, hrs) = means.values()
+        both, i, j = np.intersect1d(one, two, return_indices=True)
+        if len(both) >= FEWEST:
+            correlation = _correlation(lrs[i], hrs[j])
+            what = "correlation of LRS and HRS of a device"
+            statistics.append(_number(what, "cycles", "means", len(both), correlation))
     return statistics
+
+
+def _of_devices(
+    name: str, logs: Floats, device: Ints
+) -> tuple[list[SummaryStatistics], tuple[Ints, Floats]]:
+    """Correlation of cycles some apart, spread of the cycles of a device, and means of devices.
+
+    Args:
+        name: Of the state.
+        logs: ln g, sorted by device and cycle.
+        device: Of each.
+    """
+    names, which, count = np.unique(device, return_inverse=True, return_counts=True)
+    mean = np.bincount(which, logs) / count
+    off = logs - mean[which]
+    power, statistics = float(off @ off) / len(off), list[SummaryStatistics]()
+    long = count[which] >= LONG
+    for lag in LAGS:
+        pairs = long[lag:] & (device[lag:] == device[:-lag])
+        if pairs.sum() >= 2 * FEWEST and power > 0.0:
+            value = float((off[lag:] * off[:-lag])[pairs].mean()) / power
+            title = f"{name}, correlation of cycles {lag} apart"
+            statistics.append(_number(title, "cycles", f"lag {lag}", int(pairs.sum()), value))
+    spread = np.sqrt(np.bincount(which, off**2) / np.maximum(count - 1, 1))[count >= LONG]
+    if len(spread) >= FEWEST:
+        what = f"{name}, relative spread of the cycles of a device"
+        statistics.append(_quantiles_of(what, "cycles", "", spread))
+    return statistics, (names, mean)
+
+
+def _correlation(x: Floats, y: Floats) -> float:
+    """Of two columns; 0 where one does not vary."""
+    x, y = x - x.mean(), y - y.mean()
+    size = float(np.sqrt((x @ x) * (y @ y)))
+    return float(x @ y) / size if size > 0.0 else 0.0
 
 
 def _of_written(table: Written) -> list[SummaryStatistics]:

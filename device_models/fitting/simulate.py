@@ -19,6 +19,7 @@ from .. import open_loop, physics
 from ..model import DeviceModel, DeviceState
 from ..pulse_law import PulseDrive, has_law
 from ..pulsed import Pulsed
+from . import cycle_series
 from .measurements import (
     KINDS,
     Cycles,
@@ -239,13 +240,15 @@ def _cycles(bench: _Bench, table: Cycles) -> Cycles:
 
     A level is a reading already: it was fitted to readings and contains their noise.
     """
-    shape = (1, len(table))
+    shape, order = (1, len(table)), cycle_series.ordered(table.device, table.cycle)
     model, levels = bench.model, list[Floats]()
     where = torch.from_numpy(table.device)
     traits = {name: trait[:, where] for name, trait in bench.devices.traits.items()}
     for sign in (1, -1):
         if isinstance(model, Pulsed):
-            g = open_loop.full_level(model, sign, shape, traits, generator=bench.generator)
+            law, generator = open_loop.levels(model, sign).cycles, bench.generator
+            memory = cycle_series.memories(order, law, generator=generator)
+            g = open_loop.full_level(model, sign, shape, traits, memory, generator=generator)
         else:
             g = torch.full(shape, model.g_max_siemens if sign > 0 else model.g_min_siemens)
         levels.append(_or_stuck(bench, where, g).flatten().double().numpy())

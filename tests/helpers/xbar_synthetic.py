@@ -9,10 +9,11 @@ import dataclasses
 import numpy as np
 import torch
 
+from device_models.fitting.cycle_series import memories, ordered
 from device_models.fitting.events import reads_table
 from device_models.fitting.measurements import Cycles, Measurements, Pulses, Retention, Written
 from device_models.model import DeviceState
-from device_models.open_loop import full_level
+from device_models.open_loop import full_level, levels
 from device_models.physics import draw_relaxation
 from device_models.presets import load_device
 
@@ -108,18 +109,22 @@ def retention(model, generator, *, levels, each=200, seconds=(1e-2, 1.0, 1e2, 1e
     )
 
 
-def cycles(model, generator, *, devices=50, each=10):
-    """Full SET and RESET of every device, open loop, read noise left out."""
+def cycles(model, generator, *, devices=50, each=10, every=1):
+    """Full SET and RESET of every device, open loop, read noise left out; `every` n-th is read."""
     traits = model.manufacture((devices, 1), generator=generator).traits
-    up, down = (
-        full_level(model, sign, (devices, each), traits, generator=generator).numpy()
-        for sign in (1, -1)
-    )
+    device, cycle = np.repeat(np.arange(devices), each), np.tile(np.arange(each) * every, devices)
+    order, levels_siemens = ordered(device, cycle), []
+    for sign in (1, -1):
+        memory = memories(order, levels(model, sign).cycles, generator=generator)
+        memory = memory if memory is None else memory.view(devices, each)
+        g = full_level(model, sign, (devices, each), traits, memory, generator=generator)
+        levels_siemens.append(g.numpy().ravel())
+    up, down = levels_siemens
     return Cycles(
-        device=np.repeat(np.arange(devices), each),
-        cycle=np.tile(np.arange(each), devices),
-        lrs_siemens=up.ravel(),
-        hrs_siemens=down.ravel(),
+        device=device,
+        cycle=cycle,
+        lrs_siemens=up,
+        hrs_siemens=down,
         source="synthetic cycles",
     )
 

@@ -37,6 +37,10 @@ CHECKS = [
     check(f"read at 20 {US}, autocorrelation", [0.7], unit="", labels=("lag 1",)),
     check(f"change 0.01 s after a write to 1 to 20 {US}", [-4e3, 2.0, 3.0, 4.0, 5e3]),
     check(f"change 100 s after a write to 1 to 20 {US}", [1.0, 2.0, 3.0, 4.0, np.nan]),
+    *(
+        check(f"LRS, correlation of cycles {lag} apart", [1.1], unit="", labels=(f"lag {lag}",))
+        for lag in (1, 10)
+    ),
 ]
 
 
@@ -61,6 +65,7 @@ def test_quantities_of_one_kind_share_a_panel():
         "SET step": [f"1 to 20 {US}", f"20 to 50 {US}"],
         "LRS": [""],
         "read, autocorrelation": [f"20 {US}"],
+        "LRS, correlation of cycles": ["1 apart", "10 apart"],
         "change after a write": [f"0.01 s, 1 to 20 {US}", f"100 s, 1 to 20 {US}"],
     }
 
@@ -86,7 +91,7 @@ def test_every_mark_is_in_sight_whatever_the_scale():
 
 def test_the_title_counts_what_lies_inside():
     figure, _ = drawn()
-    title = "mine: 20 of 26 measured numbers inside the predicted 95 % band"
+    title = "mine: 22 of 28 measured numbers inside the predicted 95 % band"
     assert title in [text.get_text() for part in figure.subfigs for text in part.texts]
     assert counted(CHECKS[:2]) == "7 of 10 measured quantiles inside the predicted 95 % band"
 

@@ -10,7 +10,7 @@ from scipy.special import ndtri
 from ... import physics
 from ...pulsed import Pulsed
 from ..measurements import Cycles, Floats, Ints
-from . import bootstrap, device_bounds
+from . import bootstrap, cycle_memory, device_bounds, levels_correlation
 from .laws import read_variance
 from .parameters import ParameterSet
 
@@ -35,6 +35,8 @@ def estimate(
     A level is the median, its spread the slope of ln g against the normal quantiles (5 to 95 %),
     so outliers do not widen it. From `FEWEST` cycles on a table holds the measured distribution
     as it is. The d2d share needs devices with several cycles; without them it is the preset's.
+    Devices with many cycles tell their memory, too (`cycle_memory`), and devices of which both
+    states are known how these are correlated.
     The read noise of the model counts where it was measured (`read_measured`): a spread of cycles
     within it is one of the reads, see `device_bounds`.
     """
@@ -47,14 +49,8 @@ def estimate(
         at = np.array(model.full_levels if rows >= FEWEST else ())
     unit, devices_of = bootstrap.units(cycles.device)
     drawn = bootstrap.weights(len(devices_of), resamples, generator)
-    estimates: dict[str, tuple[float, float, float, str]] = {}
-    draws = dict[str, Floats]()
-    for side in sides:
-        known = np.isfinite(getattr(cycles, side.column))
-        numbers, table, repeats = _of_side(cycles.take(known), side, at, unit[known], drawn)
-        estimates |= numbers
-        tables[f"{side.name}_quantiles_siemens"] = table
-        draws |= repeats
+    estimates, side_tables, draws = _of_sides(cycles, sides, at, unit, drawn, generator)
+    tables |= side_tables
     devices = len(np.unique(cycles.device))
     parameters = ParameterSet(
         devices=devices,
@@ -66,7 +62,7 @@ def estimate(
         tables=tables,
         draws=draws if resamples else {},
         warnings=bootstrap.few_devices_warnings(devices, "cycles")
-        + _undivided_warnings(devices, rows),
+        + _undivided_warnings(cycles.device),
     )
     if len(sides) == 1:
         words = f"cycles of {sides[0].state} alone: the other state keeps the preset's levels"
@@ -74,6 +70,9 @@ def estimate(
     noisy = model if read_measured else None
     parameters = _with_own_bounds(parameters, cycles, sides, noisy, resamples, generator)
     return _with_window(parameters, model)
+
+
+Numbers = dict[str, tuple[float, float, float, str]]  # estimate, its interval and how it was made
 
 
 class _Side(NamedTuple):
@@ -93,9 +92,37 @@ SIDES = (
 )
 
 
+def _of_sides(
+    cycles: Cycles,
+    sides: list[_Side],
+    at: Floats,
+    unit: Ints,
+    drawn: Floats,
+    generator: np.random.Generator,
+) -> tuple[Numbers, dict[str, tuple[float, ...]], dict[str, Floats]]:
+    """Estimates with intervals and remarks, tables and draws of the states that were measured."""
+    estimates, tables = Numbers(), dict[str, tuple[float, ...]]()
+    draws, parts = dict[str, Floats](), list[levels_correlation.DeviceParts]()
+    for side in sides:
+        known = np.isfinite(getattr(cycles, side.column))
+        rows = cycles.take(known)
+        numbers, table, repeats = _of_side(rows, side, at, unit[known], drawn)
+        divided = _division(rows, side, unit[known], drawn, generator)
+        estimates |= numbers | divided[0]
+        tables[f"{side.name}_quantiles_siemens"] = table
+        draws |= repeats | divided[1]
+        parts += divided[2]
+    if len(parts) == len(SIDES):
+        resamples = len(drawn) - 1
+        both = levels_correlation.estimate(parts[0], parts[1], resamples, generator.spawn(1)[0])
+        estimates |= both[0]
+        draws |= both[1]
+    return estimates, tables, draws
+
+
 def _of_side(
     cycles: Cycles, side: _Side, at: Floats, unit: Ints, drawn: Floats
-) -> tuple[dict[str, tuple[float, float, float, str]], tuple[float, ...], dict[str, Floats]]:
+) -> tuple[Numbers, tuple[float, ...], dict[str, Floats]]:
     """Estimates with intervals and remarks, the table at some probabilities, and the draws."""
     units = drawn.shape[1]
     logs = np.log(np.maximum(getattr(cycles, side.column), 1e-15))
@@ -106,16 +133,41 @@ def _of_side(
         side.end: (*_around(q[:, 1], units), f"{side.tail:.1%} quantile"),
         f"{side.name}_sigma": _level_sigma(logs, cycles.device, unit, drawn),
     }
-    if 1 < len(np.unique(cycles.device)) < len(cycles):
-        between = _between_fraction(logs, cycles.device, unit, drawn)
-        words = "correlation of the scores of two cycles"
-        numbers[f"{side.name}_d2d_share"] = (*between, words)
     draws = {
         f"{side.name}_siemens": repeats[:, 0],
         side.end: repeats[:, 1],
         f"{side.name}_quantiles_siemens": repeats[:, 2:],
     }
     return numbers, tuple(q[0, 2:].tolist()), draws
+
+
+def _division(
+    cycles: Cycles, side: _Side, unit: Ints, drawn: Floats, generator: np.random.Generator
+) -> tuple[
+    Numbers,
+    dict[str, Floats],
+    list[levels_correlation.DeviceParts],
+]:
+    """How levels divide between devices, memory and single cycles, and the devices' parts.
+
+    Long records tell `cycle_memory`; from few cycles a memory cannot be told, and the share of the
+    device contains it.
+    """
+    logs = np.log(np.maximum(getattr(cycles, side.column), 1e-15))
+    if not cycle_memory.can_be_told(cycles.device):
+        if not 1 < len(np.unique(cycles.device)) < len(cycles):
+            return {}, {}, []
+        between = _between_fraction(logs, cycles.device, unit, drawn)
+        words = "correlation of the scores of two cycles"
+        part = levels_correlation.from_means(logs, cycles.device, between[0])
+        return {f"{side.name}_d2d_share": (*between, words)}, {}, [part]
+    law = cycle_memory.fit(logs, cycles.device, cycles.cycle, len(drawn) - 1, generator.spawn(1)[0])
+    words = f"law of the scores of cycles, {law.rows} of them"
+    numbers = {
+        f"{side.name}_{name}": (value, *law.intervals[name], words)
+        for name, value in law.values.items()
+    }
+    return numbers, {f"{side.name}_{n}": draws for n, draws in law.draws.items()}, law.parts
 
 
 def _with_own_bounds(
@@ -176,12 +228,21 @@ def _with_window(parameters: ParameterSet, model: Pulsed) -> ParameterSet:
     )
 
 
-def _undivided_warnings(devices: int, rows: int) -> tuple[str, ...]:
-    """The warning where levels cannot be divided between devices and cycles."""
-    if 1 < devices < rows:
-        return ()
-    why = "one device only" if devices == 1 else "one cycle per device"
-    return (f"{why}: how levels divide between devices and cycles keeps the preset's shares",)
+def _undivided_warnings(device: Ints) -> tuple[str, ...]:
+    """The warnings where levels cannot be divided between devices, memory and cycles."""
+    devices, long = len(np.unique(device)), cycle_memory.can_be_told(device)
+    what, why = "how levels divide between devices and cycles keeps the preset's shares", ""
+    if devices == 1:
+        why, what = "one device only", what if not long else (
+            "the share of devices in the levels is unknown and keeps the preset's; the memory of "
+            "its cycles is that of its own part"
+        )  # fmt: skip
+    elif devices == len(device):
+        why = "one cycle per device"
+    elif not long:
+        why = f"fewer than {cycle_memory.SHORTEST} cycles of most devices"
+        what = "the memory of cycles is the preset's, and the share of a device contains it"
+    return (f"{why}: {what}",) if why else ()
 
 
 def _level_sigma(

@@ -34,7 +34,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import torch
 from torch import Tensor
 
-from . import physics
+from . import fitted_range, physics
 from .errors import ConfigError, LimitError, ShapeError
 
 if TYPE_CHECKING:
@@ -81,8 +81,9 @@ def check_fields(p: "Pulsed") -> None:
 
     Raises:
         ConfigError: There is a current limit but nothing says what it does, or an amplitude law
-            without an amplitude.
+            without an amplitude, or a fitted range is none.
     """
+    fitted_range.check(p)
     if p.compliance_amperes is not None and p.compliance_volts is None:
         raise ConfigError("compliance_amperes needs compliance_volts, V = R_LRS x I_cc")
     for way in WAYS.values():
@@ -115,8 +116,9 @@ def check_drive(p: "Pulsed", counts: Tensor, drive: PulseDrive) -> None:
 
     Raises:
         LimitError: An amplitude is not finite or negative, a width not finite or 0, or either is
-            not the file's own and the file has no law for it; or a current limit is not positive,
-            or nothing says where it ends a SET.
+            not the file's own and the file has no law for it; an amplitude is too far from those
+            the law was fitted to (`fitted_range`); or a current limit is not positive, or nothing
+            says where it ends a SET.
         ShapeError: One value per device is given, for another array.
     """
     _check_compliance(p, drive.compliance_amperes)
@@ -138,6 +140,10 @@ def check_drive(p: "Pulsed", counts: Tensor, drive: PulseDrive) -> None:
             if not len(wrong) and not has_law(p, sign, name):
                 wrong = some[some != own]
                 allowed = f"{own:g} {unit} without {law_field(sign, name)} in the device file"
+            ends = fitted_range.allowed_volts(p, WAYS[sign]) if name == "volts" else None
+            if not len(wrong) and ends is not None:
+                wrong = some[(some != own) & ((some < ends[0]) | (some > ends[1]))]
+                allowed = fitted_range.in_words(p, WAYS[sign])
             if len(wrong):
                 raise LimitError(
                     f"a {WAYS[sign].upper()} pulse of {float(wrong[0]):g} {unit} is asked of "

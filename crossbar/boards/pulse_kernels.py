@@ -142,7 +142,10 @@ def pulse(
         factors.normal_(1.0, model.c2c_sigma, generator=generator)
     else:
         factors.fill_(1.0)
-    kicks = torch.empty(0)
+    beside, kicks = torch.empty(0), torch.empty(0)
+    if model.c2c_additive_siemens > 0.0:
+        beside = torch.empty_like(factors)
+        beside.normal_(0.0, model.c2c_additive_siemens, generator=generator)
     if model.relaxes:
         kicks = physics.draw_relaxation(
             torch.Size(device.shape), model.relax_tail_sigma, generator=generator
@@ -151,7 +154,7 @@ def pulse(
     if not drive.is_own and model.c2c_sigma > 0.0:
         each = torch.from_numpy(np.repeat(strength, np.abs(count)))
         factors = (factors - 1.0) * relative_spread(each) + 1.0
-    drawn = factors.numpy(), kicks.numpy(), strength, weight
+    drawn = factors.numpy(), beside.numpy(), kicks.numpy(), strength, weight
     sets, resets = _pulse(arrays, device, count, pulsed.view(-1).numpy(), *drawn, laws)
     if not drive.is_own:
         return float((sets + resets) / 2)
@@ -177,6 +180,7 @@ def _pulse(
     count: np.ndarray,
     pulsed: np.ndarray,
     factors: np.ndarray,
+    beside: np.ndarray,
     kicks: np.ndarray,
     strength: np.ndarray,
     weight: np.ndarray,
@@ -190,6 +194,7 @@ def _pulse(
         count: Their signed pulses.
         pulsed: Pulses of every device so far.
         factors: Of every pulse to its step, in the order of the devices.
+        beside: What every pulse adds to its step, siemens, see `step_spread`; empty: nothing.
         kicks: Relaxation of every device from now on; empty without.
         strength: Factor of the pulses of every device, 0 where they do not move it; empty: 1.
         weight: V^2 t of the pulses of every device; empty: 1.
@@ -211,6 +216,8 @@ def _pulse(
         if gain != 0.0:
             for draw in range(drawn, drawn + pulses):
                 moved = now + step(laws, is_down, now) * factors[draw] * gain
+                if beside.shape[0]:
+                    moved += beside[draw]
                 after = min(max(moved, low), high, max(now, ceiling))
                 total += np.float64(now) + np.float64(after)
                 now = after

@@ -1,0 +1,114 @@
+# ruff: noqa: T201  # it talks on the terminal
+"""Half of the measured devices fitted, the other half predicted: what the 95 % bands hold.
+
+    .venv/bin/python tests/bench/bench_held_out.py [--only PART]
+
+Not a test: it prints, for every measured set, how many of the held-out numbers lie inside the
+bands, by the fit of the default preset and by the step law that this fit recommends.
+"""
+
+import dataclasses
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+
+HELPERS = Path(__file__).parents[1] / "helpers"
+SEED = 0
+DEFAULT = "oxram"
+
+
+def inside(fitted, held_out, kind="pulses"):
+    """(numbers inside, numbers checked, names of quantities with their misses) of one fit."""
+    from device_models.fitting.parameter_draws import drawn_models
+    from device_models.fitting.predictive_checks import checks, excerpt, predictions
+
+    held_out = excerpt(held_out)
+    simulated = predictions(drawn_models(fitted, seed=SEED), held_out, seed=SEED)
+    done = [check for check in checks(held_out, simulated) if check.kind == kind]
+    missed = [f"{c.name}: {int((~c.inside).sum())}" for c in done if not c.inside.all()]
+    return sum(int(c.inside.sum()) for c in done), sum(len(c.inside) for c in done), missed
+
+
+def compare(name, fit_half, held_out, model=None):
+    """Fit one half, predict the other, and print a line for each step law."""
+    from device_models.fitting.fit import fit
+    from device_models.presets import load_device
+
+    preset = load_device(DEFAULT)
+    totals = []
+    began = time.perf_counter()
+    fitted = fit(fit_half, preset, generator=np.random.default_rng(SEED), model=model)
+    tried = [(model or DEFAULT, fitted)]
+    if fitted.recommended and model is None:
+        rival = fit(fit_half, preset, generator=np.random.default_rng(SEED),
+                    model=fitted.recommended)  # fmt: skip
+        tried.append((fitted.recommended, rival))
+    for law, one in tried:
+        count, total, missed = inside(one, held_out)
+        totals.append((count, total))
+        print(f"{name:<24}{law:<16}{count:>4} of {total:<4}{'; '.join(missed)}", flush=True)
+    print(f"  {time.perf_counter() - began:.1f} s", flush=True)
+    return totals
+
+
+def chosen(measurements, keep):
+    """The pulse tables with the rows of which `keep(table)` is true."""
+    pulses = tuple(table.take(keep(table)) for table in measurements.pulses)
+    return dataclasses.replace(measurements, pulses=pulses)
+
+
+def steps():
+    """Pulse trains: halves of the ramps or devices of every set; one amplitude left out."""
+    import xbar_measured as sets
+
+    rounds = []
+    ramps = sets.crosssim_ramps()
+    for half in (0, 1):
+        parts = [chosen(ramps, lambda t, k=k: t.ramp % 2 == k) for k in (half, 1 - half)]
+        rounds.append(compare(f"crosssim ramps {half}", *parts))
+    gong = sets.gong_pulses()
+    for half in (0, 1):
+        parts = [chosen(gong, lambda t, k=k: t.index // 100 % 2 == k) for k in (half, 1 - half)]
+        rounds.append(compare(f"gong hundreds {half}", *parts))
+    taox = sets.taox_steps()
+    for half in (0, 1):
+        parts = [of_tables(taox, lambda t, k=k: t.device % 2 == k) for k in (half, 1 - half)]
+        rounds.append(compare(f"taox devices {half}", *parts))
+    return rounds
+
+
+def voltages():
+    """Step tables of four amplitudes: three fitted, the fourth predicted."""
+    import xbar_measured as sets
+
+    rounds = []
+    for left_out in sets.VOLTAGES:
+        known = tuple(v for v in sets.VOLTAGES if v != left_out)
+        parts = sets.voltage_steps(known), sets.voltage_steps((left_out,))
+        rounds.append(compare(f"{left_out:g} V left out", *parts))
+    return rounds
+
+
+def of_tables(measurements, keep):
+    """The step tables for which `keep(table)` is true."""
+    return dataclasses.replace(measurements, steps=tuple(t for t in measurements.steps if keep(t)))
+
+
+PARTS = {"steps": steps, "voltages": voltages}
+
+
+def main():
+    """Run all parts, or the one that is named."""
+    sys.path.insert(0, str(HELPERS))
+    named = sys.argv[2:] if sys.argv[1:2] == ["--only"] else list(PARTS)
+    for name in named:
+        rounds = PARTS[name]()
+        for k, which in ((0, "default"), (-1, "recommended")):
+            totals = [tried[k] for tried in rounds]
+            print(f"{name}, {which}: {sum(t[0] for t in totals)} of {sum(t[1] for t in totals)}")
+
+
+if __name__ == "__main__":
+    main()

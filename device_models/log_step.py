@@ -89,7 +89,5 @@ class LogStep(Pulsed):
 
 def basis(y: Tensor) -> Tensor:
     """B_k(y) of every place y, shape (..., 4)."""
-    powers = [
-        binomial * y**k * (1.0 - y) ** (DEGREE - k) for k, binomial in enumerate(BINOMIALS)
-    ]
+    powers = [binomial * y**k * (1.0 - y) ** (DEGREE - k) for k, binomial in enumerate(BINOMIALS)]
     return torch.stack(powers, -1)

@@ -23,12 +23,13 @@ class Pulsed(DeviceModel, ABC):
     A subclass gives `step_law`, or `step_siemens`. What is left at its default is switched off.
 
     Pulse. One pulse moves g by a step Normal(1, c2c_sigma) (cycle to cycle) and clips to the
-    device's own bounds. a is log-normal of unit median and spread d2d_step_sigma, per polarity,
-    and steps may spread beside it (`step_spread`); the bounds are g_min exp(+|z|) and g_max exp(-|z|), z of spread d2d_bound_sigma; a device whose own
-    threshold, Normal(threshold, d2d_threshold_volts), is not below the pulse does not move
-    (threshold 0: every device does). A pulse costs V^2 t (g_before + g_after) / 2. What pulses of
-    another amplitude or width do, and what a current limit does, is in `pulse_law`; without its
-    parameters there is one pulse only, the own one.
+    device's own bounds. a is log-normal of unit median and spread d2d_step_sigma, per polarity, and
+    steps may spread beside all this (`step_spread`); the bounds are g_min exp(+|z|) and
+    g_max exp(-|z|), z of spread d2d_bound_sigma; a device whose own threshold,
+    Normal(threshold, d2d_threshold_volts), is not below the pulse does not move (threshold 0: every
+    device does). A pulse costs V^2 t (g_before + g_after) / 2. What pulses of another amplitude or
+    width do, and what a current limit does, is in `pulse_law`; without its parameters there is one
+    pulse only, the own one.
 
     Open loop. A full SET without verification, which with `set_kind: abrupt` is any SET that moves
     a device, leaves a level of `open_loop.levels`: log-normal around full_set_siemens with the

@@ -119,6 +119,7 @@ def all_devices():
 
 QUIET = {
     "c2c_sigma": 0.0,
+    "c2c_additive_siemens": 0.0,
     "d2d_step_sigma": 0.0,
     "d2d_bound_sigma": 0.0,
     "read_floor": 0.0,

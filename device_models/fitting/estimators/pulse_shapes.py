@@ -388,4 +388,7 @@ def _with_law(
         parts = parts.extended({name: value}, {name: ends}, words)
     repeats = np.where(np.isfinite(solved[1:]), solved[1:], solved[0])
     draws = {name: repeats[:, k] for k, name in enumerate(law.names)} if resamples else {}
-    return replace(parts, draws=parts.draws | draws)
+    ends = (float(groups.volts.min()), float(groups.volts.max()))
+    tables = {f"{law.way}_fitted_volts": ends} if ends[0] < ends[1] else {}
+    remarks = parts.remarks | dict.fromkeys(tables, "amplitudes of the pulses")
+    return replace(parts, draws=parts.draws | draws, tables=parts.tables | tables, remarks=remarks)

@@ -3,12 +3,14 @@
 With V0, t0 the file's own pulse (`set_volts` or `reset_volts`, `width_seconds`), one pulse of V, t
 moves a device by its own mean step times
 
-    a(V) w(t),   a = sinh(V / s) / sinh(V0 / s)   or   exp((V - V0) / s),      s = scale_volts
+    a(V) w(t),   a = sinh(V / s) / sinh(V0 / s)   or   exp((V - V0) / s)
+                     or   max(0, 1 + (V - V0) / s),                            s = scale_volts
                  w = (t / t0)^n                   or   max(0, 1 + n ln(t / t0)),  n = width_exponent
 
-s and n of its polarity. a w is the factor of the pulse. Both are exactly 1 at the own pulse, and n
-is the slope of ln w against ln t there in both forms. V is a magnitude; the polarity is the sign of
-a count.
+s and n of its polarity. a w is the factor of the pulse. Both are exactly 1 at the own pulse, n is
+the slope of ln w against ln t there in both forms, and 1 / s that of ln a against V in the last
+two: the threshold of the linear one is V0 - s. V is a magnitude; the polarity is the sign of a
+count.
 
 The relative spread of a step from cycle to cycle is that of the own pulse, over the square root of
 the factor where this is above 1: a strong pulse is as many draws.
@@ -24,8 +26,8 @@ Source:
     Processes in Ionic Crystals, 1940; in compact models X. Guan et al., IEEE Electron Device Lett.
     33, 1405, 2012 (sinh), F. L. Aguirre et al., Micromachines 13, 330, 2022 (exponential, with SET
     and RESET apart). R_LRS I_cc about constant: D. Ielmini, IEEE Trans. Electron Devices 58, 4309,
-    2011. That amplitude and width make a product, the spread of strong pulses and the cut at
-    `LEAST_FACTOR` are ours.
+    2011. Steps linear above a threshold, that amplitude and width make a product, the spread of
+    strong pulses and the cut at `LEAST_FACTOR` are ours.
 """
 
 import math
@@ -223,6 +225,8 @@ def log_amplitude(volts: float | Tensor, own: float, scale: float, law: str) -> 
     x0 = torch.tensor(own, dtype=torch.float64) / scale
     if law == "exponential":
         return x - x0
+    if law == "linear":
+        return torch.log((1.0 + x - x0).clamp(min=0.0))
     # ln sinh x = x + ln(1 - exp(-2 x)) - ln 2, which does not overflow
     return (x - x0) + (torch.log(-torch.expm1(-2.0 * x)) - torch.log(-torch.expm1(-2.0 * x0)))
 

@@ -80,7 +80,7 @@ class Pulsed(DeviceModel, ABC):
     set_threshold_volts: float = quantity("V", 0.0, 10.0, default=0.0)
     reset_threshold_volts: float = quantity("V", 0.0, 10.0, default=0.0)
     d2d_threshold_volts: float = quantity("V", 0.0, 10.0, default=0.0)
-    voltage_law: Literal["sinh", "exponential"] = "sinh"
+    voltage_law: Literal["sinh", "exponential", "linear"] = "sinh"
     set_scale_volts: float | None = quantity("V per e-fold", 1e-3, 100.0, default=None)
     reset_scale_volts: float | None = quantity("V per e-fold", 1e-3, 100.0, default=None)
     set_fitted_volts: tuple[float, ...] = quantity("V", 0.0, 10.0, default=())

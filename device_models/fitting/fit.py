@@ -207,7 +207,10 @@ def _without(parameters: ParameterSet, names: tuple[str, ...]) -> ParameterSet:
     values = {name: value for name, value in parameters.values.items() if name not in names}
     tables = {name: table for name, table in parameters.tables.items() if name not in names}
     draws = {n: draw for n, draw in parameters.draws.items() if n in values or n in tables}
-    return dataclasses.replace(parameters, values=values, tables=tables, draws=draws)
+    choices = {name: word for name, word in parameters.choices.items() if name not in names}
+    return dataclasses.replace(
+        parameters, values=values, tables=tables, draws=draws, choices=choices
+    )
 
 
 def applied(device: Pulsed, parameters: ParameterSet) -> tuple[Pulsed, list[str]]:
@@ -227,6 +230,7 @@ def applied(device: Pulsed, parameters: ParameterSet) -> tuple[Pulsed, list[str]
     for name, table in parameters.tables.items():
         allowed = device.__dataclass_fields__[name].metadata["range"]
         values[name] = tuple(np.clip(table, allowed.low, allowed.high).tolist())
+    values |= parameters.choices
     return dataclasses.replace(device, **values), warned
 
 

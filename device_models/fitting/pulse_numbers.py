@@ -15,7 +15,8 @@ def numbers(measurements: Measurements, sign: int) -> list[int]:
 
     The end of a ramp is none of them: it has a quantity of its own.
     """
-    lengths = np.concatenate([_lengths(table, sign) for table in measurements.pulses] or [[]])
+    each = [np.empty(0), *(_lengths(table, sign) for table in measurements.pulses)]
+    lengths = np.concatenate(each)
     if len(lengths) < FEWEST:
         return []
     usual = float(np.sort(lengths)[-FEWEST]) if len(lengths) < 2 * FEWEST else np.median(lengths)

@@ -22,22 +22,24 @@ from ..measurements import Floats
 
 FEWEST = 6  # devices that both polarities move
 MOST = 2000  # devices that are looked at
-SIGMAS, PLACES = 24, 121  # points of the grid
+SIGMAS, PLACES = 32, 81  # points of the grid
 WIDEST = 4.0  # factors below and above a first guess of sigma
 VAGUE = 1.6  # width of an interval of rho that says nothing
 QUANTILES = (0.025, 0.5, 0.975)
 
 
 class Correlation(NamedTuple):
-    """rho with its 95 % interval."""
+    """rho with its 95 % interval, and that of sigma: gains that go together tell less of it."""
 
     value: float
     low: float
     high: float
+    sigma_low: float
+    sigma_high: float
 
 
 def estimate(gains: Floats) -> Correlation | None:
-    """The correlation of the log gains; None where the pulses do not tell it.
+    """The correlation of the log gains; None of few devices. An interval may say nothing (`VAGUE`).
 
     Args:
         gains: Log gains and their standard errors, of RESET and SET, (2, 2, devices); nan where
@@ -51,10 +53,16 @@ def estimate(gains: Floats) -> Correlation | None:
     sigma = guess * np.geomspace(1.0 / WIDEST, WIDEST, SIGMAS)
     rho = np.linspace(-0.995, 0.995, PLACES)
     logs = np.array([[_log_likelihood(u, e, s, r) for r in rho] for s in sigma])
-    weight = np.exp(logsumexp(logs, axis=0) - logsumexp(logs))
-    total = np.cumsum(weight) - 0.5 * weight
-    low, value, high = np.interp(QUANTILES, total, rho).tolist()
-    return Correlation(value, low, high) if high - low < VAGUE else None
+    chance = np.exp(logs - logsumexp(logs))
+    low, value, high = _quantiles(rho, chance.sum(0))
+    sigma_low, _, sigma_high = _quantiles(sigma, chance.sum(1))
+    return Correlation(value, low, high, sigma_low, sigma_high)
+
+
+def _quantiles(values: Floats, weight: Floats) -> list[float]:
+    """`QUANTILES` of a distribution on a grid."""
+    quantiles: list[float] = np.interp(QUANTILES, np.cumsum(weight) - 0.5 * weight, values).tolist()
+    return quantiles
 
 
 def _log_likelihood(u: Floats, e: Floats, sigma: float, rho: float) -> float:

@@ -78,10 +78,12 @@ def add_d2d(parameters: ParameterSet, fit: PulseFit) -> ParameterSet:
     if fit.d2d is None or not np.isfinite(fit.d2d.high):
         return parameters
     words = "log gains less their sampling errors"
-    ends = {"d2d_step_sigma": (fit.d2d.low, fit.d2d.high)}
+    low, high = fit.d2d.low, fit.d2d.high
+    if (rho := gain_correlation.estimate(fit.gains)) is not None:
+        low, high = min(low, rho.sigma_low), max(high, rho.sigma_high)
+    ends = {"d2d_step_sigma": (low, high)}
     parameters = parameters.extended({"d2d_step_sigma": fit.d2d.sigma}, ends, words)
-    rho = gain_correlation.estimate(fit.gains)
-    if rho is None:
+    if rho is None or rho.high - rho.low > gain_correlation.VAGUE:
         return parameters
     name = "d2d_step_correlation"
     return parameters.extended({name: rho.value}, {name: (rho.low, rho.high)}, words)

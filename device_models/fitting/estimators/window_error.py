@@ -87,7 +87,7 @@ def _slopes(model: Pulsed, law: Law, sign: int) -> Floats:
     here = step(model, g, sign)
 
     def change(**fields: float) -> Floats:
-        return np.asarray((step(replace(model, **fields), g, sign) - here) / SMALL)  # type: ignore[arg-type]
+        return (step(model, g, sign, **fields) - here) / SMALL
 
     columns = [] if law.linear else [here]  # of ln scale
     columns += [change(**{name: getattr(model, name) + SMALL}) for name in law.linear]

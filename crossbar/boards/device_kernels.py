@@ -12,7 +12,7 @@ from torch import Tensor
 
 from device_models import physics
 from device_models.jit import inlined, jit
-from device_models.log_step import LogLaw, LogStep
+from device_models.log_step import LogStep
 from device_models.model import DeviceState
 from device_models.pulse_law import ceiling_siemens
 from device_models.pulsed import Pulsed
@@ -47,6 +47,14 @@ class Cubic(NamedTuple):
     cube: Number
 
 
+class Cubics(NamedTuple):
+    """The steps of a `LogStep`; `per_log` is one over the logarithm of the window."""
+
+    rising: Cubic
+    falling: Cubic
+    per_log: Number
+
+
 class Growth(NamedTuple):
     """Arguments of `physics.growing_fraction`."""
 
@@ -59,8 +67,7 @@ class Growth(NamedTuple):
 class Laws(NamedTuple):
     """What `Pulsed` says of its devices.
 
-    `floor` and `width` are of the window, `ceiling` is what a current limit leaves of a SET. Where
-    `per_log`, one over the logarithm of the window, is not 0, steps follow `rising` and `falling`.
+    `floor` and `width` are of the window, `ceiling` is what a current limit leaves of a SET.
     """
 
     up: Bend
@@ -78,18 +85,12 @@ class Laws(NamedTuple):
     read: Growth
     read_floor: Number
     ceiling: Number
-    per_log: Number
-    rising: Cubic
-    falling: Cubic
 
 
 def laws_of(p: Pulsed) -> Laws | None:
     """The laws of a model; None where steps have no law, or where a pulse may move nothing."""
-    none = StepLaw(0.0), LogLaw(0.0, 0.0, 0.0, 0.0)
-    bends, cubics = [p.step_law(1), p.step_law(-1)], [none[1]] * 2
-    if isinstance(p, LogStep):
-        bends, cubics = [none[0]] * 2, [p.log_law(1), p.log_law(-1)]
-    up, down = bends
+    is_log = isinstance(p, LogStep)  # whose steps are in `cubics_of`
+    up, down = (StepLaw(0.0) if is_log else p.step_law(sign) for sign in (1, -1))
     if up is None or down is None or p.set_kind == "abrupt" or p.may_stand_still:
         return None
     knee = p.read_knee_ohms
@@ -109,10 +110,15 @@ def laws_of(p: Pulsed) -> Laws | None:
         read=Growth(*map(Number, (p.read_fraction, knee, p.read_exponent, p.read_cap))),
         read_floor=Number(p.read_floor),
         ceiling=Number(ceiling_siemens(p, None)),
-        per_log=Number(1.0 / p.log_width if isinstance(p, LogStep) else 0.0),
-        rising=Cubic(*map(Number, cubics[0])),
-        falling=Cubic(*map(Number, cubics[1])),
     )
+
+
+def cubics_of(p: Pulsed) -> Cubics | None:
+    """The steps of a model that depend on ln g; None of any other."""
+    if not isinstance(p, LogStep):
+        return None
+    rising, falling = (Cubic(*map(Number, p.log_law(sign))) for sign in (1, -1))
+    return Cubics(rising, falling, Number(1.0 / p.log_width))
 
 
 class DeviceArrays(NamedTuple):
@@ -155,11 +161,11 @@ def arrays_of(
 
 
 @inlined
-def step(laws: Laws, is_down: bool, g: Number) -> Number:
-    """Expected step of one pulse."""
-    if laws.per_log != ZERO:
-        cubic = laws.falling if is_down else laws.rising
-        y = min(log(max(g / laws.floor, ONE)) * laws.per_log, ONE)
+def step(laws: Laws, cubics: Cubics | None, is_down: bool, g: Number) -> Number:
+    """Expected step of one pulse; without `cubics` compiled as if there were none."""
+    if cubics is not None:
+        cubic = cubics.falling if is_down else cubics.rising
+        y = min(log(max(g / laws.floor, ONE)) * cubics.per_log, ONE)
         share = cubic.constant + y * (cubic.linear + y * (cubic.square + y * cubic.cube))
         return max(share * laws.width, laws.least_step)
     law = laws.down if is_down else laws.up

@@ -66,7 +66,7 @@ def _by_squares(model: Pulsed, law: Law, polarity: int, g: Floats, dg: Floats) -
     filled = w > 0
     w, wg, wy = w[filled], wg[filled], wy[filled]
     if law.linear:
-        return replace(model, **_coefficients(model, law, polarity, wg / w, wy / w, w))
+        return replace(model, **_coefficients(model, law, polarity, wg / w, wy / w, np.sqrt(w)))
     best: tuple[float, float, float] = (-np.inf, 0.0, 1.0)
     for value in law.grid():
         s = step(model, wg / w, polarity, **{law.shape: float(value)})
@@ -81,12 +81,12 @@ def _by_squares(model: Pulsed, law: Law, polarity: int, g: Floats, dg: Floats) -
 
 
 def _coefficients(
-    model: Pulsed, law: Law, polarity: int, g: Floats, dg: Floats, weight: Floats
+    model: Pulsed, law: Law, polarity: int, g: Floats, dg: Floats, root: Floats
 ) -> dict[str, Any]:
     """The coefficients of least squares that are not negative, of a law that is linear in them."""
     none = dict.fromkeys(law.linear, 0.0)
     columns = [step(model, g, polarity, **none | {name: 1.0}) for name in law.linear]
-    design, root = np.stack(columns, 1), np.sqrt(weight)[:, None]
+    design, root = np.stack(columns, 1), root[:, None]
     smooth = -np.diff(np.eye(len(law.linear)), axis=0) * (SMOOTH * root.sum() * design.max())
     rows = np.concatenate([design * root, smooth])
     wanted = np.concatenate([dg * root[:, 0], np.zeros(len(smooth))])

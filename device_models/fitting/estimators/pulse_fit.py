@@ -154,7 +154,12 @@ def _rounds(whole: Problem, rounds: int, known_read: bool, read_measured: bool) 
             gains, d2d = _gain_spread(problem)
             problem = replace(problem, sigma=max(d2d.sigma, 1e-2))
         whole = replace(whole, model=problem.model, log_gain=problem.log_gain, sigma=problem.sigma)
-    problem = _with_additive(_with_exponent(problem))
+    before = _with_exponent(problem)
+    problem = _with_additive(before)
+    if several and problem is not before:  # gains were weighed with the wrong noise
+        _, d2d = _gain_spread(problem)
+        problem = _at_the_best(replace(problem, sigma=max(d2d.sigma, 1e-2)))
+        gains, d2d = _gain_spread(problem)
     filtered, _ = pulse_likelihood.filtered(problem, problem.at, slopes=False)
     nothing = np.full((2, 2, 1), np.nan)
     return PulseFit(

@@ -13,6 +13,7 @@ from device_models.errors import ConfigError, consequence
 from device_models.overrides import override
 from device_models.record import Record, printed, quantity
 
+from .aihwkit import convert
 from .text import si
 
 if TYPE_CHECKING:
@@ -35,8 +36,20 @@ class Drawing(Record):
 @click.option("--no-figure", is_flag=True, help="Draw nothing.")
 @click.option("--seed", metavar="N", help="Seed of the simulated devices.  [default: 0]")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, in SI units.")
+@click.option("--from-aihwkit", metavar="CONFIG.json", help="Write a device of aihwkit as FILE.")
+@click.option(
+    "--window", metavar="LOW:HIGH", help="Siemens of its mean bounds.  [default: 1e-6:1e-4]"
+)
+@click.option("--without", metavar="KEYS", help="Leave out what has no law: write_noise_std,...")
 def devices(
-    file: str | None, out: str | None, no_figure: bool, seed: str | None, as_json: bool
+    file: str | None,
+    out: str | None,
+    no_figure: bool,
+    seed: str | None,
+    as_json: bool,
+    from_aihwkit: str | None,
+    window: str | None,
+    without: str | None,
 ) -> None:
     """List the devices that ship with xbar, or show one.
 
@@ -44,13 +57,23 @@ def devices(
     range and its source; a picture shows 30 simulated devices under SET and RESET pulses, the
     expected step and the read noise.
 
+    --from-aihwkit writes FILE instead, a device file with what the configuration says of bounds,
+    steps and their spreads; voltages and read noise are those of oxram.yaml.
+
     \b
     Examples:
       xbar devices
       xbar devices oxram.yaml
       xbar devices my_device.yaml --out figures/my_device.png --seed 3
       xbar devices oxram.yaml --no-figure --json
+      xbar devices gong.yaml --from-aihwkit rerames.json --without write_noise_std
     """
+    if from_aihwkit is not None:
+        refuse_options(out=out, seed=seed, no_figure=no_figure, of="no --from-aihwkit")
+        click.echo(convert(from_aihwkit, file, window, without, as_json=as_json))
+        return
+    if window is not None or without is not None:
+        raise ConfigError("--window and --without need --from-aihwkit; nothing was drawn")
     if file is None:
         refuse_options(out=out, seed=seed, no_figure=no_figure)
         click.echo(as_text(listed()) if as_json else table(listed()))
@@ -61,13 +84,15 @@ def devices(
         click.echo(f"figure: {figure}", err=True)
 
 
-def refuse_options(*, out: str | None, seed: str | None, no_figure: bool) -> None:
+def refuse_options(
+    *, out: str | None, seed: str | None, no_figure: bool, of: str = "a device"
+) -> None:
     """Options that need a device, given without one, are a mistake worth saying."""
     given = {"--out": out is not None, "--seed": seed is not None, "--no-figure": no_figure}
     names = [name for name, is_given in given.items() if is_given]
     if names:
         example = "xbar devices oxram.yaml"
-        raise ConfigError(f"{names[0]} needs a device, as in {example}; nothing was drawn")
+        raise ConfigError(f"{names[0]} needs {of}, as in {example}; nothing was drawn")
 
 
 def show(

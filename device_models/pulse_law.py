@@ -3,12 +3,14 @@
 With V0, t0 the file's own pulse (`set_volts` or `reset_volts`, `width_seconds`), one pulse of V, t
 moves a device by its own mean step times
 
-    a(V) w(t),   a = sinh(V / s) / sinh(V0 / s)   or   exp((V - V0) / s),      s = scale_volts
+    a(V) w(t),   a = sinh(V / s) / sinh(V0 / s)   or   exp((V - V0) / s)
+                     or   max(0, 1 + (V - V0) / s),                            s = scale_volts
                  w = (t / t0)^n                   or   max(0, 1 + n ln(t / t0)),  n = width_exponent
 
-s and n of its polarity. a w is the factor of the pulse. Both are exactly 1 at the own pulse, and n
-is the slope of ln w against ln t there in both forms. V is a magnitude; the polarity is the sign of
-a count.
+s and n of its polarity. a w is the factor of the pulse. Both are exactly 1 at the own pulse, n is
+the slope of ln w against ln t there in both forms, and 1 / s that of ln a against V in the last
+two: the threshold of the linear one is V0 - s. V is a magnitude; the polarity is the sign of a
+count.
 
 The relative spread of a step from cycle to cycle is that of the own pulse, over the square root of
 the factor where this is above 1: a strong pulse is as many draws.
@@ -24,8 +26,8 @@ Source:
     Processes in Ionic Crystals, 1940; in compact models X. Guan et al., IEEE Electron Device Lett.
     33, 1405, 2012 (sinh), F. L. Aguirre et al., Micromachines 13, 330, 2022 (exponential, with SET
     and RESET apart). R_LRS I_cc about constant: D. Ielmini, IEEE Trans. Electron Devices 58, 4309,
-    2011. That amplitude and width make a product, the spread of strong pulses and the cut at
-    `LEAST_FACTOR` are ours.
+    2011. Steps linear above a threshold, that amplitude and width make a product, the spread of
+    strong pulses and the cut at `LEAST_FACTOR` are ours.
 """
 
 import math
@@ -34,7 +36,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import torch
 from torch import Tensor
 
-from . import physics
+from . import fitted_range, physics
 from .errors import ConfigError, LimitError, ShapeError
 
 if TYPE_CHECKING:
@@ -81,8 +83,9 @@ def check_fields(p: "Pulsed") -> None:
 
     Raises:
         ConfigError: There is a current limit but nothing says what it does, or an amplitude law
-            without an amplitude.
+            without an amplitude, or a fitted range is none.
     """
+    fitted_range.check(p)
     if p.compliance_amperes is not None and p.compliance_volts is None:
         raise ConfigError("compliance_amperes needs compliance_volts, V = R_LRS x I_cc")
     for way in WAYS.values():
@@ -115,8 +118,9 @@ def check_drive(p: "Pulsed", counts: Tensor, drive: PulseDrive) -> None:
 
     Raises:
         LimitError: An amplitude is not finite or negative, a width not finite or 0, or either is
-            not the file's own and the file has no law for it; or a current limit is not positive,
-            or nothing says where it ends a SET.
+            not the file's own and the file has no law for it; an amplitude is too far from those
+            the law was fitted to (`fitted_range`); or a current limit is not positive, or nothing
+            says where it ends a SET.
         ShapeError: One value per device is given, for another array.
     """
     _check_compliance(p, drive.compliance_amperes)
@@ -138,6 +142,10 @@ def check_drive(p: "Pulsed", counts: Tensor, drive: PulseDrive) -> None:
             if not len(wrong) and not has_law(p, sign, name):
                 wrong = some[some != own]
                 allowed = f"{own:g} {unit} without {law_field(sign, name)} in the device file"
+            ends = fitted_range.allowed_volts(p, WAYS[sign]) if name == "volts" else None
+            if not len(wrong) and ends is not None:
+                wrong = some[(some != own) & ((some < ends[0]) | (some > ends[1]))]
+                allowed = fitted_range.in_words(p, WAYS[sign])
             if len(wrong):
                 raise LimitError(
                     f"a {WAYS[sign].upper()} pulse of {float(wrong[0]):g} {unit} is asked of "
@@ -217,6 +225,8 @@ def log_amplitude(volts: float | Tensor, own: float, scale: float, law: str) -> 
     x0 = torch.tensor(own, dtype=torch.float64) / scale
     if law == "exponential":
         return x - x0
+    if law == "linear":
+        return torch.log((1.0 + x - x0).clamp(min=0.0))
     # ln sinh x = x + ln(1 - exp(-2 x)) - ln 2, which does not overflow
     return (x - x0) + (torch.log(-torch.expm1(-2.0 * x)) - torch.log(-torch.expm1(-2.0 * x0)))
 

@@ -8,7 +8,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from . import open_loop, physics, pulse_law
+from . import open_loop, physics, pulse_law, step_spread, stuck
 from .cycle_memory import RemembersCycles
 from .errors import ConfigError
 from .indexing import at, most_first, put, reached
@@ -24,12 +24,13 @@ class Pulsed(RemembersCycles, DeviceModel, ABC):
     A subclass gives `step_law`, or `step_siemens`. What is left at its default is switched off.
 
     Pulse. One pulse moves g by a step Normal(1, c2c_sigma) (cycle to cycle) and clips to the
-    device's own bounds. a is log-normal of unit median and spread d2d_step_sigma, per polarity; the
-    bounds are g_min exp(+|z|) and g_max exp(-|z|), z of spread d2d_bound_sigma; a device whose own
-    threshold, Normal(threshold, d2d_threshold_volts), is not below the pulse does not move
-    (threshold 0: every device does). A pulse costs V^2 t (g_before + g_after) / 2. What pulses of
-    another amplitude or width do, and what a current limit does, is in `pulse_law`; without its
-    parameters there is one pulse only, the own one.
+    device's own bounds. a is log-normal of unit median and spread d2d_step_sigma, per polarity, and
+    steps may spread beside all this (`step_spread`); the bounds are g_min exp(+|z|) and
+    g_max exp(-|z|), z of spread d2d_bound_sigma; a device whose own threshold,
+    Normal(threshold, d2d_threshold_volts), is not below the pulse does not move (threshold 0: every
+    device does). A pulse costs V^2 t (g_before + g_after) / 2. What pulses of another amplitude or
+    width do, and what a current limit does, is in `pulse_law`; without its parameters there is one
+    pulse only, the own one.
 
     Open loop. A full SET without verification, which with `set_kind: abrupt` is any SET that moves
     a device, leaves a level of `open_loop.levels`: log-normal around full_set_siemens with the
@@ -59,7 +60,9 @@ class Pulsed(RemembersCycles, DeviceModel, ABC):
     """
 
     c2c_sigma: float = quantity("", 0.0, 5.0)
+    c2c_additive_siemens: float = quantity("S", 0.0, 1.0, default=0.0)
     d2d_step_sigma: float = quantity("", 0.0, 3.0)
+    d2d_step_correlation: float = quantity("", -1.0, 1.0, default=0.0)
     d2d_bound_sigma: float = quantity("", 0.0, 1.0)
     set_volts: float = quantity("V", 0.0, 10.0, why="the board's range")
     reset_volts: float = quantity("V", 0.0, 10.0, why="the board's range; a magnitude")
@@ -77,9 +80,11 @@ class Pulsed(RemembersCycles, DeviceModel, ABC):
     set_threshold_volts: float = quantity("V", 0.0, 10.0, default=0.0)
     reset_threshold_volts: float = quantity("V", 0.0, 10.0, default=0.0)
     d2d_threshold_volts: float = quantity("V", 0.0, 10.0, default=0.0)
-    voltage_law: Literal["sinh", "exponential"] = "sinh"
+    voltage_law: Literal["sinh", "exponential", "linear"] = "sinh"
     set_scale_volts: float | None = quantity("V per e-fold", 1e-3, 100.0, default=None)
     reset_scale_volts: float | None = quantity("V per e-fold", 1e-3, 100.0, default=None)
+    set_fitted_volts: tuple[float, ...] = quantity("V", 0.0, 10.0, default=())
+    reset_fitted_volts: tuple[float, ...] = quantity("V", 0.0, 10.0, default=())
     width_law: Literal["power", "log"] = "power"
     set_width_exponent: float | None = quantity("", 0.0, 10.0, default=None)
     reset_width_exponent: float | None = quantity("", 0.0, 10.0, default=None)
@@ -150,9 +155,7 @@ class Pulsed(RemembersCycles, DeviceModel, ABC):
         traits = {
             "g_low": low.clamp(min=self.g_min_siemens),
             "g_high": high.clamp(min=self.g_min_siemens),
-            "set_gain": torch.exp(self.d2d_step_sigma * z[2]),
-            "reset_gain": torch.exp(self.d2d_step_sigma * z[3]),
-        }
+        } | step_spread.gains(self, z[2:])
         pulse_law.add_thresholds(self, traits, shape, generator)
         if self.endurance_pulses > 0.0:
             z = torch.randn(shape, generator=generator)
@@ -171,13 +174,7 @@ class Pulsed(RemembersCycles, DeviceModel, ABC):
 
     def draw_stuck(self, shape: tuple[int, int], *, generator: torch.Generator) -> Tensor | None:
         """See `DeviceModel.draw_stuck`."""
-        if self.stuck_high_share + self.stuck_low_share == 0.0:
-            return None
-        u = torch.rand(shape, generator=generator)
-        stuck = torch.full(shape, math.nan, dtype=torch.float64)
-        stuck[u < self.stuck_high_share] = self.stuck_high_siemens
-        stuck[u >= 1.0 - self.stuck_low_share] = self.stuck_low_siemens
-        return stuck
+        return stuck.draw(self, shape, generator=generator)
 
     def program(
         self,
@@ -261,6 +258,7 @@ class Pulsed(RemembersCycles, DeviceModel, ABC):
         """Conductances after one pulse to each of some devices; `gain` is negative for RESET."""
         step = self.draw_step_siemens(g, signs, traits, generator=generator)
         after = pulse_law.averaged(self, step, g, signs, drive).mul_(gain).add_(g)
+        after = step_spread.add(self, after, gain, generator=generator)
         if self.set_kind == "abrupt":
             after = open_loop.switched(self, after, gain > 0, traits, generator=generator)
         high = traits["g_high"]

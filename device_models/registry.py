@@ -3,6 +3,7 @@
 from .exp_step import ExpStep
 from .linear import GaussianUpdate, Ideal
 from .linear_step import LinearStep
+from .log_step import LogStep
 from .model import DeviceModel
 from .oxram import Oxram
 from .soft_bounds import SoftBounds
@@ -15,6 +16,7 @@ MODELS: dict[str, type[DeviceModel]] = {
     "soft_bounds": SoftBounds,
     "linear_step": LinearStep,
     "exp_step": ExpStep,
+    "log_step": LogStep,
     "tabulated": Tabulated,
 }
 

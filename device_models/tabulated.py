@@ -56,11 +56,12 @@ class Tabulated(Pulsed):
         Raises:
             ConfigError: As `Pulsed`; or bins or levels do not rise, a table has another size or
                 falls along its levels, a lower bound is not below its upper one, or there is a
-                c2c_sigma besides.
+                c2c_sigma or c2c_additive_siemens besides.
         """
         super().__post_init__()
-        if self.c2c_sigma != 0.0:
-            raise ConfigError("c2c_sigma must be 0: the table holds the cycle-to-cycle spread")
+        for name in ("c2c_sigma", "c2c_additive_siemens"):
+            if getattr(self, name) != 0.0:
+                raise ConfigError(f"{name} must be 0: the table holds the cycle-to-cycle spread")
         for name in ("bins", "levels"):
             values = getattr(self, name)
             if len(values) < 2 or any(a >= b for a, b in pairwise(values)):

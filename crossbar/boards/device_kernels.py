@@ -12,9 +12,11 @@ from torch import Tensor
 
 from device_models import physics
 from device_models.jit import inlined, jit
+from device_models.log_step import LogStep
 from device_models.model import DeviceState
 from device_models.pulse_law import ceiling_siemens
 from device_models.pulsed import Pulsed
+from device_models.step_law import StepLaw
 
 from .fast_math import exp, log
 
@@ -34,6 +36,23 @@ class Bend(NamedTuple):
     slope: Number
     scale: Number
     rate: Number
+
+
+class Cubic(NamedTuple):
+    """`LogLaw` of one polarity."""
+
+    constant: Number
+    linear: Number
+    square: Number
+    cube: Number
+
+
+class Cubics(NamedTuple):
+    """The steps of a `LogStep`; `per_log` is one over the logarithm of the window."""
+
+    rising: Cubic
+    falling: Cubic
+    per_log: Number
 
 
 class Growth(NamedTuple):
@@ -70,7 +89,8 @@ class Laws(NamedTuple):
 
 def laws_of(p: Pulsed) -> Laws | None:
     """The laws of a model; None where steps have no law, or where a pulse may move nothing."""
-    up, down = p.step_law(1), p.step_law(-1)
+    is_log = isinstance(p, LogStep)  # whose steps are in `cubics_of`
+    up, down = (StepLaw(0.0) if is_log else p.step_law(sign) for sign in (1, -1))
     if up is None or down is None or p.set_kind == "abrupt" or p.may_stand_still:
         return None
     knee = p.read_knee_ohms
@@ -91,6 +111,14 @@ def laws_of(p: Pulsed) -> Laws | None:
         read_floor=Number(p.read_floor),
         ceiling=Number(ceiling_siemens(p, None)),
     )
+
+
+def cubics_of(p: Pulsed) -> Cubics | None:
+    """The steps of a model that depend on ln g; None of any other."""
+    if not isinstance(p, LogStep):
+        return None
+    rising, falling = (Cubic(*map(Number, p.log_law(sign))) for sign in (1, -1))
+    return Cubics(rising, falling, Number(1.0 / p.log_width))
 
 
 class DeviceArrays(NamedTuple):
@@ -133,8 +161,13 @@ def arrays_of(
 
 
 @inlined
-def step(laws: Laws, is_down: bool, g: Number) -> Number:
-    """Expected step of one pulse."""
+def step(laws: Laws, cubics: Cubics | None, is_down: bool, g: Number) -> Number:
+    """Expected step of one pulse; without `cubics` compiled as if there were none."""
+    if cubics is not None:
+        cubic = cubics.falling if is_down else cubics.rising
+        y = min(log(max(g / laws.floor, ONE)) * cubics.per_log, ONE)
+        share = cubic.constant + y * (cubic.linear + y * (cubic.square + y * cubic.cube))
+        return max(share * laws.width, laws.least_step)
     law = laws.down if is_down else laws.up
     x = (g - laws.floor) / laws.width
     bent = law.level + law.slope * x + law.scale * exp(law.rate * x)

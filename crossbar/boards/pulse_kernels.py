@@ -24,8 +24,10 @@ from device_models.pulse_law import (
 from device_models.pulsed import Pulsed
 
 from .device_kernels import (
+    Cubics,
     DeviceArrays,
     Laws,
+    cubics_of,
     fluctuate,
     gather,
     laws_of,
@@ -44,6 +46,7 @@ class InPlace(NamedTuple):
 
     model: Pulsed
     laws: Laws
+    cubics: Cubics | None
 
 
 class PulseCounts(NamedTuple):
@@ -95,7 +98,7 @@ def in_place(model: DeviceModel) -> InPlace | Ideal | None:
     """
     if isinstance(model, Pulsed):
         laws = laws_of(model)
-        return None if laws is None else InPlace(model, laws)
+        return None if laws is None else InPlace(model, laws, cubics_of(model))
     return model if isinstance(model, Ideal) else None
 
 
@@ -134,7 +137,7 @@ def pulse(
         generator: Source of the spread of the pulses and of the relaxation.
         drive: What the pulses are, in their order; by default the device file's own.
     """
-    (model, laws), ((device, count), drive) = kind, ordered(sent, drive)
+    (model, laws, cubics), ((device, count), drive) = kind, ordered(sent, drive)
     if drive.compliance_amperes is not None:
         laws = laws._replace(ceiling=np.float32(ceiling_siemens(model, drive.compliance_amperes)))
     factors = torch.empty(int(np.abs(count).sum()))
@@ -142,7 +145,10 @@ def pulse(
         factors.normal_(1.0, model.c2c_sigma, generator=generator)
     else:
         factors.fill_(1.0)
-    kicks = torch.empty(0)
+    beside, kicks = None, torch.empty(0)
+    if model.c2c_additive_siemens > 0.0:
+        spread = model.c2c_additive_siemens
+        beside = torch.empty_like(factors).normal_(0.0, spread, generator=generator).numpy()
     if model.relaxes:
         kicks = physics.draw_relaxation(
             torch.Size(device.shape), model.relax_tail_sigma, generator=generator
@@ -151,8 +157,8 @@ def pulse(
     if not drive.is_own and model.c2c_sigma > 0.0:
         each = torch.from_numpy(np.repeat(strength, np.abs(count)))
         factors = (factors - 1.0) * relative_spread(each) + 1.0
-    drawn = factors.numpy(), kicks.numpy(), strength, weight
-    sets, resets = _pulse(arrays, device, count, pulsed.view(-1).numpy(), *drawn, laws)
+    drawn = factors.numpy(), beside, kicks.numpy(), strength, weight
+    sets, resets = _pulse(arrays, device, count, pulsed.view(-1).numpy(), *drawn, laws, cubics)
     if not drive.is_own:
         return float((sets + resets) / 2)
     squares = sets * model.set_volts**2 + resets * model.reset_volts**2
@@ -177,10 +183,12 @@ def _pulse(
     count: np.ndarray,
     pulsed: np.ndarray,
     factors: np.ndarray,
+    beside: np.ndarray | None,
     kicks: np.ndarray,
     strength: np.ndarray,
     weight: np.ndarray,
     laws: Laws,
+    cubics: Cubics | None,
 ) -> tuple[float, float]:
     """Give some devices their pulses, one device after the other.
 
@@ -190,10 +198,12 @@ def _pulse(
         count: Their signed pulses.
         pulsed: Pulses of every device so far.
         factors: Of every pulse to its step, in the order of the devices.
+        beside: What every pulse adds to its step, siemens, see `step_spread`; None: nothing.
         kicks: Relaxation of every device from now on; empty without.
         strength: Factor of the pulses of every device, 0 where they do not move it; empty: 1.
         weight: V^2 t of the pulses of every device; empty: 1.
         laws: Of the devices.
+        cubics: Of their steps, see `cubics_of`.
 
     Returns:
         Conductances before and after each pulse, weighted and summed over the SETs and the RESETs.
@@ -210,7 +220,9 @@ def _pulse(
             gain *= strength[k]
         if gain != 0.0:
             for draw in range(drawn, drawn + pulses):
-                moved = now + step(laws, is_down, now) * factors[draw] * gain
+                moved = now + step(laws, cubics, is_down, now) * factors[draw] * gain
+                if beside is not None:
+                    moved += beside[draw]
                 after = min(max(moved, low), high, max(now, ceiling))
                 total += np.float64(now) + np.float64(after)
                 now = after
@@ -245,7 +257,7 @@ def advance(
         generator: Source of the slow fluctuation.
         temperature_kelvin: As in `Pulsed.advance`.
     """
-    model, laws = kind
+    model, laws, _ = kind
     since = arrays.since
     since += model.elapsed(seconds, temperature_kelvin)
     if slow is not None:

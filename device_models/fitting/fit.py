@@ -34,7 +34,7 @@ from .result import Candidate, Fit, ParameterEstimate, Status
 
 TRAINS = {  # what training takes from a device, beside its step law
     "g_min_siemens", "g_max_siemens", "d2d_bound_sigma", "d2d_step_sigma", "c2c_sigma",
-    "read_floor", "read_fraction",
+    "c2c_additive_siemens", "read_floor", "read_fraction",
 }  # fmt: skip
 READ = ("read_floor", "read_fraction", "read_exponent")
 PREFIXES = ("measured:", "literature:", "assumed:")
@@ -108,7 +108,7 @@ def _is_measured(
 ) -> bool:
     """Whether all that training takes from the device was measured; what is zero is not used."""
     laws = LAWS.get(name_of(device), ())
-    used = TRAINS | {name for law in laws for name in (law.scale, law.shape) if name}
+    used = TRAINS | {name for law in laws for name in law.fields}
     tables = {name for parameters in parameter_sets for name in parameters.tables}
     if isinstance(device, Tabulated) and not {"set_steps", "reset_steps"} <= tables:
         return False
@@ -156,7 +156,7 @@ def _run_all(
         window_known = [p for p in parameter_sets if "g_max_siemens" in p.values]
         if resamples and window_known:
             last = parameter_sets[-1]
-            parameter_sets[-1] = window_error.widened(last, device, window_known[0])
+            parameter_sets[-1] = window_error.widened(last, device, window_known[0], generator)
         if own.varies:
             run(pulse_shapes.estimate, pulses)
     relaxing = Retention.join(measurements.retention)
@@ -207,19 +207,22 @@ def _without(parameters: ParameterSet, names: tuple[str, ...]) -> ParameterSet:
     values = {name: value for name, value in parameters.values.items() if name not in names}
     tables = {name: table for name, table in parameters.tables.items() if name not in names}
     draws = {n: draw for n, draw in parameters.draws.items() if n in values or n in tables}
-    return dataclasses.replace(parameters, values=values, tables=tables, draws=draws)
+    choices = {name: word for name, word in parameters.choices.items() if name not in names}
+    return dataclasses.replace(
+        parameters, values=values, tables=tables, draws=draws, choices=choices
+    )
 
 
 def applied(device: Pulsed, parameters: ParameterSet) -> tuple[Pulsed, list[str]]:
     """The device with the values of a set, and a warning for each at the border of its range."""
     values, warned = dict[str, Any](), list[str]()
-    shapes = {law.shape: law for law in LAWS.get(name_of(device), ())}
+    shapes = {law.shape: law for law in LAWS.get(name_of(device), ()) if law.shape}
     for name, value in parameters.values.items():
         allowed = device.__dataclass_fields__[name].metadata["range"]
         low, high = allowed.low, allowed.high
         values[name] = float(np.clip(value, low, high))
         border = value > 0.999 * high or value < low or (value <= low and low > 0.0)
-        if name in shapes and shapes[name].shape:
+        if name in shapes:
             law = shapes[name]
             border = value >= 0.999 * law.high or value <= law.low + 1e-9
         if border:
@@ -227,6 +230,7 @@ def applied(device: Pulsed, parameters: ParameterSet) -> tuple[Pulsed, list[str]
     for name, table in parameters.tables.items():
         allowed = device.__dataclass_fields__[name].metadata["range"]
         values[name] = tuple(np.clip(table, allowed.low, allowed.high).tolist())
+    values |= parameters.choices
     return dataclasses.replace(device, **values), warned
 
 

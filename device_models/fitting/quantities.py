@@ -10,6 +10,7 @@ from itertools import pairwise
 import numpy as np
 
 from ..units import MICROSIEMENS
+from . import pulse_numbers
 from .measurements import Cycles, Floats, Ints, Measurements, Retention, Written
 
 LEVELS = (0.05, 0.25, 0.5, 0.75, 0.95)
@@ -112,13 +113,22 @@ def steps_of(measurements: Measurements, sign: int) -> tuple[Floats, Floats]:
 
 
 def _of_steps(m: Measurements, like: Measurements, sign: int) -> list[SummaryStatistics]:
-    """Steps in ranges of conductance, and where ramps end."""
+    """Steps and how many go the wrong way, in ranges of conductance; where ramps lead and end."""
     name = "SET" if sign > 0 else "RESET"
     g, steps = steps_of(m, sign)
-    statistics = [
-        _quantiles_of(f"{name} step at {span(a, b)}", "pulses", "S", steps[(g >= a) & (g <= b)])
-        for a, b in ranges(steps_of(like, sign)[0], RANGES)
-    ]
+    statistics = list[SummaryStatistics]()
+    for a, b in ranges(steps_of(like, sign)[0], RANGES):
+        there = steps[(g >= a) & (g <= b)]
+        wrong = pulse_numbers.wrong_way(there, sign)
+        statistics += [
+            _quantiles_of(f"{name} step at {span(a, b)}", "pulses", "S", there),
+            _number(f"{name} steps the wrong way at {span(a, b)}", "pulses", "share", len(there),
+                    wrong),
+        ]  # fmt: skip
+    for number in pulse_numbers.numbers(like, sign):
+        readings = pulse_numbers.after(m, sign, number)
+        title = f"conductance after {name} pulse {number}"
+        statistics.append(_quantiles_of(title, "pulses", "S", readings))
     ends = ramp_ends(m, sign)
     if len(ends) >= FEWEST:
         statistics.append(_quantiles_of(f"conductance after a {name} ramp", "pulses", "S", ends))

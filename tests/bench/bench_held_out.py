@@ -10,10 +10,15 @@ import argparse
 import sys
 from pathlib import Path
 
+import held_out_steps
 from held_out_cycles import cycles
 
 HELPERS = Path(__file__).parents[1] / "helpers"
-PARTS = {"cycles": cycles}
+PARTS = {
+    "cycles": cycles,
+    "steps": lambda: held_out_steps.measure(held_out_steps.steps),
+    "voltages": lambda: held_out_steps.measure(held_out_steps.voltages),
+}
 
 
 def main() -> None:

@@ -56,6 +56,12 @@ VALID = {  # of each registered model without a preset of its name
         "reset_fraction": 0.005, "reset_a": -0.081404, "reset_gamma": 5.0,
         "z_slope": -0.5, "z_offset": -0.5,
     },
+    "log_step": {  # a hump, and steps beside the law that lead the wrong way
+        "set_fraction_0": 0.01, "set_fraction_1": 0.06, "set_fraction_2": 0.02,
+        "set_fraction_3": 0.004, "reset_fraction_0": 0.003, "reset_fraction_1": 0.01,
+        "reset_fraction_2": 0.02, "reset_fraction_3": 0.05, "c2c_additive_siemens": 1e-6,
+        "d2d_step_correlation": 0.6,
+    },
     "tabulated": TABLE,
 }  # fmt: skip
 EVERYTHING = {  # every part of the physics of pulsed devices at once
@@ -116,6 +122,7 @@ def all_devices():
 
 QUIET = {
     "c2c_sigma": 0.0,
+    "c2c_additive_siemens": 0.0,
     "d2d_step_sigma": 0.0,
     "d2d_bound_sigma": 0.0,
     "read_floor": 0.0,

@@ -208,3 +208,23 @@ def nist_written():
     dropped = {"without a reading": int((~there).sum())}
     used = len(programmed) + len(mapped)
     return _noted(path, used, dropped, written=(programmed, mapped), devices=tuple(names))
+
+
+VOLTAGES = (1.35, 1.5, 1.65, 1.8)  # of `voltage_steps`
+
+
+def voltage_steps(volts=VOLTAGES):
+    """Step quantiles of one family of devices, SET and RESET at some amplitudes."""
+    tables = []
+    for polarity, kind in ((1, "set"), (-1, "reset")):
+        for one in volts:
+            path = measured_file(f"xbtorch_voltage_steps/{kind}_{one:g}.txt")
+            lines = path.read_text().splitlines()[1:]
+            g, levels, *steps = (np.array(line.split(","), float) for line in lines)
+            tables.append(
+                StepTable(
+                    device=0, polarity=polarity, g_siemens=g, levels=levels,
+                    dg_siemens=np.array(steps), v_volts=one, source=str(path),
+                )
+            )  # fmt: skip
+    return _noted(path, len(tables), steps=tuple(tables), devices=("family",))

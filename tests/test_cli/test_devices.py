@@ -234,3 +234,46 @@ def test_nothing_heavy_is_imported_before_it_is_needed(args, unwanted):
     command = [sys.executable, "-c", code]
     result = subprocess.run(command, check=False, capture_output=True, text=True)
     assert result.returncode == 0, result.stderr
+
+
+# --- from aihwkit --------------------------------------------------------------------------------
+
+SOFT = {
+    "class": "SoftBoundsDevice", "dw_min": 0.01, "dw_min_dtod": 0.2, "dw_min_std": 0.3,
+    "up_down": 0.1, "up_down_dtod": 0.02, "w_max": 1.0, "w_max_dtod": 0.0, "w_min": -1.0,
+    "w_min_dtod": 0.0, "mult_noise": True, "write_noise_std": 2.0,
+}  # fmt: skip
+
+
+def test_a_device_of_aihwkit_becomes_a_device_file(here):
+    (here / "soft.json").write_text(json.dumps({"device": SOFT}))
+    asked = "my.yaml", "--from-aihwkit", "soft.json", "--window", "1e-6:5e-5"
+    code, stdout, stderr = run(*asked, "--without", "write_noise_std")
+    assert (code, stdout, stderr) == (0, "my.yaml: soft_bounds from SoftBoundsDevice\n", "")
+    model = load_device("my.yaml")
+    assert (model.g_min_siemens, model.g_max_siemens) == (1e-6, 5e-5)
+    assert model.set_fraction > model.reset_fraction
+    assert "without its write_noise_std" in model.sources["set_fraction"]
+
+
+@pytest.mark.parametrize(
+    ("config", "args", "words"),
+    [
+        (SOFT, (), "no law for write_noise_std = 2.0 of SoftBoundsDevice"),
+        (SOFT | {"class": "PiecewiseStepDevice"}, (), "of the kind 'PiecewiseStepDevice'"),
+        (SOFT, ("--window", "wide"), "--window must be LOW:HIGH in siemens, not 'wide'"),
+        ([1], (), "a device is a JSON object, not list"),
+    ],
+)
+def test_a_device_of_aihwkit_without_a_law_is_named_and_nothing_written(here, config, args, words):
+    (here / "soft.json").write_text(json.dumps(config))
+    code, stdout, stderr = run("my.yaml", "--from-aihwkit", "soft.json", *args)
+    assert (code, stdout) == (2, "")
+    assert words in stderr
+    assert stderr.endswith("nothing was written\n")
+    assert [entry.name for entry in here.iterdir()] == ["soft.json"]
+
+
+def test_options_of_aihwkit_need_it_and_a_file():
+    assert "--window and --without need --from-aihwkit" in run("oxram", "--without", "x")[2]
+    assert "needs the device file to write" in run("--from-aihwkit", "soft.json")[2]

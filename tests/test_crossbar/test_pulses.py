@@ -41,7 +41,7 @@ def aged(model, shape, seconds):
 
 
 def test_the_devices_of_all_step_laws_are_served_and_the_others_are_not():
-    laws = {"oxram", "soft_bounds", "linear_step", "exp_step", "shipped oxide"}
+    laws = {"oxram", "soft_bounds", "linear_step", "exp_step", "log_step", "shipped oxide"}
     assert set(SERVED) == laws
     assert {name for name, kind in FOUND.items() if kind is not None} == laws | {"ideal"}
 
@@ -71,7 +71,7 @@ def test_pulses_in_place_do_what_the_pure_function_says(kind, seed, seconds, is_
     if is_single:
         counts, model = counts.sign(), kind.model
     else:
-        model = dataclasses.replace(kind.model, c2c_sigma=0.0)
+        model = dataclasses.replace(kind.model, c2c_sigma=0.0, c2c_additive_siemens=0.0)
     kind, state = kind._replace(model=model), aged(model, shape, seconds)
     expected = model.program(state, counts, everywhere(counts), generator=gen(seed))
     own = devices_of(kind, state)

@@ -50,7 +50,7 @@ def test_intervals_cover_the_truth_even_with_a_step_law_that_is_off():
     assert all(17 <= count <= 20 for count in hits.values()), hits
 
 
-@pytest.mark.parametrize("voltage_law", ["sinh", "exponential"])
+@pytest.mark.parametrize("voltage_law", ["sinh", "exponential", "linear"])
 @pytest.mark.parametrize("width_law", ["power", "log"])
 def test_every_form_of_the_law_is_found_again(voltage_law, width_law):
     forms = {"voltage_law": voltage_law, "width_law": width_law}

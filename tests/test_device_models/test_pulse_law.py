@@ -28,7 +28,7 @@ LAW = {
 NO_LAW = dict.fromkeys(LAW)
 PULSED_DEVICES = {n: m for n, m in all_devices().items() if isinstance(m, Pulsed)}
 OXRAM = dataclasses.replace(registered("oxram"), **LAW)
-LAWS = [(v, w) for v in ("sinh", "exponential") for w in ("power", "log")]
+LAWS = [(v, w) for v in ("sinh", "exponential", "linear") for w in ("power", "log")]
 both = pytest.mark.parametrize("sign", [1, -1])
 forms = pytest.mark.parametrize(("voltage", "width"), LAWS)
 

@@ -26,6 +26,10 @@ EQUATIONS = {  # share of the window moved at x, for SET and RESET
         p.set_fraction * (1.0 - p.set_a * math.exp(p.set_gamma * z_of(p, x))),
         p.reset_fraction * (1.0 - p.reset_a * math.exp(-p.reset_gamma * z_of(p, x))),
     ),
+    "log_step": lambda p, x: (
+        bernstein(p, x, *(getattr(p, f"set_fraction_{k}") for k in range(4))),
+        bernstein(p, x, *(getattr(p, f"reset_fraction_{k}") for k in range(4))),
+    ),
     "ideal": lambda p, x: (1.0 / p.states, 1.0 / p.states),
     "gaussian_update": lambda p, x: (1.0 / p.states, 1.0 / p.states),
 }  # fmt: skip
@@ -34,6 +38,15 @@ EQUATIONS = {  # share of the window moved at x, for SET and RESET
 def z_of(p, x):
     """The exponent of `ExpStep` before gamma."""
     return p.z_slope * (2.0 * x - 1.0) + p.z_offset
+
+
+def bernstein(p, x, a, b, c, d):
+    """A cubic in the place of ln g between the logarithms of the ends of the window."""
+    g = p.g_min_siemens + p.window_siemens * x
+    y = math.log(max(g, p.g_min_siemens) / p.g_min_siemens)
+    y = min(y / math.log(p.g_max_siemens / p.g_min_siemens), 1.0)
+    z = 1.0 - y
+    return a * z**3 + 3.0 * b * y * z**2 + 3.0 * c * y**2 * z + d * y**3
 
 
 def clipped(share, window):

@@ -10,7 +10,7 @@ from device_models.fitting.estimators.laws import step
 from device_models.fitting.estimators.parameters import ParameterSet
 from device_models.fitting.estimators.window_error import HALF, widened
 
-MODEL = truth()
+MODEL, RNG = truth(), np.random.default_rng(0)
 NARROW = ParameterSet(
     values={"set_fraction": MODEL.set_fraction, "set_beta": MODEL.set_beta},
     intervals={
@@ -28,7 +28,7 @@ def window(error):
 
 def test_scale_and_shape_move_with_the_window_so_that_steps_stay():
     """In fractions of a window 1 % wider the same steps have 1 % more bend, from 1 uS up."""
-    found = widened(NARROW, MODEL, window(0.01))
+    found = widened(NARROW, MODEL, window(0.01), RNG)
     low, high = found.intervals["set_beta"]
     assert (high - low) / 2.0 == pytest.approx(0.01 * MODEL.set_beta, rel=0.05)
     low, high = found.intervals["set_fraction"]
@@ -44,14 +44,14 @@ def test_scale_and_shape_move_with_the_window_so_that_steps_stay():
 def test_independent_errors_add_as_squares():
     wide = MODEL.set_beta - 0.04, MODEL.set_beta + 0.04
     own = dataclasses.replace(NARROW, intervals=NARROW.intervals | {"set_beta": wide})
-    low, high = widened(own, MODEL, window(0.02)).intervals["set_beta"]
+    low, high = widened(own, MODEL, window(0.02), RNG).intervals["set_beta"]
     assert (high - low) / 2.0 == pytest.approx(np.hypot(0.04, 0.02 * MODEL.set_beta), rel=0.05)
     assert pytest.approx(1.96, abs=1e-3) == HALF
 
 
 def test_a_window_without_an_error_changes_nothing():
     for error in (0.0, None):
-        found = widened(NARROW, MODEL, window(error) if error is not None else ParameterSet())
+        found = widened(NARROW, MODEL, window(error) if error is not None else ParameterSet(), RNG)
         assert found.intervals == NARROW.intervals
 
 
@@ -63,6 +63,6 @@ def test_a_law_without_a_shape_moves_its_scale_alone():
         values={"set_fraction": soft.set_fraction},
         intervals={"set_fraction": (soft.set_fraction, soft.set_fraction)},
     )
-    found = widened(one, soft, window(0.01))
+    found = widened(one, soft, window(0.01), RNG)
     assert set(found.intervals) == {"set_fraction"}
     assert found.intervals["set_fraction"][1] > soft.set_fraction

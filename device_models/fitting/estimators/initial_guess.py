@@ -4,6 +4,7 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+from scipy.optimize import nnls
 
 from ...pulsed import Pulsed
 from ...registry import name_of
@@ -17,6 +18,8 @@ BINS = 64
 LEAST_C2C, LEAST_FLOOR = 0.05, 1e-3
 MOVES = 3.0  # travel of a device that moves, in standard deviations of its readings
 FEWEST = 4  # pulses of a polarity that is fitted
+SMOOTH = 1e-3  # weight of equal coefficients beside the pulses, where these do not reach
+UNIT = 0.01  # of the window: that of coefficients and of additive spread
 
 
 def inner(train: PulseTrain) -> Bools:
@@ -27,7 +30,10 @@ def inner(train: PulseTrain) -> Bools:
 
 
 def model(train: PulseTrain, model: Pulsed, *, known_read: bool) -> Pulsed:
-    """The model with a law fitted to the steps as read, and spreads that explain the residuals."""
+    """The model with a law fitted to the steps as read, and spreads that explain the residuals.
+
+    All spread is multiplicative here.
+    """
     rows = inner(train)
     expected, residuals = list[Floats](), list[Floats]()
     for polarity, law in zip((1, -1), LAWS[name_of(model)], strict=True):
@@ -44,6 +50,7 @@ def model(train: PulseTrain, model: Pulsed, *, known_read: bool) -> Pulsed:
     size = float(np.sqrt(np.mean(np.concatenate(residuals) ** 2) / 2.0))
     moved = float(np.sqrt(np.mean(np.concatenate(expected) ** 2)))
     spreads: dict[str, Any] = {"c2c_sigma": float(np.clip(size / moved, LEAST_C2C, 2.0))}
+    spreads["c2c_additive_siemens"] = 0.0
     if not known_read:
         floor = float(np.clip(0.5 * size / g, LEAST_FLOOR, 0.3))
         grown = (1.0 / g / model.read_knee_ohms) ** model.read_exponent
@@ -58,6 +65,8 @@ def _by_squares(model: Pulsed, law: Law, polarity: int, g: Floats, dg: Floats) -
     w, wg, wy = (np.bincount(bin_index, x, minlength=BINS) for x in (np.ones(len(g)), g, dg))
     filled = w > 0
     w, wg, wy = w[filled], wg[filled], wy[filled]
+    if law.linear:
+        return replace(model, **_coefficients(model, law, polarity, wg / w, wy / w, np.sqrt(w)))
     best: tuple[float, float, float] = (-np.inf, 0.0, 1.0)
     for value in law.grid():
         s = step(model, wg / w, polarity, **{law.shape: float(value)})
@@ -71,13 +80,35 @@ def _by_squares(model: Pulsed, law: Law, polarity: int, g: Floats, dg: Floats) -
     return replace(model, **fitted)
 
 
+def _coefficients(
+    model: Pulsed, law: Law, polarity: int, g: Floats, dg: Floats, root: Floats
+) -> dict[str, Any]:
+    """The coefficients of least squares that are not negative, of a law that is linear in them."""
+    none = dict.fromkeys(law.linear, 0.0)
+    columns = [step(model, g, polarity, **none | {name: 1.0}) for name in law.linear]
+    design, root = np.stack(columns, 1), root[:, None]
+    smooth = -np.diff(np.eye(len(law.linear)), axis=0) * (SMOOTH * root.sum() * design.max())
+    rows = np.concatenate([design * root, smooth])
+    wanted = np.concatenate([dg * root[:, 0], np.zeros(len(smooth))])
+    best = nnls(rows, wanted)[0]
+    best = best if best.any() else np.full(len(best), UNIT)
+    return dict(zip(law.linear, np.clip(best, 0.0, 1.0).tolist(), strict=True))
+
+
+def additive(model: Pulsed) -> Coordinate:
+    """How additive spread is searched."""
+    return Coordinate("c2c_additive_siemens", "square", 0.0, 1.0, UNIT * model.window_siemens)
+
+
 def coordinates(train: PulseTrain, model: Pulsed, *, known_read: bool) -> tuple[Coordinate, ...]:
     """The parameters that trains of pulses can identify."""
     searched = list[Coordinate]()
     for polarity, law in zip((1, -1), LAWS[name_of(model)], strict=True):
         if (train.polarity == polarity).sum() < FEWEST:
             continue
-        searched.append(Coordinate(law.scale, "log", 1e-6, 1.0))
+        searched += [Coordinate(name, "plain", 0.0, 1.0, UNIT) for name in law.linear]
+        if not law.linear:
+            searched.append(Coordinate(law.scale, "log", 1e-6, 1.0))
         if law.shape:
             searched.append(Coordinate(law.shape, "asinh", law.low, law.high))
     searched.append(Coordinate("c2c_sigma", "square", 0.0, 5.0))

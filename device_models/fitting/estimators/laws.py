@@ -27,6 +27,7 @@ class Law(NamedTuple):
         low: Smallest value of the shape that is tried.
         high: Largest.
         remark: What the user must know of the shape.
+        linear: Fields in which the step is linear, the scale first; "" without a shape then.
     """
 
     scale: str
@@ -34,6 +35,12 @@ class Law(NamedTuple):
     low: float = 0.0
     high: float = 0.0
     remark: str = ""
+    linear: tuple[str, ...] = ()
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """All fields of the step."""
+        return self.linear or tuple(filter(None, (self.scale, self.shape)))
 
     def grid(self, points: int = 201) -> Floats:
         """Values of the shape to try, denser near zero; one that is ignored without a shape."""
@@ -57,6 +64,10 @@ LAWS: dict[str, tuple[Law, Law]] = {  # model -> SET, RESET
     "exp_step": (
         Law("set_fraction", "set_a", -20.0, 0.9, "set_gamma, z_slope and z_offset are held"),
         Law("reset_fraction", "reset_a", -1.0, 0.05, "reset_gamma, z_slope and z_offset are held"),
+    ),
+    "log_step": (
+        Law("set_fraction_0", linear=tuple(f"set_fraction_{k}" for k in range(4))),
+        Law("reset_fraction_0", linear=tuple(f"reset_fraction_{k}" for k in range(4))),
     ),
 }
 HELD = {  # where the preset is of another model: aihwkit's ReRamES, as in `gong2018_exp`
@@ -91,6 +102,7 @@ def as_model(preset: DeviceModel, name: str) -> Pulsed:
     shared["sources"] = {k: v for k, v in preset.sources.items() if k in shared}
     for law in LAWS.get(name, ()):
         start = {law.scale: 0.02, law.shape: 0.5 * law.low + 0.5 * min(law.high, 1.0)}
+        start |= dict.fromkeys(law.linear, 0.02)
         shared |= {k: v for k, v in start.items() if k in law_fields}
     if name == "exp_step":
         shared |= HELD
@@ -101,13 +113,18 @@ def as_model(preset: DeviceModel, name: str) -> Pulsed:
 
 
 def _as_tables(preset: Pulsed) -> dict[str, Any]:
-    """The step law of a model as the tables of `Tabulated`, which hold its c2c_sigma too."""
+    """The step law of a model as the tables of `Tabulated`, which hold its spreads too."""
     bins = np.linspace(0.0, 1.0, MOST_BINS)
     g = preset.g_min_siemens + preset.window_siemens * bins
-    factor = (1.0 + preset.c2c_sigma * ndtri(np.array(LEVELS))) / preset.window_siemens
-    up, down = (step(preset, g, polarity)[:, None] * factor for polarity in (1, -1))
+    z, up_down = ndtri(np.array(LEVELS)), list[Floats]()
+    for polarity in (1, -1):
+        s = step(preset, g, polarity)[:, None]
+        spread = np.hypot(preset.c2c_sigma * s, preset.c2c_additive_siemens)
+        up_down.append((s + spread * z) / preset.window_siemens)
+    up, down = up_down
     return {
         "c2c_sigma": 0.0,
+        "c2c_additive_siemens": 0.0,
         "bins": tuple(bins.tolist()),
         "levels": LEVELS,
         "set_steps": tuple(up.ravel().tolist()),

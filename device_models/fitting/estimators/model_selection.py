@@ -29,10 +29,10 @@ def candidates(
 ) -> tuple[Candidate, ...]:
     """Every model with a step law, by the likelihood of held-out devices, best first.
 
-    The density of a held-out device is that of its steps, Normal(a s, (a s c)^2 + two reads), of
-    `tabulated` that of `_of_tables`, averaged over its unknown gains a; steps that share a reading
-    are taken as independent, alike for all models. Pulses near the ends of a device's range are
-    left out. Of one device alone, pieces of its history are held out.
+    The density of a held-out device is that of its steps, Normal(a s, (a s c)^2 + b^2 + two reads),
+    of `tabulated` that of `_of_tables`, averaged over its unknown gains a; steps that share a
+    reading are taken as independent, alike for all models. Pulses near the ends of a device's range
+    are left out. Of one device alone, pieces of its history are held out.
 
     Returns:
         Nothing, if there are fewer than `FOLDS` devices or pieces.
@@ -113,13 +113,14 @@ def _of_law(model: Pulsed, g: Floats, polarity: int, dg: Floats, noise: Floats) 
     """Normal around the law.
 
     Args:
-        model: Its law and `c2c_sigma`.
+        model: Its law, `c2c_sigma` and `c2c_additive_siemens`.
         g: Conductances before the pulses, siemens.
         polarity: +1 SET, -1 RESET.
         dg: Steps in the direction of the pulse.
         noise: Variance of `dg` by the readings.
     """
     s, c = step(model, g, polarity), max(model.c2c_sigma, LEAST)
+    noise = noise + model.c2c_additive_siemens**2
 
     def density(a: float) -> Floats:
         variance = (a * s * c) ** 2 + noise

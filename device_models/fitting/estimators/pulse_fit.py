@@ -21,6 +21,7 @@ SOLVE_STEPS = 12  # of a round
 WIDEST = 1.0  # move of a log gain per step, and the largest error of one that counts
 FIRST_SIGMA = 0.5  # of the log gains
 LEAST_ERRORS = 3.0  # standard errors of read noise whose growth is fitted
+LEAST_GAIN = 3.0  # of the log likelihood, by which additive spread is believed
 
 
 @dataclass(frozen=True, eq=False)
@@ -153,7 +154,12 @@ def _rounds(whole: Problem, rounds: int, known_read: bool, read_measured: bool) 
             gains, d2d = _gain_spread(problem)
             problem = replace(problem, sigma=max(d2d.sigma, 1e-2))
         whole = replace(whole, model=problem.model, log_gain=problem.log_gain, sigma=problem.sigma)
-    problem = _with_exponent(problem)
+    before = _with_exponent(problem)
+    problem = _with_additive(before)
+    if several and problem is not before:  # gains were weighed with the wrong noise
+        _, d2d = _gain_spread(problem)
+        problem = _at_the_best(replace(problem, sigma=max(d2d.sigma, 1e-2)))
+        gains, d2d = _gain_spread(problem)
     filtered, _ = pulse_likelihood.filtered(problem, problem.at, slopes=False)
     nothing = np.full((2, 2, 1), np.nan)
     return PulseFit(
@@ -196,6 +202,29 @@ def _with_exponent(problem: Problem) -> Problem:
         return problem
     more = Coordinate("read_exponent", "plain", 0.0, float(noise_law.EXPONENTS[-1]))
     return _at_the_best(replace(problem, coordinates=(*problem.coordinates, more)))
+
+
+def _with_additive(problem: Problem) -> Problem:
+    """The problem with spread beside the step, where that is told from the spread of the step.
+
+    The score of its square tells beforehand whether the likelihood can gain `LEAST_GAIN`.
+    """
+    more = (*problem.coordinates, initial_guess.additive(problem.model))
+    trial = replace(problem, coordinates=more)
+    here = pulse_likelihood.loss(trial, trial.at)
+    h, score = here.curvature, -here.gradient[-1]
+    free = np.flatnonzero(np.diag(h)[:-1] > 0.0)
+    ridge = np.diag(1e-6 * np.diag(h)[free])
+    towards = np.linalg.solve(h[np.ix_(free, free)] + ridge, h[free, -1])
+    told = h[-1, -1] - h[-1, free] @ towards
+    if score <= 0.0 or told <= 0.0 or score**2 < 2.0 * LEAST_GAIN * told:
+        return problem
+    c2c = [c.field for c in more].index("c2c_sigma")
+    at = trial.at
+    at[-1], at[c2c] = score / told, at[c2c] / 2.0
+    best = _at_the_best(replace(trial, model=pulse_likelihood.model_at(trial, at)))
+    gained = here.loss - pulse_likelihood.loss(best, best.at).loss
+    return best if gained > LEAST_GAIN else problem
 
 
 def _with_chosen_pulses(whole: Problem) -> Problem:

@@ -29,28 +29,32 @@ LONGEST_STEP = 1.0  # of a log gain
 
 
 class Coordinate(NamedTuple):
-    """How one field of the model is searched: as its logarithm, square, inverse sinh, or itself."""
+    """How one field of the model is searched: as its logarithm, square, inverse sinh, or itself.
+
+    Squares and fields themselves count in a unit.
+    """
 
     field: str
     kind: str
     low: float
     high: float
+    unit: float = 1.0
 
     def into(self, value: float) -> float:
         """The coordinate of a value of the field."""
         if self.kind == "log":
             return float(np.log(value))
         if self.kind == "square":
-            return value**2
-        return float(np.arcsinh(value)) if self.kind == "asinh" else value
+            return (value / self.unit) ** 2
+        return float(np.arcsinh(value)) if self.kind == "asinh" else value / self.unit
 
     def back(self, x: float) -> float:
         """The value of the field; a negative square counts as zero."""
         if self.kind == "log":
             return float(np.exp(x))
         if self.kind == "square":
-            return float(np.sqrt(max(x, 0.0)))
-        return float(np.sinh(x)) if self.kind == "asinh" else x
+            return float(np.sqrt(max(x, 0.0))) * self.unit
+        return float(np.sinh(x)) if self.kind == "asinh" else x * self.unit
 
     def small(self, x: float) -> float:
         """Step of a difference quotient."""

@@ -12,23 +12,22 @@ The logarithm of f_k is then
 
     ln f_k = c + ln a(V_k) + ln w(t_k)
 
-in the form of `device_models.pulse_law`, by weighted least squares in the scale and the exponent;
-c takes up the error of the reference. Intervals come from resampled devices. Pulses that a bound
-may have cut are left out, chosen by what is expected of them and not by what they did.
+in the form of `device_models.pulse_law` that fits best (`amplitude_law`), by weighted least squares
+in the scale and the exponent; c takes up the error of the reference. Intervals come from resampled
+devices. Pulses that a bound may have cut are left out, chosen by what is expected of them and not
+by what they did.
 """
 
 from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from scipy import optimize
 
-from ...pulse_law import log_amplitude, log_width
 from ...pulsed import Pulsed
 from ..measurements import Floats, Ints, Pulses
 from . import bootstrap
+from .amplitude_law import MOST_SCALE, AmplitudeLaw, best_form
 from .laws import step
 from .parameters import ParameterSet
 
@@ -40,8 +39,6 @@ SELECTIONS = 3  # of the pulses that no bound cut
 MARGIN = 2.0  # spreads of a step that must fit between a device and its bound
 MOST_SPREAD = 0.5  # of a step that counts there; more is noise of the readings
 FEWEST = 8  # pulses of a group that counts
-LEAST_SCALE, MOST_SCALE = 2e-3, 100.0  # volts per e-fold that are tried
-MOST_EXPONENT = 10.0
 
 Bools = NDArray[np.bool_]
 
@@ -136,17 +133,33 @@ def estimate(
         resamples: Behind each interval; 0: no intervals.
     """
     parts = ParameterSet(files=(pulses.source,), devices=len(np.unique(pulses.device)))
-    rows = 0
-    for sign in WAYS:
+    fitted = list[tuple[AmplitudeLaw, _Groups, Floats, Floats]]()
+    for sign, way in WAYS.items():
         groups = _grouped(pulses.take(pulses.polarity == sign), model, sign)
         if groups is None:
             continue
-        law = _Law(model, sign, groups.volts, groups.seconds)
-        if not law.names:
-            continue
-        rows += groups.rows
-        parts = _with_law(parts, law, groups, generator, resamples)
-    return replace(parts, rows=rows)
+        law = AmplitudeLaw(model, way, groups.volts, groups.seconds)
+        if law.names:
+            fitted.append((law, groups, *_log_factors(groups, max(resamples, 50), generator)))
+    form = best_form([(law, logs[0], errors) for law, _, logs, errors in fitted])
+    if form != model.voltage_law:
+        parts = replace(parts, choices={"voltage_law": form})
+    for law, groups, logs, errors in fitted:
+        law.voltage_law = form
+        parts = _with_law(parts, law, groups, logs[: resamples + 1], errors)
+    return replace(parts, rows=sum(groups.rows for _, groups, *_ in fitted))
+
+
+def _log_factors(
+    groups: "_Groups", resamples: int, generator: np.random.Generator
+) -> tuple[Floats, Floats]:
+    """ln f of every group, of the sample and of resamples, nan where it has none; its error."""
+    weights = bootstrap.weights(len(groups.device), resamples, generator)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        logs = np.log(np.array([groups.factors(w) for w in weights]))
+    logs = np.where(np.isfinite(logs), logs, np.nan)
+    spread = np.array([np.nanstd(x) if np.isfinite(x).sum() > 2 else np.nan for x in logs[1:].T])
+    return logs, np.maximum(spread, 1e-3)
 
 
 class _Groups(NamedTuple):
@@ -274,82 +287,6 @@ def _room(pulses: Pulses, sign: int) -> Floats:
     return np.asarray(ends[device] - sign * pulses.g_before_siemens)
 
 
-class _Law:
-    """The curve through the factors of one polarity."""
-
-    def __init__(self, model: Pulsed, sign: int, volts: Floats, seconds: Floats) -> None:
-        self.way = way = WAYS[sign]
-        self._model, self._volts, self._seconds = model, volts, seconds
-        self._own = float(getattr(model, f"{way}_volts"))
-        names = {f"{way}_scale_volts": volts, f"{way}_width_exponent": seconds}
-        self.names = [name for name, values in names.items() if len(np.unique(values)) > 1]
-        self._has_volts = f"{way}_scale_volts" in self.names
-
-    def solve(self, logs: Floats, errors: Floats) -> Floats:
-        """Scale and exponent, of those that are fitted, by least squares; nan if they cannot be.
-
-        Args:
-            logs: ln f of every group, of each resample, (resamples, groups); the first row is the
-                sample itself. Nearby ones are one step of Gauss and Newton away from it.
-            errors: Standard error of every group.
-        """
-        good = np.isfinite(logs) & np.isfinite(errors) & (errors > 0.0)
-        solved = np.full((len(logs), len(self.names)), np.nan)
-        x, jacobian = self._best(logs[0], errors, good[0])
-        if jacobian is None:
-            return solved
-        solved[0] = self._values(x)
-        inverse = np.linalg.pinv(jacobian)
-        for i in range(1, len(logs)):
-            if (good[i] == good[0]).all():
-                off = (logs[i] - x[0] - self._curve(x[1:]))[good[0]] / errors[good[0]]
-                solved[i] = self._values(x + inverse @ off)
-            elif (other := self._best(logs[i], errors, good[i]))[1] is not None:
-                solved[i] = self._values(other[0])
-        return solved
-
-    def _best(
-        self, logs: Floats, errors: Floats, good: NDArray[np.bool_]
-    ) -> tuple[Floats, Floats | None]:
-        """Constant, ln scale, exponent of one sample and the slopes of its weighted residuals."""
-        if good.sum() < len(self.names) + 1:
-            return np.empty(0), None
-        weight = 1.0 / errors[good]
-
-        def off(x: Floats) -> Floats:
-            return np.asarray((self._curve(x[1:])[good] + x[0] - logs[good]) * weight)
-
-        limits = [(-np.inf, 0.0, np.inf)]
-        if self._has_volts:
-            limits.append((np.log(LEAST_SCALE), np.log(0.1), np.log(MOST_SCALE)))
-        if len(self.names) > len(limits) - 1:
-            limits.append((0.0, 0.5, MOST_EXPONENT))
-        low, start, high = np.array(limits).T
-        best = optimize.least_squares(off, start, bounds=(low, high))
-        return np.asarray(best.x), np.asarray(best.jac)
-
-    def _values(self, x: Floats) -> Floats:
-        """The parameters at some coordinates."""
-        values = x[1:].copy()
-        if self._has_volts:
-            values[0] = np.exp(np.clip(values[0], np.log(LEAST_SCALE), np.log(MOST_SCALE)))
-        if len(self.names) > int(self._has_volts):
-            values[-1] = np.clip(values[-1], 0.0, MOST_EXPONENT)
-        return np.asarray(values)
-
-    def _curve(self, x: Floats) -> Floats:
-        """ln(a w) of every group, at ln scale and exponent."""
-        total, rest = np.zeros(len(self._volts)), list(x)
-        if self._has_volts:
-            scale, law = float(np.exp(rest.pop(0))), self._model.voltage_law
-            total += log_amplitude(torch.from_numpy(self._volts), self._own, scale, law).numpy()
-        if rest:
-            own, form = self._model.width_seconds, self._model.width_law
-            late = log_width(torch.from_numpy(self._seconds), own, float(rest[0]), form)
-            total += np.maximum(late.numpy(), -50.0)
-        return total
-
-
 def _wider(draws: Floats, groups: _Groups, *, is_scale: bool) -> tuple[float, float]:
     """The interval of some draws, grown by what was fitted; of a scale by its ratio."""
     each = np.log(draws) if is_scale else draws
@@ -362,19 +299,13 @@ def _wider(draws: Floats, groups: _Groups, *, is_scale: bool) -> tuple[float, fl
 
 def _with_law(
     parts: ParameterSet,
-    law: _Law,
+    law: AmplitudeLaw,
     groups: _Groups,
-    generator: np.random.Generator,
-    resamples: int,
+    logs: Floats,
+    errors: Floats,
 ) -> ParameterSet:
-    """The set with the parameters of one polarity."""
-    weights = bootstrap.weights(len(groups.device), max(resamples, 50), generator)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        logs = np.log(np.array([groups.factors(w) for w in weights]))
-    logs = np.where(np.isfinite(logs), logs, np.nan)
-    spread = np.array([np.nanstd(x) if np.isfinite(x).sum() > 2 else np.nan for x in logs[1:].T])
-    errors = np.maximum(spread, 1e-3)
-    solved = law.solve(logs[: resamples + 1], errors)
+    """The set with the parameters of one polarity; see `AmplitudeLaw.solve`."""
+    solved = law.solve(logs, errors)
     if not np.isfinite(solved[0]).all():
         return parts
     words = f"steps of {int(np.isfinite(logs[0]).sum())} amplitudes and widths over the step law"
@@ -387,5 +318,8 @@ def _with_law(
         ends = _wider(solved[:, k], groups, is_scale=name.endswith("scale_volts"))
         parts = parts.extended({name: value}, {name: ends}, words)
     repeats = np.where(np.isfinite(solved[1:]), solved[1:], solved[0])
-    draws = {name: repeats[:, k] for k, name in enumerate(law.names)} if resamples else {}
-    return replace(parts, draws=parts.draws | draws)
+    draws = {name: repeats[:, k] for k, name in enumerate(law.names)} if len(repeats) else {}
+    ends = (float(groups.volts.min()), float(groups.volts.max()))
+    tables = {f"{law.way}_fitted_volts": ends} if ends[0] < ends[1] else {}
+    remarks = parts.remarks | dict.fromkeys(tables, "amplitudes of the pulses")
+    return replace(parts, draws=parts.draws | draws, tables=parts.tables | tables, remarks=remarks)

@@ -6,6 +6,7 @@ import numpy as np
 from scipy import stats
 
 from ...registry import name_of
+from . import gain_correlation
 from .laws import LAWS, Law
 from .parameters import ParameterSet
 from .pulse_fit import PulseFit
@@ -38,7 +39,8 @@ def add_law(parameters: ParameterSet, fit: PulseFit) -> ParameterSet:
     fitted = {c.field for c in fit.problem.coordinates}
     for law in LAWS[name_of(fit.problem.model)]:
         if law.scale in fitted:
-            parameters = _added(parameters, fit, law.scale, "median device")
+            for name in law.linear or (law.scale,):
+                parameters = _added(parameters, fit, name, "median device")
             if law.shape:
                 parameters = _within(_added(parameters, fit, law.shape, law.remark), law)
     return parameters
@@ -57,23 +59,34 @@ def _within(parameters: ParameterSet, law: Law) -> ParameterSet:
 
 
 def add_c2c(parameters: ParameterSet, fit: PulseFit) -> ParameterSet:
-    """Cycle-to-cycle spread of one step."""
+    """Cycle-to-cycle spread of one step, and beside it."""
     words = "spread of the steps less the errors of the readings that they share"
     if fit.known_read:
         words = "spread of the steps less the read noise of repeated reads"
         words = words if fit.read_measured else "spread of the steps, read noise included"
-    return _added(parameters, fit, "c2c_sigma", words)
+    parameters = _added(parameters, fit, "c2c_sigma", words)
+    beside = "c2c_additive_siemens"
+    if beside in [c.field for c in fit.problem.coordinates]:
+        return _added(
+            parameters, fit, beside, "spread beside the step, alike where steps are small"
+        )
+    return parameters
 
 
 def add_d2d(parameters: ParameterSet, fit: PulseFit) -> ParameterSet:
-    """Spread of the gains between devices, without their sampling errors."""
+    """Spread of the gains between devices, without their sampling errors, and of the asymmetry."""
     if fit.d2d is None or not np.isfinite(fit.d2d.high):
         return parameters
-    return parameters.extended(
-        {"d2d_step_sigma": fit.d2d.sigma},
-        {"d2d_step_sigma": (fit.d2d.low, fit.d2d.high)},
-        "log gains less their sampling errors",
-    )
+    words = "log gains less their sampling errors"
+    low, high = fit.d2d.low, fit.d2d.high
+    if (rho := gain_correlation.estimate(fit.gains)) is not None:
+        low, high = min(low, rho.sigma_low), max(high, rho.sigma_high)
+    ends = {"d2d_step_sigma": (low, high)}
+    parameters = parameters.extended({"d2d_step_sigma": fit.d2d.sigma}, ends, words)
+    if rho is None or rho.high - rho.low > gain_correlation.VAGUE:
+        return parameters
+    name = "d2d_step_correlation"
+    return parameters.extended({name: rho.value}, {name: (rho.low, rho.high)}, words)
 
 
 def add_read(parameters: ParameterSet, fit: PulseFit) -> ParameterSet:
@@ -82,6 +95,30 @@ def add_read(parameters: ParameterSet, fit: PulseFit) -> ParameterSet:
         if c.field.startswith("read_"):
             parameters = _added(parameters, fit, c.field, "readings that neighbouring pulses share")
     return parameters
+
+
+def add_draws(
+    parameters: ParameterSet, fit: PulseFit, count: int, generator: np.random.Generator
+) -> ParameterSet:
+    """The set with joint draws of what the likelihood fits, by Student's t.
+
+    Errors of a law and of its spreads go together: drawn apart, they would make a band wider than
+    any fit allows where they make up for each other.
+    """
+    if not count or fit.units < 2:
+        return parameters
+    size, axes = np.linalg.eigh((fit.covariance + fit.covariance.T) / 2.0)
+    z = generator.standard_normal((count, len(size))) * np.sqrt(np.maximum(size, 0.0)) @ axes.T
+    freedom = max(fit.units - 1, 1)
+    z *= np.sqrt(freedom / generator.chisquare(freedom, count))[:, None]
+    box = fit.problem.box
+    x = np.clip(fit.at + z, box.low, box.high)
+    draws = {
+        c.field: np.array([c.back(value) for value in column])
+        for c, column in zip(fit.problem.coordinates, x.T.tolist(), strict=True)
+        if c.field in parameters.values
+    }
+    return replace(parameters, draws=parameters.draws | draws)
 
 
 def _added(parameters: ParameterSet, fit: PulseFit, name: str, words: str) -> ParameterSet:

@@ -30,6 +30,19 @@ def up_to_the_bound(pulses: Pulses) -> Floats:
     return limited
 
 
+def ramp_levels(pulses: Pulses, sign: int) -> tuple[Floats, Ints]:
+    """Plateau that each long ramp of one polarity ends in, siemens (nan: none), and its device."""
+    new = np.diff(pulses.device).astype(bool) | np.diff(pulses.ramp).astype(bool)
+    readings = pulses.g_before_siemens, pulses.g_after_siemens
+    ended, device = list[float](), list[int]()
+    for ramp, g, up in _ramps(new, pulses.polarity, *readings):
+        if up == sign:
+            level = _plateau(g)
+            ended.append(np.nan if level is None else up * level)
+            device.append(int(pulses.device[ramp.start]))
+    return np.array(ended), np.array(device, np.int64)
+
+
 def levels(train: PulseTrain) -> Floats:
     """Level at which each device waits at its lower and upper bound, (2, devices), siemens.
 

@@ -1,9 +1,10 @@
 """Step law, cycle-to-cycle and device-to-device spread, and read noise, from single pulses.
 
-A pulse n of device d moves it by a_d s(g_n) (1 + c z_n): the gain a_d, log-normal around 1 with
-spread d2d_step_sigma; the law s; c = c2c_sigma. Two consecutive pulses share a reading, whose error
-makes one step too large and the next too small; a cycle-to-cycle draw persists. The likelihood of
-the trains (`pulse_likelihood`) distinguishes the two, and their bias of the law.
+A pulse n of device d moves it by a_d s(g_n) (1 + c z_n) + b z'_n: the gain a_d, log-normal around 1
+with spread d2d_step_sigma; the law s; c = c2c_sigma; b = c2c_additive_siemens. Two consecutive
+pulses share a reading, whose error makes one step too large and the next too small; a
+cycle-to-cycle draw persists. The likelihood of the trains (`pulse_likelihood`) distinguishes the
+two, and their bias of the law.
 """
 
 from dataclasses import replace
@@ -15,7 +16,7 @@ from ..measurements import Pulses
 from . import bootstrap
 from .parameters import ParameterSet
 from .pulse_fit import ROUNDS, PulseFit, solve
-from .pulse_summary import add_c2c, add_d2d, add_law, add_read, warnings_of
+from .pulse_summary import add_c2c, add_d2d, add_draws, add_law, add_read, warnings_of
 
 
 def estimate(
@@ -32,8 +33,8 @@ def estimate(
     Args:
         pulses: At least one row.
         model: Device with the law to fit; the source of what pulses do not identify.
-        generator: Not used: the intervals come from the scores of devices, not from resamples.
-        resamples: 0: no intervals.
+        generator: Of the joint draws; the intervals come from the scores of devices.
+        resamples: Joint draws; 0: no intervals either.
         read_measured: The model's read noise was measured: where pulses share no readings it is
             taken off the spread; an assumed one is not.
         rounds: See `pulse_fit.solve`.
@@ -42,11 +43,15 @@ def estimate(
     parameters = new_set(pulses, fit)
     for add in (add_law, add_c2c, add_d2d, add_read):
         parameters = add(parameters, fit)
+    beside = "c2c_additive_siemens"
+    if model.c2c_additive_siemens and beside not in parameters.values:
+        words = "not told from the spread of the steps, which holds it"
+        parameters = parameters.extended({beside: 0.0}, {beside: (0.0, 0.0)}, words)
     if not resamples:
         parameters = replace(
             parameters, intervals={n: (v, v) for n, v in parameters.values.items()}
         )
-    return parameters
+    return add_draws(parameters, fit, resamples, generator)
 
 
 def new_set(pulses: Pulses, fit: PulseFit) -> ParameterSet:

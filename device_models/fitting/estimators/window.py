@@ -4,10 +4,13 @@ import numpy as np
 
 from ...pulsed import Pulsed
 from ..measurements import Pulses
-from . import bootstrap
+from . import bootstrap, device_bounds
+from .laws import read_variance
 from .parameters import ParameterSet
-from .saturation import up_to_the_bound
+from .saturation import ramp_levels, up_to_the_bound
 
+NAMES = {-1: "g_min_siemens", 1: "g_max_siemens"}
+MOST = 0.8  # of the devices must end in plateaus, or those that do are no sample of them
 EXTREMES = {-1: 0.005, 1: 0.995}  # of the ends of ramps: no stuck device sets the window
 
 
@@ -18,7 +21,9 @@ def estimate(
 
     The upper end is where SET ramps end, the lower one where RESET ramps do (without ramps of a
     polarity: where those of the other begin; of single pulses: all readings). A ramp that ends in a
-    plateau ends at its level, not in the read noise around it.
+    plateau ends at its level, not in the read noise around it. Where nearly all devices end in
+    plateaus of their own, these are their bounds: `device_bounds` tells the ends of the window from
+    the spread of the devices, `d2d_bound_sigma`.
     """
     unit, devices_of = bootstrap.units(pulses.device, pulses.ramp)
     drawn = bootstrap.weights(len(devices_of), resamples, generator)
@@ -39,11 +44,43 @@ def estimate(
         words = "the pulses do not move the devices: the preset's window is kept"
         return ParameterSet(warnings=(words,))
     draws = {"g_min_siemens": low, "g_max_siemens": high}
-    return ParameterSet(
+    reached = ParameterSet(
         values={name: float(d[0]) for name, d in draws.items()},
         intervals={n: bootstrap.interval(d, len(devices_of)) for n, d in draws.items()},
         remarks=dict.fromkeys(draws, "reached by the pulses (0.5 and 99.5 % of the ends of ramps)"),
         devices=len(np.unique(pulses.device)),
         rows=len(pulses),
         files=(pulses.source,),
+    )
+    return _with_bounds(reached, pulses, model, resamples, generator)
+
+
+def _with_bounds(
+    parameters: ParameterSet,
+    pulses: Pulses,
+    model: Pulsed,
+    resamples: int,
+    generator: np.random.Generator,
+) -> ParameterSet:
+    """The window with the bounds of the devices, where their ramps show them."""
+    ends = []
+    for sign in NAMES:
+        level, device = ramp_levels(pulses, sign)
+        there = np.isfinite(level) & (level > 0.0)
+        if not there.any() or there.mean() < MOST:
+            continue
+        g = np.array([np.median(level[there])])
+        read = float(np.sqrt(read_variance(model, g)[0]) / g[0])
+        end = device_bounds.end_of(sign, np.log(level[there]), device[there], read, 0.0)
+        ends += [] if end is None else [end]
+    if not ends:
+        return parameters
+    told = device_bounds.bounds(ends, max(resamples, 1), generator)
+    named = {NAMES[sign]: bound for sign, bound in told.ends_siemens.items()}
+    named["d2d_bound_sigma"] = told.sigma
+    words = "plateaus of the ramps of each device, half-normal inside the window"
+    return parameters.extended(
+        {name: bound.value for name, bound in named.items()},
+        {name: bound.interval for name, bound in named.items()},
+        words,
     )

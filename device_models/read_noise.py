@@ -60,7 +60,7 @@ def slow_deviation(state: "DeviceState", where: slice | Tensor = ALL) -> Tensor 
     slow = state.dynamics.get("slow")
     if slow is None:
         return None
-    total = each_at(slow, where).sum(0) / physics.COMPONENTS**0.5
+    total: Tensor = each_at(slow, where).sum(0) / physics.COMPONENTS**0.5
     return total * at(state.traits[SLOW], where) if SLOW in state.traits else total
 
 

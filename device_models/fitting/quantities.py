@@ -254,12 +254,12 @@ def series_statistics(m: Measurements) -> dict[str, Floats]:
     does not last ten times as long.
     """
     series = [(g / np.median(g) - 1.0, dt) for g, dt in _series(m) if len(g) >= LONG]
-    changes = [np.diff(x) for x, _ in series]
+    changes = [np.asarray(np.diff(x), np.float64) for x, _ in series]
     numbers = {
         "spread of a series": [float(x.std()) for x, _ in series],
         "largest excursion of a series": [float(np.abs(x).max()) for x, _ in series],
         "kurtosis of the changes of a series": [
-            float(np.mean(d**4) / max(np.mean(d**2), 1e-30) ** 2) for d in changes
+            float(np.mean(d**4)) / max(float(np.mean(d**2)), 1e-30) ** 2 for d in changes
         ],
     }
     for seconds in (1.0, 10.0, 100.0, 1000.0):

@@ -17,9 +17,10 @@ Source:
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.special import digamma, polygamma
 
 from ..measurements import Floats, Ints
@@ -44,7 +45,7 @@ class Levels(NamedTuple):
     unit: Ints
     ohms: Floats
 
-    def take(self, rows: "np.ndarray") -> "Levels":
+    def take(self, rows: NDArray[Any]) -> "Levels":
         """Some of the series."""
         return Levels(*(part[rows] for part in self))
 
@@ -89,11 +90,11 @@ def _step(
     parts = np.exp(x[0])[series], np.exp(x[1])[series] * p
     s = parts[0] + parts[1] + whittle.LEAST
     off = weight * (1.0 - spectra.power / s)
-    gradient = [np.bincount(series, off * part / s, n) for part in parts]
+    pulls = [np.bincount(series, off * part / s, n) for part in parts]
     pairs = ((0, 0), (1, 1), (0, 1))
-    h = [np.bincount(series, weight * parts[i] * parts[j] / s**2, n) for i, j in pairs]
-    gradient = [g + (x[i] - start[i]) / LOOSE**2 for i, g in enumerate(gradient)]
-    h = [h[0] + LOOSE**-2, h[1] + LOOSE**-2, h[2]]
+    sums = [np.bincount(series, weight * parts[i] * parts[j] / s**2, n) for i, j in pairs]
+    gradient = [g + (x[i] - start[i]) / LOOSE**2 for i, g in enumerate(pulls)]
+    h = [sums[0] + LOOSE**-2, sums[1] + LOOSE**-2, sums[2] + 0.0]
     determinant = h[0] * h[1] - h[2] ** 2
     step = np.stack([
         (h[1] * gradient[0] - h[2] * gradient[1]) / determinant,

@@ -5,9 +5,10 @@ between neighbours is seen as well as what happens over the whole series. Simula
 times of the measured ones; a set of them takes milliseconds.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ... import physics
 from ..measurements import Floats, Ints, Reads
@@ -72,7 +73,7 @@ def of_reads(reads: Reads) -> tuple[Design, Floats] | None:
     return Design(ohms, unit.astype(np.int64), near, near * (stride - 1), pairs), x
 
 
-def features(g: Floats) -> Floats:
+def features(g: NDArray[Any]) -> Floats:
     """`NAMES` of series of pairs, shape (..., reads): (..., 10)."""
     x = g / g.mean(-1, keepdims=True) - 1.0
     near = x[..., 1::2] - x[..., ::2]
@@ -112,7 +113,7 @@ def _log_kurtosis(x: Floats) -> Floats:
     return kurtosis
 
 
-def summaries(f: Floats, design: Design, series: "np.ndarray", *, spans: bool) -> Floats:
+def summaries(f: Floats, design: Design, series: Ints, *, spans: bool) -> Floats:
     """A set of series by what its features are over resistance and devices.
 
     Args:
@@ -182,7 +183,7 @@ def _paths(
     steps: tuple[float, float],
     pairs: int,
     generator: np.random.Generator,
-) -> "np.ndarray":
+) -> NDArray[np.float32]:
     """States of traps at the reads of one series, shape (traps, reads), 0 or 1."""
     stays = [np.exp(-seconds / tau).astype(np.float32) for seconds in steps]
     path = np.empty((2 * pairs, len(duty)), np.float32)
@@ -223,7 +224,11 @@ def simulate_slow(
 
 
 def _read(
-    design: Design, x: Floats, d2d_sigma: Floats, white: Floats, generator: np.random.Generator
+    design: Design,
+    x: NDArray[np.float32],
+    d2d_sigma: Floats,
+    white: Floats,
+    generator: np.random.Generator,
 ) -> Floats:
     """Features of reads with white noise added to relative deviations."""
     devices = int(design.unit.max()) + 1

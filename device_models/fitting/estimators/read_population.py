@@ -2,12 +2,14 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import torch
 
 from ... import read_noise
 from ...pulsed import Pulsed
+from ...record import Range
 from ..measurements import Floats, Reads
 from . import copula, device_factors, read_features, telegraph, whittle
 from .device_factors import LevelFit, Levels
@@ -129,7 +131,7 @@ def _replaced(
     which = [*free, len(indices)]
     covariance = np.linalg.inv(found.best.value.curvature[np.ix_(which, which)])
     count = len(next(iter(parameters.draws.values()), np.empty(resamples)))
-    z = copula.scores(covariance, count, generator)
+    z = copula.scores(np.asarray(covariance, np.float64), count, generator)
     fields = fit.model.__dataclass_fields__
     draws = {
         n: copula.drawn(column, values[n], intervals[n], fields[n].metadata["range"])
@@ -166,7 +168,8 @@ def with_traps(
     two, total, jumps = _jumping(reads)
     if not jumps:
         return parameters
-    here = replace(model, **parameters.values)
+    numbers: dict[str, Any] = dict(parameters.values)
+    here = replace(model, **numbers)
     known = telegraph.known(
         reads, lambda ohms: _white(here, ohms), spans=spans,
         exponent=model.telegraph_exponent, cap=model.telegraph_cap,
@@ -254,7 +257,7 @@ def _trapped(
 
 
 def _ends(
-    population: telegraph.Population, name: str, draws: Floats, allowed: "object"
+    population: telegraph.Population, name: str, draws: Floats, allowed: Range
 ) -> tuple[float, float]:
     """95 % interval of the draws of a field; where the prior ends it, the end of the range."""
     low, high = (float(q) for q in np.quantile(draws, (0.025, 0.975)))
@@ -262,11 +265,10 @@ def _ends(
     if short not in population.names:
         return low, high
     k = population.names.index(short)
-    edges = [population.low[k], population.high[k]]
-    width = telegraph.EDGE * (edges[1] - edges[0])
-    ends = np.exp([edges[0] + width, edges[1] - width]) if short in telegraph.LOGS else np.array(
-        [edges[0] + width, edges[1] - width])  # fmt: skip
+    width = telegraph.EDGE * (population.high[k] - population.low[k])
+    ends = np.array([population.low[k] + width, population.high[k] - width])
+    ends = np.exp(ends) if short in telegraph.LOGS else ends
     return (
-        allowed.low if low <= ends[0] else low,  # type: ignore[attr-defined]
-        allowed.high if high >= ends[1] else high,  # type: ignore[attr-defined]
+        allowed.low if low <= ends[0] else low,
+        allowed.high if high >= ends[1] else high,
     )

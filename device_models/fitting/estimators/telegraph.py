@@ -32,6 +32,7 @@ WIDER = 0.25  # of the accepted range, on either side, in the second round
 RIDGE = 3.0
 LEAST_DEVICES = 8  # that a choice needs
 CLEARLY = 2.0  # standard errors over devices
+STRETCH = 1.25  # of amplitude and exponent: without it 33 and 35 of 38 intervals held the truth
 MOST_RATIO = 5.0  # that one device says for or against traps, log-density
 EDGE = 0.03  # of the prior: an end nearer to its border is not known
 TRAPS = {  # field without its prefix: ends of the prior
@@ -168,6 +169,9 @@ def posterior(
     """Draws of the parameters, shape (draws, parameters); by some of the series, or all."""
     near, coefficients, at = _nearest(known, population, series)
     moved = population.theta[near] + (at - coefficients[near])
+    steep = [population.names.index(name) for name in ("amplitude", "exponent")]
+    middle = np.median(moved[:, steep], axis=0)
+    moved[:, steep] = middle + STRETCH * (moved[:, steep] - middle)
     return np.clip(moved, population.low, population.high)
 
 

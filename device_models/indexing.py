@@ -4,6 +4,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+ALL = slice(None)
+
 
 def which(values: Tensor) -> slice | Tensor:
     """Flat indices of what is not 0 or False; of all, a slice, which copies nothing."""
@@ -38,6 +40,12 @@ def at(array: Tensor, where: slice | Tensor) -> Tensor:
     """Values of an array at some flat indices, as `which` gives them; may be a view."""
     flat = array.flatten()
     return flat[where] if isinstance(where, slice) else flat.index_select(0, where)
+
+
+def each_at(arrays: Tensor, where: slice | Tensor) -> Tensor:
+    """`at` of each of some arrays, shape (arrays, ...): (arrays, chosen)."""
+    flat = arrays.flatten(1)
+    return flat[:, where] if isinstance(where, slice) else flat.index_select(1, where)
 
 
 def put(old: Tensor, where: slice | Tensor, new: Tensor, only: Tensor | None) -> Tensor:

@@ -18,7 +18,8 @@ class DeviceState(NamedTuple):
     """An array of devices at one moment. Nothing in it is ever modified in place.
 
     `g` is the conductance in siemens that pulses left. `traits` are the device-to-device draws of
-    the model, made once by `manufacture`; each has the shape of `g`. `dynamics` is what pulses and
+    the model, made once by `manufacture`; the last two dimensions of each are those of `g`.
+    `dynamics` is what pulses and
     device time change besides `g`: slow fluctuation, relaxation, wear; its last two dimensions are
     those of `g`. Both are empty for a device that has none of it.
     """
@@ -153,7 +154,10 @@ class DeviceModel(Record, ABC):
 
     @abstractmethod
     def read_sigma_siemens(self, g: Tensor) -> Tensor | None:
-        """Standard deviation of one read of a device at `g`; None for a noiseless device."""
+        """Standard deviation of one read at `g`, of a median device; None if it is noiseless.
+
+        Devices that differ have a factor each: `read_noise.of_devices`.
+        """
 
     def advance(
         self,

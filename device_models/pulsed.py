@@ -8,7 +8,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from . import open_loop, physics, pulse_law, step_spread, stuck
+from . import open_loop, physics, pulse_law, read_noise, step_spread, stuck, telegraph
 from .cycle_memory import RemembersCycles
 from .errors import ConfigError
 from .indexing import at, most_first, put, reached
@@ -37,13 +37,8 @@ class Pulsed(RemembersCycles, DeviceModel, ABC):
     spread full_set_sigma, or the measured full_set_quantiles_siemens at the probabilities
     full_levels. How levels divide and what a device remembers is in `cycle_memory`. RESET likewise.
 
-    Read. The white part of one read has the relative spread
-
-        sqrt(read_floor^2 + min(read_cap, read_fraction (R / read_knee_ohms)^read_exponent)^2)
-
-    and the slow part, frozen during a read and advanced with device time, min(slow_cap,
-    slow_fraction (R / read_knee_ohms)^slow_exponent) with time constants from slow_shortest to
-    slow_longest_seconds.
+    Read. White noise, different in every read, and what device time advances: a slow fluctuation
+    (both in `read_noise`, with their factors of the device) and traps (`telegraph`).
 
     Relaxation. After a pulse the device drifts by (relax_drift + relax_sigma z) L(t), each per
     decade of time and shaped by `physics.relaxation_siemens`, with one z per pulse, heavy tailed
@@ -77,6 +72,16 @@ class Pulsed(RemembersCycles, DeviceModel, ABC):
     slow_cap: float = quantity("", 0.0, 1.0, default=1.0)
     slow_shortest_seconds: float = quantity("s", 1e-9, 1e9, default=1e-3)
     slow_longest_seconds: float = quantity("s", 1e-9, 1e12, default=1e4)
+    read_d2d_sigma: float = quantity("", 0.0, 3.0, default=0.0)
+    slow_d2d_sigma: float = quantity("", 0.0, 3.0, default=0.0)
+    telegraph_traps: float = quantity("per device", 0.0, 50.0, default=0.0)
+    telegraph_fraction: float = quantity("", 0.0, 1.0, default=0.0)
+    telegraph_exponent: float = quantity("", 0.0, 5.0, default=0.0)
+    telegraph_cap: float = quantity("", 0.0, 1.0, default=0.5)
+    telegraph_sigma: float = quantity("", 0.0, 3.0, default=0.0)
+    telegraph_duty_sigma: float = quantity("", 0.0, 10.0, default=0.0)
+    telegraph_shortest_seconds: float = quantity("s", 1e-9, 1e9, default=1e-6)
+    telegraph_longest_seconds: float = quantity("s", 1e-9, 1e12, default=10.0)
     set_threshold_volts: float = quantity("V", 0.0, 10.0, default=0.0)
     reset_threshold_volts: float = quantity("V", 0.0, 10.0, default=0.0)
     d2d_threshold_volts: float = quantity("V", 0.0, 10.0, default=0.0)
@@ -131,8 +136,10 @@ class Pulsed(RemembersCycles, DeviceModel, ABC):
             raise ConfigError("g_min_siemens = 0 has no resistance; give the lowest conductance")
         if self.stuck_high_share + self.stuck_low_share > 1.0:
             raise ConfigError("stuck_high_share and stuck_low_share together exceed 1")
-        if not self.slow_shortest_seconds < self.slow_longest_seconds:
-            raise ConfigError("slow_shortest_seconds must be below slow_longest_seconds")
+        for kind in ("slow", "telegraph"):
+            ends = f"{kind}_shortest_seconds", f"{kind}_longest_seconds"
+            if not getattr(self, ends[0]) < getattr(self, ends[1]):
+                raise ConfigError(f"{ends[0]} must be below {ends[1]}")
         open_loop.check(self)
         pulse_law.check_fields(self)
 
@@ -140,6 +147,11 @@ class Pulsed(RemembersCycles, DeviceModel, ABC):
     def has_slow_noise(self) -> bool:
         """Whether reads fluctuate with device time."""
         return self.slow_fraction > 0.0
+
+    @property
+    def has_telegraph_noise(self) -> bool:
+        """Whether devices have traps."""
+        return self.telegraph_traps > 0.0 and self.telegraph_fraction > 0.0
 
     @property
     def relaxes(self) -> bool:
@@ -170,7 +182,9 @@ class Pulsed(RemembersCycles, DeviceModel, ABC):
         if self.endurance_pulses > 0.0:
             dynamics["pulses"] = torch.zeros(shape, dtype=torch.float64)
         levels = open_loop.manufacture(self, shape, generator=generator)  # last: redraws nothing
-        return DeviceState(traits["g_low"].clone(), traits | levels[0], dynamics | levels[1])
+        traits, dynamics = traits | levels[0], dynamics | levels[1]
+        read_noise.add(self, traits, dynamics, shape, generator)
+        return DeviceState(traits["g_low"].clone(), traits, dynamics)
 
     def draw_stuck(self, shape: tuple[int, int], *, generator: torch.Generator) -> Tensor | None:
         """See `DeviceModel.draw_stuck`."""
@@ -198,11 +212,9 @@ class Pulsed(RemembersCycles, DeviceModel, ABC):
         pulsed = most_first(counts)
         wanted, drive = at(counts, pulsed), drive.at(pulsed)
         often = wanted.abs()
-        traits = {
-            name: at(trait, pulsed)
-            for name, trait in state.traits.items()
-            if self.set_kind == "abrupt" or name not in open_loop.TRAITS
-        } | open_loop.memories(state, pulsed)
+        unused = telegraph.TRAITS + (() if self.set_kind == "abrupt" else open_loop.TRAITS)
+        traits = {n: at(trait, pulsed) for n, trait in state.traits.items() if n not in unused}
+        traits |= open_loop.memories(state, pulsed)
         g, energy = self.relaxed(state, pulsed).clone(), 0.0
         left = self._pulses_left(state, pulsed, traits)
         gain = pulse_law.signed_gain(self, wanted, traits, drive, g.dtype)
@@ -317,14 +329,10 @@ class Pulsed(RemembersCycles, DeviceModel, ABC):
         temperature_kelvin: float | None = None,
     ) -> DeviceState:
         """See `DeviceModel.advance`."""
-        dynamics = dict(state.dynamics)
+        dynamics = read_noise.advance(self, state, seconds, generator=generator)
         if "since_seconds" in dynamics:
             passed = self.elapsed(seconds, temperature_kelvin)
             dynamics["since_seconds"] = dynamics["since_seconds"] + passed
-        if "slow" in dynamics:
-            dynamics["slow"] = physics.step_fluctuation(
-                dynamics["slow"], seconds, self.slow_times, generator=generator
-            )
         return DeviceState(state.g, state.traits, dynamics)
 
     def elapsed(self, seconds: float, temperature_kelvin: float | None) -> float:
@@ -358,29 +366,12 @@ class Pulsed(RemembersCycles, DeviceModel, ABC):
     def conductance(self, state: DeviceState, where: Tensor | None = None) -> Tensor:
         """See `DeviceModel.conductance`; never negative."""
         chosen = slice(None) if where is None else where
-        g = self.relaxed(state, chosen)
-        if "slow" in state.dynamics:
-            spread = physics.growing_fraction(
-                g, self.slow_fraction, self.read_knee_ohms, self.slow_exponent, self.slow_cap
-            )
-            slow = state.dynamics["slow"].flatten(1)
-            slow = slow if where is None else slow.index_select(1, where)
-            z = slow.sum(0) / physics.COMPONENTS**0.5
-            g = (g * (1.0 + spread * z)).clamp_(min=self.g_min_siemens / 100)
+        g = read_noise.seen(self, state, self.relaxed(state, chosen), chosen)
         return g.view_as(state.g) if where is None else g
 
     def read_sigma_siemens(self, g: Tensor) -> Tensor | None:
-        """See `DeviceModel.read_sigma_siemens`; the law is in the docstring of the class."""
-        if self.read_floor == self.read_fraction == 0.0:
-            return None
-        growth = physics.growing_fraction(
-            g.clamp(min=self.g_min_siemens / 100),
-            self.read_fraction,
-            self.read_knee_ohms,
-            self.read_exponent,
-            self.read_cap,
-        )
-        return g * torch.sqrt(growth.square_().add_(self.read_floor**2))
+        """See `DeviceModel.read_sigma_siemens`; the law is in `read_noise`."""
+        return read_noise.white_sigma(self, g)
 
     def verified_sigma_siemens(self, g: Tensor) -> Tensor:
         """Spread of the conductance left by a write with verification, at target `g`, siemens.

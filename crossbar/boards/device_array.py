@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
+from device_models import read_noise, telegraph
 from device_models.linear import Ideal
 from device_models.model import DeviceModel, DeviceState, check_shapes
 from device_models.pulse_law import OWN, PulseDrive
@@ -70,13 +71,15 @@ class Devices:
             self._refresh_in_place(self._kind)
         else:
             self.g = self.conductance(self._state)
-            self.sigma = self._model.read_sigma_siemens(self.g)
+            self.sigma = self._sigma(self.g)
         self._is_shared = True  # `g` may be that of the state
 
     def _refresh_in_place(self, kind: pulse_kernels.InPlace) -> None:
         """`refresh_reads` by the kernels."""
-        g, slow = self._state.g, self._state.dynamics.get("slow")
-        self._slow = g.new_zeros(0) if slow is None else slow.sum(0) * slow.shape[0] ** -0.5
+        g, slow = self._state.g, read_noise.slow_deviation(self._state)
+        none, has_traps = g.new_zeros(0), telegraph.STATES in self._state.dynamics
+        self._slow = none if slow is None else slow
+        self._traps = telegraph.deviation(self._state) if has_traps else none
         self.g, is_noisy = torch.empty(g.shape), max(kind.laws.read_floor, kind.laws.read[0]) > 0
         self.sigma = torch.empty(g.shape) if is_noisy else None
         self._traits = traits_of(self._state)
@@ -87,7 +90,7 @@ class Devices:
     def _bind(self) -> None:
         """The arrays of the kernels are those of the state."""
         self._arrays: DeviceArrays = arrays_of(
-            self._state, self._traits, self._slow, self.g, self.sigma
+            self._state, self._traits, self._slow, self._traps, self.g, self.sigma
         )
 
     def _show_stuck(self) -> None:
@@ -97,7 +100,7 @@ class Devices:
         g = self.broken.conductance(self.g)
         stuck = g != self.g
         self.g[stuck] = g[stuck]
-        sigma = self._model.read_sigma_siemens(g[stuck])
+        sigma = self._sigma(g[stuck], stuck.view(-1).nonzero()[:, 0])
         if self.sigma is not None and sigma is not None:
             self.sigma[stuck] = sigma
 
@@ -105,6 +108,10 @@ class Devices:
         """Of some devices (flat indices) or all, stuck ones included."""
         g = self._model.conductance(state, where)
         return g if self.broken is None else self.broken.conductance(g, where)
+
+    def _sigma(self, g: Tensor, where: Tensor | None = None) -> Tensor | None:
+        """Spread of one read of some devices (flat indices) or all, with their factors."""
+        return read_noise.of_devices(self._model.read_sigma_siemens(g), self._state, where)
 
     def pulse(
         self,
@@ -160,9 +167,8 @@ class Devices:
         """Let device time pass."""
         if isinstance(self._kind, pulse_kernels.InPlace):
             self._unshare()
-            slow = self._state.dynamics.get("slow")
             how = seconds, generator, temperature_kelvin
-            pulse_kernels.advance(self._kind, self._arrays, slow, *how)
+            pulse_kernels.advance(self._kind, self._arrays, self._state, *how)
             self._show_stuck()
             return
         after = self._model.advance(
@@ -174,7 +180,7 @@ class Devices:
     def _refresh_at(self, where: Tensor) -> None:
         """`refresh_reads` at flat indices; relaxation and slow noise go on in `advance` alone."""
         g = self.conductance(self._state, where)
-        sigma = self._model.read_sigma_siemens(g)
+        sigma = self._sigma(g, where)
         self.g.view(-1).index_copy_(0, where, g)
         if self.sigma is not None and sigma is not None:
             self.sigma.view(-1).index_copy_(0, where, sigma)

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from torch import Tensor
 
-from device_models import physics
+from device_models import physics, read_noise
 from device_models.jit import inlined, jit
 from device_models.log_step import LogStep
 from device_models.model import DeviceState
@@ -84,6 +84,7 @@ class Laws(NamedTuple):
     slow: Growth
     read: Growth
     read_floor: Number
+    telegraph: Growth
     ceiling: Number
 
 
@@ -109,6 +110,9 @@ def laws_of(p: Pulsed) -> Laws | None:
         slow=Growth(*map(Number, (p.slow_fraction, knee, p.slow_exponent, p.slow_cap))),
         read=Growth(*map(Number, (p.read_fraction, knee, p.read_exponent, p.read_cap))),
         read_floor=Number(p.read_floor),
+        telegraph=Growth(
+            *map(Number, (p.telegraph_fraction, knee, p.telegraph_exponent, p.telegraph_cap))
+        ),
         ceiling=Number(ceiling_siemens(p, None)),
     )
 
@@ -129,9 +133,11 @@ class DeviceArrays(NamedTuple):
         traits: `TRAITS` of each device, side by side: (devices, 4).
         kick: Dynamics, as the next.
         since: Seconds, float64.
-        slow: Sum of the components of the slow fluctuation, of unit variance.
+        slow: `read_noise.slow_deviation`.
         read: `DeviceModel.conductance`.
-        sigma: `DeviceModel.read_sigma_siemens` of it.
+        sigma: `DeviceModel.read_sigma_siemens` of it, times `white`.
+        traps: `telegraph.deviation`.
+        white: Factor of the device to its white noise.
     """
 
     g: np.ndarray
@@ -141,6 +147,8 @@ class DeviceArrays(NamedTuple):
     slow: np.ndarray
     read: np.ndarray
     sigma: np.ndarray
+    traps: np.ndarray
+    white: np.ndarray
 
 
 def traits_of(state: DeviceState) -> np.ndarray:
@@ -149,14 +157,21 @@ def traits_of(state: DeviceState) -> np.ndarray:
 
 
 def arrays_of(
-    state: DeviceState, traits: np.ndarray, slow: Tensor, read: Tensor, sigma: Tensor | None
+    state: DeviceState,
+    traits: np.ndarray,
+    slow: Tensor,
+    traps: Tensor,
+    read: Tensor,
+    sigma: Tensor | None,
 ) -> DeviceArrays:
     """Views of a state and of what is kept beside it; all are contiguous."""
     none = read.new_zeros(0)
     kick = state.dynamics.get("kick", none)
     since = state.dynamics.get("since_seconds", none.double())
     spread = none if sigma is None else sigma
-    flat = (a.numpy().reshape(-1) for a in (kick, since, slow, read, spread))
+    white = state.traits.get(read_noise.WHITE, none)
+    parts = (kick, since, slow, read, spread, traps, white)
+    flat = (a.numpy().reshape(-1) for a in parts)
     return DeviceArrays(state.g.numpy().reshape(-1), traits, *flat)
 
 
@@ -196,7 +211,7 @@ def relax(g: np.ndarray, kick: np.ndarray, since: np.ndarray, read: np.ndarray, 
 @jit
 def refresh_reads(devices: DeviceArrays, laws: Laws) -> None:
     """What reads see of all devices: `read` and `sigma`, piece by piece in the nearest cache."""
-    g, _, kick, since, slow, read, sigma = devices
+    g, _, kick, since, slow, read, sigma, traps, white = devices
     least, floor = laws.least_g, laws.read_floor * laws.read_floor
     for first in range(0, g.shape[0], PIECE):
         last = min(first + PIECE, g.shape[0])
@@ -204,9 +219,14 @@ def refresh_reads(devices: DeviceArrays, laws: Laws) -> None:
         for i in range(first, min(last, slow.shape[0])):
             spread = growing(laws.slow, read[i]) * slow[i]
             read[i] = max(read[i] * (ONE + spread), least)
+        for i in range(first, min(last, traps.shape[0])):
+            spread = growing(laws.telegraph, read[i]) * traps[i]
+            read[i] = max(read[i] * (ONE + spread), least)
         for i in range(first, min(last, sigma.shape[0])):
             growth = growing(laws.read, max(read[i], least))
             sigma[i] = read[i] * np.sqrt(growth * growth + floor)
+        for i in range(first, min(last, white.shape[0], sigma.shape[0])):
+            sigma[i] *= white[i]
 
 
 @jit
@@ -221,7 +241,7 @@ def take(values: np.ndarray, device: np.ndarray) -> np.ndarray:
 @jit
 def gather(devices: DeviceArrays, device: np.ndarray) -> DeviceArrays:
     """Copies of the devices at flat indices."""
-    g, all_traits, kick, since, slow, _, sigma = devices
+    g, all_traits, kick, since, slow, _, sigma, traps, white = devices
     traits = np.empty((device.shape[0], all_traits.shape[1]), Number)
     for k in range(device.shape[0]):
         for trait in range(traits.shape[1]):
@@ -229,14 +249,17 @@ def gather(devices: DeviceArrays, device: np.ndarray) -> DeviceArrays:
     read = np.empty(device.shape[0], Number)
     spread = np.empty(device.shape[0] if sigma.shape[0] else 0, Number)
     parts = take(g, device), traits, take(kick, device), take(since, device), take(slow, device)
-    return DeviceArrays(parts[0], parts[1], parts[2], parts[3], parts[4], read, spread)
+    noise = take(traps, device), take(white, device)
+    return DeviceArrays(
+        parts[0], parts[1], parts[2], parts[3], parts[4], read, spread, noise[0], noise[1]
+    )
 
 
 @jit
 def scatter(devices: DeviceArrays, device: np.ndarray, gathered: DeviceArrays) -> None:
     """Copies of devices back at their flat indices, but for what no pulse changes."""
-    g, _, kick, since, _, read, sigma = devices
-    new_g, _, new_kick, new_since, _, new_read, new_sigma = gathered
+    g, _, kick, since, _, read, sigma, _, _ = devices
+    new_g, _, new_kick, new_since, _, new_read, new_sigma, _, _ = gathered
     for k in range(device.shape[0]):
         i = np.uint32(device[k])
         g[i], read[i] = new_g[k], new_read[k]

@@ -9,10 +9,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from device_models import physics
+from device_models import physics, read_noise, telegraph
 from device_models.jit import jit
 from device_models.linear import Ideal
-from device_models.model import DeviceModel
+from device_models.model import DeviceModel, DeviceState
 from device_models.pulse_law import (
     OWN,
     PulseDrive,
@@ -209,7 +209,7 @@ def _pulse(
         Conductances before and after each pulse, weighted and summed over the SETs and the RESETs.
     """
     sums, drawn, gathered = np.zeros(2), 0, gather(devices, device)
-    g, traits, kick, since, _, read, _ = gathered
+    g, traits, kick, since, _, read, _, _, _ = gathered
     relax(g, kick, since, read, laws)
     for k in range(device.shape[0]):
         now, is_down, pulses = read[k], count[k] < 0, abs(count[k])
@@ -242,7 +242,7 @@ def _pulse(
 def advance(
     kind: InPlace,
     arrays: DeviceArrays,
-    slow: Tensor | None,
+    state: DeviceState,
     seconds: float,
     generator: torch.Generator,
     temperature_kelvin: float | None,
@@ -252,19 +252,27 @@ def advance(
     Args:
         kind: Of the devices.
         arrays: Of all devices. They change.
-        slow: Components of their slow fluctuation. They change; None without.
+        state: Theirs. Slow fluctuation and traps change in place.
         seconds: How long.
-        generator: Source of the slow fluctuation.
+        generator: Source of the slow fluctuation and of the traps.
         temperature_kelvin: As in `Pulsed.advance`.
     """
     model, laws, _ = kind
     since = arrays.since
     since += model.elapsed(seconds, temperature_kelvin)
+    slow = state.dynamics.get("slow")
     if slow is not None:
         noise = torch.randn(slow.shape, generator=generator).flatten(1)
         memory, fresh = physics.memory(seconds, model.slow_times)
         parts = (a.float().numpy() for a in (slow.flatten(1), noise, memory, fresh))
         fluctuate(arrays.slow, *parts)
+        if read_noise.SLOW in state.traits:
+            factor = state.traits[read_noise.SLOW]
+            np.multiply(arrays.slow, factor.numpy().reshape(-1), out=arrays.slow)
+    if telegraph.STATES in state.dynamics:
+        states = telegraph.advance(state, seconds, generator=generator)
+        state.dynamics[telegraph.STATES].copy_(states)
+        arrays.traps[:] = telegraph.deviation(state).numpy().reshape(-1)
     refresh_reads(arrays, laws)
 
 

@@ -4,7 +4,7 @@ import dataclasses
 import functools
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, get_origin
+from typing import Any
 
 import numpy as np
 
@@ -15,6 +15,7 @@ from ..record import Range, declared, without_none
 from ..registry import name_of
 from ..tabulated import Tabulated
 from .estimators import (
+    copula,
     cycles,
     model_selection,
     pulse_shapes,
@@ -38,6 +39,7 @@ TRAINS = {  # what training takes from a device, beside its step law
 }  # fmt: skip
 READ = ("read_floor", "read_fraction", "read_exponent")
 PREFIXES = ("measured:", "literature:", "assumed:")
+UNSOURCED = "assumed: the preset's value, no source"
 
 
 def fit(
@@ -82,7 +84,7 @@ def fit(
     if _moves(pulses):
         alike = pulses.take(pulse_shapes.own_pulse(pulses, start).rows)
         candidates = model_selection.candidates(alike, device, generator=generator)
-    estimates = _estimates(device, start, parameter_sets)
+    estimates = _estimates(device, start, parameter_sets, with_intervals=bootstrap > 0)
     warnings = [w for parameters in parameter_sets for w in parameters.warnings] + warned
     warnings += _missing(pulses, device, parameter_sets) + _voltages(measurements)
     better = _better(candidates, name_of(device))
@@ -90,7 +92,9 @@ def fit(
     final = dataclasses.replace(
         device,
         status="measured" if _is_measured(device, estimates, parameter_sets) else "mixed",
-        sources={e.name: e.source for e in estimates} | _of_tables(device, start, parameter_sets),
+        sources=_not_measured(device, start)
+        | {e.name: e.source for e in estimates}
+        | _of_tables(device, parameter_sets),
     )
     return Fit(
         model=final,
@@ -98,7 +102,7 @@ def fit(
         candidates=candidates,
         measurements=measurements,
         warnings=tuple(dict.fromkeys(warnings)),
-        draws=tuple(parameters.draws for parameters in parameter_sets if parameters.draws),
+        draws=_draws(device, parameter_sets),
         recommended=candidates[0].name if better else "",
     )
 
@@ -216,16 +220,10 @@ def _without(parameters: ParameterSet, names: tuple[str, ...]) -> ParameterSet:
 def applied(device: Pulsed, parameters: ParameterSet) -> tuple[Pulsed, list[str]]:
     """The device with the values of a set, and a warning for each at the border of its range."""
     values, warned = dict[str, Any](), list[str]()
-    shapes = {law.shape: law for law in LAWS.get(name_of(device), ()) if law.shape}
     for name, value in parameters.values.items():
         allowed = device.__dataclass_fields__[name].metadata["range"]
-        low, high = allowed.low, allowed.high
-        values[name] = float(np.clip(value, low, high))
-        border = value > 0.999 * high or value < low or (value <= low and low > 0.0)
-        if name in shapes:
-            law = shapes[name]
-            border = value >= 0.999 * law.high or value <= law.low + 1e-9
-        if border:
+        values[name] = float(np.clip(value, allowed.low, allowed.high))
+        if is_pinned(device, name, value):
             warned.append(f"{name} = {values[name]:.4g} is at the border of its range {allowed}")
     for name, table in parameters.tables.items():
         allowed = device.__dataclass_fields__[name].metadata["range"]
@@ -234,8 +232,35 @@ def applied(device: Pulsed, parameters: ParameterSet) -> tuple[Pulsed, list[str]
     return dataclasses.replace(device, **values), warned
 
 
+def is_pinned(device: Pulsed, name: str, value: float) -> bool:
+    """Whether a fitted number stands at the border of its range, or of what its law is tried for.
+
+    A lower border of 0 is none: there what the parameter describes is absent.
+    """
+    allowed = device.__dataclass_fields__[name].metadata["range"]
+    law = next((law for law in LAWS.get(name_of(device), ()) if law.shape == name), None)
+    if law is not None:
+        return bool(value >= 0.999 * law.high or value <= law.low + 1e-9)
+    low, high = allowed.low, allowed.high
+    return bool(value > 0.999 * high or value < low or (value <= low and low > 0.0))
+
+
+def _draws(device: Pulsed, parameter_sets: list[ParameterSet]) -> tuple[dict[str, Any], ...]:
+    """The joint draws, without those of pinned numbers, which would all be the border."""
+    kept = [
+        {n: d for n, d in parameters.draws.items()
+         if n not in parameters.values or not is_pinned(device, n, parameters.values[n])}
+        for parameters in parameter_sets
+    ]  # fmt: skip
+    return tuple(draws for draws in kept if draws)
+
+
 def _estimates(
-    device: Pulsed, preset: Pulsed, parameter_sets: list[ParameterSet]
+    device: Pulsed,
+    preset: Pulsed,
+    parameter_sets: list[ParameterSet],
+    *,
+    with_intervals: bool,
 ) -> tuple[ParameterEstimate, ...]:
     """One row per number of the model."""
     by_name = {name: parameters for parameters in parameter_sets for name in parameters.values}
@@ -254,21 +279,35 @@ def _estimates(
                 ParameterEstimate(name=name, unit=unit, status=status, source=source, **ends)
             )
         else:
-            estimates.append(_measured_estimate(parameters, name, value, allowed))
+            pinned = with_intervals and is_pinned(device, name, parameters.values[name])
+            estimates.append(_measured_estimate(parameters, name, value, allowed, pinned=pinned))
     return tuple(estimates)
 
 
 def _measured_estimate(
-    parameters: ParameterSet, name: str, value: float, allowed: Range
+    parameters: ParameterSet, name: str, value: float, allowed: Range, *, pinned: bool
 ) -> ParameterEstimate:
-    """One parameter with its interval, clipped to the range of its field."""
+    """One parameter with its interval, clipped to the range of its field.
+
+    A pinned one is a bound: repeats that all end at the same border tell no interval, so that its
+    outer end is that of the field and its inner one at least a factor away.
+    """
     low, high = (float(np.clip(x, allowed.low, allowed.high)) for x in parameters.intervals[name])
-    interval = f"95 % interval {low:.4g} to {high:.4g} {allowed.unit}"
+    low, high = min(low, value), max(high, value)
+    interval = f"95 % interval {low:.4g} to {high:.4g} {allowed.unit}".rstrip()
+    if pinned:
+        is_top = value > 0.5 * (allowed.low + allowed.high) or value > 0.0 > allowed.low
+        ends = sorted((value / copula.UNKNOWN, value * copula.UNKNOWN))
+        low = allowed.low if not is_top else max(allowed.low, min(low, ends[0]))
+        high = allowed.high if is_top else min(allowed.high, max(high, ends[1]))
+        way = "lower" if is_top else "upper"
+        interval = f"{way} bound only, at the border of its range; taken as {low:.4g} to {high:.4g}"
+        interval = f"{interval} {allowed.unit}".rstrip()
     return ParameterEstimate(
         name=name,
         value=value,
-        low=min(low, value),
-        high=max(high, value),
+        low=low,
+        high=high,
         unit=allowed.unit,
         status="measured",
         source=_measured(parameters, name, interval),
@@ -277,17 +316,22 @@ def _measured_estimate(
     )
 
 
-def _of_tables(
-    device: Pulsed, preset: Pulsed, parameter_sets: list[ParameterSet]
-) -> dict[str, str]:
-    """Sources of the fields that hold many numbers; empty ones have none."""
-    by_name = {name: parameters for parameters in parameter_sets for name in parameters.tables}
+def _of_tables(device: Pulsed, parameter_sets: list[ParameterSet]) -> dict[str, str]:
+    """Sources of the measured fields that hold many numbers."""
     return {
-        name: _measured(by_name[name], name)
-        if name in by_name
-        else preset_source(preset.sources.get(name, ""))[1]
-        for name, (_, hint) in declared(type(device)).items()
-        if get_origin(without_none(hint)[0]) is tuple and getattr(device, name)
+        name: _measured(parameters, name)
+        for parameters in parameter_sets
+        for name in parameters.tables
+        if getattr(device, name)
+    }
+
+
+def _not_measured(device: Pulsed, preset: Pulsed) -> dict[str, str]:
+    """Sources of all fields, of whatever type, as if none were measured; what is empty has none."""
+    return {
+        name: preset_source(preset.sources.get(name, ""))[1]
+        for name in declared(type(device))
+        if name not in ("status", "sources") and getattr(device, name) not in (None, ())
     }
 
 
@@ -309,14 +353,15 @@ def named(files: tuple[str, ...]) -> list[str]:
 
 
 def preset_source(source: str) -> tuple[Status, str]:
-    """Status and text of a value that nothing was measured for, from the preset's own text."""
-    if source.startswith("measured:"):
-        return "assumed", f"assumed: as the preset ({source})"
-    if source.startswith("assumed"):
-        return "assumed", "assumed:" + source.removeprefix("assumed").removeprefix(":")
-    if source:
-        return "literature", source if source.startswith("literature:") else f"literature: {source}"
-    return "assumed", "assumed: the preset's value, no source"
+    """Status and text of a value that nothing was measured for: the preset's, and its source."""
+    status: Status = "assumed"
+    if source.startswith("literature:"):
+        status = "literature"
+    elif source and not source.startswith(("measured:", "assumed")):
+        status, source = "literature", f"literature: {source}"
+    if "as the preset" in source or source.startswith(UNSOURCED):
+        return status, source
+    return status, f"{status}: as the preset ({source})" if source else UNSOURCED
 
 
 def _missing(pulses: Pulses, device: Pulsed, parameter_sets: list[ParameterSet]) -> list[str]:

@@ -19,6 +19,8 @@ FEWEST = 20  # observations of which quantiles are taken
 MOST_LEVELS = 5  # groups of conductance of reads
 LAGS = (1, 3, 10, 30, 100)  # cycles between which correlations are looked at
 LONG = 8  # cycles of a device of which its spread is taken
+LONG = 64  # reads of a series that is summed up by itself
+MANY_SERIES = 8  # of which quantiles over series are taken
 RANGES = 3  # of conductance, of steps and of retention
 PROBABILITIES = np.arange(1, 20) / 20  # equally probable steps that stand for a table of quantiles
 
@@ -56,7 +58,7 @@ def summarise(measurements: Measurements, like: Measurements) -> list[SummarySta
     """
     statistics = [q for sign in (1, -1) for q in _of_steps(measurements, like, sign)]
     statistics += _of_cycles(Cycles.join(measurements.cycles))
-    statistics += _of_reads(measurements, like)
+    statistics += _of_reads(measurements, like) + _of_series(measurements, like)
     statistics += _of_retention(measurements, like)
     return statistics + _of_written(Written.join(measurements.written))
 
@@ -298,6 +300,49 @@ def autocorrelation(series: tuple[Floats, ...], lags: Ints) -> Floats:
             correlation[i] = sum(float(s[lag:] @ s[: len(s) - lag]) for s in parts if len(s) > lag)
             correlation[i] /= pairs * power
     return correlation
+
+
+def series_statistics(m: Measurements) -> dict[str, Floats]:
+    """Name -> number of each long series, relative to its median.
+
+    Spread, largest excursion, kurtosis of the change between neighbours (3 of normal noise, much
+    more of jumps), and the root mean square of the change over 1 s, 10 s, ..., nan where a series
+    does not last ten times as long.
+    """
+    series = [(g / np.median(g) - 1.0, dt) for g, dt in _series(m) if len(g) >= LONG]
+    changes = [np.asarray(np.diff(x), np.float64) for x, _ in series]
+    numbers = {
+        "spread of a series": [float(x.std()) for x, _ in series],
+        "largest excursion of a series": [float(np.abs(x).max()) for x, _ in series],
+        "kurtosis of the changes of a series": [
+            float(np.mean(d**4)) / max(float(np.mean(d**2)), 1e-30) ** 2 for d in changes
+        ],
+    }
+    for seconds in (1.0, 10.0, 100.0, 1000.0):
+        over = [_change_over(x, dt, seconds) for x, dt in series]
+        if np.isfinite(over).any():
+            numbers[f"change of a series over {seconds:g} s"] = over
+    return {name: np.array(values) for name, values in numbers.items()}
+
+
+def _change_over(x: Floats, dt_seconds: float, seconds: float) -> float:
+    """Root mean square of the change of a series over some time; nan if it is too short."""
+    if not 0.0 < dt_seconds <= seconds:  # false for nan
+        return float("nan")
+    lag = round(seconds / dt_seconds)
+    return (
+        float(np.sqrt(np.mean((x[lag:] - x[:-lag]) ** 2))) if 10 * lag <= len(x) else float("nan")
+    )
+
+
+def _of_series(m: Measurements, like: Measurements) -> list[SummaryStatistics]:
+    """Quantiles over the series of `series_statistics`, where `like` has enough of them."""
+    numbers = series_statistics(m)
+    return [
+        _quantiles_of(name, "reads", "", numbers[name][np.isfinite(numbers[name])])
+        for name, values in series_statistics(like).items()
+        if np.isfinite(values).sum() >= MANY_SERIES
+    ]
 
 
 def _of_reads(m: Measurements, like: Measurements) -> list[SummaryStatistics]:

@@ -6,20 +6,18 @@ assumed: no device time passes between a pulse and its readings, and reads witho
 second apart.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy.signal import lfilter
 from torch import Tensor
 
-from .. import open_loop, physics
+from .. import open_loop, physics, read_noise, telegraph
 from ..model import DeviceModel, DeviceState
 from ..pulse_law import PulseDrive, has_law
 from ..pulsed import Pulsed
-from . import cycle_series
+from . import cycle_series, read_paths
 from .measurements import (
     KINDS,
     Cycles,
@@ -32,13 +30,11 @@ from .measurements import (
     StepTable,
     Written,
 )
+from .read_paths import Index, by_index, groups
 
 LONGEST_RUN = 250  # pulses; a longer ramp restarts at its measured conductance
 UNKNOWN_INTERVAL_SECONDS = 1.0  # between reads of a file without times
-LONG_SERIES = 2000  # reads, beyond which the slow part is filtered and not stepped
 TABLE_DRAWS = 2000  # pulses per table of step quantiles, at least 20 per conductance
-
-Index = NDArray[np.intp]
 
 
 def simulate(
@@ -97,7 +93,7 @@ class _Bench:
         """
         fresh = self.model.manufacture((1, len(device)), generator=self.generator)
         where = torch.from_numpy(device)
-        traits = {name: trait[:, where] for name, trait in self.devices.traits.items()}
+        traits = {name: trait[..., where] for name, trait in self.devices.traits.items()}
         g = torch.from_numpy(g_siemens).to(fresh.g.dtype)[None]
         return DeviceState(g, traits, fresh.dynamics)
 
@@ -140,9 +136,10 @@ class _Bench:
         drive = PulseDrive(asked[0], asked[1])
         return model.program(state, counts, selected, generator=generator, drive=drive).state
 
-    def read(self, g: Tensor) -> Floats:
-        """One noisy read each, siemens, shape (n,); above 0 as in the tables."""
+    def read(self, g: Tensor, device: Ints) -> Floats:
+        """One noisy read of each of some devices, siemens, shape (n,); above 0 as in the tables."""
         sigma = self.model.read_sigma_siemens(g)
+        sigma = read_noise.of_devices(sigma, self.devices, torch.from_numpy(device))
         if sigma is not None:
             g = g + sigma * torch.randn(g.shape, generator=self.generator, dtype=g.dtype)
         least = max(0.01 * self.model.g_min_siemens, 1e-15)
@@ -165,14 +162,14 @@ def _pulses(bench: _Bench, table: Pulses) -> Pulses:
     everywhere = torch.ones_like(polarity, dtype=torch.bool)
     before, after = (torch.empty(len(table), dtype=state.g.dtype) for _ in range(2))
     shapes = np.full((2, len(start)), np.nan)  # a pulse that was dropped repeats the last one
-    for k, rows in enumerate(_by_index(index)):
+    for k, rows in enumerate(by_index(index)):
         where = torch.from_numpy(run[rows])
         before[rows] = bench.model.conductance(state)[0, where].to(before.dtype)
         counts = torch.where(length > k, polarity, 0)
         shapes[:, run[rows]] = sorted_table.v_volts[rows], sorted_table.width_seconds[rows]
         state = bench.pulsed(state, counts, everywhere, *shapes)
         after[rows] = bench.model.conductance(state)[0, where].to(after.dtype)
-    g_before, g_after = bench.read(before), bench.read(after)
+    g_before, g_after = (bench.read(g, sorted_table.device) for g in (before, after))
     same = np.flatnonzero(_shares_reading(sorted_table, run))
     g_before[same] = g_after[same - 1]
     back = np.argsort(order)
@@ -181,25 +178,10 @@ def _pulses(bench: _Bench, table: Pulses) -> Pulses:
 
 def _runs_of(table: Pulses) -> tuple[Ints, Index, Ints]:
     """Run of each row, first row of each run, and index of each row in its run, from 0."""
-    _, ramp_start, ramp = _groups(table.device, table.ramp)
+    _, ramp_start, ramp = groups(table.device, table.ramp)
     part = (table.index - table.index[ramp_start][ramp]) // LONGEST_RUN
-    _, start, run = _groups(ramp, part)
+    _, start, run = groups(ramp, part)
     return run, start, table.index - table.index[start][run]
-
-
-def _groups(*keys: Ints) -> tuple[int, Index, Ints]:
-    """How many runs of equal neighbours there are, their first rows, and the run of each row."""
-    new = np.zeros(len(keys[0]), bool)
-    new[:1] = True
-    for key in keys:
-        new[1:] |= key[1:] != key[:-1]
-    return int(new.sum()), np.flatnonzero(new), np.cumsum(new) - 1
-
-
-def _by_index(index: Ints) -> Iterator[Index]:
-    """The rows of index 0, those of index 1, ..., up to the last index."""
-    order = np.argsort(index, kind="stable")
-    yield from np.split(order, np.cumsum(np.bincount(index, minlength=1))[:-1])
 
 
 def _shares_reading(table: Pulses, run: Ints) -> NDArray[np.bool_]:
@@ -230,7 +212,8 @@ def _step_table(bench: _Bench, table: StepTable) -> StepTable:
     shape = (np.full(len(start), x) for x in (table.v_volts, table.width_seconds))
     state = bench.pulsed(state, counts, everywhere, *shape)
     last = bench.model.conductance(state)
-    before, after = (x.flatten().numpy() if measured else bench.read(x) for x in (first, last))
+    of = np.full(len(start), table.device)
+    before, after = (x.flatten().numpy() if measured else bench.read(x, of) for x in (first, last))
     step = (after - before).reshape(bins, draws)
     return replace(table, g_siemens=g, dg_siemens=np.quantile(step, table.levels, axis=1))
 
@@ -280,13 +263,13 @@ def _written(bench: _Bench, table: Written) -> Written:
         level = bench.stuck_siemens[0, where].numpy()
         middle = (bench.model.stuck_high_siemens + bench.model.stuck_low_siemens) / 2
         stuck = np.where(np.isnan(level), 0, np.where(level > middle, 1, -1))
-    read = np.where(known | (stuck != 0), bench.read(g), table.g_siemens)
+    read = np.where(known | (stuck != 0), bench.read(g, table.device), table.g_siemens)
     return replace(table, g_siemens=read, stuck=stuck)
 
 
 def _reads(bench: _Bench, table: Reads) -> Reads:
     """Reads of devices whose mean is the measured median of the series."""
-    count, start, series = _groups(table.series)
+    count, start, series = groups(table.series)
     parts = np.split(table.g_siemens, start[1:])
     level = np.array([np.median(part) for part in parts[:count]])
     dt = table.dt_seconds
@@ -294,36 +277,47 @@ def _reads(bench: _Bench, table: Reads) -> Reads:
     state = bench.runs(table.device, level[series])
     if "slow" in state.dynamics:
         index = np.arange(len(table)) - start[series]
-        state.dynamics["slow"] = _slow(bench, series, index, dt, even=True)
-    return replace(table, g_siemens=bench.read(bench.model.conductance(state)))
+        state.dynamics["slow"] = read_paths.slow(
+            bench.slow_times, series, index, dt, even=True, generator=bench.generator
+        )
+    if telegraph.STATES in state.dynamics:
+        state.dynamics[telegraph.STATES] = read_paths.switching(
+            state, start, dt, generator=bench.generator
+        )
+    return replace(table, g_siemens=bench.read(bench.model.conductance(state), table.device))
 
 
 def _retention(bench: _Bench, table: Retention) -> Retention:
     """Writes left alone, read at the same times; the first reading is the starting point."""
     order = np.lexsort((table.time_seconds, table.initial_siemens, table.device))
     rows = table.take(order)
-    _, start, write = _groups(rows.device, rows.initial_siemens.view(np.int64))
+    _, start, write = groups(rows.device, rows.initial_siemens.view(np.int64))
     # The first row is the starting point itself where it repeats its reading.
     first = rows.g_siemens[start] == rows.initial_siemens[start]
     began = np.where(first, rows.time_seconds[start], 0.0)
     kelvin = rows.temperature_kelvin[start]
     state = bench.runs(rows.device[start], rows.initial_siemens[start])
     state = bench.compensated(_aged(bench, state, began, kelvin))
-    initial = bench.read(bench.model.conductance(state))
+    initial = bench.read(bench.model.conductance(state), rows.device[start])
     many = torch.from_numpy(write)
     later = DeviceState(
         state.g[:, many],
-        {name: trait[:, many] for name, trait in state.traits.items()},
+        {name: trait[..., many] for name, trait in state.traits.items()},
         {name: part[..., many] for name, part in state.dynamics.items()},
     )
     later = _aged(bench, later, rows.time_seconds, rows.temperature_kelvin)
+    dt = np.diff(rows.time_seconds, prepend=0.0)
+    dt[start] = rows.time_seconds[start] - began
+    index = np.arange(len(rows)) - start[write]
+    if telegraph.STATES in later.dynamics:
+        read_paths.switch(later, index, dt, generator=bench.generator)
     if "slow" in later.dynamics:
-        dt = np.diff(rows.time_seconds, prepend=0.0)
-        dt[start] = rows.time_seconds[start] - began
-        index = np.arange(len(rows)) - start[write]
-        slow = _slow(bench, write, index, dt, first=state.dynamics["slow"][:, 0])
+        first_slow = state.dynamics["slow"][:, 0]
+        slow = read_paths.slow(
+            bench.slow_times, write, index, dt, first=first_slow, generator=bench.generator
+        )
         later.dynamics["slow"] = slow
-    g = bench.read(bench.model.conductance(later))
+    g = bench.read(bench.model.conductance(later), rows.device)
     g[start[first]] = initial[first]
     back = np.argsort(order)
     return replace(table, g_siemens=g[back], initial_siemens=initial[write][back])
@@ -346,52 +340,3 @@ def _aged(bench: _Bench, state: DeviceState, seconds: Floats, kelvin: Floats) ->
         tail = model.relax_tail_sigma
         kick = physics.draw_relaxation(kick.shape, tail, generator=bench.generator)
     return state._replace(dynamics=state.dynamics | {"since_seconds": since, "kick": kick})
-
-
-def _slow(
-    bench: _Bench,
-    run: Ints,
-    index: Ints,
-    dt: Floats,
-    *,
-    first: Tensor | None = None,
-    even: bool = False,
-) -> Tensor:
-    """Paths of the slow fluctuation, the law of `physics.step_fluctuation`, for many runs at once.
-
-    Args:
-        bench: Its model has slow noise.
-        run: Run of each row; rows are sorted by run.
-        index: Index of each row in its run, from 0.
-        dt: Seconds since the row before, shape (rows,).
-        first: Fluctuation `dt` before the first row of each run, shape (components, runs); drawn
-            if None.
-        even: `dt` is the same in all rows of a run.
-
-    Returns:
-        Shape (components, 1, rows), unit variance.
-    """
-    times = bench.slow_times
-    z = torch.randn((len(times), len(run)), generator=bench.generator).double().numpy()
-    rho = np.exp(-dt / np.array(times)[:, None])
-    if first is None:
-        rho[:, index == 0] = 0.0
-    x = np.sqrt(1.0 - rho**2) * z
-    if first is not None:
-        x[:, index == 0] += (rho * first.double().numpy()[:, run])[:, index == 0]
-    if even and int(index.max(initial=0)) >= LONG_SERIES:
-        _filter(x, run, rho)
-    else:
-        for k, rows in enumerate(_by_index(index)):
-            if k:
-                x[:, rows] += rho[:, rows] * x[:, rows - 1]
-    return torch.from_numpy(x).float()[:, None]
-
-
-def _filter(x: Floats, run: Ints, rho: Floats) -> None:
-    """x[k] += rho x[k - 1] along each run of constant rho, in place."""
-    _, start, _ = _groups(run)
-    for begin, end in zip(start, [*start[1:], len(run)], strict=True):
-        for component in range(len(x)):
-            poles = [1.0, -rho[component, end - 1]]
-            x[component, begin:end] = lfilter([1.0], poles, x[component, begin:end])

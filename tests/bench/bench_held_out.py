@@ -10,12 +10,14 @@ import argparse
 import sys
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).parents[1] / "helpers"))
 import held_out_steps
 from held_out_cycles import cycles
+from held_out_reads import held_out_reads
 
-HELPERS = Path(__file__).parents[1] / "helpers"
 PARTS = {
     "cycles": cycles,
+    "reads": held_out_reads,
     "steps": lambda: held_out_steps.measure(held_out_steps.steps),
     "voltages": lambda: held_out_steps.measure(held_out_steps.voltages),
 }
@@ -23,7 +25,6 @@ PARTS = {
 
 def main() -> None:
     """Measure every part, or one."""
-    sys.path.insert(0, str(HELPERS))
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--only", choices=PARTS)
     only = parser.parse_args().only

@@ -68,6 +68,13 @@ EVERYTHING = {  # every part of the physics of pulsed devices at once
     "slow_fraction": 0.02,
     "slow_exponent": 0.5,
     "slow_cap": 0.4,
+    "read_d2d_sigma": 0.5,
+    "slow_d2d_sigma": 0.5,
+    "telegraph_traps": 1.0,
+    "telegraph_fraction": 0.05,
+    "telegraph_exponent": 0.3,
+    "telegraph_sigma": 0.5,
+    "telegraph_duty_sigma": 1.0,
     "set_threshold_volts": 1.15,
     "reset_threshold_volts": 1.25,
     "d2d_threshold_volts": 0.05,
@@ -92,6 +99,7 @@ EVERYTHING = {  # every part of the physics of pulsed devices at once
 }
 
 
+NOISE = "read_d2d", "slow_d2d", "telegraph"  # how the fields of `read_noise` and traps begin
 PRESETS = {"oxram": "oxram_literature"}  # a model whose plainest preset has another name
 
 
@@ -112,6 +120,8 @@ def all_devices():
     ends = {"low_siemens": (1e-6, 3e-6), "high_siemens": (7e-5, 1e-4)}
     devices["tables of two"] = dataclasses.replace(table, **twice, **ends)
     devices["shipped oxide"] = load_device("oxram")
+    trapped = {name: x for name, x in EVERYTHING.items() if name.startswith(NOISE)}
+    devices["oxide with traps"] = dataclasses.replace(devices["shipped oxide"], **trapped)
     devices["everything"] = dataclasses.replace(load_device("oxram_literature"), **EVERYTHING)
     noisy = {"update_sigma_siemens": NOISE_SIEMENS}
     plain = devices["gaussian_update"]

@@ -9,6 +9,7 @@ import dataclasses
 import numpy as np
 import torch
 
+from device_models import read_noise
 from device_models.fitting.cycle_series import memories, ordered
 from device_models.fitting.events import reads_table
 from device_models.fitting.measurements import Cycles, Measurements, Pulses, Retention, Written
@@ -31,7 +32,7 @@ def truth(**changes):
 def read(model, state, generator):
     """One noisy read of every device, siemens, float64."""
     g = model.conductance(state)
-    sigma = model.read_sigma_siemens(g)
+    sigma = read_noise.of_devices(model.read_sigma_siemens(g), state)
     if sigma is not None:
         g = g + sigma * torch.randn(g.shape, generator=generator)
     return g.clamp(min=1e-9).numpy().astype(np.float64).ravel()

@@ -18,7 +18,7 @@ from crossbar.boards.fast_math import exp, log
 from crossbar.boards.operations import pulse_array
 from crossbar.boards.protocol import PulseBatch
 from crossbar.boards.simulated import SimulatedBoard
-from device_models import physics
+from device_models import physics, read_noise
 
 DEVICES = all_devices()
 FOUND = {name: pulse_kernels.in_place(model) for name, model in DEVICES.items()}
@@ -42,6 +42,7 @@ def aged(model, shape, seconds):
 
 def test_the_devices_of_all_step_laws_are_served_and_the_others_are_not():
     laws = {"oxram", "soft_bounds", "linear_step", "exp_step", "log_step", "shipped oxide"}
+    laws |= {"oxide with traps"}
     assert set(SERVED) == laws
     assert {name for name, kind in FOUND.items() if kind is not None} == laws | {"ideal"}
 
@@ -126,7 +127,7 @@ def test_a_board_sees_after_pulses_what_its_state_says(model):
         seen = model.conductance(made.state)
         seen = seen if made.broken is None else made.broken.conductance(seen)
         assert_close(made.g, seen, rtol=1e-5, atol=1e-12)
-        sigma = model.read_sigma_siemens(seen)
+        sigma = read_noise.of_devices(model.read_sigma_siemens(seen), made.state)
         if sigma is not None:
             assert_close(made.read_sigma, sigma, rtol=1e-4, atol=1e-14)
 
@@ -183,7 +184,7 @@ def test_device_time_in_place_is_that_of_the_pure_function(kind, seconds):
 def assert_seen(own, model, state):
     """What reads see is what the model says of a state."""
     seen = model.conductance(state)
-    sigma = model.read_sigma_siemens(seen)
+    sigma = read_noise.of_devices(model.read_sigma_siemens(seen), state)
     assert_close(own.g, seen, rtol=3e-6, atol=1e-12)
     assert (sigma is None) == (own.sigma is None)
     if sigma is not None:

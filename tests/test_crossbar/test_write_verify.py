@@ -315,3 +315,51 @@ def test_time_passes_and_only_the_readout_is_trained_again():
     assert spent[1].set_pulses + spent[1].reset_pulses == written.report["retuned"]["pulses"] > 0
     since = trainer.layers[0].board.state.dynamics["since_seconds"]
     assert since.max() >= 101.0
+
+
+# --- telegraph noise -----------------------------------------------------------------------------
+
+
+def off_later(model):
+    """Accepted devices, and which of them stand outside their bands a while later."""
+    board = board_of(model)
+    targets = targets_of(model, 0.01, 0.2)
+    everything = torch.ones(SHAPE, dtype=torch.bool)
+    done = write_verify(board, model, targets, everything, P)
+    board.wait(1e6)
+    off = (board.g - done.targets).abs() > P.tolerance * model.window_siemens
+    return done.accepted, off & done.accepted
+
+
+def test_verification_passes_devices_whose_traps_stand_well_for_the_moment():
+    """M. Pang et al. (NIST), IEEE Electron Device Lett. 2017: fluctuation defeats verification."""
+    fine = dataclasses.replace(STILL, set_fraction=1e-3, reset_fraction=1e-3)
+    traps = dataclasses.replace(
+        fine, telegraph_traps=1.0, telegraph_fraction=0.2, telegraph_longest_seconds=10.0
+    )
+    white = dataclasses.replace(fine, read_floor=0.02)
+    accepted, off = off_later(traps)
+    assert accepted.float().mean() > 0.95  # every read of an accepted device lay in its band
+    assert 0.2 < off.sum() / accepted.sum() < 0.8
+    assert off_later(fine)[1].sum() == 0
+    assert off_later(white)[1].float().mean() < 0.05
+
+
+def test_the_sum_of_noise_at_the_output_is_that_of_the_white_part_alone():
+    model = dataclasses.replace(
+        STILL, read_floor=0.02, read_d2d_sigma=0.8, telegraph_traps=2.0, telegraph_fraction=0.3
+    )
+    board = board_of(model)
+    volts = torch.full((4000, SHAPE[0]), 0.2)
+    currents = board.vmm(volts).double()
+    mean = (0.2 * board.g.double()).sum(0)
+    sigma = ((0.2 * board.read_sigma.double()) ** 2).sum(0).sqrt()
+    assert_close(currents.mean(0), mean, rtol=0.0, atol=float(5.0 * sigma.max() / 4000**0.5))
+    assert_close(currents.std(0), sigma, rtol=5.0 / 8000**0.5, atol=0.0)
+    factor = board.state.traits["white_factor"]
+    assert_close(board.read_sigma, 0.02 * factor * board.g, rtol=1e-4, atol=0.0)
+    before = board.g.clone()
+    board.read()
+    assert torch.equal(board.g, before)  # reads cost traps nothing; device time moves them
+    board.wait(1.0)
+    assert not torch.equal(board.g, before)

@@ -11,9 +11,11 @@ from device_models.errors import CalibrationError, ConfigError
 from device_models.fitting.estimators import steps, variance_components, write_verify
 from device_models.fitting.estimators.bootstrap import interval, units, weights
 from device_models.fitting.estimators.noise_law import fit as grow
-from device_models.fitting.fit import fit
-from device_models.fitting.measurements import Pulses
+from device_models.fitting.estimators.parameters import ParameterSet
+from device_models.fitting.fit import _estimates, applied, fit
+from device_models.fitting.measurements import KINDS, Measurements, Pulses
 from device_models.presets import load_device
+from device_models.record import declared
 from device_models.registry import name_of
 from device_models.schema import dump
 
@@ -112,6 +114,63 @@ def test_every_number_has_a_status_and_the_rest_keeps_the_preset(fitted):
     prefixes = ("measured:", "literature:", "assumed:")
     assert all(text.startswith(prefixes) for text in fitted.model.sources.values())
     assert all(e.low <= e.value <= e.high for e in fitted.estimates)
+    every_source(fitted, shipped)
+
+
+def every_source(fitted, preset):
+    """Every field has a source: "measured" names a file of this fit, all others the preset."""
+    model, estimates = fitted.model, {e.name: e for e in fitted.estimates}
+    files = {t.source for kind in KINDS for t in getattr(fitted.measurements, kind)}
+    for name in declared(type(model)):
+        if name in ("status", "sources") or getattr(model, name) in (None, ()):
+            continue
+        source = model.sources[name]
+        if source.startswith("measured:"):
+            assert any(file in source for file in files), (name, source)
+            assert name not in estimates or estimates[name].status == "measured"
+        else:
+            assert getattr(model, name) == getattr(preset, name), name
+            assert "preset" in source, (name, source)
+            assert name not in estimates or estimates[name].status != "measured"
+
+
+KIND_OF = {
+    "reads": lambda m: synthetic.repeated_reads(m, gen(), levels=[2e-6, 9e-6, 4e-5], reads=100),
+    "cycles": lambda m: synthetic.cycles(m, gen(), devices=12, each=4),
+    "retention": lambda m: synthetic.retention(m, gen(), levels=[1e-5, 4e-5], each=12),
+    "written": lambda m: synthetic.written(m, gen(), targets=[1e-5, 8e-5], each=40),
+}
+
+
+@pytest.mark.parametrize("kind", KIND_OF)
+def test_what_is_the_presets_never_says_measured(kind):
+    preset = load_device("oxram")  # whose own sources say so
+    assert preset.sources["slow_cap"].startswith("measured:")
+    truth = synthetic.truth(slow_fraction=0.02, slow_exponent=0.3, slow_cap=0.25)
+    table = dataclasses.replace(KIND_OF[kind](truth), source="mine.csv")
+    measurements = Measurements(**{kind: (table,)}, devices=tuple(map(str, range(99))))
+    result = fit(measurements, preset, generator=rng(), bootstrap=2)
+    every_source(result, preset)
+    if kind == "reads" and result.model.slow_cap == preset.slow_cap:
+        assert any(text.startswith("slow_cap = 0.0985 is the preset's") for text in result.warnings)
+
+
+def test_a_number_at_the_border_of_its_range_is_a_bound_and_no_point():
+    parameters = ParameterSet(
+        values={"c2c_sigma": 7.0, "set_beta": 20.0, "relax_peak_siemens": 1e-9},
+        intervals={"c2c_sigma": (6.0, 8.0), "set_beta": (20.0, 20.0),
+                   "relax_peak_siemens": (1e-9, 1e-9)},
+    )  # fmt: skip
+    preset = load_device("oxram_literature")
+    device, warned = applied(preset, parameters)
+    assert len(warned) == 3
+    estimates = {e.name: e for e in _estimates(device, preset, [parameters], with_intervals=True)}
+    for name, low, high in (
+        ("c2c_sigma", 0.5, 5.0), ("set_beta", 2.0, 20.0), ("relax_peak_siemens", 1e-9, 1e-8)
+    ):  # fmt: skip
+        assert estimates[name].low == pytest.approx(low)
+        assert estimates[name].high == pytest.approx(high)
+        assert "bound only" in estimates[name].source
 
 
 def test_the_fitted_file_loads_and_drives_a_chip(fitted, tmp_path):

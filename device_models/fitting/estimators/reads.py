@@ -5,58 +5,35 @@ widened by the scatter between devices (`likelihood`), and include a border that
 exclude: no floor, or a time constant beyond the reads.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
-from numpy.typing import NDArray
-from scipy import stats
 
 from ...pulsed import Pulsed
 from ..measurements import Floats, Reads
-from . import bootstrap, copula, likelihood, noise_law, whittle
+from . import bootstrap, copula, likelihood, noise_law, read_population, whittle
 from .likelihood import Box, Minimum, Value
 from .parameters import ParameterSet
-from .spectra import LONG, Spectra, of_reads, pooled
+from .spectra import LONG, Spectra, of_reads
+from .spectral_fit import (
+    CAP,
+    LEAST_GAIN,
+    LONGEST,
+    NOTHING,
+    SHORTEST,
+    SLOW,
+    SLOW_EXPONENT,
+    WHITE,
+    SpectralFit,
+    number,
+)
 from .whittle import NAMES
 
 BEYOND = 10.0  # times the longest series: slowest time constant that is tried
 STEEPEST = 5.0  # largest exponent
-NOTHING = 1e-12  # relative spread that stands for none
 ROUNDS = 3  # of weights and fits
-LEAST_GAIN = 5.0  # log-likelihood that slow noise, or a cap of it, must gain
 FIRST_STEPS = 12  # from each start; the best one goes on
 LEAST_DRAWS = 20  # joint draws that are accepted at least
-SLOW, SLOW_EXPONENT, SHORTEST, LONGEST, CAP = range(3, 8)
-WHITE = (0, 1, 2)  # indices into `NAMES`
-
-
-@dataclass(frozen=True, eq=False)
-class _SpectralFit:
-    """The minimum of some spectra in a box."""
-
-    spectra: Spectra
-    model: Pulsed
-    box: Box
-    best: Minimum
-
-    @property
-    def laws(self) -> tuple[float, float]:
-        """What is not fitted: knee and cap of the white noise."""
-        return self.model.read_knee_ohms, self.model.read_cap
-
-    @property
-    def free(self) -> NDArray[np.bool_]:
-        """Which parameters are fitted."""
-        return self.box.high > self.box.low
-
-    def loss(self) -> likelihood.Loss:
-        """Negative log-likelihood of the pooled spectra."""
-        pooled_spectra = pooled(self.spectra)
-
-        def of(theta: Floats) -> Value:
-            return whittle.value(pooled_spectra, theta, *self.laws)
-
-        return of
 
 
 def estimate(
@@ -95,8 +72,15 @@ def estimate(
         parameters = _warn(parameters, words)
     else:
         parameters = _add_slow(parameters, fit, long, resamples)
-    draws = _draws(parameters, fit, generator.spawn(1)[0], resamples)
-    return replace(parameters, draws=draws)
+    streams = generator.spawn(3)
+    draws = _draws(parameters, fit, streams[0], resamples)
+    parameters = replace(parameters, draws=draws)
+    parameters = read_population.with_factors(
+        parameters, fit, generator=streams[1], resamples=resamples
+    )
+    return read_population.with_traps(
+        parameters, reads, model, spans=spans, generator=streams[2], resamples=resamples
+    )
 
 
 def _warn(parameters: ParameterSet, words: str) -> ParameterSet:
@@ -106,7 +90,7 @@ def _warn(parameters: ParameterSet, words: str) -> ParameterSet:
 # --- the minimum ---------------------------------------------------------------------------------
 
 
-def _best(spectra: Spectra, model: Pulsed, *, spans: bool, slow: bool) -> _SpectralFit:
+def _best(spectra: Spectra, model: Pulsed, *, spans: bool, slow: bool) -> SpectralFit:
     """The fit, with a fitted cap of the slow noise where the reads tell one.
 
     That is where it is `LEAST_GAIN` likelier than the cap of the model, or than none at all. (The
@@ -147,10 +131,10 @@ def _box(spectra: Spectra, model: Pulsed, *, spans: bool, slow: bool, cap: bool)
     return Box(low, high, (SHORTEST, LONGEST))
 
 
-def _searched(spectra: Spectra, model: Pulsed, box: Box) -> _SpectralFit:
+def _searched(spectra: Spectra, model: Pulsed, box: Box) -> SpectralFit:
     """The best minimum from several starts, then with the weights of its own misfit."""
     unknown = likelihood.Minimum(box.low, Value(np.inf, box.low, np.eye(len(box.low))))
-    fit = _SpectralFit(spectra, model, box, unknown)
+    fit = SpectralFit(spectra, model, box, unknown)
     loss = fit.loss()
     minima = [
         likelihood.minimise(loss, start, box, steps=FIRST_STEPS) for start in _starts(spectra, fit)
@@ -172,7 +156,7 @@ def _ordered(theta: Floats) -> Floats:
     return ordered
 
 
-def _starts(spectra: Spectra, fit: _SpectralFit) -> list[Floats]:
+def _starts(spectra: Spectra, fit: SpectralFit) -> list[Floats]:
     """Points from which a minimum is sought."""
     decade = float(np.mean(np.log(spectra.ohms / fit.laws[0])))
     long = spectra.long
@@ -202,7 +186,7 @@ def _starts(spectra: Spectra, fit: _SpectralFit) -> list[Floats]:
 
 
 def _add_slow(
-    parameters: ParameterSet, fit: _SpectralFit, long: int, resamples: int
+    parameters: ParameterSet, fit: SpectralFit, long: int, resamples: int
 ) -> ParameterSet:
     """Fraction, exponent, times and perhaps the cap of the slow part."""
     words = f"part of the reads that depends on the lag, {long} series"
@@ -224,7 +208,7 @@ def _add_slow(
     return parameters
 
 
-def _above_the_cap(parameters: ParameterSet, fit: _SpectralFit) -> ParameterSet:
+def _above_the_cap(parameters: ParameterSet, fit: SpectralFit) -> ParameterSet:
     """The set with a cap of the slow noise that lets it be as large as it was read.
 
     Reads of about one resistance tell how large it is there, and not whether it stops growing.
@@ -234,14 +218,15 @@ def _above_the_cap(parameters: ParameterSet, fit: _SpectralFit) -> ParameterSet:
     decades = np.log(fit.spectra.ohms / fit.laws[0])
     reached = float(np.exp(np.max(fit.best.at[SLOW] + fit.best.at[SLOW_EXPONENT] * decades)))
     if reached <= fit.model.slow_cap or fit.box.high[CAP] < 0.0:
-        return parameters
+        words = f"slow_cap = {fit.model.slow_cap:.3g} is the preset's: no series reaches a cap"
+        return _warn(parameters, words) if fit.model.slow_cap < 1.0 else parameters
     words = f"slow_cap = {fit.model.slow_cap:.3g} of the preset is below the slow noise as read"
     parameters = _warn(parameters, f"{words}: it is raised to {min(reached, 1.0):.3g}")
     value = min(reached, 1.0)
     return parameters.extended({NAMES[CAP]: value}, {NAMES[CAP]: (value, 1.0)}, "at least as read")
 
 
-def _has_slow_noise(fit: _SpectralFit) -> bool:
+def _has_slow_noise(fit: SpectralFit) -> bool:
     """Whether slow noise is likelier than none."""
     low, high = fit.box.low.copy(), fit.box.high.copy()
     fixed = [SLOW, SLOW_EXPONENT, SHORTEST, LONGEST, CAP]
@@ -253,14 +238,14 @@ def _has_slow_noise(fit: _SpectralFit) -> bool:
 
 def _add(
     parameters: ParameterSet,
-    fit: _SpectralFit,
+    fit: SpectralFit,
     indices: tuple[int, ...],
     words: str,
     resamples: int,
 ) -> ParameterSet:
     """The set with the fitted ones of some parameters, by their indices into `NAMES`."""
     fitted = [k for k in indices if fit.free[k]]
-    values = {NAMES[k]: _number(fit, k, fit.best.at[k]) for k in fitted}
+    values = {NAMES[k]: number(k, fit.best.at[k]) for k in fitted}
     intervals = {name: (v, v) for name, v in values.items()}
     if resamples:
         wider = likelihood.inflation(*_uncertainty(fit), fit.free)
@@ -268,14 +253,14 @@ def _add(
     return parameters.extended(values, intervals, words)
 
 
-def _uncertainty(fit: _SpectralFit) -> tuple[Floats, Floats]:
+def _uncertainty(fit: SpectralFit) -> tuple[Floats, Floats]:
     """Curvature at the minimum and variance of the score, each of shape (p, p)."""
     curvature = whittle.value(fit.spectra, fit.best.at, *fit.laws).curvature
     return curvature, whittle.score_variance(fit.spectra, fit.best.at, *fit.laws, fit.free)
 
 
 def _draws(
-    parameters: ParameterSet, fit: _SpectralFit, generator: np.random.Generator, resamples: int
+    parameters: ParameterSet, fit: SpectralFit, generator: np.random.Generator, resamples: int
 ) -> dict[str, Floats]:
     """Joint draws: each parameter as its interval, with the correlations of the sandwich.
 
@@ -299,7 +284,7 @@ def _draws(
         theta[:, k] = _searched_number(k, drawn[name])
     loss = fit.loss()
     lost = np.array([loss(_ordered(row)).loss for row in theta]) - fit.best.value.loss
-    lost /= likelihood.inflation(curvature, variance, fit.free).max() * _stretch(fit) ** 2
+    lost /= likelihood.inflation(curvature, variance, fit.free).max() * fit.stretch**2
     chance = copula.depth(z, covariance) - lost
     stays = np.log(generator.uniform(size=resamples)) < chance
     stays[np.argsort(lost)[:LEAST_DRAWS]] = True
@@ -307,31 +292,13 @@ def _draws(
 
 
 def _searched_number(k: int, value: Floats) -> Floats:
-    """The parameter of the search from one of the model: `_number` undone."""
+    """The parameter of the search from one of the model: `number` undone."""
     if k == 0:
         return value**2
     return value if k in (2, SLOW_EXPONENT) else np.log(np.maximum(value, NOTHING))
 
 
-def _interval(fit: _SpectralFit, k: int, wider: float) -> tuple[float, float]:
-    """95 % interval of parameter k; an end at the border of the search is that of its field."""
-    gain = 0.5 * (copula.Z * _stretch(fit)) ** 2 * wider
-    low, high = likelihood.interval(fit.loss(), fit.best, fit.box, k, gain)
-    allowed = fit.model.__dataclass_fields__[NAMES[k]].metadata["range"]
-    return (
-        allowed.low if low <= fit.box.low[k] else _number(fit, k, low),
-        allowed.high if high >= fit.box.high[k] else _number(fit, k, high),
-    )
-
-
-def _stretch(fit: _SpectralFit) -> float:
-    """Student's quantile for the devices, over the normal one."""
-    units = int(fit.spectra.unit.max()) + 1
-    return float(stats.t.ppf(0.975, units - 1)) / copula.Z if units > 1 else 1.0
-
-
-def _number(fit: _SpectralFit, k: int, theta: float) -> float:
-    """A parameter of the model from one of the search."""
-    if k == 0:
-        return float(np.sqrt(max(theta, 0.0)))
-    return float(theta) if k in (2, SLOW_EXPONENT) else float(np.exp(theta))
+def _interval(fit: SpectralFit, k: int, wider: float) -> tuple[float, float]:
+    """95 % interval of parameter k."""
+    gain = 0.5 * (copula.Z * fit.stretch) ** 2 * wider
+    return fit.ends(k, likelihood.interval(fit.loss(), fit.best, fit.box, k, gain))

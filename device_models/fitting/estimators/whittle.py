@@ -96,6 +96,18 @@ def expected(
     return LEAST + floor2 + white + slow_power, slopes
 
 
+def parts(
+    spectra: Spectra, theta: Floats, knee: float, read_cap: float
+) -> tuple[Floats, Floats, Floats]:
+    """White^2 and slow^2 of each series, and mean P of each entry of the table; see the module."""
+    floor2, fraction, grows, slow, slow_grows, shortest, longest, cap = theta
+    decade = np.log(spectra.ohms / knee)
+    white = floor2 + np.exp(2.0 * np.minimum(fraction + grows * decade, np.log(read_cap)))
+    k = np.arange(physics.COMPONENTS) / (physics.COMPONENTS - 1)
+    p, _ = fluctuation(spectra, np.exp(shortest + k * (longest - shortest)))
+    return white + LEAST, np.exp(2.0 * np.minimum(slow + slow_grows * decade, cap)), p.mean(0)
+
+
 def value(spectra: Spectra, theta: Floats, knee: float, read_cap: float) -> Value:
     """Negative log-likelihood with its gradient and expected curvature."""
     s, slopes = expected(spectra, theta, knee, read_cap)
@@ -141,6 +153,11 @@ def score_variance(
 def reweighted(spectra: Spectra, theta: Floats, knee: float, read_cap: float) -> Spectra:
     """The spectra with the weights that fit the misfit m^2 of some parameters."""
     s, _ = expected(spectra, theta, knee, read_cap)
+    return replace(spectra, weight=weights(spectra, s))
+
+
+def weights(spectra: Spectra, s: Floats) -> Floats:
+    """As how many each entry counts, from the misfit m^2 of its power about S."""
     octave = np.unique(spectra.octave, return_inverse=True)[1]
     together = np.bincount(octave, spectra.count)[octave]
     tells = (spectra.count >= MANY) & (spectra.power > 0.0)
@@ -152,7 +169,8 @@ def reweighted(spectra: Spectra, theta: Floats, knee: float, read_cap: float) ->
         misfit = float(np.average(squares, weights=n / together[tells]))
         misfit = min(max(misfit, 0.0), MOST_MISFIT)
     forgiven = misfit / _relevance(spectra, s, octave)
-    return replace(spectra, weight=spectra.count / (1.0 + together * forgiven))
+    weight: Floats = spectra.count / (1.0 + together * forgiven)
+    return weight
 
 
 def _relevance(spectra: Spectra, s: Floats, octave: Ints) -> Floats:

@@ -155,6 +155,18 @@ class DeviceModel(Record, ABC):
     def read_sigma_siemens(self, g: Tensor) -> Tensor | None:
         """Standard deviation of one read of a device at `g`; None for a noiseless device."""
 
+    def read_spread(
+        self, state: DeviceState, g: Tensor, where: Tensor | None = None
+    ) -> Tensor | None:
+        """`read_sigma_siemens` of the devices of an array, whose reads may differ.
+
+        Args:
+            state: The devices. Not modified.
+            g: Their `conductance`.
+            where: Flat indices of those that are asked for, (devices,) as `g`; None for all.
+        """
+        return self.read_sigma_siemens(g)
+
     def advance(
         self,
         state: DeviceState,

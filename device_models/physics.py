@@ -169,6 +169,23 @@ def draw_relaxation(shape: torch.Size, tail_sigma: float, *, generator: torch.Ge
     return z
 
 
+def draw_stuck(
+    shape: tuple[int, int],
+    high: tuple[float, float],
+    low: tuple[float, float],
+    *,
+    generator: torch.Generator,
+) -> Tensor | None:
+    """See `DeviceModel.draw_stuck`; `high` and `low` are a share of the devices and its siemens."""
+    if high[0] + low[0] == 0.0:
+        return None
+    u = torch.rand(shape, generator=generator)
+    stuck = torch.full(shape, math.nan, dtype=torch.float64)
+    stuck[u < high[0]] = high[1]
+    stuck[u >= 1.0 - low[0]] = low[1]
+    return stuck
+
+
 def decades(since_seconds: Tensor, onset_seconds: float) -> Tensor:
     """log10(1 + t / onset): zero right after a pulse, logarithmic later."""
     return torch.log1p(since_seconds / onset_seconds) / math.log(10.0)

@@ -8,16 +8,18 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from . import open_loop, physics, pulse_law
+from . import open_loop, physics, pulse_law, wear
 from .errors import ConfigError
 from .indexing import at, most_first, put, reached
 from .model import DeviceModel, DeviceState, Programmed, check_shapes
 from .pulse_law import PulseDrive
+from .read_disturb import Disturbed
 from .record import quantity
+from .wear import Wearing
 
 
 @dataclass(frozen=True, kw_only=True)
-class Pulsed(DeviceModel, ABC):
+class Pulsed(Wearing, Disturbed, DeviceModel, ABC):
     """A device whose every pulse moves it by its step law times its own random factor.
 
     A subclass gives `step_law`, or `step_siemens`. What is left at its default is switched off.
@@ -50,9 +52,8 @@ class Pulsed(DeviceModel, ABC):
     temperature multiplies t by an Arrhenius factor.
 
     Faults. A share of devices is stuck at a conductance that may lie outside the window: the board
-    keeps them apart (`draw_stuck`). The others stop moving after a log-normal number of pulses
-    around endurance_pulses (0: never). A device that a pulse does not move goes on relaxing from
-    its last move, and the pulse is paid for.
+    keeps them apart (`draw_stuck`). The others wear (`wear`), and reads move them (`read_disturb`).
+    One that a pulse does not move relaxes on from its last move, and the pulse is paid for.
 
     Write-verify. `verified_sigma` is the relative spread left after a write with verification,
     verified_fraction (R / read_knee_ohms)^verified_exponent, at most verified_cap.
@@ -110,8 +111,6 @@ class Pulsed(DeviceModel, ABC):
     stuck_high_siemens: float = quantity("S", 0.0, 1.0, default=0.0)
     stuck_low_share: float = quantity("", 0.0, 1.0, default=0.0)
     stuck_low_siemens: float = quantity("S", 0.0, 1.0, default=0.0)
-    endurance_pulses: float = quantity("pulses", 0.0, 1e18, default=0.0)
-    endurance_sigma: float = quantity("", 0.0, 5.0, default=0.0)
 
     def __post_init__(self) -> None:
         """Check the fields and the rules between them.
@@ -171,13 +170,9 @@ class Pulsed(DeviceModel, ABC):
 
     def draw_stuck(self, shape: tuple[int, int], *, generator: torch.Generator) -> Tensor | None:
         """See `DeviceModel.draw_stuck`."""
-        if self.stuck_high_share + self.stuck_low_share == 0.0:
-            return None
-        u = torch.rand(shape, generator=generator)
-        stuck = torch.full(shape, math.nan, dtype=torch.float64)
-        stuck[u < self.stuck_high_share] = self.stuck_high_siemens
-        stuck[u >= 1.0 - self.stuck_low_share] = self.stuck_low_siemens
-        return stuck
+        high = self.stuck_high_share, self.stuck_high_siemens
+        low = self.stuck_low_share, self.stuck_low_siemens
+        return physics.draw_stuck(shape, high, low, generator=generator)
 
     def program(
         self,
@@ -207,7 +202,7 @@ class Pulsed(DeviceModel, ABC):
             if self.set_kind == "abrupt" or name not in open_loop.SCORES.values()
         }
         g, energy = self.relaxed(state, pulsed).clone(), 0.0
-        left = self._pulses_left(state, pulsed, traits)
+        left, worth, traits = wear.left(self, state, pulsed, traits, wanted, drive)
         gain = pulse_law.signed_gain(self, wanted, traits, drive, g.dtype)
         moves = self._moves(gain, left, drive)
         ceiling = pulse_law.ceiling_siemens(self, drive.compliance_amperes)
@@ -221,7 +216,7 @@ class Pulsed(DeviceModel, ABC):
             energy += pulse_law.joules(self, g[:count] + after, *some)
             g[:count] = after
         g_all = put(state.g, pulsed, g, moves)
-        dynamics = self._after_pulses(state, pulsed, often, moves, generator)
+        dynamics = self._after_pulses(state, pulsed, often, worth, moves, generator)
         changed = None if isinstance(pulsed, slice) else pulsed
         return Programmed(DeviceState(g_all, state.traits, dynamics), energy, changed)
 
@@ -262,6 +257,7 @@ class Pulsed(DeviceModel, ABC):
         after = pulse_law.averaged(self, step, g, signs, drive).mul_(gain).add_(g)
         if self.set_kind == "abrupt":
             full = open_loop.full_level(self, 1, g.shape, traits, generator=generator)
+            full = full * traits.get(wear.LEVEL, 1.0)
             after = torch.where(gain > 0, full, after)
         high = traits["g_high"]
         if ceiling < math.inf:
@@ -275,14 +271,6 @@ class Pulsed(DeviceModel, ABC):
         thresholds = self.set_threshold_volts, self.reset_threshold_volts
         return self.endurance_pulses > 0.0 or max(thresholds) > 0.0
 
-    def _pulses_left(
-        self, state: DeviceState, pulsed: slice | Tensor, traits: dict[str, Tensor]
-    ) -> Tensor | None:
-        """How many more pulses move each of some devices; None without wear."""
-        if "lifetime" not in traits:
-            return None
-        return traits["lifetime"] - at(state.dynamics["pulses"], pulsed)
-
     def _moves(self, gain: Tensor, left: Tensor | None, drive: PulseDrive) -> Tensor | None:
         """Which of some devices react to their first pulse; None if all do."""
         if not self.may_stand_still and drive.is_own:
@@ -294,6 +282,7 @@ class Pulsed(DeviceModel, ABC):
         state: DeviceState,
         pulsed: slice | Tensor,
         often: Tensor,
+        worth: Tensor | float,
         moves: Tensor | None,
         generator: torch.Generator,
     ) -> dict[str, Tensor]:
@@ -301,12 +290,14 @@ class Pulsed(DeviceModel, ABC):
         dynamics = dict(state.dynamics)
         if "kick" in dynamics:
             z = physics.draw_relaxation(often.shape, self.relax_tail_sigma, generator=generator)
+            if self.wear_relaxation != 0.0:
+                z *= wear.relaxation_factor(self, state, pulsed)
             fresh = {"kick": z, "since_seconds": torch.zeros_like(z, dtype=torch.float64)}
             dynamics |= {
                 name: put(dynamics[name], pulsed, new, moves) for name, new in fresh.items()
             }
         if "pulses" in dynamics:
-            total = at(dynamics["pulses"], pulsed) + often
+            total = at(dynamics["pulses"], pulsed) + often * worth
             dynamics["pulses"] = put(dynamics["pulses"], pulsed, total, None)
         return dynamics
 
@@ -370,6 +361,15 @@ class Pulsed(DeviceModel, ABC):
             z = slow.sum(0) / physics.COMPONENTS**0.5
             g = (g * (1.0 + spread * z)).clamp_(min=self.g_min_siemens / 100)
         return g.view_as(state.g) if where is None else g
+
+    def read_spread(
+        self, state: DeviceState, g: Tensor, where: Tensor | None = None
+    ) -> Tensor | None:
+        """See `DeviceModel.read_spread`; grows with wear."""
+        sigma = self.read_sigma_siemens(g)
+        if sigma is None or self.wear_noise == 0.0:
+            return sigma
+        return sigma * wear.noise_factor(self, state, where).view_as(g)
 
     def read_sigma_siemens(self, g: Tensor) -> Tensor | None:
         """See `DeviceModel.read_sigma_siemens`; the law is in the docstring of the class."""

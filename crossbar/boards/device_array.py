@@ -70,7 +70,7 @@ class Devices:
             self._refresh_in_place(self._kind)
         else:
             self.g = self.conductance(self._state)
-            self.sigma = self._model.read_sigma_siemens(self.g)
+            self.sigma = self._model.read_spread(self._state, self.g)
         self._is_shared = True  # `g` may be that of the state
 
     def _refresh_in_place(self, kind: pulse_kernels.InPlace) -> None:
@@ -174,7 +174,7 @@ class Devices:
     def _refresh_at(self, where: Tensor) -> None:
         """`refresh_reads` at flat indices; relaxation and slow noise go on in `advance` alone."""
         g = self.conductance(self._state, where)
-        sigma = self._model.read_sigma_siemens(g)
+        sigma = self._model.read_spread(self._state, g, where)
         self.g.view(-1).index_copy_(0, where, g)
         if self.sigma is not None and sigma is not None:
             self.sigma.view(-1).index_copy_(0, where, sigma)

@@ -15,6 +15,7 @@ from device_models.presets import load_device
 from ..datasets import load_dataset
 from ..datasets.encode import Data, encode
 from . import builder
+from .array_parts import lossless_note
 from .boards import BoardFactory, OpenedBoard, open_training_board
 from .config import SIMULATED, Training
 from .endurance_check import worn_out
@@ -221,6 +222,8 @@ def prepare(
 
     trainer = new_trainer(notice)
     check()
+    if boards is None and (note := lossless_note(run.model, run.config.wires, run.config.device)):
+        notice(note)
     if builder.uses_kernels(trainer) and not is_compiled("kernels"):
         notice("compiling the kernels for this machine, once (about 15 s) ...")
     if resumed:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from scipy.signal import lfilter
 from torch import Tensor
 
-from .. import open_loop, physics
+from .. import open_loop, physics, wear
 from ..model import DeviceModel, DeviceState
 from ..pulse_law import PulseDrive, has_law
 from ..pulsed import Pulsed
@@ -246,6 +246,7 @@ def _cycles(bench: _Bench, table: Cycles) -> Cycles:
     for sign in (1, -1):
         if isinstance(model, Pulsed):
             g = open_loop.full_level(model, sign, shape, traits, generator=bench.generator)
+            g = g * wear.after_cycles(model, sign, traits, torch.from_numpy(table.cycle))
         else:
             g = torch.full(shape, model.g_max_siemens if sign > 0 else model.g_min_siemens)
         levels.append(_or_stuck(bench, where, g).flatten().double().numpy())

@@ -1,9 +1,9 @@
 """Wear from full SET and RESET cycles: how the levels of a device move with its cycles."""
 
-import math
 from dataclasses import replace
 
 import numpy as np
+from scipy.special import ndtr
 
 from ...pulsed import Pulsed
 from ..measurements import Cycles, Floats, Ints
@@ -61,10 +61,15 @@ def estimate(
 
 
 def mean_age(model: Pulsed, cycle: Ints) -> Floats:
-    """Age after so many cycles of two pulses, in the mean over devices of their own lifetimes."""
-    spread = math.exp((model.wear_exponent * model.endurance_sigma) ** 2 / 2.0)
+    """Age after so many cycles of two pulses, in the mean over devices of their own lifetimes.
+
+    The mean of min(1, X), X log-normal: Phi(m / s) + exp(m + s^2 / 2) Phi(-m / s - s).
+    """
     parts = 2.0 * np.maximum(cycle, 0) / model.endurance_pulses
-    return np.asarray(np.minimum(1.0, spread * parts**model.wear_exponent))
+    m = model.wear_exponent * np.log(np.maximum(parts, 1e-300))
+    s = max(model.wear_exponent * model.endurance_sigma, 1e-9)
+    late = np.exp(np.minimum(m + s * s / 2.0, 0.0 if s < 1e-6 else 700.0)) * ndtr(-m / s - s)
+    return np.asarray(ndtr(m / s) + late)
 
 
 def _slopes(age: Floats, logs: Floats, device: Ints, unit: Ints, drawn: Floats) -> Floats:

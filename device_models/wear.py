@@ -196,9 +196,8 @@ def own_pulses(p: "Pulsed", counts: Tensor, drive: "PulseDrive") -> Tensor | flo
     """
     worth: Tensor | float = 1.0
     if drive.volts is not None and p.endurance_scale_volts is not None:
-        own = torch.where(
-            counts > 0, *torch.tensor((p.set_volts, p.reset_volts), dtype=torch.float64)
-        )
+        up, down = torch.tensor((p.set_volts, p.reset_volts), dtype=torch.float64)
+        own = torch.where(counts > 0, up, down)
         volts = torch.as_tensor(drive.volts, dtype=torch.float64)
         worth = ((volts - own) / p.endurance_scale_volts).exp()
     if drive.seconds is not None and p.endurance_width_exponent is not None:

@@ -223,7 +223,7 @@ def headline(e: "ChipEstimate") -> list[str]:
         f"{'network time':<26}{si(e.seconds_real, 's')} an inference",
     ]
     if e.lifetime_days is None:
-        lines.append(f"{'lifetime':<26}unknown: the device file gives no endurance")
+        lines.append(f"{'lifetime':<26}unlimited: nothing was pulsed, or never again")
     if numbers["assumed"]:
         return [*lines, f"{'assumed':<26}spikes at the given rates; this network was never run"]
     low, high = numbers["accuracy_interval"]

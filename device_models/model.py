@@ -156,8 +156,20 @@ class DeviceModel(Record, ABC):
     def read_sigma_siemens(self, g: Tensor) -> Tensor | None:
         """Standard deviation of one read at `g`, of a median device; None if it is noiseless.
 
-        Devices that differ have a factor each: `read_noise.of_devices`.
+        Of devices that differ: `read_spread`.
         """
+
+    def read_spread(
+        self, state: DeviceState, g: Tensor, where: Tensor | None = None
+    ) -> Tensor | None:
+        """`read_sigma_siemens` of the devices of an array, whose reads may differ.
+
+        Args:
+            state: The devices. Not modified.
+            g: Their `conductance`.
+            where: Flat indices of those that are asked for, (devices,) as `g`; None for all.
+        """
+        return self.read_sigma_siemens(g)
 
     def advance(
         self,

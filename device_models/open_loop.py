@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import torch
 from torch import Tensor
 
-from . import cycle_memory, physics
+from . import cycle_memory, physics, wear
 from .cycle_memory import CycleLaw
 from .errors import ConfigError
 from .indexing import at as values_at
@@ -175,6 +175,7 @@ def switched(
         later = cycle_memory.step(memory, 1.0, length, generator=generator)
         memory.copy_(torch.where(moved, later, memory))
     full = full_level(p, 1, g.shape, devices, memory, generator=generator)
+    full = full * devices.get(wear.LEVEL, 1.0)
     return torch.where(moved, full, g)
 
 

@@ -8,17 +8,19 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from . import open_loop, physics, pulse_law, read_noise, step_spread, stuck, telegraph
+from . import open_loop, physics, pulse_law, read_noise, step_spread, stuck, telegraph, wear
 from .cycle_memory import RemembersCycles
 from .errors import ConfigError
 from .indexing import at, most_first, put, reached
 from .model import DeviceModel, DeviceState, Programmed, check_shapes
 from .pulse_law import PulseDrive
+from .read_disturb import Disturbed
 from .record import quantity
+from .wear import Wearing
 
 
 @dataclass(frozen=True, kw_only=True)
-class Pulsed(RemembersCycles, DeviceModel, ABC):
+class Pulsed(RemembersCycles, Wearing, Disturbed, DeviceModel, ABC):
     """A device whose every pulse moves it by its step law times its own random factor.
 
     A subclass gives `step_law`, or `step_siemens`. What is left at its default is switched off.
@@ -46,9 +48,8 @@ class Pulsed(RemembersCycles, DeviceModel, ABC):
     temperature multiplies t by an Arrhenius factor.
 
     Faults. A share of devices is stuck at a conductance that may lie outside the window: the board
-    keeps them apart (`draw_stuck`). The others stop moving after a log-normal number of pulses
-    around endurance_pulses (0: never). A device that a pulse does not move goes on relaxing from
-    its last move, and the pulse is paid for.
+    keeps them apart (`draw_stuck`). The others wear (`wear`), and reads move them (`read_disturb`).
+    One that a pulse does not move relaxes on from its last move, and the pulse is paid for.
 
     Write-verify. `verified_sigma` is the relative spread left after a write with verification,
     verified_fraction (R / read_knee_ohms)^verified_exponent, at most verified_cap.
@@ -120,8 +121,6 @@ class Pulsed(RemembersCycles, DeviceModel, ABC):
     stuck_high_siemens: float = quantity("S", 0.0, 1.0, default=0.0)
     stuck_low_share: float = quantity("", 0.0, 1.0, default=0.0)
     stuck_low_siemens: float = quantity("S", 0.0, 1.0, default=0.0)
-    endurance_pulses: float = quantity("pulses", 0.0, 1e18, default=0.0)
-    endurance_sigma: float = quantity("", 0.0, 5.0, default=0.0)
 
     def __post_init__(self) -> None:
         """Check the fields and the rules between them.
@@ -216,7 +215,7 @@ class Pulsed(RemembersCycles, DeviceModel, ABC):
         traits = {n: at(trait, pulsed) for n, trait in state.traits.items() if n not in unused}
         traits |= open_loop.memories(state, pulsed)
         g, energy = self.relaxed(state, pulsed).clone(), 0.0
-        left = self._pulses_left(state, pulsed, traits)
+        left, worth, traits = wear.left(self, state, pulsed, traits, wanted, drive)
         gain = pulse_law.signed_gain(self, wanted, traits, drive, g.dtype)
         moves = self._moves(gain, left, drive)
         ceiling = pulse_law.ceiling_siemens(self, drive.compliance_amperes)
@@ -230,7 +229,7 @@ class Pulsed(RemembersCycles, DeviceModel, ABC):
             energy += pulse_law.joules(self, g[:count] + after, *some)
             g[:count] = after
         g_all = put(state.g, pulsed, g, moves)
-        dynamics = self._after_pulses(state, pulsed, often, moves, generator)
+        dynamics = self._after_pulses(state, pulsed, often, worth, moves, generator)
         dynamics = open_loop.remembered(dynamics, pulsed, traits)
         changed = None if isinstance(pulsed, slice) else pulsed
         return Programmed(DeviceState(g_all, state.traits, dynamics), energy, changed)
@@ -285,14 +284,6 @@ class Pulsed(RemembersCycles, DeviceModel, ABC):
         thresholds = self.set_threshold_volts, self.reset_threshold_volts
         return self.endurance_pulses > 0.0 or max(thresholds) > 0.0
 
-    def _pulses_left(
-        self, state: DeviceState, pulsed: slice | Tensor, traits: dict[str, Tensor]
-    ) -> Tensor | None:
-        """How many more pulses move each of some devices; None without wear."""
-        if "lifetime" not in traits:
-            return None
-        return traits["lifetime"] - at(state.dynamics["pulses"], pulsed)
-
     def _moves(self, gain: Tensor, left: Tensor | None, drive: PulseDrive) -> Tensor | None:
         """Which of some devices react to their first pulse; None if all do."""
         if not self.may_stand_still and drive.is_own:
@@ -304,6 +295,7 @@ class Pulsed(RemembersCycles, DeviceModel, ABC):
         state: DeviceState,
         pulsed: slice | Tensor,
         often: Tensor,
+        worth: Tensor | float,
         moves: Tensor | None,
         generator: torch.Generator,
     ) -> dict[str, Tensor]:
@@ -311,12 +303,14 @@ class Pulsed(RemembersCycles, DeviceModel, ABC):
         dynamics = dict(state.dynamics)
         if "kick" in dynamics:
             z = physics.draw_relaxation(often.shape, self.relax_tail_sigma, generator=generator)
+            if self.wear_relaxation != 0.0:
+                z *= wear.relaxation_factor(self, state, pulsed)
             fresh = {"kick": z, "since_seconds": torch.zeros_like(z, dtype=torch.float64)}
             dynamics |= {
                 name: put(dynamics[name], pulsed, new, moves) for name, new in fresh.items()
             }
         if "pulses" in dynamics:
-            total = at(dynamics["pulses"], pulsed) + often
+            total = at(dynamics["pulses"], pulsed) + often * worth
             dynamics["pulses"] = put(dynamics["pulses"], pulsed, total, None)
         return dynamics
 
@@ -368,6 +362,15 @@ class Pulsed(RemembersCycles, DeviceModel, ABC):
         chosen = slice(None) if where is None else where
         g = read_noise.seen(self, state, self.relaxed(state, chosen), chosen)
         return g.view_as(state.g) if where is None else g
+
+    def read_spread(
+        self, state: DeviceState, g: Tensor, where: Tensor | None = None
+    ) -> Tensor | None:
+        """See `DeviceModel.read_spread`: with the factors of the devices, and grown with wear."""
+        sigma = read_noise.of_devices(self.read_sigma_siemens(g), state, where)
+        if sigma is None or self.wear_noise == 0.0:
+            return sigma
+        return sigma * wear.noise_factor(self, state, where).view_as(g)
 
     def read_sigma_siemens(self, g: Tensor) -> Tensor | None:
         """See `DeviceModel.read_sigma_siemens`; the law is in `read_noise`."""

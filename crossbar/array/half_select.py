@@ -12,7 +12,8 @@ voltage W, times exp(-(W - |U|) / disturb_volts): the exponential tail of the fi
 sinh(V / v0) of ion hopping. All pulses of one programming operation are taken together, in
 expectation: n half-selecting pulses move a device by n such fractions of a step, SET and RESET
 netted at the conductance it has after the operation's own pulses. Each takes the energy U^2 g t.
-Voltage lost along the lines and current through sneak paths are not modelled.
+Voltage lost along the lines is a matter of the pulsed device (`wires.pulse_loss`): its neighbours
+have U whole here.
 """
 
 import math

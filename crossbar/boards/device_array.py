@@ -71,7 +71,7 @@ class Devices:
             self._refresh_in_place(self._kind)
         else:
             self.g = self.conductance(self._state)
-            self.sigma = self._sigma(self.g)
+            self.sigma = self._model.read_spread(self._state, self.g)
         self._is_shared = True  # `g` may be that of the state
 
     def _refresh_in_place(self, kind: pulse_kernels.InPlace) -> None:
@@ -100,7 +100,7 @@ class Devices:
         g = self.broken.conductance(self.g)
         stuck = g != self.g
         self.g[stuck] = g[stuck]
-        sigma = self._sigma(g[stuck], stuck.view(-1).nonzero()[:, 0])
+        sigma = self._model.read_spread(self._state, g[stuck], stuck.view(-1).nonzero()[:, 0])
         if self.sigma is not None and sigma is not None:
             self.sigma[stuck] = sigma
 
@@ -108,10 +108,6 @@ class Devices:
         """Of some devices (flat indices) or all, stuck ones included."""
         g = self._model.conductance(state, where)
         return g if self.broken is None else self.broken.conductance(g, where)
-
-    def _sigma(self, g: Tensor, where: Tensor | None = None) -> Tensor | None:
-        """Spread of one read of some devices (flat indices) or all, with their factors."""
-        return read_noise.of_devices(self._model.read_sigma_siemens(g), self._state, where)
 
     def pulse(
         self,
@@ -180,7 +176,7 @@ class Devices:
     def _refresh_at(self, where: Tensor) -> None:
         """`refresh_reads` at flat indices; relaxation and slow noise go on in `advance` alone."""
         g = self.conductance(self._state, where)
-        sigma = self._sigma(g, where)
+        sigma = self._model.read_spread(self._state, g, where)
         self.g.view(-1).index_copy_(0, where, g)
         if self.sigma is not None and sigma is not None:
             self.sigma.view(-1).index_copy_(0, where, sigma)

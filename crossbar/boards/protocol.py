@@ -181,12 +181,14 @@ class ReadCounts(NamedTuple):
         tile_steps: (row of tiles, step) pairs in which a line was driven.
         siemens: Conductance of all driven devices, summed.
         clipped: Conversions above the range.
+        lines: How often each word line was driven, (word lines,); None where that is not known.
     """
 
     activations: int
     tile_steps: int
     siemens: float
     clipped: int = 0
+    lines: NDArray[np.float64] | None = None
 
 
 class Emulator(Protocol):

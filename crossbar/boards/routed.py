@@ -183,7 +183,12 @@ class RoutedEmulator:
 
     def count_vmm(self, reads: ReadCounts) -> None:
         """See `Emulator.count_vmm`; `siemens` are those of the mean."""
-        self.emulator.count_vmm(reads._replace(siemens=reads.siemens * self.placement.count))
+        lines = reads.lines
+        if lines is not None:
+            lines = np.zeros_like(lines)
+            lines[self.placement.order.numpy()] = reads.lines
+        siemens = reads.siemens * self.placement.count
+        self.emulator.count_vmm(reads._replace(siemens=siemens, lines=lines))
 
     def begin_epoch(self, epoch: int) -> None:
         """Of the array."""

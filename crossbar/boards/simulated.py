@@ -21,9 +21,10 @@ from ..array.tile import Tiling, read
 from ..wires.array import WiredArray
 from ..wires.wires import Floats
 from . import pulse_kernels
+from .board_info import info_of
 from .device_array import Devices, check_alike
+from .pending_reads import pending_reads
 from .protocol import (
-    BoardInfo,
     EffectiveArray,
     Indices,
     PulseBatch,
@@ -31,6 +32,7 @@ from .protocol import (
     ReadCounts,
     check_devices,
 )
+from .pulse_loss import pulse_loss, siemens_of
 from .pulse_shapes import drive_of, reaching_of, refuse_half_selected, spread
 
 
@@ -40,8 +42,8 @@ class SimulatedBoard:
     The variance of a read is kept per device and renewed where a pulse went: no work per read that
     belongs to programming. With wires, `g` and all reads are those through the wires: a device is
     read by driving its word line alone. The noise of a device is scaled by what its own lines leave
-    of its current; pulses lose nothing on their way. What is broken (`faults.Broken`) is a matter
-    of the board: its devices below know nothing of it.
+    of its current; pulses lose on their way what `PulseLoss` says, where `wires.pulse_loss` is set.
+    What is broken (`faults.Broken`) is a matter of the board: its devices know nothing of it.
 
     Attributes:
         info: See `Board`.
@@ -101,6 +103,8 @@ class SimulatedBoard:
         faults = with_stuck_devices(faults, tiling, stuck)
         self.broken = None if faults is None else Broken(faults)
         self._half = None if half is None else (half_select.check(model), half)
+        self._loss = pulse_loss(model, wired, half)
+        self._reads = pending_reads(model, self.info.shape, v_read_volts)
         draws = torch_stream("manufacture", seed, index)
         state = model.manufacture(self.info.shape, generator=draws)
         self._devices = Devices(model, state, self.broken, is_alone=half is None)
@@ -124,6 +128,7 @@ class SimulatedBoard:
         A resumed run does the same and so draws the same numbers from the same spreads: computed
         device by device instead, they could differ in the last bit.
         """
+        self._take_reads()
         if self.wired is not None:
             probes = stream("wire probes", self._seed, self._index, epoch)
             g = self._devices.conductance(self._devices.state)
@@ -144,6 +149,7 @@ class SimulatedBoard:
 
         So devices restored from a file are seen as they were when it was written, to the last bit.
         """
+        self._take_reads()
         self._devices.refresh_reads()
         self._show(exact=True)
 
@@ -191,16 +197,20 @@ class SimulatedBoard:
         state = self.state
         traits = {f"trait.{name}": trait for name, trait in state.traits.items()}
         dynamics = {f"dynamic.{name}": dynamic for name, dynamic in state.dynamics.items()}
-        return {"g": state.g, "pulsed": self.pulsed} | traits | dynamics
+        waiting = {} if self._reads is None else {"reads": self._reads.lines}
+        return {"g": state.g, "pulsed": self.pulsed} | traits | dynamics | waiting
 
     def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
         """See `Emulator.load_state_dict`."""
         check_alike(self._model, state, self.state_dict())
+        if self._reads is not None:
+            self._reads.lines = state["reads"].clone()
         traits, dynamics = _named(state, "trait."), _named(state, "dynamic.")
         self.restore(DeviceState(state["g"], traits, dynamics), state["pulsed"])
 
     def wait(self, seconds: float, *, temperature_kelvin: float | None = None) -> None:
         """Let device time pass: relaxation, retention and slow fluctuation go on."""
+        self._take_reads()
         self._devices.advance(seconds, self._time_noise, temperature_kelvin)
         self._show()
 
@@ -212,7 +222,7 @@ class SimulatedBoard:
             index = torch.from_numpy(device).long()
             g = g.reshape(-1)[index]
             sigma = None if sigma is None else sigma.reshape(-1)[index]
-        self._count_reads(g)
+        self._count_reads(g, device)
         if sigma is None:
             return g.clone()
         noise = torch.randn(g.shape, generator=self._read_noise)
@@ -235,6 +245,8 @@ class SimulatedBoard:
             for tile in torch.split(driven, self._tiling.tile_rows, dim=1)
         )
         joules = float((volts.square() @ self.g.sum(1)).sum()) * self.info.read_seconds
+        if self._reads is not None:
+            self._reads.lines += driven.sum(0)
         self.counters += Counters(
             row_activations=int(driven.sum()) * self._tiling.across,
             column_conversions=tile_steps * self._tiling.columns,
@@ -271,6 +283,8 @@ class SimulatedBoard:
 
     def count_vmm(self, reads: ReadCounts) -> None:
         """See `Emulator.count_vmm`."""
+        if self._reads is not None:
+            self._reads.add_products(reads)
         self.counters += Counters(
             row_activations=reads.activations * self._tiling.across,
             column_conversions=reads.tile_steps * self._tiling.columns,
@@ -290,6 +304,7 @@ class SimulatedBoard:
         drive = drive_of(self._model, self.info, pulses, shape)
         if not drive.is_own and self._half is not None:
             refuse_half_selected(self.info)
+        self._take_reads()
         counted = pulse_kernels.count_pulses(self._model, pulses)
         reaching, chosen, lost, joules = pulses, self._selected, 0, 0.0
         if self.broken is not None:
@@ -300,12 +315,16 @@ class SimulatedBoard:
             )
             lost = self.broken.lost(self._model, counts)
             reaching, drive = reaching_of(self.broken, pulses, drive)
+        met = None if self._loss is None else self._loss.met(self._devices.g, reaching, drive)
+        drive = drive if met is None else met.drive
         if not self._devices.is_in_place:
             joules += self._pulse_any(reaching, chosen, pulses, drive)
             self._show()
         elif len(reaching.device):
             joules += self._devices.pulse(reaching, self.pulsed, self._pulse_noise, drive)
             self._show()
+        if met is not None:
+            joules += met.line_joules(siemens_of(self._devices.g, reaching))
         self.counters += Counters(
             set_pulses=counted.sets,
             reset_pulses=counted.resets,
@@ -356,36 +375,18 @@ class SimulatedBoard:
         if sigma is not None:
             self.read_sigma = sigma * torch.from_numpy(through.fraction).to(g.dtype)
 
-    def _count_reads(self, g: Tensor) -> None:
+    def _take_reads(self) -> None:
+        """Move the devices by the reads so far, where reads move them."""
+        if self._reads is not None and self._reads.is_due:
+            self._devices.restore(self._reads.moved(self._devices.state))
+            self._show()
+
+    def _count_reads(self, g: Tensor, device: Indices | None) -> None:
         """Count one read of each of these devices."""
+        if self._reads is not None:
+            self._reads.add_devices(device)
         joules = float(g.sum()) * self.info.read_volts**2 * self.info.read_seconds
         self.counters += Counters(device_reads=g.numel(), read_joules=joules)
-
-
-def info_of(
-    model: DeviceModel, tiling: Tiling, read_volts: float, read_seconds: float
-) -> BoardInfo:
-    """What an emulated board of some devices is; pulses without volts where the model has none."""
-    pulses: dict[str, float] = {}
-    if isinstance(model, Pulsed):
-        pulses = {
-            "set_volts": model.set_volts,
-            "set_seconds": model.width_seconds,
-            "reset_volts": model.reset_volts,
-            "reset_seconds": model.width_seconds,
-        }
-        if model.compliance_amperes is not None:
-            pulses["compliance_amperes"] = model.compliance_amperes
-    return BoardInfo(
-        name=f"emulated {type(model).__name__}",
-        shape=(tiling.rows, tiling.columns),
-        tile_shape=(tiling.tile_rows, tiling.tile_columns),
-        read_volts=read_volts,
-        read_seconds=read_seconds,
-        grid=None,
-        is_emulator=True,
-        **pulses,
-    )
 
 
 def _named(state: Mapping[str, Tensor], start: str) -> dict[str, Tensor]:

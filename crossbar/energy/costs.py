@@ -12,7 +12,7 @@ from device_models.shipped import Presets
 from .interval import Interval
 
 TABLES = Presets("cost table", "crossbar.energy", "tables/*.yaml")
-Unit = Literal["J", "F", "s", "W/m2", "m2", "F2", "1"]
+Unit = Literal["J", "F", "s", "W/m2", "m2", "F2", "pulses", "reads", "V", "1"]
 
 # Every entry that an estimate can read, and its unit.
 ENTRIES: dict[str, Unit] = {
@@ -44,6 +44,9 @@ ENTRIES: dict[str, Unit] = {
     "buffer_area": "m2",
     "router_area": "m2",
     "routing_share": "1",
+    "endurance_pulses": "pulses",
+    "undisturbed_reads": "reads",
+    "disturb_volts": "V",
 }
 
 
@@ -54,7 +57,8 @@ class Cost(Record):
     Attributes:
         low, typical, high: The value at `node_nm` and `volts`, in `unit`; with a `law`, factors on
             what the law gives. All above zero, or all zero: this chip has no such thing.
-        unit: J, F, s, W/m2, m2, F2 (squares of the feature size) or 1 (a plain factor).
+        unit: J, F, s, W/m2, m2, F2 (squares of the feature size), pulses, reads, V or 1 (a plain
+            factor).
         node_nm: Technology that the value belongs to; None for one that knows no node.
         volts: Supply that it belongs to.
         law: Name of an equation in `laws.LAWS`; None for a plain value.

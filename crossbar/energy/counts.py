@@ -44,6 +44,7 @@ class LayerCounts:
         tile_columns: Bit lines of a tile.
         dac_bits: Of the converters that set the amplitudes of its lines; 0 where spikes drive them.
         row_activations: (line, step) pairs that were driven, once per line.
+        busiest_line: Activations of the word line that was driven most often.
         drives: The same per tile: a line has a driver in each tile that it crosses.
         active_steps: Of each row of tiles, reads with a driven line in it: of a layer without
             positions, (inference, step) pairs.
@@ -80,6 +81,7 @@ class LayerCounts:
     tile_columns: int
     dac_bits: int
     row_activations: int
+    busiest_line: int
     drives: int
     active_steps: tuple[int, ...]
     conversions: int
@@ -199,6 +201,7 @@ def count_layer(
         tile_columns=tile_columns,
         dac_bits=layer.dac_bits,
         row_activations=activations,
+        busiest_line=int(driven.max(initial=0)),
         drives=activations * across,
         active_steps=active,
         conversions=conversions,

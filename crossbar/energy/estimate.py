@@ -13,6 +13,7 @@ from .counts import LayerCounts, RunCounts, active_steps, count
 from .inference_cost import Floats, Price, PricedItem, Reading, inference_items
 from .interval import Interval
 from .latency import inference_seconds
+from .lifetime import lifetime_days, undisturbed_days
 from .results import COMPONENTS, AreaItem, ChipEstimate, EnergyItem, UsedCost
 from .scaling import at_chip
 from .training_cost import training_items, training_seconds
@@ -113,7 +114,8 @@ def estimate(run: RunCounts, chip: ChipSpec, costs: Costs) -> ChipEstimate:
         leakage_watts=_span(priced.watts),
         training=tuple(training),
         training_seconds=_span(priced.training_seconds),
-        lifetime_days=lifetime_days(run, chip),
+        lifetime_days=lifetime_days(run, chip, lookup),
+        undisturbed_days=undisturbed_days(case.counts, run, chip, case.reading.volts, lookup),
         used=dict(lookup.used),
     )
 
@@ -182,26 +184,6 @@ def price_case(case: Case, price: Price) -> PricedCase:
         leaking_seconds=real if chip.timing == "real" else seconds,
         leaking_seconds_dense=real if chip.timing == "real" else dense,
     )
-
-
-def lifetime_days(run: RunCounts, chip: ChipSpec) -> Interval | None:
-    """Days until devices reach their endurance by training alone; the first array counts.
-
-    Typical and high are those of the mean device, low that of the one that got most pulses.
-
-    Returns:
-        None where the device file states no endurance, or nothing is ever trained.
-    """
-    wear = [
-        (array.endurance_pulses, array.pulses_per_device_max, array.pulses_per_device_mean)
-        for array in run.training
-        if array.endurance_pulses and array.pulses_per_device_mean
-    ]
-    if not wear or not chip.trainings_per_day:
-        return None
-    first = min(endurance / most for endurance, most, _ in wear) / chip.trainings_per_day
-    mean = min(endurance / usual for endurance, _, usual in wear) / chip.trainings_per_day
-    return Interval(first, mean, mean)
 
 
 def _span(values: Floats) -> Interval:

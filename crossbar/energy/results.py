@@ -140,7 +140,9 @@ class ChipEstimate:
         leakage_watts: Power that flows whether anything happens or not.
         training: Energy of the whole training; `count_dense` equals `count` there.
         training_seconds: Of the whole training.
-        lifetime_days: Endurance over pulses a day; None where the device file states none.
+        lifetime_days: Until the most-pulsed device reaches its endurance; None without training.
+        undisturbed_days: Until reads may have moved the devices of the busiest word line; None
+            where no line is driven.
         used: Every constant that entered, by the name of its entry.
     """
 
@@ -156,6 +158,7 @@ class ChipEstimate:
     training: tuple[EnergyItem, ...]
     training_seconds: Interval
     lifetime_days: Interval | None
+    undisturbed_days: Interval | None
     used: dict[str, UsedCost]
 
     @property
@@ -228,6 +231,7 @@ class ChipEstimate:
             "training_joules": self.training_joules,
             "training_seconds": self.training_seconds,
             "lifetime_days": self.lifetime_days,
+            "undisturbed_days": self.undisturbed_days,
             "joules_per_day": joules * self.chip.inferences_per_day,
         }
 

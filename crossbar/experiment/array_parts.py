@@ -3,9 +3,11 @@
 import math
 from dataclasses import replace
 
+from device_models import pulse_law
 from device_models.errors import ConfigError
 from device_models.linear import GaussianUpdate
 from device_models.model import DeviceModel
+from device_models.pulsed import Pulsed
 from device_models.record import Record
 from device_models.streams import stream
 
@@ -43,6 +45,30 @@ def wired(wires: Wires, tiling: Tiling, faults: FaultMap | None) -> WiredArray |
         wires if faults is None else faults.tile_wires(wires),
         refresh=wires.refresh,
         bound=wires.bound,
+    )
+
+
+def lossless_note(model: DeviceModel, wires: Wires, device: str) -> str:
+    """Why pulses of a device lose nothing on wires that take from pulses; empty where they do.
+
+    Args:
+        model: Kind of device.
+        wires: Of the run.
+        device: Its name, for people.
+    """
+    if wires.ideal or not wires.pulse_loss:
+        return ""
+    lossless = [
+        way.upper()
+        for sign, way in pulse_law.WAYS.items()
+        if not (isinstance(model, Pulsed) and pulse_law.has_law(model, sign, "volts"))
+    ]
+    if not lossless:
+        return ""
+    return (
+        f"note: wires.pulse_loss: {device} does not say what a smaller pulse does "
+        f"(set_scale_volts, reset_scale_volts); its {' and '.join(lossless)} pulses lose nothing "
+        "on the wires"
     )
 
 

@@ -17,6 +17,7 @@ from device_models.presets import load_device
 from ..datasets import load_dataset
 from ..datasets.encode import Data, encode
 from . import builder
+from .array_parts import lossless_note
 from .boards import BoardFactory, OpenedBoard, open_training_board
 from .config import SIMULATED, Training
 from .endurance_check import worn_out
@@ -244,6 +245,8 @@ def prepare(
     if threads is not None and used < threads:
         notice(f"note: {threads} threads were asked for; the kernels run on {used}")
     check()
+    if boards is None and (note := lossless_note(run.model, run.config.wires, run.config.device)):
+        notice(note)
     note_compiling(trainer, notice)
     if resumed:
         return trainer, run.restore(trainer)

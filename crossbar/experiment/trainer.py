@@ -26,6 +26,7 @@ from .adc_calibration import calibrated, complaint, report, view
 from .array_parts import check_periphery
 from .endurance import memory, wear
 from .fault_aware import faulty
+from .line_reads import LineReads
 from .rows import LearningSums, activity, by_array, costs, own_numbers, through_wires, with_output
 
 if TYPE_CHECKING:
@@ -86,6 +87,7 @@ class Trainer:
         self.epoch = 0
         self.rows: list[dict[str, Any]] = []
         self._reported = [Counters() for _ in self.boards]
+        self._line_reads = LineReads(setup.network, data.train_events, setup.sheet)
         self._clipped: float | None = None
         self._notice: Callable[[str], object] | None = notice
 
@@ -343,7 +345,8 @@ class Trainer:
         for index, emulator in enumerate(self._of_layers):
             reads = done.activations, done.tile_steps, done.siemens, done.clipped
             activations, steps, siemens, clipped = (part[index].item() for part in reads)
-            emulator.count_vmm(ReadCounts(activations, steps, siemens, clipped))
+            lines = self._line_reads.of(index, done)
+            emulator.count_vmm(ReadCounts(activations, steps, siemens, clipped, lines))
 
     def _finish_epoch(self, training: dict[str, Any] | None, began: float) -> None:
         """Evaluate and write the epoch's row."""

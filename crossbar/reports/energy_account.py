@@ -151,15 +151,35 @@ def training(e: ChipEstimate) -> list[Block]:
         Text("What the arrays saw:"),
         ReportTable(head, writes),
         Text(f"Lifetime: {lifetime(e)}."),
+        Text(f"Reads: {undisturbed(e)}."),
     ]
 
 
 def lifetime(e: ChipEstimate) -> str:
-    """Lifetime, or why there is none."""
+    """Until the most-pulsed device is worn out, or why that never happens."""
     if e.lifetime_days is None:
-        return "unknown: the device file gives no endurance, or nothing was pulsed"
-    low, typical, high = (f"{value:.3g}" for value in vars(e.lifetime_days).values())
-    return f"{typical} days ({low} to {high}) at {e.chip.trainings_per_day:g} trainings a day"
+        return "unlimited: nothing was pulsed, or the chip is never trained again"
+    whose = "the literature" if "endurance_pulses" in e.used else "the device file"
+    return (
+        f"{_days(e.lifetime_days)} at {e.chip.trainings_per_day:g} trainings a day, until the "
+        f"most-pulsed device has had the pulses that {whose} gives it"
+    )
+
+
+def undisturbed(e: ChipEstimate) -> str:
+    """Until reads may have moved a device, or why that never happens."""
+    if e.undisturbed_days is None:
+        return "no word line is driven, so nothing is disturbed"
+    return (
+        f"{_days(e.undisturbed_days)} at {e.chip.inferences_per_day:,.0f} inferences a day, until "
+        "the devices of the busiest word line may have to be written again"
+    )
+
+
+def _days(span: Interval) -> str:
+    """Typical, low and high."""
+    low, typical, high = (f"{value:.3g}" for value in vars(span).values())
+    return f"{typical} days ({low} to {high})"
 
 
 def constants(e: ChipEstimate, tables: Sequence[str]) -> list[Block]:

@@ -46,6 +46,8 @@ def quantities(e: ChipEstimate) -> list[HeadlineQuantity]:
         values.append(HeadlineQuantity("time of the training", e.training_seconds, None, "s"))
     if e.lifetime_days is not None:
         values.append(HeadlineQuantity("lifetime", e.lifetime_days, None, "days"))
+    if e.undisturbed_days is not None:
+        values.append(HeadlineQuantity("reads disturb after", e.undisturbed_days, None, "days"))
     return values
 
 

@@ -93,6 +93,7 @@ def _summary(e: ChipEstimate) -> list[Block]:
         ["network time of an inference", short(e.seconds_real, "s")],
         ["TOPS/W are at", state(e)],
         ["lifetime", account.lifetime(e)],
+        ["reads disturb after", account.undisturbed(e)],
         ["energy of a day", f"{cells(headline['joules_per_day'], 'J', short)[1]} for "
          f"{e.chip.inferences_per_day:,.0f} inferences"],
     ]  # fmt: skip

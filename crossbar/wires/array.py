@@ -8,6 +8,7 @@ import numpy as np
 
 from . import iterative, nodal
 from .ladders import line_fractions
+from .pulse_loss import Behind, behind_transistors, half_selected
 from .transfer import transfer_matrix
 from .wires import Floats, Refresh, Wires
 
@@ -77,7 +78,7 @@ class WiredArray:
             refresh: See the class.
             bound: See the class.
         """
-        self._refresh, self._bound = refresh, bound
+        self._shape, self._refresh, self._bound = shape, refresh, bound
         downs = [slice(a, a + tile_shape[0]) for a in range(0, shape[0], tile_shape[0])]
         across = [slice(a, a + tile_shape[1]) for a in range(0, shape[1], tile_shape[1])]
         nothing = np.empty((0, 0))
@@ -88,6 +89,28 @@ class WiredArray:
         ]
         self._next = 0
         self.solved, self.worst_error, self.checkpoint_error = 0, 0.0, 0.0
+
+    @property
+    def takes_from_pulses(self) -> bool:
+        """Whether pulses lose amplitude on these lines."""
+        return any(tile.wires.pulse_loss for tile in self._tiles)
+
+    def behind(self, g: Floats | None, bias: float) -> Behind:
+        """What every device sees of its lines when it is pulsed, each (rows, columns).
+
+        Args:
+            g: Conductances, siemens; None with a transistor at each device.
+            bias: Fraction of the amplitude on half-selected devices.
+        """
+        whole = Behind(np.empty(self._shape), np.empty(self._shape))
+        for tile in self._tiles:
+            if g is None:
+                part = behind_transistors(tile.wires, *whole.ohms[tile.span].shape)
+            else:
+                part = half_selected(g[tile.span], tile.wires, bias)
+            for array, values in zip(whole, part, strict=True):
+                array[tile.span] = values
+        return whole
 
     def start(self, g: Floats, probes: np.random.Generator) -> None:
         """Solve every tile that is not exact; what later probes drive comes from `probes`."""

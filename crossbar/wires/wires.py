@@ -38,6 +38,7 @@ class Wires(Record):
         bridge_ohms: Resistance of such a short.
         refresh: When a tile whose devices moved is solved anew; see `WiredArray`.
         bound: Relative error of the currents that `adaptive` lets pass until then.
+        pulse_loss: Programming pulses lose amplitude on the lines too; see `wires.pulse_loss`.
     """
 
     word_ohms: float = quantity("ohm", 0.0, 1e9, default=0.0)
@@ -53,6 +54,7 @@ class Wires(Record):
     bridge_ohms: float = quantity("ohm", 1e-6, 1e12, default=1.0)
     refresh: Refresh = "adaptive"
     bound: float = quantity("", 1e-9, 1.0, default=1e-2)
+    pulse_loss: bool = False
 
     @property
     def ideal(self) -> bool:

@@ -23,6 +23,7 @@ from .estimators import (
     retention,
     steps,
     tables,
+    wear,
     window,
     window_error,
     write_verify,
@@ -147,6 +148,8 @@ def _run_all(
         read_known = READ
     if len(swings):
         run(functools.partial(cycles.estimate, read_measured=bool(len(series))), swings)
+    if len(swings) and wear.tells(swings, device):
+        run(wear.estimate, swings)
     if len(pulses) and not any("g_min_siemens" in p.values for p in parameter_sets):
         run(window.estimate, pulses)
     if len(pulses) and not _moves(pulses):

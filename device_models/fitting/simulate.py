@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from .. import open_loop, physics, read_noise, telegraph
+from .. import open_loop, physics, read_noise, telegraph, wear
 from ..model import DeviceModel, DeviceState
 from ..pulse_law import PulseDrive, has_law
 from ..pulsed import Pulsed
@@ -232,6 +232,7 @@ def _cycles(bench: _Bench, table: Cycles) -> Cycles:
             law, generator = open_loop.levels(model, sign).cycles, bench.generator
             memory = cycle_series.memories(order, law, generator=generator)
             g = open_loop.full_level(model, sign, shape, traits, memory, generator=generator)
+            g = g * wear.after_cycles(model, sign, traits, torch.from_numpy(table.cycle))
         else:
             g = torch.full(shape, model.g_max_siemens if sign > 0 else model.g_min_siemens)
         levels.append(_or_stuck(bench, where, g).flatten().double().numpy())

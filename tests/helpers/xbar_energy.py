@@ -126,6 +126,9 @@ TOY_PRICES = {
     "buffer_area": 0.5,
     "router_area": 5.0,
     "routing_share": 0.25,
+    "endurance_pulses": 4000.0,
+    "undisturbed_reads": 64.0,
+    "disturb_volts": 0.5,
 }
 
 

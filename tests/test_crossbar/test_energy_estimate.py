@@ -1,9 +1,11 @@
 """An estimate against hand calculations: every sum is written out as a person would."""
 
 import dataclasses
+import math
 
 import numpy as np
 import pytest
+from numpy.testing import assert_allclose
 from xbar_energy import MS, SILENT, toy_activity, toy_chip, toy_costs, toy_run
 
 from cli.estimate import headline
@@ -211,13 +213,28 @@ def test_read_voltage_and_time_of_the_chip_replace_those_of_the_run():
     assert by_component(result.training)["array"] == 7 / 128
 
 
-def test_lifetime_is_endurance_over_the_pulses_of_a_day(toy):
-    assert toy.lifetime_days is None  # no endurance in the device file
+def test_lifetime_is_endurance_over_the_pulses_a_day_of_the_device_that_gets_most(toy):
+    # No endurance in the device file: that of the table, half and double of 4000.
+    assert toy.lifetime_days == Interval(2000 / 4, 4000 / 4, 8000 / 4)
+    assert toy.used["endurance_pulses"].value == Interval(2000, 4000, 8000)
     worn = (dataclasses.replace(toy_run().training[0], endurance_pulses=1000.0),)
     lasting = estimate(toy_run(training=worn), toy_chip(trainings_per_day=5.0), toy_costs())
-    assert lasting.lifetime_days == Interval(1000 / 4 / 5, 1000 / 2 / 5, 1000 / 2 / 5)
+    assert lasting.lifetime_days == Interval(50, 50, 50)  # 1000 / 4 / 5
+    assert "endurance_pulses" not in lasting.used
     never = estimate(toy_run(training=worn), toy_chip(trainings_per_day=0.0), toy_costs())
     assert never.lifetime_days is None
+
+
+def test_reads_disturb_the_busiest_line_sooner_at_a_higher_voltage():
+    """Line 0 comes in once an inference; half, once and double of 64 reads and of 0.5 V."""
+    chip = toy_chip(inferences_per_day=4.0, v_read_volts=0.2)
+    at_reference = estimate(toy_run(), chip, toy_costs()).undisturbed_days
+    assert at_reference == Interval(32 / 4, 64 / 4, 128 / 4)
+    higher = estimate(toy_run(), dataclasses.replace(chip, v_read_volts=0.7), toy_costs())
+    expected = 8 * math.exp(-2.0), 16 * math.exp(-1.0), 32 * math.exp(-0.5)
+    assert_allclose(list(vars(higher.undisturbed_days).values()), expected, rtol=1e-12, atol=0.0)
+    silent = toy_run(toy_activity(SILENT, SILENT))
+    assert estimate(silent, chip, toy_costs()).undisturbed_days is None
 
 
 def test_spikes_of_an_output_that_sends_some_stand_apart():

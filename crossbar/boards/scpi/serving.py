@@ -15,11 +15,12 @@ from device_models.model import DeviceModel
 from device_models.record import Record, quantity
 
 from ...array.tile import Tiling
+from ..board_info import info_of
 from ..limited import LimitedBoard
 from ..limits import Limits, limits_of
 from ..panel.server import PanelServer
 from ..protocol import Board, PulseBatch, PulseShape
-from ..simulated import SimulatedBoard, info_of
+from ..simulated import SimulatedBoard
 from .bench import Bench
 from .instrument import Instrument
 from .server import Server, ServerLimits

@@ -22,6 +22,7 @@ from ..datasets.encode import Data, encode
 from ..energy import record_activity
 from ..experiment import builder
 from ..experiment.config import Training
+from ..experiment.relaxation_limit import unmeasured_relaxation
 from ..experiment.run import Run
 from ..experiment.train import Notice, free_folder
 from ..experiment.trainer import Trainer
@@ -67,6 +68,7 @@ def program(
     settings: Programming | None = None,
     loop: WriteVerify | None = None,
     retention: Sequence[float] = (1.0, 3600.0, DAY, 3652.5 * DAY),
+    temperature_kelvin: float | None = None,
     out: Folder | None = None,
     threads: int | None = None,
     data_dir: Folder | None = None,
@@ -83,6 +85,7 @@ def program(
         settings: How many chips, and what is done with them.
         loop: Settings of the closed loop.
         retention: Device times after the writing at which chips are tested again, seconds, rising.
+        temperature_kelvin: Of the chips meanwhile; None: the reference of the device.
         out: Folder, new or empty; by default `runs/program_DEVICE_seedN`. Every chip is kept there
             as a run that training goes on with.
         threads: How many samples run at a time; by default one per processor.
@@ -109,7 +112,9 @@ def program(
         data = encode(dataset, base.data, seed=base.seed)
         engine = builder.engine(base, network, (), threads)
         exact = exact_accuracy(engine, first, data)
-        chips = Chips(base, model, data, first, loop, settings, retention, threads)
+        chips = Chips(
+            base, model, data, first, loop, settings, retention, temperature_kelvin, threads
+        )
         return program_chips(chips, folder, exact, notice)
 
 
@@ -155,6 +160,7 @@ class Chips:
     loop: WriteVerify
     settings: Programming
     retention: Sequence[float]
+    temperature_kelvin: float | None
     threads: int | None
 
 
@@ -168,6 +174,8 @@ def program_chips(chips: Chips, folder: Path, exact: float, notice: Notice) -> d
         for number in range(chips.settings.seeds):
             notice(f"chip {number + 1} of {chips.settings.seeds}: {chips.config.device} ...")
             programmed.append(program_one(chips, partial, chips.settings.seed + number))
+            if number == 0 and (warning := _unmeasured(chips, programmed[0])):
+                notice(warning)
         content = summary(chips, [chip.report for chip in programmed], exact)
         content["folder"] = str(folder)
         draw(programmed, content, partial / "program.png")
@@ -178,6 +186,14 @@ def program_chips(chips: Chips, folder: Path, exact: float, notice: Notice) -> d
     finally:
         shutil.rmtree(partial, ignore_errors=True)
     return content
+
+
+def _unmeasured(chips: Chips, chip: ProgrammedChip) -> str:
+    """`unmeasured_relaxation` of a chip that ages."""
+    if not chips.retention:
+        return ""
+    arrays = [array for layer in chip.layers for array in layer]
+    return unmeasured_relaxation(chips.model, [a.true_siemens[a.written.chosen] for a in arrays])
 
 
 def program_one(chips: Chips, folder: Path, seed: int) -> ProgrammedChip:
@@ -194,6 +210,7 @@ def program_one(chips: Chips, folder: Path, seed: int) -> ProgrammedChip:
     )
     return write_chip(
         trainer, chips.loop, retention=chips.retention,
+        temperature_kelvin=chips.temperature_kelvin,
         retune_epochs=chips.settings.retune_epochs, keep=keep,
     )  # fmt: skip
 
@@ -208,6 +225,7 @@ def summary(chips: Chips, reports: list[dict[str, Any]], exact: float) -> dict[s
         "max_pulses_per_pass": chips.loop.most(chips.model),
         "unreadable_siemens": [float(noisy.min()), float(noisy.max())] if len(noisy) else None,
         "retention_seconds": list(chips.retention),
+        "temperature_kelvin": chips.temperature_kelvin,
         "source_accuracy": exact,
         "programmed_accuracy": interval([chip["programmed_accuracy"] for chip in reports]),
         "retention_accuracy": [

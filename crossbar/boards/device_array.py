@@ -123,7 +123,9 @@ class Devices:
         """
         self._unshare()
         if isinstance(self._kind, pulse_kernels.InPlace):
-            return pulse_kernels.pulse(self._kind, self._arrays, sent, pulsed, generator, drive)
+            return pulse_kernels.pulse(
+                self._kind, self._arrays, sent, pulsed, generator, drive, self._state.traits
+            )
         if isinstance(self._kind, Ideal):
             pulse_kernels.move(self._kind, self._state.g, sent, pulsed)
         if self.g is not self._state.g:
@@ -161,7 +163,8 @@ class Devices:
         if isinstance(self._kind, pulse_kernels.InPlace):
             self._unshare()
             slow = self._state.dynamics.get("slow")
-            how = seconds, generator, temperature_kelvin
+            speed = self._state.traits.get("relax_speed")
+            how = seconds, generator, temperature_kelvin, speed
             pulse_kernels.advance(self._kind, self._arrays, slow, *how)
             self._show_stuck()
             return

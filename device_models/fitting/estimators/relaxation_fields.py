@@ -8,7 +8,7 @@ from ..measurements import Floats
 from .changes import Changes
 from .parameters import ParameterSet
 from .relaxation_maximum import RelaxationFit
-from .run_effects import SPREADS
+from .run_effects import SPREADS, Spread
 
 REPLACED = "relax_sigma_siemens", "relax_drift_siemens"  # of the law without levels
 MOST_ERROR = 3.0  # standard error of a logarithm or a number of order 1 that is drawn
@@ -20,7 +20,7 @@ def parameter_set(
     model: Pulsed,
     *,
     levels: Floats,
-    spreads: dict[str, tuple[float, float]],
+    spreads: dict[str, Spread],
     remark: str,
     highest: float,
     generator: np.random.Generator,
@@ -33,7 +33,7 @@ def parameter_set(
         changes: Of what.
         model: Its knee of the read noise.
         levels: Where the rates are, in the unit of `changes`.
-        spreads: Of the effects of runs, with the errors of their logarithms; empty without.
+        spreads: Of the effects of runs and sessions; empty without.
         remark: How the relaxation was estimated.
         highest: Largest first reading, in the unit of `changes`.
         generator: Of the draws.
@@ -41,10 +41,9 @@ def parameter_set(
     """
     middle = _fields(fit.vector[None], fit, changes, model)
     drawn = _fields(_vectors(fit, changes, generator, max(draws, 1)), fit, changes, model)
-    for name, (spread, error) in spreads.items():
-        z = generator.standard_normal(max(draws, 1))
-        middle[SPREADS[name]] = np.array([spread])
-        drawn[SPREADS[name]] = spread * np.exp(error * z)
+    for name, spread in spreads.items():
+        middle[SPREADS[name]] = np.array([spread.value])
+        drawn[SPREADS[name]] = spread.draws(max(draws, 1), generator)
     unit = changes.unit_siemens
     values = {n: float(v[0]) for n, v in middle.items() if v.ndim == 1}
     tables = {"relax_levels_siemens": tuple((levels * unit).tolist())}

@@ -67,8 +67,11 @@ class Likelihood:
             np.eye(int(n.max()) + 1)[n] for n in (changes.run, changes.session)
         )
         index = np.arange(NODES)
+        # Squares of even places: the largest scales, which make the tails, have nodes of their own.
+        even = (index + 0.5) / NODES
+        self.weights = 2.0 * even / NODES
         self.w = stats.norm.ppf((index * GOLDEN + 0.5) % 1.0)
-        self.grid, self.table = scale_table((index + 0.5) / NODES)
+        self.grid, self.table = scale_table(even**2)
 
     def __call__(self, p: Values) -> tuple[Floats, Values]:
         """Log-likelihood, shape (rows,), and its slope by each parameter, (rows, numbers)."""
@@ -84,7 +87,7 @@ class Likelihood:
             noise2 = 2.0 * np.exp(2.0 * (one["error"] + one["power"] * self.log_y))
         rates = Rates(amount * drift, amount * up, amount * down, noise2 + c.slow2 + 1e-18)
         late = Late(one["onset"], one["decades"], one["activation"], self.w)
-        logs, by = _by_pieces(c, rates, late, *self.scales(one["dof"]))
+        logs, by = _by_pieces(c, rates, late, Nodes(*self.scales(one["dof"]), self.weights))
         moved, error = amount * by["drift"], 2.0 * noise2 * by["noise2"]
         by_up, by_down = (
             (amount * by[side] + moved * shift / 2.0)[:, None] * self.parts * ends
@@ -126,6 +129,14 @@ class Rates(NamedTuple):
     noise2: Floats
 
 
+class Nodes(NamedTuple):
+    """Scale of a normal number at each node, its slope by log dof, and the weights of the nodes."""
+
+    scale: Floats
+    slope: Floats
+    weights: Floats
+
+
 class Late(NamedTuple):
     """What time depends on; `w` is of the nodes, the others see `Likelihood`."""
 
@@ -141,13 +152,11 @@ class Late(NamedTuple):
         return np.log1p(passed) / LN10, passed / (1.0 + passed) / LN10
 
 
-def _by_pieces(
-    c: Changes, rates: Rates, late: Late, scale: Floats, scale_slope: Floats
-) -> tuple[Floats, Values]:
+def _by_pieces(c: Changes, rates: Rates, late: Late, nodes: Nodes) -> tuple[Floats, Values]:
     """`_mixture` of all rows, some at a time: its arrays then stay in the nearest cache."""
     parts = [
         _mixture(c, slice(k, k + PIECE), Rates(*(each[k : k + PIECE] for each in rates)), late,
-                 scale, scale_slope)
+                 nodes)
         for k in range(0, len(c.change), PIECE)
     ]  # fmt: skip
     logs = np.concatenate([one for one, _ in parts])
@@ -155,7 +164,7 @@ def _by_pieces(
 
 
 def _mixture(
-    c: Changes, rows: slice, rates: Rates, late: Late, scale: Floats, scale_slope: Floats
+    c: Changes, rows: slice, rates: Rates, late: Late, nodes: Nodes
 ) -> tuple[Floats, Values]:
     """Log-likelihood of some rows and its slopes, each of shape (rows,)."""
     heat, heat0 = c.heat[rows], c.began_heat[rows]
@@ -170,7 +179,7 @@ def _mixture(
         )
     passed = np.maximum(passed, 1e-6)
     drift, up, down, noise2 = (each[:, None] for each in rates)
-    off, reach = c.change[rows][:, None] - drift * passed, passed * scale
+    off, reach = c.change[rows][:, None] - drift * passed, passed * nodes.scale
     rise, rise_off, rise_spread, rise_noise = half_normal(off, up * reach, noise2)
     fall, fall_off, fall_spread, fall_noise = half_normal(-off, down * reach, noise2)
     if (stopped := c.at_floor[rows] > 0.0).any():
@@ -180,15 +189,15 @@ def _mixture(
         for array in (rise, rise_off, rise_spread, rise_noise):
             array[stopped] = 0.0
     by_off, by_spread = rise_off - fall_off, up * rise_spread + down * fall_spread
-    by_late = by_spread * scale - drift * by_off
-    density = (rise + fall).sum(1) + TINY
+    by_late = by_spread * nodes.scale - drift * by_off
+    density = (rise + fall) @ nodes.weights + TINY
     by = {
         "drift": -(passed * by_off), "up": reach * rise_spread, "down": reach * fall_spread,
-        "noise2": rise_noise + fall_noise, "dof": passed * by_spread * scale_slope,
+        "noise2": rise_noise + fall_noise, "dof": passed * by_spread * nodes.slope,
         "onset": -(by_late * slope), "decades": by_late * slope * (LN10 * late.w),
         "activation": by_late * slope_heat,
     }  # fmt: skip
-    return np.log(density / NODES), {name: each.sum(1) / density for name, each in by.items()}
+    return np.log(density), {name: each @ nodes.weights / density for name, each in by.items()}
 
 
 def half_normal(off: Floats, spread: Floats, noise2: Floats) -> tuple[Floats, ...]:

@@ -26,7 +26,7 @@ from .parameters import ParameterSet
 from .relaxation_fields import parameter_set
 from .relaxation_likelihood import Values
 from .relaxation_maximum import Parameter, RelaxationFit, maximise, settled
-from .run_effects import SPREADS, spreads_of
+from .run_effects import SPREADS, Spread, spreads_of
 
 MOST = 3000  # devices; more make the intervals narrower than the law is true
 MOST_ROWS = 6000  # of them
@@ -108,10 +108,8 @@ def _remarks(changes: Changes) -> tuple[str, ...]:
 # --- what is fitted ------------------------------------------------------------------------------
 
 
-def fitted(
-    changes: Changes, model: Pulsed
-) -> tuple[RelaxationFit, Floats, dict[str, tuple[float, float]]]:
-    """The maximum, its levels in the unit of the changes, and spreads of runs with their errors.
+def fitted(changes: Changes, model: Pulsed) -> tuple[RelaxationFit, Floats, dict[str, Spread]]:
+    """The maximum, its levels in the unit of the changes, and spreads of runs.
 
     A first maximum with wide priors of the runs tells how much they differ, a second one uses it;
     a third one knows what had moved before the first readings.
@@ -119,11 +117,11 @@ def fitted(
     levels = levels_of(changes)
     free, held = _parameters(changes, model, levels)
     fit = maximise(changes, free, held, levels, model.relax_cycle_pulses)
-    spreads: dict[str, tuple[float, float]] = {}
+    spreads: dict[str, Spread] = {}
     if free.keys() & SPREADS.keys():
         spreads = spreads_of(fit)
         again = {
-            name: replace(one, sigma=spreads[name][0]) if name in spreads else one
+            name: replace(one, sigma=spreads[name].value) if name in spreads else one
             for name, one in _from(free, fit).items()
         }
         free = again

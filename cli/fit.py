@@ -277,6 +277,11 @@ def table(result: "Fit", path: Path) -> str:
     ]
     if hidden := len(result.estimates) - len(shown):
         lines.append(f"{hidden} more parameters keep their default: --json lists them")
+    model: Any = result.model
+    if levels := getattr(model, "relax_levels_siemens", ()):
+        drifts = zip(levels, model.relax_drifts_siemens, strict=True)
+        words = ", ".join(f"{1e6 * d:+.2g} at {1e6 * g:.3g} uS" for g, d in drifts)
+        lines.append(f"relaxation, median in uS per decade: {words}")
     lines += [f"warning: {text}" for text in result.warnings]
     return "\n".join([*(line.rstrip() for line in lines), f"device {path}"])
 

@@ -14,6 +14,7 @@ from device_models.schema import override
 from .text import si
 
 UNITS = {"s": 1.0, "min": 60.0, "h": 3600.0, "d": 86_400.0, "y": 31_557_600.0}
+MOST_KELVIN = 2000.0
 LOOP = ("tolerance", "confirm", "max_pulses", "passes", "relax_seconds")
 
 
@@ -30,6 +31,8 @@ LOOP = ("tolerance", "confirm", "max_pulses", "passes", "relax_seconds")
 @click.option("--retention", default="1s,1h,1d,10y", show_default=True, metavar="TIMES",
               help="Device times after which the chip is tested again; "
                    "s, min, h, d or y; none.")  # fmt: skip
+@click.option("--temperature", metavar="T", help="Of the chip meanwhile, such as 85C or 358K.  "
+                                                  "[default: the device's]")  # fmt: skip
 @click.option("--retune-epochs", metavar="N", help="Then train the readout by pulses [default: 0]")
 @click.option("--seed", metavar="N", help="Of the first chip.  [default: 0]")
 @click.option("--seeds", metavar="N", help="How many chips.  [default: 3]")
@@ -42,6 +45,7 @@ def program(
     device: str | None,
     config: str | None,
     retention: str,
+    temperature: str | None,
     out: str | None,
     data_dir: str | None,
     threads: int | None,
@@ -61,6 +65,7 @@ def program(
       xbar program runs/ideal_80-20_seed0 --device oxram.yaml
       xbar program weights.npz --device my.yaml --tolerance 0.02 --seeds 5
       xbar program runs/ideal_80-20_seed0 --device oxram.yaml --retention 1d,10y --retune-epochs 1
+      xbar program runs/ideal_80-20_seed0 --device my.yaml --retention 10y --temperature 85C
     """
     given = {n: (text, "--" + n.replace("_", "-")) for n, text in typed.items() if text is not None}
     from crossbar.api.programming import Programming
@@ -76,6 +81,7 @@ def program(
             settings=override(Programming(), {n: t for n, t in given.items() if n not in LOOP}),
             loop=override(WriteVerify(), {n: t for n, t in given.items() if n in LOOP}),
             retention=times_of(retention),
+            temperature_kelvin=None if temperature is None else kelvin_of(temperature),
             out=out,
             threads=threads,
             data_dir=data_dir,
@@ -102,6 +108,26 @@ def times_of(text: str) -> list[float]:
     return sorted(set(times))
 
 
+def kelvin_of(text: str) -> float:
+    """`85C` or `358.15K` in kelvin.
+
+    Raises:
+        ConfigError: That is no temperature, does not say its unit, or is not above 0 K.
+    """
+    match = re.fullmatch(r"\s*([+-]?[0-9]+\.?[0-9]*)\s*\u00b0?([CK]?)\s*", text)
+    if not match:
+        raise ConfigError(f"--temperature takes one such as 85C or 358K, not {text!r}")
+    if not match[2]:
+        raise ConfigError(
+            f"--temperature {match[1]} does not say its unit: give {match[1]}C or {match[1]}K"
+        )
+    kelvin = float(match[1]) + (273.15 if match[2] == "C" else 0.0)
+    if not 0.0 < kelvin <= MOST_KELVIN:
+        side = "is not above 0 K" if kelvin <= 0.0 else f"is above {MOST_KELVIN:g} K"
+        raise ConfigError(f"--temperature {text.strip()} {side}")
+    return kelvin
+
+
 def page(summary: Mapping[str, Any]) -> str:
     """What a person reads: the first chip by layer, the accuracy of all chips."""
     from crossbar.figures.program import age
@@ -124,7 +150,9 @@ def page(summary: Mapping[str, Any]) -> str:
     lines.append(f"{'accuracy':<24}{summary['source_accuracy']:.2%} of the weights, read exactly")
     tested = [("right after", summary["programmed_accuracy"])]
     times = zip(summary["retention_seconds"], summary["retention_accuracy"], strict=True)
-    tested += [(f"after {age(seconds)}", accuracy) for seconds, accuracy in times]
+    kelvin = summary["temperature_kelvin"]
+    at = "" if kelvin is None else f" at {kelvin - 273.15:.4g} C"
+    tested += [(f"after {age(seconds)}{at}", accuracy) for seconds, accuracy in times]
     if "retuned_accuracy" in summary:
         tested.append(("readout trained again", summary["retuned_accuracy"]))
     for name, report in tested:

@@ -8,19 +8,30 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from . import open_loop, physics, pulse_law, read_noise, step_spread, stuck, telegraph, wear
+from . import (
+    open_loop,
+    physics,
+    pulse_law,
+    read_noise,
+    relaxation,
+    step_spread,
+    stuck,
+    telegraph,
+    wear,
+)
 from .cycle_memory import RemembersCycles
 from .errors import ConfigError
 from .indexing import at, most_first, put, reached
-from .model import DeviceModel, DeviceState, Programmed, check_shapes
+from .model import DeviceState, Programmed, check_shapes
 from .pulse_law import PulseDrive
 from .read_disturb import Disturbed
 from .record import quantity
+from .relaxation import Relaxing
 from .wear import Wearing
 
 
 @dataclass(frozen=True, kw_only=True)
-class Pulsed(RemembersCycles, Wearing, Disturbed, DeviceModel, ABC):
+class Pulsed(RemembersCycles, Wearing, Disturbed, Relaxing, ABC):
     """A device whose every pulse moves it by its step law times its own random factor.
 
     A subclass gives `step_law`, or `step_siemens`. What is left at its default is switched off.
@@ -45,7 +56,8 @@ class Pulsed(RemembersCycles, Wearing, Disturbed, DeviceModel, ABC):
     Relaxation. After a pulse the device drifts by (relax_drift + relax_sigma z) L(t), each per
     decade of time and shaped by `physics.relaxation_siemens`, with one z per pulse, heavy tailed
     by relax_tail_sigma (`physics.draw_relaxation`), and L = log10(1 + t / relax_onset_seconds);
-    temperature multiplies t by an Arrhenius factor.
+    temperature multiplies t by an Arrhenius factor. With relax_levels_siemens the rates are those
+    of `relaxation`, measured up to relax_measured_to_siemens.
 
     Faults. A share of devices is stuck at a conductance that may lie outside the window: the board
     keeps them apart (`draw_stuck`). The others wear (`wear`), and reads move them (`read_disturb`).
@@ -109,14 +121,6 @@ class Pulsed(RemembersCycles, Wearing, Disturbed, DeviceModel, ABC):
     verified_fraction: float = quantity("", 0.0, 1.0, default=0.0)
     verified_exponent: float = quantity("", 0.0, 5.0, default=0.0)
     verified_cap: float = quantity("", 0.0, 10.0, default=1.0)
-    relax_sigma_siemens: float = quantity("S per decade", 0.0, 1.0, default=0.0)
-    relax_drift_siemens: float = quantity("S per decade", -1.0, 1.0, default=0.0)
-    relax_peak_siemens: float = quantity("S", 1e-9, 1.0, default=1e-4)
-    relax_sharpness: float = quantity("", 0.01, 100.0, default=1.0)
-    relax_tail_sigma: float = quantity("", 0.0, 3.0, default=0.0)
-    relax_onset_seconds: float = quantity("s", 1e-12, 1e6, default=1e-6)
-    relax_activation_ev: float = quantity("eV", 0.0, 10.0, default=0.0)
-    reference_kelvin: float = quantity("K", 1.0, 2000.0, default=300.0)
     stuck_high_share: float = quantity("", 0.0, 1.0, default=0.0)
     stuck_high_siemens: float = quantity("S", 0.0, 1.0, default=0.0)
     stuck_low_share: float = quantity("", 0.0, 1.0, default=0.0)
@@ -126,7 +130,7 @@ class Pulsed(RemembersCycles, Wearing, Disturbed, DeviceModel, ABC):
         """Check the fields and the rules between them.
 
         Raises:
-            ConfigError: As `DeviceModel`; or the window reaches 0, the stuck shares exceed 1, the
+            ConfigError: As `Relaxing`; or the window reaches 0, the stuck shares exceed 1, the
                 time constants are out of order, or `open_loop.check` refuses the levels or
                 `pulse_law.check_fields` the law of the pulses.
         """
@@ -152,11 +156,6 @@ class Pulsed(RemembersCycles, Wearing, Disturbed, DeviceModel, ABC):
         """Whether devices have traps."""
         return self.telegraph_traps > 0.0 and self.telegraph_fraction > 0.0
 
-    @property
-    def relaxes(self) -> bool:
-        """Whether a device drifts after a pulse."""
-        return self.relax_sigma_siemens > 0.0 or self.relax_drift_siemens != 0.0
-
     def manufacture(self, shape: tuple[int, int], *, generator: torch.Generator) -> DeviceState:
         """See `DeviceModel.manufacture`."""
         z = torch.randn((4, *shape), generator=generator)
@@ -178,11 +177,12 @@ class Pulsed(RemembersCycles, Wearing, Disturbed, DeviceModel, ABC):
             dynamics["since_seconds"] = torch.zeros(shape, dtype=torch.float64)
         if self.has_slow_noise:
             dynamics["slow"] = torch.randn((physics.COMPONENTS, *shape), generator=generator)
-        if self.endurance_pulses > 0.0:
+        if self.endurance_pulses > 0.0 or self.relax_cycle_exponent != 0.0:
             dynamics["pulses"] = torch.zeros(shape, dtype=torch.float64)
         levels = open_loop.manufacture(self, shape, generator=generator)  # last: redraws nothing
         traits, dynamics = traits | levels[0], dynamics | levels[1]
         read_noise.add(self, traits, dynamics, shape, generator)
+        relaxation.add_traits(self, traits, shape, generator)
         return DeviceState(traits["g_low"].clone(), traits, dynamics)
 
     def draw_stuck(self, shape: tuple[int, int], *, generator: torch.Generator) -> Tensor | None:
@@ -229,7 +229,7 @@ class Pulsed(RemembersCycles, Wearing, Disturbed, DeviceModel, ABC):
             energy += pulse_law.joules(self, g[:count] + after, *some)
             g[:count] = after
         g_all = put(state.g, pulsed, g, moves)
-        dynamics = self._after_pulses(state, pulsed, often, worth, moves, generator)
+        dynamics = self._after_pulses(state, pulsed, often, worth, moves, g, traits, generator)
         dynamics = open_loop.remembered(dynamics, pulsed, traits)
         changed = None if isinstance(pulsed, slice) else pulsed
         return Programmed(DeviceState(g_all, state.traits, dynamics), energy, changed)
@@ -297,21 +297,26 @@ class Pulsed(RemembersCycles, Wearing, Disturbed, DeviceModel, ABC):
         often: Tensor,
         worth: Tensor | float,
         moves: Tensor | None,
+        g: Tensor,
+        traits: dict[str, Tensor],
         generator: torch.Generator,
     ) -> dict[str, Tensor]:
         """The dynamics after pulses: relaxation starts anew where they moved, wear goes on."""
         dynamics = dict(state.dynamics)
+        if "pulses" in dynamics:
+            total = at(dynamics["pulses"], pulsed) + often * worth
+            dynamics["pulses"] = put(dynamics["pulses"], pulsed, total, None)
+            traits = traits | {"pulses": total}
         if "kick" in dynamics:
-            z = physics.draw_relaxation(often.shape, self.relax_tail_sigma, generator=generator)
+            z = relaxation.draw(self, often.shape, generator=generator)
             if self.wear_relaxation != 0.0:
                 z *= wear.relaxation_factor(self, state, pulsed)
+            if self.relax_levels_siemens:
+                z = relaxation.rate_siemens(self, g, z, traits)
             fresh = {"kick": z, "since_seconds": torch.zeros_like(z, dtype=torch.float64)}
             dynamics |= {
                 name: put(dynamics[name], pulsed, new, moves) for name, new in fresh.items()
             }
-        if "pulses" in dynamics:
-            total = at(dynamics["pulses"], pulsed) + often * worth
-            dynamics["pulses"] = put(dynamics["pulses"], pulsed, total, None)
         return dynamics
 
     def advance(
@@ -326,14 +331,9 @@ class Pulsed(RemembersCycles, Wearing, Disturbed, DeviceModel, ABC):
         dynamics = read_noise.advance(self, state, seconds, generator=generator)
         if "since_seconds" in dynamics:
             passed = self.elapsed(seconds, temperature_kelvin)
-            dynamics["since_seconds"] = dynamics["since_seconds"] + passed
+            speed = state.traits.get("relax_speed", 1.0)
+            dynamics["since_seconds"] = dynamics["since_seconds"] + passed * speed
         return DeviceState(state.g, state.traits, dynamics)
-
-    def elapsed(self, seconds: float, temperature_kelvin: float | None) -> float:
-        """Device time of the relaxation, seconds; see `DeviceModel.advance`."""
-        kelvin = temperature_kelvin or self.reference_kelvin
-        reference = self.reference_kelvin
-        return seconds * physics.acceleration(kelvin, reference, self.relax_activation_ev)
 
     @property
     def slow_times(self) -> list[float]:
@@ -351,11 +351,7 @@ class Pulsed(RemembersCycles, Wearing, Disturbed, DeviceModel, ABC):
         kick, since = (at(state.dynamics[n], where) for n in ("kick", "since_seconds"))
         if not since.any():  # no time has passed: nothing drifted
             return g
-        peak, sharpness = self.relax_peak_siemens, self.relax_sharpness
-        shape = physics.relaxation_siemens(g, 1.0, peak, sharpness)
-        late = physics.decades(since.to(g.dtype), self.relax_onset_seconds)
-        drift = self.relax_drift_siemens + self.relax_sigma_siemens * kick
-        return (g + drift * shape * late).clamp_(min=self.g_min_siemens / 100)
+        return relaxation.relaxed(self, g, kick, since)
 
     def conductance(self, state: DeviceState, where: Tensor | None = None) -> Tensor:
         """See `DeviceModel.conductance`; never negative."""

@@ -23,6 +23,7 @@ from ..datasets.encode import Data, encode
 from ..energy import record_activity
 from ..experiment import builder
 from ..experiment.config import Training
+from ..experiment.relaxation_limit import unmeasured_relaxation
 from ..experiment.run import Run, check_free, free_folder
 from ..experiment.train import Notice, note_compiling
 from ..experiment.trainer import Trainer
@@ -69,6 +70,7 @@ def program(
     settings: Programming | None = None,
     loop: WriteVerify | None = None,
     retention: Sequence[float] = (1.0, 3600.0, DAY, 3652.5 * DAY),
+    temperature_kelvin: float | None = None,
     out: Folder | None = None,
     threads: int | None = None,
     data_dir: Folder | None = None,
@@ -85,6 +87,7 @@ def program(
         settings: How many chips, and what is done with them.
         loop: Settings of the closed loop.
         retention: Device times after the writing at which chips are tested again, seconds, rising.
+        temperature_kelvin: Of the chips meanwhile; None: the reference of the device.
         out: Folder, new or empty; by default `runs/program_DEVICE_seedN`. Every chip is kept there
             as a run that training goes on with.
         threads: How many samples run at a time; by default one per processor.
@@ -111,7 +114,9 @@ def program(
         data = encode(dataset, base.data, seed=base.seed)
         engine = builder.engine(base, network, (), threads)
         exact = exact_accuracy(engine, first, data)
-        chips = Chips(base, model, data, first, loop, settings, retention, threads)
+        chips = Chips(
+            base, model, data, first, loop, settings, retention, temperature_kelvin, threads
+        )
         return program_chips(chips, folder, exact, notice)
 
 
@@ -148,6 +153,7 @@ class Chips:
     loop: WriteVerify
     settings: Programming
     retention: Sequence[float]
+    temperature_kelvin: float | None
     threads: int | None
 
 
@@ -161,6 +167,8 @@ def program_chips(chips: Chips, folder: Path, exact: float, notice: Notice) -> d
             for number in range(chips.settings.seeds):
                 notice(f"chip {number + 1} of {chips.settings.seeds}: {chips.config.device} ...")
                 programmed.append(program_one(chips, folder, chips.settings.seed + number, notice))
+                if number == 0 and (warning := _unmeasured(chips, programmed[0])):
+                    notice(warning)
             content = summary(chips, [chip.report for chip in programmed], exact)
             content["folder"] = str(folder)
             draw(programmed, content, folder / "program.png")
@@ -180,6 +188,14 @@ def forget(folder: Path) -> None:
     (folder / "program.png").unlink(missing_ok=True)
 
 
+def _unmeasured(chips: Chips, chip: ProgrammedChip) -> str:
+    """`unmeasured_relaxation` of a chip that ages."""
+    if not chips.retention:
+        return ""
+    arrays = [array for layer in chip.layers for array in layer]
+    return unmeasured_relaxation(chips.model, [a.true_siemens[a.written.chosen] for a in arrays])
+
+
 def program_one(chips: Chips, folder: Path, seed: int, notice: Notice) -> ProgrammedChip:
     """Write one chip and keep it as a run, as it is before time passes."""
     config = dataclasses.replace(chips.config, seed=seed)
@@ -195,6 +211,7 @@ def program_one(chips: Chips, folder: Path, seed: int, notice: Notice) -> Progra
     note_compiling(trainer, notice)
     return write_chip(
         trainer, chips.loop, retention=chips.retention,
+        temperature_kelvin=chips.temperature_kelvin,
         retune_epochs=chips.settings.retune_epochs, keep=keep,
     )  # fmt: skip
 
@@ -209,6 +226,7 @@ def summary(chips: Chips, reports: list[dict[str, Any]], exact: float) -> dict[s
         "max_pulses_per_pass": chips.loop.most(chips.model),
         "unreadable_siemens": [float(noisy.min()), float(noisy.max())] if len(noisy) else None,
         "retention_seconds": list(chips.retention),
+        "temperature_kelvin": chips.temperature_kelvin,
         "source_accuracy": exact,
         "programmed_accuracy": interval([chip["programmed_accuracy"] for chip in reports]),
         "retention_accuracy": [

@@ -126,7 +126,9 @@ class Devices:
         """
         self._unshare()
         if isinstance(self._kind, pulse_kernels.InPlace):
-            return pulse_kernels.pulse(self._kind, self._arrays, sent, pulsed, generator, drive)
+            return pulse_kernels.pulse(
+                self._kind, self._arrays, sent, pulsed, generator, drive, self._state.traits
+            )
         if isinstance(self._kind, Ideal):
             pulse_kernels.move(self._kind, self._state.g, sent, pulsed)
         if self.g is not self._state.g:

@@ -94,6 +94,8 @@ def laws_of(p: Pulsed) -> Laws | None:
     up, down = (StepLaw(0.0) if is_log else p.step_law(sign) for sign in (1, -1))
     if up is None or down is None or p.set_kind == "abrupt" or p.may_stand_still:
         return None
+    if p.relax_cycle_exponent != 0.0:  # the dynamics count pulses
+        return None
     knee = p.read_knee_ohms
     return Laws(
         up=Bend(*map(Number, up.terms)),
@@ -102,10 +104,11 @@ def laws_of(p: Pulsed) -> Laws | None:
         width=Number(p.window_siemens),
         least_step=Number(physics.LEAST_STEP_SIEMENS),
         least_g=Number(p.g_min_siemens / 100),
-        drift=Number(p.relax_drift_siemens),
-        spread=Number(p.relax_sigma_siemens),
+        # With levels a kick is the whole rate: no drift beside it, and the hump of power 0, 1.
+        drift=Number(0.0 if p.relax_levels_siemens else p.relax_drift_siemens),
+        spread=Number(1.0 if p.relax_levels_siemens else p.relax_sigma_siemens),
         peak=Number(p.relax_peak_siemens),
-        sharpness=Number(p.relax_sharpness),
+        sharpness=Number(0.0 if p.relax_levels_siemens else p.relax_sharpness),
         onset=Number(p.relax_onset_seconds),
         slow=Growth(*map(Number, (p.slow_fraction, knee, p.slow_exponent, p.slow_cap))),
         read=Growth(*map(Number, (p.read_fraction, knee, p.read_exponent, p.read_cap))),

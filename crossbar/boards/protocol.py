@@ -234,6 +234,9 @@ class Emulator(Protocol):
     def refresh(self) -> None:
         """See all devices anew, and through the wires exactly."""
 
+    def wait(self, seconds: float, *, temperature_kelvin: float | None = None) -> None:
+        """Let device time pass, at the reference temperature of the devices by default."""
+
     def state_dict(self) -> dict[str, Tensor]:
         """The devices, by name: all that pulses, time and manufacture did to them."""
 

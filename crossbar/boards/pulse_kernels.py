@@ -3,13 +3,16 @@
 The slow references are `Ideal.program` and `Pulsed.program`, which leave their arguments alone.
 """
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from device_models import physics, read_noise, telegraph
+from device_models import physics, read_noise, relaxation, telegraph
+from device_models.indexing import at
 from device_models.jit import jit
 from device_models.linear import Ideal
 from device_models.model import DeviceModel, DeviceState
@@ -123,6 +126,7 @@ def pulse(
     pulsed: Tensor,
     generator: torch.Generator,
     drive: PulseDrive = OWN,
+    traits: Mapping[str, Tensor] = MappingProxyType({}),
 ) -> float:
     """`Pulsed.program` in place, and what reads then see of these devices; the energy in joules.
 
@@ -136,6 +140,7 @@ def pulse(
         pulsed: Pulses of every device so far, int32. Changed in place.
         generator: Source of the spread of the pulses and of the relaxation.
         drive: What the pulses are, in their order; by default the device file's own.
+        traits: Of all devices, beside those in `arrays`: what their relaxation depends on.
     """
     (model, laws, cubics), ((device, count), drive) = kind, ordered(sent, drive)
     if drive.compliance_amperes is not None:
@@ -150,19 +155,29 @@ def pulse(
         spread = model.c2c_additive_siemens
         beside = torch.empty_like(factors).normal_(0.0, spread, generator=generator).numpy()
     if model.relaxes:
-        kicks = physics.draw_relaxation(
-            torch.Size(device.shape), model.relax_tail_sigma, generator=generator
-        )
+        kicks = relaxation.draw(model, torch.Size(device.shape), generator=generator)
     strength, weight = _strengths(model, count, drive)
     if not drive.is_own and model.c2c_sigma > 0.0:
         each = torch.from_numpy(np.repeat(strength, np.abs(count)))
         factors = (factors - 1.0) * relative_spread(each) + 1.0
     drawn = factors.numpy(), beside, kicks.numpy(), strength, weight
     sets, resets = _pulse(arrays, device, count, pulsed.view(-1).numpy(), *drawn, laws, cubics)
+    if model.relax_levels_siemens and model.relaxes:
+        _start_relaxation(model, arrays, device[strength != 0] if len(strength) else device, traits)
     if not drive.is_own:
         return float((sets + resets) / 2)
     squares = sets * model.set_volts**2 + resets * model.reset_volts**2
     return float(squares * model.width_seconds / 2)
+
+
+def _start_relaxation(
+    model: Pulsed, arrays: DeviceArrays, device: np.ndarray, traits: Mapping[str, Tensor]
+) -> None:
+    """The rates of devices that pulses moved, in place of their draws; no time has passed yet."""
+    where = torch.from_numpy(device).long()
+    g, z = (torch.from_numpy(array).index_select(0, where) for array in (arrays.g, arrays.kick))
+    mine = {name: at(t, where) for name, t in traits.items() if name.startswith("relax_")}
+    arrays.kick[device] = relaxation.rate_siemens(model, g, z, mine).numpy()
 
 
 def _strengths(
@@ -246,6 +261,7 @@ def advance(
     seconds: float,
     generator: torch.Generator,
     temperature_kelvin: float | None,
+    speed: Tensor | None = None,
 ) -> None:
     """`Pulsed.advance` in place, and what reads then see of all devices.
 
@@ -256,10 +272,12 @@ def advance(
         seconds: How long.
         generator: Source of the slow fluctuation and of the traps.
         temperature_kelvin: As in `Pulsed.advance`.
+        speed: Trait of all devices, by which their relaxation is faster; None: 1.
     """
     model, laws, _ = kind
     since = arrays.since
-    since += model.elapsed(seconds, temperature_kelvin)
+    passed, speed = model.elapsed(seconds, temperature_kelvin), state.traits.get("relax_speed")
+    since += passed if speed is None else passed * speed.numpy().reshape(-1)
     slow = state.dynamics.get("slow")
     if slow is not None:
         noise = torch.randn(slow.shape, generator=generator).flatten(1)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+import torch
 
 from device_models.claim import Claim
 from device_models.errors import ConfigError, XbarError, consequence
@@ -22,6 +23,7 @@ from .boards import BoardFactory, OpenedBoard, open_training_board
 from .config import SIMULATED, Training
 from .endurance_check import worn_out
 from .float_baseline import FOLDER, baseline_of, has_baseline, plan_baseline
+from .relaxation_limit import unmeasured_relaxation
 from .run import RUN, Run, claim_new
 from .trainer import Progress, Trainer
 from .transfer import parameters_of
@@ -311,3 +313,6 @@ def train_epochs(session: Session, notice: Notice, progress: ProgressBar) -> Non
             session.board.save_sent(run.folder)
         row = trainer.rows[-1]
         notice(f"{label}  test {row['test_accuracy']:.2%}  {row['seconds']:.1f} s")
+    trained = [torch.from_numpy(g) for g in trainer.conductances()] if trainer.emulators else []
+    if trained and (warning := unmeasured_relaxation(run.model, trained)):
+        notice(warning)

@@ -165,6 +165,7 @@ def write_chip(
     p: WriteVerify,
     *,
     retention: Sequence[float] = (),
+    temperature_kelvin: float | None = None,
     retune_epochs: int = 0,
     keep: Callable[[Trainer], object] | None = None,
 ) -> ProgrammedChip:
@@ -174,6 +175,7 @@ def write_chip(
         trainer: Not started. Its training images are used by `retune_epochs` alone.
         p: Settings of the loop.
         retention: Device times after the writing, seconds, rising.
+        temperature_kelvin: Of the chip meanwhile; None: the reference of the device.
         retune_epochs: Epochs in which the readout alone is trained by pulses, at the end.
         keep: Called with the trainer right after the writing, before time passes.
     """
@@ -192,7 +194,7 @@ def write_chip(
         "all": statistics(arrays, model, p),
         "clipped_share": trainer.rows[0]["mapping"]["clipped_share"],
         "programmed_accuracy": trainer.rows[0]["test_accuracy"],
-        "retention_accuracy": aged(trainer, retention),
+        "retention_accuracy": aged(trainer, retention, temperature_kelvin),
     }
     if retune_epochs:
         report["retuned"] = retuned(trainer, retune_epochs)
@@ -213,12 +215,14 @@ def recorded(arrays: list[WrittenArray], p: WriteVerify, emulator: Emulator) -> 
     return run
 
 
-def aged(trainer: Trainer, retention: Sequence[float]) -> list[float]:
-    """Test accuracy after each device time, which passes."""
+def aged(
+    trainer: Trainer, retention: Sequence[float], temperature_kelvin: float | None = None
+) -> list[float]:
+    """Test accuracy after each device time, which passes, at a temperature of the chip."""
     accuracies, now = [], 0.0
     for number, seconds in enumerate(retention):
-        for layer in trainer.layers:
-            layer.board.wait(seconds - now)
+        for emulator in trainer.emulators[: len(trainer.layers)]:
+            emulator.wait(seconds - now, temperature_kelvin=temperature_kelvin)
         now = seconds
         key = stream_key("read noise", trainer.setup.seed, trainer.epoch, 2 + number)
         done = trainer.evaluate(noise_key=key)

@@ -3,11 +3,15 @@
 import math
 from collections.abc import Iterable, Sequence
 
+import numpy as np
+
+from device_models import relaxation
 from device_models.fitting.measurements import FileNotes
 from device_models.fitting.predictive_checks import MOST_BINS, MOST_ROWS, VAGUE, Check
 from device_models.fitting.result import Fit, ParameterEstimate
 from device_models.fitting.simulate import LONGEST_RUN
 from device_models.registry import name_of
+from device_models.relaxation import Relaxing
 from device_models.units import format_si
 
 from .page import Block, Bullets, Callout, Cell, Picture, ReportTable, Section, Text
@@ -50,7 +54,7 @@ def sections(
     drawn = [Picture(name, CAPTIONS[name]) for name in pictures]
     return [
         Section("read", "What was read", [_read(fit.measurements.notes)]),
-        Section("parameters", "Parameters", [_parameters(fit.estimates)]),
+        Section("parameters", "Parameters", [_parameters(fit.estimates), *_rates(fit)]),
         Section("choice", "Choice of the step model", _choice(fit)),
         Section("pictures", "Pictures", drawn),
         Section("checks", "Predictive checks", _checks(checks, simulations)),
@@ -107,6 +111,23 @@ def _parameters(estimates: Sequence[ParameterEstimate]) -> Block:
         ])  # fmt: skip
     head = ["parameter", ">value", ">95 % interval", "status", ">devices", ">rows", "source"]
     return ReportTable(head, rows)
+
+
+def _rates(fit: Fit) -> list[Block]:
+    """Relaxation per decade of time at each level, with 95 % intervals."""
+    draws = {name: numbers for one in fit.draws for name, numbers in one.items()}
+    if not isinstance(fit.model, Relaxing) or relaxation.TABLES[0] not in draws:
+        return []
+    rows = []
+    for i, level in enumerate(fit.model.relax_levels_siemens):
+        row = [format_si(level, "S")]
+        for name in relaxation.TABLES:
+            low, high = np.quantile(draws[name][:, i], (0.025, 0.975))
+            value = format_si(getattr(fit.model, name)[i], "S")
+            row.append(f"{value} ({format_si(low, 'S')} to {format_si(high, 'S')})")
+        rows.append(row)
+    text = "Relaxation by conductance, per decade of time: its median, and its spread to each side."
+    return [Text(text), ReportTable([">conductance", ">drift", ">spread up", ">spread down"], rows)]
 
 
 def _choice(fit: Fit) -> list[Block]:

@@ -24,6 +24,7 @@ VOLTS = Unit(Range("V", -100.0, 100.0), "in millivolts? multiply by 1e-3")
 WIDTH = Unit(Range("s", 0.0, 100.0), "in nanoseconds? multiply by 1e-9")
 AMPERES = Unit(Range("A", 0.0, 1.0), "in microamperes? multiply by 1e-6")
 KELVIN = Unit(Range("K", 200.0, 1000.0), "in degrees Celsius? add 273.15")
+COUNT = Unit(Range("", 0.0, 1e18), "a count")
 SECONDS = Unit(Range("s", 0.0, 1e12), "time counts from the write on")
 
 

@@ -75,7 +75,7 @@ STEMS: dict[str, tuple[str, tuple[str, ...]]] = {  # stem -> dimensions, other n
 WORDS = {  # columns without a unit
     "device": ("dev", "device_id", "cell"), "word_line": ("wl",), "bit_line": ("bl",),
     "op": ("operation", "polarity"), "series": (), "cycle": ("cycle_number",), "stuck": (),
-    "success": ("successful",), "pulses": ("pulse_count", "n_pulses"),
+    "cycles": (), "success": ("successful",), "pulses": ("pulse_count", "n_pulses"),
 }  # fmt: skip
 STEM_OF = {name: stem for stem, (_, others) in STEMS.items() for name in (stem, *others)}
 WORD_OF = {name: word for word, others in WORDS.items() for name in (word, *others)}

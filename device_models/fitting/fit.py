@@ -168,7 +168,9 @@ def _run_all(
             run(pulse_shapes.estimate, pulses)
     relaxing = Retention.join(measurements.retention)
     read_measured = bool(np.isin(relaxing.device, series.device).any())
-    relaxation = functools.partial(retention.estimate, read_measured=read_measured)
+    sizes = [len(table) for table in measurements.retention]
+    files = np.repeat(np.arange(len(sizes)), sizes)
+    relaxation = functools.partial(retention.estimate, read_measured=read_measured, files=files)
     for estimate, table in (
         (relaxation, relaxing),
         (write_verify.estimate, Written.join(measurements.written)),

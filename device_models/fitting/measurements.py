@@ -134,6 +134,7 @@ class Retention(Rows):
         initial_siemens: First reading after programming.
         target_siemens: What it was programmed to; nan if unknown.
         temperature_kelvin: Of the device during that time; nan if unknown.
+        cycles: How often the device had been cycled before; nan, as by default, if unknown.
     """
 
     device: Ints
@@ -142,6 +143,13 @@ class Retention(Rows):
     initial_siemens: Floats
     target_siemens: Floats
     temperature_kelvin: Floats
+    cycles: Floats = field(default_factory=lambda: np.empty(0))
+
+    def __post_init__(self) -> None:
+        """Bring the columns to their types; see `Rows`."""
+        if not len(self.cycles):
+            object.__setattr__(self, "cycles", np.full(len(self.device), np.nan))
+        super().__post_init__()
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -366,6 +366,11 @@ def _of_reads(m: Measurements, like: Measurements) -> list[SummaryStatistics]:
 # --- retention -----------------------------------------------------------------------------------
 
 
+def tenths(seconds: Floats) -> Floats:
+    """Times in tenths of a decade, whole numbers: what is alike in them is one time."""
+    return np.asarray(np.round(10.0 * np.log10(np.maximum(seconds, 1e-12))))
+
+
 def drifts(
     measurements: Measurements, like: Measurements
 ) -> list[tuple[str, float, tuple[float, float], Floats]]:
@@ -382,7 +387,7 @@ def drifts(
     table, by = Retention.join(measurements.retention), Retention.join(like.retention)
     groups = []
     kelvin = np.where(np.isfinite(by.temperature_kelvin), by.temperature_kelvin, 0.0)
-    tenth = np.round(10.0 * np.log10(np.maximum(by.time_seconds, 1e-12)))
+    tenth = tenths(by.time_seconds)
     change = table.g_siemens - table.initial_siemens
     for degree in np.unique(kelvin):
         at = f", {degree:.0f} K" if degree else ""

@@ -31,6 +31,7 @@ from .measurements import (
     Written,
 )
 from .read_paths import Index, by_index, groups
+from .relaxed_runs import in_new_runs, in_sessions
 
 LONGEST_RUN = 250  # pulses; a longer ramp restarts at its measured conductance
 UNKNOWN_INTERVAL_SECONDS = 1.0  # between reads of a file without times
@@ -298,6 +299,7 @@ def _retention(bench: _Bench, table: Retention) -> Retention:
     began = np.where(first, rows.time_seconds[start], 0.0)
     kelvin = rows.temperature_kelvin[start]
     state = bench.runs(rows.device[start], rows.initial_siemens[start])
+    state = in_new_runs(bench.model, state, kelvin, rows.cycles[start], generator=bench.generator)
     state = bench.compensated(_aged(bench, state, began, kelvin))
     initial = bench.read(bench.model.conductance(state), rows.device[start])
     many = torch.from_numpy(write)
@@ -306,6 +308,7 @@ def _retention(bench: _Bench, table: Retention) -> Retention:
         {name: trait[..., many] for name, trait in state.traits.items()},
         {name: part[..., many] for name, part in state.dynamics.items()},
     )
+    later = in_sessions(bench.model, later, rows, generator=bench.generator)
     later = _aged(bench, later, rows.time_seconds, rows.temperature_kelvin)
     dt = np.diff(rows.time_seconds, prepend=0.0)
     dt[start] = rows.time_seconds[start] - began
@@ -335,9 +338,9 @@ def _aged(bench: _Bench, state: DeviceState, seconds: Floats, kelvin: Floats) ->
         physics.acceleration(t, model.reference_kelvin, model.relax_activation_ev) for t in levels
     ]
     since = torch.from_numpy(seconds * np.array(speed)[which])[None]
-    since = since.to(state.dynamics["since_seconds"].dtype)
+    since = since.to(state.dynamics["since_seconds"].dtype) * state.traits.get("relax_speed", 1.0)
     kick = state.dynamics["kick"]
-    if not kick.any():  # newly made: every write draws its own
+    if not model.relax_levels_siemens and not kick.any():  # every write draws its own
         tail = model.relax_tail_sigma
         kick = physics.draw_relaxation(kick.shape, tail, generator=bench.generator)
     return state._replace(dynamics=state.dynamics | {"since_seconds": since, "kick": kick})

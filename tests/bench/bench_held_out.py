@@ -14,8 +14,11 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "helpers"))
 import held_out_steps
 from held_out_cycles import cycles
 from held_out_reads import held_out_reads
+from held_out_retention import bakes, relaxation
 
 PARTS = {
+    "bakes": bakes,
+    "relaxation": relaxation,
     "cycles": cycles,
     "reads": held_out_reads,
     "steps": lambda: held_out_steps.measure(held_out_steps.steps),

@@ -100,6 +100,12 @@ EVERYTHING = {  # every part of the physics of pulsed devices at once
 
 
 NOISE = "read_d2d", "slow_d2d", "telegraph"  # how the fields of `read_noise` and traps begin
+LEVELS = {  # relaxation by conductance
+    "relax_levels_siemens": (1e-4, 6e-4), "relax_drifts_siemens": (1e-6, -3e-6),
+    "relax_ups_siemens": (2e-6, 1e-6), "relax_downs_siemens": (1e-6, 4e-6),
+    "relax_tail_dof": 3.0, "relax_onset_decades": 1.0, "relax_run_sigma": 0.2,
+    "relax_run_shift": 0.2, "relax_activation_ev": 1.0,
+}  # fmt: skip
 PRESETS = {"oxram": "oxram_literature"}  # a model whose plainest preset has another name
 
 
@@ -123,6 +129,7 @@ def all_devices():
     trapped = {name: x for name, x in EVERYTHING.items() if name.startswith(NOISE)}
     devices["oxide with traps"] = dataclasses.replace(devices["shipped oxide"], **trapped)
     devices["everything"] = dataclasses.replace(load_device("oxram_literature"), **EVERYTHING)
+    devices["rates by level"] = dataclasses.replace(load_device("oxram_literature"), **LEVELS)
     noisy = {"update_sigma_siemens": NOISE_SIEMENS}
     plain = devices["gaussian_update"]
     devices["noise on all"] = dataclasses.replace(plain, **noisy)

@@ -9,13 +9,12 @@ import dataclasses
 import numpy as np
 import torch
 
-from device_models import read_noise
+from device_models import read_noise, relaxation
 from device_models.fitting.cycle_series import memories, ordered
 from device_models.fitting.events import reads_table
 from device_models.fitting.measurements import Cycles, Measurements, Pulses, Retention, Written
 from device_models.model import DeviceState
 from device_models.open_loop import full_level, levels
-from device_models.physics import draw_relaxation
 from device_models.presets import load_device
 
 COLD = {"read_floor": 0.0, "read_fraction": 0.0}
@@ -72,7 +71,10 @@ def placed(model, generator, levels, each):
     devices = model.manufacture(tuple(g.shape), generator=generator)
     dynamics = dict(devices.dynamics)
     if "kick" in dynamics:
-        dynamics["kick"] = draw_relaxation(g.shape, model.relax_tail_sigma, generator=generator)
+        z = relaxation.draw(model, g.shape, generator=generator)
+        moves = bool(model.relax_levels_siemens)
+        rate = relaxation.rate_siemens(model, g, z, devices.traits) if moves else z
+        dynamics["kick"] = rate
     return DeviceState(g, devices.traits, dynamics)
 
 
@@ -108,6 +110,31 @@ def retention(model, generator, *, levels, each=200, seconds=(1e-2, 1.0, 1e2, 1e
         temperature_kelvin=np.full(n, np.nan),
         source="synthetic retention",
     )
+
+
+def bakes(model, generator, *, levels, kelvins, each=60, seconds=5e3):
+    """Two readings of devices, the later one after some time at one of some temperatures.
+
+    Every temperature is a run of its own, with its own devices.
+    """
+    tables = []
+    for number, kelvin in enumerate(kelvins):
+        state = placed(model, generator, levels, each)
+        before = read(model, state, generator)
+        later = model.advance(state, seconds, generator=generator, temperature_kelvin=kelvin)
+        n = len(before)
+        tables.append(
+            Retention(
+                device=np.arange(n) + number * n,
+                time_seconds=np.full(n, seconds),
+                g_siemens=read(model, later, generator),
+                initial_siemens=before,
+                target_siemens=np.full(n, np.nan),
+                temperature_kelvin=np.full(n, kelvin),
+                source=f"synthetic bake at {kelvin} K",
+            )
+        )
+    return Retention.join(tables)
 
 
 def cycles(model, generator, *, devices=50, each=10, every=1):

@@ -9,7 +9,7 @@ from click.testing import CliRunner
 from xbar_training import without_seconds
 
 from cli.main import main
-from cli.program import times_of
+from cli.program import kelvin_of, times_of
 from crossbar.api import programming as program
 from crossbar.energy.counts import counts_of_run
 from crossbar.experiment.run import Run
@@ -268,3 +268,33 @@ def test_a_run_that_lost_its_first_weights_says_so(written, here, data):
     ended = run("--resume", chip, "--epochs", 1, *data, command="train")
     assert ended.exit_code == 2
     assert "cannot be continued: weights.npz cannot be read" in ended.stderr
+
+
+@pytest.mark.parametrize(
+    ("text", "kelvin"),
+    [("85C", 358.15), (" 358.15K", 358.15), ("-40C", 233.15), ("85\u00b0C", 358.15)],
+)
+def test_a_temperature_says_its_unit(text, kelvin):
+    assert kelvin_of(text) == pytest.approx(kelvin)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("85", "does not say its unit: give 85C or 85K"),
+        ("-300C", "-300C is not above 0 K"),
+        ("0K", "0K is not above 0 K"),
+        ("5000K", "is above 2000 K"),
+        ("warm", "takes one such as 85C or 358K, not 'warm'"),
+    ],
+)
+def test_a_temperature_that_is_none_is_refused(text, words):
+    with pytest.raises(ConfigError, match=words):
+        kelvin_of(text)
+
+
+def test_a_temperature_without_a_unit_is_refused_before_anything_is_written(trained, data, here):
+    refused = run(trained, "--temperature", "85", *data)
+    assert refused.exit_code == 2
+    assert "nothing was written" in refused.stderr
+    assert files(here) == []

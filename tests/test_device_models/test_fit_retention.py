@@ -9,18 +9,24 @@ import xbar_synthetic as synthetic
 from xbar_measured import bake, relaxation
 
 from device_models.fitting.estimators import retention
+from device_models.fitting.estimators.changes import COLUMNS, Changes
+from device_models.fitting.estimators.relaxation_likelihood import Likelihood
 from device_models.fitting.fit import fit
-from device_models.fitting.measurements import Retention
+from device_models.fitting.measurements import Measurements, Retention
 from device_models.fitting.parameter_draws import drawn_models
 from device_models.fitting.predictive_checks import checks, excerpt, predictions
+from device_models.fitting.simulate import simulate
 from device_models.presets import load_device
 
 LEVELS = np.linspace(5e-6, 9e-5, 8)
 SECONDS = (1e-3, 1e-1, 1.0, 1e2, 1e4)
-NAMES = (
-    "relax_sigma_siemens", "relax_drift_siemens", "relax_peak_siemens", "relax_sharpness",
-    "relax_tail_sigma", "relax_onset_seconds",
-)  # fmt: skip
+WINDOW = {"g_min_siemens": 1e-6, "g_max_siemens": 1e-4}
+QUIET = {"read_floor": 0.005, "read_fraction": 0.0}
+LAW = {  # up below 40 uS, down above
+    "relax_levels_siemens": (2e-5, 9e-5), "relax_drifts_siemens": (2e-7, -5e-7),
+    "relax_ups_siemens": (3e-7, 4e-7), "relax_downs_siemens": (2e-7, 6e-7),
+    "relax_tail_dof": 3.0, "relax_onset_seconds": 1e-3,
+}  # fmt: skip
 
 
 def rng(seed=0):
@@ -31,152 +37,147 @@ def gen(seed=0):
     return torch.Generator().manual_seed(seed)
 
 
-def random_retention(seed):
-    """A random device and five readings of 480 devices over seven decades."""
-    u = rng([11, seed]).uniform
-    model = synthetic.truth(
-        read_floor=0.005,
-        read_fraction=0.0,
-        relax_sigma_siemens=u(1e-7, 6e-7),
-        relax_drift_siemens=u(-3e-7, 0.0),
-        relax_peak_siemens=u(2e-5, 6e-5),
-        relax_sharpness=u(0.5, 3.0),
-        relax_tail_sigma=u(0.0, 1.0),
-        relax_onset_seconds=10 ** u(-2.7, -0.5),
-    )
-    table = synthetic.retention(model, gen(seed), levels=LEVELS, each=60, seconds=SECONDS)
-    return model, table
-
-
-def blind(model):
-    """The window of a device, everything else forgotten."""
-    ends = {n: getattr(model, n) for n in ("g_min_siemens", "g_max_siemens")}
-    return dataclasses.replace(load_device("oxram_literature"), **ends)
-
-
-def estimated(table, preset, resamples=200):
+def estimated(table, resamples=200, **changes):
+    preset = dataclasses.replace(load_device("oxram_literature"), **WINDOW | changes)
     return retention.estimate(table, preset, generator=rng(), resamples=resamples)
 
 
-def outcomes(seeds):
-    """Whether the interval holds the truth, and the error in interval widths, per experiment."""
-    inside, errors = [], []
-    for seed in seeds:
-        truth, table = random_retention(seed)
-        preset = blind(truth)
-        parameters = estimated(table, preset)
-        true = np.array([getattr(truth, name) for name in NAMES])
-        # An onset that is not identified is the preset's, and its interval covers no truth.
-        value = np.array([parameters.values.get(name, getattr(preset, name)) for name in NAMES])
-        ends = np.array(
-            [parameters.intervals.get(n, (v, v)) for n, v in zip(NAMES, value, strict=True)]
-        )
-        inside.append((ends[:, 0] <= true) & (true <= ends[:, 1]))
-        errors.append((value - true) / np.maximum(np.ptp(ends, axis=1), 1e-12))
-    return np.array(inside), np.array(errors)
+def rate(parameters, name, g):
+    """Draws of a rate at some conductance, S per decade."""
+    knots = np.append(0.0, parameters.tables["relax_levels_siemens"])
+    draws = parameters.draws[name]
+    return np.array([np.interp(g, knots, np.append(0.0, row)) for row in draws])
+
+
+def test_slopes_of_the_likelihood_are_its_derivatives():
+    """Where readings had moved before the first one, stop at the floor, and differ in run."""
+    n, u = 60, rng(3).uniform
+    columns = {name: u(0.2, 2.0, n) for name in COLUMNS} | {
+        "change": rng(4).normal(0.0, 0.1, n), "run": np.arange(n) % 2, "session": np.arange(n) % 2,
+        "seconds": 10.0 ** u(0.0, 4.0, n), "read2": np.full(n, 1e-4), "slow2": np.full(n, 1e-5),
+        "began_seconds": np.where(np.arange(n) < 20, 0.01, 0.0), "at_floor": np.arange(n) % 7 == 0,
+    }  # fmt: skip
+    law = Likelihood(
+        Changes(device=np.arange(n), read_measured=False, motion=0.1, unit_siemens=1.0, **columns),
+        np.array([0.5, 1.5]), 10.0,
+    )  # fmt: skip
+    p = {
+        "drift": [0.1, -0.2], "spread": [-1.0, -2.0], "skew": [0.2, -0.1], "dof": [1.2],
+        "onset": [-3.0], "decades": [1.5], "error": [-4.0], "power": [0.5], "activation": [0.4],
+        "exponent": [0.2], "size": [0.1, -0.2], "shift": [0.2, -0.1],
+        "session_size": [0.1, 0.2], "session_shift": [0.3, -0.2],
+    }  # fmt: skip
+    p = {name: np.array(values) for name, values in p.items()}
+    for name, slopes in law(p)[1].items():
+        for i in range(len(p[name])):
+            step = 1e-5 * np.eye(len(p[name]))[i]
+            up, down = (law(p | {name: p[name] + sign * step})[0] for sign in (1.0, -1.0))
+            np.testing.assert_allclose(slopes[:, i], (up - down) / 2e-5, rtol=1e-5, atol=1e-6)
 
 
 def test_known_relaxation_comes_back():
-    inside, errors = outcomes((0, 1))
-    assert np.abs(errors).max() < 1.3  # about 5 standard errors: an interval is 3.9 wide
-    assert inside.mean() > 0.6
+    truth = synthetic.truth(**QUIET, **LAW, relax_onset_decades=1.0)
+    table = synthetic.retention(truth, gen(1), levels=LEVELS, each=30, seconds=SECONDS)
+    parameters = estimated(table)
+    for name, low, high in (
+        ("relax_drifts_siemens", 2e-7, -3e-7), ("relax_ups_siemens", 3e-7, 3.7143e-7),
+        ("relax_downs_siemens", 2e-7, 4.8571e-7),
+    ):  # fmt: skip
+        for g, true in ((2e-5, low), (7e-5, high)):
+            draws = rate(parameters, name, g)
+            assert abs(draws.mean() - true) < 4.0 * draws.std(), (name, g)
+            assert draws.std() < 2e-7
+    assert parameters.values["relax_tail_dof"] < 10.0
+    low, high = parameters.intervals["relax_onset_decades"]
+    assert low < 1.0 < high
+    fraction, exponent = (parameters.values[f"read_{name}"] for name in ("fraction", "exponent"))
+    error = fraction * (2e4 / truth.read_knee_ohms) ** exponent  # at 50 uS
+    assert error == pytest.approx(0.005, rel=0.5)
+    highest = parameters.values["relax_measured_to_siemens"]
+    assert highest == table.initial_siemens.max()
 
 
-@pytest.mark.slow
-def test_95_percent_intervals_cover_the_truth():
-    inside, _ = outcomes(range(40))
-    coverage = dict(zip(NAMES, inside.mean(0), strict=True))
-    assert min(coverage.values()) >= 0.9, coverage
-    assert inside.mean() <= 0.99, coverage
-
-
-def test_a_device_that_had_moved_before_its_first_reading_is_brought_back():
-    """Four decades pass before the first reading; taken for the start, the peak would be off."""
-    truth = synthetic.truth(
-        read_floor=0.002, read_fraction=0.0, relax_sigma_siemens=4e-7, relax_drift_siemens=-6e-7,
-        relax_peak_siemens=4e-5, relax_sharpness=2.0, relax_onset_seconds=1e-6,
-    )  # fmt: skip
-    table = synthetic.retention(truth, gen(1), levels=LEVELS, each=200)
-    parameters = estimated(table, blind(truth))
-    assert "relax_onset_seconds" not in parameters.values  # it was over before the first reading
-    assert parameters.values["relax_peak_siemens"] == pytest.approx(4e-5, rel=0.04)
-    assert parameters.values["relax_drift_siemens"] == pytest.approx(-6e-7, rel=0.1)
-    assert parameters.values["relax_sharpness"] == pytest.approx(2.0, rel=0.15)
-
-
-def test_the_read_error_comes_off_without_repeated_reads():
-    truth, table = random_retention(3)
-    parameters = estimated(table, blind(truth))
-    assert parameters.values["read_fraction"] == pytest.approx(0.005, rel=0.15)
-    assert parameters.values["read_exponent"] == pytest.approx(0.0, abs=0.15)
-
-
-def test_without_relaxation_the_interval_of_its_spread_reaches_zero_and_is_no_point():
-    truth = synthetic.truth(
-        read_floor=0.01, read_fraction=0.0, relax_sigma_siemens=0.0, relax_drift_siemens=1e-9
+def test_a_device_above_the_last_level_relaxes_on_and_the_drift_changes_sign():
+    quiet = {"relax_ups_siemens": (0.0, 0.0), "relax_downs_siemens": (0.0, 0.0)}
+    device = synthetic.truth(**synthetic.COLD, **LAW | quiet)
+    table = synthetic.retention(
+        device, gen(), levels=(1e-5, 9e-5, 3e-4), each=1, seconds=(1e-9, 0.999e-3)
     )
-    table = synthetic.retention(truth, gen(), levels=LEVELS, each=60, seconds=SECONDS)
-    low, high = estimated(table, blind(truth)).intervals["relax_sigma_siemens"]
-    assert low == 0.0
-    assert 1e-10 < high < 5e-7  # a read error at 50 uS
+    decades = np.log10(1.999)
+    change = (table.g_siemens - table.initial_siemens)[1::2] / decades
+    np.testing.assert_allclose(change, [1e-7, -5e-7, -5e-7], rtol=0.01)
 
 
-def heated(model, kelvins, *, each=250, seconds=5e3):
-    """Two readings of devices kept at a temperature in between."""
-    parts = []
-    for k, kelvin in enumerate(kelvins):
-        state = synthetic.placed(model, gen(k), LEVELS, each)
-        before = synthetic.read(model, state, gen(100 + k))
-        later = model.advance(state, seconds, generator=gen(), temperature_kelvin=kelvin)
-        n = len(before)
-        parts.append(
-            Retention(
-                device=np.arange(n) + k * n,
-                time_seconds=np.full(n, seconds),
-                g_siemens=synthetic.read(model, later, gen(200 + k)),
-                initial_siemens=before,
-                target_siemens=np.full(n, np.nan),
-                temperature_kelvin=np.full(n, kelvin),
-            )
-        )
-    return Retention.join(parts)
+HEAT = {**LAW, "relax_activation_ev": 0.8}
 
 
-HOT = {
-    "read_floor": 0.005, "read_fraction": 0.0, "relax_sigma_siemens": 3e-7,
-    "relax_drift_siemens": -2e-7, "relax_peak_siemens": 4e-5, "relax_onset_seconds": 1e-3,
-}  # fmt: skip
+def test_temperatures_tell_the_activation_energy_and_how_runs_differ():
+    truth = synthetic.truth(**QUIET, **HEAT, relax_run_sigma=0.15, relax_run_shift=0.1)
+    kelvins = (300.0, 330.0, 360.0, 390.0, 420.0)
+    parameters = estimated(
+        synthetic.bakes(truth, gen(1), levels=LEVELS, kelvins=kelvins, each=20),
+        **QUIET, relax_onset_seconds=1e-3,
+    )  # fmt: skip
+    for name in ("relax_activation_ev", "relax_run_sigma", "relax_run_shift"):
+        low, high = parameters.intervals[name]
+        assert low < getattr(truth, name) < high, name
 
 
-def test_temperatures_that_follow_the_law_tell_the_activation_energy():
-    truth = synthetic.truth(**HOT, relax_activation_ev=0.8)
-    known = {n: HOT[n] for n in ("read_floor", "read_fraction", "relax_onset_seconds")}
-    preset = dataclasses.replace(blind(truth), **known)
-    parameters = estimated(heated(truth, (300.0, 350.0, 400.0)), preset)
+def test_two_runs_that_differ_by_a_tenth_leave_the_activation_energy_in_its_interval():
+    """The warmer run relaxes a tenth less: taken for heat alone, this is another energy."""
+    truth = synthetic.truth(**QUIET, **HEAT)
+    cold = synthetic.bakes(truth, gen(3), levels=LEVELS, kelvins=(300.0,), each=50)
+    less = {
+        name: tuple(0.9 * x for x in LAW[name])
+        for name in ("relax_drifts_siemens", "relax_ups_siemens", "relax_downs_siemens")
+    }
+    smaller = dataclasses.replace(truth, **less)
+    warm = synthetic.bakes(smaller, gen(4), levels=LEVELS, kelvins=(360.0,), each=50)
+    warm = dataclasses.replace(warm, device=warm.device + 2000)
+    parameters = estimated(Retention.join([cold, warm]), **QUIET, relax_onset_seconds=1e-3)
     low, high = parameters.intervals["relax_activation_ev"]
     assert low < 0.8 < high
-    assert high - low < 0.5
-    assert parameters.values["relax_sigma_siemens"] == pytest.approx(3e-7, rel=0.15)
+    assert high - low < 2.0
+    assert "how runs differ is assumed" in parameters.warnings[0]
 
 
-def test_temperatures_that_break_the_law_keep_the_presets_energy_and_say_so():
-    up = synthetic.truth(**HOT | {"relax_drift_siemens": 4e-7})
-    down = synthetic.truth(**HOT | {"relax_drift_siemens": -4e-7})
-    table = Retention.join([heated(up, (350.0,)), heated(down, (300.0, 400.0))])
-    apart = dataclasses.replace(table, device=np.arange(len(table)))
-    parameters = estimated(apart, blind(up))
-    assert "relax_activation_ev" not in parameters.values
-    assert (
-        "relaxation is fitted at 300 K, relax_activation_ev is the preset's"
-        in parameters.warnings[0]
+def test_cycled_devices_tell_their_exponent():
+    truth = synthetic.truth(**QUIET, **LAW)
+    fresh = synthetic.retention(truth, gen(5), levels=LEVELS, each=15, seconds=SECONDS[:4])
+    grown = {name: tuple(2.0 * x for x in LAW[name]) for name in LAW if name.startswith("relax_u")}
+    grown |= {"relax_drifts_siemens": (4e-7, -1e-6), "relax_downs_siemens": (4e-7, 1.2e-6)}
+    old = synthetic.retention(
+        dataclasses.replace(truth, **grown), gen(6), levels=LEVELS, each=15, seconds=SECONDS[:4]
     )
+    n = len(fresh)
+    table = Retention.join([
+        dataclasses.replace(fresh, cycles=np.zeros(n)),
+        dataclasses.replace(old, cycles=np.full(n, 3e3), device=old.device + n),
+    ])  # fmt: skip
+    parameters = estimated(table, relax_cycle_pulses=1e3)  # (1 + 3)^0.5 = 2
+    low, high = parameters.intervals["relax_cycle_exponent"]
+    assert low < 0.5 < high
+    assert high - low < 0.6
+
+
+def test_a_new_run_is_drawn_for_every_temperature():
+    """Devices of one run move together, those of another one by another size."""
+    loud = {"relax_ups_siemens": (0.0, 0.0), "relax_downs_siemens": (0.0, 0.0)}
+    model = synthetic.truth(**synthetic.COLD, **LAW | loud, relax_run_sigma=0.5)
+    table = synthetic.bakes(model, gen(), levels=(8e-5,), kelvins=(300.0, 301.0), each=20)
+    again = simulate(model, Measurements(retention=(table,)), generator=gen(9)).retention[0]
+    change = (again.g_siemens - again.initial_siemens).reshape(2, 20)
+    assert np.ptp(change, 1).max() < 1e-3 * abs(change).min()
+    assert abs(change[0, 0] / change[1, 0] - 1.0) > 0.05
 
 
 def test_few_devices_fit_what_they_tell_and_two_keep_the_preset():
-    truth, table = random_retention(5)
-    parameters = estimated(table.take(table.device % 60 == 0), blind(truth))
-    assert parameters.values.keys() == {"relax_sigma_siemens", "relax_drift_siemens"}
-    none = estimated(table.take(table.device < 2), blind(truth))
+    truth = synthetic.truth(**QUIET, **LAW)
+    table = synthetic.retention(truth, gen(5), levels=LEVELS, each=1, seconds=SECONDS)
+    parameters = estimated(table)
+    assert len(parameters.tables["relax_levels_siemens"]) == 1
+    assert not {"relax_tail_dof", "relax_onset_seconds"} & parameters.values.keys()
+    none = estimated(table.take(table.device < 2))
     assert not none.values
     assert "needs 3 devices" in none.warnings[0]
 
@@ -184,68 +185,18 @@ def test_few_devices_fit_what_they_tell_and_two_keep_the_preset():
 # --- measured sets -------------------------------------------------------------------------------
 
 
-@pytest.fixture(scope="module")
-def halves():
-    """The fit of every second cell of technology B, and the other cells."""
-    whole = relaxation("B")
+@pytest.mark.slow
+@pytest.mark.parametrize(("kind", "technology"), [(relaxation, "B"), (bake, "B")])
+def test_half_of_the_cells_predicts_how_the_other_half_relaxes(kind, technology):
+    """Quantiles of the change in ranges of conductance, by time or temperature."""
+    whole = kind(technology)
     table = whole.retention[0]
     odd = table.device % 2 == 1
-    half = dataclasses.replace(whole, retention=(table.take(odd),))
-    other = dataclasses.replace(whole, retention=(table.take(~odd),))
-    return fit(half, load_device("oxram_literature"), generator=rng()), other
-
-
-def test_the_bands_are_narrow_and_the_tails_lie_outside(halves):
-    """Thousands of cells leave no room in the parameters: the law itself fails, in the tails.
-
-    Quantiles in three ranges at three times; distances relative to the spread from 5 to 95 %.
-    """
-    fitted, other = halves
+    half, other = (
+        dataclasses.replace(whole, retention=(table.take(rows),)) for rows in (odd, ~odd)
+    )
+    fitted = fit(half, load_device("oxram_literature"), generator=rng())
     other = excerpt(other)
     compared = checks(other, predictions(drawn_models(fitted, seed=0), other, seed=0))
-    inside = np.stack([check.inside for check in compared])
-    off = np.abs([check.effect for check in compared])
-    assert inside.shape == (9, 5)
-    assert not np.any([check.vague for check in compared])
-    assert inside.mean() >= 0.2  # 14 of 45; one of the 18 tails
-    assert off[:, 2].max() < 0.03
-    assert off[:, [1, 3]].max() < 0.1
-    assert off[:, [0, 4]].max() < 0.4
-
-
-def test_half_of_the_cells_predicts_how_the_other_half_relaxes(halves):
-    """Gap of the quantiles of the change, over the measured spread from 5 to 95 %.
-
-    The law fails in the tails, from 5 to 95 %: above 80 uS they are predicted up to three times as
-    wide as measured, and between 20 and 60 uS more cells lose conductance than predicted, which
-    also moves the lower quartile.
-    """
-    fitted, other = halves
-    simulated = predictions(fitted.model, other, seed=0, count=1)[0].retention[0]
-    measured = other.retention[0]
-    gaps = []
-    for low, high in ((5, 20), (20, 40), (40, 60), (60, 80), (80, 100), (100, 125)):
-        at = (measured.initial_siemens > low * 1e-6) & (measured.initial_siemens < high * 1e-6)
-        for seconds in (1.0, 1e2, 1e4):
-            rows = at & (measured.time_seconds == seconds)
-            levels = (0.05, 0.25, 0.5, 0.75, 0.95)
-            observed, expected = (
-                np.quantile((t.g_siemens - t.initial_siemens)[rows], levels)
-                for t in (measured, simulated)
-            )
-            gaps.append(np.abs(observed - expected) / np.ptp(observed))
-    gaps = np.array(gaps).reshape(6, 3, 5)
-    assert gaps[..., 2].max() < 0.06
-    assert gaps[..., 3].max() < 0.13
-    assert gaps[..., 1].max() < 0.26
-    assert gaps[:3, :, (0, 4)].max() < 0.45
-    assert gaps[3, :, (0, 4)].max() < 0.75
-
-
-@pytest.mark.parametrize("technology", ["A", "B"])
-def test_measured_bakes_follow_no_arrhenius_law(technology):
-    parameters = estimated(
-        bake(technology).retention[0], load_device("oxram_literature"), resamples=0
-    )
-    assert "relax_activation_ev" not in parameters.values
-    assert "do not follow one Arrhenius law" in parameters.warnings[0]
+    inside = np.concatenate([check.inside for check in compared])
+    assert inside.mean() >= 0.85

@@ -57,8 +57,8 @@ def test_a_temperature_that_is_none_is_refused_with_the_likely_mistake(kelvin):
 
 
 def baked(model, kelvin, seed):
-    """Readings before and after some time at a temperature, of 640 devices."""
-    state = synthetic.placed(model, torch.Generator().manual_seed(seed), LEVELS, 80)
+    """Readings before and after some time at a temperature, of 320 devices."""
+    state = synthetic.placed(model, torch.Generator().manual_seed(seed), LEVELS, 40)
     before = synthetic.read(model, state, torch.Generator().manual_seed(seed + 1))
     noise = torch.Generator().manual_seed(seed + 2)
     later = model.advance(state, HOLD_SECONDS, generator=noise, temperature_kelvin=kelvin)
@@ -88,11 +88,11 @@ def test_a_bake_of_known_temperature_tells_the_activation_energy(tmp_path):
         table = Retention.join(read([cold, hot], options=options).retention)
         return retention.estimate(table, preset, generator=np.random.default_rng(0), resamples=0)
 
-    with_kelvin, without_kelvin = fitted(HOT).values, fitted(Options()).values
-    assert with_kelvin["relax_activation_ev"] == pytest.approx(0.8, abs=0.25)
-    assert with_kelvin["relax_sigma_siemens"] == pytest.approx(3e-7, rel=0.15)
-    assert "relax_activation_ev" not in without_kelvin
-    assert without_kelvin["relax_sigma_siemens"] > 1.1 * with_kelvin["relax_sigma_siemens"]
+    with_kelvin, without_kelvin = fitted(HOT), fitted(Options())
+    assert with_kelvin.values["relax_activation_ev"] == pytest.approx(0.8, abs=0.4)
+    assert "relax_activation_ev" not in without_kelvin.values
+    warm, cold = (p.tables["relax_ups_siemens"][2] for p in (without_kelvin, with_kelvin))
+    assert warm > 1.1 * cold
 
 
 def test_a_prediction_is_made_at_the_given_temperature():

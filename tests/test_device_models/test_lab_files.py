@@ -10,7 +10,7 @@ import xbar_synthetic as synthetic
 from device_models.errors import ConfigError, DataError
 from device_models.fitting.columns import KNOWN, Column, Meaning, fault, meaning
 from device_models.fitting.estimators import reads, steps
-from device_models.fitting.estimators.relaxation_likelihood import COLUMNS, Changes
+from device_models.fitting.estimators.changes import COLUMNS, Changes
 from device_models.fitting.fit import fit
 from device_models.fitting.measurements import Measurements, Pulses
 from device_models.fitting.misfits import judged, misfits, predict

@@ -134,6 +134,7 @@ def test_a_generic_table_becomes_pulses_reads_and_retention(tmp_path):
         initial_siemens=[3e-6 / 0.2] * 2,
         target_siemens=[math.nan] * 2,
         temperature_kelvin=[math.nan] * 2,
+        cycles=[math.nan] * 2,
     )
     note = measurements.notes[0]
     assert (note.used, note.dropped, note.v_read_volts) == (10, {}, 0.2)

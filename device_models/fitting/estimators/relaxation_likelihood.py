@@ -1,276 +1,242 @@
-"""Likelihood of relaxation, and its maximum: what `retention` fits with.
+"""Likelihood of relaxation with rates by conductance, and its maximum: `retention` fits with it.
 
 The change c since the first reading y, taken t_0 seconds after the pulse, is at time t
 
-    c = (drift + sigma z) h(g) D + (read error of c) - (read error of y),   D = L(t) - L(t_0)
+    c = r D + (read error of c) - (read error of y),      D = L(t) - L(t_0)
 
-with the law of `Pulsed` for h, L and z; g is the conductance right after the pulse. z is normal at
-a log-normal scale, so c is a mixture of normals, one per scale. For each scale g is not y but its
-expectation given y and c (errors in variables): the first reading has its own read error, and the
-device had moved for L(t_0) decades by then. No conductance is negative: of a device that is read at
-the floor of the model (`Pulsed.relaxed`) the change is at most c, and counts by its distribution.
+with the rate r and the time L of `device_models.relaxation`. Of one device the scale of z (t is
+a normal number over a chi one) and its onset are unknown: c is a mixture over `NODES` pairs of
+both, at the same places of their distributions whatever the parameters are. For a pair, c is a
+normal number cut in two at the median, each side with its spread, plus the normal read error, which
+has a closed form. A device read at the floor of the model counts by the distribution.
 
-Every reading enters with its own distribution, as if it were the only one of its device
-(composite likelihood): measured devices do not follow one straight line in log time each, and this
-way the spread after every time is met whatever joins the times. The intervals come from the scores
-of whole devices (sandwich), so readings of one device may depend on each other in any way.
+Rates are taken at the conductance that the pulse left, `Changes.level`: the first reading, less
+what had moved by then (`relaxation_maximum.settled`).
+
+Every reading enters with its own distribution, as if it were the only one of its device (composite
+likelihood): what joins the times of a device need not be right. Sizes and shifts of runs
+(`relaxation.run_effects`) are penalised like random effects of given spreads; the covariance is
+that of dependent readings and of random effects, see `RelaxationFit.covariance`.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
-import torch
-from numpy.typing import NDArray
-from scipy.optimize import minimize
-from torch import Tensor
+from scipy import stats
+from scipy.special import erf, ndtr
 
-from ..measurements import Floats, Ints
+from ..measurements import Floats
+from .changes import GOLDEN, Changes
 
-COLUMNS = (
-    "first", "change", "seconds", "began_seconds", "heat", "began_heat", "read2", "slow2",
-    "at_floor",
-)  # fmt: skip
+Values = dict[str, Floats]
 
-SCALES = torch.linspace(-3.0, 3.0, 9, dtype=torch.float64)  # of the log-normal, in its sigmas
-WEIGHTS = torch.softmax(-0.5 * SCALES**2, 0)
-START_DEVICES, START_ROWS = 400, 8000  # that the starting points are tried on
-STEP = 1e-3  # of derivatives, in units of the parameters
-GOLDEN = 0.6180339887  # multiples of it fill 0..1 evenly and have no period
+NODES = 24
+PIECE = 512  # rows
+TINY = 1e-300  # density of a reading that no node explains
+LEAST_DOF, MOST_DOF = 1.2, 100.0
 LN10 = float(np.log(10.0))
-Bounds = list[tuple[float, float]]
-
-
-@dataclass(frozen=True, eq=False)
-class Changes:
-    """One row per later reading; conductances in units of `unit_siemens`.
-
-    Attributes:
-        device: Number of the device, from 0 without gaps.
-        first: First reading after the pulse.
-        change: Later reading minus the first one.
-        seconds: Time of the later reading.
-        began_seconds: Time of the first reading.
-        heat: (1 / reference - 1 / T) / k during that time, 1/eV.
-        began_heat: The same until the first reading.
-        read2: Variance of one reading by the model known so far.
-        slow2: Variance of the change by slow read noise that is known; 0: none is.
-        at_floor: 1 where the later reading is the least that a device can have, else 0.
-        read_measured: Whether the noise of these readings is known, and not fitted.
-        motion: Typical change, the unit of `sigma2` (squared) and `drift`.
-        unit_siemens: Unit of conductance.
-    """
-
-    device: Ints
-    first: Floats
-    change: Floats
-    seconds: Floats
-    began_seconds: Floats
-    heat: Floats
-    began_heat: Floats
-    read2: Floats
-    slow2: Floats
-    at_floor: Floats
-    read_measured: bool
-    motion: float
-    unit_siemens: float
-
-    def subset(self, devices: int) -> "Changes":
-        """The rows of about this many devices, whatever the order they were measured in."""
-        fraction = devices / max(self.count, 1)
-        return self if fraction >= 1.0 else self.take(self.device * GOLDEN % 1.0 < fraction)
-
-    def thinned(self, most: int) -> "Changes":
-        """At most so many readings of each device, evenly chosen in the order of time."""
-        order = np.lexsort((self.seconds, self.device))
-        count = np.bincount(self.device, minlength=1)
-        if count.max() <= most:
-            return self
-        n, start = count[self.device[order]], (np.cumsum(count) - count)[self.device[order]]
-        rank, chosen = np.arange(len(order)) - start, np.minimum(n, most)
-        keep = np.zeros(len(order), bool)
-        keep[order] = (rank + 1) * chosen // n > rank * chosen // n  # the last one is among them
-        return self.take(keep)
-
-    def take(self, rows: NDArray[np.bool_]) -> "Changes":
-        """Some of the rows."""
-        device = np.unique(self.device[rows], return_inverse=True)[1].astype(np.int64)
-        return replace(self, device=device, **{n: getattr(self, n)[rows] for n in COLUMNS})
-
-    @property
-    def count(self) -> int:
-        """How many devices."""
-        return int(self.device.max(initial=-1)) + 1
-
-
-@dataclass(frozen=True)
-class Parameter:
-    """Where one number of the fit is searched: values to begin with, smallest, largest."""
-
-    start: tuple[float, ...]
-    low: float = -np.inf
-    high: float = np.inf
-
-
-@dataclass(frozen=True, eq=False)
-class RelaxationFit:
-    """Maximum of the likelihood.
-
-    Attributes:
-        values: Parameter -> value, the fixed ones too.
-        free: Names of the fitted ones.
-        covariance: Of the fitted ones, shape (free, free).
-    """
-
-    values: dict[str, float]
-    free: tuple[str, ...]
-    covariance: Floats
-
-    def error(self, name: str) -> float:
-        """Standard error of one parameter; infinite if it was fixed."""
-        if name not in self.free:
-            return np.inf
-        i = self.free.index(name)
-        return float(np.sqrt(self.covariance[i, i]))
+VECTORS = (  # parameters that are more than one number
+    "drift", "spread", "skew", "size", "shift", "session_size", "session_shift",
+)  # fmt: skip
 
 
 class Likelihood:
-    """Log-likelihood of every row as a function of the parameters.
+    """Log-likelihood of every row as a function of the parameters, with its slopes.
 
-    Parameters: `sigma2` and `drift` per decade; logarithms of `peak`, `sharpness`, `onset`, and
-    `error` (spread of one reading at the unit of conductance); `tail2`, the squared spread of the
-    log-normal scale; `power` of the conductance that the read error grows with; `activation`, eV.
+    Parameters: `drift` and `spread` (a logarithm) at every level, per decade, and `skew`: spreads
+    up and down are spread exp(+-skew); logarithms of `dof`, of `onset` and of `error` (spread of
+    one reading at the unit of conductance); `decades` of the spread of the onset; `power` of the
+    conductance that the read error grows with; `activation`, eV; `exponent` of the pulses given
+    before; `size`, a logarithm, and `shift` of every run, and `session_size` and `session_shift` of
+    every session. Each is an array; most hold one number.
     Without `error` the readings have the variance that the model knows.
     """
 
-    def __init__(self, changes: Changes, *, tails: bool) -> None:
-        """Bring the columns to tensors; without tails z is normal."""
-        columns = (torch.from_numpy(getattr(changes, name)) for name in COLUMNS)
-        self.y, self.c, self.t, self.t0, self.heat, self.heat0, *noise = columns
-        self.read2, self.slow2, self.at_floor = noise
-        self.motion = changes.motion
-        self.scales, self.weights = SCALES, WEIGHTS
-        if not tails:
-            self.scales, self.weights = torch.zeros_like(SCALES[:1]), torch.ones_like(WEIGHTS[:1])
+    def __init__(self, changes: Changes, levels: Floats, cycle_pulses: float) -> None:
+        """Keep what does not depend on the parameters.
 
-    def __call__(self, p: dict[str, Tensor]) -> Tensor:
-        """Log-likelihood, shape (rows,)."""
-        late, before = self.decades(p)
-        # A square root of zero has no derivative; 1e-6 is a tail of 0.1 %.
-        size2 = self.motion**2 * p["sigma2"]
-        size2 = size2 * torch.exp(2.0 * torch.sqrt(p["tail2"] + 1e-6) * self.scales)
-        drift, noise2 = self.motion * p["drift"], 2.0 * self.read2
+        Args:
+            changes: What was measured.
+            levels: Where the rates are, rising, in the unit of `changes`.
+            cycle_pulses: relax_cycle_pulses of the model.
+        """
+        self.changes, self.log_y = changes, np.log(changes.first)
+        self.cycled = np.log1p(changes.cycles / cycle_pulses)
+        self.parts = shares(changes.level, levels)
+        self.runs, self.sessions = (
+            np.eye(int(n.max()) + 1)[n] for n in (changes.run, changes.session)
+        )
+        index = np.arange(NODES)
+        # Squares of even places: the largest scales, which make the tails, have nodes of their own.
+        even = (index + 0.5) / NODES
+        self.weights = 2.0 * even / NODES
+        self.w = stats.norm.ppf((index * GOLDEN + 0.5) % 1.0)
+        self.grid, self.table = scale_table(even**2)
+
+    def __call__(self, p: Values) -> tuple[Floats, Values]:
+        """Log-likelihood, shape (rows,), and its slope by each parameter, (rows, numbers)."""
+        c, one = self.changes, {n: float(v[0]) for n, v in p.items() if n not in VECTORS}
+        rises, falls = np.exp(p["spread"] + p["skew"]), np.exp(p["spread"] - p["skew"])
+        up, down = self.parts @ rises, self.parts @ falls
+        shift = p["shift"][c.run] + p["session_shift"][c.session]
+        size = p["size"][c.run] + p["session_size"][c.session]
+        amount = c.motion * np.exp(size + one["exponent"] * self.cycled)
+        drift = self.parts @ p["drift"] + shift * (up + down) / 2.0
+        noise2 = 2.0 * c.read2
         if "error" in p:
-            noise2 = 2.0 * torch.exp(2.0 * (p["error"] + p["power"] * torch.log(self.y)))
-        c, y, noise2 = self.c[:, None], self.y[:, None], (noise2 + self.slow2)[:, None] + 1e-18
-        reach = hump(y, p) * late[:, None]
-        off, error = c - drift * reach, noise2 / (size2 * reach**2 + noise2)
-        # What of the change is error and what is motion, for this scale.
-        limit = 3.0 * torch.sqrt(noise2)
-        misread = torch.minimum(torch.maximum(0.5 * error * off, -limit), limit)
-        moved = (before / late)[:, None] * (c - error * off)
-        g = torch.maximum(y + misread - moved, 0.2 * y)
-        reach = hump(g, p) * late[:, None]
-        variance = size2 * reach**2 + noise2
-        scores = (c - drift * reach) / torch.sqrt(variance)
-        each = -0.5 * torch.log(2.0 * torch.pi * variance) - 0.5 * scores**2
-        stopped = self.at_floor[:, None] > 0.0
-        below = torch.special.log_ndtr(torch.where(stopped, scores, 0.0))  # finite slopes elsewhere
-        each = torch.where(stopped, below, each)
-        return torch.logsumexp(each + torch.log(self.weights), 1)
+            noise2 = 2.0 * np.exp(2.0 * (one["error"] + one["power"] * self.log_y))
+        rates = Rates(amount * drift, amount * up, amount * down, noise2 + c.slow2 + 1e-18)
+        late = Late(one["onset"], one["decades"], one["activation"], self.w)
+        logs, by = _by_pieces(c, rates, late, Nodes(*self.scales(one["dof"]), self.weights))
+        moved, error = amount * by["drift"], 2.0 * noise2 * by["noise2"]
+        by_up, by_down = (
+            (amount * by[side] + moved * shift / 2.0)[:, None] * self.parts * ends
+            for side, ends in (("up", rises), ("down", falls))
+        )
+        slopes = {name: by[name] for name in ("dof", "onset", "decades", "activation")}
+        slopes |= {"error": error, "power": error * self.log_y}
+        all_by = by["drift"] * rates.drift + by["up"] * rates.up + by["down"] * rates.down
+        slopes["exponent"] = all_by * self.cycled
+        return logs, {
+            "drift": moved[:, None] * self.parts, "spread": by_up + by_down,
+            "skew": by_up - by_down, **{name: each[:, None] for name, each in slopes.items()},
+            **self._of_effects(all_by, moved * (up + down) / 2.0),
+        }  # fmt: skip
 
-    def decades(self, p: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
-        """Decades of time from the first reading to the later one, and before the first."""
-        onset = torch.exp(p["onset"])
-        until = torch.log1p(self.t / onset * torch.exp(p["activation"] * self.heat)) / LN10
-        before = torch.log1p(self.t0 / onset * torch.exp(p["activation"] * self.heat0)) / LN10
-        return torch.clamp(until - before, min=1e-6), before
+    def _of_effects(self, size: Floats, shift: Floats) -> Values:
+        """Slopes by the effects of runs and of sessions, from those of each row."""
+        return {
+            prefix + name: each[:, None] * members
+            for prefix, members in (("", self.runs), ("session_", self.sessions))
+            for name, each in (("size", size), ("shift", shift))
+        }
+
+    def scales(self, log_dof: float) -> tuple[Floats, Floats]:
+        """The factor of a normal number that makes it one of t, at every node, and its slope."""
+        step = self.grid[1] - self.grid[0]
+        at = min(max((log_dof - self.grid[0]) / step, 0.0), len(self.grid) - 1.0)
+        low = min(int(at), len(self.grid) - 2)
+        rise = self.table[low + 1] - self.table[low]
+        return self.table[low] + rise * (at - low), rise / step
 
 
-def hump(g: Tensor, p: dict[str, Tensor]) -> Tensor:
-    """The law of `physics.relaxation_siemens` with the parameters of this fit."""
-    x = g / torch.exp(p["peak"])
-    return torch.exp(torch.exp(p["sharpness"]) * (torch.log(x) + 1.0 - x))
+class Rates(NamedTuple):
+    """Rates per decade, and the variance of the error of a change, each of shape (rows,)."""
+
+    drift: Floats
+    up: Floats
+    down: Floats
+    noise2: Floats
 
 
-def maximise(changes: Changes, free: dict[str, Parameter], held: dict[str, float]) -> RelaxationFit:
-    """Maximum of the likelihood over the free parameters.
+class Nodes(NamedTuple):
+    """Scale of a normal number at each node, its slope by log dof, and the weights of the nodes."""
 
-    The best combinations of starting points are followed on few devices, then on all. The
-    covariance is that of dependent readings: inverse curvature, variance of the scores
-    of devices, inverse curvature.
+    scale: Floats
+    slope: Floats
+    weights: Floats
 
-    Args:
-        changes: What was measured.
-        free: Parameters to fit.
-        held: The others and their fixed values.
+
+class Late(NamedTuple):
+    """What time depends on; `w` is of the nodes, the others see `Likelihood`."""
+
+    onset: float
+    decades: float
+    activation: float
+    w: Floats
+
+    def of(self, seconds: Floats, heat: Floats) -> tuple[Floats, Floats]:
+        """L of some rows at every node, in decades, and its slope by the logarithm of time."""
+        faster = np.exp(LN10 * self.decades * self.w - self.onset)
+        passed = (seconds * np.exp(self.activation * heat))[:, None] * faster
+        return np.log1p(passed) / LN10, passed / (1.0 + passed) / LN10
+
+
+def _by_pieces(c: Changes, rates: Rates, late: Late, nodes: Nodes) -> tuple[Floats, Values]:
+    """`_mixture` of all rows, some at a time: its arrays then stay in the nearest cache."""
+    parts = [
+        _mixture(c, slice(k, k + PIECE), Rates(*(each[k : k + PIECE] for each in rates)), late,
+                 nodes)
+        for k in range(0, len(c.change), PIECE)
+    ]  # fmt: skip
+    logs = np.concatenate([one for one, _ in parts])
+    return logs, {name: np.concatenate([by[name] for _, by in parts]) for name in parts[0][1]}
+
+
+def _mixture(
+    c: Changes, rows: slice, rates: Rates, late: Late, nodes: Nodes
+) -> tuple[Floats, Values]:
+    """Log-likelihood of some rows and its slopes, each of shape (rows,)."""
+    heat, heat0 = c.heat[rows], c.began_heat[rows]
+    passed, slope = late.of(c.seconds[rows], heat)
+    slope_heat = slope * heat[:, None]
+    if c.began_seconds[rows].any():
+        before, less = late.of(c.began_seconds[rows], heat0)
+        passed, slope, slope_heat = (
+            passed - before,
+            slope - less,
+            slope_heat - less * heat0[:, None],
+        )
+    passed = np.maximum(passed, 1e-6)
+    drift, up, down, noise2 = (each[:, None] for each in rates)
+    off, reach = c.change[rows][:, None] - drift * passed, passed * nodes.scale
+    rise, rise_off, rise_spread, rise_noise = half_normal(off, up * reach, noise2)
+    fall, fall_off, fall_spread, fall_noise = half_normal(-off, down * reach, noise2)
+    if (stopped := c.at_floor[rows] > 0.0).any():
+        below = _stopped(off[stopped], (down * reach)[stopped], noise2[stopped])
+        for array, value in zip((fall, fall_off, fall_spread, fall_noise), below, strict=True):
+            array[stopped] = value
+        for array in (rise, rise_off, rise_spread, rise_noise):
+            array[stopped] = 0.0
+    by_off, by_spread = rise_off - fall_off, up * rise_spread + down * fall_spread
+    by_late = by_spread * nodes.scale - drift * by_off
+    density = (rise + fall) @ nodes.weights + TINY
+    by = {
+        "drift": -(passed * by_off), "up": reach * rise_spread, "down": reach * fall_spread,
+        "noise2": rise_noise + fall_noise, "dof": passed * by_spread * nodes.slope,
+        "onset": -(by_late * slope), "decades": by_late * slope * (LN10 * late.w),
+        "activation": by_late * slope_heat,
+    }  # fmt: skip
+    return np.log(density), {name: each @ nodes.weights / density for name, each in by.items()}
+
+
+def half_normal(off: Floats, spread: Floats, noise2: Floats) -> tuple[Floats, ...]:
+    """Half the density of |a| + b at `off`, and its slopes by `off`, `spread` and `noise2`.
+
+    a has the standard deviation `spread`, b the variance `noise2`.
     """
-    names = tuple(free)
-    bounds = [(free[n].low, free[n].high) for n in names]
-    few = min(START_DEVICES, START_ROWS * changes.count // max(len(changes.device), 1))
-    subset, whole = (_Target(c, names, held) for c in (changes.subset(few), changes))
-    starts = sorted(_starts([free[n].start for n in names]), key=lambda x: subset.loss(x)[0])
-    tried = [_descend(subset, x, bounds) for x in starts[:2]]
-    best = _descend(whole, min(tried, key=lambda x: subset.loss(x)[0]), bounds)
-    inverse, scores = _curvature(whole, best)
-    values = held | dict(zip(names, best.tolist(), strict=True))
-    middle = np.cov(scores, rowvar=False).reshape(len(names), len(names))
-    return RelaxationFit(values, names, inverse @ middle @ inverse / changes.count)
+    total = spread**2 + noise2
+    root = 1.0 / np.sqrt(2.0 * noise2 * total)
+    lean, height = off * spread * root, 1.0 / np.sqrt(8.0 * np.pi * total)
+    value = height * np.exp(-0.5 * off**2 / total) * (1.0 + erf(lean))
+    edge = height * np.exp(-0.5 * off**2 / noise2) * (2.0 / np.sqrt(np.pi))
+    by_total = value * (off**2 / total - 1.0) / (2.0 * total) - edge * lean / (2.0 * total)
+    return (
+        value,
+        edge * spread * root - value * off / total,
+        2.0 * spread * by_total + edge * off * root,
+        by_total - edge * lean / (2.0 * noise2),
+    )
 
 
-def _starts(values: Sequence[tuple[float, ...]]) -> list[Floats]:
-    """All combinations of starting values."""
-    grids = np.meshgrid(*values, indexing="ij")
-    return list(np.stack([g.ravel() for g in grids], 1))
+def _stopped(off: Floats, spread: Floats, noise2: Floats) -> tuple[Floats, ...]:
+    """Probability to lie below, and its slopes as of `half_normal(-off, ...)`."""
+    sigma = np.sqrt(spread**2 + noise2)
+    score = off / sigma
+    density = stats.norm.pdf(score)
+    by_total = -density * score / (2.0 * sigma**2)
+    return ndtr(score), -density / sigma, 2.0 * spread * by_total, by_total
 
 
-class _Target:
-    """Minus the mean log-likelihood per device as a function of a vector."""
-
-    def __init__(self, changes: Changes, names: tuple[str, ...], held: dict[str, float]) -> None:
-        """Keep what the function needs."""
-        self.changes, self.names = changes, names
-        tails = "tail2" in names or held["tail2"] > 0.0
-        self.law = Likelihood(changes, tails=tails)
-        self.held = {k: torch.tensor(v, dtype=torch.float64) for k, v in held.items()}
-
-    def rows(self, x: Floats) -> Floats:
-        """Log-likelihood of every row."""
-        with torch.no_grad():
-            return np.asarray(self.law(self._named(torch.from_numpy(x))).numpy())
-
-    def loss(self, x: Floats) -> tuple[float, Floats]:
-        """The value and its gradient."""
-        at = torch.tensor(x, dtype=torch.float64, requires_grad=True)
-        loss = -self.law(self._named(at)).sum() / self.changes.count
-        (slope,) = torch.autograd.grad(loss, at)
-        return float(loss.detach()), slope.numpy()
-
-    def _named(self, x: Tensor) -> dict[str, Tensor]:
-        return self.held | {name: x[i] for i, name in enumerate(self.names)}
+def shares(level: Floats, levels: Floats) -> Floats:
+    """How much of the rate of each level every row has, shape (rows, levels); see `relaxation`."""
+    knots = np.append(0.0, levels)
+    each = [np.interp(level, knots, np.append(0.0, unit)) for unit in np.eye(len(levels))]
+    return np.stack(each, 1)
 
 
-def _descend(target: _Target, start: Floats, bounds: Bounds) -> Floats:
-    """The minimum near a starting point."""
-    minimum = minimize(
-        target.loss, start, jac=True, method="L-BFGS-B", bounds=bounds,
-        options={"maxiter": 150, "ftol": 1e-9, "gtol": 1e-6},
-    )  # fmt: skip
-    return np.asarray(minimum.x, np.float64)
-
-
-def _curvature(target: _Target, x: Floats) -> tuple[Floats, Floats]:
-    """Inverse of the curvature at a minimum, and the score of every device, (devices, free)."""
-    n, k = target.changes.count, len(x)
-    variances = np.isin(target.names, ("sigma2", "tail2"))
-    scores, curvature = np.empty((n, k)), np.empty((k, k))
-    for i, up in enumerate(STEP * np.eye(k)):
-        # At the border 0 of a variance there is nothing below.
-        down = np.where((x < STEP) & (up > 0.0) & variances, 0.0, up)
-        wide = float((up + down).sum())
-        by_row = (target.rows(x + up) - target.rows(x - down)) / wide
-        scores[:, i] = np.bincount(target.changes.device, by_row, minlength=n)
-        curvature[i] = (target.loss(x + up)[1] - target.loss(x - down)[1]) / wide
-    values, axes = np.linalg.eigh((curvature + curvature.T) / 2)
-    # Where the likelihood is flat nothing is known: the interval must be wide, not absent.
-    return axes / np.maximum(values, 1e-8) @ axes.T, scores
+def scale_table(places: Floats) -> tuple[Floats, Floats]:
+    """Logarithms of degrees of freedom, evenly spaced, and sqrt(dof / chi^2) at some places."""
+    grid = np.linspace(np.log(LEAST_DOF), np.log(MOST_DOF), 80)
+    dof = np.exp(grid)[:, None]
+    return grid, np.sqrt(dof / stats.chi2.ppf(places, dof))

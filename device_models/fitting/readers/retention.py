@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..checks import KELVIN, SECONDS, SIEMENS, inside, optional
+from ..checks import COUNT, KELVIN, SECONDS, SIEMENS, inside, optional
 from ..columns import DEVICE, READING, Column
 from ..conductance import conductances
 from ..header import header_of, split
@@ -29,6 +29,7 @@ COLUMNS = (
     Column("temperature_kelvin", "of the device meanwhile; or one for all: --temperature", "K"),
     Column("initial_siemens", "reading right after the write; else the earliest one", "S"),
     Column("target_siemens", "what was to be written", "S"),
+    Column("cycles", "pulses or cycles the device had had before"),
     *READING,
 )
 EXAMPLE = """device,t_seconds,g_siemens,temperature_kelvin
@@ -80,6 +81,7 @@ def read(path: Path, options: Options) -> Measurements:
         initial_siemens=np.where(np.isfinite(given[use]), given[use], earliest),
         target_siemens=optional(table, "target_siemens", SIEMENS)[use],
         temperature_kelvin=kelvin[use],
+        cycles=optional(table, "cycles", COUNT)[use],
         source=str(path),
     )
     dropped = readings.dropped(np.ones(len(table), bool))

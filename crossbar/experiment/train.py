@@ -243,8 +243,8 @@ def prepare(
         )  # fmt: skip
 
     trainer = new_trainer(notice)
-    used = getattr(trainer.setup.engine, "threads", threads)
-    if threads is not None and used < threads:
+    used: int | None = getattr(trainer.setup.engine, "threads", None)
+    if threads is not None and used is not None and used < threads:
         notice(f"note: {threads} threads were asked for; the kernels run on {used}")
     check()
     if boards is None and (note := lossless_note(run.model, run.config.wires, run.config.device)):

@@ -198,6 +198,10 @@ class RoutedEmulator:
         """Of the array."""
         self.emulator.refresh()
 
+    def wait(self, seconds: float, *, temperature_kelvin: float | None = None) -> None:
+        """Of the array."""
+        self.emulator.wait(seconds, temperature_kelvin=temperature_kelvin)
+
     def state_dict(self) -> dict[str, Tensor]:
         """Of the array."""
         return self.emulator.state_dict()

@@ -69,7 +69,7 @@ def held(seed, kind):
     fitted = retention.estimate(table, preset, generator=np.random.default_rng(seed), resamples=400)
     inside = {}
     for name, (low, high) in fitted.intervals.items():
-        if name.startswith("relax_") and low < high:
+        if name.startswith("relax_") and low < high and getattr(truth, name) != 0.0:
             inside[name] = np.array([low <= getattr(truth, name) <= high])
     levels = np.array(fitted.tables["relax_levels_siemens"])
     for name in TABLES:

@@ -176,7 +176,7 @@ def _of_cycles(table: Cycles) -> list[SummaryStatistics]:
         if len(both) >= FEWEST:
             correlation = _correlation(lrs[i], hrs[j])
             what = "correlation of LRS and HRS of a device"
-            statistics.append(_number(what, "cycles", "means", len(both), correlation))
+            statistics.append(_number(what, "cycles", "ranks", len(both), correlation))
     return statistics
 
 
@@ -209,10 +209,10 @@ def _of_devices(
 
 
 def _correlation(x: Floats, y: Floats) -> float:
-    """Of two columns; 0 where one does not vary."""
-    x, y = x - x.mean(), y - y.mean()
-    size = float(np.sqrt((x @ x) * (y @ y)))
-    return float(x @ y) / size if size > 0.0 else 0.0
+    """Of the ranks of two columns (Spearman): whatever the distributions."""
+    ranks = (np.argsort(np.argsort(z)) - (len(z) - 1) / 2.0 for z in (x, y))
+    a, b = ranks
+    return float(a @ b) / float(a @ a)
 
 
 def _of_written(table: Written) -> list[SummaryStatistics]:

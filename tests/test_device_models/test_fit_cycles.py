@@ -1,6 +1,7 @@
 """Full SET and RESET cycles: known truth comes back, and half an array predicts the other."""
 
 import dataclasses
+import functools
 
 import numpy as np
 import pytest
@@ -202,13 +203,19 @@ def halves():
         )
 
 
+@functools.cache
+def drawn_halves():
+    """Devices drawn from the fit of one half, and the other half, for every cut."""
+    preset = load_device("oxram_literature")
+    return [(drawn_models(fit(a, preset, generator=rng()), seed=0), b) for a, b in halves()]
+
+
 def checked(change):
     """Each half against the fit of the other with a change: {name: its checks in every cut}."""
     every = []
-    for half, other in halves():
-        fitted = fit(half, load_device("oxram_literature"), generator=rng())
-        models = [dataclasses.replace(m, **change) for m in drawn_models(fitted, seed=0)]
-        every.append(checks(other, predictions(models, other, seed=0)))
+    for models, other in drawn_halves():
+        changed = [dataclasses.replace(m, **change) for m in models]
+        every.append(checks(other, predictions(changed, other, seed=0)))
     return {group[0].name: group for group in zip(*every, strict=True)}
 
 

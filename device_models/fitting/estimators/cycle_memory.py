@@ -39,6 +39,7 @@ from .levels_correlation import DeviceParts
 SHORTEST = 8  # cycles of a device of which a memory can be told
 FEWEST_ROWS = 60  # in devices with as many
 FEWEST_NOISY = 5  # devices of which sigma is told
+STILL, MOST_VARY = 1e-6, 0.8  # of the variance of all levels: none; devices that have more
 MOST_ROWS = 60_000  # that are filtered: of more, fewer devices, and of few devices, fewer cycles
 LONGEST = 1000  # cycles of a device that are filtered where there are many devices
 LONGER = 10.0  # memories longer than the longest record by more than that are not looked for
@@ -85,8 +86,22 @@ def can_be_told(device: Ints) -> bool:
     return long >= FEWEST_ROWS and 2 * long >= len(device)
 
 
+def varies(x: Floats, device: Ints) -> bool:
+    """Whether levels vary inside most devices: one that stops at one level tells no law."""
+    _, which, count = np.unique(device, return_inverse=True, return_counts=True)
+    mean = np.bincount(which, x) / count
+    inside = np.bincount(which, (x - mean[which]) ** 2)[count > 1] / count[count > 1]
+    return bool(np.mean(inside > STILL * float(x.var())) > MOST_VARY) if len(inside) else False
+
+
 def fit(
-    x: Floats, device: Ints, cycle: Ints, draws: int, generator: np.random.Generator
+    x: Floats,
+    device: Ints,
+    cycle: Ints,
+    draws: int,
+    generator: np.random.Generator,
+    *,
+    remembers: bool = True,
 ) -> CycleFit:
     """Fit the law to the levels of one state.
 
@@ -96,6 +111,7 @@ def fit(
         cycle: Number of each.
         draws: Of the posterior; 0: no intervals.
         generator: Of the samples.
+        remembers: Whether a memory is looked for, see `can_be_told`.
     """
     order = ordered(device, cycle)
     rows = _fewer(order)
@@ -104,7 +120,7 @@ def fit(
     best, mode = -np.inf, np.empty(0)
     for knots in KNOTS:
         y, slope = scores_of(x, np.array(knots))
-        tried = _Search(Scores(y[order.rows][rows], sorted_cycles))
+        tried = _Search(Scores(y[order.rows][rows], sorted_cycles), remembers)
         reached, logs = tried.maximum(mode if len(mode) else _start(tried))
         bic = logs + float(slope[order.rows][rows].sum()) - 0.5 * len(knots) * np.log(len(rows))
         if bic > best:
@@ -165,17 +181,17 @@ def _fewer(order: CycleOrder) -> Ints:
 class _Search:
     """The posterior of some scores as a function of the numbers that are searched."""
 
-    def __init__(self, scores: Scores) -> None:
+    def __init__(self, scores: Scores, remembers: bool) -> None:
         span = max(float(np.where(np.isfinite(g := scores.order.gap), g, 0.0).sum()), 2.0)
         span = max(span / scores.devices, float(np.diff(scores.order.start).max()))
         self.scores = scores
         several = scores.devices > 1
         self.names = (
             *(("d2d_logit",) if several else ()),
-            *("memory_logit", "log_cycles"),
+            *(("memory_logit", "log_cycles") if remembers else ()),
             *(("log_noise",) if several else ()),
-            *("log_scale", "mean"),
-        )[: 6 if several else 3]
+            *("log_scale", *(("mean",) if several else ())),
+        )
         ends = {
             "d2d_logit": (-9.0, 9.0),
             "memory_logit": (-7.0, 6.9),

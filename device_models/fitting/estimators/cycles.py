@@ -150,18 +150,23 @@ def _division(
 ]:
     """How levels divide between devices, memory and single cycles, and the devices' parts.
 
-    Long records tell `cycle_memory`; from few cycles a memory cannot be told, and the share of the
-    device contains it.
+    Long records tell `cycle_memory`. From few cycles a memory cannot be told: the share of the
+    device contains it, and few rows tell nothing else.
     """
-    logs = np.log(np.maximum(getattr(cycles, side.column), 1e-15))
-    if not cycle_memory.can_be_told(cycles.device):
-        if not 1 < len(np.unique(cycles.device)) < len(cycles):
-            return {}, {}, []
-        between = _between_fraction(logs, cycles.device, unit, drawn)
+    logs, device = np.log(np.maximum(getattr(cycles, side.column), 1e-15)), cycles.device
+    devices, tells = len(np.unique(device)), cycle_memory.varies(logs, device)
+    remembers = tells and cycle_memory.can_be_told(device)
+    tells = tells and len(cycles) >= FEWEST and devices >= cycle_memory.FEWEST_NOISY
+    if not remembers and not 1 < devices < len(cycles):
+        return {}, {}, []
+    if not remembers and not tells:
+        between = _between_fraction(logs, device, unit, drawn)
         words = "correlation of the scores of two cycles"
-        part = levels_correlation.from_means(logs, cycles.device, between[0])
+        part = levels_correlation.from_means(logs, device, between[0])
         return {f"{side.name}_d2d_share": (*between, words)}, {}, [part]
-    law = cycle_memory.fit(logs, cycles.device, cycles.cycle, len(drawn) - 1, generator.spawn(1)[0])
+    law = cycle_memory.fit(
+        logs, device, cycles.cycle, len(drawn) - 1, generator.spawn(1)[0], remembers=remembers
+    )
     words = f"law of the scores of cycles, {law.rows} of them"
     numbers = {
         f"{side.name}_{name}": (value, *law.intervals[name], words)

@@ -102,10 +102,10 @@ def add_draws(
 ) -> ParameterSet:
     """The set with joint draws of what the likelihood fits, by Student's t.
 
-    Errors of a law and of its spreads go together: drawn apart, they would make a band wider than
-    any fit allows where they make up for each other.
+    Only of a law of many coefficients, whose errors make up for each other: drawn apart, they would
+    make bands wider than any fit allows. Others are drawn apart, which errs on the wide side.
     """
-    if not count or fit.units < 2:
+    if not count or fit.units < 2 or not LAWS[name_of(fit.problem.model)][0].linear:
         return parameters
     size, axes = np.linalg.eigh((fit.covariance + fit.covariance.T) / 2.0)
     z = generator.standard_normal((count, len(size))) * np.sqrt(np.maximum(size, 0.0)) @ axes.T

@@ -211,7 +211,7 @@ def value_cells(span: Interval, unit: str) -> list[str]:
     if unit == "m2":
         return cells(1e12 * span, UM2, _plain)
     names = {"1": "", "F2": "F\N{SUPERSCRIPT TWO}", "W/m2": "W/m\N{SUPERSCRIPT TWO}"}
-    return cells(span, names[unit], _plain)
+    return cells(span, names.get(unit, unit), _plain)
 
 
 def _percent(part: float, whole: float) -> str:

@@ -21,6 +21,7 @@ LEAST_DEVICES = 3  # that a spread needs
 D2D = {SLOW: "slow_d2d_sigma", WHITE[0]: "read_d2d_sigma"}
 SLOW_NAMES = (*NAMES[3:], "slow_d2d_sigma")
 TWO_LEVELS = 1.45  # kurtosis below which a series stands at two levels; a drift has 1.8
+SHAPE = 1.4  # of intervals of slow levels, whose spectrum has a fitted shape: 34 of 40 held
 JUMPS = 8.0  # kurtosis of changes above which it jumps
 CLEARLY = 3.0  # standard errors of mean excess kurtosis over series
 
@@ -96,6 +97,7 @@ def _with_factor(
             )
     units, fitted = len(np.unique(levels.unit)), int((high > low).sum()) + 1
     few = units / max(units - fitted, 1)  # a spread from the residuals of a fitted law is small
+    few *= SHAPE if indices[0] == SLOW else 1.0
     gain = 0.5 * (copula.Z * fit.stretch * few) ** 2
     words = f"spread over devices of the logarithm, {len(levels.y)} series"
     k = len(indices)

@@ -36,8 +36,9 @@ from device_models.fitting.predictive_checks import (
     predictions,
 )
 from device_models.fitting.quantities import autocorrelation, steps_of, summarise
+from device_models.fitting.read_paths import LONG_SERIES
 from device_models.fitting.result import Candidate, Fit, ParameterEstimate
-from device_models.fitting.simulate import LONG_SERIES, LONGEST_RUN, simulate
+from device_models.fitting.simulate import LONGEST_RUN, simulate
 from device_models.presets import load_device
 from device_models.streams import torch_stream
 from device_models.units import format_si

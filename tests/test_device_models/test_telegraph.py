@@ -141,8 +141,8 @@ def test_factors_of_devices_come_back_with_the_law_of_a_median_device():
     for name in ("read_d2d_sigma", "slow_d2d_sigma", "slow_fraction", "slow_exponent"):
         low, high = parameters.intervals[name]
         assert low < getattr(truth, name) < high, name
-        assert low > 0.0
-        assert high < 4.0 * low or name == "slow_fraction", name
+        if name.endswith("d2d_sigma"):
+            assert 0.0 < low < high < 4.0 * low, name
     assert "telegraph_traps" not in parameters.values
 
 

@@ -21,6 +21,7 @@ LEAST_DEVICES = 3  # that a spread needs
 D2D = {SLOW: "slow_d2d_sigma", WHITE[0]: "read_d2d_sigma"}
 SLOW_NAMES = (*NAMES[3:], "slow_d2d_sigma")
 TWO_LEVELS = 1.45  # kurtosis below which a series stands at two levels; a drift has 1.8
+SHAPE = 1.4  # of intervals of slow levels, whose spectrum has a fitted shape: 34 of 40 held
 JUMPS = 8.0  # kurtosis of changes above which it jumps
 CLEARLY = 3.0  # standard errors of mean excess kurtosis over series
 
@@ -94,7 +95,10 @@ def _with_factor(
             parameters = (
                 replace(parameters, values=dropped) if found.gain > LEAST_GAIN else parameters
             )
-    gain = 0.5 * (copula.Z * fit.stretch) ** 2
+    units, fitted = len(np.unique(levels.unit)), int((high > low).sum()) + 1
+    few = units / max(units - fitted, 1)  # a spread from the residuals of a fitted law is small
+    few *= SHAPE if indices[0] == SLOW else 1.0
+    gain = 0.5 * (copula.Z * fit.stretch * few) ** 2
     words = f"spread over devices of the logarithm, {len(levels.y)} series"
     k = len(indices)
     if found.gain < LEAST_GAIN:
@@ -124,7 +128,7 @@ def _replaced(
         device_factors.interval(found, len(indices), gain)
     ]
     intervals = {
-        n: (min(low, v), max(high, v))
+        n: _no_narrower(parameters, n, v, (min(low, v), max(high, v)))
         for (n, v), (low, high) in zip(values.items(), ends, strict=True)
     }
     parameters = parameters.extended(values, intervals, f"of a median device; {words}")
@@ -139,6 +143,23 @@ def _replaced(
     }
     others = {n: d for n, d in parameters.draws.items() if n in parameters.values}
     return replace(parameters, draws=others | draws)
+
+
+def _no_narrower(
+    parameters: ParameterSet, name: str, value: float, interval: tuple[float, float]
+) -> tuple[float, float]:
+    """An interval, of slow noise at least as wide as that of all spectra about its own value.
+
+    That one contains that amplitude and times of slow noise are hardly told apart.
+    """
+    if name not in NAMES[SLOW:] or name not in parameters.intervals:
+        return interval
+    before, (low, high) = parameters.values[name], parameters.intervals[name]
+    if name == NAMES[SLOW_EXPONENT]:
+        ends = max(value + low - before, 0.0), value + high - before
+    else:
+        ends = value * low / before, min(value * high / before, 1.0)
+    return min(interval[0], ends[0]), max(interval[1], ends[1])
 
 
 # --- traps ---------------------------------------------------------------------------------------

@@ -83,7 +83,7 @@ def restore(trainer: Trainer, content: bytes) -> list[np.ndarray]:
         arrays, about = _read(content)
         before = [arrays[f"{index}.before"] for index in range(len(trainer.layers))]
         present = trainer.conductances() if trainer.emulators else before
-        check_alike(arrays, _arrays(trainer, present))
+        check_alike(arrays, _arrays(trainer, present), [p.shape for p in trainer.policies])
         if len(about["counters"]) != len(trainer.emulators):
             raise ValueError(
                 f"it holds {len(about['counters'])} emulated arrays, not {len(trainer.emulators)}"
@@ -106,8 +106,18 @@ def restore(trainer: Trainer, content: bytes) -> list[np.ndarray]:
     return before
 
 
-def check_alike(saved: Mapping[str, np.ndarray], present: Mapping[str, np.ndarray]) -> None:
+def check_alike(
+    saved: Mapping[str, np.ndarray],
+    present: Mapping[str, np.ndarray],
+    layers: Sequence[tuple[int, int]],
+) -> None:
     """Refuse arrays that are not those of the trainer that is there: kernels believe their shapes.
+
+    Args:
+        saved: By name.
+        present: Those of a trainer that has learned nothing. One that is empty waits for the first
+            update, and then has a number for each weight.
+        layers: (rows, outputs) of the weights of each layer.
 
     Raises:
         ValueError: One is missing, has another type or shape, or holds what is no number.
@@ -115,8 +125,10 @@ def check_alike(saved: Mapping[str, np.ndarray], present: Mapping[str, np.ndarra
     for name, array in present.items():
         if name not in saved:
             raise ValueError(f"it lacks {name}")
-        there = saved[name]
-        if (there.dtype, there.shape) != (array.dtype, array.shape):
+        there, shapes = saved[name], [array.shape]
+        if not array.size:
+            shapes.append(layers[int(name.split(".")[0])])
+        if there.dtype != array.dtype or there.shape not in shapes:
             raise ValueError(
                 f"{name} is {there.dtype} {there.shape}, not {array.dtype} {array.shape}"
             )

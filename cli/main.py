@@ -32,11 +32,17 @@ COMMANDS = {  # name -> (module:attribute, what `xbar --help` says about it)
     "devices": ("cli.devices:devices", "List the device models, or show one with its ranges."),
     "doctor": ("cli.doctor:doctor", "What this machine has, what is broken, what a board does."),
 }
-FULL = {
+REFUSED = {  # by the system, and no fault of the program
     errno.ENOSPC: "no space left on device",
     errno.EDQUOT: "no space left on device",
     errno.EFBIG: "a file is larger than the limit (ulimit -f)",
+    errno.EROFS: "read-only file system",
+    errno.EACCES: "permission denied",
+    errno.EPERM: "permission denied",
+    errno.ENAMETOOLONG: "file name too long",
+    errno.ELOOP: "links that lead in a circle",
 }
+LONGEST_PATH = 80  # characters of a path that a message shows
 
 
 class CommandGroup(click.Group):
@@ -101,11 +107,14 @@ class CommandGroup(click.Group):
         except KeyboardInterrupt:
             raise stop("Interrupted.", interrupts.ENDED) from None
         except OSError as e:
-            if e.errno not in FULL:
+            if e.errno not in REFUSED:
                 raise  # a closed pipe (`xbar ... | head`) is ended quietly by click
-            where = f" ({e.filename})" if e.filename else ""
+            path = str(e.filename or "")
+            path = path if len(path) <= LONGEST_PATH else f"{path[:LONGEST_PATH]}..."
+            where = f" ({path})" if path else ""
             consequence = "nothing was lost before the last checkpoint"
-            raise stop(f"Error: {FULL[e.errno]}{where}; {consequence}", XbarError.exit_code) from e
+            message = f"Error: {REFUSED[e.errno]}{where}; {consequence}"
+            raise stop(message, XbarError.exit_code) from e
         if interrupts.was_interrupted():
             raise stop("Interrupted.", interrupts.ENDED)
         return result

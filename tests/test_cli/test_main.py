@@ -138,6 +138,11 @@ def test_a_mistyped_option_is_told_the_nearest():
             2,
             "Error: no space left on device; nothing was lost before the last checkpoint\n",
         ),
+        (
+            "denied",
+            2,
+            "Error: permission denied (x); nothing was lost before the last checkpoint\n",
+        ),
         ("pipe", 1, ""),
     ],
 )
@@ -145,10 +150,8 @@ def test_an_ending_is_one_message_and_an_exit_code(group, ending, code, stderr):
     assert run(group, "dummy", ending) == (code, "before\n", stderr)
 
 
-@pytest.mark.parametrize("ending", ["denied", "bug"])
-def test_a_bug_keeps_its_traceback(group, ending):
-    result = CliRunner().invoke(group, ["dummy", ending])
-    assert isinstance(result.exception, PermissionError | ZeroDivisionError)
+def test_a_bug_keeps_its_traceback(group):
+    assert isinstance(CliRunner().invoke(group, ["dummy", "bug"]).exception, ZeroDivisionError)
 
 
 def test_a_missing_command_module_keeps_its_traceback(group):

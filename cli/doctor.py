@@ -5,6 +5,7 @@ import os
 import platform
 import shutil
 import sys
+import warnings
 from collections.abc import Callable, Mapping
 from importlib import metadata
 from pathlib import Path
@@ -162,7 +163,9 @@ def kernels() -> CheckResult:
     """The folder of compiled kernels: whether it can be written, its size, what is in it."""
     from device_models.jit import base_folder, cache_folder, is_compiled, wanted_folder
 
-    folder, compiled, wanted = cache_folder(), is_compiled("kernels"), wanted_folder()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # it is said below
+        folder, compiled, wanted = cache_folder(), is_compiled("kernels"), wanted_folder()
     size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
     facts = {"folder": str(folder), "bytes": size, "compiled": compiled}
     state = "compiled" if compiled else "not compiled yet (takes about 20 s, once)"

@@ -77,10 +77,6 @@ def _array(stream: IO[bytes], size: int) -> np.ndarray:
 
 
 def reason(error: Exception) -> str:
-    """What an error says, in one line.
-
-    Of a file that is no archive of arrays numpy says how it could be unpickled: left out, because
-    nothing here unpickles.
-    """
+    """What an error says, in one line."""
     text = " ".join(str(error).split()) or type(error).__name__
-    return "it holds something else than arrays of numbers" if "pickle" in text.lower() else text
+    return "it holds something else than arrays of numbers" if "not a zip" in text else text

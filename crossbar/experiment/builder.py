@@ -123,14 +123,8 @@ def trainer(
         notice: Told once where a fixed range of converters is too small.
 
     Raises:
-        ConfigError: See `build`; or a batch is larger than the training images are many.
+        ConfigError: See `build`.
     """
-    images = len(data.train_labels)
-    if config.epochs and config.batch_size > images:
-        raise ConfigError(
-            f"batch_size = {config.batch_size} is more than the {images} training images, so no "
-            "update would be made; nothing was written"
-        )
     setup = build(config, model, data, threads=threads, first=first, boards=boards)
     return Trainer(setup, data, epochs=config.epochs, batch_size=config.batch_size, notice=notice)
 

@@ -82,12 +82,12 @@ def restore(trainer: Trainer, content: bytes) -> list[np.ndarray]:
     try:
         arrays, about = _read(content)
         before = [arrays[f"{index}.before"] for index in range(len(trainer.layers))]
-        present = trainer.conductances() if trainer.emulators else before
-        check_alike(arrays, _arrays(trainer, present), [p.shape for p in trainer.policies])
         if len(about["counters"]) != len(trainer.emulators):
             raise ValueError(
                 f"it holds {len(about['counters'])} emulated arrays, not {len(trainer.emulators)}"
             )
+        present = trainer.conductances() if trainer.emulators else before
+        check_alike(arrays, _arrays(trainer, present), [p.shape for p in trainer.policies])
         for index, emulator in enumerate(trainer.emulators):
             emulator.load_state_dict(_parts(arrays, f"{index}."))
             emulator.counters = Counters(**about["counters"][index])
@@ -130,7 +130,8 @@ def check_alike(
             shapes.append(layers[int(name.split(".")[0])])
         if there.dtype != array.dtype or there.shape not in shapes:
             raise ValueError(
-                f"{name} is {there.dtype} {there.shape}, not {array.dtype} {array.shape}"
+                f"it holds other devices than the configuration describes: {name} is "
+                f"{there.dtype} {there.shape}, not {array.dtype} {array.shape}"
             )
         if array.dtype.kind == "f" and np.isnan(there).any():
             raise ValueError(f"{name} holds what is no number")

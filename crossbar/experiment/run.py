@@ -339,7 +339,7 @@ def check_free(folder: Path, what: str) -> None:
         RunError: It is one.
     """
     try:
-        if folder.exists() and not is_free(folder, what):
+        if folder.exists() and not (folder.is_dir() and is_free(folder, what)):
             raise RunError(
                 f"{folder} exists and is not a {what}; choose another --out; nothing was written"
             )

@@ -147,6 +147,12 @@ def encoded(run: Run, data_dir: Path | None, notice: Notice, *, resumed: bool) -
     if run.config.init_from and not resumed:
         network = builder.plan_of(run.config, dataset)
         run.first = parameters_of(Path(run.config.init_from), network, dataset)
+    images = len(dataset.train.labels) - run.config.data.held_back
+    if run.config.epochs and run.config.batch_size > images:
+        raise ConfigError(
+            f"batch_size = {run.config.batch_size} is more than the {images} training images, so "
+            "no update would be made"
+        )
     for line in run.note_versions():
         notice(line)
     return encode(dataset, run.config.data, seed=run.config.seed)

@@ -164,9 +164,10 @@ def refused(here, message, *args, command="program"):
          "--retune-epochs must be a whole number in [0, 10000] epochs, not 'x'"),
         (["w.npz", "--retention", "1s,soon"],
          "--retention takes times such as 1s,1h,1d,10y (s, min, h, d or y) or none, not 'soon'"),
-        (["w.npz", "--out", "taken"], "taken exists; choose another --out"),
+        (["w.npz", "--out", "taken"],
+         "taken exists and is not a folder of chips; choose another --out"),
         (["w.npz", "--out", "w.npz/below"],
-         "w.npz/below cannot be made, because {here}/w.npz is no folder"),
+         "w.npz/below cannot be made, because {here}/w.npz is no folder that can be written"),
     ],
 )  # fmt: skip
 def test_wrong_input_is_one_line_and_writes_nothing(here, args, message):

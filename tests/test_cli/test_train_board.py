@@ -149,7 +149,8 @@ def test_a_board_over_tcp_is_trained_with_the_pulses_of_one_in_this_process(trai
     assert pulses == {"set": counters.set_pulses, "reset": counters.reset_pulses}
     with np.load("far/checkpoint.npz") as one, np.load("near/checkpoint.npz") as other:
         assert one.files == other.files
-        assert all(np.array_equal(one[name], other[name]) for name in one.files if name != "about")
+        names = set(one.files) - {"about", "sha256"}  # how long each took
+        assert all(np.array_equal(one[name], other[name]) for name in names)
     assert far.unique().numel() > 1000
     config = Path("far/config.yaml").read_text()
     assert f"board: {address}\n" in config

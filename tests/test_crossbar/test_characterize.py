@@ -162,7 +162,7 @@ def test_no_characterisation_is_refused(tmp_path):
 def test_what_a_kill_left_half_written_is_removed(done, tmp_path):
     folder = tmp_path / "x"
     shutil.copytree(done.folder, folder)
-    for name in (".pulses.csv.0a1b.part", "stages/.ramp_01.csv.2c3d.part"):
+    for name in (".pulses.csv.0a1b2c3d.part", "stages/.ramp_01.csv.0a1b2c3d.part"):
         (folder / name).write_text("op,")
     resume(folder, notice=quiet)
     assert not list(folder.rglob("*.part"))

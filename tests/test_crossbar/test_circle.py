@@ -18,7 +18,7 @@ def test_one_board_gives_its_parameters_back():
     for name, most in {
         "set_scale_volts": 0.05, "reset_scale_volts": 0.08, "set_width_exponent": 0.05,
         "reset_width_exponent": 0.08, "c2c_sigma": 0.08, "set_beta": 0.15, "reset_beta": 0.15,
-        "set_fraction": 0.4, "reset_fraction": 0.4, "read_fraction": 0.1, "g_max_siemens": 0.05,
+        "set_fraction": 0.4, "reset_fraction": 0.4, "read_fraction": 0.2, "g_max_siemens": 0.05,
         "g_min_siemens": 0.1, "read_exponent": 0.05, "slow_fraction": 0.1, "slow_exponent": 0.05,
         "slow_cap": 0.05,
     }.items():  # fmt: skip

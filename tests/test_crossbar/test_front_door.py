@@ -231,7 +231,7 @@ def test_a_run_of_the_first_edition_is_refused_in_one_line(copy):
     with pytest.raises(RunError) as raised:
         xb.train(resume=copy)
     assert str(raised.value) == (
-        f"{copy} is a run of the first edition of xbar, whose settings had other names: go on with "
-        "the version that its summary.json names, or train anew; nothing was written"
+        f"{copy / 'config.yaml'} does not say its versions: it is cut off, or of the first edition "
+        "of xbar, whose settings had other names; put it back, or train anew; nothing was written"
     )
     assert before == {path: path.read_bytes() for path in copy.iterdir()}

@@ -89,7 +89,10 @@ def test_a_board_does_what_the_slow_reference_says(model, seed, is_limited):
     window = model.g_max_siemens
     assert_close(made.state.g, expected.state.g, rtol=2e-6, atol=1e-6 * window)
     for name, dynamic in expected.state.dynamics.items():
-        assert torch.equal(made.state.dynamics[name], dynamic)
+        if name == "kick" and model.relax_levels_siemens:  # rates at conductances that are rounded
+            assert_close(made.state.dynamics[name], dynamic, rtol=1e-4, atol=1e-12)
+        else:
+            assert torch.equal(made.state.dynamics[name], dynamic)
     if made.broken is None:
         spent = made.counters.write_joules - joules
         assert spent == pytest.approx(expected.energy_joules, rel=1e-5)

@@ -288,7 +288,7 @@ def test_a_checkpoint_that_does_not_fit_is_a_run_error(damage):
 @pytest.fixture(scope="module")
 def kept():
     """Content of a checkpoint, and a trainer of its configuration."""
-    config = small(epochs=0, optimizer="adam")
+    config = small(epochs=0, optimizer="adam", policy="accumulate")
     source = trained(config, synthetic())
     return checkpoint.save(source, source.conductances()), trainer_of(config, synthetic())
 

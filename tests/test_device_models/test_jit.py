@@ -71,15 +71,28 @@ def test_a_kernel_notices_a_change_in_another_file(small):
     assert set(before) < set(after)
 
 
-def test_only_the_two_newest_versions_stay_and_nothing_else_is_touched(small):
-    cache = small / "cache"
-    for age, name in enumerate(["0" * 16, "1" * 16, "2" * 16, "estimators_0b7", "f" * 15]):
+def test_versions_used_last_or_within_a_day_stay_and_nothing_else_is_touched(small):
+    cache, others = small / "cache", {"estimators_0b7", "f" * 15}
+    old, today = ([digit * 16 for digit in digits] for digits in ("01234", "6789"))
+    for age, name in enumerate([*old, *others]):
         (cache / name).mkdir(parents=True)
         stamped(cache / name, 1_000_000_000 + age)
+    for name in today:
+        (cache / name).mkdir()
     _, found = call(small)
-    (new,) = set(found) - {"2" * 16, "estimators_0b7", "f" * 15}
+    (new,) = set(found) - {*today, *others}
     assert re.fullmatch("[0-9a-f]{16}", new)
-    assert "2" * 16 in found
+    assert {*today, *others} <= set(found)
+
+
+def test_the_versions_used_last_stay_however_old_they_are(small):
+    cache = small / "cache"
+    for age, digit in enumerate("01234"):
+        (cache / (digit * 16)).mkdir(parents=True)
+        stamped(cache / (digit * 16), 1_000_000_000 + age)
+    _, found = call(small)
+    assert set(found) >= {digit * 16 for digit in "234"}
+    assert not set(found) & {digit * 16 for digit in "01"}
 
 
 def test_what_was_compiled_is_told_of_a_file_and_of_a_folder(small):

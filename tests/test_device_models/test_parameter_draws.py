@@ -131,7 +131,8 @@ def test_a_refused_combination_is_drawn_again_and_at_last_given_up():
 
 def test_estimators_give_draws_that_spread_as_their_intervals():
     parameters = reads.estimate(random_reads(1), OXRAM, generator=rng(0), resamples=1000)
-    assert parameters.draws.keys() == parameters.values.keys()
+    without = parameters.values.keys() - parameters.draws.keys()
+    assert without <= {"read_d2d_sigma", "slow_d2d_sigma"}  # of devices that do not differ
     for name, draws in parameters.draws.items():
         low, high = parameters.intervals[name]
         assert 0.9 < np.mean((draws >= low) & (draws <= high)) <= 1.0, name

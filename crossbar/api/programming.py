@@ -24,7 +24,8 @@ from ..energy import record_activity
 from ..experiment import builder
 from ..experiment.config import Training
 from ..experiment.relaxation_limit import unmeasured_relaxation
-from ..experiment.run import Run, check_free, free_folder
+from ..experiment.run import Run
+from ..experiment.run_folder import check_free, free_folder
 from ..experiment.train import Notice, note_compiling
 from ..experiment.trainer import Trainer
 from ..experiment.transfer import (

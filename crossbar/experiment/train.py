@@ -24,7 +24,8 @@ from .config import SIMULATED, Training
 from .endurance_check import worn_out
 from .float_baseline import FOLDER, baseline_of, has_baseline, plan_baseline
 from .relaxation_limit import unmeasured_relaxation
-from .run import RUN, Run, claim_new
+from .run import Run
+from .run_folder import RUN, claim_new
 from .trainer import Progress, Trainer
 from .transfer import parameters_of
 

@@ -394,8 +394,7 @@ class Trainer:
             layer.refreshed = 0
         return {
             "name": self.setup.mapping,
-            "devices": sum(layer.mapping.devices for layer in self.layers)
-            * self.setup.tiles.copies,
+            "devices": self.setup.tiles.copies * sum(each.mapping.devices for each in self.layers),
             "clipped_share": self._clipped,
             "refreshed": refreshed,
         }

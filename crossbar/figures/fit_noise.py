@@ -7,7 +7,8 @@ from scipy.signal import welch
 
 from device_models.fitting.measurements import Floats, Measurements
 from device_models.fitting.predictive_checks import band
-from device_models.fitting.quantities import FEWEST, Level, autocorrelation, drifts, read_levels
+from device_models.fitting.quantities import FEWEST, Level, drifts, read_levels
+from device_models.fitting.read_series import autocorrelation
 from device_models.units import MICROSIEMENS
 
 from . import style

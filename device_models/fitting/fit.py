@@ -374,10 +374,8 @@ def _missing(pulses: Pulses, device: Pulsed, parameter_sets: list[ParameterSet])
     estimated = {name for parameters in parameter_sets for name in parameters.values}
     if len(pulses) and "d2d_step_sigma" not in estimated:
         why = "one device only" if len(np.unique(pulses.device)) == 1 else "too few devices"
-        return [
-            f"{why}: d2d_step_sigma is not identifiable; "
-            f"the preset's {device.d2d_step_sigma:g} is kept"
-        ]
+        kept = f"the preset's {device.d2d_step_sigma:g} is kept"
+        return [f"{why}: d2d_step_sigma is not identifiable; {kept}"]
     return []
 
 
@@ -386,8 +384,8 @@ def _voltages(measurements: Measurements) -> list[str]:
     volts = {n.v_read_volts for n in measurements.notes if np.isfinite(n.v_read_volts)}
     if len(volts) < 2:
         return []
-    shown = ", ".join(f"{v:g}" for v in sorted(volts))
-    return [f"mixed read voltages ({shown} V): conductances of one device may differ between them"]
+    mixed = f"mixed read voltages ({', '.join(f'{v:g}' for v in sorted(volts))} V)"
+    return [f"{mixed}: conductances of one device may differ between them"]
 
 
 def _better(candidates: tuple[Candidate, ...], name: str) -> list[str]:

@@ -35,8 +35,9 @@ from device_models.fitting.predictive_checks import (
     excerpt,
     predictions,
 )
-from device_models.fitting.quantities import autocorrelation, steps_of, summarise
+from device_models.fitting.quantities import steps_of, summarise
 from device_models.fitting.read_paths import LONG_SERIES
+from device_models.fitting.read_series import autocorrelation
 from device_models.fitting.result import Candidate, Fit, ParameterEstimate
 from device_models.fitting.simulate import LONGEST_RUN, simulate
 from device_models.presets import load_device

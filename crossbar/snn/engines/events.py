@@ -41,9 +41,9 @@ load_kernels()
 T = TypeVar("T")
 
 CHUNKS = 4  # of a batch; fixed, so that sums do not depend on the number of threads
-# A second thread would take longer to begin than to help: weights, and those that the steps of a
-# batch of few samples may meet.
-SMALL, FEW_SAMPLES, SMALL_BATCH = 200_000, 16, 50_000_000
+# A second thread would take longer to begin than to help: weights, and those that all steps of a
+# batch may meet.
+SMALL, SMALL_BATCH = 200_000, 50_000_000
 # Columns of a table of layers, see `kernels.pointers.layer_at`:
 SIEMENS, GRADIENT, BY_TRAINED, KIND = 1, 38, 40, slice(46, 48)
 MOST_TILES = 64  # rows of them below a convolution; see `kernels.records.LayerTrace.marks`
@@ -156,8 +156,7 @@ class EventEngine:
     ) -> list[records.BatchStats]:
         """Statistics of all chunks. Gradients are left in the scratch memory."""
         wirings: dict[int, Wiring] = {}
-        count = self._chunk_count(len(batch.chosen))
-        bounds = [len(batch.chosen) * chunk // count for chunk in range(count + 1)]
+        bounds = [len(batch.chosen) * chunk // CHUNKS for chunk in range(CHUNKS + 1)]
         held, low_layer = batch.events.held, lowest(self._network)
         amplitudes = () if held is None else (held.codes, held.unit)
         constants = self._constants
@@ -187,12 +186,8 @@ class EventEngine:
         is_noisy = tuple(bool(view.variance.size) for view in layers)
         fronts = tuple(view.front is not None for view in layers)
         key = learn is not None, record, held is not None, is_noisy, fronts
-        return self._map_threads(run, count, min(self.threads, count), key)
-
-    def _chunk_count(self, samples: int) -> int:
-        """Chunks of a batch, whatever the number of threads."""
-        is_small = samples < FEW_SAMPLES and samples * self._work <= SMALL_BATCH
-        return 1 if is_small else CHUNKS
+        is_small = len(batch.chosen) * self._work <= SMALL_BATCH
+        return self._map_threads(run, CHUNKS, 1 if is_small else self.threads, key)
 
     def _map_threads(
         self, run: Callable[[int], T], count: int, threads: int, key: Hashable
@@ -323,9 +318,8 @@ class EventEngine:
             np.empty((sums.shape[1], layer.columns), np.float32)
             for layer, sums in zip(self._network.synaptic, self._sums, strict=True)
         )
-        count = self._chunk_count(samples)
         for sums, mean in zip(self._sums, means, strict=True):
-            self._reduce(sums[:count], samples, mean)
+            self._reduce(sums, samples, mean)
         return means
 
     def _reduce(self, sums: np.ndarray, samples: int, mean: np.ndarray) -> None:

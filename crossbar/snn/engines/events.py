@@ -43,7 +43,7 @@ T = TypeVar("T")
 CHUNKS = 4  # of a batch; fixed, so that sums do not depend on the number of threads
 # A second thread would take longer to begin than to help: weights, and those that all steps of a
 # batch may meet.
-SMALL, SMALL_BATCH = 200_000, 50_000_000
+SMALL, SMALL_BATCH = 200_000, 25_000_000
 # Columns of a table of layers, see `kernels.pointers.layer_at`:
 SIEMENS, GRADIENT, BY_TRAINED, KIND = 1, 38, 40, slice(46, 48)
 MOST_TILES = 64  # rows of them below a convolution; see `kernels.records.LayerTrace.marks`

@@ -170,7 +170,7 @@ def tile_report(settings: Analysis, run: Run | None, folder: Path) -> dict[str, 
 
 def trained_tile(run: Run, settings: Analysis) -> tuple[np.ndarray, str]:
     """Conductances of one tile of a trained layer, and whose they are."""
-    conductances = checkpoint.conductances(run.checkpoint())
+    conductances = run.from_checkpoint(checkpoint.conductances)
     if settings.layer >= len(conductances):
         raise ConfigError(
             f"--layer = {settings.layer}: {run.folder} has 0 to {len(conductances) - 1}"

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -38,6 +38,7 @@ from .rows import with_output
 from .run_folder import RUN
 from .trainer import Trainer
 
+T = TypeVar("T")
 DISTRIBUTION = "xbar-hil"
 LIBRARIES = ("torch", "numpy", "numba")
 DEVICE_FILE = "device.yaml"
@@ -224,7 +225,7 @@ class Run:
         Raises:
             RunError: One that would make it another run.
         """
-        kept, now = checkpoint.settings(self.checkpoint()), self.settings
+        kept, now = self.from_checkpoint(checkpoint.settings), self.settings
         names = [name for name in {**kept, **now} if kept and kept.get(name) != now.get(name)]
         edits = {name: f"{kept.get(name, 'none')} -> {now.get(name, 'none')}" for name in names}
         if fixed := [name for name in edits if not name.startswith(MOVABLE)]:
@@ -264,10 +265,7 @@ class Run:
         Raises:
             RunError: It is damaged, or of another run.
         """
-        try:
-            before = checkpoint.restore(trainer, self.checkpoint())
-        except RunError as e:
-            raise RunError(f"{self.folder / 'checkpoint.npz'}: {e}") from e
+        before = self.from_checkpoint(lambda content: checkpoint.restore(trainer, content))
         self.write_metrics(trainer.rows)
         return before
 
@@ -282,6 +280,18 @@ class Run:
             return path.read_bytes()
         except OSError as e:
             raise RunError(f"{path} cannot be read ({reason(e)})") from e
+
+    def from_checkpoint(self, read: Callable[[bytes], T]) -> T:
+        """What a function of `experiment.checkpoint` reads from the last one.
+
+        Raises:
+            RunError: It names the file.
+        """
+        content = self.checkpoint()
+        try:
+            return read(content)
+        except RunError as e:
+            raise RunError(f"{self.folder / 'checkpoint.npz'}: {e}") from e
 
     def write_metrics(self, rows: Sequence[Mapping[str, Any]]) -> None:
         """Write `metrics.jsonl`: an object per epoch, the first of before training."""

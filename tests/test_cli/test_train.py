@@ -379,7 +379,8 @@ def test_a_resumed_run_keeps_its_settings(here, copy, options, named):
 def test_a_damaged_checkpoint_is_refused(here, copy, data):
     path = copy / "checkpoint.npz"
     path.write_bytes(path.read_bytes()[:-1000])
-    message = "the checkpoint cannot be read (File is not a zip file); nothing was changed"
+    what = "it holds something else than arrays of numbers"
+    message = f"{path}: the checkpoint cannot be read ({what}); nothing was changed"
     refused(here, message, "--resume", copy, "--epochs", 2, *data)
 
 

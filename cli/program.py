@@ -159,7 +159,7 @@ def page(summary: Mapping[str, Any]) -> str:
         half = report["half_of_95_percent_interval"]
         lost = 100.0 * (summary["source_accuracy"] - report["mean"])
         spread = f" +/- {half:.2%} of {len(chips)} chips" if len(chips) > 1 else ""
-        lines.append(f"{'  ' + name:<24}{report['mean']:.2%}{spread}, {lost:.2f} points lost")
+        lines.append(f"{'  ' + name + ' ':<24}{report['mean']:.2%}{spread}, {lost:.2f} points lost")
     return "\n".join([*lines, f"{'folder':<24}{summary['folder']}"])
 
 

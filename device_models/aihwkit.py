@@ -46,7 +46,7 @@ from .errors import ConfigError, DataError
 from .exp_step import ExpStep
 from .linear_step import LinearStep
 from .pulsed import Pulsed
-from .record import did_you_mean
+from .record import did_you_mean, shown
 from .soft_bounds import SoftBounds
 
 CLASSES = {  # class of aihwkit -> the law of its step
@@ -82,6 +82,7 @@ LAWLESS = {  # what would act, were it not at the value that switches it off
     "dw_min_std_add": 0, "dw_min_std_slope": 0,
 }  # fmt: skip
 NOTHING = "nothing was written"
+LARGEST = 1e30  # of a number
 FIELDS_OF_PRESET = frozenset(  # the others switch physics on, of which aihwkit says nothing
     f.name for f in dataclasses.fields(Pulsed) if f.default is dataclasses.MISSING
 ) - {"status", "sources"}
@@ -106,7 +107,7 @@ def read_config(path: Path) -> dict[str, Any]:
         config = json.loads(path.read_text("utf-8-sig"))
     except OSError as e:
         raise DataError(f"{path}: {e.strerror or e}; {NOTHING}") from e
-    except ValueError as e:
+    except (ValueError, RecursionError) as e:
         raise DataError(f"{path}: no JSON: {e}; {NOTHING}") from e
     if isinstance(config, dict) and isinstance(config.get("device"), dict):
         config = config["device"]
@@ -139,6 +140,23 @@ def from_aihwkit(
             or a key acts that has no law.
     """
     kind, kept = _checked(config, without)
+    try:
+        return _device(kind, kept, config, preset, (g_min_siemens, g_max_siemens), without)
+    except (ConfigError, ArithmeticError, ValueError) as e:
+        text = "; ".join(str(e).removesuffix(f"; {NOTHING}").splitlines())
+        raise ConfigError(f"{config['class']} makes no device here: {text}; {NOTHING}") from e
+
+
+def _device(
+    kind: str,
+    kept: dict[str, float],
+    config: dict[str, Any],
+    preset: Pulsed,
+    window: tuple[float, float],
+    without: tuple[str, ...],
+) -> Pulsed:
+    """The device of checked numbers; arguments as `from_aihwkit`."""
+    g_min_siemens, g_max_siemens = window
     span = kept["w_max"] - kept["w_min"]
     if not (span > 0.0 and 0.0 < g_min_siemens < g_max_siemens):
         raise ConfigError(
@@ -200,7 +218,7 @@ def to_aihwkit(model: Pulsed) -> dict[str, Any]:
 def _checked(config: dict[str, Any], without: tuple[str, ...]) -> tuple[str, dict[str, float]]:
     """The law of a configuration and its numbers; see `from_aihwkit`."""
     name = config.get("class")
-    if name not in CLASSES:
+    if not isinstance(name, str) or name not in CLASSES:
         asked = "gives no 'class'" if name is None else f"is of the kind {name!r}"
         hint = did_you_mean(str(name), CLASSES) or f"; known: {', '.join(CLASSES)}"
         raise ConfigError(f"the configuration {asked}, for which xbar has no law{hint}; {NOTHING}")
@@ -220,13 +238,17 @@ def _checked(config: dict[str, Any], without: tuple[str, ...]) -> tuple[str, dic
         )
     kept = dict[str, float]()
     for key in COMMON + OF_LAW[kind]:
-        value = config.get(key)
+        if key not in config:
+            raise ConfigError(f"{name} lacks {key}; {NOTHING}")
+        value = config[key]
         if isinstance(value, bool) != (key == "mult_noise") or not isinstance(value, int | float):
             what = "true or false" if key == "mult_noise" else "a number"
             raise ConfigError(f"{key} of {name} must be {what}, not {value!r}; {NOTHING}")
-        if not math.isfinite(value):
-            raise ConfigError(f"{key} of {name} must be finite, not {value!r}; {NOTHING}")
+        if not abs(value) <= LARGEST:  # false for nan
+            raise ConfigError(f"{key} of {name} must be finite, not {shown(value)}; {NOTHING}")
         kept[key] = float(value)
+    if kept["dw_min"] <= 0.0:
+        raise ConfigError(f"dw_min of {name} must be above 0, not {kept['dw_min']:g}; {NOTHING}")
     kept["log_normal"] = float(bool(config.get("dw_min_dtod_log_normal", False)))
     if kind == "linear" and not config.get("allow_increasing", False):
         kept |= {key: abs(kept[key]) for key in ("gamma_up", "gamma_down")}

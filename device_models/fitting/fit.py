@@ -146,9 +146,9 @@ def _run_all(
     if len(series):
         run(reads.estimate, series)
         read_known = READ
-    if len(swings):
+    if len(swings) > 1:  # one cycle has no spread
         run(functools.partial(cycles.estimate, read_measured=bool(len(series))), swings)
-    if len(swings) and wear.tells(swings, device):
+    if len(swings) > 1 and wear.tells(swings, device):
         run(wear.estimate, swings)
     if len(pulses) and not any("g_min_siemens" in p.values for p in parameter_sets):
         run(window.estimate, pulses)

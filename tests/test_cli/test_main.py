@@ -199,11 +199,11 @@ def test_control_c_ends_it_with_one_line_and_130():
 # --- interrupted ---------------------------------------------------------------------------------
 
 STUCK = """
-import ctypes, sys
+import ctypes, threading
 from cli import interrupts
 interrupts.watch(0.2)
 library, lock = ctypes.CDLL(None), (ctypes.c_char * 64)()
-print("ready", flush=True)
+threading.Timer(0.5, print, ("ready",), {"flush": True}).start()  # once it is stuck
 library.pthread_mutex_lock(lock), library.pthread_mutex_lock(lock)  # as a compiler: not Python
 """
 BUSY = """

@@ -18,17 +18,15 @@ PATIENCE_SECONDS = 1.0
 _seen = threading.Event()
 
 
-def watch(patience_seconds: float | None = PATIENCE_SECONDS) -> None:
+def watch(patience_seconds: float = PATIENCE_SECONDS) -> None:
     """Let both signals raise KeyboardInterrupt in the main thread, or end the process.
 
     Args:
-        patience_seconds: How long the main thread is waited for; None: for ever.
+        patience_seconds: How long the main thread is waited for; for ever once a board is opened.
     """
     for number in (signal.SIGINT, signal.SIGTERM):
         if signal.getsignal(number) is not signal.SIG_IGN:  # as under nohup: that stays
             signal.signal(number, _interrupt)
-    if patience_seconds is None:
-        return
     read, write = os.pipe()
     os.set_blocking(write, False)
     signal.set_wakeup_fd(write, warn_on_full_buffer=False)  # written to by the system at once
@@ -47,13 +45,19 @@ def _interrupt(number: int, frame: FrameType | None) -> None:
     raise KeyboardInterrupt
 
 
+def _holds_board() -> bool:
+    """Whether a board was opened by its address; nothing is imported for it."""
+    address = sys.modules.get("crossbar.boards.address")
+    return bool(address and address.OPENED)
+
+
 def _end(read: int, patience_seconds: float) -> None:
     """End the process if the main thread has not seen a signal in time."""
     while True:
         (number,) = os.read(read, 1)
         if number in (signal.SIGINT, signal.SIGTERM):
             time.sleep(patience_seconds)
-            if not _seen.is_set():
+            if not (_seen.is_set() or _holds_board()):
                 sys.stderr.write("\nInterrupted.\n")
                 sys.stderr.flush()
                 os._exit(ENDED)

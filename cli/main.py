@@ -8,7 +8,6 @@ import difflib
 import errno
 import importlib
 import re
-import sys
 import warnings
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
@@ -58,8 +57,7 @@ class CommandGroup(click.Group):
     def main(self, args: Sequence[str] | None = None, *rest: Any, **kwargs: Any) -> Any:
         """Run a command line; that of the process ends at once when it is interrupted."""
         if args is None:
-            holds_board = any(each.startswith("--board") for each in sys.argv)
-            interrupts.watch(None if holds_board else interrupts.PATIENCE_SECONDS)
+            interrupts.watch()
         return super().main(args, *rest, **kwargs)
 
     def list_commands(self, ctx: click.Context) -> list[str]:

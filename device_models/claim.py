@@ -10,10 +10,8 @@ import os
 import re
 import socket
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Self
 
 from .errors import RunError
 
@@ -31,10 +29,14 @@ FAR = 1 << 20
 
 
 class Claim:
-    """One folder, claimed.
+    """One folder, claimed until the end of a `with` block or `close`.
+
+    A block that ends in an error leaves the mark.
 
     Attributes:
         folder: It exists.
+        is_free: Whether nothing lay there when it was claimed but what a killed command left that
+            wrote the same; what another command finished a moment before is seen here.
     """
 
     def __init__(self, folder: Path, what: str) -> None:
@@ -55,6 +57,7 @@ class Claim:
             self._stream = _locked(folder / MARK)
         except OSError as e:
             raise RunError(f"{folder} cannot be written: {e.strerror or e}") from e
+        self.is_free = is_free(folder, what)
         holder = f"process {os.getpid()} on {socket.gethostname()}"
         self._stream.write(f"{what}\n{holder}\n".encode())
         self._stream.truncate()
@@ -62,6 +65,14 @@ class Claim:
         for path in folder.iterdir():
             if PARTIAL.fullmatch(path.name):
                 path.unlink(missing_ok=True)
+
+    def __enter__(self) -> Self:
+        """The claim."""
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        """Let go of the folder."""
+        self.close(is_whole=kind is None)
 
     def close(self, *, is_whole: bool = True) -> None:
         """Let go of the folder; idempotent.
@@ -82,21 +93,6 @@ class Claim:
                 folder.rmdir()
             except OSError:  # something lies in it
                 break
-
-
-@contextmanager
-def claimed(folder: Path, what: str) -> Iterator[Claim]:
-    """A `Claim` that ends with the block; where it ends in an error, the mark stays.
-
-    Raises:
-        RunError: As for `Claim`.
-    """
-    claim, is_whole = Claim(folder, what), False
-    try:
-        yield claim
-        is_whole = True
-    finally:
-        claim.close(is_whole=is_whole)
 
 
 def unfinished(folder: Path) -> str | None:

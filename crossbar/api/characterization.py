@@ -3,7 +3,7 @@
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from device_models.claim import claimed
+from device_models.claim import Claim
 from device_models.errors import ConfigError, RunError, consequence
 from device_models.model import DeviceModel
 from device_models.presets import load_device
@@ -211,7 +211,7 @@ def _run(
         guarded = LimitedBoard(board, held, most_siemens=most)
     emulator: Emulator | None = board if isinstance(board, SimulatedBoard) else None
     try:
-        with claimed(work.folder, STAGES):
+        with Claim(work.folder, STAGES):
             return carry_out(work, guarded, sheet, emulator, progress, notice)
     finally:
         if is_ours:

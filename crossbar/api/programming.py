@@ -11,7 +11,6 @@ from typing import Any, Literal
 import numpy as np
 
 from device_models import atomic
-from device_models.claim import claimed
 from device_models.errors import ConfigError, RunError, consequence
 from device_models.model import DeviceModel
 from device_models.presets import load_device
@@ -25,7 +24,7 @@ from ..experiment import builder
 from ..experiment.config import Training
 from ..experiment.relaxation_limit import unmeasured_relaxation
 from ..experiment.run import Run
-from ..experiment.run_folder import check_free, free_folder
+from ..experiment.run_folder import claim_new
 from ..experiment.train import Notice, note_compiling
 from ..experiment.trainer import Trainer
 from ..experiment.transfer import (
@@ -105,20 +104,19 @@ def program(
     with consequence("nothing was written"), one_torch_thread():
         base, model = chip_of(source, device, config)
         name = f"program_{Path(base.device).stem}_seed{settings.seed}"
-        folder = path(out) or free_folder(Path("runs") / name)
-        check_free(folder, CHIPS)
-        dataset = load_dataset(base.data.set, path(data_dir), notice=notice)
-        network = builder.plan_of(base, dataset)
-        first = parameters_of(source, network, dataset)
-        base = filling_window(base, network, model, first.weights)
-        base = dataclasses.replace(base, init_from=str(source))
-        data = encode(dataset, base.data, seed=base.seed)
-        engine = builder.engine(base, network, (), threads)
-        exact = exact_accuracy(engine, first, data)
-        chips = Chips(
-            base, model, data, first, loop, settings, retention, temperature_kelvin, threads
-        )
-        return program_chips(chips, folder, exact, notice)
+        with claim_new(path(out), Path("runs") / name, CHIPS) as claim:
+            dataset = load_dataset(base.data.set, path(data_dir), notice=notice)
+            network = builder.plan_of(base, dataset)
+            first = parameters_of(source, network, dataset)
+            base = filling_window(base, network, model, first.weights)
+            base = dataclasses.replace(base, init_from=str(source))
+            data = encode(dataset, base.data, seed=base.seed)
+            engine = builder.engine(base, network, (), threads)
+            exact = exact_accuracy(engine, first, data)
+            chips = Chips(
+                base, model, data, first, loop, settings, retention, temperature_kelvin, threads
+            )
+            return program_chips(chips, claim.folder, exact, notice)
 
 
 def chip_of(
@@ -159,26 +157,24 @@ class Chips:
 
 
 def program_chips(chips: Chips, folder: Path, exact: float, notice: Notice) -> dict[str, Any]:
-    """Write the chips into a folder; its summary comes last, and without it nothing stays."""
-    with claimed(folder, CHIPS):
-        check_free(folder, CHIPS)  # nobody was faster
+    """Write the chips into a claimed folder; its summary comes last, without it nothing stays."""
+    forget(folder)  # what a killed command left
+    try:
+        programmed = []
+        for number in range(chips.settings.seeds):
+            notice(f"chip {number + 1} of {chips.settings.seeds}: {chips.config.device} ...")
+            programmed.append(program_one(chips, folder, chips.settings.seed + number, notice))
+            if number == 0 and (warning := _unmeasured(chips, programmed[0])):
+                notice(warning)
+        content = summary(chips, [chip.report for chip in programmed], exact)
+        content["folder"] = str(folder)
+        draw(programmed, content, folder / "program.png")
+        atomic.write(folder / "summary.json", (json.dumps(content, indent=2) + "\n").encode())
+    except BaseException as e:
         forget(folder)
-        try:
-            programmed = []
-            for number in range(chips.settings.seeds):
-                notice(f"chip {number + 1} of {chips.settings.seeds}: {chips.config.device} ...")
-                programmed.append(program_one(chips, folder, chips.settings.seed + number, notice))
-                if number == 0 and (warning := _unmeasured(chips, programmed[0])):
-                    notice(warning)
-            content = summary(chips, [chip.report for chip in programmed], exact)
-            content["folder"] = str(folder)
-            draw(programmed, content, folder / "program.png")
-            atomic.write(folder / "summary.json", (json.dumps(content, indent=2) + "\n").encode())
-        except BaseException as e:
-            forget(folder)
-            if isinstance(e, OSError):
-                raise RunError(f"{folder} cannot be written: {e.strerror or e}") from e
-            raise
+        if isinstance(e, OSError):
+            raise RunError(f"{folder} cannot be written: {e.strerror or e}") from e
+        raise
     return content
 
 

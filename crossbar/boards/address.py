@@ -31,6 +31,7 @@ SCHEMES: dict[str, Opener] = {
 }
 VISA = re.compile(r"TCPIP\d*::(?P<host>.+)::(?P<port>\d+)::SOCKET", re.IGNORECASE)
 BARE = re.compile(r"[\w.-]+:\d+")  # HOST:PORT
+OPENED: list[str] = []  # boards of this process, which must let go of them before it ends
 
 
 def open_board(
@@ -53,7 +54,9 @@ def open_board(
     for scheme, opener in SCHEMES.items():
         if address.startswith(scheme):
             where = address.removeprefix(scheme)
-            return opener(where, token=token, timeout_seconds=timeout_seconds)
+            board = opener(where, token=token, timeout_seconds=timeout_seconds)
+            OPENED.append(address)
+            return board
     known = ", ".join([*(f"{scheme}..." for scheme in SCHEMES), "TCPIP0::HOST::PORT::SOCKET"])
     hint = f"did you mean tcp://{address}?" if BARE.fullmatch(address) else f"boards are at {known}"
     raise ConfigError(f"{address!r} is no board; {hint}; nothing was sent")

@@ -18,7 +18,7 @@ import numpy as np
 import torch
 
 from device_models import atomic, npz
-from device_models.claim import claimed, is_free
+from device_models.claim import Claim, is_free
 from device_models.errors import RunError, XbarError
 from device_models.model import DeviceModel
 from device_models.npz import UNREADABLE, reason
@@ -109,7 +109,7 @@ class Work:
         plan = dump(self.plan).encode()
         values = (self.about, asdict(info), self.cells, sha256(plan).hexdigest())
         content = dict(zip(ABOUT, values, strict=True))
-        with claimed(self.folder, STAGES):
+        with Claim(self.folder, STAGES):
             try:
                 (self.folder / "stages").mkdir(exist_ok=True)
                 atomic.write(self.folder / "plan.yaml", plan)

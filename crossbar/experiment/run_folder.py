@@ -9,28 +9,45 @@ from device_models.errors import RunError
 RUN = "run"  # what a folder is claimed for
 
 
-def check_new(folder: Path) -> None:
-    """Refuse a folder that no run can be written to.
+def claim_new(out: Path | None, default: Path, what: str) -> Claim:
+    """Claim a new folder: `out`, or the default one with a number where that exists.
 
-    One whose training was killed before its first checkpoint can.
+    Args:
+        out: As the user names it.
+        default: What it is called otherwise.
+        what: What will lie there, see `claim.unfinished`.
 
     Raises:
-        RunError: It holds something else, or cannot be made.
+        RunError: As for `check_new`, or another command writes to `out`.
     """
-    if (folder / "checkpoint.npz").exists():
-        raise RunError(
-            f"{folder} is a run already; continue it with --resume {folder} or choose "
-            "another --out; nothing was written"
-        )
-    check_free(folder, RUN)
+    while True:
+        folder = out or free_folder(default)
+        check_new(folder, what)
+        try:
+            claim = Claim(folder, what)
+        except RunError:
+            if out is not None or not folder.exists():
+                raise
+            continue  # another command was faster
+        if claim.is_free and not (folder / "checkpoint.npz").exists():
+            return claim
+        claim.close()  # another command was there and is done: `check_new` says so
 
 
-def check_free(folder: Path, what: str) -> None:
-    """Refuse a folder that holds something, or cannot be made; see `claim.is_free`.
+def check_new(folder: Path, what: str) -> None:
+    """Refuse a folder that holds something, or cannot be made.
+
+    One whose command was killed before it was whole is none, see `claim.is_free`; but for a run
+    with a checkpoint, which goes on.
 
     Raises:
         RunError: It is one.
     """
+    if what == RUN and (folder / "checkpoint.npz").exists():
+        raise RunError(
+            f"{folder} is a run already; continue it with --resume {folder} or choose "
+            "another --out; nothing was written"
+        )
     try:
         if folder.exists() and not (folder.is_dir() and is_free(folder, what)):
             raise RunError(
@@ -44,30 +61,6 @@ def check_free(folder: Path, what: str) -> None:
             f"{folder} cannot be made, because {above} is no folder that can be written; "
             "nothing was written"
         )
-
-
-def claim_new(out: Path | None, default: Path) -> Claim:
-    """Claim the folder of a new run: `out`, or the default one with a number where that exists.
-
-    Raises:
-        RunError: As for `check_new`, or another command writes to `out`.
-    """
-    while out is None:
-        folder = free_folder(default)
-        check_new(folder)
-        try:
-            return Claim(folder, RUN)
-        except RunError:
-            if not folder.exists():  # it was not another command that was faster
-                raise
-    check_new(out)
-    claim = Claim(out, RUN)
-    try:
-        check_new(out)
-    except RunError:  # another command was faster
-        claim.close(is_whole=True)
-        raise
-    return claim
 
 
 def free_folder(wanted: Path) -> Path:

@@ -99,7 +99,7 @@ def open_session(
     with consequence("nothing was written"):
         if resume is None:
             settings = with_epochs(config or Training(), epochs)
-            claim = claim_new(out, default_folder(settings))
+            claim = claim_new(out, default_folder(settings), RUN)
         else:
             run = resume_run(resume, config, out, epochs)
             claim = Claim(resume, RUN)

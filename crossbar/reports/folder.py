@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from device_models import atomic
-from device_models.claim import claimed, is_free
+from device_models.claim import Claim, is_free
 from device_models.errors import RunError
 
 
@@ -57,7 +57,7 @@ def write(
         RunError: As for `check`, or another command writes there, or a file cannot be written.
     """
     check(folder, list(files)[-1], kind)
-    with claimed(folder, kind):
+    with Claim(folder, kind):
         try:
             for name, data in files.items():
                 atomic.write(folder / name, data)

@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from device_models.claim import MARK, Claim, claimed, contents, is_free, unfinished
+from device_models.claim import MARK, Claim, contents, is_free, unfinished
 from device_models.errors import RunError
 
 HOLDER = """
@@ -34,7 +34,7 @@ def holder(tmp_path):
 
 def test_a_folder_is_made_marked_and_left_clean(tmp_path):
     folder = tmp_path / "runs" / "one"
-    with claimed(folder, "run"):
+    with Claim(folder, "run"):
         assert unfinished(folder) == "run"
         assert contents(folder) == []
         (folder / "file").write_text("whole")
@@ -44,7 +44,7 @@ def test_a_folder_is_made_marked_and_left_clean(tmp_path):
 
 def test_a_folder_where_nothing_came_about_is_removed(tmp_path):
     def fail():
-        with claimed(tmp_path / "runs" / "one", "run"):
+        with Claim(tmp_path / "runs" / "one", "run"):
             raise RunError("before anything was written")
 
     with pytest.raises(RunError, match="before anything"):
@@ -54,7 +54,7 @@ def test_a_folder_where_nothing_came_about_is_removed(tmp_path):
 
 def test_an_error_after_the_first_file_leaves_the_mark(tmp_path):
     def fail():
-        with claimed(tmp_path / "one", "report"):
+        with Claim(tmp_path / "one", "report"):
             (tmp_path / "one" / "file").write_text("half")
             raise OSError
 
@@ -77,9 +77,18 @@ def test_what_a_killed_command_left_is_taken_over(holder, tmp_path):
     holder.wait()
     folder = tmp_path / "run"
     assert is_free(folder, "run")
-    with claimed(folder, "run"):
+    with Claim(folder, "run"):
         assert sorted(path.name for path in contents(folder)) == ["config.yaml"]
     assert unfinished(folder) is None
+
+
+def test_what_a_command_finished_a_moment_before_is_seen(tmp_path):
+    """Its mark is gone, and that of who comes next must not hide it."""
+    with Claim(tmp_path / "one", "run") as first:
+        assert first.is_free
+        (tmp_path / "one" / "result").write_text("whole")
+    with Claim(tmp_path / "one", "run") as second:
+        assert not second.is_free
 
 
 def test_what_others_left_is_not_free(tmp_path):
@@ -96,12 +105,12 @@ def test_a_folder_that_is_a_file_is_refused(tmp_path):
 
 RACER = """
 import pathlib, sys, time
-from device_models.claim import claimed
+from device_models.claim import Claim
 from device_models.errors import RunError
 while time.time() < float(sys.argv[2]):
     pass
 try:
-    with claimed(pathlib.Path(sys.argv[1]), "run") as claim:
+    with Claim(pathlib.Path(sys.argv[1]), "run") as claim:
         (claim.folder / "file").write_text("x")
         time.sleep(1)
 except RunError:

@@ -1,4 +1,4 @@
-"""Devices of aihwkit as device files of xbar, and back.
+"""Devices of aihwkit as device files of xbar; back leads `to_aihwkit`.
 
 aihwkit counts in weights w between the bounds of a device; here the mean bounds are the ends of a
 window in siemens, so a weight is K = (g_max - g_min) / (w_max - w_min) siemens. One pulse there is
@@ -165,8 +165,8 @@ def _device(
         )
     siemens = (g_max_siemens - g_min_siemens) / span
     bound_sigma = _bound_sigma(kept, siemens, g_max_siemens)
-    low = g_min_siemens / _mean_exp(-bound_sigma)
-    high = g_max_siemens / _mean_exp(bound_sigma)
+    low = g_min_siemens / mean_exp(-bound_sigma)
+    high = g_max_siemens / mean_exp(bound_sigma)
     gains = _gains(kept)
     # Weights of the ends of the widened window: laws count from these.
     ends = tuple(kept["w_min"] + (g - g_min_siemens) / siemens for g in (low, high))
@@ -179,40 +179,6 @@ def _device(
     shared = {n: getattr(preset, n) for n in FIELDS_OF_PRESET - law.keys()}
     shared |= {"status": "literature", "sources": _sources(config, law, preset, without)}
     return cls(**shared | law)
-
-
-def to_aihwkit(model: Pulsed) -> dict[str, Any]:
-    """A device as "class" and fields of aihwkit, its mean bounds at w = -1 and 1.
-
-    Raises:
-        ConfigError: The step law is none of aihwkit's.
-    """
-    sigma = model.d2d_bound_sigma
-    low, high = model.g_min_siemens * _mean_exp(-sigma), model.g_max_siemens * _mean_exp(sigma)
-    to_weight = 2.0 / (high - low)
-    middle = ((low + high) / 2.0 - model.g_min_siemens) / model.window_siemens  # x at w = 0
-    window = model.window_siemens * to_weight
-    if not isinstance(model, SoftBounds | LinearStep | ExpStep):
-        raise ConfigError(f"aihwkit has no step of the kind {type(model).__name__}; {NOTHING}")
-    up, down = model.step_law(1), model.step_law(-1)
-    if isinstance(model, ExpStep):
-        fields = {"class": "ExpStepDevice", "a": 2.0 * model.z_slope / window}
-        fields |= {"b": model.z_slope * (2.0 * middle - 1.0) + model.z_offset}
-        fields |= {"A_up": model.set_a, "A_down": model.reset_a}
-        fields |= {"gamma_up": model.set_gamma, "gamma_down": model.reset_gamma}
-        sizes = model.set_fraction * window, model.reset_fraction * window
-    else:
-        levels = [law.terms.level + law.terms.slope * middle for law in (up, down)]
-        slopes = [law.terms.slope / window / level for law, level in zip((up, down), levels,
-                                                                      strict=True)]  # fmt: skip
-        fields = {"class": "LinearStepDevice", "gamma_up": -slopes[0], "gamma_down": slopes[1]}
-        fields |= {"gamma_up_dtod": 0.0, "gamma_down_dtod": 0.0, "mean_bound_reference": True}
-        fields |= {"allow_increasing": min(-slopes[0], slopes[1]) < 0.0, "mult_noise": True}
-        sizes = levels[0] * window, levels[1] * window
-    fields |= _spreads_back(model, sizes, to_weight)
-    if model.c2c_additive_siemens > 0.0:
-        _add_back(model, fields, to_weight)
-    return fields
 
 
 def _checked(config: dict[str, Any], without: tuple[str, ...]) -> tuple[str, dict[str, float]]:
@@ -255,7 +221,7 @@ def _checked(config: dict[str, Any], without: tuple[str, ...]) -> tuple[str, dic
     return kind, kept
 
 
-def _moments(kept: dict[str, float]) -> tuple[float, float, float, float]:
+def moments(kept: dict[str, float]) -> tuple[float, float, float, float]:
     """Means of the gains up and down, their variance and their covariance."""
     spread, r, bias = kept["dw_min_dtod"], kept["up_down_dtod"], kept["up_down"]
     mean, variance = 1.0, spread**2
@@ -270,7 +236,7 @@ def _moments(kept: dict[str, float]) -> tuple[float, float, float, float]:
 
 def _gains(kept: dict[str, float]) -> Gains:
     """The log-normal gains of the same moments; see the module."""
-    up, down, variance, covariance = _moments(kept)
+    up, down, variance, covariance = moments(kept)
     squares = [math.log1p(variance / mean**2) for mean in (up, down)]
     square = sum(squares) / 2.0
     common = math.log1p(max(covariance / (up * down), -0.99))
@@ -283,7 +249,7 @@ def _spread(kind: str, kept: dict[str, float], siemens: float) -> dict[str, floa
     """`c2c_sigma` and `c2c_additive_siemens`."""
     if kind in ("constant", "exp") or kept["mult_noise"]:
         return {"c2c_sigma": kept["dw_min_std"], "c2c_additive_siemens": 0.0}
-    up, down, variance, _ = _moments(kept)
+    up, down, variance, _ = moments(kept)
     size = math.sqrt((up**2 + down**2) / 2.0 + variance)
     beside = kept["dw_min"] * kept["dw_min_std"] * size * siemens
     return {"c2c_sigma": 0.0, "c2c_additive_siemens": beside}
@@ -312,6 +278,8 @@ def _law(
     for way, size, gamma, bound in (
         ("set", up, rising, kept["w_max"]), ("reset", down, falling, kept["w_min"])
     ):  # fmt: skip
+        if gamma and not bound:
+            raise ConfigError("a slope counts from its bound, and one bound is 0")
         per_weight = -gamma / bound if gamma else 0.0
         floor = 1.0 + per_weight * low
         fields |= {f"{way}_floor": size * floor, f"{way}_slope": size * per_weight * width}
@@ -332,65 +300,27 @@ def _linear(fields: dict[str, float]) -> tuple[type[Pulsed], dict[str, Any]]:
     }  # fmt: skip
 
 
-def _mean_exp(sigma: float) -> float:
+def mean_exp(sigma: float) -> float:
     """Mean of exp(-sigma |z|), z standard normal."""
     return 2.0 * math.exp(sigma**2 / 2.0) * float(ndtr(-sigma))
+
+
+def relative_spread(sigma: float) -> float:
+    """Standard deviation of exp(-sigma |z|) over its mean."""
+    return math.sqrt(max(mean_exp(2.0 * sigma) / mean_exp(sigma) ** 2 - 1.0, 0.0))
 
 
 def _bound_sigma(kept: dict[str, float], siemens: float, g_max_siemens: float) -> float:
     """Half-normal spread with the relative spread of the upper bound."""
     spread = kept["w_max_dtod"] * abs(kept["w_max"]) * siemens / g_max_siemens
-
-    def relative(sigma: float) -> float:
-        mean = _mean_exp(sigma)
-        return math.sqrt(max(_mean_exp(2.0 * sigma) / mean**2 - 1.0, 0.0))
-
     if spread == 0.0:
         return 0.0
-    if spread > relative(1.0):
+    if spread > relative_spread(1.0):
         raise ConfigError(
             f"w_max_dtod = {kept['w_max_dtod']:g} spreads the upper bound by {spread:.0%} of its "
-            f"conductance; at most {relative(1.0):.0%} has a law here; {NOTHING}"
+            f"conductance; at most {relative_spread(1.0):.0%} has a law here; {NOTHING}"
         )
-    return float(brentq(lambda sigma: relative(sigma) - spread, 0.0, 1.0, xtol=1e-12))
-
-
-def _spreads_back(
-    model: Pulsed, sizes: tuple[float, float], to_weight: float
-) -> dict[str, float | bool]:
-    """The fields that all devices of aihwkit share; `sizes` are median steps at f = 1, weights."""
-    square = model.d2d_step_sigma**2
-    up, down = (size * math.exp(square / 2.0) for size in sizes)
-    dw_min = max(up, down)
-    variance = math.expm1(square) * (up**2 + down**2) / 2.0 / dw_min**2
-    covariance = math.expm1(square * model.d2d_step_correlation) * up * down / dw_min**2
-    sigma, mean = model.d2d_bound_sigma, _mean_exp(model.d2d_bound_sigma)
-    relative = math.sqrt(max(_mean_exp(2.0 * sigma) / mean**2 - 1.0, 0.0))
-    return {
-        "dw_min": dw_min,
-        "up_down": 1.0 - down / up if up >= down else up / down - 1.0,
-        "dw_min_dtod": math.sqrt(max(variance + covariance, 0.0) / 2.0),
-        "up_down_dtod": math.sqrt(max(variance - covariance, 0.0) / 2.0),
-        "dw_min_std": model.c2c_sigma,
-        "dw_min_dtod_log_normal": False,
-        "w_max": 1.0,
-        "w_min": -1.0,
-        "w_max_dtod": relative * model.g_max_siemens * mean * to_weight,
-        "w_min_dtod": 0.0,
-    }
-
-
-def _add_back(model: Pulsed, fields: dict[str, Any], to_weight: float) -> None:
-    """Additive spread instead of a multiplicative one; both at once have no counterpart."""
-    if model.c2c_sigma > 0.0 or fields["class"] == "ExpStepDevice":
-        raise ConfigError(
-            f"aihwkit has no device with c2c_additive_siemens = {model.c2c_additive_siemens:g} "
-            f"beside c2c_sigma, nor in {fields['class']}; {NOTHING}"
-        )
-    up, down, variance, _ = _moments(fields | {"log_normal": 0.0})
-    size = math.sqrt((up**2 + down**2) / 2.0 + variance)
-    fields["mult_noise"] = False
-    fields["dw_min_std"] = model.c2c_additive_siemens * to_weight / fields["dw_min"] / size
+    return float(brentq(lambda sigma: relative_spread(sigma) - spread, 0.0, 1.0, xtol=1e-12))
 
 
 def _sources(

@@ -90,21 +90,30 @@ def fit(
     warnings += _missing(pulses, device, parameter_sets) + _voltages(measurements)
     better = _better(candidates, name_of(device))
     warnings += better
-    final = dataclasses.replace(
-        device,
-        status="measured" if _is_measured(device, estimates, parameter_sets) else "mixed",
-        sources=_not_measured(device, start)
-        | {e.name: e.source for e in estimates}
-        | _of_tables(device, parameter_sets),
-    )
     return Fit(
-        model=final,
+        model=_labelled(device, start, estimates, parameter_sets),
         estimates=estimates,
         candidates=candidates,
         measurements=measurements,
         warnings=tuple(dict.fromkeys(warnings)),
         draws=_draws(device, parameter_sets),
         recommended=candidates[0].name if better else "",
+    )
+
+
+def _labelled(
+    device: Pulsed,
+    start: Pulsed,
+    estimates: tuple[ParameterEstimate, ...],
+    parameter_sets: list[ParameterSet],
+) -> Pulsed:
+    """The device with its status and a source for every number."""
+    return dataclasses.replace(
+        device,
+        status="measured" if _is_measured(device, estimates, parameter_sets) else "mixed",
+        sources=_not_measured(device, start)
+        | {e.name: e.source for e in estimates}
+        | _of_tables(device, parameter_sets),
     )
 
 

@@ -9,9 +9,10 @@ from numpy.testing import assert_allclose
 from xbar_devices import gen
 
 from device_models import step_spread
-from device_models.aihwkit import from_aihwkit, to_aihwkit
+from device_models.aihwkit import from_aihwkit
 from device_models.errors import ConfigError
 from device_models.presets import load_device
+from device_models.to_aihwkit import to_aihwkit
 
 WINDOW = {"g_min_siemens": 1e-6, "g_max_siemens": 1e-4}
 OFF = {"write_noise_std": 0.0}
@@ -140,6 +141,7 @@ def test_there_and_back_is_the_same_device(config):
         ({"dw_min": 0}, "dw_min of ReRamESPresetDevice must be above 0, not 0"),
         ({"dw_min_std": -0.3}, "makes no device here: .*c2c_sigma = -0.3 is outside"),
         ({"class": ["a"]}, "is of the kind"),
+        ({"class": "SoftBoundsDevice", "mult_noise": True, "w_min": 0.0}, "one bound is 0"),
         ({"w_max": -2.0}, "must both rise"),
         ({"up_down": 1.5}, "leaves no step in one direction"),
         ({"w_max_dtod": 3.0}, "at most 48%"),

@@ -31,6 +31,7 @@ from .estimators import (
 from .estimators.laws import LAWS, as_model
 from .estimators.parameters import ParameterSet
 from .estimators.pulse_train import from_quantiles
+from .fit_warnings import better_model, missing_spread, mixed_voltages
 from .measurements import Cycles, Measurements, Pulses, Reads, Retention, Written
 from .result import Candidate, Fit, ParameterEstimate, Status
 
@@ -87,8 +88,8 @@ def fit(
         candidates = model_selection.candidates(alike, device, generator=generator)
     estimates = _estimates(device, start, parameter_sets, with_intervals=bootstrap > 0)
     warnings = [w for parameters in parameter_sets for w in parameters.warnings] + warned
-    warnings += _missing(pulses, device, parameter_sets) + _voltages(measurements)
-    better = _better(candidates, name_of(device))
+    warnings += missing_spread(pulses, device, parameter_sets) + mixed_voltages(measurements)
+    better = better_model(candidates, name_of(device))
     warnings += better
     return Fit(
         model=_labelled(device, start, estimates, parameter_sets),
@@ -376,34 +377,3 @@ def preset_source(source: str) -> tuple[Status, str]:
     if "as the preset" in source or source.startswith(UNSOURCED):
         return status, source
     return status, f"{status}: as the preset ({source})" if source else UNSOURCED
-
-
-def _missing(pulses: Pulses, device: Pulsed, parameter_sets: list[ParameterSet]) -> list[str]:
-    """A warning of what the pulses do not identify."""
-    estimated = {name for parameters in parameter_sets for name in parameters.values}
-    if len(pulses) and "d2d_step_sigma" not in estimated:
-        why = "one device only" if len(np.unique(pulses.device)) == 1 else "too few devices"
-        kept = f"the preset's {device.d2d_step_sigma:g} is kept"
-        return [f"{why}: d2d_step_sigma is not identifiable; {kept}"]
-    return []
-
-
-def _voltages(measurements: Measurements) -> list[str]:
-    """Read voltages that differ between files."""
-    volts = {n.v_read_volts for n in measurements.notes if np.isfinite(n.v_read_volts)}
-    if len(volts) < 2:
-        return []
-    mixed = f"mixed read voltages ({', '.join(f'{v:g}' for v in sorted(volts))} V)"
-    return [f"{mixed}: conductances of one device may differ between them"]
-
-
-def _better(candidates: tuple[Candidate, ...], name: str) -> list[str]:
-    """A model that predicts held-out devices clearly better than the fitted one."""
-    fitted = next((c for c in candidates if c.name == name), None)
-    if fitted is None or -fitted.difference <= 2.0 * fitted.standard_error:
-        return []
-    return [
-        f"{candidates[0].name} predicts held-out pulses better than {name} "
-        f"(by {-fitted.difference:.3g} +/- {fitted.standard_error:.2g} per pulse); "
-        f"--model {candidates[0].name} fits it"
-    ]

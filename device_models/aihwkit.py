@@ -139,9 +139,9 @@ def from_aihwkit(
         ConfigError: The class is of a kind that has no law here, a key is missing or no number,
             or a key acts that has no law.
     """
-    kind, kept = _checked(config, without)
+    kind, numbers = _checked(config, without)
     try:
-        return _device(kind, kept, config, preset, (g_min_siemens, g_max_siemens), without)
+        return _device(kind, numbers, config, preset, (g_min_siemens, g_max_siemens), without)
     except (ConfigError, ArithmeticError, ValueError) as e:
         text = "; ".join(str(e).removesuffix(f"; {NOTHING}").splitlines())
         raise ConfigError(f"{config['class']} makes no device here: {text}; {NOTHING}") from e
@@ -149,7 +149,7 @@ def from_aihwkit(
 
 def _device(
     kind: str,
-    kept: dict[str, float],
+    numbers: dict[str, float],
     config: dict[str, Any],
     preset: Pulsed,
     window: tuple[float, float],
@@ -157,25 +157,25 @@ def _device(
 ) -> Pulsed:
     """The device of checked numbers; arguments as `from_aihwkit`."""
     g_min_siemens, g_max_siemens = window
-    span = kept["w_max"] - kept["w_min"]
+    span = numbers["w_max"] - numbers["w_min"]
     if not (span > 0.0 and 0.0 < g_min_siemens < g_max_siemens):
         raise ConfigError(
-            f"w_min = {kept['w_min']:g}, w_max = {kept['w_max']:g} and the window "
+            f"w_min = {numbers['w_min']:g}, w_max = {numbers['w_max']:g} and the window "
             f"{g_min_siemens:g} to {g_max_siemens:g} S must both rise, above 0 S; {NOTHING}"
         )
     siemens = (g_max_siemens - g_min_siemens) / span
-    bound_sigma = _bound_sigma(kept, siemens, g_max_siemens)
+    bound_sigma = _bound_sigma(numbers, siemens, g_max_siemens)
     low = g_min_siemens / mean_exp(-bound_sigma)
     high = g_max_siemens / mean_exp(bound_sigma)
-    gains = _gains(kept)
+    gains = _gains(numbers)
     # Weights of the ends of the widened window: laws count from these.
-    ends = tuple(kept["w_min"] + (g - g_min_siemens) / siemens for g in (low, high))
-    cls, law = _law(kind, kept, gains, (ends[0], ends[1]))
+    ends = tuple(numbers["w_min"] + (g - g_min_siemens) / siemens for g in (low, high))
+    cls, law = _law(kind, numbers, gains, (ends[0], ends[1]))
     law |= {
         "g_min_siemens": low, "g_max_siemens": high, "d2d_step_sigma": gains.sigma,
         "d2d_step_correlation": gains.correlation, "d2d_bound_sigma": bound_sigma,
     }  # fmt: skip
-    law |= _spread(kind, kept, siemens)
+    law |= _spread(kind, numbers, siemens)
     shared = {n: getattr(preset, n) for n in FIELDS_OF_PRESET - law.keys()}
     shared |= {"status": "literature", "sources": _sources(config, law, preset, without)}
     return cls(**shared | law)
@@ -202,7 +202,7 @@ def _checked(config: dict[str, Any], without: tuple[str, ...]) -> tuple[str, dic
             f"xbar has no law for {', '.join(acting)} of {name}; leave it out by name "
             f"(--without {acting[0].partition(' ')[0]}) or set it off; {NOTHING}"
         )
-    kept = dict[str, float]()
+    numbers = dict[str, float]()
     for key in COMMON + OF_LAW[kind]:
         if key not in config:
             raise ConfigError(f"{name} lacks {key}; {NOTHING}")
@@ -212,20 +212,20 @@ def _checked(config: dict[str, Any], without: tuple[str, ...]) -> tuple[str, dic
             raise ConfigError(f"{key} of {name} must be {what}, not {value!r}; {NOTHING}")
         if not abs(value) <= LARGEST:  # false for nan
             raise ConfigError(f"{key} of {name} must be finite, not {shown(value)}; {NOTHING}")
-        kept[key] = float(value)
-    if kept["dw_min"] <= 0.0:
-        raise ConfigError(f"dw_min of {name} must be above 0, not {kept['dw_min']:g}; {NOTHING}")
-    kept["log_normal"] = float(bool(config.get("dw_min_dtod_log_normal", False)))
+        numbers[key] = float(value)
+    if numbers["dw_min"] <= 0.0:
+        raise ConfigError(f"dw_min of {name} must be above 0, not {numbers['dw_min']:g}; {NOTHING}")
+    numbers["log_normal"] = float(bool(config.get("dw_min_dtod_log_normal", False)))
     if kind == "linear" and not config.get("allow_increasing", False):
-        kept |= {key: abs(kept[key]) for key in ("gamma_up", "gamma_down")}
-    return kind, kept
+        numbers |= {key: abs(numbers[key]) for key in ("gamma_up", "gamma_down")}
+    return kind, numbers
 
 
-def moments(kept: dict[str, float]) -> tuple[float, float, float, float]:
+def moments(numbers: dict[str, float]) -> tuple[float, float, float, float]:
     """Means of the gains up and down, their variance and their covariance."""
-    spread, r, bias = kept["dw_min_dtod"], kept["up_down_dtod"], kept["up_down"]
+    spread, r, bias = numbers["dw_min_dtod"], numbers["up_down_dtod"], numbers["up_down"]
     mean, variance = 1.0, spread**2
-    if kept["log_normal"]:
+    if numbers["log_normal"]:
         mean = math.exp(spread**2 / 2.0)
         variance = mean**2 * math.expm1(spread**2)
     up, down = mean + min(bias, 0.0), mean - max(bias, 0.0)
@@ -234,9 +234,9 @@ def moments(kept: dict[str, float]) -> tuple[float, float, float, float]:
     return up, down, variance + r**2, variance - r**2
 
 
-def _gains(kept: dict[str, float]) -> Gains:
+def _gains(numbers: dict[str, float]) -> Gains:
     """The log-normal gains of the same moments; see the module."""
-    up, down, variance, covariance = moments(kept)
+    up, down, variance, covariance = moments(numbers)
     squares = [math.log1p(variance / mean**2) for mean in (up, down)]
     square = sum(squares) / 2.0
     common = math.log1p(max(covariance / (up * down), -0.99))
@@ -245,38 +245,40 @@ def _gains(kept: dict[str, float]) -> Gains:
     return Gains(*medians, math.sqrt(square), correlation)
 
 
-def _spread(kind: str, kept: dict[str, float], siemens: float) -> dict[str, float]:
+def _spread(kind: str, numbers: dict[str, float], siemens: float) -> dict[str, float]:
     """`c2c_sigma` and `c2c_additive_siemens`."""
-    if kind in ("constant", "exp") or kept["mult_noise"]:
-        return {"c2c_sigma": kept["dw_min_std"], "c2c_additive_siemens": 0.0}
-    up, down, variance, _ = moments(kept)
+    if kind in ("constant", "exp") or numbers["mult_noise"]:
+        return {"c2c_sigma": numbers["dw_min_std"], "c2c_additive_siemens": 0.0}
+    up, down, variance, _ = moments(numbers)
     size = math.sqrt((up**2 + down**2) / 2.0 + variance)
-    beside = kept["dw_min"] * kept["dw_min_std"] * size * siemens
+    beside = numbers["dw_min"] * numbers["dw_min_std"] * size * siemens
     return {"c2c_sigma": 0.0, "c2c_additive_siemens": beside}
 
 
 def _law(
-    kind: str, kept: dict[str, float], gains: Gains, ends: tuple[float, float]
+    kind: str, numbers: dict[str, float], gains: Gains, ends: tuple[float, float]
 ) -> tuple[type[Pulsed], dict[str, Any]]:
     """The class and the fields of its law, over the window whose ends are these weights."""
     low, high = ends
     width = high - low
-    up, down = (kept["dw_min"] * gain / width for gain in (gains.up, gains.down))
+    up, down = (numbers["dw_min"] * gain / width for gain in (gains.up, gains.down))
     if kind == "exp":
-        slope = kept["a"] * width / (kept["w_max"] - kept["w_min"])
+        span = numbers["w_max"] - numbers["w_min"]
+        slope = numbers["a"] * width / span
         middle = (low + high) / 2.0
         return ExpStep, {
-            "set_fraction": up, "set_a": kept["A_up"], "set_gamma": kept["gamma_up"],
-            "reset_fraction": down, "reset_a": kept["A_down"], "reset_gamma": kept["gamma_down"],
+            "set_fraction": up, "set_a": numbers["A_up"], "set_gamma": numbers["gamma_up"],
+            "reset_fraction": down, "reset_a": numbers["A_down"],
+            "reset_gamma": numbers["gamma_down"],
             "z_slope": slope,
-            "z_offset": kept["b"] + 2.0 * kept["a"] * middle / (kept["w_max"] - kept["w_min"]),
+            "z_offset": numbers["b"] + 2.0 * numbers["a"] * middle / span,
         }  # fmt: skip
     gammas = {"constant": (0.0, 0.0), "soft": (1.0, 1.0)}.get(kind)
-    rising, falling = gammas or (kept["gamma_up"], kept["gamma_down"])
+    rising, falling = gammas or (numbers["gamma_up"], numbers["gamma_down"])
     # 1 + g w with g = -gamma / bound: its value at the floor of the window, and its slope over x.
     fields = dict[str, Any]()
     for way, size, gamma, bound in (
-        ("set", up, rising, kept["w_max"]), ("reset", down, falling, kept["w_min"])
+        ("set", up, rising, numbers["w_max"]), ("reset", down, falling, numbers["w_min"])
     ):  # fmt: skip
         if gamma and not bound:
             raise ConfigError("a slope counts from its bound, and one bound is 0")
@@ -310,15 +312,15 @@ def relative_spread(sigma: float) -> float:
     return math.sqrt(max(mean_exp(2.0 * sigma) / mean_exp(sigma) ** 2 - 1.0, 0.0))
 
 
-def _bound_sigma(kept: dict[str, float], siemens: float, g_max_siemens: float) -> float:
+def _bound_sigma(numbers: dict[str, float], siemens: float, g_max_siemens: float) -> float:
     """Half-normal spread with the relative spread of the upper bound."""
-    spread = kept["w_max_dtod"] * abs(kept["w_max"]) * siemens / g_max_siemens
+    spread = numbers["w_max_dtod"] * abs(numbers["w_max"]) * siemens / g_max_siemens
     if spread == 0.0:
         return 0.0
     if spread > relative_spread(1.0):
         raise ConfigError(
-            f"w_max_dtod = {kept['w_max_dtod']:g} spreads the upper bound by {spread:.0%} of its "
-            f"conductance; at most {relative_spread(1.0):.0%} has a law here; {NOTHING}"
+            f"w_max_dtod = {numbers['w_max_dtod']:g} spreads the upper bound by {spread:.0%} of "
+            f"its conductance; at most {relative_spread(1.0):.0%} has a law here; {NOTHING}"
         )
     return float(brentq(lambda sigma: relative_spread(sigma) - spread, 0.0, 1.0, xtol=1e-12))
 

@@ -126,7 +126,7 @@ class LevelFit:
 
 
 def fit(
-    found: Levels,
+    levels: Levels,
     law: Callable[[Floats, Floats], Floats],
     start: Floats,
     low: Floats,
@@ -135,29 +135,29 @@ def fit(
     """Fit the law of a median device and the spread of the factors.
 
     Args:
-        found: The levels.
+        levels: Of the series.
         law: ln(law^2) of resistances and parameters.
         start: Parameters of the law.
         low: Their limits; equal ones are fixed.
         high: The same.
     """
-    several = len(np.unique(found.unit)) < len(found.unit)
+    several = len(np.unique(levels.unit)) < len(levels.unit)
     scatter = np.log(30.0) if several else 0.0
     box = Box(np.append(low, [0.0, 0.0]), np.append(high, [MOST, scatter]))
-    loss = _loss(found, law)
+    loss = _loss(levels, law)
     begin = [np.append(start, [s, min(0.1, scatter)]) for s in (0.05, 0.4, 1.0)]
     best = min((likelihood.minimise(loss, at, box) for at in begin), key=lambda m: m.value.loss)
     none = likelihood.minimise(loss, best.at, box.fixed(len(start), 0.0))
     return LevelFit(loss, box, best, none.value.loss - best.value.loss)
 
 
-def _loss(found: Levels, law: Callable[[Floats, Floats], Floats]) -> likelihood.Loss:
+def _loss(levels: Levels, law: Callable[[Floats, Floats], Floats]) -> likelihood.Loss:
     """The likelihood of the module, its slopes by differences, its expected curvature."""
-    unit = np.unique(found.unit, return_inverse=True)[1]
+    unit = np.unique(levels.unit, return_inverse=True)[1]
 
     def minus_log(theta: Floats) -> float:
-        v, tau = found.variance + theta[SCATTER] ** 2, 4.0 * theta[SPREAD] ** 2
-        r = found.y - law(found.ohms, theta)
+        v, tau = levels.variance + theta[SCATTER] ** 2, 4.0 * theta[SPREAD] ** 2
+        r = levels.y - law(levels.ohms, theta)
         one, weighted = np.bincount(unit, 1.0 / v), np.bincount(unit, r / v)
         grown = 1.0 + tau * one
         squares = float((r**2 / v).sum() - (tau * weighted**2 / grown).sum())
@@ -167,9 +167,9 @@ def _loss(found: Levels, law: Callable[[Floats, Floats], Floats]) -> likelihood.
         h = 1e-5
         shifts = h * np.eye(len(theta))
         slope = np.array([(minus_log(theta + d) - minus_log(theta - d)) / (2 * h) for d in shifts])
-        mean = np.stack([(law(found.ohms, theta + d) - law(found.ohms, theta - d)) / (2 * h)
+        mean = np.stack([(law(levels.ohms, theta + d) - law(levels.ohms, theta - d)) / (2 * h)
                          for d in shifts])  # fmt: skip
-        v, tau = found.variance + theta[SCATTER] ** 2, 4.0 * theta[SPREAD] ** 2
+        v, tau = levels.variance + theta[SCATTER] ** 2, 4.0 * theta[SPREAD] ** 2
         one = np.bincount(unit, 1.0 / v)
         sums = np.stack([np.bincount(unit, row / v, len(one)) for row in mean])
         curvature = (mean / v) @ mean.T - (sums * tau / (1.0 + tau * one)) @ sums.T
@@ -182,6 +182,6 @@ def _loss(found: Levels, law: Callable[[Floats, Floats], Floats]) -> likelihood.
     return value
 
 
-def interval(found: LevelFit, k: int, gain: float) -> tuple[float, float]:
+def interval(fitted: LevelFit, k: int, gain: float) -> tuple[float, float]:
     """Where the profile of parameter k rises by less than `gain`, see `likelihood.interval`."""
-    return likelihood.interval(found.loss, found.best, found.box, k, gain)
+    return likelihood.interval(fitted.loss, fitted.best, fitted.box, k, gain)

@@ -45,10 +45,10 @@ def estimate(gains: Floats) -> Correlation | None:
         gains: Log gains and their standard errors, of RESET and SET, (2, 2, devices); nan where
             pulses do not determine them.
     """
-    known = np.isfinite(gains).all((0, 1))
-    if known.sum() < FEWEST:
+    finite = np.isfinite(gains).all((0, 1))
+    if finite.sum() < FEWEST:
         return None
-    u, e = gains[:, :, known][:, :, :MOST]
+    u, e = gains[:, :, finite][:, :, :MOST]
     guess = float(np.sqrt(max(u.var(axis=1, ddof=1).mean() - (e**2).mean(), (e**2).mean() * 0.01)))
     sigma = guess * np.geomspace(1.0 / WIDEST, WIDEST, SIGMAS)
     rho = np.linspace(-0.995, 0.995, PLACES)
@@ -70,6 +70,6 @@ def _log_likelihood(u: Floats, e: Floats, sigma: float, rho: float) -> float:
     (a, b), c = sigma**2 + e**2, rho * sigma**2
     det = a * b - c**2
     inverse = np.array([[b, np.full_like(b, -c)], [np.full_like(b, -c), a]]) / det
-    told, pulled = inverse.sum(2), np.einsum("ijd,jd->i", inverse, u)
-    square = np.einsum("id,ijd,jd->", u, inverse, u) - pulled @ np.linalg.solve(told, pulled)
-    return float(-0.5 * (np.log(det).sum() + np.linalg.slogdet(told)[1] + square))
+    weight, pulled = inverse.sum(2), np.einsum("ijd,jd->i", inverse, u)
+    square = np.einsum("id,ijd,jd->", u, inverse, u) - pulled @ np.linalg.solve(weight, pulled)
+    return float(-0.5 * (np.log(det).sum() + np.linalg.slogdet(weight)[1] + square))

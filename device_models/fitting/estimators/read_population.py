@@ -86,14 +86,14 @@ def _with_factor(
     at, name = list(indices), D2D[indices[0]]
     low, high = fit.box.low[at], fit.box.high[at]
     law = _law(fit, indices)
-    found = device_factors.fit(levels, law, fit.best.at[at], low, high)
+    factors = device_factors.fit(levels, law, fit.best.at[at], low, high)
     if indices[-1] == CAP and low[-1] < high[-1]:
         none = device_factors.fit(levels, law, fit.best.at[at], np.append(low[:-1], 0.0), high)
-        if none.best.value.loss - found.best.value.loss < LEAST_GAIN:
-            found = none
+        if none.best.value.loss - factors.best.value.loss < LEAST_GAIN:
+            factors = none
             dropped = {n: v for n, v in parameters.values.items() if n != NAMES[CAP]}
             parameters = (
-                replace(parameters, values=dropped) if found.gain > LEAST_GAIN else parameters
+                replace(parameters, values=dropped) if factors.gain > LEAST_GAIN else parameters
             )
     units, fitted = len(np.unique(levels.unit)), int((high > low).sum()) + 1
     few = units / max(units - fitted, 1)  # a spread from the residuals of a fitted law is small
@@ -101,16 +101,16 @@ def _with_factor(
     gain = 0.5 * (copula.Z * fit.stretch * few) ** 2
     words = f"spread over devices of the logarithm, {len(levels.y)} series"
     k = len(indices)
-    if found.gain < LEAST_GAIN:
-        upper = device_factors.interval(found, k, gain)[1] if resamples else 0.0
+    if factors.gain < LEAST_GAIN:
+        upper = device_factors.interval(factors, k, gain)[1] if resamples else 0.0
         return parameters.extended({name: 0.0}, {name: (0.0, upper)}, words)
-    return _replaced(parameters, fit, found, indices, gain, words, generator, resamples)
+    return _replaced(parameters, fit, factors, indices, gain, words, generator, resamples)
 
 
 def _replaced(
     parameters: ParameterSet,
     fit: SpectralFit,
-    found: LevelFit,
+    factors: LevelFit,
     indices: tuple[int, ...],
     gain: float,
     words: str,
@@ -118,14 +118,14 @@ def _replaced(
     resamples: int,
 ) -> ParameterSet:
     """The set with the law of a median device and the spread of the factors."""
-    free = [i for i in range(len(indices)) if found.box.high[i] > found.box.low[i]]
+    free = [i for i in range(len(indices)) if factors.box.high[i] > factors.box.low[i]]
     names = [NAMES[indices[i]] for i in free] + [D2D[indices[0]]]
-    numbers = [number(indices[i], found.best.at[i]) for i in free] + [found.sigma]
+    numbers = [number(indices[i], factors.best.at[i]) for i in free] + [factors.sigma]
     values = dict(zip(names, numbers, strict=True))
     if not resamples:
         return parameters.extended(values, {n: (v, v) for n, v in values.items()}, words)
-    ends = [fit.ends(indices[i], device_factors.interval(found, i, gain)) for i in free] + [
-        device_factors.interval(found, len(indices), gain)
+    ends = [fit.ends(indices[i], device_factors.interval(factors, i, gain)) for i in free] + [
+        device_factors.interval(factors, len(indices), gain)
     ]
     intervals = {
         n: _no_narrower(parameters, n, v, (min(low, v), max(high, v)))
@@ -133,7 +133,7 @@ def _replaced(
     }
     parameters = parameters.extended(values, intervals, f"of a median device; {words}")
     which = [*free, len(indices)]
-    covariance = np.linalg.inv(found.best.value.curvature[np.ix_(which, which)])
+    covariance = np.linalg.inv(factors.best.value.curvature[np.ix_(which, which)])
     count = len(next(iter(parameters.draws.values()), np.empty(resamples)))
     z = copula.scores(np.asarray(covariance, np.float64), count, generator)
     fields = fit.model.__dataclass_fields__
@@ -191,23 +191,23 @@ def with_traps(
         return parameters
     numbers: dict[str, Any] = dict(parameters.values)
     here = replace(model, **numbers)
-    known = telegraph.known(
+    table = telegraph.measured_series(
         reads, lambda ohms: _white(here, ohms), spans=spans,
         exponent=model.telegraph_exponent, cap=model.telegraph_cap,
     )  # fmt: skip
     words = f"telegraph noise: {two} of {total} series jump or stand at two levels, and "
-    if known is None:
+    if table is None:
         words += f"fewer than {telegraph.LEAST_DEVICES} devices do not tell their traps"
         return replace(parameters, warnings=(*parameters.warnings, words))
-    populations = [telegraph.simulated(known, kind, generator=generator)
+    populations = [telegraph.simulated(table, kind, generator=generator)
                    for kind in ("traps", "slow")]  # fmt: skip
-    choice = telegraph.compared(known, *populations)
+    choice = telegraph.compared(table, *populations)
     if not choice.wins:
         words += f"traps do not predict other devices better ({choice}): the fitted noise has none"
         return replace(parameters, warnings=(*parameters.warnings, words))
-    draws = dict(zip(populations[0].names, telegraph.posterior(known, populations[0]).T,
+    draws = dict(zip(populations[0].names, telegraph.posterior(table, populations[0]).T,
                      strict=True))  # fmt: skip
-    return _trapped(parameters, model, known, populations[0], draws, resamples, str(choice))
+    return _trapped(parameters, model, table, populations[0], draws, resamples, str(choice))
 
 
 def _white(model: Pulsed, ohms: Floats) -> Floats:
@@ -238,7 +238,7 @@ def _jumping(reads: Reads) -> tuple[int, int, bool]:
 def _trapped(
     parameters: ParameterSet,
     model: Pulsed,
-    known: telegraph.Known,
+    table: telegraph.MeasuredSeries,
     population: telegraph.Population,
     draws: dict[str, Floats],
     resamples: int,
@@ -249,9 +249,9 @@ def _trapped(
     natural = {n: np.exp(d) if n in telegraph.LOGS else d for n, d in draws.items()}
     fields = {f"telegraph_{n}": natural[n] for n in telegraph.TRAPS
               if n not in ("white", "amplitude", "d2d_sigma")}  # fmt: skip
-    fraction = natural["amplitude"] * (model.read_knee_ohms / known.ohms) ** natural["exponent"]
+    fraction = natural["amplitude"] * (model.read_knee_ohms / table.ohms) ** natural["exponent"]
     fields |= {"telegraph_fraction": fraction, "read_d2d_sigma": natural["d2d_sigma"]}
-    if not known.spans:
+    if not table.spans:
         del fields["telegraph_exponent"]
     for name in ("read_floor", "read_fraction"):
         if name in parameters.values:

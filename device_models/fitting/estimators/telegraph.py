@@ -45,7 +45,7 @@ LOGS = ("white", "amplitude", "shortest_seconds", "longest_seconds", "traps")
 SIMULATE = {"traps": read_features.simulate_traps, "slow": read_features.simulate_slow}
 
 
-class Known(NamedTuple):
+class MeasuredSeries(NamedTuple):
     """What a population of traps is beside.
 
     Attributes:
@@ -89,15 +89,15 @@ class Population:
     features: Floats
 
 
-def known(
+def measured_series(
     reads: Reads, white: Callable[[Floats], Floats], *, spans: bool, exponent: float, cap: float
-) -> Known | None:
+) -> MeasuredSeries | None:
     """The series that tell of traps; None if there are too few devices.
 
     Args:
         reads: All of them.
         white: Relative white noise of a median device at some resistances.
-        spans: See `Known`, as `exponent` and `cap`.
+        spans: See `MeasuredSeries`, as `exponent` and `cap`.
         exponent: See there.
         cap: See there.
     """
@@ -106,18 +106,18 @@ def known(
         return None
     design, g = chosen
     measured = read_features.features(g)
-    return Known(design, measured, white(design.ohms), spans, exponent, cap)
+    return MeasuredSeries(design, measured, white(design.ohms), spans, exponent, cap)
 
 
-def simulated(known: Known, kind: str, *, generator: np.random.Generator) -> Population:
+def simulated(table: MeasuredSeries, kind: str, *, generator: np.random.Generator) -> Population:
     """Rounds of sets, each from what the one before left of the prior.
 
     Args:
-        known: What was measured.
+        table: What was measured.
         kind: "traps" or "slow".
         generator: Of parameters, devices and reads.
     """
-    priors = dict(TRAPS if kind == "traps" else SLOW) | _priors(known)
+    priors = dict(TRAPS if kind == "traps" else SLOW) | _priors(table)
     names = tuple(priors)
     low, high = np.array(list(priors.values())).T
     begin, end = low, high
@@ -125,21 +125,21 @@ def simulated(known: Known, kind: str, *, generator: np.random.Generator) -> Pop
         theta = begin + (end - begin) * generator.random((sets, len(names)))
         ends = [names.index(f"{which}_seconds") for which in ("shortest", "longest")]
         theta[:, ends] = np.sort(theta[:, ends], axis=1)
-        features = SIMULATE[kind](known.design, *_arguments(known, names, theta), generator)
+        features = SIMULATE[kind](table.design, *_arguments(table, names, theta), generator)
         population = Population(names, theta, low, high, features)
-        draws = posterior(known, population)
+        draws = posterior(table, population)
         a, b = np.quantile(draws, (0.02, 0.98), axis=0)
         begin, end = np.maximum(low, a - WIDER * (b - a)), np.minimum(high, b + WIDER * (b - a))
     return population
 
 
-def _priors(known: Known) -> dict[str, tuple[float, float]]:
+def _priors(table: MeasuredSeries) -> dict[str, tuple[float, float]]:
     """Those that depend on what was read: amplitude of a trap or of slow noise, times, exponent."""
-    spread = np.exp(known.features[:, 0] + known.features[:, 2])
+    spread = np.exp(table.features[:, 0] + table.features[:, 2])
     largest = min(5.0 * float(spread.max()), 1.0)
-    shortest = float(known.design.near_seconds.min())
-    times = np.log(0.1 * shortest), np.log(10.0 * known.design.lasting_seconds)
-    exponent = (0.0, 3.0) if known.spans else (known.exponent, known.exponent)
+    shortest = float(table.design.near_seconds.min())
+    times = np.log(0.1 * shortest), np.log(10.0 * table.design.lasting_seconds)
+    exponent = (0.0, 3.0) if table.spans else (table.exponent, table.exponent)
     return {
         "amplitude": (np.log(0.05 * float(spread.min())), np.log(largest)),
         "shortest_seconds": times,
@@ -149,25 +149,25 @@ def _priors(known: Known) -> dict[str, tuple[float, float]]:
 
 
 def _arguments(
-    known: Known, names: tuple[str, ...], theta: Floats
+    table: MeasuredSeries, names: tuple[str, ...], theta: Floats
 ) -> tuple[dict[str, Floats], Floats]:
     """Parameters and white noise as `read_features` takes them."""
     p = {n: np.exp(x) if n in LOGS else x for n, x in zip(names, theta.T, strict=True)}
-    ohms = known.design.ohms
-    white = p.pop("white")[:, None] * known.white
+    ohms = table.design.ohms
+    white = p.pop("white")[:, None] * table.white
     level = p["amplitude"], p.pop("exponent")
-    p["amplitude"] = read_features.capped(*level, ohms, known.ohms, known.cap)
+    p["amplitude"] = read_features.capped(*level, ohms, table.ohms, table.cap)
     return p, white
 
 
 def posterior(
-    known: Known,
+    table: MeasuredSeries,
     population: Population,
     *,
     series: Ints | None = None,
 ) -> Floats:
     """Draws of the parameters, shape (draws, parameters); by some of the series, or all."""
-    near, coefficients, at = _nearest(known, population, series)
+    near, coefficients, at = _nearest(table, population, series)
     moved = population.theta[near] + (at - coefficients[near])
     steep = [population.names.index(name) for name in ("amplitude", "exponent")]
     middle = np.median(moved[:, steep], axis=0)
@@ -176,12 +176,12 @@ def posterior(
 
 
 def _nearest(
-    known: Known, population: Population, series: Ints | None
+    table: MeasuredSeries, population: Population, series: Ints | None
 ) -> tuple[Ints, Floats, Floats]:
     """The sets nearest to the measured one, the regression of every set, and that of its own."""
-    chosen = np.arange(len(known.design.ohms)) if series is None else series
-    all_features = np.concatenate([known.features[None], population.features])
-    s = read_features.summaries(all_features, known.design, chosen, spans=known.spans)
+    chosen = np.arange(len(table.design.ohms)) if series is None else series
+    all_features = np.concatenate([table.features[None], population.features])
+    s = read_features.summaries(all_features, table.design, chosen, spans=table.spans)
     middle, scale = np.median(s[1:], axis=0), s[1:].std(0) + 1e-9
     s = np.clip((s - middle) / scale, -5.0, 5.0)
     x = np.concatenate([np.ones((len(s), 1)), s], 1)
@@ -217,25 +217,25 @@ class Choice(NamedTuple):
         return f"by {self.difference:.2g} +/- {self.standard_error:.2g} per device"
 
 
-def compared(known: Known, traps: Population, slow: Population) -> Choice:
+def compared(table: MeasuredSeries, traps: Population, slow: Population) -> Choice:
     """The held-out score: log-density of the features of a device, traps less slow noise alone.
 
     The ratio of the densities is that of a logistic regression that tells the two apart.
     """
-    unit = known.design.unit
+    unit = table.design.unit
     gains = np.zeros(int(unit.max()) + 1)
     for half in (0, 1):
         train, test = np.flatnonzero(unit % 2 == half), np.flatnonzero(unit % 2 != half)
-        sets = [p.features[_nearest(known, p, train)[0]][:, test] for p in (traps, slow)]
-        gains += np.bincount(unit[test], _log_ratio(known, sets, test), len(gains))
+        sets = [p.features[_nearest(table, p, train)[0]][:, test] for p in (traps, slow)]
+        gains += np.bincount(unit[test], _log_ratio(table, sets, test), len(gains))
     return Choice(float(gains.mean()), float(gains.std(ddof=1) / np.sqrt(len(gains))))
 
 
-def _log_ratio(known: Known, sets: list[Floats], test: Ints) -> Floats:
+def _log_ratio(table: MeasuredSeries, sets: list[Floats], test: Ints) -> Floats:
     """ln p(features | first) / p(features | second) of some measured series, shape (series,)."""
-    log_ohms = np.log(known.design.ohms[test])
+    log_ohms = np.log(table.design.ohms[test])
     middle = np.concatenate(sets).reshape(-1, sets[0].shape[2]).mean(0)
-    rows = [_quadratic(f - middle, log_ohms) for f in (*sets, known.features[None, test])]
+    rows = [_quadratic(f - middle, log_ohms) for f in (*sets, table.features[None, test])]
     x, label = np.concatenate(rows[:2]), np.repeat([1.0, 0.0], [len(r) for r in rows[:2]])
     middle, scale = x.mean(0), x.std(0) + 1e-9
     x, measured = ((np.clip((v - middle) / scale, -4.0, 4.0)) for v in (x, rows[2]))

@@ -40,12 +40,12 @@ def estimate(
     )
     for name, column, sign in SIDES:
         g = getattr(cycles, column)
-        known = np.isfinite(g)
-        if not known.any():
+        finite = np.isfinite(g)
+        if not finite.any():
             continue
-        logs = np.log10(np.maximum(g[known], 1e-15))
-        age, of = mean_age(model, cycles.cycle[known]), cycles.device[known]
-        slopes = sign * _slopes(age, logs, of, unit[known], drawn)
+        logs = np.log10(np.maximum(g[finite], 1e-15))
+        age, of = mean_age(model, cycles.cycle[finite]), cycles.device[finite]
+        slopes = sign * _slopes(age, logs, of, unit[finite], drawn)
         low, high = bootstrap.interval(slopes, drawn.shape[1])
         if not -MOST_DECADES < low <= high < MOST_DECADES:
             words = f"{name} is not told: the cycles are too few of the endurance; the preset's"

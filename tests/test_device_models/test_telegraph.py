@@ -180,14 +180,14 @@ def test_traps_are_chosen_where_there_are_some(monkeypatch, noise, traps):
     monkeypatch.setattr(estimator, "SETS", {"traps": (150, 150), "slow": (150,)})
     truth = synthetic.truth(**noise, read_floor=0.003, read_fraction=0.0)
     measured = table(truth, each=3)
-    table = estimator.measured_series(
+    series = estimator.measured_series(
         measured, lambda ohms: np.full(len(ohms), 0.003), spans=True, exponent=0.5, cap=0.5
     )
     rng = np.random.default_rng(1)
-    sets = [estimator.simulated(table, kind, generator=rng) for kind in ("traps", "slow")]
-    choice = estimator.compared(table, *sets)
+    sets = [estimator.simulated(series, kind, generator=rng) for kind in ("traps", "slow")]
+    choice = estimator.compared(series, *sets)
     assert choice.wins == traps
     assert abs(choice.difference) > choice.standard_error
-    draws = estimator.posterior(table, sets[0])
+    draws = estimator.posterior(series, sets[0])
     assert draws.shape[1] == len(estimator.TRAPS)
     assert ((draws >= sets[0].low) & (draws <= sets[0].high)).all()

@@ -154,7 +154,7 @@ def _run_all(
     swings, series = Cycles.join(measurements.cycles), Reads.join(measurements.reads)
     read_known: tuple[str, ...] = ()
     if len(series):
-        run(reads.estimate, series)
+        run(functools.partial(reads.estimate, keep=keep), series)
         read_known = READ
     if len(swings) > 1:  # one cycle has no spread
         run(functools.partial(cycles.estimate, read_measured=bool(len(series))), swings)
@@ -374,6 +374,6 @@ def preset_source(source: str) -> tuple[Status, str]:
         status = "literature"
     elif source and not source.startswith(("measured:", "assumed")):
         status, source = "literature", f"literature: {source}"
-    if "as the preset" in source or source.startswith(UNSOURCED):
-        return status, source
-    return status, f"{status}: as the preset ({source})" if source else UNSOURCED
+    if source.startswith("measured:"):
+        return status, f"{status}: as the preset ({source})"
+    return status, source or UNSOURCED

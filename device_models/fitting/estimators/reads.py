@@ -106,11 +106,11 @@ def _best(
     That is where it is `LEAST_GAIN` likelier than the cap of the model, or than none at all. (The
     first alone would choose those reads that by chance show another cap.)
     """
-    box = functools.partial(_box, spectra, model, spans=spans, slow=slow, keep=keep)
-    fit = _searched(spectra, model, box(cap=False))
+    limits = functools.partial(_box, spectra, model, spans=spans, slow=slow, keep=keep)
+    fit = _searched(spectra, model, limits(cap=False))
     if not (spans and slow) or NAMES[CAP] in keep:
         return fit
-    capped = _searched(spectra, model, box(cap=True))
+    capped = _searched(spectra, model, limits(cap=True))
     for cap in (fit.box.high[CAP], 0.0):
         box = fit.box.fixed(CAP, cap)
         start = np.clip(capped.best.at, box.low, box.high)

@@ -31,7 +31,7 @@ from .estimators import (
 from .estimators.laws import LAWS, as_model
 from .estimators.parameters import ParameterSet
 from .estimators.pulse_train import from_quantiles
-from .fit_warnings import better_model, missing_spread, mixed_voltages
+from .fit_warnings import better_model, closing_window, missing_spread, mixed_voltages
 from .measurements import Cycles, Measurements, Pulses, Reads, Retention, Written
 from .result import Candidate, Fit, ParameterEstimate, Status
 
@@ -89,6 +89,7 @@ def fit(
     estimates = _estimates(device, start, parameter_sets, with_intervals=bootstrap > 0)
     warnings = [w for parameters in parameter_sets for w in parameters.warnings] + warned
     warnings += missing_spread(pulses, device, parameter_sets) + mixed_voltages(measurements)
+    warnings += closing_window(pulses)
     better = better_model(candidates, name_of(device))
     warnings += better
     return Fit(

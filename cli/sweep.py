@@ -53,8 +53,9 @@ def sweep(
       trials: [{policy: accumulate}, {policy: closed_loop}]   # each at every point of the grid
 
     The folder holds a run for each trial (trials/NAME, a hash of its settings), results.csv with a
-    row for each and epochs.csv with one for each of their epochs. A trial that fails does not stop
-    the others. Ctrl-C or a crash lose the epochs under way; --resume goes on.
+    row for each, epochs.csv with one for each of their epochs, and study.html, a page of it all. A
+    trial that fails does not stop the others. Ctrl-C or a crash lose the epochs under way; --resume
+    goes on.
 
     \b
     Examples:
@@ -79,6 +80,9 @@ def sweep(
         notice=say,
         progress=show,
     )  # fmt: skip
+    from crossbar.reports.study import write_page
+
+    write_page(Path(folder), rows, list(trials[0].labels), described.shared)
     table = page(rows, list(trials[0].labels), folder)
     click.echo(json_text.dumps(rows, indent=2) if as_json else table)
     if any(row["status"] != "done" for row in rows):
@@ -124,7 +128,8 @@ def page(rows: Sequence[Mapping[str, Any]], names: list[str], folder: str) -> st
         lines.insert(SHOWN // 2 + 1, f"... {len(body) - SHOWN} more in results.csv")
     done = sum(row["status"] == "done" for row in rows)
     cpu = sum(row.get("cpu_seconds", 0.0) for row in rows)
-    lines.append(f"{done} of {len(rows)} done, {age(cpu)} of processor time; {folder}/results.csv")
+    where = f"{folder}: study.html, results.csv"
+    lines.append(f"{done} of {len(rows)} done, {age(cpu)} of processor time; {where}")
     return "\n".join(lines)
 
 

@@ -69,6 +69,11 @@ class Study(Record):
     float_baseline: bool = False
     imports: tuple[str, ...] = ()
 
+    @property
+    def shared(self) -> dict[str, str]:
+        """What all trials have in common, as it was given."""
+        return self.settings | ({"network": self.network} if self.network is not None else {})
+
 
 def load_study(path: Path) -> tuple[Study, list[Trial]]:
     """A study file and its trials, in the order of the file, the last setting varying fastest.

@@ -16,19 +16,6 @@ if TYPE_CHECKING:
     from crossbar.experiment.config import Training
     from crossbar.experiment.trainer import Progress
 
-# option -> settings it stands for; others are named like their setting
-FIELDS = {
-    "learning_rate": ("optimizer.learning_rate",),
-    "hidden_w_max": ("tiles.hidden_w_max",),
-    "readout_w_max": ("tiles.readout_w_max",),
-    "wires": ("wires.word_ohms", "wires.bit_ohms"),
-    "adc_bits": ("periphery.adc_bits",),
-    "data_set": ("data.set",),
-    "encoding": ("data.encoding",),
-    "accelerator": ("engine.device",),
-}
-IMPLIED = {"adc_bits": ("periphery.kind", "adc"), "accelerator": ("engine.kind", "dense")}
-SHORT_FORMS = ("hidden", "ei", "recurrent", "sigma_init")  # of a network
 OPTIONS = (
     "device", "init_from", "ei", "epochs", "optimizer", "learning_rate", "batch_size", "policy",
     "mapping", "hidden", "recurrent", "sigma_init", "update_noise", "hidden_w_max",
@@ -185,6 +172,8 @@ def assignments(sets: tuple[str, ...], given: Collection[str] = ()) -> dict[str,
     Raises:
         ConfigError: One has no `=`, or a setting is given twice.
     """
+    from crossbar.experiment.typed_settings import FIELDS
+
     if wrong := [text for text in sets if "=" not in text]:
         raise ConfigError(f"--set takes NAME=VALUE, not {wrong[0]!r}")
     names = [text.split("=", 1)[0].strip() for text in sets]
@@ -207,22 +196,10 @@ def read_settings(
     """The configuration file, or the defaults, with the network and the typed options over it."""
     from crossbar.experiment.config import Training
     from crossbar.experiment.imports import load_training, with_imports
-    from crossbar.experiment.network_settings import check_file, with_network, with_short_forms
-    from device_models.schema import override
+    from crossbar.experiment.typed_settings import settings_of
 
     base = load_training(Path(config)) if config else Training()
-    base = with_imports(base, imports)
-    if network is not None:
-        base = with_network(base, network)
-    texts = {field: (text, label(name)) for name, (field, text) in IMPLIED.items() if name in given}
-    typed = {name: (text, label(name)) for name, text in given.items()}
-    short = {name: typed.pop(name) for name in SHORT_FORMS if name in typed}
-    for name, text in typed.items():
-        texts |= dict.fromkeys(FIELDS.get(name, (name,)), text)
-    settings = override(with_short_forms(base, short), texts)
-    if network is not None:
-        check_file(settings, network)
-    return settings
+    return settings_of(given, with_imports(base, imports), network, label=label)
 
 
 def check_resumed(given: Mapping[str, str], others: Mapping[str, object]) -> int | None:

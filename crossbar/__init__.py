@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from device_models.presets import load_device as load_device
 
     from .api.characterization import characterize as characterize
+    from .api.sweep import sweep as sweep
     from .api.training import load_run as load_run
     from .api.training import train as train
     from .array.tile import CrossbarTile as CrossbarTile
@@ -33,6 +34,7 @@ _HOMES = {
     "characterize": "crossbar.api.characterization",
     "load_device": "device_models.presets",
     "load_run": "crossbar.api.training",
+    "sweep": "crossbar.api.sweep",
     "train": "crossbar.api.training",
 }
 __all__ = [*_HOMES]  # noqa: PLE0604  # names, every one of them

@@ -11,6 +11,7 @@ from device_models.model import DeviceModel
 
 from ..boards.budget import Budget
 from ..boards.limits import Limits, load_limits
+from ..datasets import LoadedDataset
 from ..energy import record_activity
 from ..experiment.boards import BoardFactory
 from ..experiment.config import Training
@@ -35,6 +36,7 @@ def train(
     token: str | None = None,
     threads: int | None = None,
     data_dir: Folder | None = None,
+    dataset: LoadedDataset | None = None,
     notice: Notice = print,
     progress: ProgressBar = no_progress_bar,
 ) -> Run:
@@ -65,6 +67,7 @@ def train(
         token: What the server of a board asks for; it is not kept.
         threads: How many samples run at a time; by default one per processor.
         data_dir: Folder of the data set; by default it is looked for, then fetched.
+        dataset: The data set, where it is loaded already.
         notice: Told what goes on, line by line.
         progress: Shows an epoch: it takes the batches, their number and a label, and yields the
             batches. `lambda steps, total, label: tqdm(steps, label, total)` will do.
@@ -86,7 +89,7 @@ def train(
         session = open_session(
             config, model=model, out=path(out), resume=path(resume), epochs=epochs,
             float_baseline=float_baseline, boards=boards, token=token, threads=threads,
-            data_dir=path(data_dir), notice=notice,
+            data_dir=path(data_dir), dataset=dataset, notice=notice,
         )  # fmt: skip
         try:
             train_loop(session, notice=notice, progress=progress)

@@ -15,7 +15,7 @@ from device_models.model import DeviceModel
 from device_models.overrides import override
 from device_models.presets import load_device
 
-from ..datasets import load_dataset
+from ..datasets import LoadedDataset, load_dataset
 from ..datasets.encode import Data, encode
 from . import builder
 from .array_parts import lossless_note
@@ -89,6 +89,7 @@ def open_session(
     token: str | None = None,
     threads: int | None = None,
     data_dir: Path | None = None,
+    dataset: LoadedDataset | None = None,
     notice: Notice = print,
 ) -> Session:
     """Begin a run, or take up one where it stopped; arguments as `crossbar.train`.
@@ -112,7 +113,8 @@ def open_session(
                     notice(line)
             if float_baseline:
                 plan_baseline(run)
-            data = encoded(run, data_dir, notice, resumed=resume is not None)
+            dataset = dataset or load_dataset(run.config.data.set, data_dir, notice=notice)
+            data = encoded(run, dataset, notice, resumed=resume is not None)
             session = begin(run, data, threads, notice, resume is not None, boards, token)
             if has_baseline(run):
                 session = with_baseline(session, data, threads, notice)
@@ -142,9 +144,8 @@ def with_baseline(session: Session, data: Data, threads: int | None, notice: Not
     return replace(session, baseline=Session(other, *prepared))
 
 
-def encoded(run: Run, data_dir: Path | None, notice: Notice, *, resumed: bool) -> Data:
+def encoded(run: Run, dataset: LoadedDataset, notice: Notice, *, resumed: bool) -> Data:
     """The samples of a run; the first weights and the versions are looked up on the way."""
-    dataset = load_dataset(run.config.data.set, data_dir, notice=notice)
     if run.config.init_from and not resumed:
         network = builder.plan_of(run.config, dataset)
         run.first = parameters_of(Path(run.config.init_from), network, dataset)

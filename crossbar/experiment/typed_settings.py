@@ -1,0 +1,53 @@
+"""Settings by the names that people type: the short ones of `xbar train`, or dotted ones."""
+
+from collections.abc import Callable, Mapping
+
+from device_models.overrides import override
+
+from .config import Training
+from .network_settings import check_file, with_network, with_short_forms
+
+# option -> settings it stands for; others are named like their setting
+FIELDS = {
+    "learning_rate": ("optimizer.learning_rate",),
+    "hidden_w_max": ("tiles.hidden_w_max",),
+    "readout_w_max": ("tiles.readout_w_max",),
+    "wires": ("wires.word_ohms", "wires.bit_ohms"),
+    "adc_bits": ("periphery.adc_bits",),
+    "data_set": ("data.set",),
+    "encoding": ("data.encoding",),
+    "accelerator": ("engine.device",),
+}
+IMPLIED = {"adc_bits": ("periphery.kind", "adc"), "accelerator": ("engine.kind", "dense")}
+SHORT_FORMS = ("hidden", "ei", "recurrent", "sigma_init")  # of a network
+
+
+def settings_of(
+    given: Mapping[str, str],
+    base: Training,
+    network: str | None = None,
+    *,
+    label: Callable[[str], str] = str,
+) -> Training:
+    """Settings with a network, and with what was typed, over others.
+
+    Args:
+        given: Name -> text; a name of FIELDS or SHORT_FORMS, or of a setting, dotted.
+        base: The others.
+        network: A preset or a file of layers.
+        label: A name as it was typed, for messages.
+
+    Raises:
+        ConfigError: A name is unknown, a value is none of its setting, or layers do not fit.
+    """
+    if network is not None:
+        base = with_network(base, network)
+    texts = {field: (text, label(name)) for name, (field, text) in IMPLIED.items() if name in given}
+    typed = {name: (text, label(name)) for name, text in given.items()}
+    short = {name: typed.pop(name) for name in SHORT_FORMS if name in typed}
+    for name, text in typed.items():
+        texts |= dict.fromkeys(FIELDS.get(name, (name,)), text)
+    settings = override(with_short_forms(base, short), texts)
+    if network is not None:
+        check_file(settings, network)
+    return settings

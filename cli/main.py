@@ -18,6 +18,7 @@ import click
 from device_models.errors import ConfigError, XbarError
 
 from . import interrupts
+from .text import echo
 
 COMMANDS = {  # name -> (module:attribute, what `xbar --help` says about it)
     "train": ("cli.train:train", "Train a network whose only weights are conductances."),
@@ -120,7 +121,7 @@ class CommandGroup(click.Group):
 
 def stop(message: str, exit_code: int) -> click.exceptions.Exit:
     """Print `message` on stderr; the exception to raise makes click exit with `exit_code`."""
-    click.echo(message, err=True)
+    echo(message, err=True)
     return click.exceptions.Exit(exit_code)
 
 

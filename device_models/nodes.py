@@ -82,7 +82,7 @@ class _Loader(yaml.SafeLoader):
         Raises:
             MarkedYAMLError: There are too many, or an alias stands inside what it stands for.
         """
-        event: Any = self.peek_event()  # type: ignore[no-untyped-call]  # PyYAML has no types
+        event: Any = self.peek_event()
         before, is_alias = self._count, isinstance(event, yaml.AliasEvent)
         self._depth, self._count = self._depth + 1, before + 1
         if self._depth > MOST_DEEP:

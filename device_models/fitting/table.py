@@ -17,6 +17,7 @@ from typing import NamedTuple, NoReturn
 import numpy as np
 
 from ..errors import DataError
+from ..printable import printable
 from ..record import did_you_mean, shown
 from . import lines
 from .columns import SUFFIX, TEXT, Column, Meaning, bare, fault, scale
@@ -350,7 +351,7 @@ class _Book(dict[str, int]):
 
     def __missing__(self, cell: str) -> int:
         """The number of a cell that was not seen before."""
-        self[cell] = number = self.known.setdefault(cell.strip(), len(self.known))
+        self[cell] = number = self.known.setdefault(printable(cell.strip()), len(self.known))
         return number
 
     def names(self) -> tuple[str, ...]:

@@ -250,7 +250,7 @@ def test_bad_input_is_named():
 
 
 def test_a_tile_beyond_memory_says_how_much_it_needs(monkeypatch):
-    monkeypatch.setattr(transfer, "_free_bytes", lambda: 2**20)
+    monkeypatch.setattr(transfer, "free_bytes", lambda: 2**20)
     needed = bytes_needed(512, 512) / 2**30
     with pytest.raises(LimitError, match=f"tile of 512 x 512 needs {needed:.1f} GiB; 0.0 GiB"):
         transfer.transfer_matrix(np.full((512, 512), 1e-4), Wires(1.0, 1.0))

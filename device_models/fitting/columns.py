@@ -11,6 +11,8 @@ import re
 from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
+from ..record import shown
+
 TEXT = "text"  # "unit" of a column of words
 NEAR = 0.8  # likeness from which a name counts as another one, mistyped
 
@@ -168,7 +170,8 @@ def fault(label: str, wanted: Collection[str], present: Collection[str]) -> str:
             return ""
         unit = next(d for d, suffix in SUFFIX.items() if name.endswith(suffix))
         fault = "states no unit" if _plain(label) in STEM_OF else f"has no unit of {SUFFIX[unit]}"
-        return f"{fault}; call it {name}, or write a unit: {label.split('(')[0].strip()} ({unit})"
+        plain = shown(label.split("(")[0].strip())[1:-1]
+        return f"{fault}; call it {name}, or write a unit: {plain} ({unit})"
     near = max(missing, key=lambda name: _likeness(_plain(label), name), default="")
     return f"is unknown; did you mean {near!r}?" if _likeness(_plain(label), near) >= NEAR else ""
 

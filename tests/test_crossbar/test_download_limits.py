@@ -21,7 +21,7 @@ def test_another_scheme_than_https_is_not_asked(url):
 
 
 def test_address_that_is_none_is_an_error_of_its_thread_passed_on():
-    with pytest.raises(ValueError, match="no host given"):
+    with pytest.raises(OSError, match="no host given"):
         open_url("https://")
 
 

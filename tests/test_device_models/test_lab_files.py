@@ -1,5 +1,6 @@
 """Files as laboratories have them: other units, separators, heads, and what decides a polarity."""
 
+import gzip
 from dataclasses import replace
 
 import numpy as np
@@ -12,6 +13,7 @@ from device_models.fitting.columns import KNOWN, Column, Meaning, fault, meaning
 from device_models.fitting.estimators import reads, steps
 from device_models.fitting.estimators.changes import COLUMNS, Changes
 from device_models.fitting.fit import fit
+from device_models.fitting.lines import chunks
 from device_models.fitting.measurements import Measurements, Pulses
 from device_models.fitting.misfits import judged, misfits, predict
 from device_models.fitting.options import Options
@@ -365,3 +367,24 @@ def test_slow_noise_of_one_resistance_is_not_cut_at_the_cap_of_the_preset():
     parameters = reads.estimate(table, preset, generator=np.random.default_rng(0), resamples=0)
     assert parameters.values["slow_cap"] > 0.2
     assert any("slow_cap = 0.0985 of the preset is below" in text for text in parameters.warnings)
+
+
+# Sizes
+
+
+@pytest.mark.parametrize(
+    ("content", "text"),
+    [
+        (
+            b"t_seconds,g_siemens\n" + b"0,1e-5\n" * 3_000_000,
+            "unpacks to more than 8,388,608 bytes",
+        ),
+        (b"a" * 3_000_000, "row 1 or a later one has more than 1,048,576 bytes"),
+    ],
+    ids=["rows", "one row"],
+)
+def test_a_gzip_that_unpacks_to_no_table_ends_early(tmp_path, content, text):
+    path = tmp_path / "bomb.csv.gz"
+    path.write_bytes(gzip.compress(content))
+    with pytest.raises(DataError, match=text):
+        list(chunks(path))

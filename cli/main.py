@@ -126,7 +126,7 @@ class CommandGroup(click.Group):
 def out_of_memory(error: Exception) -> str:
     """What was too large, in one line."""
     asked = re.search(r"[Uu]nable to allocate [\d.]+ \w+|allocate \d+ bytes", str(error))
-    size = f" ({asked[0].lower()})" if asked else ""
+    size = f" ({asked[0][0].lower() + asked[0][1:]})" if asked else ""
     return (
         f"not enough memory{size}: make the network, the batch or the tiles smaller, or raise the "
         "limit (ulimit -v); nothing was lost before the last checkpoint"

@@ -11,10 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from device_models.errors import DataError
+from device_models.record import shown
 
 GZIP_MAGIC = b"\x1f\x8b"
 UINT8 = 0x08
 HEAD_BYTES = 4 + 4 * 255  # of an IDX file of as many dimensions as it can say
+MOST_SHOWN = 8  # dimensions that an error repeats
 MOST_BYTES = 1 << 28  # of a content: several times that of any data set here
 
 
@@ -67,7 +69,7 @@ def uncompressed(raw: bytes, *, where: str, most_bytes: int = MOST_BYTES) -> byt
         )
     if stated is not None and len(content) > stated:
         raise DataError(
-            f"{where}: unpacks to more than the {stated:,} bytes that its header states; "
+            f"{where}: unpacks to more than the {shown(stated)} bytes that its header states; "
             "nothing was loaded"
         )
     return content
@@ -112,7 +114,9 @@ def parse_idx(content: bytes, *, where: str) -> NDArray[np.uint8]:
         )
     shape = struct.unpack(f">{content[3]}I", content[4:start])
     if len(content) - start != math.prod(shape):
-        stated = f"{math.prod(shape)} values ({' x '.join(map(str, shape))})"
+        dots = " x ..." if len(shape) > MOST_SHOWN else ""
+        sides = " x ".join(map(str, shape[:MOST_SHOWN])) + dots
+        stated = f"{shown(math.prod(shape))} values ({sides})"
         raise DataError(
             f"{where}: {len(content) - start} bytes after the header, which states {stated}; "
             "nothing was loaded"
@@ -121,6 +125,6 @@ def parse_idx(content: bytes, *, where: str) -> NDArray[np.uint8]:
         return np.frombuffer(content, np.uint8, offset=start).reshape(shape).copy()
     except ValueError as error:  # more dimensions than numpy has, or an empty array of huge ones
         raise DataError(
-            f"{where}: the header states {math.prod(shape)} values in {len(shape)} dimensions, "
-            f"which is no array ({error}); nothing was loaded"
+            f"{where}: the header states {shown(math.prod(shape))} values in {len(shape)} "
+            f"dimensions, which is no array ({error}); nothing was loaded"
         ) from error

@@ -96,6 +96,7 @@ def mixed(random, content):
     )
 
 
+@np.errstate(all="ignore")
 def damaged_array(random, array):
     """An array of another type, shape or content."""
     match random.randrange(8):
@@ -109,8 +110,7 @@ def damaged_array(random, array):
             return array[None] if random.random() < 0.5 else array.T
         case 4 if array.dtype.kind == "f" and array.size:
             new = array.copy()
-            with np.errstate(over="ignore"):
-                new.ravel()[random.randrange(array.size)] = float(random.choice(NUMBERS[:11]))
+            new.ravel()[random.randrange(array.size)] = float(random.choice(NUMBERS[:11]))
             return new
         case 5 if array.dtype.kind in "iu" and array.size:
             new, info = array.copy(), np.iinfo(array.dtype)

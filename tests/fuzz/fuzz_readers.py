@@ -331,7 +331,7 @@ def characterizations():
 
 
 READERS = {
-    "measurements": Reader(tables, damage.mixed, read_table, "x.csv", 1200),
+    "measurements": Reader(tables, damage.mixed, read_table, "x.csv", 200),
     "device": Reader(
         lambda: shipped("calibration_data/*/model.yaml"), damage.damaged_text, read_device,
         "x.yaml", 60,
@@ -351,29 +351,29 @@ READERS = {
     ),
     "checkpoint": Reader(
         checkpoints, functools.partial(damage.damaged_npz, seal=sealed), read_checkpoint, "x.npz",
-        200,
+        120,
     ),
     "activity": Reader(
         activities, damage.damaged_npz, read_run_counts, "activity.npz", 120, run_folder
     ),
-    "weights": Reader(weights_files, damage.damaged_npz, read_weights, "x.npz", 600),
+    "weights": Reader(weights_files, damage.damaged_npz, read_weights, "x.npz", 300),
     "rows": Reader(rows_files, damaged_rows, read_run, "metrics.jsonl", 30, run_folder),
     "run settings": Reader(
         lambda: [dump(small(network={"hidden": 6})).encode()], damage.damaged_text, read_run,
         "config.yaml", 25, run_folder,
     ),
-    "aihwkit": Reader(aihwkit_files, damage.mixed, read_aihwkit, "x.json", 1000),
+    "aihwkit": Reader(aihwkit_files, damage.mixed, read_aihwkit, "x.json", 600),
     "fault map": Reader(
-        fault_maps, damage.damaged_npz, lambda path: faults.load(path, 0, TILING), "x.npz", 500
+        fault_maps, damage.damaged_npz, lambda path: faults.load(path, 0, TILING), "x.npz", 300
     ),
-    "idx": Reader(idx_files, damaged_idx, read_idx, "x.idx"),
+    "idx": Reader(idx_files, damaged_idx, read_idx, "x.idx", 1000),
     "cifar": Reader(
         lambda: [bytes(3073)], damage.damaged_bytes,
-        lambda path: parse_batch(path.read_bytes(), where="x"), "x.bin",
+        lambda path: parse_batch(path.read_bytes(), where="x"), "x.bin", 500,
     ),
-    "board state": Reader(states, damage.damaged_npz, snapshot, "x.npz", 600),
+    "board state": Reader(states, damage.damaged_npz, snapshot, "x.npz", 300),
     "characterisation": Reader(
-        characterizations, damage.mixed, lambda path: reopen(path.parent), "about.json", 2000,
+        characterizations, damage.mixed, lambda path: reopen(path.parent), "about.json", 500,
         lambda folder: (folder / "plan.yaml").write_text("{}"),
     ),
 }  # fmt: skip

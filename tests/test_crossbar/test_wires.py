@@ -279,3 +279,10 @@ def test_a_run_refuses_a_line_that_its_tiles_do_not_have():
     ):
         with pytest.raises(ShapeError, match=message):
             wired(Wires(1.0, 1.0, **lines), tiling, None)
+
+
+@pytest.mark.parametrize("name", ["word_ohms", "bit_ohms", "driver_ohms", "sense_ohms"])
+def test_a_resistance_that_no_solution_tells_from_none_is_refused(name):
+    with pytest.raises(ConfigError, match=f"{name} = 1e-12 is between 0 and 1e-06 ohm"):
+        Wires(**{name: 1e-12})
+    assert getattr(Wires(**{name: 1e-6}), name) == 1e-6

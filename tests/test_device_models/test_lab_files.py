@@ -388,3 +388,11 @@ def test_a_gzip_that_unpacks_to_no_table_ends_early(tmp_path, content, text):
     path.write_bytes(gzip.compress(content))
     with pytest.raises(DataError, match=text):
         list(chunks(path))
+
+
+@pytest.mark.parametrize("huge", ["-1e308", "1e31"])
+def test_a_number_that_no_instrument_gives_is_named(tmp_path, huge):
+    path = tmp_path / "x.csv"
+    path.write_text(f"t_seconds,g_siemens\n0,1e-5\n{huge},2e-5\n")
+    with pytest.raises(DataError, match=rf"row 3, column 't_seconds': '{huge}' is no measured"):
+        read([path])

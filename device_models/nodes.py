@@ -82,12 +82,12 @@ class _Loader(yaml.SafeLoader):
         Raises:
             MarkedYAMLError: There are too many, or an alias stands inside what it stands for.
         """
-        event: Any = self.peek_event()
+        event: Any = self.peek_event()  # type: ignore[no-untyped-call]
         before, is_alias = self._count, isinstance(event, yaml.AliasEvent)
         self._depth, self._count = self._depth + 1, before + 1
         if self._depth > MOST_DEEP:
             raise yaml.MarkedYAMLError(None, None, TOO_DEEP, event.start_mark)
-        node: Any = super().compose_node(parent, index)  # type: ignore[no-untyped-call]
+        node: Any = super().compose_node(parent, index)
         if is_alias and id(node) not in self._sizes:
             problem = f"*{event.anchor} stands inside what it stands for"
             raise yaml.MarkedYAMLError(None, None, problem, event.start_mark)

@@ -162,7 +162,8 @@ def tile_report(
     about += f", {wires.word_ohms:g} ohm a word-line segment, {wires.bit_ohms:g} ohm a bit-line one"
     solved = CrossbarTile(g, wires=wires)
     v = np.full(len(g), settings.v_read_volts)
-    voltages = solved.voltages(v, watch=solving(*g.shape, notice))
+    watch = solving(len(g), len(g.T), notice)
+    voltages = solved.voltages(v, watch=watch)
     style.save(tile.maps(solved, v, voltages, about=about), folder / "tile.png")
     ideal, real = v @ g, voltages.amperes[0]
     return {

@@ -79,7 +79,7 @@ def _stated_bytes(head: bytes) -> int | None:
     """What a file that begins so takes, if it is an IDX file of bytes; else None."""
     if len(head) < 4 or head[:3] != bytes([0, 0, UINT8]) or len(head) < 4 + 4 * head[3]:
         return None
-    return 4 + 4 * head[3] + math.prod(struct.unpack_from(f">{head[3]}I", head, 4))
+    return 4 + 4 * head[3] + int(math.prod(struct.unpack_from(f">{head[3]}I", head, 4)))
 
 
 def parse_idx(content: bytes, *, where: str) -> NDArray[np.uint8]:

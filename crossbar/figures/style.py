@@ -232,15 +232,15 @@ def literal(text: str) -> str:
 def make_literal(figure: Figure) -> None:
     """Make all text of a figure `literal`, but for the numbers at its ticks."""
     for axis in figure.findobj(Axis):
-        if isinstance(axis.get_major_locator(), FixedLocator):  # type: ignore[attr-defined]
-            names = [label.get_text() for label in axis.get_ticklabels()]  # type: ignore[attr-defined]
+        if isinstance(axis.get_major_locator(), FixedLocator):
+            names = [label.get_text() for label in axis.get_ticklabels()]
             if names != (plain := [literal(name) for name in names]):
-                axis.set_ticklabels(plain)  # type: ignore[attr-defined]
+                axis.set_ticklabels(plain)
     ticks = {id(part) for tick in figure.findobj(Tick) for part in tick.get_children()}
     for artist in figure.findobj(Text):
-        text = artist.get_text()  # type: ignore[attr-defined]  # it is a Text
+        text = artist.get_text()
         if id(artist) not in ticks and text != literal(text):
-            artist.set_text(literal(text))  # type: ignore[attr-defined]
+            artist.set_text(literal(text))
 
 
 def png(figure: Figure, *, dots: int = DOTS_PER_INCH) -> bytes:

@@ -92,7 +92,7 @@ def parse_values(name: str, values: str) -> list[float]:
         if ":" in values:
             low, high, *step = (float(part) for part in values.split(":"))
             by = step[0] if step else 1.0
-            count = int((high - low) / by + 1e-9) + 1
+            count = max(0, int((high - low) / by + 1e-9) + 1)
             _check_count(name, count)
             points = [low + i * by for i in range(count)]
         else:

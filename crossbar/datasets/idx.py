@@ -17,7 +17,7 @@ GZIP_MAGIC = b"\x1f\x8b"
 UINT8 = 0x08
 HEAD_BYTES = 4 + 4 * 255  # of an IDX file of as many dimensions as it can say
 MOST_SHOWN = 8  # dimensions that an error repeats
-MOST_BYTES = 1 << 28  # of a content: several times that of any data set here
+MOST_BYTES = 1 << 27  # of a content: several times that of any data set here
 
 
 def read_idx(path: Path) -> NDArray[np.uint8]:

@@ -59,12 +59,21 @@ def check_sizes(network: Sizes) -> None:
         raise ValueError("an inhibitory neuron is read less than never, or too often")
     if network.top and not network.unit > 0.0:
         raise ValueError("its amplitudes have no unit")
+    passed = list(lines)  # an inhibitory neuron of a layer drives no layer after it
+    for sender, own_reads in zip(network.senders, network.own_reads, strict=False):
+        if own_reads and 0 <= sender < len(network.hidden):
+            passed[sender + 1] -= 1
     for i in range(count):
-        _check_crossbar(network, i, lines)
+        _check_crossbar(network, i, passed)
 
 
 def _check_crossbar(network: Sizes, i: int, lines: Sequence[int]) -> None:
-    """Refuse a crossbar whose rows are not what drives them; arguments as `check_sizes`.
+    """Refuse a crossbar whose rows are not what drives them.
+
+    Args:
+        network: See `check_sizes`.
+        i: Its number.
+        lines: That the input and each layer pass on.
 
     Raises:
         ValueError: Why.

@@ -2,7 +2,7 @@
 # The tools come from .venv where there is one, else from PATH.
 BIN := $(if $(wildcard .venv/bin/python),.venv/bin/,)
 
-.PHONY: check format lint types architecture test bench
+.PHONY: check format lint types architecture test bench fuzz
 
 check: lint types architecture test
 
@@ -27,3 +27,9 @@ test:
 # Minutes; ratios want a quiet machine. BENCH="--quick --json FILE" passes options on.
 bench:
 	$(BIN)python tests/bench/bench.py $(BENCH)
+
+# Damaged files for every reader, N in all: a quarter of an hour. FUZZ="--only device" passes options on.
+N := 100000
+SEED := 0
+fuzz:
+	OMP_NUM_THREADS=1 $(BIN)python tests/fuzz/fuzz_run.py --inputs $(N) --seed $(SEED) $(FUZZ)

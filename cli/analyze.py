@@ -11,7 +11,7 @@ from crossbar.experiment.sweep_axes import AXES, parse_axis
 from device_models.errors import consequence
 from device_models.overrides import override
 
-from .text import si
+from .text import echo, si
 
 
 @click.command()
@@ -64,10 +64,10 @@ def analyze(
             sweeps=dict(map(parse_axis, sweeps)),
             out=out,
             data_dir=data_dir,
-            notice=lambda text: click.echo(text, err=True),
+            notice=lambda text: echo(text, err=True),
             progress=progress_bar,
         )
-    click.echo(json_text.dumps(content, indent=2) if as_json else page(content))
+    echo(json_text.dumps(content, indent=2) if as_json else page(content))
 
 
 def progress_bar(tests: Sequence[tuple[float, int]], label: str) -> Iterator[tuple[float, int]]:

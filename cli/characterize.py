@@ -10,6 +10,8 @@ import click
 from device_models.errors import ConfigError, consequence
 from device_models.overrides import override
 
+from .text import echo
+
 if TYPE_CHECKING:
     from crossbar.api.characterization import Bench
     from crossbar.boards.characterize_plan import Plan
@@ -142,7 +144,7 @@ def show_cost(bench: "Bench", plan: "Plan", limits: "Limits | None", token: str 
             text = cost_table(estimate_cost(board, plan, sheet, limits), board.info)
         finally:
             board.close()
-    click.echo(f"{dump(plan)}\n{text}\nnothing was sent")
+    echo(f"{dump(plan)}\n{text}\nnothing was sent")
 
 
 def measure(
@@ -159,7 +161,7 @@ def measure(
         )  # fmt: skip
     except CharacterizationInterrupted as e:
         raise interrupted(e) from None
-    click.echo(f"{done.rows:,} rows in {done.folder}; next: {done.fit_command}")
+    echo(f"{done.rows:,} rows in {done.folder}; next: {done.fit_command}")
 
 
 def go_on(folder: str, limits: "Limits | None", token: str | None) -> None:
@@ -171,19 +173,19 @@ def go_on(folder: str, limits: "Limits | None", token: str | None) -> None:
         done = resume(folder, limits=limits, token=token, progress=progress_bar, notice=notice)
     except CharacterizationInterrupted as e:
         raise interrupted(e) from None
-    click.echo(f"{done.rows:,} rows in {done.folder}; next: {done.fit_command}")
+    echo(f"{done.rows:,} rows in {done.folder}; next: {done.fit_command}")
 
 
 def interrupted(error: "CharacterizationInterrupted") -> click.exceptions.Exit:
     """Say how to go on; what to raise."""
     text = f"\nInterrupted; {error}. Continue with: xbar characterize --resume {error.folder}"
-    click.echo(text, err=True)
+    echo(text, err=True)
     return click.exceptions.Exit(INTERRUPTED)
 
 
 def notice(line: str) -> None:
     """A line for the person who waits."""
-    click.echo(line, err=True)
+    echo(line, err=True)
 
 
 def progress_bar(steps: Iterator[None], total: int, label: str) -> Iterator[None]:

@@ -10,6 +10,8 @@ import click
 
 from device_models.errors import ConfigError
 
+from .text import echo
+
 if TYPE_CHECKING:
     from crossbar.boards.conformance import CheckResult
     from crossbar.boards.protocol import Board, BoardInfo
@@ -53,12 +55,12 @@ def check_board(
         raise
     if not as_json:
         kind = "an emulator" if info.is_emulator else "no emulator"
-        click.echo(f"{info.name}, {info.shape[0]} x {info.shape[1]}, {kind}, at {address}")
+        echo(f"{info.name}, {info.shape[0]} x {info.shape[1]}, {kind}, at {address}")
     results = run_checks(
         board, allow_pulses=allow_pulses or None, cells=wanted,
         report=(lambda _: None) if as_json else show,
     )  # fmt: skip
-    click.echo(as_json_text(address, info, results) if as_json else total(results))
+    echo(as_json_text(address, info, results) if as_json else total(results))
     if any(result.problem for result in results):
         raise click.exceptions.Exit(FAILED)
 
@@ -98,7 +100,7 @@ def _opened(address: str, token: str | None) -> "Board":
 def show(result: "CheckResult") -> None:
     """Print what came of a check."""
     reason = f"\n         {why(result)}" if why(result) else ""
-    click.echo(f"{outcome(result):<8} {result.check.name}{reason}")
+    echo(f"{outcome(result):<8} {result.check.name}{reason}")
 
 
 def outcome(result: "CheckResult") -> str:

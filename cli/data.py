@@ -10,6 +10,7 @@ import click
 from device_models.errors import DataError
 
 from .main import CommandGroup
+from .text import echo
 
 if TYPE_CHECKING:
     from crossbar.datasets import Dataset
@@ -44,9 +45,9 @@ def data(context: click.Context, data_dir: str | None, as_json: bool) -> None:
 
     rows = [described(name, dataset, data_dir) for name, dataset in DATASETS.items()]
     if as_json:
-        click.echo(json_text.dumps(rows, indent=2, ensure_ascii=False))
+        echo(json_text.dumps(rows, indent=2, ensure_ascii=False))
     else:
-        click.echo("\n\n".join(page(row) for row in rows))
+        echo("\n\n".join(page(row) for row in rows))
 
 
 @data.command()
@@ -68,7 +69,7 @@ def get(names: tuple[str, ...]) -> None:
     sets = {name: dataset_of(name).files for name in names}
     for name, files in sets.items():
         where = "made by its file" if files is None else fetched(files)
-        click.echo(f"{name}: {where}")
+        echo(f"{name}: {where}")
 
 
 def fetched(files: "FileSet") -> str:
@@ -82,7 +83,7 @@ def fetched(files: "FileSet") -> str:
     if here := locate_here(files):
         return here.origin
     environment = Environment(open_url=open_with_bar)
-    locate(files, notice=lambda line: click.echo(line, err=True), environment=environment)
+    locate(files, notice=lambda line: echo(line, err=True), environment=environment)
     if kept := locate_here(files):
         return kept.origin
     raise DataError(f"{environment.cache(files)} cannot be written; nothing was kept")

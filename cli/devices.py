@@ -14,7 +14,7 @@ from device_models.overrides import override
 from device_models.record import Record, printed, quantity
 
 from .aihwkit import convert
-from .text import si
+from .text import echo, si
 
 if TYPE_CHECKING:
     from device_models.model import DeviceModel
@@ -70,18 +70,18 @@ def devices(
     """
     if from_aihwkit is not None:
         refuse_options(out=out, seed=seed, no_figure=no_figure, of="no --from-aihwkit")
-        click.echo(convert(from_aihwkit, file, window, without, as_json=as_json))
+        echo(convert(from_aihwkit, file, window, without, as_json=as_json))
         return
     if window is not None or without is not None:
         raise ConfigError("--window and --without need --from-aihwkit; nothing was drawn")
     if file is None:
         refuse_options(out=out, seed=seed, no_figure=no_figure)
-        click.echo(as_text(listed()) if as_json else table(listed()))
+        echo(as_text(listed()) if as_json else table(listed()))
         return
     device, figure = show(file, out, seed, no_figure=no_figure)
-    click.echo(as_text(device | {"figure": figure}) if as_json else page(device))
+    echo(as_text(device | {"figure": figure}) if as_json else page(device))
     if figure:
-        click.echo(f"figure: {figure}", err=True)
+        echo(f"figure: {figure}", err=True)
 
 
 def refuse_options(

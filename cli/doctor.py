@@ -16,6 +16,7 @@ import click
 from device_models.errors import ConfigError, DataError
 
 from . import speed
+from .text import echo
 
 NEEDED = ("torch", "numpy", "scipy", "numba", "matplotlib", "click", "pyyaml")
 VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
@@ -104,13 +105,13 @@ def examine(data_dir: str | None, *, no_speed: bool, as_json: bool) -> None:
     for name, check in checks.items():
         results[name] = check()
         if not as_json:
-            click.echo(f"{name:<10}" + results[name].line.replace("\n", "\n" + " " * 10))
+            echo(f"{name:<10}" + results[name].line.replace("\n", "\n" + " " * 10))
     broken = [text for each in results.values() for text in each.broken]
     if as_json:
         facts = {name: dict(each.facts) for name, each in results.items()}
-        click.echo(json_text.dumps(facts | {"broken": broken}, indent=2, allow_nan=False))
+        echo(json_text.dumps(facts | {"broken": broken}, indent=2, allow_nan=False))
     for text in broken:
-        click.echo(f"broken: {text}", err=True)
+        echo(f"broken: {text}", err=True)
     if broken:
         raise click.exceptions.Exit(BROKEN)
 

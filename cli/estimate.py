@@ -13,7 +13,7 @@ from crossbar.experiment.sweep_axes import parse_values
 from device_models.errors import ConfigError, consequence
 from device_models.overrides import override
 
-from .text import ascii_units, si
+from .text import ascii_units, echo, si
 
 if TYPE_CHECKING:
     from crossbar.energy.results import ChipEstimate
@@ -81,10 +81,10 @@ def estimate(
         study = run_study(
             folders, chips=chips, costs=costs, network=network, rates=hertz(rates), sweeps=axes,
             settings=settings, data_dir=data_dir,
-            notice=lambda line: click.echo(line, err=True), progress=progress,
+            notice=lambda line: echo(line, err=True), progress=progress,
         )  # fmt: skip
         pages = write_pages(study, target, figures=not no_figures)
-    click.echo(json_of(study) if as_json else summary(study, pages, pareto=pareto))
+    echo(json_of(study) if as_json else summary(study, pages, pareto=pareto))
 
 
 def split(runs: Sequence[str], sweeps: Sequence[str]) -> tuple[list[Path], dict[str, list[float]]]:

@@ -11,6 +11,8 @@ import click
 
 from device_models.errors import ConfigError, DataError, XbarError
 
+from .text import echo
+
 if TYPE_CHECKING:
     from device_models.fitting.measurements import Measurements
     from device_models.fitting.misfits import Prediction
@@ -31,7 +33,7 @@ def formats(context: click.Context, _: click.Parameter, asked: bool) -> None:
     if asked and not context.resilient_parsing:
         from device_models.fitting.readers import described
 
-        click.echo(described())
+        echo(described())
         context.exit()
 
 
@@ -111,7 +113,7 @@ def fit(
         text = str(e).replace("nothing was read", NOTHING)
         raise type(e)(text if "nothing was" in text else f"{text}; {NOTHING}") from e
     pages = reported(result, report, number, prediction) if report else []
-    click.echo(as_text(result, target, pages) if as_json else table(result, target))
+    echo(as_text(result, target, pages) if as_json else table(result, target))
 
 
 def whole(label: str, text: str, most: int) -> int:
@@ -231,7 +233,7 @@ def reported(result: "Fit", folder: str, seed: int, prediction: "Prediction | No
 
 def notice(text: str) -> None:
     """A line for the person who waits."""
-    click.echo(text, err=True)
+    echo(text, err=True)
 
 
 def as_text(result: "Fit", path: Path, pages: list[Path]) -> str:

@@ -18,6 +18,7 @@ import click
 from device_models.errors import ConfigError, XbarError
 
 from . import interrupts
+from .text import echo
 
 COMMANDS = {  # name -> (module:attribute, what `xbar --help` says about it)
     "train": ("cli.train:train", "Train a network whose only weights are conductances."),
@@ -105,6 +106,10 @@ class CommandGroup(click.Group):
             raise stop(f"Error: {e}", e.exit_code) from e
         except KeyboardInterrupt:
             raise stop("Interrupted.", interrupts.ENDED) from None
+        except (MemoryError, RuntimeError) as e:
+            if not (isinstance(e, MemoryError) or "can't allocate memory" in str(e)):
+                raise  # torch has no error of its own for it
+            raise stop(f"Error: {out_of_memory(e)}", XbarError.exit_code) from e
         except OSError as e:
             if e.errno not in REFUSED:
                 raise  # a closed pipe (`xbar ... | head`) is ended quietly by click
@@ -119,9 +124,19 @@ class CommandGroup(click.Group):
         return result
 
 
+def out_of_memory(error: Exception) -> str:
+    """What was too large, in one line."""
+    asked = re.search(r"[Uu]nable to allocate [\d.]+ \w+|allocate \d+ bytes", str(error))
+    size = f" ({asked[0][0].lower() + asked[0][1:]})" if asked else ""
+    return (
+        f"not enough memory{size}: make the network, the batch or the tiles smaller, or raise the "
+        "limit (ulimit -v); nothing was lost before the last checkpoint"
+    )
+
+
 def stop(message: str, exit_code: int) -> click.exceptions.Exit:
     """Print `message` on stderr; the exception to raise makes click exit with `exit_code`."""
-    click.echo(message, err=True)
+    echo(message, err=True)
     return click.exceptions.Exit(exit_code)
 
 

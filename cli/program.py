@@ -11,7 +11,7 @@ import click
 from device_models.errors import ConfigError, consequence
 from device_models.schema import override
 
-from .text import si
+from .text import echo, si
 
 UNITS = {"s": 1.0, "min": 60.0, "h": 3600.0, "d": 86_400.0, "y": 31_557_600.0}
 MOST_KELVIN = 2000.0
@@ -77,7 +77,7 @@ def program(
     with consequence("nothing was written"):
         kelvin = None if temperature is None else kelvin_of(temperature)
         if kelvin is not None and (note := extrapolation(kelvin)):
-            click.echo(f"note: {temperature} {note}", err=True)
+            echo(f"note: {temperature} {note}", err=True)
         summary = program_chips(
             source,
             config=load_training(Path(config)) if config else None,
@@ -89,9 +89,9 @@ def program(
             out=out,
             threads=threads,
             data_dir=data_dir,
-            notice=lambda line: click.echo(line, err=True),
+            notice=lambda line: echo(line, err=True),
         )
-    click.echo(json_text.dumps(summary, indent=2) if as_json else page(summary))
+    echo(json_text.dumps(summary, indent=2) if as_json else page(summary))
 
 
 def times_of(text: str) -> list[float]:

@@ -9,6 +9,8 @@ from device_models.errors import consequence
 from device_models.overrides import override
 from device_models.record import Record, quantity
 
+from .text import echo
+
 PORT = 5025  # of raw SCPI sockets
 PANEL_PORT = 8025
 COMPILING = "compiling the kernels for this machine, once (up to half a minute) ..."
@@ -71,7 +73,7 @@ def serve(
     if commands:
         from crossbar.boards.scpi.table import listing
 
-        click.echo(listing())
+        echo(listing())
         return
     with consequence("nothing was served"):
         given = {
@@ -95,7 +97,7 @@ def serve(
         if state is not None:
             check_state(Path(state), model, served)
         if not is_compiled("pulse_kernels"):
-            click.echo(COMPILING, err=True)
+            echo(COMPILING, err=True)
         service = Service(
             model,
             served,
@@ -104,7 +106,7 @@ def serve(
             folder=Path(folder) if folder else None,
             token=token,
         )
-        serve_board(service, host, listening.port, click.echo, panel_port=panel_port)
+        serve_board(service, host, listening.port, echo, panel_port=panel_port)
 
 
 def check_place(host: str, token: str | None, ports: list[int | None]) -> None:

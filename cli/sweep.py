@@ -11,7 +11,7 @@ import click
 
 from device_models.errors import consequence
 
-from .text import si
+from .text import echo, si
 
 if TYPE_CHECKING:
     from crossbar.api.sweep import Progress
@@ -69,7 +69,7 @@ def sweep(
     with consequence("nothing was started"):
         described, trials = load_study(Path(study))
     if only_list:
-        click.echo("\n".join(f"{t.name}  {words(t.labels)}" for t in trials))
+        echo("\n".join(f"{t.name}  {words(t.labels)}" for t in trials))
         return
     from crossbar.api.sweep import sweep as run_study
 
@@ -84,7 +84,7 @@ def sweep(
 
     write_page(Path(folder), rows, list(trials[0].labels), described.shared)
     table = page(rows, list(trials[0].labels), folder)
-    click.echo(json_text.dumps(rows, indent=2) if as_json else table)
+    echo(json_text.dumps(rows, indent=2) if as_json else table)
     if any(row["status"] != "done" for row in rows):
         raise click.exceptions.Exit(1)
 
@@ -96,7 +96,9 @@ def words(labels: Mapping[str, str]) -> str:
 
 def say(line: str) -> None:
     """A line of its own, over that of the progress."""
-    click.echo(f"\r\033[K{line}" if sys.stderr.isatty() else line, err=True)
+    if sys.stderr.isatty():
+        click.echo("\r\033[K", err=True, nl=False)
+    echo(line, err=True)
 
 
 def show(progress: "Progress") -> None:

@@ -7,7 +7,13 @@ from typing import Any
 
 import click
 
+from device_models.printable import printable
 from device_models.units import MICRO, format_si
+
+
+def echo(text: str, *, err: bool = False) -> None:
+    """Print a text, whatever files and their names brought into it; `err`: on stderr."""
+    click.echo(printable(text), err=err)
 
 
 class TableOption(click.Option):

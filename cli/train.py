@@ -10,7 +10,7 @@ import click
 
 from device_models.errors import ConfigError, consequence
 
-from .text import TableOption, si
+from .text import TableOption, echo, si
 
 if TYPE_CHECKING:
     from crossbar.experiment.config import Training
@@ -132,13 +132,13 @@ def train(
         epochs = check_resumed(given, files) if resume else None
         settings = None if resume else read_settings(given, config, network, imports)
     bar: dict[str, Any] = {
-        "data_dir": data_dir, "notice": lambda line: click.echo(line, err=True),
+        "data_dir": data_dir, "notice": lambda line: echo(line, err=True),
         "progress": progress_bar,
     }  # fmt: skip
     if dry_run:
         from crossbar.api.training import budget
 
-        click.echo(budget(settings, limits=limits, token=token, **bar).table())
+        echo(budget(settings, limits=limits, token=token, **bar).table())
         return
     from crossbar.api.training import train as run_training
     from crossbar.experiment.train import TrainingInterrupted
@@ -149,7 +149,7 @@ def train(
             figures=not no_figures, threads=threads, limits=limits, token=token, **bar,
         )  # fmt: skip
     except TrainingInterrupted as e:
-        click.echo(
+        echo(
             f"\nInterrupted; epoch {e.epoch} is kept. "
             f"Continue with: xbar train --resume {e.folder}",
             err=True,
@@ -157,9 +157,7 @@ def train(
         raise click.exceptions.Exit(130) from None
     summary = run.summary
     tested_on = "held-back" if run.config.data.held_back else "test"
-    click.echo(
-        json_text.dumps(summary, indent=2) if as_json else table(summary, run.folder, tested_on)
-    )
+    echo(json_text.dumps(summary, indent=2) if as_json else table(summary, run.folder, tested_on))
 
 
 def assignments(sets: tuple[str, ...], given: Collection[str] = ()) -> dict[str, str]:

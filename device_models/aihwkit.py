@@ -191,12 +191,12 @@ def _checked(config: dict[str, Any], without: tuple[str, ...]) -> tuple[str, dic
     """The law of a configuration and its numbers; see `from_aihwkit`."""
     name = config.get("class")
     if not isinstance(name, str) or name not in CLASSES:
-        asked = "gives no 'class'" if name is None else f"is of the kind {name!r}"
+        asked = "gives no 'class'" if name is None else f"is of the kind {shown(name)}"
         hint = did_you_mean(str(name), CLASSES) or f"; known: {', '.join(CLASSES)}"
         raise ConfigError(f"the configuration {asked}, for which xbar has no law{hint}; {NOTHING}")
     kind = CLASSES[name]
     acting = [
-        f"{key} = {config[key]!r}"
+        f"{key} = {shown(config[key])}"
         for key, off in LAWLESS.items()
         if config.get(key, off) != off and key not in without
     ]
@@ -219,7 +219,7 @@ def _checked(config: dict[str, Any], without: tuple[str, ...]) -> tuple[str, dic
         value = config[key]
         if isinstance(value, bool) != (key == "mult_noise") or not isinstance(value, int | float):
             what = "true or false" if key == "mult_noise" else "a number"
-            raise ConfigError(f"{key} of {name} must be {what}, not {value!r}; {NOTHING}")
+            raise ConfigError(f"{key} of {name} must be {what}, not {shown(value)}; {NOTHING}")
         if not abs(value) <= LARGEST:  # false for nan
             raise ConfigError(f"{key} of {name} must be finite, not {shown(value)}; {NOTHING}")
         numbers[key] = float(value)

@@ -7,11 +7,17 @@ happen. (A second argument would break unpickling, and with it every pool of pro
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from .printable import printable
+
 
 class XbarError(Exception):
     """Base class; the CLI turns it into one message and this exit code, never a traceback."""
 
     exit_code = 2
+
+    def __str__(self) -> str:
+        """The message; it may repeat what files and their names say."""
+        return printable(super().__str__())
 
 
 class ConfigError(XbarError):

@@ -4,6 +4,7 @@ Never `safe_load`: that one reads `80:20` as 4820, `1e-6` as text, `no` as false
 of two equal keys.
 """
 
+import io
 from collections.abc import Callable, Sequence
 from functools import reduce
 from itertools import pairwise
@@ -17,6 +18,7 @@ from .record import shown
 
 BASE = "base"  # the key that names the file to start from
 TOO_DEEP = "nested too deeply"
+MOST_BYTES, MOST_NODES, MOST_DEEP = 1 << 18, 10_000, 32  # several times those of any device
 
 
 class Origin(NamedTuple):
@@ -57,20 +59,59 @@ def compose(path: Path) -> Any:
 
 def _root(text: str, path: Path) -> Any:
     """The root node of a text; None of an empty one."""
-    loader = yaml.SafeLoader(text)
+    loader = _Loader(text)
     loader.name = str(path)
     return loader.get_single_node()
+
+
+class _Loader(yaml.SafeLoader):
+    """PyYAML's own, save that it stops at depths and sizes that no file of parameters has.
+
+    An alias counts as all that it stands for: readers walk it each time.
+    """
+
+    def __init__(self, text: str) -> None:
+        """Begin with nothing counted."""
+        super().__init__(text)
+        self._depth, self._count = 0, 0
+        self._sizes: dict[int, int] = {}
+
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        """A node and those inside it.
+
+        Raises:
+            MarkedYAMLError: There are too many, or an alias stands inside what it stands for.
+        """
+        event: Any = self.peek_event()  # type: ignore[no-untyped-call]
+        before, is_alias = self._count, isinstance(event, yaml.AliasEvent)
+        self._depth, self._count = self._depth + 1, before + 1
+        if self._depth > MOST_DEEP:
+            raise yaml.MarkedYAMLError(None, None, TOO_DEEP, event.start_mark)
+        node: Any = super().compose_node(parent, index)
+        if is_alias and id(node) not in self._sizes:
+            problem = f"*{event.anchor} stands inside what it stands for"
+            raise yaml.MarkedYAMLError(None, None, problem, event.start_mark)
+        self._count += self._sizes[id(node)] if is_alias else 0
+        if self._count > MOST_NODES:
+            problem = f"more than {MOST_NODES:,} values"
+            raise yaml.MarkedYAMLError(None, None, problem, event.start_mark)
+        self._depth, self._sizes[id(node)] = self._depth - 1, self._count - before
+        return node
 
 
 def _text(path: Path) -> str:
     """The text of a file, or a ConfigError of one line."""
     try:
-        return path.read_text("utf-8-sig")
+        with path.open("rb") as file:
+            content = file.read(MOST_BYTES + 1)
+        if len(content) > MOST_BYTES:
+            raise ConfigError(f"{path}: more than {MOST_BYTES:,} bytes; nothing was read")
+        return io.TextIOWrapper(io.BytesIO(content), "utf-8-sig").read()
     except UnicodeDecodeError as e:
         byte = f"byte 0x{e.object[e.start]:02x} at offset {e.start}"
         raise ConfigError(f"{path}: not UTF-8 text ({byte}); nothing was read") from e
-    except OSError as e:
-        raise ConfigError(f"{path}: {e.strerror or e}; nothing was read") from e
+    except (OSError, ValueError) as e:  # a name with a zero in it
+        raise ConfigError(f"{path}: {getattr(e, 'strerror', None) or e}; nothing was read") from e
 
 
 def compose_chain(path: Path, find: Callable[[str, Path], Path], tag: str) -> tuple[Any, Origin]:

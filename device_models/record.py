@@ -31,6 +31,7 @@ NUMBERS = {
 TRUTH = {"true": True, "false": False}  # because bool("false") is True
 NULLS = ("null", "~")
 LONGEST_SHOWN = 60  # characters of a wrong value that an error repeats
+LONGEST_NAME = 200  # characters of a text that may be a name mistyped
 
 
 @dataclass(frozen=True)
@@ -205,6 +206,8 @@ def problem(name: str, field: Field[Any], hint: Any, value: Any) -> str:
     parts = members(name, hint, value)
     if parts is not None:
         inner = item_hint(hint)
+        if wrong := next((k for k in value if isinstance(value, dict) and not encodable(k)), None):
+            return f"{name} has a key that UTF-8 cannot hold: {shown(wrong)}"
         return next(filter(None, (problem(at, field, inner, v) for at, v in parts)), "")
     if not fits(field, hint, value):
         words = kind(field, hint, optional=optional)
@@ -218,7 +221,14 @@ def problem(name: str, field: Field[Any], hint: Any, value: Any) -> str:
         return f"{name} = {shown(value)} is outside {allowed}{reason}"
     if hint is float and not math.isfinite(value):
         return f"{name} must be a finite number, not {shown(value)}"
+    if isinstance(value, str) and not encodable(value):
+        return f"{name} must be text that UTF-8 can hold, not {shown(value)}"
     return ""
+
+
+def encodable(text: str) -> bool:
+    """Whether a text can be written to a file: no half of a surrogate pair stands alone in it."""
+    return text.isascii() or not any("\ud800" <= char <= "\udfff" for char in text)
 
 
 def item_hint(hint: Any) -> Any:
@@ -345,7 +355,9 @@ def shown(value: Any) -> str:
 
 def nearest(value: Any, known: Iterable[Any]) -> str:
     """The nearest of some names to what was written; empty if none is near."""
-    near = difflib.get_close_matches(value, map(str, known), n=1) if isinstance(value, str) else []
+    if not isinstance(value, str) or len(value) > LONGEST_NAME:
+        return ""
+    near = difflib.get_close_matches(value, map(str, known), n=1)
     return near[0] if near else ""
 
 

@@ -16,7 +16,7 @@ from typing import Any, TypeVar, cast, get_args, get_origin
 import yaml
 
 from .errors import ConfigError
-from .nodes import TOO_DEEP, Origin, compose, compose_chain, in_words, is_key, location
+from .nodes import Origin, compose, compose_chain, in_words, is_key, location
 from .overrides import dotted, override
 from .record import (
     NULLS,
@@ -58,6 +58,7 @@ __all__ = [
 T = TypeVar("T")
 KEY, VALUE, MISSING = range(3)  # what a problem is about: the order in which problems are told
 RARE_BREAKS = "\x85\u2028\u2029"
+MOST_PROBLEMS = 100  # of one file; to look for what is meant takes time for each
 
 
 def load(path: str | PathLike[str], cls: type[T]) -> T:
@@ -73,7 +74,7 @@ def load(path: str | PathLike[str], cls: type[T]) -> T:
     Raises:
         ConfigError: The file cannot be read (one line), or does not fit: one line
             `file:line:column: text` for every problem in it, causes first: unknown and doubled
-            keys, then wrong values, then all that one mapping lacks on one line.
+            keys, then wrong values, then all that one mapping lacks on one line; the first hundred.
     """
     root = compose(Path(path))
     return cast(T, _build((Path(path),), lambda reader: reader.record(root, cls, "")))
@@ -183,13 +184,17 @@ def _build(paths: Sequence[Path], build: "Callable[[_Reader], Any]") -> Any:
     Raises:
         ConfigError: It noted problems; one line each.
     """
-    reader = _Reader([str(path) for path in paths])
+    reader, record, more = _Reader([str(path) for path in paths]), None, list[str]()
     try:
         record = build(reader)
-    except RecursionError as e:
-        raise ConfigError(f"{paths[0]}: not YAML: {TOO_DEEP}") from e
-    raise_all(text for *_, text in sorted(reader.problems))
+    except _EnoughError:
+        more = [f"{paths[0]}: there may be more; mend these first"]
+    raise_all([text for *_, text in sorted(reader.problems)] + more)
     return record
+
+
+class _EnoughError(Exception):
+    """There are `MOST_PROBLEMS`: the rest of the files is not looked at."""
 
 
 class _Reader:
@@ -204,6 +209,8 @@ class _Reader:
         mark = node.start_mark
         order = about, self.files.index(mark.name), mark.line, mark.column
         self.problems.append((*order, f"{location(mark)}: {text}"))
+        if len(self.problems) == MOST_PROBLEMS:
+            raise _EnoughError
 
     def tagged(self, node: Any, spec: Tagged, at: str) -> Any:
         """A record of the class that a key of the mapping names, or None after saying why not."""
@@ -229,7 +236,7 @@ class _Reader:
         """Say that the key which names the class is missing, or misspelt."""
         fields = {name for cls in spec.classes().values() for name in declared(cls)}
         texts = [key for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
-        strangers = [key for key in texts if key.value not in fields]
+        strangers = [key for key in texts if key.value not in fields][:MOST_PROBLEMS]
         if typo := next((key for key in strangers if nearest(key.value, [spec.key])), None):
             name = shown(dotted(at, typo.value))
             self.say(typo, f"unknown key {name}; did you mean {spec.key!r}?", KEY)

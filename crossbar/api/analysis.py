@@ -2,6 +2,7 @@
 
 import csv
 import io
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from device_models import atomic
-from device_models.errors import ConfigError, consequence
+from device_models.errors import ConfigError, LimitError, consequence
 from device_models.record import Record, quantity
 from device_models.streams import stream
 from device_models.units import format_si
@@ -25,12 +26,16 @@ from ..experiment.sweep_axes import AXES
 from ..experiment.train import Notice
 from ..figures import style, tile
 from ..metrics.statistics import student_interval
+from ..wires.transfer import free_bytes
 from ..wires.wires import Wires
 from .folders import Folder, path
 
 SIZES = (16, 32, 64, 128)
 SEGMENTS_OHMS = (0.5, 1.0, 2.0, 5.0)
 Tests = Sequence[tuple[float, int]]
+# Of the exact solution, by tiles of 512 to 1024 lines with segments of 2 ohm.
+SECONDS_PER_DEVICE, BYTES_PER_DEVICE = 2.5e-6, 150
+SILENT_SECONDS = 5.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,7 +109,7 @@ def analyze(
             raise ConfigError("--sweep needs a RUN to test")
         opened = None if run is None else Run.open(path(run))
         folder = make_folder(path(out) or (opened.folder if opened else Path()) / "analysis")
-        content: dict[str, Any] = {"tile": tile_report(settings, opened, folder)}
+        content: dict[str, Any] = {"tile": tile_report(settings, opened, folder, notice)}
         if opened is None:
             content["losses"] = loss_report(settings, folder)
         elif sweeps:
@@ -142,7 +147,9 @@ def random_conductances(settings: Analysis, rows: int, columns: int) -> np.ndarr
     return np.asarray(np.exp(low + (high - low) * u))
 
 
-def tile_report(settings: Analysis, run: Run | None, folder: Path) -> dict[str, Any]:
+def tile_report(
+    settings: Analysis, run: Run | None, folder: Path, notice: Notice
+) -> dict[str, Any]:
     """Solve one tile with all rows driven, draw it, and say what it loses."""
     wires = wires_of(settings)
     if run is None:
@@ -155,8 +162,10 @@ def tile_report(settings: Analysis, run: Run | None, folder: Path) -> dict[str, 
     about += f", {wires.word_ohms:g} ohm a word-line segment, {wires.bit_ohms:g} ohm a bit-line one"
     solved = CrossbarTile(g, wires=wires)
     v = np.full(len(g), settings.v_read_volts)
-    style.save(tile.maps(solved, v, about=about), folder / "tile.png")
-    ideal, real = v @ g, solved.voltages(v).amperes[0]
+    watch = solving(len(g), len(g.T), notice)
+    voltages = solved.voltages(v, watch=watch)
+    style.save(tile.maps(solved, v, voltages, about=about), folder / "tile.png")
+    ideal, real = v @ g, voltages.amperes[0]
     return {
         "about": about,
         "rows": g.shape[0],
@@ -166,6 +175,35 @@ def tile_report(settings: Analysis, run: Run | None, folder: Path) -> dict[str, 
         "lost_share": 1.0 - float(real.sum() / ideal.sum()),
         "worst_column_lost_share": float((1.0 - real / ideal).max()),
     }
+
+
+def solving(rows: int, columns: int, notice: Notice) -> Callable[[float], object]:
+    """Say what a large tile costs, before it is solved; what is returned says how far that is.
+
+    Raises:
+        LimitError: It needs more memory than is free.
+    """
+    seconds, needed = SECONDS_PER_DEVICE * rows * columns, BYTES_PER_DEVICE * rows * columns
+    name, free = f"a tile of {rows:,} x {columns:,}", free_bytes()
+    if free is not None and needed > free:
+        raise LimitError(
+            f"{name} takes {needed / 2**30:.1f} GiB of memory, {free / 2**30:.1f} GiB are free"
+        )
+    if seconds < SILENT_SECONDS:
+        return lambda done: None
+    notice(
+        f"solving {name}: about {seconds:.0f} s or a few times that with lossy wires, "
+        f"{needed / 2**30:.1f} GiB of memory"
+    )
+    told = time.monotonic()
+
+    def watch(done: float) -> None:
+        nonlocal told
+        if time.monotonic() - told > SILENT_SECONDS:
+            told = time.monotonic()
+            notice(f"solving {name}: {done:.0%}")
+
+    return watch
 
 
 def trained_tile(run: Run, settings: Analysis) -> tuple[np.ndarray, str]:

@@ -1,5 +1,6 @@
 """Reading an array of devices: column currents, their noise, and how a layer is cut into tiles."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -73,13 +74,18 @@ class CrossbarTile:
         check_volts(np.atleast_2d(v), len(self.g_siemens))
         return np.asarray(v @ self.transfer_siemens.T)
 
-    def voltages(self, v_volts: ArrayLike) -> nodal.Voltages:
-        """Voltages at every crossing; arguments as `read`, always with a first axis of vectors."""
+    def voltages(
+        self, v_volts: ArrayLike, *, watch: Callable[[float], object] = lambda done: None
+    ) -> nodal.Voltages:
+        """Voltages at every crossing; arguments as `read`, always with a first axis of vectors.
+
+        `watch` is told, step by step, which fraction of the digits of a vector is there.
+        """
         v = np.atleast_2d(np.asarray(v_volts, np.float64))
         bridged = self.wires.bridged_words or self.wires.bridged_bits
         if bridged:
             return nodal.solve(self.g_siemens, self.wires, v)
-        return iterative.solve(self.g_siemens, self.wires, v)
+        return iterative.solve(self.g_siemens, self.wires, v, watch=watch)
 
 
 def read(g: Tensor, sigma: Tensor | None, v_volts: Tensor, *, generator: torch.Generator) -> Tensor:

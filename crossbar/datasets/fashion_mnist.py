@@ -13,7 +13,7 @@ FASHION_MNIST = IdxImages(
             TEST_IMAGES: "8181f5470baa50b63fa0f6fddb340f0a",
             TEST_LABELS: "15d484375f8d13e6eb1aabb0c3f46965",
         },
-        url="http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/",
+        url="https://raw.githubusercontent.com/zalandoresearch/fashion-mnist/master/data/fashion/",
         page="https://github.com/zalandoresearch/fashion-mnist",
         download_bytes=30_900_000,
         debian=Package("dataset-fashion-mnist", "usr/share/datasets/fashion-mnist"),

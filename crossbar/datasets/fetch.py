@@ -5,12 +5,13 @@ import subprocess
 import tarfile
 import tempfile
 import threading
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from device_models.errors import DataError
 
@@ -38,6 +39,9 @@ APT_LIMITS = (
 NPM_LIMITS = ("--fetch-timeout=10000", "--fetch-retries=0", "--silent")  # milliseconds
 
 PIECE_BYTES = 1 << 18
+DOWNLOAD_SECONDS = 1800.0  # of one file
+MOST_BYTES = 1 << 28  # of one file: half as much again as the largest set
+SCHEMES = ("https", "file")  # what is fetched in the clear may be anything
 
 Notice = Callable[[str], None]
 Progress = Callable[[int, int | None], None]
@@ -45,50 +49,82 @@ Open = Callable[[str], bytes]
 Run = Callable[[Sequence[str], Path], "subprocess.CompletedProcess[str]"]
 
 
+class SafeRedirects(urllib.request.HTTPRedirectHandler):
+    """Follows no redirect to another scheme than https."""
+
+    def redirect_request(
+        self, req: Any, fp: Any, code: Any, msg: Any, headers: Any, newurl: Any
+    ) -> Any:
+        """See `urllib.request.HTTPRedirectHandler`.
+
+        Raises:
+            OSError: The new address is not of https.
+        """
+        if not newurl.lower().startswith("https://"):
+            raise OSError(f"is redirected to {newurl}, which is not https")
+        return super().redirect_request(req, fp, code, msg, headers, newurl)
+
+
 def open_url(
     url: str,
     *,
     progress: Progress = lambda done, total: None,
     connect_seconds: float = CONNECT_SECONDS,
+    all_seconds: float = DOWNLOAD_SECONDS,
+    most_bytes: int = MOST_BYTES,
 ) -> bytes:
     """The bytes behind a URL.
 
     Args:
-        url: http, https or file; proxies are taken from the environment.
+        url: https or file; proxies are taken from the environment.
         progress: Called after each piece: how many bytes are here, of how many (None: not stated).
         connect_seconds: Limit for name look-up, all addresses and the answer's header together,
             and then for each pause between two pieces. The connection is opened in a daemon
             thread, because neither the look-up nor the sum over the addresses of a host has a time
             limit of its own.
+        all_seconds: Limit for the whole file.
+        most_bytes: Limit for its size.
 
     Raises:
-        OSError: No connection, no answer in time, or an answer other than success.
+        OSError: Another scheme, no connection, no answer in time, an answer other than success, or
+            one that is too large.
         http.client.HTTPException: The answer is not HTTP, or is cut short.
     """
+    scheme = url.partition(":")[0].lower()
+    if scheme not in SCHEMES:
+        raise OSError(f"{scheme or 'no scheme'} is not {SCHEMES[0]}; nothing was fetched")
     answer: Future[IO[bytes]] = Future()
 
     def connect() -> None:
         try:
-            answer.set_result(urllib.request.urlopen(url, timeout=connect_seconds))
+            opener = urllib.request.build_opener(SafeRedirects)
+            answer.set_result(opener.open(url, timeout=connect_seconds))
         except (OSError, ValueError, http.client.HTTPException) as error:
             answer.set_exception(error)
 
     threading.Thread(target=connect, daemon=True).start()
+    ends = time.monotonic() + all_seconds
     try:
         response = answer.result(connect_seconds)
     except TimeoutError as error:
         raise TimeoutError(f"no answer within {connect_seconds:g} s") from error
     with response:
-        return _pieces(response, progress)
+        return pieces(response, progress, ends, most_bytes)
 
 
-def _pieces(response: IO[bytes], progress: Progress) -> bytes:
-    """All bytes of an answer; see `open_url`."""
+def pieces(response: IO[bytes], progress: Progress, ends: float, most_bytes: int) -> bytes:
+    """All bytes of an answer; `ends` is when they must be here. See `open_url`."""
     stated = response.headers.get("Content-Length")  # type: ignore[attr-defined]  # an addinfourl
     total = int(stated) if stated and stated.isdecimal() else None
+    if total is not None and total > most_bytes:
+        raise OSError(f"states {total:,} bytes; at most {most_bytes:,} are fetched")
     content = bytearray()
     while piece := response.read(PIECE_BYTES):
         content += piece
+        if len(content) > most_bytes:
+            raise OSError(f"sends more than {most_bytes:,} bytes")
+        if time.monotonic() > ends:
+            raise TimeoutError(f"took too long: {len(content):,} bytes until then")
         progress(len(content), total)
     if total is not None and len(content) < total:
         raise http.client.IncompleteRead(b"", total - len(content))

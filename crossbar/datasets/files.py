@@ -12,7 +12,7 @@ from typing import NamedTuple
 from device_models import atomic
 from device_models.errors import DataError
 
-from .idx import uncompressed
+from .idx import MOST_BYTES, uncompressed
 
 BROKEN_ARCHIVE = (OSError, EOFError, zlib.error, tarfile.TarError)
 
@@ -178,7 +178,7 @@ def unpacked(raw: bytes, files: FileSet, *, where: str) -> dict[str, bytes]:
             for member in members:
                 name = PurePosixPath(member.name).name
                 if name in files.md5 and (stream := members.extractfile(member)):
-                    contents[name] = stream.read()
+                    contents[name] = stream.read(MOST_BYTES)
     except BROKEN_ARCHIVE as error:
         raise DataError(f"{where}: no whole archive ({error}); nothing was loaded") from error
     return checked_all(contents, files, where=where)

@@ -1,6 +1,7 @@
 """IDX files, the format of MNIST and its successors, plain or gzipped."""
 
 import gzip
+import io
 import math
 import struct
 import zlib
@@ -10,9 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from device_models.errors import DataError
+from device_models.record import shown
 
 GZIP_MAGIC = b"\x1f\x8b"
 UINT8 = 0x08
+HEAD_BYTES = 4 + 4 * 255  # of an IDX file of as many dimensions as it can say
+MOST_SHOWN = 8  # dimensions that an error repeats
+MOST_BYTES = 1 << 27  # of a content: several times that of any data set here
 
 
 def read_idx(path: Path) -> NDArray[np.uint8]:
@@ -34,23 +39,47 @@ def read_idx(path: Path) -> NDArray[np.uint8]:
     return parse_idx(uncompressed(raw, where=str(path)), where=str(path))
 
 
-def uncompressed(raw: bytes, *, where: str) -> bytes:
+def uncompressed(raw: bytes, *, where: str, most_bytes: int = MOST_BYTES) -> bytes:
     """The content of a file that may be gzipped.
 
     Args:
         raw: The file as it is stored.
         where: Its path or address, for the message.
+        most_bytes: Of the content. An IDX file states its size at the beginning: of one that holds
+            more than that, one byte more is unpacked, and no memory taken for the rest.
 
     Raises:
-        DataError: It starts like gzip but is cut short or damaged.
+        DataError: It starts like gzip but is cut short or damaged, or unpacks to more.
     """
     if not raw.startswith(GZIP_MAGIC):
         return raw
     try:
-        return gzip.decompress(raw)
+        with gzip.GzipFile(fileobj=io.BytesIO(raw)) as stream:
+            head = stream.read(HEAD_BYTES)
+            stated = _stated_bytes(head)
+            most = most_bytes if stated is None else min(most_bytes, stated + 1)
+            content = head + stream.read(max(0, most + 1 - len(head)))
     except (EOFError, OSError, zlib.error) as error:
         state = f"{len(raw)} bytes that start like gzip but are cut short or damaged"
         raise DataError(f"{where}: {state} ({error}); nothing was loaded") from error
+    if len(content) > most_bytes:
+        raise DataError(
+            f"{where}: {len(raw):,} bytes that unpack to more than {most_bytes:,}; "
+            "nothing was loaded"
+        )
+    if stated is not None and len(content) > stated:
+        raise DataError(
+            f"{where}: unpacks to more than the {shown(stated)} bytes that its header states; "
+            "nothing was loaded"
+        )
+    return content
+
+
+def _stated_bytes(head: bytes) -> int | None:
+    """What a file that begins so takes, if it is an IDX file of bytes; else None."""
+    if len(head) < 4 or head[:3] != bytes([0, 0, UINT8]) or len(head) < 4 + 4 * head[3]:
+        return None
+    return 4 + 4 * head[3] + int(math.prod(struct.unpack_from(f">{head[3]}I", head, 4)))
 
 
 def parse_idx(content: bytes, *, where: str) -> NDArray[np.uint8]:
@@ -85,7 +114,9 @@ def parse_idx(content: bytes, *, where: str) -> NDArray[np.uint8]:
         )
     shape = struct.unpack(f">{content[3]}I", content[4:start])
     if len(content) - start != math.prod(shape):
-        stated = f"{math.prod(shape)} values ({' x '.join(map(str, shape))})"
+        dots = " x ..." if len(shape) > MOST_SHOWN else ""
+        sides = " x ".join(map(str, shape[:MOST_SHOWN])) + dots
+        stated = f"{shown(math.prod(shape))} values ({sides})"
         raise DataError(
             f"{where}: {len(content) - start} bytes after the header, which states {stated}; "
             "nothing was loaded"
@@ -94,6 +125,6 @@ def parse_idx(content: bytes, *, where: str) -> NDArray[np.uint8]:
         return np.frombuffer(content, np.uint8, offset=start).reshape(shape).copy()
     except ValueError as error:  # more dimensions than numpy has, or an empty array of huge ones
         raise DataError(
-            f"{where}: the header states {math.prod(shape)} values in {len(shape)} dimensions, "
-            f"which is no array ({error}); nothing was loaded"
+            f"{where}: the header states {shown(math.prod(shape))} values in {len(shape)} "
+            f"dimensions, which is no array ({error}); nothing was loaded"
         ) from error

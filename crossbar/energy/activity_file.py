@@ -5,17 +5,18 @@ import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from device_models import atomic, npz
 from device_models.errors import ConfigError, RunError
 from device_models.npz import UNREADABLE, reason
+from device_models.typed_json import checked, parse
 
 from ..snn.encodings.events import Events, Held
 from .activity import Activity, RunMetadata, Sizes, Snapshot, layers_of
-from .reads import Reads
+from .activity_checks import Header, check_held, check_layers, check_ranges, check_sizes
 
 if TYPE_CHECKING:
     from ..snn.plan import Plan
@@ -149,16 +150,15 @@ def unpack(arrays: Mapping[str, np.ndarray]) -> tuple[Activity, RunMetadata]:
     Raises:
         ValueError, KeyError, TypeError, ConfigError: They are no such arrays.
     """
-    header = json.loads(arrays["about"].tobytes())
-    network = Sizes(**from_json(header["network"]))
-    network = network._replace(reads=tuple(Reads(*map(_tuple, each)) for each in network.reads))
-    about = RunMetadata(**from_json(header["run"]))
+    header = checked(Header, parse(arrays["about"].tobytes()), "about")
+    network, about = header["network"], header["run"]
+    check_sizes(network)
+    check_ranges(about)
     lines = network.inputs, *network.hidden
     spikes = [events_of(arrays, f"{i}.", n, network.steps) for i, n in enumerate(lines)]
     if network.top:
         held = Held(arrays[HELD], network.unit, network.top)
-        if held.codes.shape != (len(spikes[0]), network.inputs) or held.codes.dtype != np.int16:
-            raise ValueError("its amplitudes are not those of its input")
+        check_held(held, len(spikes[0]), network.inputs)
         spikes[0] = replace(spikes[0], held=held)
     crossbars = [
         Snapshot(*(arrays[f"{i}.{n}"] for n in Snapshot._fields))
@@ -167,29 +167,3 @@ def unpack(arrays: Mapping[str, np.ndarray]) -> tuple[Activity, RunMetadata]:
     check_layers(network, spikes, crossbars)
     layers = layers_of(network, spikes, crossbars)
     return Activity(layers, len(spikes[0]), network.steps, network.dt_seconds, False), about
-
-
-def from_json(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Settings from JSON, which knows no tuple."""
-    return {n: _tuple(v) for n, v in settings.items()}
-
-
-def _tuple(value: Any) -> Any:
-    """A list as a tuple; anything else as it is."""
-    return tuple(value) if isinstance(value, list) else value
-
-
-def check_layers(network: Sizes, spikes: Sequence[Events], arrays: Sequence[Snapshot]) -> None:
-    """Refuse what is no activity of such a network.
-
-    Raises:
-        ValueError: Why.
-    """
-    if len({len(events) for events in spikes}) > 1:
-        raise ValueError("its layers saw different numbers of images")
-    for (rows, _), (g, *counted) in zip(network.crossbars, arrays, strict=True):
-        fits = g.ndim == 2 and len(g) == rows and g.dtype == np.float32
-        if not fits or any(each.shape != (rows,) or each.dtype != np.int64 for each in counted):
-            raise ValueError("its conductances are not those of its network")
-        if not np.isfinite(g).all():
-            raise ValueError("a conductance is not finite")

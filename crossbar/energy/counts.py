@@ -5,14 +5,15 @@ columns in a step that drives one of its lines, and in no other: `conversions` i
 `conversions_dense` what a chip without event gating does.
 """
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypedDict
 
 import numpy as np
 
 from device_models.errors import ConfigError, RunError
 from device_models.npz import UNREADABLE, reason
+from device_models.typed_json import checked, parse
 
 from ..array.counters import Counters
 from .activity import Activity, LayerActivity, RunMetadata
@@ -23,6 +24,34 @@ COUNTED = (
     "set_pulses", "reset_pulses", "device_reads", "programming_operations", "programmed_devices",
     "write_joules", "read_joules", "row_activations", "column_conversions",
 )  # fmt: skip
+
+
+class _Pulses(TypedDict):
+    """Of `_Array`."""
+
+    mean: float
+    max: float
+
+
+class _Array(TypedDict):
+    """Of `_Row`."""
+
+    name: str
+    pulses_per_device: _Pulses
+
+
+class _Row(TypedDict):
+    """Of `_Checkpoint`."""
+
+    layers: tuple[_Array, ...]
+
+
+class _Checkpoint(TypedDict):
+    """What of a checkpoint is used here."""
+
+    epoch: int
+    counters: tuple[Counters, ...]
+    rows: tuple[_Row, ...]
 
 
 @dataclass(frozen=True)
@@ -276,10 +305,13 @@ def writes(folder: Path, about: RunMetadata) -> tuple[WriteCounts, ...]:
     path = folder / "checkpoint.npz"
     arrays = read_arrays(path, "the run is lost", ("about",))
     try:
-        header = json.loads(arrays["about"].tobytes())
-        counters, row = [Counters(**each) for each in header["counters"]], header["rows"][-1]
-        wear = [(each["name"], each["pulses_per_device"]) for each in row["layers"]]
-        epoch = int(header["epoch"])
+        header = checked(_Checkpoint, parse(arrays["about"].tobytes()), "about")
+        epoch, counters = header["epoch"], header["counters"]
+        if not header["rows"]:
+            raise ValueError("it has no epoch")
+        wear = header["rows"][-1]["layers"]
+        if len(wear) != len(counters):
+            raise ValueError(f"it counts {len(counters)} arrays and names {len(wear)}")
     except UNREADABLE as e:
         raise RunError(f"{path} is damaged ({reason(e)}); the run is lost") from e
     if epoch != about.epochs:
@@ -289,11 +321,11 @@ def writes(folder: Path, about: RunMetadata) -> tuple[WriteCounts, ...]:
         )
     return tuple(
         WriteCounts(
-            name=name,
+            name=array["name"],
             **{each: getattr(counted, each) for each in COUNTED},
-            pulses_per_device_mean=pulses["mean"],
-            pulses_per_device_max=pulses["max"],
+            pulses_per_device_mean=array["pulses_per_device"]["mean"],
+            pulses_per_device_max=array["pulses_per_device"]["max"],
             endurance_pulses=about.endurance_pulses,
         )
-        for counted, (name, pulses) in zip(counters, wear, strict=True)
+        for counted, array in zip(counters, wear, strict=True)
     )

@@ -29,7 +29,7 @@ from ..snn.encodings import encoding_of
 from ..snn.encodings.constant import Constant
 from ..snn.engines import BoardEngine, Engine, EventEngine
 from ..snn.engines.protocol import Resources
-from ..snn.parameters import Parameters, initial
+from ..snn.parameters import Parameters, check_parameters, initial
 from ..snn.plan import Plan, check_held, plan, signs
 from ..synapses.biases import DigitalBias
 from ..synapses.optimizers import OPTIMIZERS, Optimizer
@@ -153,12 +153,14 @@ def build(
             such a network, the faults do not fit the arrays, the device has not the pulses that
             policy and mapping send, or something is to be emulated on given boards.
         BoardError: What `boards` finds is no board.
+        ShapeError: `first` is not of such a network.
     """
     if boards is not None:
         refuse_emulation(config)
         boards = checked(boards, model)
     network = plan_of(config, data)
     first = first or initial(network, config.seed)
+    check_parameters(first, network)
     important = row_activity(data.train_events, network)
     layers, emulators = [], list[Emulator]()
     for index, mapping in enumerate(mappings_of(config, model, network)):

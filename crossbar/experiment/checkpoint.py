@@ -4,7 +4,7 @@ import hashlib
 import io
 import json
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NotRequired, TypedDict
 
 import numpy as np
 import torch
@@ -12,9 +12,20 @@ import torch
 from device_models import npz
 from device_models.errors import RunError
 from device_models.npz import UNREADABLE, reason
+from device_models.typed_json import checked, parse
 
 from ..array.counters import Counters
+from .row_schema import check_epoch, checked_rows
 from .trainer import Trainer
+
+
+class _About(TypedDict):
+    """What a checkpoint says beside its arrays."""
+
+    epoch: int
+    rows: Any
+    settings: NotRequired[dict[str, str]]
+    counters: tuple[Counters, ...]
 
 
 def save(
@@ -90,7 +101,7 @@ def restore(trainer: Trainer, content: bytes) -> list[np.ndarray]:
         check_alike(arrays, _arrays(trainer, present), [p.shape for p in trainer.policies])
         for index, emulator in enumerate(trainer.emulators):
             emulator.load_state_dict(_parts(arrays, f"{index}."))
-            emulator.counters = Counters(**about["counters"][index])
+            emulator.counters = about["counters"][index]
         for index, policy in enumerate(trainer.policies):
             policy.restore(_parts(arrays, f"{index}.policy."))
             trainer.optimizers[index].restore(_parts(arrays, f"{index}.optimizer."))
@@ -147,9 +158,9 @@ def _read(content: bytes) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     sha256 = arrays.pop("sha256", None)  # those of before had none
     if sha256 is not None and not np.array_equal(sha256, digest(arrays)):
         raise ValueError("its checksum is that of another content")
-    about: dict[str, Any] = json.loads(arrays.pop("about").tobytes())
-    if type(about["epoch"]) is not int or len(about["rows"]) != about["epoch"] + 1:
-        raise ValueError(f"it has {len(about['rows'])} rows of epochs at epoch {about['epoch']}")
+    about: dict[str, Any] = checked(_About, parse(arrays.pop("about").tobytes()), "about")
+    about["rows"] = checked_rows(about["rows"])
+    check_epoch(about["epoch"], about["rows"])
     return arrays, about
 
 

@@ -24,6 +24,7 @@ from device_models.npz import UNREADABLE, reason
 from device_models.record import Tagged
 from device_models.registry import MODELS, name_of
 from device_models.schema import dump, load_tagged, override
+from device_models.typed_json import parse
 
 from ..datasets import load_dataset
 from ..datasets.encode import Data, encode
@@ -34,6 +35,7 @@ from ..synapses.policies.compatibility import default_policy
 from . import checkpoint
 from .config import Training
 from .imports import digest_of, import_files, load_training, versions_of
+from .row_schema import checked_rows, checked_summary
 from .rows import with_output
 from .run_folder import RUN
 from .trainer import Trainer
@@ -42,10 +44,7 @@ T = TypeVar("T")
 DISTRIBUTION = "xbar-hil"
 LIBRARIES = ("torch", "numpy", "numba")
 DEVICE_FILE = "device.yaml"
-MOVABLE = (
-    "board",
-    "limits",
-)  # settings that a run may go on with after an edit: where its cells are
+MOVABLE = ("board", "limits")  # what a run may go on with after an edit: where its cells are
 MOST_SHOWN = 5  # edits
 THEN = ", then "  # between the versions that went on with a run
 ADDED = (  # over the epochs
@@ -171,7 +170,8 @@ class Run:
         spikes = bool(self.config.network.layers[-1].neuron.SPIKES)  # type: ignore[attr-defined]  # of every last layer
         try:
             lines = path.read_text("utf-8").splitlines()
-            return [with_output(json.loads(line), spikes=spikes) for line in lines]
+            rows = checked_rows([parse(line) for line in lines])
+            return [with_output(row, spikes=spikes) for row in rows]
         except UNREADABLE as e:
             raise RunError(f"{path} cannot be read ({reason(e)})") from e
 
@@ -186,7 +186,7 @@ class Run:
         if not path.is_file():
             raise RunError(f"{self.folder} has no summary.json: its training was never finished")
         try:
-            return dict(json.loads(path.read_text("utf-8")))
+            return checked_summary(parse(path.read_text("utf-8")))
         except UNREADABLE as e:
             raise RunError(f"{path} cannot be read ({reason(e)})") from e
 

@@ -92,13 +92,24 @@ def parse_values(name: str, values: str) -> list[float]:
         if ":" in values:
             low, high, *step = (float(part) for part in values.split(":"))
             by = step[0] if step else 1.0
-            points = [low + i * by for i in range(int((high - low) / by + 1e-9) + 1)]
+            count = max(0, int((high - low) / by + 1e-9) + 1)
+            _check_count(name, count)
+            points = [low + i * by for i in range(count)]
         else:
             points = [float(part) for part in values.split(",")]
     except (ValueError, ZeroDivisionError, OverflowError) as e:
         raise ConfigError(
             f"--sweep {name} takes values such as 1,2,5 or 3:10 or 0:0.2:0.05, not {values!r}"
         ) from e
-    if not 0 < len(points) <= 1000:
-        raise ConfigError(f"--sweep {name} has {len(points)} values; 1 to 1000 are possible")
+    _check_count(name, len(points))
     return sorted({whole(point) for point in points})
+
+
+def _check_count(name: str, count: int) -> None:
+    """Refuse more values than anybody waits for, before they are made.
+
+    Raises:
+        ConfigError: There are too many, or none.
+    """
+    if not 0 < count <= 1000:
+        raise ConfigError(f"--sweep {name} has {count:,} values; 1 to 1000 are possible")

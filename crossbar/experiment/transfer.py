@@ -35,6 +35,7 @@ from .fault_study import trained_parameters
 from .run import Run
 from .trainer import Trainer
 
+MOST_WEIGHT = 1e30  # of float32; nan is no number below it
 BAND = 0.05  # of the window: the band in which success is told, whatever the tolerance
 
 
@@ -73,7 +74,7 @@ def parameters_of(source: Path, network: Plan, images: LoadedDataset) -> Paramet
     named = {name.replace("arr_", WEIGHTS): array for name, array in arrays.items()}
     check_shapes(source, named, arrays, shapes_of(network))
     for name, array in arrays.items():
-        if array.dtype.kind not in "fiu" or not np.isfinite(array).all():
+        if array.dtype.kind not in "fiu" or not np.abs(array).max(initial=0) <= MOST_WEIGHT:
             raise ConfigError(f"{source}: {name} holds what is no finite number")
     return from_arrays(
         {n: np.ascontiguousarray(named[n], dtype=np.float32) for n in shapes_of(network)}

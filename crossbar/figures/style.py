@@ -5,6 +5,7 @@ The colours are told apart by colour-blind readers (M. Okabe and K. Ito, "Color 
 """
 
 import io
+import re
 from collections.abc import Sequence
 from os import PathLike
 from pathlib import Path
@@ -13,16 +14,18 @@ from typing import NamedTuple
 import numpy as np
 from matplotlib import rc_context
 from matplotlib.axes import Axes
-from matplotlib.axis import Axis
+from matplotlib.axis import Axis, Tick
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import LinearSegmentedColormap, LogNorm
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter
+from matplotlib.text import Text
+from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullFormatter
 
 from device_models import atomic
 from device_models.errors import ConfigError
+from device_models.printable import printable
 
 EXCITATORY = "#D55E00"
 INHIBITORY = "#0072B2"
@@ -221,6 +224,25 @@ def _lowest(group: Sequence[float], gap: float) -> float:
     return max(min(sum(group) / len(group) - length / 2, 1.0 - length), 0.0)
 
 
+def literal(text: str) -> str:
+    """A text that matplotlib writes as it is: a `$` of a name begins no formula."""
+    return re.sub(r"(?<!\\)\$", r"\\$", printable(text))
+
+
+def make_literal(figure: Figure) -> None:
+    """Make all text of a figure `literal`, but for the numbers at its ticks."""
+    for axis in figure.findobj(Axis):
+        if isinstance(axis.get_major_locator(), FixedLocator):
+            names = [label.get_text() for label in axis.get_ticklabels()]
+            if names != (plain := [literal(name) for name in names]):
+                axis.set_ticklabels(plain)
+    ticks = {id(part) for tick in figure.findobj(Tick) for part in tick.get_children()}
+    for artist in figure.findobj(Text):
+        text = artist.get_text()
+        if id(artist) not in ticks and text != literal(text):
+            artist.set_text(literal(text))
+
+
 def png(figure: Figure, *, dots: int = DOTS_PER_INCH) -> bytes:
     """A figure as PNG; the same numbers give the same bytes.
 
@@ -229,6 +251,7 @@ def png(figure: Figure, *, dots: int = DOTS_PER_INCH) -> bytes:
         dots: Per inch.
     """
     content = io.BytesIO()
+    make_literal(figure)
     # Without the name of the program in it, the same numbers give the same bytes.
     figure.savefig(content, format="png", dpi=dots, metadata={"Software": None})
     return content.getvalue()
@@ -239,6 +262,7 @@ def png_and_svg(figure: Figure) -> tuple[bytes, bytes]:
 
     `savefig` would arrange and draw twice for each.
     """
+    make_literal(figure)
     engine = figure.get_layout_engine()
     if engine is not None:
         engine.execute(figure)

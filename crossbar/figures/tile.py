@@ -11,11 +11,12 @@ from device_models.units import MICROSIEMENS, OHMS, si_prefix
 
 from ..array.tile import CrossbarTile
 from ..metrics.statistics import student_interval
+from ..wires.nodal import Voltages
 from ..wires.wires import Floats
 from . import style
 
 
-def maps(tile: CrossbarTile, v_volts: Floats, *, about: str) -> Figure:
+def maps(tile: CrossbarTile, v_volts: Floats, solved: Voltages, *, about: str) -> Figure:
     """One read of a tile.
 
     Above: the conductances, the voltage along the word lines, and the fraction of the drive that
@@ -24,9 +25,9 @@ def maps(tile: CrossbarTile, v_volts: Floats, *, about: str) -> Figure:
     Args:
         tile: The tile.
         v_volts: Voltages of the rows, shape (rows,), not all 0 V.
+        solved: What they drive.
         about: One line on the top: whose tile it is.
     """
-    solved = tile.voltages(v_volts)
     word, bit = solved.word_volts[0] * 1e3, solved.bit_volts[0] * 1e3
     drive = 1e3 * float(np.abs(v_volts).max())
     figure = style.sheet(11.0, 6.6, about)

@@ -1,14 +1,18 @@
 """A page that asks nothing of a network: sections of text, tables and pictures in one file.
 
 A report is a list of `Section`; `html` writes it as a page with its pictures inside, `markdown` as
-plain text beside them. All text is plain: nothing but this module knows HTML.
+plain text beside them. All text is plain, whoever wrote it: nothing but this module knows HTML and
+Markdown, and escapes what would mean something there.
 """
 
 import base64
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from html import escape
+from html import escape as html_escape
 from typing import Literal
+
+from device_models.printable import printable
 
 STYLE = """
 :root { color-scheme: light; }
@@ -103,6 +107,22 @@ class Section:
     key: str
     title: str
     blocks: Sequence[Block]
+
+
+# What Markdown takes for markup: everywhere, at the edge of a word, and where a line begins.
+MARKUP = re.compile(r"[\\`*\[\]<|$]|(?<!\w)_|_(?!\w)|&(?=#?\w+;)")
+BEGINS = re.compile(r"(\s*\d*)([-+#>~=.)])")
+
+
+def escape(text: str) -> str:
+    """Text as HTML has it."""
+    return html_escape(printable(text))
+
+
+def md(text: str) -> str:
+    """Text as Markdown has it, in one line."""
+    line = MARKUP.sub(r"\\\g<0>", " ".join(printable(text).splitlines()))
+    return BEGINS.sub(r"\1\\\2", line, count=1) if BEGINS.match(line) else line
 
 
 def html(
@@ -206,10 +226,10 @@ def markdown(title: str, sections: Sequence[Section], pictures: Iterable[str]) -
         pictures: Names of those that were drawn.
     """
     drawn = set(pictures)
-    parts = [f"# {title}"]
+    parts = [f"# {md(title)}"]
     for section in sections:
         blocks = [_markdown(block, drawn) for block in section.blocks]
-        parts += [f"## {section.title}", *filter(None, blocks)]
+        parts += [f"## {md(section.title)}", *filter(None, blocks)]
     return "\n\n".join(parts) + "\n"
 
 
@@ -217,18 +237,19 @@ def _markdown(block: Block, pictures: set[str]) -> str:
     """One block as Markdown."""
     if isinstance(block, Picture):
         there = block.name in pictures
-        return f"![{block.caption}]({block.name}.png)\n\n*{block.caption}*" if there else ""
+        text = md(block.caption)
+        return f"![{text}]({block.name}.png)\n\n*{text}*" if there else ""
     if isinstance(block, ReportTable):
-        head = [name.lstrip(">") for name in block.head]
+        head = [md(name.lstrip(">")) for name in block.head]
         rule = ["---:" if name.startswith(">") else "---" for name in block.head]
-        rows = [[_plain(cell).replace("|", "\\|") for cell in row] for row in block.rows]
+        rows = [[md(_plain(cell)) for cell in row] for row in block.rows]
         return "\n".join(f"| {' | '.join(row)} |" for row in [head, rule, *rows])
     if isinstance(block, Callout):
         text = "\n\n".join(_markdown(each, pictures) for each in block.blocks)
         return "\n".join(f"> {line}".rstrip() for line in text.split("\n"))
     if isinstance(block, Bullets):
-        return "\n".join(f"- {each}" for each in block.texts)
-    return f"{block.text} {block.link[1]}." if block.link else block.text
+        return "\n".join(f"- {md(each)}" for each in block.texts)
+    return md(f"{block.text} {block.link[1]}." if block.link else block.text)
 
 
 def _plain(cell: str | Cell) -> str:

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from device_models.errors import ShapeError
 from device_models.streams import stream
 
 from .plan import Plan, initial_biases, initial_weights
@@ -63,6 +64,30 @@ def to_arrays(parameters: Parameters, network: Plan) -> dict[str, np.ndarray]:
             for name, values in zip(layer.trained, numbers, strict=True):
                 arrays[f"{name}{number}"] = values
     return arrays
+
+
+def check_parameters(parameters: Parameters, network: Plan) -> None:
+    """Refuse numbers that are not those of a network: kernels believe their shapes.
+
+    Raises:
+        ShapeError: They have other shapes, or one is not finite.
+    """
+    layers = len(network.crossbars)
+    if any(len(part) != layers for part in parameters):
+        raise ShapeError(f"numbers of {len(parameters.weights)} layers, the network has {layers}")
+    for index, (weights, bias, trained) in enumerate(zip(*parameters, strict=True)):
+        layer = network.synaptic[index]
+        needed = [
+            network.crossbars[index],
+            (layer.columns,) if layer.bias == "digital" else None,
+            (len(layer.trained), layer.outputs) if layer.trained else None,
+        ]
+        given = [None if part is None else part.shape for part in (weights, bias, trained)]
+        if given != needed:
+            raise ShapeError(f"{layer.name} has numbers of shapes {given}, it needs {needed}")
+        arrays = [part for part in (weights, bias, trained) if part is not None]
+        if any(each.dtype != np.float32 or not np.isfinite(each).all() for each in arrays):
+            raise ShapeError(f"{layer.name} has a number that is not finite, or no float32")
 
 
 def from_arrays(arrays: Mapping[str, np.ndarray]) -> Parameters:

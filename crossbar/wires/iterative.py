@@ -11,6 +11,9 @@ is symmetric and positive definite, and the steps do not grow with the size of t
 the voltage that its lines lose.
 """
 
+import math
+from collections.abc import Callable
+
 import numpy as np
 
 from device_models.errors import LimitError
@@ -27,7 +30,14 @@ def read(g: Floats, wires: Wires, v_volts: Floats, *, tolerance: float = 1e-10) 
     return solve(g, wires, v_volts, tolerance=tolerance).amperes
 
 
-def solve(g: Floats, wires: Wires, v_volts: Floats, *, tolerance: float = 1e-10) -> Voltages:
+def solve(
+    g: Floats,
+    wires: Wires,
+    v_volts: Floats,
+    *,
+    tolerance: float = 1e-10,
+    watch: Callable[[float], object] = lambda done: None,
+) -> Voltages:
     """Voltages at every crossing and column currents for some input vectors.
 
     Args:
@@ -35,6 +45,7 @@ def solve(g: Floats, wires: Wires, v_volts: Floats, *, tolerance: float = 1e-10)
         wires: The lines, without bridges.
         v_volts: Voltages of the sources, shape (vectors, rows).
         tolerance: Of the remaining residual, relative to the right-hand side, in the norm of B^-1.
+        watch: Told in each step which fraction of the digits is there.
 
     Raises:
         ShapeError, LimitError: As `Wires.check` and `check_volts`; lines are bridged; or no
@@ -45,11 +56,13 @@ def solve(g: Floats, wires: Wires, v_volts: Floats, *, tolerance: float = 1e-10)
     if wires.bridged_words or wires.bridged_bits:
         raise LimitError("bridged lines have no ladders; use transfer_matrix; nothing was solved")
     check_volts(v, len(g))
-    solved = [_solve_one(g, wires, vector, tolerance) for vector in v]
+    solved = [_solve_one(g, wires, vector, tolerance, watch) for vector in v]
     return Voltages(*(np.stack(parts) for parts in zip(*solved, strict=True)))
 
 
-def _solve_one(g: Floats, wires: Wires, v: Floats, tolerance: float) -> Voltages:
+def _solve_one(
+    g: Floats, wires: Wires, v: Floats, tolerance: float, watch: Callable[[float], object]
+) -> Voltages:
     """One vector (rows,): the parts of `Voltages` without their first axis."""
     word, bit = words(g, wires), bits(g, wires)
 
@@ -73,6 +86,7 @@ def _solve_one(g: Floats, wires: Wires, v: Floats, tolerance: float) -> Voltages
         if new <= tolerance**2 * first or new == 0.0:
             volts = free + word.solve(g * b)
             return Voltages(volts, b, (bit.potentials * down(g * volts)).sum(1))
+        watch(min(1.0, math.log(new / first) / (2.0 * math.log(tolerance))))
         beta = new / rho if step else 0.0
         p, b_p, rho = z + beta * p, residual + beta * b_p, new  # B z is the residual itself
         s_p = b_p - coupled(p)

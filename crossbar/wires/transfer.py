@@ -82,7 +82,7 @@ def _refuse_beyond_memory(rows: int, columns: int) -> None:
     Raises:
         LimitError: It does not; says how much it needs.
     """
-    needed, free = bytes_needed(rows, columns), _free_bytes()
+    needed, free = bytes_needed(rows, columns), free_bytes()
     if free is not None and needed > free:
         raise LimitError(
             f"the transfer matrix of a tile of {rows} x {columns} needs {needed / 2**30:.1f} GiB; "
@@ -90,7 +90,7 @@ def _refuse_beyond_memory(rows: int, columns: int) -> None:
         )
 
 
-def _free_bytes() -> int | None:
+def free_bytes() -> int | None:
     """Memory that is free without swapping; None where the system does not tell."""
     try:
         with open("/proc/meminfo") as lines:  # noqa: PTH123  # a file of the kernel

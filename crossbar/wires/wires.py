@@ -6,7 +6,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from device_models.errors import LimitError, ShapeError
+from device_models.errors import ConfigError, LimitError, ShapeError
 from device_models.record import Record, quantity
 
 Floats = NDArray[np.float64]
@@ -14,6 +14,7 @@ Floats = NDArray[np.float64]
 Refresh = Literal["every", "epoch", "adaptive"]
 
 _BYTES = 8
+LEAST_OHMS = 1e-6  # of a line that is not ideal; of metal a segment has 0.1 ohm and more
 
 
 @dataclass(frozen=True)
@@ -55,6 +56,21 @@ class Wires(Record):
     refresh: Refresh = "adaptive"
     bound: float = quantity("", 1e-9, 1.0, default=1e-2)
     pulse_loss: bool = False
+
+    def __post_init__(self) -> None:
+        """Check the fields.
+
+        Raises:
+            ConfigError: One is outside its range, or a resistance is so small that 64 bits cannot
+                tell it from none.
+        """
+        super().__post_init__()
+        for name in ("word_ohms", "bit_ohms", "driver_ohms", "sense_ohms"):
+            if 0.0 < (ohms := getattr(self, name)) < LEAST_OHMS:
+                raise ConfigError(
+                    f"{name} = {ohms:g} is between 0 and {LEAST_OHMS:g} ohm, too small to be "
+                    "solved; 0 is a line without resistance"
+                )
 
     @property
     def ideal(self) -> bool:

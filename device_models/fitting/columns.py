@@ -11,7 +11,10 @@ import re
 from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
+from ..record import shown
+
 TEXT = "text"  # "unit" of a column of words
+LONGEST_LABEL = 100  # characters: a longer name is none of those known here
 NEAR = 0.8  # likeness from which a name counts as another one, mistyped
 
 
@@ -140,6 +143,8 @@ def meaning(label: str) -> Meaning | None:
 
 def _parted(label: str) -> list[tuple[str, str]]:
     """The ways in which a label is the name of a quantity and a unit."""
+    if len(label) > LONGEST_LABEL:  # the rules take time with the square of it
+        return []
     parts = [match.groups() for rule in (BRACKETS, SLASH, LAST) if (match := rule.fullmatch(label))]
     known = [(STEM_OF[_plain(base)], unit) for base, unit in parts if _plain(base) in STEM_OF]
     return known + [("temperature", unit) for base, unit in parts if base == "T"]
@@ -159,7 +164,7 @@ def fault(label: str, wanted: Collection[str], present: Collection[str]) -> str:
         present: Those that the file has.
     """
     stem = STEM_OF.get(_plain(label)) or next((stem for stem, _ in _parted(label)), "")
-    missing = [name for name in wanted if name not in present]
+    missing = [name for name in wanted if name not in present and len(label) <= LONGEST_LABEL]
     if stem:
         group = {"g", "r", "i"} if stem in "gri" else {stem}
         lacks = not any(name.rpartition("_")[0] in group for name in present)
@@ -168,7 +173,8 @@ def fault(label: str, wanted: Collection[str], present: Collection[str]) -> str:
             return ""
         unit = next(d for d, suffix in SUFFIX.items() if name.endswith(suffix))
         fault = "states no unit" if _plain(label) in STEM_OF else f"has no unit of {SUFFIX[unit]}"
-        return f"{fault}; call it {name}, or write a unit: {label.split('(')[0].strip()} ({unit})"
+        plain = shown(label.split("(")[0].strip())[1:-1]
+        return f"{fault}; call it {name}, or write a unit: {plain} ({unit})"
     near = max(missing, key=lambda name: _likeness(_plain(label), name), default="")
     return f"is unknown; did you mean {near!r}?" if _likeness(_plain(label), near) >= NEAR else ""
 

@@ -10,6 +10,7 @@ import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from ..printable import printable
 from .columns import BRACKETS, Meaning, bare, is_unit, meaning
 
 MARKS = ("\t", ";", ",", " ")
@@ -73,7 +74,7 @@ def header_of(lines: Sequence[str], columns: Sequence[str] = (), skip: int = 0) 
         return None
     first, below = lines[rows[0]], lines[rows[1]] if len(rows) == 2 else ""
     mark = _mark(first, below)
-    labels = tuple(cell.strip().strip('"').strip() for cell in split(first, mark))
+    labels = tuple(printable(cell.strip().strip('"').strip()) for cell in split(first, mark))
     if numbers_in(first) or any(map(NUMBER.fullmatch, labels)):
         mark = _bare_mark(first)
         cells = len(split(first, mark))

@@ -2,6 +2,7 @@
 
 import codecs
 import gzip
+import math
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,6 +16,9 @@ UTF8_BOM = b"\xef\xbb\xbf"
 UTF16_BOMS = (b"\xff\xfe", b"\xfe\xff")
 HEAD_BYTES = 1 << 16
 BLOCK_BYTES = 1 << 18  # some 3000 rows: their cells stay in the processor's cache
+LONGEST_ROW = 1 << 20
+# A table of measurements shrinks to a tenth; of one that says nothing a thousandth is left.
+LITTLE_BYTES, MOST_GROWTH = 1 << 23, 30
 
 
 class Head(NamedTuple):
@@ -51,19 +55,38 @@ def chunks(path: Path) -> Iterator[tuple[int, list[str]]]:
         Number of the first row (the file's first is 1), and rows without their ends.
 
     Raises:
-        DataError: The file cannot be read, its gzip data are truncated or damaged, or a row is not
-            UTF-8. The rows before have been yielded.
+        DataError: The file cannot be read, its gzip data are truncated or damaged or unpack to more
+            than `most_bytes`, or a row is too long or not UTF-8. The rows before have been yielded.
     """
-    row, remainder = 1, b""
+    row, remainder, done = 1, b"", 0
     with opened(path) as stream:
+        most = most_bytes(path, stream)
         while block := _read(stream, path, BLOCK_BYTES, row):
+            done += len(block)
+            if done > most:
+                raise DataError(
+                    f"{path}: unpacks to more than {most:,} bytes, which is no table; if it is "
+                    "one, unpack it and name the plain file; nothing was read"
+                )
             whole, remainder = _cut(remainder + block)
+            if len(remainder) > LONGEST_ROW:
+                raise DataError(
+                    f"{path}: row {row} or a later one has more than {LONGEST_ROW:,} bytes; "
+                    "nothing was read"
+                )
             if whole is not None:
                 rows = _decoded(whole, path, row).split("\n")
                 yield row, rows
                 row += len(rows)
     if remainder:
         yield row, _decoded(_plain_ends(remainder), path, row).removesuffix("\n").split("\n")
+
+
+def most_bytes(path: Path, stream: IO[bytes]) -> float:
+    """What a file may hold: a plain one as much as it likes, a gzipped one not much more."""
+    if not isinstance(stream, gzip.GzipFile):
+        return math.inf
+    return max(LITTLE_BYTES, MOST_GROWTH * path.stat().st_size)
 
 
 @contextmanager

@@ -17,6 +17,7 @@ from typing import NamedTuple, NoReturn
 import numpy as np
 
 from ..errors import DataError
+from ..printable import printable
 from ..record import did_you_mean, shown
 from . import lines
 from .columns import SUFFIX, TEXT, Column, Meaning, bare, fault, scale
@@ -24,6 +25,7 @@ from .header import Header, header_of
 from .measurements import Floats, Ints
 
 NO_NUMBER = ("", "nan", "na", "n/a", "null", "none", "-", "--")
+LARGEST = 1e30  # of any number of a table
 DECIMAL_COMMA = re.compile(r"[+-]?\d*,\d+([eE][+-]?\d+)?")
 
 
@@ -229,7 +231,9 @@ class _Parser:
         self.rows.append(numbers)
         numeric = self._in_points(columns, int(numbers[0]))
         for name, column in zip(self.numbers, numeric, strict=True):
-            self.blocks.setdefault(name, []).append(self._floats(column, name, numbers))
+            values = self._floats(column, name, numbers)
+            self._refuse_huge(values, column, name, numbers)
+            self.blocks.setdefault(name, []).append(values)
         for name, i in self.texts.items():
             book = self.books.setdefault(name, _Book())
             codes = np.fromiter(map(book.__getitem__, columns[i]), np.int64, len(cells))
@@ -279,6 +283,16 @@ class _Parser:
             pass
         indexed = enumerate(cells)
         return np.array([self._float(cell, name, rows[i]) for i, cell in indexed], np.float64)
+
+    def _refuse_huge(self, values: Floats, cells: Sequence[str], name: str, rows: Ints) -> None:
+        """Name the first number that no instrument gives, and whose sums would overflow."""
+        huge = np.flatnonzero((np.abs(values) > LARGEST) & np.isfinite(values))
+        if len(huge):
+            label, cell = self.labels.get(name, name), cells[int(huge[0])].strip()
+            raise DataError(
+                f"{self.path}: row {rows[huge[0]]}, column {label!r}: {shown(cell)} is no measured "
+                f"number (at most {LARGEST:g}); nothing was read"
+            )
 
     def _in_points(self, columns: Sequence[Sequence[str]], row: int) -> list[Sequence[str]]:
         """The columns of numbers with points for decimal commas, if the file has no points."""
@@ -350,7 +364,7 @@ class _Book(dict[str, int]):
 
     def __missing__(self, cell: str) -> int:
         """The number of a cell that was not seen before."""
-        self[cell] = number = self.known.setdefault(cell.strip(), len(self.known))
+        self[cell] = number = self.known.setdefault(printable(cell.strip()), len(self.known))
         return number
 
     def names(self) -> tuple[str, ...]:

@@ -15,6 +15,14 @@ ENDINGS = {
     "quota": lambda: OSError(errno.EDQUOT, "Disk quota exceeded"),
     "pipe": lambda: BrokenPipeError(errno.EPIPE, "Broken pipe"),
     "denied": lambda: PermissionError(errno.EACCES, "Permission denied", "x"),
+    "memory": lambda: MemoryError(
+        "Unable to allocate 2.98 GiB for an array with shape (20000, 20000) and data type float64"
+    ),
+    "allocator": lambda: RuntimeError(
+        "[enforce fail at alloc_cpu.cpp:127] err == 0. DefaultCPUAllocator: can't allocate memory: "
+        "you tried to allocate 125440000 bytes. Error code 12 (Cannot allocate memory)"
+    ),
+    "bare memory": MemoryError,
     "bug": lambda: ZeroDivisionError("division by zero"),
 }
 

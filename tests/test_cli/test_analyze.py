@@ -121,6 +121,10 @@ def test_wrong_input_is_one_line_and_draws_nothing(here, args, message):
         ("wires=a", "--sweep wires takes values such as 1,2,5 or 3:10 or 0:0.2:0.05, not 'a'"),
         ("wires=1:2:0", "--sweep wires takes values such as"),
         ("wires=5:1", "--sweep wires has 0 values; 1 to 1000 are possible"),
+        (
+            "wires=0:1e9:0.001",
+            "--sweep wires has 1,000,000,000,001 values; 1 to 1000 are possible",
+        ),
     ],
 )
 def test_a_wrong_sweep_is_named(text, words):

@@ -259,7 +259,7 @@ def test_a_device_of_aihwkit_becomes_a_device_file(here):
 @pytest.mark.parametrize(
     ("config", "args", "words"),
     [
-        (SOFT, (), "no law for write_noise_std = 2.0 of SoftBoundsDevice"),
+        (SOFT, (), "no law for write_noise_std = 2 of SoftBoundsDevice"),
         (SOFT | {"class": "PiecewiseStepDevice"}, (), "of the kind 'PiecewiseStepDevice'"),
         (SOFT, ("--window", "wide"), "--window must be LOW:HIGH in siemens, not 'wide'"),
         ([1], (), "a device is a JSON object, not list"),

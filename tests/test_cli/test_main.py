@@ -47,6 +47,7 @@ def test_help_imports_no_command_and_nothing_heavy(args):
     assert {m for m in modules if m.startswith(("cli.", "crossbar"))} == {
         "cli.main",
         "cli.interrupts",
+        "cli.text",
     }
 
 
@@ -234,3 +235,19 @@ def test_a_signal_ends_it_whatever_it_does(code, number):
         _, stderr = process.communicate(timeout=60)
     assert process.returncode == 130
     assert stderr.strip() == "Interrupted."
+
+
+@pytest.mark.parametrize(
+    ("ending", "size"),
+    [
+        ("memory", " (unable to allocate 2.98 GiB)"),
+        ("allocator", " (allocate 125440000 bytes)"),
+        ("bare memory", ""),
+    ],
+)
+def test_too_little_memory_is_one_line(group, ending, size):
+    message = (
+        f"Error: not enough memory{size}: make the network, the batch or the tiles smaller, or "
+        "raise the limit (ulimit -v); nothing was lost before the last checkpoint\n"
+    )
+    assert run(group, "dummy", ending) == (2, "before\n", message)

@@ -247,7 +247,8 @@ def test_blocks_are_written_as_html_and_markdown():
     assert "not drawn" not in page
     assert Page(page).references == ["#k", "data:image/png;base64,cG5n"]
     assert markdown("t", parts, {"seen": b"png"}) == (
-        "# t\n\n## T & U\n\n> a < b\n\n- c\n- d\n\n| x | y |\n| --- | ---: |\n| p\\|q | <1> |\n\n"
+        "# t\n\n## T & U\n\n> a \\< b\n\n- c\n- d\n\n| x | y |\n| --- | ---: |\n"
+        "| p\\|q | \\<1> |\n\n"
         "![drawn](seen.png)\n\n*drawn*\n"
     )
 
@@ -255,11 +256,11 @@ def test_blocks_are_written_as_html_and_markdown():
 @pytest.mark.parametrize(
     ("cell", "as_html", "as_text"),
     [
-        (Cell("a<b", "code"), '<td class="n"><code>a&lt;b</code></td>', "a<b"),
+        (Cell("a<b", "code"), '<td class="n"><code>a&lt;b</code></td>', "a\\<b"),
         (Cell("assumed", "assumed"), '<td class="n"><span class="assumed">assumed</span></td>',
          "assumed"),
         (Cell("7", "out", below="1 to <2"),
-         '<td class="n out">7<br><span class="in">1 to &lt;2</span></td>', "7 (1 to <2)"),
+         '<td class="n out">7<br><span class="in">1 to &lt;2</span></td>', "7 (1 to \\<2)"),
         (Cell("7", below="1 to 9", wide=True),
          '<td class="n">7<br><span class="in">1 to 9 <i>wide</i></span></td>', "7 (1 to 9, wide)"),
     ],

@@ -303,7 +303,11 @@ def kept():
         ("0.before", lambda a: a.T, "0.before is float32"),
         ("1.pulsed", None, "it lacks 1.pulsed"),
         ("about", lambda a: np.frombuffer(b"[" * 100_000, np.uint8), "."),
-        ("about", lambda a: np.frombuffer(b'{"epoch": 7, "rows": []}', np.uint8), "0 rows"),
+        (
+            "about",
+            lambda a: np.frombuffer(b'{"epoch": 7, "rows": []}', np.uint8),
+            "about lacks counters",
+        ),
     ],
 )
 @pytest.mark.parametrize("is_summed", [False, True], ids=["no checksum", "checksum"])

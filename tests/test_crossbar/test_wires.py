@@ -250,7 +250,7 @@ def test_bad_input_is_named():
 
 
 def test_a_tile_beyond_memory_says_how_much_it_needs(monkeypatch):
-    monkeypatch.setattr(transfer, "_free_bytes", lambda: 2**20)
+    monkeypatch.setattr(transfer, "free_bytes", lambda: 2**20)
     needed = bytes_needed(512, 512) / 2**30
     with pytest.raises(LimitError, match=f"tile of 512 x 512 needs {needed:.1f} GiB; 0.0 GiB"):
         transfer.transfer_matrix(np.full((512, 512), 1e-4), Wires(1.0, 1.0))
@@ -279,3 +279,10 @@ def test_a_run_refuses_a_line_that_its_tiles_do_not_have():
     ):
         with pytest.raises(ShapeError, match=message):
             wired(Wires(1.0, 1.0, **lines), tiling, None)
+
+
+@pytest.mark.parametrize("name", ["word_ohms", "bit_ohms", "driver_ohms", "sense_ohms"])
+def test_a_resistance_that_no_solution_tells_from_none_is_refused(name):
+    with pytest.raises(ConfigError, match=f"{name} = 1e-12 is between 0 and 1e-06 ohm"):
+        Wires(**{name: 1e-12})
+    assert getattr(Wires(**{name: 1e-6}), name) == 1e-6

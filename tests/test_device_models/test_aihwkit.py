@@ -134,7 +134,7 @@ def test_there_and_back_is_the_same_device(config):
     [
         ({"class": "PowStepDevice"}, "is of the kind 'PowStepDevice', for which xbar has no law"),
         ({"class": None}, "gives no 'class'"),
-        ({"write_noise_std": 75.0}, r"no law for write_noise_std = 75.0 .*--without write_noise"),
+        ({"write_noise_std": 75.0}, r"no law for write_noise_std = 75 .*--without write_noise"),
         ({"dw_min": "big"}, "dw_min of ReRamESPresetDevice must be a number, not 'big'"),
         ({"dw_min": math.nan}, "must be finite"),
         ({"dw_min": 10**400}, "must be finite"),

@@ -1,6 +1,6 @@
 """Files as laboratories have them: other units, separators, heads, and what decides a polarity."""
 
-import dataclasses
+import gzip
 from dataclasses import replace
 
 import numpy as np
@@ -13,6 +13,7 @@ from device_models.fitting.columns import KNOWN, Column, Meaning, fault, meaning
 from device_models.fitting.estimators import reads, steps
 from device_models.fitting.estimators.changes import COLUMNS, Changes
 from device_models.fitting.fit import fit
+from device_models.fitting.lines import chunks
 from device_models.fitting.measurements import Measurements, Pulses
 from device_models.fitting.misfits import judged, misfits, predict
 from device_models.fitting.options import Options
@@ -361,7 +362,36 @@ def test_slow_noise_of_one_resistance_is_not_cut_at_the_cap_of_the_preset():
     )  # fmt: skip
     generator = torch.Generator().manual_seed(1)
     table = synthetic.repeated_reads(model, generator, levels=[2e-5], each=12, reads=400)
-    preset = dataclasses.replace(load_device("oxram"), slow_cap=0.0985)
+    preset = replace(load_device("oxram"), slow_cap=0.0985)
     parameters = reads.estimate(table, preset, generator=np.random.default_rng(0), resamples=0)
     assert parameters.values["slow_cap"] > 0.2
     assert any("slow_cap = 0.0985 of the preset is below" in text for text in parameters.warnings)
+
+
+# Sizes
+
+
+@pytest.mark.parametrize(
+    ("content", "text"),
+    [
+        (
+            b"t_seconds,g_siemens\n" + b"0,1e-5\n" * 3_000_000,
+            "unpacks to more than 8,388,608 bytes",
+        ),
+        (b"a" * 3_000_000, "row 1 or a later one has more than 1,048,576 bytes"),
+    ],
+    ids=["rows", "one row"],
+)
+def test_a_gzip_that_unpacks_to_no_table_ends_early(tmp_path, content, text):
+    path = tmp_path / "bomb.csv.gz"
+    path.write_bytes(gzip.compress(content))
+    with pytest.raises(DataError, match=text):
+        list(chunks(path))
+
+
+@pytest.mark.parametrize("huge", ["-1e308", "1e31"])
+def test_a_number_that_no_instrument_gives_is_named(tmp_path, huge):
+    path = tmp_path / "x.csv"
+    path.write_text(f"t_seconds,g_siemens\n0,1e-5\n{huge},2e-5\n")
+    with pytest.raises(DataError, match=rf"row 3, column 't_seconds': '{huge}' is no measured"):
+        read([path])

@@ -1,3 +1,4 @@
+import itertools
 import subprocess
 import sys
 
@@ -294,17 +295,44 @@ def test_a_file_that_cannot_be_read_is_one_line(tmp_path, make, reason):
     assert str(caught.value) == f"{path}: {reason}; nothing was read"
 
 
-@pytest.mark.parametrize("text", ["[" * 5000, "a: " + "{a: " * 5000])
-def test_a_very_deep_file_is_refused(refusal, text):
-    assert refusal(text) == ["tile.yaml: not YAML: nested too deeply"]
+@pytest.mark.parametrize(
+    ("text", "column"), [("[" * 200_000, 33), ("a: " + "{a: " * 50_000, 125), ("- " * 9999, 65)]
+)
+def test_a_very_deep_file_is_refused(refusal, text, column):
+    assert refusal(text) == [f"tile.yaml:1:{column}: not YAML: nested too deeply"]
 
 
 def test_an_alias_of_itself_is_refused(refusal):
     (line,) = refusal("&a read: &b {v_read_volts: *b}\n")
-    assert (
-        line
-        == "tile.yaml:1:10: read.v_read_volts must be a number in [0.001, 0.5] V, not a mapping"
+    assert line == "tile.yaml:1:28: not YAML: *b stands inside what it stands for"
+
+
+def test_a_file_of_many_values_is_refused_an_alias_counting_as_what_it_stands_for(refusal):
+    names = "abcdefghij"
+    bomb = "a: &a [1, 2, 3, 4, 5]\n" + "".join(
+        f"{near}: &{near} [{', '.join(['*' + far] * 5)}]\n"
+        for far, near in itertools.pairwise(names)
     )
+    assert refusal(bomb) == ["tile.yaml:6:8: not YAML: more than 10,000 values"]
+    assert refusal("- 1\n" * 10_001) == ["tile.yaml:10000:3: not YAML: more than 10,000 values"]
+    assert refusal("#" * (1 << 18) + "\n") == [
+        "tile.yaml: more than 262,144 bytes; nothing was read"
+    ]
+
+
+def test_the_first_hundred_problems_of_a_file_are_told(refusal):
+    lines = refusal("".join(f"strange{i}: 1\n" for i in range(400)))
+    assert len(lines) == 101
+    assert lines[99].startswith("tile.yaml:100:1: unknown key 'strange99'")
+    assert lines[100] == "tile.yaml: there may be more; mend these first"
+
+
+def test_half_of_a_surrogate_pair_is_no_text(refusal):
+    unknown, name = refusal('name: "a\\ud800"\n"\\ud802": 1\n')
+    assert unknown.startswith(r"tile.yaml:2:1: unknown key '\ud802'; known: ")
+    assert name == r"tile.yaml:1:7: name must be text that UTF-8 can hold, not 'a\ud800'"
+    (key,) = refusal('read: {v_read_volts: 0.1}\nsources: {"\\ud801": x}\n')
+    assert key.endswith(r"sources has a key that UTF-8 cannot hold: '\ud801'")
 
 
 @given(data=st.binary())

@@ -18,12 +18,8 @@ if TYPE_CHECKING:
     from device_models.fitting.result import Fit
 
 NOTHING = "nothing was written"
-READING = {
-    "v_read_volts": "--read-volts",
-    "temperature_kelvin": "--temperature",
-    "polarity": "--polarity",
-    "ramp_pulses": "--ramp-pulses",
-}
+TYPED = ("v_read_volts", "temperature_kelvin", "polarity", "ramp_pulses")  # as text
+FLAGS = ("set_is_negative", "drop_negative", "invert_current", "clock", "ohmic", "same_devices")
 
 
 def formats(context: click.Context, _: click.Parameter, asked: bool) -> None:
@@ -47,7 +43,8 @@ def formats(context: click.Context, _: click.Parameter, asked: bool) -> None:
               help="Keeps what no file informs.")  # fmt: skip
 @click.option("--model", metavar="NAME", help="Step law to fit.  [default: the preset's]")
 @click.option("--keep", metavar="NAMES", help="Keep the preset's: g_min_siemens,g_max_siemens.")
-@click.option("--read-volts", "v_read_volts", metavar="X", help="Read voltage of current files.")
+@click.option("--read-volts", "v_read_volts", metavar="X",
+              help="Read voltage of current files; -0.2: the currents are negative.")  # fmt: skip
 @click.option("--temperature", "temperature_kelvin", metavar="KELVIN",
               help="Of retention tables without temperature_kelvin.  "
                    "[default: the device's]")  # fmt: skip
@@ -58,6 +55,13 @@ def formats(context: click.Context, _: click.Parameter, asked: bool) -> None:
 @click.option("--ramp-pulses", metavar="N", help="Rows of each ramp in a file of one column.")
 @click.option("--set-is-negative", is_flag=True, help="A negative voltage is a SET.")
 @click.option("--drop-negative", is_flag=True, help="Drop negative readings, and count them.")
+@click.option("--invert-current", is_flag=True,
+              help="Currents are counted the other way: turn the sign of all.")  # fmt: skip
+@click.option("--clock", is_flag=True,
+              help="Times of retention tables are a clock's: count from each device's first "
+                   "reading.")  # fmt: skip
+@click.option("--backwards", metavar="NAMES",
+              help="Columns of trains that are listed last pulse first: down_siemens.")  # fmt: skip
 @click.option("--ohmic", is_flag=True, help="Use curve tracer rows: read under bias, as if ohmic.")
 @click.option("--same-devices", is_flag=True, help="Equal names in several files: one device.")
 @click.option("--report", metavar="DIR", help="Write an HTML report into this folder.")
@@ -135,20 +139,20 @@ def free(path: Path, *, force: bool) -> Path:
 
 def options(reading: Mapping[str, Any]) -> "Options":
     """What the user states about the files."""
-    from device_models.fitting.options import Options
+    from device_models.fitting.options import LABELS, Options
     from device_models.overrides import override
 
-    texts = {n: (reading[n], label) for n, label in READING.items() if reading[n] is not None}
+    texts = {n: (reading[n], LABELS[n]) for n in TYPED if reading[n] is not None}
     if reading["window"] is not None:
         low, colon, high = reading["window"].partition(":")
         if not colon:
             raise ConfigError(f"--window must be LOW:HIGH in siemens, not {reading['window']!r}")
         texts |= {"g_min_siemens": (low, "--window"), "g_max_siemens": (high, "--window")}
-    names = ("set_is_negative", "drop_negative", "ohmic", "same_devices")
-    flags = {n: reading[n] for n in names}
-    if reading["columns"] is not None:
-        flags["columns"] = tuple(name.strip() for name in reading["columns"].split(","))
-    return override(Options(**flags), texts)
+    settings = {n: reading[n] for n in FLAGS}
+    for name in ("columns", "backwards"):
+        if reading[name] is not None:
+            settings[name] = tuple(each.strip() for each in reading[name].split(","))
+    return override(Options(**settings), texts)
 
 
 def fitted(

@@ -52,7 +52,7 @@ class Rows:
         """One table of the rows of several, in order; empty if there are none."""
         tables = list(tables)
         parts = {c: [getattr(t, c) for t in tables] or [np.empty(0)] for c in columns(cls)}
-        sources = " + ".join(dict.fromkeys(t.source for t in tables))
+        sources = " + ".join(dict.fromkeys(t.source for t in tables if t.source))
         return cls(source=sources, **{c: np.concatenate(p) for c, p in parts.items()})
 
 
@@ -172,6 +172,21 @@ class Written(Rows):
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
+class Lifetimes(Rows):
+    """How many cycles devices lived, of files in which the window of one closed.
+
+    Attributes:
+        device: Number of the device.
+        cycles: Until its window closed, or as far as its record goes.
+        died: 1 if it closed, 0 if the device outlived its record.
+    """
+
+    device: Ints
+    cycles: Ints
+    died: Ints
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
 class StepTable:
     """Quantiles of the step of one pulse against conductance, of one device and polarity.
 
@@ -250,6 +265,7 @@ class Measurements:
     Attributes:
         devices: Name of each device; its index is its number in every table.
         notes: What was done with each file.
+        warnings: What is implausible in them, one sentence each, with the file.
     """
 
     pulses: tuple[Pulses, ...] = ()
@@ -258,8 +274,10 @@ class Measurements:
     retention: tuple[Retention, ...] = ()
     written: tuple[Written, ...] = ()
     steps: tuple[StepTable, ...] = ()
+    lifetimes: tuple[Lifetimes, ...] = ()
     devices: tuple[str, ...] = ()
     notes: tuple[FileNotes, ...] = ()
+    warnings: tuple[str, ...] = ()
 
 
 def merge(parts: Sequence[Measurements], *, same_devices: bool = False) -> Measurements:
@@ -287,11 +305,12 @@ def merge(parts: Sequence[Measurements], *, same_devices: bool = False) -> Measu
     return Measurements(
         devices=tuple(name for _, name in numbers),
         notes=tuple(note for part in parts for note in part.notes),
+        warnings=tuple(text for part in parts for text in part.warnings),
         **{name: tuple(merged) for name, merged in tables.items()},
     )
 
 
-KINDS = ("pulses", "cycles", "reads", "retention", "written", "steps")
+KINDS = ("pulses", "cycles", "reads", "retention", "written", "steps", "lifetimes")
 
 
 def _renumbered(table: Any, new: Ints) -> Any:

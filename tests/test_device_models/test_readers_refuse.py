@@ -84,13 +84,15 @@ CASES = {
         gzip.compress((READS + GOOD * 50).encode(), mtime=0)[:-12],
         "row 1 or a later one: the gzip data end early (truncated)" + END,
     ),
-    "a header in another encoding": (
-        "t_seconds,g_µS\n".encode("latin-1") + GOOD.encode(),
-        "row 1, column 2: byte 0xb5 is not UTF-8; save the file as UTF-8" + END,
+    "a byte of no encoding": (
+        (READS + "0,1e-5\n").encode() + b"1,\x81\n",
+        "row 3, column 2: byte 0x81 is neither UTF-8 nor Windows-1252; save the file as UTF-8"
+        + END,
     ),
-    "a cell in another encoding": (
-        (READS + "0,1e-5\n").encode() + b"1,\xff\n",
-        "row 3, column 2: byte 0xff is not UTF-8; save the file as UTF-8" + END,
+    "two encodings": (
+        "t_seconds,g_µS\n0,1\n".encode() + b"1,\xff\n",
+        "row 3, column 2: byte 0xff is neither UTF-8 nor Windows-1252; save the file as UTF-8"
+        + END,
     ),
     "decimal commas": (
         "t_seconds;g_siemens\n0.5;0,00001\n",
@@ -160,13 +162,13 @@ CASES = {
     ),
     "a negative width": (
         "op,width_seconds,g_siemens\nset,-1e-6,1e-5\n",
-        "row 2, column 'width_seconds': -1e-06 s is outside [0, 100] s (in nanoseconds? multiply "
-        "by 1e-9)" + END,
+        "row 2, column 'width_seconds': -1e-06 s is outside [0, 100] s (a negative size; a sign "
+        "was lost or added)" + END,
     ),
     "a negative target": (
         "target_siemens,g_siemens\n-1e-5,1e-5\n",
-        "row 2, column 'target_siemens': -1e-05 S is outside [0, 0.1] S (in microsiemens? "
-        "multiply by 1e-6)" + END,
+        "row 2, column 'target_siemens': -1e-05 S is outside [0, 0.1] S (a negative size; a sign "
+        "was lost or added)" + END,
     ),
     "kilovolts": (
         OPS + "set,-1500,1e-5\n",

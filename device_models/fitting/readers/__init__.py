@@ -3,6 +3,7 @@
 measurements = read([Path("set.csv"), Path("reads.csv.gz")], options=Options(v_read_volts=0.1))
 """
 
+import os
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -12,9 +13,10 @@ from ...errors import ConfigError, DataError
 from ...record import did_you_mean, shown
 from ..columns import KNOWN, fault
 from ..header import header_of
-from ..lines import chunks, head
+from ..lines import WINDOWS, chunks, head
 from ..measurements import Measurements, merge
-from ..options import Options
+from ..options import LABELS, Options
+from ..plausible import checked, refuse_twice
 from ..table import without_header
 from . import (
     arc_one,
@@ -120,27 +122,65 @@ def read(
         raise ConfigError(f"--format {shown(format_name)} is unknown{hint}; nothing was read")
     given = options or Options()
     sources = [path if isinstance(path, Source) else Source(path) for path in paths]
-    parts = [_read_one(one, format_name, given) for one in sources]
-    return merge(parts, same_devices=given.same_devices)
+    _refuse_twice(sources)
+    names = [_format_of(one, format_name, given) for one in sources]
+    parts = [_read_one(one, name, given) for one, name in zip(sources, names, strict=True)]
+    merged = merge(parts, same_devices=given.same_devices)
+    told = [*merged.warnings, *refuse_twice(parts), *_not_taken(names, given)]
+    return replace(merged, warnings=tuple(told))
 
 
-def _read_one(one: Source, format_name: str | None, options: Options) -> Measurements:
+def _refuse_twice(sources: Sequence[Source]) -> None:
+    """Raise ConfigError if a file is given twice, under one name or two."""
+    paths = [os.path.realpath(one.path) for one in sources]
+    for i, path in enumerate(paths):
+        if path in paths[:i]:
+            first = sources[paths.index(path)].path
+            same = "" if str(first) == str(sources[i].path) else f" ({first} is the same file)"
+            raise ConfigError(
+                f"{sources[i].path} is given twice{same}: it would count as new data; nothing was "
+                "read"
+            )
+
+
+def _not_taken(names: Sequence[str], options: Options) -> list[str]:
+    """Warnings of options that the format of no file takes."""
+    taken = {option for name in names for option in FORMATS[name].options}
+    default, texts = Options(), []
+    for option, label in LABELS.items():
+        if getattr(options, option) == getattr(default, option) or option in taken:
+            continue
+        formats = [name for name, reader in FORMATS.items() if option in reader.options]
+        texts.append(f"{label} changes nothing: no file is of a format that takes it "
+                     f"({', '.join(formats)})")  # fmt: skip
+    return list(dict.fromkeys(texts))
+
+
+def _format_of(one: Source, format_name: str | None, options: Options) -> str:
+    """The format of a file: what the user says, else what it looks like."""
+    return one.format_name or format_name or sniffed(one.path, options.columns)
+
+
+def _read_one(one: Source, name: str, options: Options) -> Measurements:
     """The measurements of one file."""
-    name = one.format_name or format_name or sniffed(one.path, options.columns)
     if one.polarity is not None:
-        if not FORMATS[name].has_polarity:
+        if "polarity" not in FORMATS[name].options:
             raise ConfigError(
                 f"{one.path}: a file of format {name} says SET and RESET itself, or has neither: "
                 f"{one.polarity!r} behind the colon is for {', '.join(_with_polarity())}; "
                 "nothing was read"
             )
         options = replace(options, polarity=one.polarity)
-    return FORMATS[name].read(one.path, options)
+    measurements = checked(FORMATS[name].read(one.path, options))
+    if name == "arc-two" or head(one.path).encoding != WINDOWS:
+        return measurements
+    notes = [replace(n, remarks=(*n.remarks, "read as Windows-1252")) for n in measurements.notes]
+    return replace(measurements, notes=tuple(notes))
 
 
 def _with_polarity() -> list[str]:
     """Formats whose polarity the user may state."""
-    return [name for name, reader in FORMATS.items() if reader.has_polarity]
+    return [name for name, reader in FORMATS.items() if "polarity" in reader.options]
 
 
 def sniffed(path: Path, columns: tuple[str, ...] = ()) -> str:
@@ -183,9 +223,10 @@ def _described(name: str, reader: Reader) -> str:
     """One format."""
     needs = f" (with {reader.needs})" if reader.needs else ""
     wide = max(len(column.name) for column in reader.columns)
+    taken = ", ".join(dict.fromkeys(LABELS[option] for option in reader.options))
     lines = [f"{name}: {reader.describes}{needs}"]
     for column in reader.columns:
         holds = column.holds + ("" if column.optional else "; needed")
         lines.append(f"  {column.name:<{wide}}  {column.unit or '1':<4}  {holds}")
     example = [f"    {line}" for line in reader.example.splitlines()]
-    return "\n".join([*lines, *example, ""])
+    return "\n".join([*lines, f"  options: {taken}", *example, ""])

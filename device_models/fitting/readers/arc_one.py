@@ -109,4 +109,7 @@ def _renamed(table: FileTable) -> FileTable:
     )
 
 
-READER = Reader("CSV of ArC ONE: a name, a date, a header", sniff, read, COLUMNS, EXAMPLE)
+READER = Reader(
+    "CSV of ArC ONE: a name, a date, a header", sniff, read, COLUMNS, EXAMPLE,
+    options=("v_read_volts", "drop_negative", "set_is_negative", "ohmic"),
+)  # fmt: skip

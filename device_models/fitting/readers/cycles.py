@@ -83,4 +83,7 @@ def _refuse_swapped(table: FileTable, lrs: Readings, hrs: Readings) -> None:
         )
 
 
-READER = Reader("full switching cycles, open loop", sniff, read, COLUMNS, EXAMPLE)
+READER = Reader(
+    "full switching cycles, open loop", sniff, read, COLUMNS, EXAMPLE,
+    options=("v_read_volts", "drop_negative"),
+)  # fmt: skip

@@ -15,7 +15,7 @@ from ..conductance import conductances
 from ..events import OTHER, PULSE, READ, RELAX, WRITE, DeviceEvents
 from ..lines import Head
 from ..measurements import Floats, Ints, Measurements
-from ..options import Options
+from ..options import OF_READINGS, Options
 from ..table import FileTable, read_table
 from .reader import (
     Reader,
@@ -118,4 +118,7 @@ def _time(table: FileTable) -> Floats:
     return np.where(np.isfinite(time), time, np.nan)
 
 
-READER = Reader("one row per pulse or reading", sniff, read, COLUMNS, EXAMPLE, has_polarity=True)
+READER = Reader(
+    "one row per pulse or reading", sniff, read, COLUMNS, EXAMPLE,
+    options=(*OF_READINGS, "polarity", "set_is_negative", "temperature_kelvin"),
+)  # fmt: skip

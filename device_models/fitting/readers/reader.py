@@ -37,7 +37,7 @@ class Reader(NamedTuple):
         columns: What it takes.
         example: A short file; "" of a binary format.
         needs: Options without which the example is refused, as on the command line.
-        has_polarity: Whether `Options.polarity` may decide between SET and RESET.
+        options: Which of `options.LABELS` it honours.
     """
 
     describes: str
@@ -46,7 +46,7 @@ class Reader(NamedTuple):
     columns: tuple[Column, ...]
     example: str
     needs: str = ""
-    has_polarity: bool = False
+    options: tuple[str, ...] = ()
 
 
 def first_row(head: Head) -> str:
@@ -166,7 +166,7 @@ def stated_shape(settings: Mapping[str, str], path: Path) -> dict[str, float]:
         if not math.isnan(value) and value not in unit.allowed:
             raise DataError(
                 f"{path}: {name} = {shown(text)} above the table must be a number within "
-                f"{unit.allowed} ({unit.hint}); nothing was read"
+                f"{unit.allowed}{unit.hint(value)}; nothing was read"
             )
         shape[name] = value
     return shape

@@ -6,21 +6,27 @@ neither begins with `device` nor states `temperature_kelvin` or `initial_siemens
 reads instead (`reads`), and so does one of many evenly spaced readings.
 """
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
 
+from ...record import number
 from ..checks import COUNT, KELVIN, SECONDS, SIEMENS, inside, optional
 from ..columns import DEVICE, READING, Column
 from ..conductance import conductances
 from ..header import header_of, split
 from ..lines import Head
 from ..measurements import Floats, Ints, Measurements, Retention
-from ..options import Options
-from ..table import read_table
+from ..options import OF_READINGS, Options
+from ..table import FileTable, read_table
 from .reader import Reader, devices, has_conductance, header_names, header_row, notes
 
 TAKES = "a retention table has t_seconds, and g_siemens, r_ohms, or i_amperes with v_read_volts"
+YEARS = 1e8  # seconds; no device is read for the first time later than that after its write
+UNIX = (6e8, 4e9)  # seconds since 1970 that are of our time
+FEWEST = 3  # readings of a device whose times are looked at
+FROM_FIRST = "times count from the first reading of each device"
 MANY = 32  # readings of a device that are more than a retention test takes
 OWN = {"temperature_kelvin", "initial_siemens"}
 COLUMNS = (
@@ -66,9 +72,9 @@ def read(path: Path, options: Options) -> Measurements:
     """Read one retention table; see `Reader`."""
     table = read_table(path, COLUMNS, names=options.columns)
     table.need("t_seconds", TAKES)
-    time = inside(table, "t_seconds", SECONDS)
     readings = conductances(table, options, TAKES)
     device, names = devices(table)
+    time = _since_write(table, device, options)
     stated = optional(table, "temperature_kelvin", KELVIN)
     kelvin = np.where(np.isfinite(stated), stated, options.kelvin)
     given = optional(table, "initial_siemens", SIEMENS)
@@ -97,9 +103,58 @@ def read(path: Path, options: Options) -> Measurements:
                 readings,
                 used=len(retention),
                 dropped=dropped,
-                remarks=_doubt(retention),
+                remarks=(FROM_FIRST,) * options.clock + _doubt(retention),
             ),
         ),
+        warnings=() if options.clock else _late(retention),
+    )
+
+
+def _since_write(table: FileTable, device: Ints, options: Options) -> Floats:
+    """Seconds since the write; with `Options.clock` since the first reading of the device.
+
+    Raises:
+        DataError: No device has a reading within `YEARS` of its write, or a time is negative.
+    """
+    time = table.numbers["t_seconds"]
+    first = np.full(int(device.max(initial=0)) + 1, np.inf)
+    np.minimum.at(first, device, np.where(np.isfinite(time), time, np.inf))
+    if options.clock:
+        return inside(table, "t_seconds", SECONDS, time - first[device])
+    if YEARS <= first.min() <= SECONDS.allowed.high:
+        row = int(np.argmin(np.where(np.isfinite(time), time, np.inf)))
+        table.refuse(
+            row,
+            "t_seconds",
+            f"{number(time[row])} s at the earliest reading is a clock{_date(time[row])}, no time "
+            f"since a write (at most {YEARS:g} s); --clock counts from the first reading of each "
+            "device; nothing was read",
+        )
+    return inside(table, "t_seconds", SECONDS)
+
+
+def _date(seconds: float) -> str:
+    """The day that a unix time is on, if it is one of our time."""
+    if not UNIX[0] <= seconds <= UNIX[1]:
+        return ""
+    return f" ({datetime.fromtimestamp(seconds, UTC):%Y-%m-%d} as unix time)"
+
+
+def _late(retention: Retention) -> tuple[str, ...]:
+    """A warning where most devices are read late and then for a shorter time than that."""
+    of = np.unique(retention.device, return_inverse=True)[1]
+    first, last = np.full(int(of.max(initial=0)) + 1, np.inf), np.zeros(int(of.max(initial=0)) + 1)
+    np.minimum.at(first, of, retention.time_seconds)
+    np.maximum.at(last, of, retention.time_seconds)
+    series = np.bincount(of, minlength=len(first)) >= FEWEST
+    late = series & (first > last - first)
+    if not series.any() or 2 * int(late.sum()) <= int(series.sum()):
+        return ()
+    return (
+        f"{retention.source}: {int(late.sum())} of {int(series.sum())} devices are read first "
+        f"{number(float(np.median(first[late])))} s after their write and then for "
+        f"{number(float(np.median((last - first)[late])))} s only; if t_seconds is a clock, "
+        "--clock counts from the first reading of each device",
     )
 
 
@@ -131,4 +186,7 @@ def _earliest(device: Ints, kelvin: Floats, time: Floats, g: Floats) -> Floats:
     return result
 
 
-READER = Reader("readings some time after a write", sniff, read, COLUMNS, EXAMPLE)
+READER = Reader(
+    "readings some time after a write", sniff, read, COLUMNS, EXAMPLE,
+    options=(*OF_READINGS, "temperature_kelvin", "clock"),
+)  # fmt: skip

@@ -13,7 +13,7 @@ from ..columns import DEVICE, READING, TEXT, Column, names
 from ..conductance import Readings, conductances
 from ..lines import Head
 from ..measurements import Floats, Ints, Measurements, Written
-from ..options import Options
+from ..options import OF_READINGS, Options
 from ..table import FileTable, read_table
 from .reader import Reader, devices, header_names, notes
 
@@ -132,4 +132,6 @@ def _remarks(table: FileTable, written: Written, readings: Readings) -> tuple[st
     return tuple(remarks)
 
 
-READER = Reader("devices after a write with verification", sniff, read, COLUMNS, EXAMPLE)
+READER = Reader(
+    "devices after a write with verification", sniff, read, COLUMNS, EXAMPLE, options=OF_READINGS
+)

@@ -11,13 +11,12 @@ from device_models.errors import CalibrationError, ConfigError, DataError, XbarE
 from device_models.fitting import lines
 from device_models.fitting.measurements import Measurements
 from device_models.fitting.options import Options
-from device_models.fitting.readers import FORMATS, read
+from device_models.fitting.readers import FORMATS, read, wants
 
 READS = "t_seconds,g_siemens\n"
 OPS = "op,v_volts,g_siemens\n"
 GOOD = "0,1e-5\n1,2e-5\n"
 END = "; nothing was read"
-FORMAT_NAMES = ", ".join(FORMATS)
 
 
 def refusal(tmp_path, content, options=None, **kwargs):
@@ -149,7 +148,8 @@ CASES = {
     "unknown columns": (
         "i,volume\n1,2\n",
         "row 1: 'i, volume' are the columns of no known format ('i' states no unit; call it "
-        f"i_amperes, or write a unit: i (A)); --formats lists those of {FORMAT_NAMES}" + END,
+        f"i_amperes, or write a unit: i (A), or give --columns 'i=i_amperes'); known formats want "
+        f"{wants()} (--columns says which column is which, --formats says more)" + END,
     ),
     "steps in microsiemens": (
         "Gbins, CDF\n10 20\n0 1\n1 1\n1 1\n",

@@ -12,12 +12,11 @@ from typing import Literal, NamedTuple
 from ...errors import ConfigError, DataError
 from ...record import did_you_mean, shown
 from ..columns import KNOWN, fault
-from ..header import header_of
 from ..lines import WINDOWS, chunks, head
 from ..measurements import Measurements, merge
 from ..options import LABELS, Options
 from ..plausible import checked, refuse_twice
-from ..table import without_header
+from ..table import header_in, without_header
 from . import (
     arc_one,
     arc_two,
@@ -28,10 +27,12 @@ from . import (
     reads,
     retention,
     step_quantiles,
+    trains,
     up_down,
     write_verify,
 )
 from .reader import Reader, first_row
+from .settings import FileSettings, beside
 
 FORMATS: dict[str, Reader] = {
     "generic": generic.READER,
@@ -41,6 +42,7 @@ FORMATS: dict[str, Reader] = {
     "ramps": ramps.READER,
     "up-down": up_down.READER,
     "step-quantiles": step_quantiles.READER,
+    "trains": trains.READER,
     "reads": reads.READER,
     "retention": retention.READER,
     "cycles": cycles.READER,
@@ -123,8 +125,12 @@ def read(
     given = options or Options()
     sources = [path if isinstance(path, Source) else Source(path) for path in paths]
     _refuse_twice(sources)
-    names = [_format_of(one, format_name, given) for one in sources]
-    parts = [_read_one(one, name, given) for one, name in zip(sources, names, strict=True)]
+    asked = [beside(one.path, given) for one in sources]
+    names = [
+        one.format_name or format_name or each.format or sniffed(one.path, each.options.columns)
+        for one, each in zip(sources, asked, strict=True)
+    ]
+    parts = [_read_one(*each) for each in zip(sources, names, asked, strict=True)]
     merged = merge(parts, same_devices=given.same_devices)
     told = [*merged.warnings, *refuse_twice(parts), *_not_taken(names, given)]
     return replace(merged, warnings=tuple(told))
@@ -156,13 +162,9 @@ def _not_taken(names: Sequence[str], options: Options) -> list[str]:
     return list(dict.fromkeys(texts))
 
 
-def _format_of(one: Source, format_name: str | None, options: Options) -> str:
-    """The format of a file: what the user says, else what it looks like."""
-    return one.format_name or format_name or sniffed(one.path, options.columns)
-
-
-def _read_one(one: Source, name: str, options: Options) -> Measurements:
+def _read_one(one: Source, name: str, asked: FileSettings) -> Measurements:
     """The measurements of one file."""
+    options = asked.options
     if one.polarity is not None:
         if "polarity" not in FORMATS[name].options:
             raise ConfigError(
@@ -172,9 +174,10 @@ def _read_one(one: Source, name: str, options: Options) -> Measurements:
             )
         options = replace(options, polarity=one.polarity)
     measurements = checked(FORMATS[name].read(one.path, options))
-    if name == "arc-two" or head(one.path).encoding != WINDOWS:
-        return measurements
-    notes = [replace(n, remarks=(*n.remarks, "read as Windows-1252")) for n in measurements.notes]
+    remarks = [f"with {asked.source}"] if asked.source else []
+    if name != "arc-two" and head(one.path).encoding == WINDOWS:
+        remarks.append("read as Windows-1252")
+    notes = [replace(n, remarks=(*n.remarks, *remarks)) for n in measurements.notes]
     return replace(measurements, notes=tuple(notes))
 
 
@@ -195,7 +198,7 @@ def sniffed(path: Path, columns: tuple[str, ...] = ()) -> str:
     """
     start = head(path, columns)
     row = first_row(start)
-    header = header_of(start.lines, columns)
+    header = header_in(path, start.lines, columns)
     if not row or header is None:
         comments = " but for comments" if start.raw.strip() else ""
         raise DataError(f"{path}: the file is empty{comments}; nothing was read")
@@ -210,8 +213,14 @@ def sniffed(path: Path, columns: tuple[str, ...] = ()) -> str:
     hint = next((f" ({shown(label)} {why})" for label, why in whys if why), "")
     raise DataError(
         f"{path}: row {at}: {shown(', '.join(header.labels))} are the columns of no known "
-        f"format{hint}; --formats lists those of {', '.join(FORMATS)}; nothing was read"
+        f"format{hint}; known formats want {wants()} (--columns says which column is which, "
+        "--formats says more); nothing was read"
     )
+
+
+def wants() -> str:
+    """The columns by which each format is recognised, on one line."""
+    return "; ".join(f"{name}: {reader.wants}" for name, reader in FORMATS.items() if reader.wants)
 
 
 def described() -> str:

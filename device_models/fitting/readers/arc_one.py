@@ -112,4 +112,5 @@ def _renamed(table: FileTable) -> FileTable:
 READER = Reader(
     "CSV of ArC ONE: a name, a date, a header", sniff, read, COLUMNS, EXAMPLE,
     options=("v_read_volts", "drop_negative", "set_is_negative", "ohmic"),
+    wants="Wordline, Bitline, Resistance below two lines",
 )  # fmt: skip

@@ -18,6 +18,7 @@ from ..measurements import Floats, Ints, Measurements
 from ..options import OF_READINGS, Options
 from ..table import FileTable, read_table
 from .reader import (
+    READS,
     Reader,
     devices,
     from_history,
@@ -121,4 +122,5 @@ def _time(table: FileTable) -> Floats:
 READER = Reader(
     "one row per pulse or reading", sniff, read, COLUMNS, EXAMPLE,
     options=(*OF_READINGS, "polarity", "set_is_negative", "temperature_kelvin"),
+    wants=f"op or v_volts, and {READS}",
 )  # fmt: skip

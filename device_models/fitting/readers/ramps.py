@@ -120,4 +120,5 @@ def _polarity(g: Floats, named: tuple[int, str], column: str) -> tuple[int, str]
 READER = Reader(
     "one column of currents per ramp of pulses", sniff, read, COLUMNS, EXAMPLE,
     needs="--read-volts 0.1", options=(*OF_READINGS, "polarity", "ramp_pulses", "backwards"),
+    wants="rmp1, rmp2, ... (currents)",
 )  # fmt: skip

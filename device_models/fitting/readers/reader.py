@@ -23,6 +23,7 @@ from ..table import FileTable
 WORD = re.compile(r"[a-z]+")
 SIGNS = {"set": 1, "reset": -1}
 NAMES = {1: "SET", -1: "RESET"}
+READS = "g_siemens, r_ohms or i_amperes"
 AS_TOLD = "as you say"
 
 
@@ -38,6 +39,7 @@ class Reader(NamedTuple):
         example: A short file; "" of a binary format.
         needs: Options without which the example is refused, as on the command line.
         options: Which of `options.LABELS` it honours.
+        wants: The columns by which it is recognised, for messages; "" if it is not by columns.
     """
 
     describes: str
@@ -47,6 +49,7 @@ class Reader(NamedTuple):
     example: str
     needs: str = ""
     options: tuple[str, ...] = ()
+    wants: str = ""
 
 
 def first_row(head: Head) -> str:
@@ -68,7 +71,7 @@ def header_names(head: Head) -> frozenset[str]:
 
 def bare_numbers(head: Head) -> tuple[float, ...]:
     """The first row, if all of it is numbers and nobody names its columns; else ()."""
-    return () if head.columns else numbers_in(first_row(head))
+    return () if head.columns or header_row(head) else numbers_in(first_row(head))
 
 
 def has_conductance(header: Collection[str]) -> bool:

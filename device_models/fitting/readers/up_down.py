@@ -150,4 +150,5 @@ def _stated_window(table: FileTable) -> tuple[float, float] | None:
 READER = Reader(
     "two columns: conductance in a SET train and in a RESET train", sniff, read, COLUMNS, EXAMPLE,
     needs="--window 1e-6:1e-4", options=("drop_negative", *WINDOW, "backwards"),
+    wants="up_siemens and down_siemens",
 )  # fmt: skip

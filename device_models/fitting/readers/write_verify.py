@@ -15,7 +15,7 @@ from ..lines import Head
 from ..measurements import Floats, Ints, Measurements, Written
 from ..options import OF_READINGS, Options
 from ..table import FileTable, read_table
-from .reader import Reader, devices, header_names, notes
+from .reader import READS, Reader, devices, header_names, notes
 
 TARGETS = (
     Column("target_siemens", "what was to be written; or a range:", "S"),
@@ -133,5 +133,11 @@ def _remarks(table: FileTable, written: Written, readings: Readings) -> tuple[st
 
 
 READER = Reader(
-    "devices after a write with verification", sniff, read, COLUMNS, EXAMPLE, options=OF_READINGS
+    "devices after a write with verification",
+    sniff,
+    read,
+    COLUMNS,
+    EXAMPLE,
+    options=OF_READINGS,
+    wants=f"target_siemens or low_siemens and high_siemens, and {READS}",
 )

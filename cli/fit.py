@@ -38,7 +38,10 @@ def formats(context: click.Context, _: click.Parameter, asked: bool) -> None:
               help="Of all files; else recognised. FILE:NAME is for one file.")  # fmt: skip
 @click.option("--formats", is_flag=True, is_eager=True, expose_value=False, callback=formats,
               help="List every format: columns, units, an example.")  # fmt: skip
-@click.option("--columns", metavar="NAMES", help="Of files without a header: t_seconds,g_siemens.")
+@click.option("--columns", metavar="NAMES",
+              help="Of files without a header, in order: t_seconds,g_siemens. Or which is which: "
+                   "\"t=t_seconds,R=r_ohms:kohm\" (name or number = ours : unit); "
+                   "set.columns.yaml beside set.csv says it for that file.")  # fmt: skip
 @click.option("--preset", default="oxram.yaml", show_default=True, metavar="FILE",
               help="Keeps what no file informs.")  # fmt: skip
 @click.option("--model", metavar="NAME", help="Step law to fit.  [default: the preset's]")
@@ -91,9 +94,9 @@ def fit(
 ) -> None:
     """Fit a device to files of measurements; `xbar train --device` takes the outcome.
 
-    Pulses, cycles, repeated reads, retention and verified writes, in one call: each informs its own
-    parameters. What no file informs keeps the preset's value and is marked so. A file may say its
-    format and its polarity: FILE:reads, FILE:ramps:reset.
+    Pulses, cycles, sweeps, repeated reads, retention and verified writes, in one call: each informs
+    its own parameters. What no file informs keeps the preset's value and is marked so. A file may
+    say its format and its polarity: FILE:reads, FILE:ramps:reset.
 
     \b
     Examples:
@@ -101,6 +104,8 @@ def fit(
       xbar fit set.csv reset.csv -o my.yaml --read-volts 0.1 --same-devices --report my_report
       xbar fit bake_85C.csv -o my.yaml --temperature 358.15
       xbar fit up_down.csv -o my.yaml --window 1e-6:1e-4 --model soft_bounds --json
+      xbar fit iv_loops.csv -o my.yaml --read-volts 0.2
+      xbar fit lab.csv:retention -o my.yaml --columns "t=t_seconds,R=r_ohms:kohm"
     """
     try:
         count, number = whole("--bootstrap", bootstrap, 100_000), whole("--seed", seed, 2**32)
@@ -202,7 +207,7 @@ def sizes(measurements: "Measurements") -> str:
     """`24 devices: 7,680 pulses, 600 reads`."""
     names = {
         "pulses": "pulses", "cycles": "cycles", "reads": "reads", "retention": "retention readings",
-        "written": "verified writes",
+        "written": "verified writes", "sweeps": "switching events of sweeps",
     }  # fmt: skip
     counts = {word: sum(map(len, getattr(measurements, n))) for n, word in names.items()}
     counts["tables of steps"] = len(measurements.steps)

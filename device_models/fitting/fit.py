@@ -24,6 +24,7 @@ from .estimators import (
     retention,
     steps,
     tables,
+    thresholds,
     wear,
     window,
     window_error,
@@ -33,7 +34,16 @@ from .estimators.laws import LAWS, as_model
 from .estimators.parameters import ParameterSet
 from .estimators.pulse_train import from_quantiles
 from .fit_warnings import better_model, missing_spread, mixed_voltages
-from .measurements import Cycles, Lifetimes, Measurements, Pulses, Reads, Retention, Written
+from .measurements import (
+    Cycles,
+    Lifetimes,
+    Measurements,
+    Pulses,
+    Reads,
+    Retention,
+    Sweeps,
+    Written,
+)
 from .result import Candidate, Fit, ParameterEstimate, Status
 
 TRAINS = {  # what training takes from a device, beside its step law
@@ -158,6 +168,8 @@ def _run_all(
     if len(series):
         run(reads.estimate, series)
         read_known = READ
+    if len(loops := Sweeps.join(measurements.sweeps)):
+        run(functools.partial(thresholds.estimate, with_levels=len(swings) == 1), loops)
     if len(swings) > 1:  # one cycle has no spread
         run(functools.partial(cycles.estimate, read_measured=bool(len(series))), swings)
     if len(lives := Lifetimes.join(measurements.lifetimes)):

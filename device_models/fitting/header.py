@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 from .column_map import named_columns, renamed
 from .columns import BRACKETS, Meaning, bare, is_unit, meaning
+from .sweep_columns import sweep_pairs
 
 MARKS = ("\t", ";", ",", " ")
 NUMBER = re.compile(r"\s*([+-]?(\d+[.,]?\d*|[.,]\d+)([eE][+-]?\d+)?|nan)\s*")
@@ -148,7 +149,7 @@ def _has_known(lines: Sequence[str], rows: Sequence[int], known: Collection[str]
     labels = _labels(lines[rows[0]], below, _mark(lines[rows[0]], below))
     if any(map(NUMBER.fullmatch, labels)):
         return False
-    return any(label in known or meaning(label) for label in labels)
+    return any(label in known or meaning(label) for label in labels) or bool(sweep_pairs(labels))
 
 
 def _over_numbers(lines: Sequence[str], rows: Sequence[int]) -> bool:
@@ -167,7 +168,7 @@ def _in_comment(comments: Sequence[str], mark: str, cells: int) -> tuple[str, ..
     text = comments[-1].lstrip("# \t") if comments else ""
     for each in dict.fromkeys((mark, *MARKS)):
         labels = tuple(label.strip().strip('"').strip() for label in split(text, each))
-        if len(labels) == cells and any(map(meaning, labels)):
+        if len(labels) == cells and (any(map(meaning, labels)) or sweep_pairs(labels)):
             return labels
     return ()
 

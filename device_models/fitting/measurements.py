@@ -187,6 +187,29 @@ class Lifetimes(Rows):
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
+class Sweeps(Rows):
+    """Half loops of current-voltage sweeps in which a device switched, see `sweep_loops`.
+
+    Attributes:
+        device: Number of the device.
+        half_loop: Number of the event on this device, from 0.
+        polarity: +1 SET, -1 RESET.
+        volts: Voltage at which it switched, with its sign.
+        g_before_siemens: Level on the way up, at the read voltage; nan if unknown.
+        g_after_siemens: Level on the way back; likewise.
+        limit_amperes: Current limit that a SET met; nan without one.
+    """
+
+    device: Ints
+    half_loop: Ints
+    polarity: Ints
+    volts: Floats
+    g_before_siemens: Floats
+    g_after_siemens: Floats
+    limit_amperes: Floats
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
 class StepTable:
     """Quantiles of the step of one pulse against conductance, of one device and polarity.
 
@@ -254,7 +277,8 @@ class FileNotes:
         gone = sum(self.dropped.values())
         why = ", ".join(f"{count} {reason}" for reason, count in self.dropped.items())
         parts = [f"{self.used} used, {gone} dropped{f' ({why})' if why else ''}"]
-        parts += [f"columns not used: {', '.join(self.ignored)}"] if self.ignored else []
+        ignored = [name or "(no name)" for name in self.ignored]
+        parts += [f"columns not used: {', '.join(ignored)}"] if ignored else []
         return f"{self.path} ({self.format}): {'; '.join([*parts, *self.remarks])}"
 
 
@@ -275,6 +299,7 @@ class Measurements:
     written: tuple[Written, ...] = ()
     steps: tuple[StepTable, ...] = ()
     lifetimes: tuple[Lifetimes, ...] = ()
+    sweeps: tuple[Sweeps, ...] = ()
     devices: tuple[str, ...] = ()
     notes: tuple[FileNotes, ...] = ()
     warnings: tuple[str, ...] = ()
@@ -310,7 +335,7 @@ def merge(parts: Sequence[Measurements], *, same_devices: bool = False) -> Measu
     )
 
 
-KINDS = ("pulses", "cycles", "reads", "retention", "written", "steps", "lifetimes")
+KINDS = ("pulses", "cycles", "reads", "retention", "written", "steps", "lifetimes", "sweeps")
 
 
 def _renumbered(table: Any, new: Ints) -> Any:

@@ -16,7 +16,13 @@ REPEATS = 3  # rows of a table that are there twice by no chance, key and all
 MANY = 0.5  # of the rows of a table
 STEPS = 12  # of one polarity whose direction is believed
 WRONG = 0.6  # of the steps that lead the wrong way
-RUNNING = ("device", "ramp", "index", "series")  # numbers that a reader gives, not an instrument
+RUNNING = (
+    "device",
+    "ramp",
+    "index",
+    "series",
+    "half_loop",
+)
 KEYS = {"cycles": ("cycle",), "retention": ("time_seconds",), "reads": ("time_seconds",)}
 WAYS = {1: ("SET", "lower"), -1: ("RESET", "raise")}
 

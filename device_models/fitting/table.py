@@ -23,6 +23,7 @@ from .columns import SUFFIX, TEXT, Column, Meaning, bare, fault, scale
 from .header import MOST_ABOVE, Header, header_of
 from .measurements import Floats, Ints
 
+DATA_NAME, DATA_VALUE = "DataName", "DataValue"  # first cells of exports of EasyEXPERT
 NO_NUMBER = ("", "nan", "na", "n/a", "null", "none", "-", "--")
 DECIMAL_COMMA = re.compile(r"[+-]?\d*,\d+([eE][+-]?\d+)?")
 
@@ -237,6 +238,9 @@ class _Parser:
         cells = self._cells(first_row, block)
         numbers = np.arange(first_row, first_row + len(cells), dtype=np.int64)
         width = len(self.header)
+        if self.header[0] == DATA_NAME:  # what stands between the tables of an export is no row
+            of_table = [i for i, c in enumerate(cells) if c and c[0].strip() == DATA_VALUE]
+            cells, numbers = [cells[i] for i in of_table], numbers[of_table]
         if set(map(len, cells)) - {width}:
             keep = [i for i, c in enumerate(cells) if any(c) and not c[0].lstrip().startswith("#")]
             cells, numbers = [cells[i] for i in keep], numbers[keep]

@@ -27,6 +27,7 @@ from . import (
     reads,
     retention,
     step_quantiles,
+    sweeps,
     trains,
     up_down,
     write_verify,
@@ -35,6 +36,7 @@ from .reader import Reader, first_row
 from .settings import FileSettings, beside
 
 FORMATS: dict[str, Reader] = {
+    "sweeps": sweeps.READER,
     "generic": generic.READER,
     "arc-one": arc_one.READER,
     "arc-two": arc_two.READER,
@@ -49,6 +51,12 @@ FORMATS: dict[str, Reader] = {
     "written": write_verify.READER,
 }
 POLARITIES: dict[str, Literal["set", "reset"]] = {"set": "set", "reset": "reset"}
+BINARY = {  # first bytes -> what such a file is, and what would be read
+    b"\x93NUMPY": "a binary array of numpy; write it as text: numpy.savetxt(FILE, array, "
+    "header='t_seconds g_siemens')",
+    b"PK\x03\x04": "a spreadsheet or an archive; save the sheet as CSV",
+    b"\xd0\xcf\x11\xe0": "a spreadsheet; save the sheet as CSV",
+}
 FORMER_NAMES = {"neutral": "generic"}  # still taken by `--format`
 
 
@@ -197,6 +205,9 @@ def sniffed(path: Path, columns: tuple[str, ...] = ()) -> str:
         DataError: It cannot be read, is empty, or is of no known format.
     """
     start = head(path, columns)
+    for mark, text in BINARY.items():
+        if start.raw.startswith(mark):
+            raise DataError(f"{path}: {text}; nothing was read")
     row = first_row(start)
     header = header_in(path, start.lines, columns)
     if not row or header is None:

@@ -2,6 +2,7 @@
 
 import math
 import re
+from collections import Counter
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import NamedTuple
@@ -16,8 +17,9 @@ from ..conductance import Readings
 from ..events import DeviceEvents, experiments
 from ..header import header_of, numbers_in
 from ..lines import Head
-from ..measurements import FileNotes, Floats, Ints, Measurements, Pulses
+from ..measurements import Cycles, FileNotes, Floats, Ints, Measurements, Pulses, Sweeps
 from ..options import Options
+from ..sweep_cycles import cycles_of
 from ..table import FileTable
 
 WORD = re.compile(r"[a-z]+")
@@ -218,6 +220,7 @@ def from_history(
     readings: Readings,
     kelvin: float = math.nan,
     remarks: tuple[str, ...] = (),
+    sweeps: tuple[Sweeps, int] | None = None,
 ) -> Measurements:
     """The experiments in a history of pulses and readings.
 
@@ -229,20 +232,27 @@ def from_history(
         readings: The same.
         kelvin: Temperature of the devices; nan if unknown.
         remarks: What was assumed.
+        sweeps: Switching events beside it, and how many of the rows are theirs.
 
     Raises:
         DataError: Every row was dropped.
     """
     parts = experiments(events, readings, str(table.path), kelvin)
+    used, dropped = parts.used, Counter(parts.dropped)
+    loops, cycles = Sweeps.join(()), Cycles.join(())
+    if sweeps:
+        loops, cycles = sweeps[0], cycles_of(sweeps[0])
+        used += sweeps[1]
+        dropped["other operation"] -= sweeps[1]
     return Measurements(
+        sweeps=(loops,) if len(loops) else (),
+        cycles=(cycles,) if len(cycles) else (),
         pulses=parts.pulses,
         reads=parts.reads,
         retention=parts.retention,
         written=parts.written,
         devices=device_names,
-        notes=(
-            notes(table, name, readings, used=parts.used, dropped=parts.dropped, remarks=remarks),
-        ),
+        notes=(notes(table, name, readings, used=used, dropped=dict(+dropped), remarks=remarks),),
     )
 
 

@@ -116,7 +116,7 @@ def _readings(
             f"{table.path}: row {table.rows[0]}, column 1: normalised conductances "
             f"({low:g} to {high:g}), and nothing states the window; give --window G_MIN:G_MAX in "
             "siemens, or name the columns: --columns up_siemens,down_siemens (t_seconds,g_siemens "
-            "of reads); nothing was read"
+            "of reads, v_volts,i_amperes of sweeps); nothing was read"
         )
     ends = f"{low:g} = {window[0]:g} S, {high:g} = {window[1]:g} S"
     missing = np.full(len(table), WHY.index("without a reading"), np.int8)

@@ -68,8 +68,8 @@ class Options(Record):
         super().__post_init__()
         if self.v_read_volts is not None and abs(self.v_read_volts) < LEAST_VOLTS:
             raise ConfigError(
-                f"v_read_volts = {self.v_read_volts:g} is no read voltage; "
-                f"it must be {LEAST_VOLTS:g} V or more, positive or negative"
+                f"--read-volts = {self.v_read_volts:g} is outside [{LEAST_VOLTS:g}, 100] V "
+                "(positive or negative): no reading is taken at 0 V"
             )
         low, high = self.g_min_siemens, self.g_max_siemens
         if (low is None) != (high is None) or (

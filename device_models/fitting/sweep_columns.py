@@ -25,7 +25,7 @@ VOLTAGES = re.compile(
 )
 CURRENTS = re.compile(
     r"(?:(?P<stem>[a-z]*?)(?:_?(?:i|current|amps?))|i_?(?P<end>te|top|meas|source|anode|a|d|drain|f|"
-    r"force|cell)|(?P<source>reading|measured_?value))"
+    r"force|cell)|(?P<source>reading|measured_?value)|abs\(i\)|\|i\||i_?abs|absi)"
 )
 ELECTRODES = ("", "anode", "top", "te", "a", "drain", "d", "source", "meas", "measured", "measure",
               "applied", "applie", "app", "f", "force", "ch", "smu", "cell", "set", "output",

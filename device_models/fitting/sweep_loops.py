@@ -30,6 +30,7 @@ from numpy.typing import NDArray
 from .measurements import Floats
 
 FEWEST = 6  # points of a half loop
+LEAST_VOLTS, LEAST_SIEMENS = 1e-3, 1e-15  # below them there is no sweep, and no conductance
 NEAR_ZERO = 0.02  # of the largest voltage
 JUMP = 0.5  # of it, by which a voltage falls from one point to the next: another sweep begins
 BAND = (0.5, 1.5)  # of the read voltage, where levels are taken
@@ -69,6 +70,8 @@ def half_loops(volts: Floats) -> Iterator[Ints]:
     """
     size = np.abs(volts)
     top = float(size.max(initial=0.0))
+    if top < LEAST_VOLTS:
+        return
     side = np.where(size > NEAR_ZERO * top, np.sign(volts), 0.0)
     cut = np.diff(side, prepend=0.0) != 0.0
     cut |= np.diff(size, prepend=0.0) < -JUMP * top
@@ -121,7 +124,7 @@ def _level(size: Floats, g: Floats, v_read: float) -> float:
     if not band.any():
         near = int(np.argmin(np.abs(size - v_read)))
         band[near] = abs(size[near] - v_read) <= v_read
-    positive = g[band] > 0.0
+    positive = g[band] > LEAST_SIEMENS
     if not band.any() or positive.mean() < RIGHT:
         return np.nan
     return float(np.median(g[band][positive]))
@@ -133,7 +136,7 @@ def _joins(
     """The point on the way up where both branches join, and the hysteresis before; None if none."""
     order = np.argsort(back)
     other = np.interp(up, back[order], g_back[order])
-    known = (g_up > 0.0) & (other > 0.0)
+    known = (g_up > LEAST_SIEMENS) & (other > LEAST_SIEMENS)
     with np.errstate(invalid="ignore", divide="ignore"):
         loop = np.where(known, np.log(other) - np.log(g_up), np.nan)
     center, top = v_read, float(up[-1])
@@ -153,7 +156,7 @@ def _joins(
 
 def _largest_jump(g: Floats) -> tuple[int, float] | None:
     """The point after the largest change of ln G, and that; None if it is less than `LEAST`."""
-    rows = np.flatnonzero(g > 0.0)
+    rows = np.flatnonzero(g > LEAST_SIEMENS)
     steps = np.diff(np.log(g[rows]))
     if not len(steps):
         return None

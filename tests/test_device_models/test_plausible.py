@@ -61,7 +61,7 @@ def test_a_current_out_of_the_grounded_electrode_is_a_reading_too(tmp_path, sign
 def test_currents_that_are_all_negative_are_refused_with_the_way_to_turn_them(tmp_path):
     text = refusal(tmp_path, CURRENTS.format("-"), v_read_volts=0.2)
     assert "as in 3 of 3 rows: --invert-current turns the sign of all" in text
-    with pytest.raises(ConfigError, match="is no read voltage; it must be 1e-06 V or more"):
+    with pytest.raises(ConfigError, match=r"--read-volts = 0 is outside \[1e-06, 100\] V"):
         Options(v_read_volts=0.0)
 
 
@@ -193,20 +193,20 @@ def test_a_few_closed_cycles_are_no_death(tmp_path, rows):
 
 
 def test_endurance_is_that_of_the_dead_beside_the_living():
-    rng = np.random.default_rng(1)
+    rng, model = np.random.default_rng(1), load_device("oxram")
     inside = []
-    for _ in range(40):
+    for _ in range(20):
         lives = 500.0 * np.exp(0.4 * rng.standard_normal(12))
         table = Lifetimes(
             device=np.arange(12), cycles=np.minimum(lives, 600.0), died=lives < 600.0
         )  # fmt: skip
-        parameters = endurance.estimate(table, load_device("oxram"), generator=rng, resamples=0)
+        parameters = endurance.estimate(table, model, generator=rng, resamples=0)
         low, high = parameters.intervals["endurance_pulses"]
         inside.append(low <= 1000.0 <= high)
         assert 0.05 < parameters.values["endurance_sigma"] < 1.5
-    assert sum(inside) >= 35
+    assert sum(inside) >= 17
     one = Lifetimes(device=np.array([0]), cycles=np.array([120]), died=np.array([1]))
-    parameters = endurance.estimate(one, load_device("oxram"), generator=rng, resamples=0)
+    parameters = endurance.estimate(one, model, generator=rng, resamples=0)
     assert parameters.values == {"endurance_pulses": pytest.approx(240.0, rel=1e-3)}
     assert parameters.intervals["endurance_pulses"] == pytest.approx((24.0, 2400.0), rel=1e-3)
     assert "how devices differ in it is not known" in parameters.warnings[0]

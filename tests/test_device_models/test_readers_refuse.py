@@ -203,7 +203,7 @@ UNSAID = {
         "-0.5,0.5\n0.5,-0.5\n",
         "row 1, column 1: normalised conductances (-0.5 to 0.5), and nothing states the window; "
         "give --window G_MIN:G_MAX in siemens, or name the columns: --columns "
-        "up_siemens,down_siemens (t_seconds,g_siemens of reads)" + END,
+        "up_siemens,down_siemens (t_seconds,g_siemens of reads, v_volts,i_amperes of sweeps)" + END,
     ),
 }
 
@@ -291,6 +291,8 @@ HEADERS = [
     b"device,t_seconds,r_ohms\n",
     b"device,cycle,lrs_siemens,hrs_siemens\n",
     b"target_siemens,r_ohms,stuck\n",
+    b"V1,I1\n0,0\n0.1,1e-6\n0.2,1e-6\n0.3,1e-5\n0.4,1e-5\n0.2,5e-6\n",
+    b"pulse,g_siemens\n",
     b"",
 ]
 CELLS = ["", "0", "1", "-1", "1e-5", "2e4", "0.2", "nan", "inf", "-inf", "1e400", "1e-400", "1,5"]

@@ -126,6 +126,26 @@ def test_a_current_counted_the_other_way_is_refused_or_turned(tmp_path):
     np.testing.assert_allclose(cycles.lrs_siemens, LRS, rtol=1e-3)
 
 
+def test_currents_without_a_sign_have_that_of_the_voltage(tmp_path):
+    path = tmp_path / "file.csv"
+    lines = [f"{v:.4g},{abs(i):.5g}" for v, i in zip(*loop(), strict=True)]
+    path.write_text("\n".join(["Voltage (V),|I| (A)", *lines]))
+    measurements = read([path])
+    assert measurements.sweeps[0].volts.tolist() == pytest.approx([SET, -RESET])
+    assert "currents are magnitudes" in str(measurements.notes[0])
+
+
+def test_currents_at_one_voltage_are_readings_or_pulses_as_the_user_says(tmp_path):
+    path = tmp_path / "file.csv"
+    path.write_text("Time (s),Current (nA),Voltage (V)\n0,10,0.1\n1,11,0.1\n2,12,0.1\n")
+    with pytest.raises(
+        DataError, match=r"beside 0\.1 V: .* --columns 'Voltage \(V\)=v_read_volts'"
+    ):
+        read([path], options=Options(v_read_volts=0.1))
+    (reads,) = read([path], options=Options(columns=("Voltage (V)=v_read_volts",))).reads
+    np.testing.assert_allclose(reads.g_siemens, [1e-7, 1.1e-7, 1.2e-7])
+
+
 def test_a_set_at_negative_volts_and_one_side_alone():
     volts, amperes = loop(sign=-1.0)
     one, two = switches(volts, amperes, 0.2)

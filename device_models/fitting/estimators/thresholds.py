@@ -86,8 +86,13 @@ def _with_median(
 def _medians(
     values: Floats, device: Ints, half_loop: Ints, generator: np.random.Generator, resamples: int
 ) -> tuple[Floats, int]:
-    """The median of the values and of resamples, and how many units were resampled."""
+    """The median of the values and of resamples, and how many units were resampled.
+
+    Of one device each event is a unit: that holds for this device, and for no memory of its cycles.
+    """
     unit, devices_of = bootstrap.units(device, half_loop)
+    if len(np.unique(device)) == 1:
+        unit = devices_of = np.arange(len(device))
     drawn = bootstrap.weights(len(devices_of), resamples, generator)
     repeats = bootstrap.quantiles(values, unit, drawn, np.array([0.5]))[:, 0]
     repeats[0] = float(np.median(values))

@@ -11,7 +11,7 @@ from typing import Literal, NamedTuple
 
 from ...errors import ConfigError, DataError
 from ...record import did_you_mean, shown
-from ..columns import KNOWN, fault
+from ..columns import KNOWN, fault, meaning
 from ..lines import WINDOWS, chunks, head
 from ..measurements import Measurements, merge
 from ..options import LABELS, Options
@@ -220,7 +220,8 @@ def sniffed(path: Path, columns: tuple[str, ...] = ()) -> str:
     at = header.line + 1
     if not header.labels:
         raise without_header(path, at, header.cells)
-    whys = ((label, fault(label, KNOWN, header.names)) for label in header.labels)
+    unknown = [label for label in header.labels if not meaning(label)]
+    whys = ((label, fault(label, KNOWN, header.names)) for label in unknown)
     hint = next((f" ({shown(label)} {why})" for label, why in whys if why), "")
     raise DataError(
         f"{path}: row {at}: {shown(', '.join(header.labels))} are the columns of no known "

@@ -27,7 +27,7 @@ from .reader import Reader, devices, notes
 
 USUAL_READ_VOLTS = 0.2
 READ_SHARE = 0.25  # of the largest voltage, at most, where nobody states a read voltage
-FEWEST = 6  # voltages by which a staircase is recognised
+FEWEST = 5  # voltages by which a staircase is recognised
 LARGEST_STEP = 0.34  # of the largest voltage
 OTHERS = {"op", "width_seconds", "v_read_volts", "cycle", "pulse"}
 COLUMNS = (
@@ -51,6 +51,7 @@ EXAMPLE = """Voltage (V),Current (uA)
 -0.4,-0.8
 -0.2,-0.4
 """
+MAGNITUDES = "currents are magnitudes: they have the sign of the voltage"
 NO_SWITCH = "near 0 V or in a half loop in which nothing switches"
 
 
@@ -98,12 +99,15 @@ def read(path: Path, options: Options) -> Measurements:
     table, pairs = _table(path, options)
     device, names = devices(table)
     v_read = _read_volts(table, pairs, options)
-    curves, dropped = list[Curve](), Counter[str]()
+    curves, dropped, remarks = list[Curve](), Counter[str](), list[str]()
     for k in range(len(pairs)):
         volts = inside(table, f"v{k}", VOLTS)
         amperes = table.numbers[f"i{k}"] * (-1.0 if options.invert_current else 1.0)
         inside(table, f"i{k}", AMPERES, np.abs(amperes))
         known = np.isfinite(volts) & np.isfinite(amperes)
+        if _are_magnitudes(volts[known], table.numbers[f"i{k}"][known]):
+            amperes = np.sign(volts) * np.abs(amperes)
+            remarks = [MAGNITUDES]
         dropped["without a reading"] += int((~known).sum())
         for i in range(len(names)):
             rows = np.flatnonzero(known & (device == i))
@@ -112,7 +116,7 @@ def read(path: Path, options: Options) -> Measurements:
     sweeps, used = switching_events(curves, v_read, str(path))
     dropped[NO_SWITCH] = sum(len(curve.volts) for curve in curves) - used
     sweeps, forming = without_forming(sweeps)
-    remarks = [*in_words(sweeps, v_read), *forming]
+    remarks = [*in_words(sweeps, v_read), *forming, *remarks]
     if not is_plain([label for pair in pairs for label, _ in pair]):
         remarks.append("names without a unit are in volts and amperes")
     units = Readings(np.empty(0), np.empty(0, np.int8), "amperes / volts -> siemens", v_read)
@@ -124,6 +128,13 @@ def read(path: Path, options: Options) -> Measurements:
         devices=names,
         notes=(note,),
     )
+
+
+def _are_magnitudes(volts: Floats, amperes: Floats) -> bool:
+    """Whether currents have no sign, though the voltages have both."""
+    top = float(np.abs(volts).max(initial=0.0))
+    both = (volts > 0.1 * top).any() and (volts < -0.1 * top).any()
+    return bool(both and (amperes >= 0.0).all())
 
 
 def _table(path: Path, options: Options) -> tuple[FileTable, list[SweepPair]]:

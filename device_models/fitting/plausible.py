@@ -14,6 +14,8 @@ from .window_closure import without_closed
 FEWEST = 8  # rows that two tables have in common by no chance
 REPEATS = 3  # rows of a table that are there twice by no chance, key and all
 MANY = 0.5  # of the rows of a table
+OWN = 0.4  # of the rows of a table that repeat earlier ones of it
+RUN, DIFFERENT = 8, 4  # consecutive rows, of which some differ, that agree by no chance
 STEPS = 12  # of one polarity whose direction is believed
 WRONG = 0.6  # of the steps that lead the wrong way
 RUNNING = (
@@ -114,34 +116,60 @@ def _wrong_way(measurements: Measurements) -> list[str]:
 
 
 def refuse_twice(parts: Sequence[Measurements]) -> list[str]:
-    """Warnings of files that share rows.
+    """Warnings of files that share rows, and of files that repeat their own.
+
+    Rows count as shared in runs of `RUN`: readings of few digits agree by chance, runs do not.
 
     Args:
         parts: The measurements of each file.
 
     Raises:
-        DataError: A file holds no other rows than an earlier one.
+        DataError: A file holds the very rows of an earlier one.
     """
-    seen: list[tuple[str, str, frozenset[Any]]] = []
+    seen: list[tuple[str, str, int, frozenset[bytes]]] = []
     texts = []
     for part in parts:
         for kind, table in _tables(part):
-            rows = _rows(table)
-            for source, other_kind, known in seen:
-                common = len(rows & known) if kind == other_kind else 0
-                if common < max(FEWEST, MANY * min(len(rows), len(known))):
+            runs = _runs(table)
+            if (own := _repeated(runs)) >= max(FEWEST, OWN * len(table)):
+                text = f"{own} of {len(table)} rows of {kind} repeat earlier ones of the file"
+                texts.append(f"{table.source}: {text}: they count twice")
+            for source, other_kind, size, known in seen:
+                common = (
+                    _covered([bool(r) and r in known for r in runs]) if kind == other_kind else 0
+                )
+                if common < max(FEWEST, MANY * min(len(table), size)):
                     continue
-                text = f"{table.source}: {common} of {len(rows)} rows of {kind} are those of"
-                if common == len(rows) == len(known):
+                text = f"{table.source}: {common} of {len(table)} rows of {kind} are those of"
+                if common == len(table) == size:
                     raise DataError(f"{text} {source}; leave one out; nothing was read")
                 texts.append(f"{text} {source}: they count twice")
-            seen.append((table.source, kind, rows))
+            seen.append((table.source, kind, len(table), frozenset(runs)))
     return texts
 
 
-def _rows(table: Any) -> frozenset[Any]:
-    """The rows of a table, each once, without the numbers that a reader gives."""
+def _runs(table: Any) -> list[bytes]:
+    """Every `RUN` consecutive rows, without the numbers that a reader gives; b"" of alike ones."""
     names = [name for name in columns(type(table)) if name not in RUNNING]
     values = np.stack([getattr(table, name) for name in names], axis=1).astype(np.float64)
-    text = np.ascontiguousarray(np.nan_to_num(values, nan=-1.0))
-    return frozenset(map(bytes, text))
+    values = np.ascontiguousarray(np.nan_to_num(values, nan=-1.0))
+    rows = [row.tobytes() for row in values]
+    each = [rows[i : i + RUN] for i in range(len(rows) - RUN + 1)]
+    return [b"".join(run) if len(set(run)) >= DIFFERENT else b"" for run in each]
+
+
+def _repeated(runs: Sequence[bytes]) -> int:
+    """How many rows are in runs that were there before."""
+    earlier, again = set[bytes](), []
+    for run in runs:
+        again.append(run in earlier)
+        earlier.add(run)
+    return _covered([is_again and bool(run) for is_again, run in zip(again, runs, strict=True)])
+
+
+def _covered(marks: Sequence[bool]) -> int:
+    """How many rows are in the marked runs."""
+    rows = np.zeros(len(marks) + RUN - 1, bool)
+    for i in np.flatnonzero(marks):
+        rows[i : i + RUN] = True
+    return int(rows.sum()) if len(marks) else 0

@@ -25,6 +25,8 @@ from .measurements import Floats, Ints
 
 DATA_NAME, DATA_VALUE = "DataName", "DataValue"  # first cells of exports of EasyEXPERT
 NO_NUMBER = ("", "nan", "na", "n/a", "null", "none", "-", "--")
+DATE = re.compile(r"\d{1,4}[-/.:]\d{1,2}[-/.:]\d{1,4}\b")
+DATE_HINT = "; a date or a time of day? give seconds (those of a clock: --clock)"
 DECIMAL_COMMA = re.compile(r"[+-]?\d*,\d+([eE][+-]?\d+)?")
 
 
@@ -333,7 +335,8 @@ class _Parser:
             if DECIMAL_COMMA.fullmatch(text):
                 both = f"has a decimal comma, other numbers a point; write {text.replace(',', '.')}"
                 raise DataError(f"{where} {both}; nothing was read") from None
-            raise DataError(f"{where} is not a number; nothing was read") from None
+            hint = DATE_HINT if DATE.match(text) else ""
+            raise DataError(f"{where} is not a number{hint}; nothing was read") from None
 
     def table(self, settings: dict[str, str]) -> FileTable:
         """The columns of all rows."""

@@ -242,6 +242,20 @@ def test_the_same_rows_in_another_file_are_refused_or_named(tmp_path):
     assert not read([path, other]).warnings
 
 
+def test_pulses_that_a_file_repeats_are_named_and_readings_of_few_digits_are_not(tmp_path):
+    rng = np.random.default_rng(0)
+    g = np.cumsum(np.r_[1e-5, 1e-6 * rng.random(20)])
+    rows = [f"set,{each:.6g}" for each in g]
+    text = "\n".join(["op,g_siemens", "read,1e-5", *rows, "read,1e-5", *rows])
+    (warning,) = read_text(tmp_path, text).warnings
+    assert warning.endswith("42 rows of pulses repeat earlier ones of the file: they count twice")
+    few = "\n".join(["g_siemens", *(f"{1e-5 + 1e-6 * rng.integers(4):.3g}" for _ in range(99))])
+    path, other = tmp_path / "one.csv", tmp_path / "two.csv"
+    path.write_text(few)
+    other.write_text("\n".join(["g_siemens", *few.splitlines()[:0:-1]]))
+    assert not read([path, other]).warnings
+
+
 def test_rows_that_a_file_repeats_count_once(tmp_path):
     lines = CYCLES.splitlines()
     measurements = read_text(tmp_path, "\n".join([*lines, *lines[1:]]))

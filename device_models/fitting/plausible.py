@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..errors import DataError
 from .checks import USUAL_SIEMENS, smaller_unit
@@ -25,7 +26,12 @@ RUNNING = (
     "series",
     "half_loop",
 )
-KEYS = {"cycles": ("cycle",), "retention": ("time_seconds",), "reads": ("time_seconds",)}
+KEYS = {"cycles": "cycle", "retention": "time_seconds", "reads": "time_seconds"}
+FACTOR = np.uint64(0x9E3779B97F4A7C15)
+ALIKE = np.uint64(0)  # of a run whose rows hardly differ
+
+Bools = NDArray[np.bool_]
+Hashes = NDArray[np.uint64]
 WAYS = {1: ("SET", "lower"), -1: ("RESET", "raise")}
 
 
@@ -43,14 +49,10 @@ def checked(measurements: Measurements) -> Measurements:
 def _without_repeats(measurements: Measurements) -> Measurements:
     """Measurements in which a row that is there twice, key and all, counts once."""
     count, tables = 0, dict[str, tuple[Any, ...]]()
-    for kind, keys in KEYS.items():
+    for kind, key in KEYS.items():
         for table in getattr(measurements, kind):
-            names = [name for name in columns(type(table)) if name not in ("series", "dt_seconds")]
-            values = np.stack([getattr(table, n) for n in names], 1).astype(np.float64)
-            known = np.isfinite(values[:, [names.index(key) for key in keys]]).all(1)
-            _, first = np.unique(np.nan_to_num(values, nan=-1.0), axis=0, return_index=True)
-            again = np.array(known)
-            again[first] = False
+            again = _again(_hashes(table, ("series", "dt_seconds")))
+            again &= np.isfinite(getattr(table, key))
             repeats = int(again.sum()) if again.sum() >= REPEATS else 0
             count += repeats
             tables[kind] = (*tables.get(kind, ()), table.take(~again) if repeats else table)
@@ -126,50 +128,63 @@ def refuse_twice(parts: Sequence[Measurements]) -> list[str]:
     Raises:
         DataError: A file holds the very rows of an earlier one.
     """
-    seen: list[tuple[str, str, int, frozenset[bytes]]] = []
+    seen: list[tuple[str, str, int, Hashes]] = []
     texts = []
     for part in parts:
         for kind, table in _tables(part):
             runs = _runs(table)
-            if (own := _repeated(runs)) >= max(FEWEST, OWN * len(table)):
+            if (own := _covered(_again(runs) & (runs != ALIKE))) >= max(FEWEST, OWN * len(table)):
                 text = f"{own} of {len(table)} rows of {kind} repeat earlier ones of the file"
                 texts.append(f"{table.source}: {text}: they count twice")
             for source, other_kind, size, known in seen:
-                common = (
-                    _covered([bool(r) and r in known for r in runs]) if kind == other_kind else 0
-                )
+                if kind != other_kind:
+                    continue
+                common = _covered(np.isin(runs, known) & (runs != ALIKE))
                 if common < max(FEWEST, MANY * min(len(table), size)):
                     continue
                 text = f"{table.source}: {common} of {len(table)} rows of {kind} are those of"
                 if common == len(table) == size:
                     raise DataError(f"{text} {source}; leave one out; nothing was read")
                 texts.append(f"{text} {source}: they count twice")
-            seen.append((table.source, kind, len(table), frozenset(runs)))
+            seen.append((table.source, kind, len(table), runs))
     return texts
 
 
-def _runs(table: Any) -> list[bytes]:
-    """Every `RUN` consecutive rows, without the numbers that a reader gives; b"" of alike ones."""
-    names = [name for name in columns(type(table)) if name not in RUNNING]
-    values = np.stack([getattr(table, name) for name in names], axis=1).astype(np.float64)
-    values = np.ascontiguousarray(np.nan_to_num(values, nan=-1.0))
-    rows = [row.tobytes() for row in values]
-    each = [rows[i : i + RUN] for i in range(len(rows) - RUN + 1)]
-    return [b"".join(run) if len(set(run)) >= DIFFERENT else b"" for run in each]
+def _hashes(table: Any, without: Sequence[str]) -> Hashes:
+    """A number for each row, equal for equal rows, from all columns but some."""
+    names = [name for name in columns(type(table)) if name not in without]
+    result = np.zeros(len(table), np.uint64)
+    for name in names:
+        values = np.nan_to_num(getattr(table, name).astype(np.float64), nan=-1.0) + 0.0
+        result = (result ^ values.view(np.uint64)) * FACTOR
+        result ^= result >> np.uint64(29)
+    return result
 
 
-def _repeated(runs: Sequence[bytes]) -> int:
-    """How many rows are in runs that were there before."""
-    earlier, again = set[bytes](), []
-    for run in runs:
-        again.append(run in earlier)
-        earlier.add(run)
-    return _covered([is_again and bool(run) for is_again, run in zip(again, runs, strict=True)])
+def _runs(table: Any) -> Hashes:
+    """A number for every `RUN` consecutive rows; `ALIKE` where too few of them differ."""
+    rows = _hashes(table, RUNNING)
+    count = len(rows) - RUN + 1
+    if count < 1:
+        return np.empty(0, np.uint64)
+    result = np.zeros(count, np.uint64)
+    for i in range(RUN):
+        result = (result ^ rows[i : i + count]) * FACTOR
+    changes = np.r_[0, np.cumsum(rows[1:] != rows[:-1])]
+    return np.where(changes[RUN - 1 :] - changes[:count] < DIFFERENT - 1, ALIKE, result)
 
 
-def _covered(marks: Sequence[bool]) -> int:
+def _again(numbers: Hashes) -> Bools:
+    """Which numbers were there before."""
+    again = np.ones(len(numbers), bool)
+    again[np.unique(numbers, return_index=True)[1]] = False
+    return again
+
+
+def _covered(marks: Bools) -> int:
     """How many rows are in the marked runs."""
-    rows = np.zeros(len(marks) + RUN - 1, bool)
-    for i in np.flatnonzero(marks):
-        rows[i : i + RUN] = True
-    return int(rows.sum()) if len(marks) else 0
+    rows = np.zeros(len(marks) + RUN, np.int64)
+    first = np.flatnonzero(marks)
+    np.add.at(rows, first, 1)
+    np.add.at(rows, first + RUN, -1)
+    return int((np.cumsum(rows) > 0).sum())

@@ -51,6 +51,17 @@ FORMATS: dict[str, Reader] = {
     "written": write_verify.READER,
 }
 POLARITIES: dict[str, Literal["set", "reset"]] = {"set": "set", "reset": "reset"}
+ANY_TABLE = """Any other table: say which column is which, by name or number, with the file's unit.
+  xbar fit lab.csv:retention -o my.yaml --columns "t=t_seconds,R=r_ohms:kohm"
+  xbar fit bare.csv -o my.yaml --columns cycle,lrs_ohms:kohm,,hrs_ohms:kohm
+Or beside set.csv (set.csv.gz, set.txt) a file set.columns.yaml, which may hold any option, too:
+  columns: [t=t_seconds, "R=r_ohms:kohm"]
+  format: retention
+  v_read_volts: 0.2
+Names may have units (Conductance [uS], Time / ms, R (kohm)), a row of units may be below them, and
+lines above them. Cells are separated by tabs, semicolons, commas or blanks; decimals by points or
+commas; text is UTF-8, UTF-16 or Windows-1252, plain or gzipped.
+"""
 BINARY = {  # first bytes -> what such a file is, and what would be read
     b"\x93NUMPY": "a binary array of numpy; write it as text: numpy.savetxt(FILE, array, "
     "header='t_seconds g_siemens')",
@@ -237,7 +248,8 @@ def wants() -> str:
 
 def described() -> str:
     """Every format: its columns with their units, and an example, as its reader declares them."""
-    return "\n".join(_described(name, reader) for name, reader in FORMATS.items())
+    parts = [_described(name, reader) for name, reader in FORMATS.items()]
+    return "\n".join([*parts, ANY_TABLE])
 
 
 def _described(name: str, reader: Reader) -> str:

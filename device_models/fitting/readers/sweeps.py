@@ -196,7 +196,7 @@ def _refuse_signs(table: FileTable, pair: int, volts: Floats, amperes: Floats, r
             f"a current against its voltage, as in {int(wrong.sum())} of {int(large.sum())} rows "
             "of large voltage; --invert-current turns the sign of all; nothing was read",
         )  # fmt: skip
-    with np.errstate(divide="ignore", invalid="ignore"):
+    with np.errstate(all="ignore"):
         g = np.where(large, amperes / volts, 0.0)
     if len(g) and (outside := np.flatnonzero(g > SIEMENS.allowed.high)).size:
         label = table.labels[f"i{pair}"]

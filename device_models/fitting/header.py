@@ -188,7 +188,7 @@ def numbers_in(line: str) -> tuple[float, ...]:
     cells = split(line, _bare_mark(line))
     if not cells or not all(map(NUMBER.fullmatch, cells)):
         return ()
-    return tuple(float(cell.replace(",", ".")) for cell in cells)
+    return tuple(float(cell.strip().replace(",", ".")) for cell in cells)
 
 
 def _mark(line: str, below: str) -> str:

@@ -345,6 +345,7 @@ POOLS = {  # column -> cells; mostly good ones, so that the tables are reached
     "op": ["read", "set", "reset", "pulse", "relax", "write", "form", "READ"],
     "device": ["a", "b", " a", "1"],
     "cycle": ["1", "2", "3"],
+    "pulse": ["0", "1", "2", "3", ""],
     "stuck": ["0", "1", "-1", ""],
 }
 COLUMNS = [header.decode().strip().split(",") for header in HEADERS if b"_" in header]

@@ -15,7 +15,7 @@ from .window_closure import without_closed
 FEWEST = 8  # rows that two tables have in common by no chance
 REPEATS = 3  # rows of a table that are there twice by no chance, key and all
 MANY = 0.5  # of the rows of a table
-OWN = 0.4  # of the rows of a table that repeat earlier ones of it
+REPEATED = 0.4  # of the rows of a table that repeat earlier ones of it
 RUN, DIFFERENT = 8, 4  # consecutive rows, of which some differ, that agree by no chance
 STEPS = 12  # of one polarity whose direction is believed
 WRONG = 0.6  # of the steps that lead the wrong way
@@ -42,8 +42,8 @@ def checked(measurements: Measurements) -> Measurements:
         measurements: Of one file.
     """
     result = without_closed(_without_repeats(measurements))
-    told = [*result.warnings, *_too_large(result), *_wrong_way(result)]
-    return replace(result, warnings=tuple(told))
+    doubts = [*_too_large(result), *_wrong_way(result)]
+    return replace(result, warnings=(*result.warnings, *doubts))
 
 
 def _without_repeats(measurements: Measurements) -> Measurements:
@@ -133,8 +133,10 @@ def refuse_twice(parts: Sequence[Measurements]) -> list[str]:
     for part in parts:
         for kind, table in _tables(part):
             runs = _runs(table)
-            if (own := _covered(_again(runs) & (runs != ALIKE))) >= max(FEWEST, OWN * len(table)):
-                text = f"{own} of {len(table)} rows of {kind} repeat earlier ones of the file"
+            if (repeats := _covered(_again(runs) & (runs != ALIKE))) >= max(
+                FEWEST, REPEATED * len(table)
+            ):
+                text = f"{repeats} of {len(table)} rows of {kind} repeat earlier ones of the file"
                 texts.append(f"{table.source}: {text}: they count twice")
             for source, other_kind, size, known in seen:
                 if kind != other_kind:

@@ -151,8 +151,8 @@ def read(
     ]
     parts = [_read_one(*each) for each in zip(sources, names, asked, strict=True)]
     merged = merge(parts, same_devices=given.same_devices)
-    told = [*merged.warnings, *refuse_twice(parts), *_not_taken(names, given)]
-    return replace(merged, warnings=tuple(told))
+    doubts = [*refuse_twice(parts), *_not_taken(names, given)]
+    return replace(merged, warnings=(*merged.warnings, *doubts))
 
 
 def _refuse_twice(sources: Sequence[Source]) -> None:

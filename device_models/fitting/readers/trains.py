@@ -89,17 +89,17 @@ def turns(g: Floats) -> list[int]:
         g: Readings in their order, siemens, none missing.
     """
     least = TURN * float(np.ptp(g)) if len(g) else 0.0
-    found, low, high, way = list[int](), 0, 0, 0
+    turning, low, high, way = list[int](), 0, 0, 0
     for i in range(1, len(g) if least > 0.0 else 0):
         low = i if g[i] < g[low] else low
         high = i if g[i] > g[high] else high
         if way >= 0 and g[high] - g[i] > least:
-            found += [high] if way else []
+            turning += [high] if way else []
             way, low = -1, i
         elif way <= 0 and g[i] - g[low] > least:
-            found += [low] if way else []
+            turning += [low] if way else []
             way, high = 1, i
-    return found
+    return turning
 
 
 READER = Reader(

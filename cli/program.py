@@ -15,6 +15,7 @@ from .text import si
 
 UNITS = {"s": 1.0, "min": 60.0, "h": 3600.0, "d": 86_400.0, "y": 31_557_600.0}
 MOST_KELVIN = 2000.0
+BAKED_KELVIN = 293.15, 533.15  # of the bakes that the shipped oxide is fitted to
 LOOP = ("tolerance", "confirm", "max_pulses", "passes", "relax_seconds")
 
 
@@ -74,6 +75,9 @@ def program(
     from crossbar.experiment.imports import load_training
 
     with consequence("nothing was written"):
+        kelvin = None if temperature is None else kelvin_of(temperature)
+        if kelvin is not None and (note := extrapolation(kelvin)):
+            click.echo(f"note: {temperature} {note}", err=True)
         summary = program_chips(
             source,
             config=load_training(Path(config)) if config else None,
@@ -81,7 +85,7 @@ def program(
             settings=override(Programming(), {n: t for n, t in given.items() if n not in LOOP}),
             loop=override(WriteVerify(), {n: t for n, t in given.items() if n in LOOP}),
             retention=times_of(retention),
-            temperature_kelvin=None if temperature is None else kelvin_of(temperature),
+            temperature_kelvin=kelvin,
             out=out,
             threads=threads,
             data_dir=data_dir,
@@ -126,6 +130,15 @@ def kelvin_of(text: str) -> float:
         side = "is not above 0 K" if kelvin <= 0.0 else f"is above {MOST_KELVIN:g} K"
         raise ConfigError(f"--temperature {text.strip()} {side}")
     return kelvin
+
+
+def extrapolation(kelvin: float) -> str:
+    """What is to be said of a temperature at which no oxide cells were baked; else nothing."""
+    if BAKED_KELVIN[0] <= kelvin <= BAKED_KELVIN[1]:
+        return ""
+    low, high = (k - 273.15 for k in BAKED_KELVIN)
+    measured = f"{low:.0f} to {high:.0f} C, where the relaxation of oxide cells was measured"
+    return f"lies outside {measured}: its activation energy is extrapolated"
 
 
 def page(summary: Mapping[str, Any]) -> str:

@@ -81,6 +81,12 @@ LAWLESS = {  # what would act, were it not at the value that switches it off
     "reference_mean": 0, "reference_std": 0, "subtract_symmetry_point": False,
     "dw_min_std_add": 0, "dw_min_std_slope": 0,
 }  # fmt: skip
+ACTLESS = frozenset((  # other fields of aihwkit's devices: nothing here depends on them
+    "class", "construction_seed", "corrupt_devices_range", "count_pulses", "diffusion_dtod",
+    "dw_min_dtod_log_normal", "enforce_consistency", "lifetime_dtod", "perfect_bias", "reset",
+    "reset_dtod", "reset_std", "allow_increasing", "mean_bound_reference", "reverse_up",
+    "reverse_down", "apply_write_noise_on_set", "enable_loading_method",
+))  # fmt: skip
 NOTHING = "nothing was written"
 LARGEST = 1e30  # of a number
 FIELDS_OF_PRESET = frozenset(  # the others switch physics on, of which aihwkit says nothing
@@ -197,6 +203,10 @@ def _checked(config: dict[str, Any], without: tuple[str, ...]) -> tuple[str, dic
     bounded = config.get("w_max_dtod") or config.get("w_min_dtod")
     if kind == "linear" and bounded and not config.get("mean_bound_reference", True):
         acting.append("mean_bound_reference = False")
+    fields = {*COMMON, *LAWLESS, *ACTLESS}.union(*OF_LAW.values())
+    for key in sorted(config.keys() - fields):
+        if hint := did_you_mean(key, fields):
+            raise ConfigError(f"{name} has no field {key!r}{hint}; {NOTHING}")
     if acting:
         raise ConfigError(
             f"xbar has no law for {', '.join(acting)} of {name}; leave it out by name "

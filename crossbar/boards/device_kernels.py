@@ -104,9 +104,8 @@ def laws_of(p: Pulsed) -> Laws | None:
         width=Number(p.window_siemens),
         least_step=Number(physics.LEAST_STEP_SIEMENS),
         least_g=Number(p.g_min_siemens / 100),
-        # With levels a kick is the whole rate: no drift beside it, and the hump of power 0, 1.
-        drift=Number(0.0 if p.relax_levels_siemens else p.relax_drift_siemens),
-        spread=Number(1.0 if p.relax_levels_siemens else p.relax_sigma_siemens),
+        drift=Number(p.relax_drift_siemens),
+        spread=Number(p.relax_sigma_siemens),
         peak=Number(p.relax_peak_siemens),
         sharpness=Number(0.0 if p.relax_levels_siemens else p.relax_sharpness),
         onset=Number(p.relax_onset_seconds),
@@ -204,6 +203,11 @@ def relax(g: np.ndarray, kick: np.ndarray, since: np.ndarray, read: np.ndarray, 
     for i in range(0 if kick.shape[0] else g.shape[0]):
         read[i] = g[i]
     drift, spread, peak, onset = laws.drift, laws.spread, laws.peak, laws.onset
+    if laws.sharpness == ZERO:  # with levels: a kick is the whole rate
+        for i in range(kick.shape[0]):
+            late = log(ONE + Number(since[i]) / onset) * TO_DECADES
+            read[i] = max(g[i] + kick[i] * late, laws.least_g)
+        return
     for i in range(kick.shape[0]):
         x = g[i] / peak
         shape = exp(laws.sharpness * (log(x) - x + ONE))

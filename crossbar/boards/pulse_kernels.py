@@ -12,7 +12,6 @@ import torch
 from torch import Tensor
 
 from device_models import physics, read_noise, relaxation, telegraph
-from device_models.indexing import at
 from device_models.jit import jit
 from device_models.linear import Ideal
 from device_models.model import DeviceModel, DeviceState
@@ -26,6 +25,7 @@ from device_models.pulse_law import (
 )
 from device_models.pulsed import Pulsed
 
+from . import relaxation_kernel
 from .device_kernels import (
     Cubics,
     DeviceArrays,
@@ -40,6 +40,7 @@ from .device_kernels import (
     step,
 )
 from .protocol import PulseBatch
+from .relaxation_kernel import Rates, rates_of
 
 INFINITE = np.float32(np.inf)
 
@@ -50,6 +51,7 @@ class InPlace(NamedTuple):
     model: Pulsed
     laws: Laws
     cubics: Cubics | None
+    rates: Rates | None
 
 
 class PulseCounts(NamedTuple):
@@ -101,7 +103,7 @@ def in_place(model: DeviceModel) -> InPlace | Ideal | None:
     """
     if isinstance(model, Pulsed):
         laws = laws_of(model)
-        return None if laws is None else InPlace(model, laws, cubics_of(model))
+        return None if laws is None else InPlace(model, laws, cubics_of(model), rates_of(model))
     return model if isinstance(model, Ideal) else None
 
 
@@ -142,7 +144,7 @@ def pulse(
         drive: What the pulses are, in their order; by default the device file's own.
         traits: Of all devices, beside those in `arrays`: what their relaxation depends on.
     """
-    (model, laws, cubics), ((device, count), drive) = kind, ordered(sent, drive)
+    (model, laws, cubics, rates), ((device, count), drive) = kind, ordered(sent, drive)
     if drive.compliance_amperes is not None:
         laws = laws._replace(ceiling=np.float32(ceiling_siemens(model, drive.compliance_amperes)))
     factors = torch.empty(int(np.abs(count).sum()))
@@ -162,22 +164,13 @@ def pulse(
         factors = (factors - 1.0) * relative_spread(each) + 1.0
     drawn = factors.numpy(), beside, kicks.numpy(), strength, weight
     sets, resets = _pulse(arrays, device, count, pulsed.view(-1).numpy(), *drawn, laws, cubics)
-    if model.relax_levels_siemens and model.relaxes:
-        _start_relaxation(model, arrays, device[strength != 0] if len(strength) else device, traits)
+    if rates is not None:
+        moved = device[strength != 0] if len(strength) else device
+        relaxation_kernel.start(rates, arrays.g, arrays.kick, moved, traits)
     if not drive.is_own:
         return float((sets + resets) / 2)
     squares = sets * model.set_volts**2 + resets * model.reset_volts**2
     return float(squares * model.width_seconds / 2)
-
-
-def _start_relaxation(
-    model: Pulsed, arrays: DeviceArrays, device: np.ndarray, traits: Mapping[str, Tensor]
-) -> None:
-    """The rates of devices that pulses moved, in place of their draws; no time has passed yet."""
-    where = torch.from_numpy(device).long()
-    g, z = (torch.from_numpy(array).index_select(0, where) for array in (arrays.g, arrays.kick))
-    mine = {name: at(t, where) for name, t in traits.items() if name.startswith("relax_")}
-    arrays.kick[device] = relaxation.rate_siemens(model, g, z, mine).numpy()
 
 
 def _strengths(
@@ -274,7 +267,7 @@ def advance(
         temperature_kelvin: As in `Pulsed.advance`.
         speed: Trait of all devices, by which their relaxation is faster; None: 1.
     """
-    model, laws, _ = kind
+    model, laws = kind.model, kind.laws
     since = arrays.since
     passed, speed = model.elapsed(seconds, temperature_kelvin), state.traits.get("relax_speed")
     since += passed if speed is None else passed * speed.numpy().reshape(-1)

@@ -33,7 +33,7 @@ from .estimators import (
 from .estimators.laws import LAWS, as_model
 from .estimators.parameters import ParameterSet
 from .estimators.pulse_train import from_quantiles
-from .fit_warnings import better_model, missing_spread, mixed_voltages
+from .fit_warnings import better_model, closing_window, missing_spread, mixed_voltages
 from .measurements import (
     Cycles,
     Lifetimes,
@@ -101,6 +101,7 @@ def fit(
     warnings = [*measurements.warnings]
     warnings += [w for parameters in parameter_sets for w in parameters.warnings] + warned
     warnings += missing_spread(pulses, device, parameter_sets) + mixed_voltages(measurements)
+    warnings += closing_window(pulses)
     better = better_model(candidates, name_of(device))
     warnings += better
     return Fit(
@@ -166,7 +167,7 @@ def _run_all(
     swings, series = Cycles.join(measurements.cycles), Reads.join(measurements.reads)
     read_known: tuple[str, ...] = ()
     if len(series):
-        run(reads.estimate, series)
+        run(functools.partial(reads.estimate, keep=keep), series)
         read_known = READ
     if len(loops := Sweeps.join(measurements.sweeps)):
         run(functools.partial(thresholds.estimate, with_levels=len(swings) == 1), loops)
@@ -390,6 +391,6 @@ def preset_source(source: str) -> tuple[Status, str]:
         status = "literature"
     elif source and not source.startswith(("measured:", "assumed")):
         status, source = "literature", f"literature: {source}"
-    if "as the preset" in source or source.startswith(UNSOURCED):
-        return status, source
-    return status, f"{status}: as the preset ({source})" if source else UNSOURCED
+    if source.startswith("measured:"):
+        return status, f"{status}: as the preset ({source})"
+    return status, source or UNSOURCED

@@ -7,6 +7,10 @@ from .estimators.parameters import ParameterSet
 from .measurements import Measurements, Pulses
 from .result import Candidate
 
+FEWEST_RAMPS = 3  # of one polarity on every device
+CLEAR = 4.0  # standard errors
+LEAST_CHANGE = 0.1
+
 
 def missing_spread(pulses: Pulses, device: Pulsed, parameter_sets: list[ParameterSet]) -> list[str]:
     """A warning of what the pulses do not identify."""
@@ -37,3 +41,37 @@ def better_model(candidates: tuple[Candidate, ...], name: str) -> list[str]:
         f"(by {-fitted.difference:.3g} +/- {fitted.standard_error:.2g} per pulse); "
         f"--model {candidates[0].name} fits it"
     ]
+
+
+def closing_window(pulses: Pulses) -> list[str]:
+    """A window that closes while trains go up and down: no law of single pulses has that.
+
+    Levels after SET ramps fall, and those after RESET ramps rise. (Trains that are too short to
+    reach the ends of the window make both move the same way for a while.)
+    """
+    falls, rises = (_trend(pulses, polarity) for polarity in (1, -1))
+    if falls > -LEAST_CHANGE or rises < LEAST_CHANGE:
+        return []
+    return [
+        f"the window closes: over the ramps of a device the levels after SET change by {falls:+.0%}"
+        f" and those after RESET by {rises:+.0%}, and no step law has that"
+    ]
+
+
+def _trend(pulses: Pulses, polarity: int) -> float:
+    """Relative change of the level after ramps from the first to the last; 0 where not clear.
+
+    The logarithms of the levels, less the mean of their device, are fitted by a line over the
+    number of the ramp.
+    """
+    ends = np.flatnonzero(np.diff(pulses.device, append=-1) | np.diff(pulses.ramp, append=-1))
+    last = ends[(pulses.polarity[ends] == polarity) & (pulses.g_after_siemens[ends] > 0.0)]
+    _, device = np.unique(pulses.device[last], return_inverse=True)
+    count = np.bincount(device, minlength=1)
+    if count.min() < FEWEST_RAMPS:
+        return 0.0
+    ramp, level = pulses.ramp[last].astype(np.float64), np.log(pulses.g_after_siemens[last])
+    x, y = (v - (np.bincount(device, v) / count)[device] for v in (ramp, level))
+    slope = (x @ y) / (x @ x)
+    error = np.sqrt(((y - slope * x) ** 2).sum() / (len(y) - len(count) - 1) / (x @ x))
+    return float(np.expm1(slope * np.ptp(ramp))) if abs(slope) > CLEAR * error else 0.0

@@ -1,11 +1,12 @@
 # ruff: noqa: T201  # it talks on the terminal
 """Coverage of the intervals of the population of read noise: factors of devices, and traps.
 
-    .venv/bin/python tests/bench/bench_reads.py [factors|traps] [TRUTHS] [FIRST]
+    .venv/bin/python tests/bench/bench_reads.py [factors|traps] [TRUTHS] [FIRST] [DEVICES]
 
 Not a test: it prints, for every parameter, in how many random truths the 95 % interval holds it,
-and how often traps were chosen. 32 devices at 8 levels, 200 reads each, 10 ms apart. Coverage is
-that of all truths: for traps the choice between them and slow noise is counted, not obeyed.
+and how often traps were chosen. 32 devices at 8 levels (or 8, 16, ...), 200 reads each, 10 ms
+apart. Coverage is that of all truths: for traps the choice between them and slow noise is counted,
+not obeyed.
 """
 
 import sys
@@ -54,11 +55,11 @@ def truth(kind, rng):
     return synthetic.truth(**drawn)
 
 
-def one(kind, seed):
+def one(kind, seed, devices):
     """The truth, and the fitted set."""
     model = truth(kind, np.random.default_rng([17, seed]))
     generator = torch.Generator().manual_seed(seed)
-    table = synthetic.repeated_reads(model, generator, levels=LEVELS, each=4, reads=200)
+    table = synthetic.repeated_reads(model, generator, levels=LEVELS, each=devices // 8, reads=200)
     preset = load_device("oxram_literature")
     return model, reads.estimate(table, preset, generator=np.random.default_rng(seed), resamples=20)
 
@@ -66,7 +67,8 @@ def one(kind, seed):
 def main():
     """Measure and print after every truth."""
     kind = sys.argv[1] if len(sys.argv) > 1 else "factors"
-    truths, first = (int(sys.argv[k]) if len(sys.argv) > k else d for k, d in ((2, 40), (3, 0)))
+    given = (int(text) for text in sys.argv[2:])
+    truths, first, devices = (next(given, default) for default in (40, 0, 32))
     chosen, wins = [], telegraph.Choice.wins.fget
     if kind == "traps":  # fitted always; what would have been chosen is counted
         read_population._jumping = lambda table: (0, 0, True)
@@ -74,7 +76,7 @@ def main():
     held = {name: [] for name in NAMES[kind]}
     began = time.process_time()
     for seed in range(first, first + truths):
-        model, parameters = one(kind, seed)
+        model, parameters = one(kind, seed, devices)
         for name, inside in held.items():
             if name in parameters.values:
                 low, high = parameters.intervals[name]

@@ -9,7 +9,7 @@ from click.testing import CliRunner
 from xbar_training import without_seconds
 
 from cli.main import main
-from cli.program import kelvin_of, times_of
+from cli.program import extrapolation, kelvin_of, times_of
 from crossbar.api import programming as program
 from crossbar.energy.counts import counts_of_run
 from crossbar.experiment.run import Run
@@ -292,6 +292,11 @@ def test_a_temperature_says_its_unit(text, kelvin):
 def test_a_temperature_that_is_none_is_refused(text, words):
     with pytest.raises(ConfigError, match=words):
         kelvin_of(text)
+
+
+def test_a_temperature_far_from_the_measured_ones_is_said_to_be_extrapolated():
+    assert "lies outside 20 to 260 C" in extrapolation(20.0)
+    assert extrapolation(358.0) == ""
 
 
 def test_a_temperature_without_a_unit_is_refused_before_anything_is_written(trained, data, here):

@@ -145,6 +145,7 @@ def test_there_and_back_is_the_same_device(config):
         ({"w_max": -2.0}, "must both rise"),
         ({"up_down": 1.5}, "leaves no step in one direction"),
         ({"w_max_dtod": 3.0}, "at most 48%"),
+        ({"dw_min_sdt": 0.3}, "no field .dw_min_sdt.; did you mean .dw_min_std.?"),
     ],
 )
 def test_what_has_no_law_is_named(changes, words):

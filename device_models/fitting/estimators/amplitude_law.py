@@ -15,7 +15,7 @@ from ..measurements import Floats
 LEAST_SCALE, MOST_SCALE = 2e-3, 100.0  # volts per e-fold that are tried
 MOST_EXPONENT = 10.0
 LEAST_LOG = -50.0  # of a factor: nothing moves
-LEAST_GAIN = 4.0  # of the squares, by which another form than the preset's is believed
+LEAST_GAIN = 1.0  # of the squares, by which another form than the preset's is believed
 FORMS: tuple[str, ...] = get_args(get_type_hints(Pulsed)["voltage_law"])
 
 

@@ -13,7 +13,7 @@ class ParameterSet:
     Attributes:
         values: Field of the device model -> estimate, in its unit.
         intervals: Field -> ends of its 95 % interval; the fields of `values`.
-        choices: Field that holds a word -> that.
+        choices: Field whose value belongs to the law, not to the data -> that value.
         tables: Field that holds many numbers -> those; measured, without an interval.
         draws: Field of `values` or `tables` -> repeats that spread as the estimate is uncertain,
             shape (draws,) or (draws, numbers); one row of all fields belongs together.
@@ -26,7 +26,7 @@ class ParameterSet:
 
     values: dict[str, float] = field(default_factory=dict)
     intervals: dict[str, tuple[float, float]] = field(default_factory=dict)
-    choices: dict[str, str] = field(default_factory=dict)
+    choices: dict[str, str | float] = field(default_factory=dict)
     tables: dict[str, tuple[float, ...]] = field(default_factory=dict)
     draws: dict[str, Floats] = field(default_factory=dict, compare=False)
     remarks: dict[str, str] = field(default_factory=dict)

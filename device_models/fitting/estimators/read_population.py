@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from scipy import stats
 
 from ... import read_noise
 from ...pulsed import Pulsed
@@ -14,15 +15,16 @@ from ..measurements import Floats, Reads
 from . import copula, device_factors, read_features, telegraph, whittle
 from .device_factors import LevelFit, Levels
 from .parameters import ParameterSet
-from .spectral_fit import CAP, LEAST_GAIN, SLOW, SLOW_EXPONENT, WHITE, SpectralFit, number
+from .spectral_fit import CAP, LEAST_GAIN, NOTHING, SLOW, SLOW_EXPONENT, WHITE, SpectralFit, number
 from .whittle import NAMES
 
 LEAST_DEVICES = 3  # that a spread needs
 D2D = {SLOW: "slow_d2d_sigma", WHITE[0]: "read_d2d_sigma"}
 SLOW_NAMES = (*NAMES[3:], "slow_d2d_sigma")
 TWO_LEVELS = 1.45  # kurtosis below which a series stands at two levels; a drift has 1.8
-SHAPE = 1.4  # of intervals of slow levels, whose spectrum has a fitted shape: 34 of 40 held
+WIDER = 1.3  # factor to t: levels are measured, and the shape of the slow spectrum is fitted
 JUMPS = 8.0  # kurtosis of changes above which it jumps
+AT_BORDER = 1e-6  # of the parameters of a law: no farther from its border
 CLEARLY = 3.0  # standard errors of mean excess kurtosis over series
 
 
@@ -85,26 +87,47 @@ def _with_factor(
         return parameters
     at, name = list(indices), D2D[indices[0]]
     low, high = fit.box.low[at], fit.box.high[at]
+    if indices[-1] == CAP and low[-1] == high[-1]:  # the preset's, or raised to what was read
+        cap = parameters.values.get(NAMES[CAP], fit.model.slow_cap)
+        low[-1] = high[-1] = np.log(max(cap, NOTHING))
     law = _law(fit, indices)
     factors = device_factors.fit(levels, law, fit.best.at[at], low, high)
     if indices[-1] == CAP and low[-1] < high[-1]:
-        none = device_factors.fit(levels, law, fit.best.at[at], np.append(low[:-1], 0.0), high)
-        if none.best.value.loss - factors.best.value.loss < LEAST_GAIN:
-            factors = none
+        cap = np.log(max(fit.model.slow_cap, NOTHING))  # of the preset: the device file has it
+        ends = np.append(low[:-1], cap), np.append(high[:-1], cap)
+        preset = device_factors.fit(levels, law, fit.best.at[at], *ends)
+        if preset.best.value.loss - factors.best.value.loss < LEAST_GAIN:
+            factors = preset
             dropped = {n: v for n, v in parameters.values.items() if n != NAMES[CAP]}
             parameters = (
                 replace(parameters, values=dropped) if factors.gain > LEAST_GAIN else parameters
             )
-    units, fitted = len(np.unique(levels.unit)), int((high > low).sum()) + 1
-    few = units / max(units - fitted, 1)  # a spread from the residuals of a fitted law is small
-    few *= SHAPE if indices[0] == SLOW else 1.0
-    gain = 0.5 * (copula.Z * fit.stretch * few) ** 2
+    units, k = len(np.unique(levels.unit)), len(indices)
+    ends = factors.box.low[:k] + AT_BORDER, factors.box.high[:k] - AT_BORDER
+    inside = (ends[0] < factors.best.at[:k]) & (factors.best.at[:k] < ends[1])
+    rises = _rises(units, int(inside.sum()))
     words = f"spread over devices of the logarithm, {len(levels.y)} series"
-    k = len(indices)
     if factors.gain < LEAST_GAIN:
-        upper = device_factors.interval(factors, k, gain)[1] if resamples else 0.0
+        upper = device_factors.interval(factors, k, rises[1])[1] if resamples else 0.0
         return parameters.extended({name: 0.0}, {name: (0.0, upper)}, words)
-    return _replaced(parameters, fit, factors, indices, gain, words, generator, resamples)
+    return _replaced(parameters, fit, factors, indices, rises, words, generator, resamples)
+
+
+def _rises(units: int, fitted: int) -> tuple[float, float]:
+    """How far the profile rises at the ends of 95 % intervals: of the law, and of the spread.
+
+    Exact for a linear law of Gaussian residuals of one unknown spread, whose profile is
+    n / 2 ln(1 + t^2 / (n - p)): t is Student's, and the spread follows chi^2 (its upper end).
+
+    Args:
+        units: n, devices.
+        fitted: p, numbers of the law that stand at no border: they follow no residual.
+    """
+    dof = max(units - fitted, 1)
+    t = WIDER * stats.t.ppf(0.975, dof)
+    shrunk = stats.chi2.ppf(0.025, dof) / WIDER**2 / units
+    law = np.log1p(t**2 / dof)
+    return float(units / 2 * law), float(units / 2 * max(law, shrunk - 1.0 - np.log(shrunk)))
 
 
 def _replaced(
@@ -112,7 +135,7 @@ def _replaced(
     fit: SpectralFit,
     factors: LevelFit,
     indices: tuple[int, ...],
-    gain: float,
+    rises: tuple[float, float],
     words: str,
     generator: np.random.Generator,
     resamples: int,
@@ -124,8 +147,8 @@ def _replaced(
     values = dict(zip(names, numbers, strict=True))
     if not resamples:
         return parameters.extended(values, {n: (v, v) for n, v in values.items()}, words)
-    ends = [fit.ends(indices[i], device_factors.interval(factors, i, gain)) for i in free] + [
-        device_factors.interval(factors, len(indices), gain)
+    ends = [fit.ends(indices[i], device_factors.interval(factors, i, rises[0])) for i in free] + [
+        device_factors.interval(factors, len(indices), rises[1])
     ]
     intervals = {
         n: _no_narrower(parameters, n, v, (min(low, v), max(high, v)))

@@ -5,6 +5,8 @@ widened by the scatter between devices (`likelihood`), and include a border that
 exclude: no floor, or a time constant beyond the reads.
 """
 
+import functools
+from collections.abc import Collection
 from dataclasses import replace
 
 import numpy as np
@@ -37,7 +39,12 @@ LEAST_DRAWS = 20  # joint draws that are accepted at least
 
 
 def estimate(
-    reads: Reads, model: Pulsed, *, generator: np.random.Generator, resamples: int
+    reads: Reads,
+    model: Pulsed,
+    *,
+    generator: np.random.Generator,
+    resamples: int,
+    keep: Collection[str] = (),
 ) -> ParameterSet:
     """Fit the laws of white and slow read noise; see `Pulsed` for them.
 
@@ -49,6 +56,7 @@ def estimate(
         model: Gives knee, caps, and the exponents if the resistances span too little.
         generator: Of the joint draws; the intervals need no resamples.
         resamples: Joint draws; 0: no intervals either.
+        keep: Exponents, times or cap that are the model's: the others are fitted with them.
     """
     devices = len(np.unique(reads.device))
     warnings = bootstrap.few_devices_warnings(devices, "repeated reads")
@@ -60,7 +68,7 @@ def estimate(
         return parameters
     spans = noise_law.spans(spectra.ohms) and len(spectra.ohms) > 2
     long = int(spectra.long.sum())
-    fit = _best(spectra, model, spans=spans, slow=long > 0)
+    fit = _best(spectra, model, spans=spans, slow=long > 0, keep=keep)
     parameters = _add(parameters, fit, WHITE, "white part of repeated reads", resamples)
     if not spans:
         words = "the repeated reads span too little resistance: floor and growth of their noise"
@@ -90,16 +98,19 @@ def _warn(parameters: ParameterSet, words: str) -> ParameterSet:
 # --- the minimum ---------------------------------------------------------------------------------
 
 
-def _best(spectra: Spectra, model: Pulsed, *, spans: bool, slow: bool) -> SpectralFit:
+def _best(
+    spectra: Spectra, model: Pulsed, *, spans: bool, slow: bool, keep: Collection[str]
+) -> SpectralFit:
     """The fit, with a fitted cap of the slow noise where the reads tell one.
 
     That is where it is `LEAST_GAIN` likelier than the cap of the model, or than none at all. (The
     first alone would choose those reads that by chance show another cap.)
     """
-    fit = _searched(spectra, model, _box(spectra, model, spans=spans, slow=slow, cap=False))
-    if not (spans and slow):
+    limits = functools.partial(_box, spectra, model, spans=spans, slow=slow, keep=keep)
+    fit = _searched(spectra, model, limits(cap=False))
+    if not (spans and slow) or NAMES[CAP] in keep:
         return fit
-    capped = _searched(spectra, model, _box(spectra, model, spans=spans, slow=slow, cap=True))
+    capped = _searched(spectra, model, limits(cap=True))
     for cap in (fit.box.high[CAP], 0.0):
         box = fit.box.fixed(CAP, cap)
         start = np.clip(capped.best.at, box.low, box.high)
@@ -109,7 +120,15 @@ def _best(spectra: Spectra, model: Pulsed, *, spans: bool, slow: bool) -> Spectr
     return fit
 
 
-def _box(spectra: Spectra, model: Pulsed, *, spans: bool, slow: bool, cap: bool) -> Box:
+def _box(
+    spectra: Spectra,
+    model: Pulsed,
+    *,
+    spans: bool,
+    slow: bool,
+    keep: Collection[str],
+    cap: bool,
+) -> Box:
     """Limits of the parameters; those that are not fitted have the value of the model."""
     none, times = np.log(NOTHING), [model.slow_shortest_seconds, model.slow_longest_seconds]
     at = np.array([0.0, none, model.read_exponent, none, model.slow_exponent, 0.0, 0.0, 0.0])
@@ -128,6 +147,9 @@ def _box(spectra: Spectra, model: Pulsed, *, spans: bool, slow: bool, cap: bool)
             low[SLOW_EXPONENT], high[SLOW_EXPONENT] = 0.0, STEEPEST
     if cap:
         low[CAP], high[CAP] = np.log(1e-5), 0.0
+    for k in (WHITE[-1], SLOW_EXPONENT, SHORTEST, LONGEST):
+        if NAMES[k] in keep:
+            low[k] = high[k] = at[k]
     return Box(low, high, (SHORTEST, LONGEST))
 
 

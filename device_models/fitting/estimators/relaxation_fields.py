@@ -55,11 +55,13 @@ def parameter_set(
     if "read_fraction" in values:
         values["read_floor"] = 0.0
         ends["read_floor"] = 0.0, _unnoticed(fit, changes) if draws else 0.0
-    fixed = dict.fromkeys(REPLACED, 0.0) | {"relax_measured_to_siemens": highest * unit}
+    values["relax_measured_to_siemens"] = highest * unit
+    ends["relax_measured_to_siemens"] = highest * unit, highest * unit
     return ParameterSet(
-        values=values | fixed,
-        intervals=ends | {name: (value, value) for name, value in fixed.items()},
+        values=values,
+        intervals=ends,
         tables=tables,
+        choices=dict.fromkeys(REPLACED, 0.0),
         remarks=dict.fromkeys((*values, *tables), remark) | _remarks(values),
         draws=drawn if draws else {},
     )
@@ -68,7 +70,6 @@ def parameter_set(
 def _remarks(values: dict[str, float]) -> dict[str, str]:
     """How fields were estimated that are not from the changes."""
     words = {n: "error of the readings after a write" for n in values if n.startswith("read_")}
-    words |= dict.fromkeys(REPLACED, "relax_drifts_siemens and the two after it are in its place")
     return words | {"relax_measured_to_siemens": "largest first reading"}
 
 

@@ -20,12 +20,8 @@ if TYPE_CHECKING:
     from device_models.fitting.result import Fit
 
 NOTHING = "nothing was written"
-READING = {
-    "v_read_volts": "--read-volts",
-    "temperature_kelvin": "--temperature",
-    "polarity": "--polarity",
-    "ramp_pulses": "--ramp-pulses",
-}
+TYPED = ("v_read_volts", "temperature_kelvin", "polarity", "ramp_pulses")  # as text
+FLAGS = ("set_is_negative", "drop_negative", "invert_current", "clock", "ohmic", "same_devices")
 
 
 def formats(context: click.Context, _: click.Parameter, asked: bool) -> None:
@@ -44,12 +40,16 @@ def formats(context: click.Context, _: click.Parameter, asked: bool) -> None:
               help="Of all files; else recognised. FILE:NAME is for one file.")  # fmt: skip
 @click.option("--formats", is_flag=True, is_eager=True, expose_value=False, callback=formats,
               help="List every format: columns, units, an example.")  # fmt: skip
-@click.option("--columns", metavar="NAMES", help="Of files without a header: t_seconds,g_siemens.")
+@click.option("--columns", metavar="NAMES",
+              help="Of files without a header, in order: t_seconds,g_siemens. Or which is which: "
+                   "\"t=t_seconds,R=r_ohms:kohm\" (name or number = ours : unit); "
+                   "set.columns.yaml beside set.csv says it for that file.")  # fmt: skip
 @click.option("--preset", default="oxram.yaml", show_default=True, metavar="FILE",
               help="Keeps what no file informs.")  # fmt: skip
 @click.option("--model", metavar="NAME", help="Step law to fit.  [default: the preset's]")
 @click.option("--keep", metavar="NAMES", help="Keep the preset's: g_min_siemens,g_max_siemens.")
-@click.option("--read-volts", "v_read_volts", metavar="X", help="Read voltage of current files.")
+@click.option("--read-volts", "v_read_volts", metavar="X",
+              help="Read voltage of current files; -0.2: the currents are negative.")  # fmt: skip
 @click.option("--temperature", "temperature_kelvin", metavar="KELVIN",
               help="Of retention tables without temperature_kelvin.  "
                    "[default: the device's]")  # fmt: skip
@@ -60,6 +60,13 @@ def formats(context: click.Context, _: click.Parameter, asked: bool) -> None:
 @click.option("--ramp-pulses", metavar="N", help="Rows of each ramp in a file of one column.")
 @click.option("--set-is-negative", is_flag=True, help="A negative voltage is a SET.")
 @click.option("--drop-negative", is_flag=True, help="Drop negative readings, and count them.")
+@click.option("--invert-current", is_flag=True,
+              help="Currents are counted the other way: turn the sign of all.")  # fmt: skip
+@click.option("--clock", is_flag=True,
+              help="Times of retention tables are a clock's: count from each device's first "
+                   "reading.")  # fmt: skip
+@click.option("--backwards", metavar="NAMES",
+              help="Columns of trains that are listed last pulse first: down_siemens.")  # fmt: skip
 @click.option("--ohmic", is_flag=True, help="Use curve tracer rows: read under bias, as if ohmic.")
 @click.option("--same-devices", is_flag=True, help="Equal names in several files: one device.")
 @click.option("--report", metavar="DIR", help="Write an HTML report into this folder.")
@@ -89,9 +96,9 @@ def fit(
 ) -> None:
     """Fit a device to files of measurements; `xbar train --device` takes the outcome.
 
-    Pulses, cycles, repeated reads, retention and verified writes, in one call: each informs its own
-    parameters. What no file informs keeps the preset's value and is marked so. A file may say its
-    format and its polarity: FILE:reads, FILE:ramps:reset.
+    Pulses, cycles, sweeps, repeated reads, retention and verified writes, in one call: each informs
+    its own parameters. What no file informs keeps the preset's value and is marked so. A file may
+    say its format and its polarity: FILE:reads, FILE:ramps:reset.
 
     \b
     Examples:
@@ -99,6 +106,8 @@ def fit(
       xbar fit set.csv reset.csv -o my.yaml --read-volts 0.1 --same-devices --report my_report
       xbar fit bake_85C.csv -o my.yaml --temperature 358.15
       xbar fit up_down.csv -o my.yaml --window 1e-6:1e-4 --model soft_bounds --json
+      xbar fit iv_loops.csv -o my.yaml --read-volts 0.2
+      xbar fit lab.csv:retention -o my.yaml --columns "t=t_seconds,R=r_ohms:kohm"
     """
     try:
         count, number = whole("--bootstrap", bootstrap, 100_000), whole("--seed", seed, 2**32)
@@ -137,20 +146,20 @@ def free(path: Path, *, force: bool) -> Path:
 
 def options(reading: Mapping[str, Any]) -> "Options":
     """What the user states about the files."""
-    from device_models.fitting.options import Options
+    from device_models.fitting.options import LABELS, Options
     from device_models.overrides import override
 
-    texts = {n: (reading[n], label) for n, label in READING.items() if reading[n] is not None}
+    texts = {n: (reading[n], LABELS[n]) for n in TYPED if reading[n] is not None}
     if reading["window"] is not None:
         low, colon, high = reading["window"].partition(":")
         if not colon:
             raise ConfigError(f"--window must be LOW:HIGH in siemens, not {reading['window']!r}")
         texts |= {"g_min_siemens": (low, "--window"), "g_max_siemens": (high, "--window")}
-    names = ("set_is_negative", "drop_negative", "ohmic", "same_devices")
-    flags = {n: reading[n] for n in names}
-    if reading["columns"] is not None:
-        flags["columns"] = tuple(name.strip() for name in reading["columns"].split(","))
-    return override(Options(**flags), texts)
+    settings = {n: reading[n] for n in FLAGS}
+    for name in ("columns", "backwards"):
+        if reading[name] is not None:
+            settings[name] = tuple(each.strip() for each in reading[name].split(","))
+    return override(Options(**settings), texts)
 
 
 def fitted(
@@ -200,7 +209,7 @@ def sizes(measurements: "Measurements") -> str:
     """`24 devices: 7,680 pulses, 600 reads`."""
     names = {
         "pulses": "pulses", "cycles": "cycles", "reads": "reads", "retention": "retention readings",
-        "written": "verified writes",
+        "written": "verified writes", "sweeps": "switching events of sweeps",
     }  # fmt: skip
     counts = {word: sum(map(len, getattr(measurements, n))) for n, word in names.items()}
     counts["tables of steps"] = len(measurements.steps)

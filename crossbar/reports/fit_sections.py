@@ -15,6 +15,7 @@ from device_models.relaxation import Relaxing
 from device_models.units import format_si
 
 from .page import Block, Bullets, Callout, Cell, Picture, ReportTable, Section, Text
+from .sweep_section import sweep_section
 
 CAPTIONS = {
     "steps": "Steps against the conductance before them. Grey: every measured step (some of many). "
@@ -54,6 +55,7 @@ def sections(
     drawn = [Picture(name, CAPTIONS[name]) for name in pictures]
     return [
         Section("read", "What was read", [_read(fit.measurements.notes)]),
+        *sweep_section(fit.measurements),
         Section("parameters", "Parameters", [_parameters(fit.estimates), *_rates(fit)]),
         Section("choice", "Choice of the step model", _choice(fit)),
         Section("pictures", "Pictures", drawn),

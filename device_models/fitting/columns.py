@@ -15,6 +15,7 @@ from ..record import shown
 
 TEXT = "text"  # "unit" of a column of words
 LONGEST_LABEL = 100  # characters: a longer name is none of those known here
+INDEX = ("", "unnamed:_0", "index", "no", "point", "pt")  # of rows, as spreadsheets write them
 NEAR = 0.8  # likeness from which a name counts as another one, mistyped
 
 
@@ -71,13 +72,17 @@ STEMS: dict[str, tuple[str, tuple[str, ...]]] = {  # stem -> dimensions, other n
     "low": ("S ohm", ("lower", "range_low", "g_low", "r_low")),
     "high": ("S ohm", ("upper", "range_high", "g_high", "r_high")),
     "initial": ("S", ("g_initial", "initial_conductance")),
-    "lrs": ("S ohm", ("r_lrs", "g_lrs", "lrs_resistance", "lrs_conductance")),
-    "hrs": ("S ohm", ("r_hrs", "g_hrs", "hrs_resistance", "hrs_conductance")),
+    "lrs": ("S ohm", ("r_lrs", "g_lrs", "lrs_resistance", "lrs_conductance", "r_on", "ron")),
+    "hrs": ("S ohm", ("r_hrs", "g_hrs", "hrs_resistance", "hrs_conductance", "r_off", "roff")),
     "temperature": ("K", ("temp",)),
+    "up": ("S", ("potentiation", "ltp")),
+    "down": ("S", ("depression", "ltd")),
 }  # fmt: skip
 WORDS = {  # columns without a unit
     "device": ("dev", "device_id", "cell"), "word_line": ("wl",), "bit_line": ("bl",),
-    "op": ("operation", "polarity"), "series": (), "cycle": ("cycle_number",), "stuck": (),
+    "op": ("operation", "polarity"), "series": (), "stuck": (),
+    "cycle": ("cycle_number", "cycle_no", "cycle_#"),
+    "pulse": ("pulse_number", "pulse_no", "pulse_#", "pulse_index", "n_pulse"),
     "cycles": (), "success": ("successful",), "pulses": ("pulse_count", "n_pulses"),
 }  # fmt: skip
 STEM_OF = {name: stem for stem, (_, others) in STEMS.items() for name in (stem, *others)}
@@ -130,7 +135,7 @@ def is_unit(text: str) -> bool:
 
 def meaning(label: str) -> Meaning | None:
     """What a name in a header means, or None: unknown, or without the unit that it needs."""
-    word = WORD_OF.get(_plain(label))
+    word = WORD_OF.get(plain(label))
     if word:
         return Meaning(word)
     for stem, unit in _parted(label):
@@ -146,11 +151,11 @@ def _parted(label: str) -> list[tuple[str, str]]:
     if len(label) > LONGEST_LABEL:  # the rules take time with the square of it
         return []
     parts = [match.groups() for rule in (BRACKETS, SLASH, LAST) if (match := rule.fullmatch(label))]
-    known = [(STEM_OF[_plain(base)], unit) for base, unit in parts if _plain(base) in STEM_OF]
+    known = [(STEM_OF[plain(base)], unit) for base, unit in parts if plain(base) in STEM_OF]
     return known + [("temperature", unit) for base, unit in parts if base == "T"]
 
 
-def _plain(name: str) -> str:
+def plain(name: str) -> str:
     """A name in small letters, its words joined by underscores."""
     return re.sub(r"[\s\-.]+", "_", name.strip().lower())
 
@@ -163,7 +168,7 @@ def fault(label: str, wanted: Collection[str], present: Collection[str]) -> str:
         wanted: Columns that would be read.
         present: Those that the file has.
     """
-    stem = STEM_OF.get(_plain(label)) or next((stem for stem, _ in _parted(label)), "")
+    stem = STEM_OF.get(plain(label)) or next((stem for stem, _ in _parted(label)), "")
     missing = [name for name in wanted if name not in present and len(label) <= LONGEST_LABEL]
     if stem:
         group = {"g", "r", "i"} if stem in "gri" else {stem}
@@ -172,11 +177,14 @@ def fault(label: str, wanted: Collection[str], present: Collection[str]) -> str:
         if not (lacks and name):
             return ""
         unit = next(d for d, suffix in SUFFIX.items() if name.endswith(suffix))
-        fault = "states no unit" if _plain(label) in STEM_OF else f"has no unit of {SUFFIX[unit]}"
-        plain = shown(label.split("(")[0].strip())[1:-1]
-        return f"{fault}; call it {name}, or write a unit: {plain} ({unit})"
-    near = max(missing, key=lambda name: _likeness(_plain(label), name), default="")
-    return f"is unknown; did you mean {near!r}?" if _likeness(_plain(label), near) >= NEAR else ""
+        alone = shown(label.split("(")[0].strip())[1:-1]
+        fault = "states no unit" if plain(label) in STEM_OF else f"has no unit of {SUFFIX[unit]}"
+        return (
+            f"{fault}; call it {name}, or write a unit: {alone} ({unit}), or "
+            f"give --columns {shown(f'{label}={name}')}"
+        )
+    near = max(missing, key=lambda name: _likeness(plain(label), name), default="")
+    return f"is unknown; did you mean {near!r}?" if _likeness(plain(label), near) >= NEAR else ""
 
 
 def _likeness(a: str, b: str) -> float:

@@ -1,13 +1,14 @@
 """The conductance of every row of a table, from whichever columns the file has."""
 
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import CalibrationError
 from ..record import number
-from .checks import AMPERES, OHMS, READ_VOLTS, SIEMENS, inside
+from .checks import AMPERES, OHMS, READ_VOLTS, SIEMENS, inside, smaller_unit
 from .measurements import Floats
 from .options import Options
 from .table import FileTable
@@ -67,41 +68,67 @@ def conductances(table: FileTable, options: Options, takes: str, stem: str = "")
         if stem or "i_amperes" not in table.header:
             table.demand(direct, takes)
         return _from_currents(table, options)
-    column = direct if direct in table.header else inverse
+    return of_column(table, options, direct if direct in table.header else inverse)
+
+
+def of_column(table: FileTable, options: Options, column: str) -> Readings:
+    """Conductances from a column of siemens or, by its name, of ohms.
+
+    Raises:
+        DataError: A negative reading; a size that no device has.
+        CalibrationError: Readings at several voltages.
+    """
     why = np.zeros(len(table), np.int8)
     values = _signed(table, column, table.numbers[column], options, why)
     v_read, elsewhere = _read_voltage(table, options, np.isfinite(values))
     values = np.where(elsewhere, np.nan, values)
     why[elsewhere] = ELSEWHERE
-    if column == direct:
-        return Readings(_positive(inside(table, column, SIEMENS, values)), why, direct, v_read)
+    if not column.endswith("ohms"):
+        values = inside(table, column, SIEMENS, values, partial(smaller_unit, "siemens", ""))
+        return Readings(_positive(values), why, column, v_read)
     values = inside(table, column, OHMS, np.where(np.isinf(values), np.nan, values))
-    return Readings(1.0 / values, why, f"{inverse} -> siemens", v_read)
+    return Readings(1.0 / values, why, f"{column} -> siemens", v_read)
 
 
 def _from_currents(table: FileTable, options: Options) -> Readings:
     """Conductances from currents and their read voltages."""
-    amperes = table.numbers["i_amperes"]
-    inside(table, "i_amperes", AMPERES, np.abs(amperes))
+    amperes = _amperes(table, "i_amperes", options)
     v_read, elsewhere = _read_voltage(table, options, np.isfinite(amperes))
-    if np.isnan(v_read):
+    if np.isnan(v_read) or "v_read_volts" not in table.numbers:
         v_read = stated_read_volts(table, options, "i_amperes")
     volts = table.numbers.get("v_read_volts", np.full(len(table), v_read))
     why = np.where(elsewhere, ELSEWHERE, MISSING).astype(np.int8)
     volts = np.where(elsewhere | (volts == 0.0), np.nan, volts)
-    g = _signed(table, "i_amperes", amperes / volts, options, why)
-    g = _positive(inside(table, "i_amperes", SIEMENS, g))
-    return Readings(g, why, "i_amperes / v_read_volts -> siemens", v_read)
+    g = _divided(table, "i_amperes", amperes, volts, options, why)
+    return Readings(g, why, "i_amperes / v_read_volts -> siemens", abs(v_read))
+
+
+def _amperes(table: FileTable, column: str, options: Options) -> Floats:
+    """A column of currents, of the sign that the user wants."""
+    amperes = table.numbers[column]
+    inside(table, column, AMPERES, np.abs(amperes))
+    return -amperes if options.invert_current else amperes
+
+
+def _divided(
+    table: FileTable,
+    column: str,
+    amperes: Floats,
+    volts: Floats | float,
+    options: Options,
+    why: NDArray[np.int8],
+) -> Floats:
+    """Conductances of currents at their voltages."""
+    g = _signed(table, column, amperes / volts, options, why)
+    hint = partial(smaller_unit, "ampere", column)
+    return _positive(inside(table, column, SIEMENS, g, hint))
 
 
 def at_voltage(table: FileTable, column: str, v_read_volts: float, options: Options) -> Readings:
     """Conductances from a column of currents at one read voltage."""
-    amperes = table.numbers[column]
-    inside(table, column, AMPERES, np.abs(amperes))
     why = np.zeros(len(table), np.int8)
-    g = _signed(table, column, amperes / v_read_volts, options, why)
-    g = _positive(inside(table, column, SIEMENS, g))
-    return Readings(g, why, f"amperes / {v_read_volts:g} V -> siemens", v_read_volts)
+    g = _divided(table, column, _amperes(table, column, options), v_read_volts, options, why)
+    return Readings(g, why, f"amperes / {v_read_volts:g} V -> siemens", abs(v_read_volts))
 
 
 def stated_read_volts(table: FileTable, options: Options, column: str) -> float:
@@ -127,12 +154,12 @@ def _read_voltage(table: FileTable, options: Options, read: Bools) -> tuple[floa
         CalibrationError: There are several (1 % apart or more), and the user picks none.
     """
     if "v_read_volts" not in table.numbers:
-        return options.v_read_volts or float("nan"), np.zeros(len(table), bool)
+        return abs(options.v_read_volts or float("nan")), np.zeros(len(table), bool)
     v = table.numbers["v_read_volts"]
     read = read & np.isfinite(v) & (v != 0.0)
     inside(table, "v_read_volts", READ_VOLTS, np.abs(np.where(read, v, np.nan)))
     if not read.any():
-        return options.v_read_volts or float("nan"), np.zeros(len(table), bool)
+        return abs(options.v_read_volts or float("nan")), np.zeros(len(table), bool)
     first = int(np.flatnonzero(read)[0])
     wanted = options.v_read_volts or float(v[first])
     elsewhere = read & (np.abs(np.abs(v) - abs(wanted)) > 0.01 * abs(wanted))
@@ -160,12 +187,11 @@ def _signed(
     is_current = np.isfinite(table.numbers[column][first]) and values is not table.numbers[column]
     fault = f"{number(table.numbers[column][first])} is "
     fault += "a current against the read voltage" if is_current else "negative"
-    table.refuse(
-        first,
-        column,
-        f"{fault}; a conductance is positive (--drop-negative drops and counts the "
-        f"{int(negative.sum())} such rows); nothing was read",
-    )
+    count, rows = int(negative.sum()), int(np.isfinite(values).sum())
+    way = f"--drop-negative drops and counts the {count} such rows"
+    if is_current and 2 * count > rows:
+        way = f"as in {count} of {rows} rows: --invert-current turns the sign of all; {way}"
+    table.refuse(first, column, f"{fault}; a conductance is positive ({way}); nothing was read")
 
 
 def _positive(g: Floats) -> Floats:

@@ -218,7 +218,7 @@ def _median_steps(series: Ints, time: Floats) -> Floats:
     has = count > 0
     median = np.full(len(count), np.nan)
     low, high = (start + (count - 1) // 2)[has], (start + count // 2)[has]
-    median[has] = 0.5 * (steps[low] + steps[high])
+    median[has] = 0.5 * steps[low] + 0.5 * steps[high]
     return median[series]
 
 

@@ -17,12 +17,14 @@ from ..tabulated import Tabulated
 from .estimators import (
     copula,
     cycles,
+    endurance,
     model_selection,
     pulse_shapes,
     reads,
     retention,
     steps,
     tables,
+    thresholds,
     wear,
     window,
     window_error,
@@ -32,7 +34,16 @@ from .estimators.laws import LAWS, as_model
 from .estimators.parameters import ParameterSet
 from .estimators.pulse_train import from_quantiles
 from .fit_warnings import better_model, closing_window, missing_spread, mixed_voltages
-from .measurements import Cycles, Measurements, Pulses, Reads, Retention, Written
+from .measurements import (
+    Cycles,
+    Lifetimes,
+    Measurements,
+    Pulses,
+    Reads,
+    Retention,
+    Sweeps,
+    Written,
+)
 from .result import Candidate, Fit, ParameterEstimate, Status
 
 TRAINS = {  # what training takes from a device, beside its step law
@@ -87,7 +98,8 @@ def fit(
         alike = pulses.take(pulse_shapes.own_pulse(pulses, start).rows)
         candidates = model_selection.candidates(alike, device, generator=generator)
     estimates = _estimates(device, start, parameter_sets, with_intervals=bootstrap > 0)
-    warnings = [w for parameters in parameter_sets for w in parameters.warnings] + warned
+    warnings = [*measurements.warnings]
+    warnings += [w for parameters in parameter_sets for w in parameters.warnings] + warned
     warnings += missing_spread(pulses, device, parameter_sets) + mixed_voltages(measurements)
     warnings += closing_window(pulses)
     better = better_model(candidates, name_of(device))
@@ -157,8 +169,12 @@ def _run_all(
     if len(series):
         run(functools.partial(reads.estimate, keep=keep), series)
         read_known = READ
+    if len(loops := Sweeps.join(measurements.sweeps)):
+        run(functools.partial(thresholds.estimate, with_levels=len(swings) == 1), loops)
     if len(swings) > 1:  # one cycle has no spread
         run(functools.partial(cycles.estimate, read_measured=bool(len(series))), swings)
+    if len(lives := Lifetimes.join(measurements.lifetimes)):
+        run(endurance.estimate, lives)
     if len(swings) > 1 and wear.tells(swings, device):
         run(wear.estimate, swings)
     if len(pulses) and not any("g_min_siemens" in p.values for p in parameter_sets):

@@ -1,21 +1,26 @@
 """The head of a table: separator, names of the columns, units, settings above them.
 
 Cells are separated by tabs, semicolons, commas or blanks, whichever gives the row of names and the
-one below it equally many. A row of units may follow the names. A first row in which a cell is a
-number is no header: the user names the columns then.
+one below it equally many. A row of units may follow the names. Lines above the names are passed
+over if no column of theirs is known and a row further down, with numbers below it, has one. The
+names may also stand in the last comment above the numbers, as `numpy.savetxt` writes them. A first
+row in which a cell is a number is no header: the user names the columns then (`column_map`).
 """
 
 import csv
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple
 
 from ..printable import printable
+from .column_map import named_columns, renamed
 from .columns import BRACKETS, Meaning, bare, is_unit, meaning
+from .sweep_columns import sweep_pairs
 
 MARKS = ("\t", ";", ",", " ")
 NUMBER = re.compile(r"\s*([+-]?(\d+[.,]?\d*|[.,]\d+)([eE][+-]?\d+)?|nan)\s*")
 SETTING = re.compile(r"(\w+)\s*[=:]\s*([^\s,;]+)")
+MOST_ABOVE = 400  # lines in which a row of names is looked for
 BLANKS = re.compile(r"\s+(?![(\[])")  # not those before a unit in brackets
 
 
@@ -31,6 +36,7 @@ class Header(NamedTuple):
         named: Whether the file has a row of names.
         settings: From `# name = value` above.
         cells: How many the first row has.
+        mapped: Label -> what the user or a reader says it holds.
     """
 
     mark: str
@@ -41,11 +47,21 @@ class Header(NamedTuple):
     named: bool
     settings: dict[str, str]
     cells: int
+    mapped: Mapping[str, Meaning] = {}
 
     @property
     def meanings(self) -> tuple[Meaning, ...]:
-        """What each column holds; an unknown one has its own name."""
-        return tuple(meaning(label) or Meaning(label) for label in self.labels)
+        """What each column holds; an unknown one has its own name.
+
+        So has one that would be called as a mapped one.
+        """
+        taken = {m.name for m in self.mapped.values()}
+        each = []
+        for label in self.labels:
+            m = self.mapped.get(label) or meaning(label) or Meaning(label)
+            lost = label not in self.mapped and m.name in taken
+            each.append(Meaning(f"{label} (not mapped)") if lost else m)
+        return tuple(each)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -53,37 +69,109 @@ class Header(NamedTuple):
         return tuple(m.name for m in self.meanings)
 
 
-def header_of(lines: Sequence[str], columns: Sequence[str] = (), skip: int = 0) -> Header | None:
+def header_of(
+    lines: Sequence[str],
+    columns: Sequence[str] = (),
+    skip: int = 0,
+    mapped: Mapping[str, Meaning] | None = None,
+) -> Header | None:
     """The header of a table by its first lines; None if all are blank or comments.
 
     Args:
-        lines: At least up to the second row that is neither blank nor a comment, if there is one.
-        columns: Names for a file that has none.
+        lines: The first `MOST_ABOVE`, or all.
+        columns: What the user calls the columns, see `column_map`.
         skip: Lines to pass over before it.
+        mapped: Label -> what it holds, by a reader.
+
+    Raises:
+        ConfigError: `columns` is no map.
     """
-    settings: dict[str, str] = {}
-    rows = list[int]()
-    for i, line in enumerate(lines):
-        if line.lstrip().startswith("#"):
-            settings.update(SETTING.findall(line) if not rows else ())
-        elif i >= skip and line.strip():
-            rows.append(i)
-        if len(rows) == 2:
-            break
+    rows = [
+        i for i, line in enumerate(lines[: skip + MOST_ABOVE])
+        if i >= skip and line.strip() and not line.lstrip().startswith("#")
+    ]  # fmt: skip
     if not rows:
         return None
-    first, below = lines[rows[0]], lines[rows[1]] if len(rows) == 2 else ""
+    known = {*(mapped or ()), *named_columns(columns).labels}
+    start = _row_of_names(lines, rows, known)
+    comments = [line for line in lines[: rows[start]] if line.lstrip().startswith("#")]
+    above = [*comments, *(lines[i] for i in rows[:start])]
+    settings = dict(pair for line in above for pair in SETTING.findall(line))
+    header = _header(lines, rows[start:], comments, columns, settings)
+    return renamed(header, columns, mapped or {})
+
+
+def _header(
+    lines: Sequence[str],
+    rows: Sequence[int],
+    comments: Sequence[str],
+    columns: Sequence[str],
+    settings: dict[str, str],
+) -> Header:
+    """The header that begins in the first of some rows."""
+    first, below = lines[rows[0]], lines[rows[1]] if len(rows) > 1 else ""
     mark = _mark(first, below)
-    labels = tuple(printable(cell.strip().strip('"').strip()) for cell in split(first, mark))
+    labels = _labels(first, below, mark)
     if numbers_in(first) or any(map(NUMBER.fullmatch, labels)):
         mark = _bare_mark(first)
         cells = len(split(first, mark))
-        return Header(mark, tuple(columns), (), rows[0], rows[0], False, settings, cells)
+        names = named_columns(columns).names or _in_comment(comments, mark, cells)
+        return Header(mark, names, (), rows[0], rows[0], False, settings, cells)
     units = tuple(cell.strip() for cell in split(below, mark))
     if len(units) != len(labels) or not _are_units(units):
         return Header(mark, labels, (), rows[0], rows[0] + 1, True, settings, len(labels))
     joined = tuple(map(_with_unit, labels, units))
     return Header(mark, joined, units, rows[0], rows[1] + 1, True, settings, len(labels))
+
+
+def _labels(line: str, below: str, mark: str) -> tuple[str, ...]:
+    """The cells of a row of names, as many as the row below if only its blank last one differs."""
+    labels = [printable(cell.strip().strip('"').strip()) for cell in split(line, mark)]
+    cells = split(below, mark) if below else labels
+    if len(labels) == len(cells) + 1 and not labels[-1]:
+        return tuple(labels[:-1])
+    more = len(cells) == len(labels) + 1 and not cells[-1].strip()
+    return (*labels, "") if more else tuple(labels)
+
+
+def _row_of_names(lines: Sequence[str], rows: Sequence[int], known: Collection[str]) -> int:
+    """Which of the rows has the names: the first, unless a later one alone has a known column."""
+    if _has_known(lines, rows, known):
+        return 0
+    for k in range(1, len(rows) - 1):
+        if _has_known(lines, rows[k:], known) and _over_numbers(lines, rows[k:]):
+            return k
+    return 0
+
+
+def _has_known(lines: Sequence[str], rows: Sequence[int], known: Collection[str]) -> bool:
+    """Whether a row names a column that some reader knows."""
+    below = lines[rows[1]] if len(rows) > 1 else ""
+    labels = _labels(lines[rows[0]], below, _mark(lines[rows[0]], below))
+    if any(map(NUMBER.fullmatch, labels)):
+        return False
+    return any(label in known or meaning(label) for label in labels) or bool(sweep_pairs(labels))
+
+
+def _over_numbers(lines: Sequence[str], rows: Sequence[int]) -> bool:
+    """Whether as many cells stand below a row of names, and a number; units may be between."""
+    below = lines[rows[1]]
+    mark = _mark(lines[rows[0]], below)
+    cells = split(below, mark)
+    if _are_units([cell.strip() for cell in cells]) and len(rows) > 2:
+        cells = split(lines[rows[2]], mark)
+    labels = _labels(lines[rows[0]], below, mark)
+    return len(cells) == len(labels) and any(map(NUMBER.fullmatch, cells))
+
+
+def _in_comment(comments: Sequence[str], mark: str, cells: int) -> tuple[str, ...]:
+    """The names of columns in the last comment above bare numbers; () if it holds none."""
+    text = comments[-1].lstrip("# \t") if comments else ""
+    for each in dict.fromkeys((mark, *MARKS)):
+        labels = tuple(label.strip().strip('"').strip() for label in split(text, each))
+        if len(labels) == cells and (any(map(meaning, labels)) or sweep_pairs(labels)):
+            return labels
+    return ()
 
 
 def split(line: str, mark: str) -> list[str]:
@@ -101,7 +189,7 @@ def numbers_in(line: str) -> tuple[float, ...]:
     cells = split(line, _bare_mark(line))
     if not cells or not all(map(NUMBER.fullmatch, cells)):
         return ()
-    return tuple(float(cell.replace(",", ".")) for cell in cells)
+    return tuple(float(cell.strip().replace(",", ".")) for cell in cells)
 
 
 def _mark(line: str, below: str) -> str:

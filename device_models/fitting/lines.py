@@ -1,4 +1,8 @@
-"""Files of text as rows: plain or gzipped, UTF-8 or (with its mark) UTF-16, any line ends."""
+"""Files of text as rows: plain or gzipped, any line ends.
+
+Text is UTF-8 or UTF-16. A file that is neither is one of Windows-1252, as Windows programs write
+degree signs and micro signs; it must have been plain ASCII up to its first such byte.
+"""
 
 import codecs
 import gzip
@@ -14,6 +18,7 @@ from ..errors import DataError
 GZIP_MAGIC = b"\x1f\x8b"
 UTF8_BOM = b"\xef\xbb\xbf"
 UTF16_BOMS = (b"\xff\xfe", b"\xfe\xff")
+WINDOWS = "cp1252"
 HEAD_BYTES = 1 << 16
 BLOCK_BYTES = 1 << 18  # some 3000 rows: their cells stay in the processor's cache
 LONGEST_ROW = 1 << 20
@@ -28,12 +33,14 @@ class Head(NamedTuple):
         raw: Its first 64 KiB, uncompressed.
         lines: Those bytes as text (wrong characters replaced), without line ends. The last one is
             cut if the file is longer.
-        columns: What the user calls the columns of a file without a header.
+        columns: What the user calls the columns.
+        encoding: "utf-8" (also of UTF-16), or `WINDOWS`.
     """
 
     raw: bytes
     lines: tuple[str, ...]
     columns: tuple[str, ...] = ()
+    encoding: str = "utf-8"
 
 
 def head(path: Path, columns: tuple[str, ...] = ()) -> Head:
@@ -44,8 +51,9 @@ def head(path: Path, columns: tuple[str, ...] = ()) -> Head:
     """
     with opened(path) as stream:
         raw = _read(stream, path, HEAD_BYTES, 1)
-    text = _plain_ends(raw.removeprefix(UTF8_BOM)).decode("utf-8", "replace")
-    return Head(raw, tuple(text.split("\n")), columns)
+    encoding = _encoding(raw, cut=len(raw) == HEAD_BYTES)
+    text = _plain_ends(raw.removeprefix(UTF8_BOM)).decode(encoding, "replace")
+    return Head(raw, tuple(text.split("\n")), columns, encoding)
 
 
 def chunks(path: Path) -> Iterator[tuple[int, list[str]]]:
@@ -56,9 +64,10 @@ def chunks(path: Path) -> Iterator[tuple[int, list[str]]]:
 
     Raises:
         DataError: The file cannot be read, its gzip data are truncated or damaged or unpack to more
-            than `most_bytes`, or a row is too long or not UTF-8. The rows before have been yielded.
+            than `most_bytes`, or a row is too long or in no known encoding. The rows before have
+            been yielded.
     """
-    row, remainder, done = 1, b"", 0
+    row, remainder, done, encoding, plain = 1, b"", 0, "utf-8", True
     with opened(path) as stream:
         most = most_bytes(path, stream)
         while block := _read(stream, path, BLOCK_BYTES, row):
@@ -75,11 +84,31 @@ def chunks(path: Path) -> Iterator[tuple[int, list[str]]]:
                     "nothing was read"
                 )
             if whole is not None:
-                rows = _decoded(whole, path, row).split("\n")
+                encoding = _encoding(whole) if plain else encoding
+                rows = _decoded(whole, path, row, encoding).split("\n")
+                plain = plain and whole.removeprefix(UTF8_BOM).isascii()
                 yield row, rows
                 row += len(rows)
     if remainder:
-        yield row, _decoded(_plain_ends(remainder), path, row).removesuffix("\n").split("\n")
+        last = _plain_ends(remainder)
+        encoding = _encoding(last) if plain else encoding
+        yield row, _decoded(last, path, row, encoding).removesuffix("\n").split("\n")
+
+
+def _encoding(raw: bytes, *, cut: bool = False) -> str:
+    """The encoding of bytes: `WINDOWS` if the first that is not ASCII is not UTF-8 either.
+
+    Args:
+        raw: Of the beginning of a file, or after plain ASCII.
+        cut: Whether its last character may be cut.
+    """
+    try:
+        raw.decode("utf-8")
+    except UnicodeDecodeError as error:
+        whole = not (cut and error.start > len(raw) - 4)
+        if whole and not raw.startswith(UTF8_BOM) and raw[: error.start].isascii():
+            return WINDOWS
+    return "utf-8"
 
 
 def most_bytes(path: Path, stream: IO[bytes]) -> float:
@@ -98,15 +127,25 @@ def opened(path: Path) -> Iterator[IO[bytes]]:
     """
     try:
         with path.open("rb") as stream:
-            mark = stream.read(2)
+            start = stream.read(4)
             stream.seek(0)
-            if mark in UTF16_BOMS:
-                yield cast("IO[bytes]", codecs.EncodedFile(stream, "utf-8", "utf-16"))
+            if wide := _utf_16(start):
+                yield cast("IO[bytes]", codecs.EncodedFile(stream, "utf-8", wide))
             else:
-                packed = mark == GZIP_MAGIC
+                packed = start[:2] == GZIP_MAGIC
                 yield cast("IO[bytes]", gzip.GzipFile(fileobj=stream)) if packed else stream
     except OSError as error:
         raise DataError(f"{path}: {error.strerror or error}; nothing was read") from error
+
+
+def _utf_16(start: bytes) -> str:
+    """The kind of UTF-16 by four bytes: its mark, or two ASCII characters without one; else ""."""
+    if start[:2] in UTF16_BOMS:
+        return "utf-16"
+    zeros = [byte == 0 for byte in start]
+    if zeros == [False, True, False, True]:
+        return "utf-16-le"
+    return "utf-16-be" if zeros == [True, False, True, False] else ""
 
 
 def _read(stream: IO[bytes], path: Path, size: int, row: int) -> bytes:
@@ -143,16 +182,16 @@ def _plain_ends(raw: bytes) -> bytes:
     return raw.replace(b"\r\n", b"\n").replace(b"\r", b"\n") if b"\r" in raw else raw
 
 
-def _decoded(raw: bytes, path: Path, first_row: int) -> str:
-    """Rows as text; one that is not UTF-8 is named."""
+def _decoded(raw: bytes, path: Path, first_row: int, encoding: str) -> str:
+    """Rows as text; one that is not of the encoding is named."""
     try:
-        return (raw.removeprefix(UTF8_BOM) if first_row == 1 else raw).decode("utf-8")
+        return (raw.removeprefix(UTF8_BOM) if first_row == 1 else raw).decode(encoding)
     except UnicodeDecodeError as error:
         before = error.object[: error.start]
         row = first_row + before.count(b"\n")
         line = before[before.rfind(b"\n") + 1 :]
         column = 1 + sum(line.count(mark) for mark in (b",", b";", b"\t"))
         raise DataError(
-            f"{path}: row {row}, column {column}: byte 0x{error.object[error.start]:02x} is not "
-            "UTF-8; save the file as UTF-8; nothing was read"
+            f"{path}: row {row}, column {column}: byte 0x{error.object[error.start]:02x} is "
+            "neither UTF-8 nor Windows-1252; save the file as UTF-8; nothing was read"
         ) from error

@@ -52,7 +52,7 @@ class Rows:
         """One table of the rows of several, in order; empty if there are none."""
         tables = list(tables)
         parts = {c: [getattr(t, c) for t in tables] or [np.empty(0)] for c in columns(cls)}
-        sources = " + ".join(dict.fromkeys(t.source for t in tables))
+        sources = " + ".join(dict.fromkeys(t.source for t in tables if t.source))
         return cls(source=sources, **{c: np.concatenate(p) for c, p in parts.items()})
 
 
@@ -172,6 +172,44 @@ class Written(Rows):
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
+class Lifetimes(Rows):
+    """How many cycles devices lived, of files in which the window of one closed.
+
+    Attributes:
+        device: Number of the device.
+        cycles: Until its window closed, or as far as its record goes.
+        died: 1 if it closed, 0 if the device outlived its record.
+    """
+
+    device: Ints
+    cycles: Ints
+    died: Ints
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Sweeps(Rows):
+    """Half loops of current-voltage sweeps in which a device switched, see `sweep_loops`.
+
+    Attributes:
+        device: Number of the device.
+        half_loop: Number of the event on this device, from 0.
+        polarity: +1 SET, -1 RESET.
+        volts: Voltage at which it switched, with its sign.
+        g_before_siemens: Level on the way up, at the read voltage; nan if unknown.
+        g_after_siemens: Level on the way back; likewise.
+        limit_amperes: Current limit that a SET met; nan without one.
+    """
+
+    device: Ints
+    half_loop: Ints
+    polarity: Ints
+    volts: Floats
+    g_before_siemens: Floats
+    g_after_siemens: Floats
+    limit_amperes: Floats
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
 class StepTable:
     """Quantiles of the step of one pulse against conductance, of one device and polarity.
 
@@ -239,7 +277,8 @@ class FileNotes:
         gone = sum(self.dropped.values())
         why = ", ".join(f"{count} {reason}" for reason, count in self.dropped.items())
         parts = [f"{self.used} used, {gone} dropped{f' ({why})' if why else ''}"]
-        parts += [f"columns not used: {', '.join(self.ignored)}"] if self.ignored else []
+        ignored = [name or "(no name)" for name in self.ignored]
+        parts += [f"columns not used: {', '.join(ignored)}"] if ignored else []
         return f"{self.path} ({self.format}): {'; '.join([*parts, *self.remarks])}"
 
 
@@ -250,6 +289,7 @@ class Measurements:
     Attributes:
         devices: Name of each device; its index is its number in every table.
         notes: What was done with each file.
+        warnings: What is implausible in them, one sentence each, with the file.
     """
 
     pulses: tuple[Pulses, ...] = ()
@@ -258,8 +298,11 @@ class Measurements:
     retention: tuple[Retention, ...] = ()
     written: tuple[Written, ...] = ()
     steps: tuple[StepTable, ...] = ()
+    lifetimes: tuple[Lifetimes, ...] = ()
+    sweeps: tuple[Sweeps, ...] = ()
     devices: tuple[str, ...] = ()
     notes: tuple[FileNotes, ...] = ()
+    warnings: tuple[str, ...] = ()
 
 
 def merge(parts: Sequence[Measurements], *, same_devices: bool = False) -> Measurements:
@@ -287,11 +330,12 @@ def merge(parts: Sequence[Measurements], *, same_devices: bool = False) -> Measu
     return Measurements(
         devices=tuple(name for _, name in numbers),
         notes=tuple(note for part in parts for note in part.notes),
+        warnings=tuple(text for part in parts for text in part.warnings),
         **{name: tuple(merged) for name, merged in tables.items()},
     )
 
 
-KINDS = ("pulses", "cycles", "reads", "retention", "written", "steps")
+KINDS = ("pulses", "cycles", "reads", "retention", "written", "steps", "lifetimes", "sweeps")
 
 
 def _renumbered(table: Any, new: Ints) -> Any:

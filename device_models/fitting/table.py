@@ -9,23 +9,26 @@ are no numbers are refused with row and column.
 import csv
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple, NoReturn
 
 import numpy as np
 
-from ..errors import DataError
+from ..errors import ConfigError, DataError
 from ..printable import printable
 from ..record import did_you_mean, shown
 from . import lines
 from .columns import SUFFIX, TEXT, Column, Meaning, bare, fault, scale
-from .header import Header, header_of
+from .header import MOST_ABOVE, Header, header_of
 from .measurements import Floats, Ints
 
+DATA_NAME, DATA_VALUE = "DataName", "DataValue"  # first cells of exports of EasyEXPERT
 NO_NUMBER = ("", "nan", "na", "n/a", "null", "none", "-", "--")
 LARGEST = 1e30  # of any number of a table
+DATE = re.compile(r"\d{1,4}[-/.:]\d{1,2}[-/.:]\d{1,4}\b")
+DATE_HINT = "; a date or a time of day? give seconds (those of a clock: --clock)"
 DECIMAL_COMMA = re.compile(r"[+-]?\d*,\d+([eE][+-]?\d+)?")
 
 
@@ -105,6 +108,7 @@ def read_table(
     every: bool = False,
     skip: int = 0,
     names: Sequence[str] = (),
+    mapped: Mapping[str, Meaning] | None = None,
 ) -> FileTable:
     """Read the columns of one file.
 
@@ -113,7 +117,8 @@ def read_table(
         columns: To read where they are there; blanks around words are removed.
         every: All columns, as numbers, whatever their names.
         skip: Rows to pass over before the header is looked for.
-        names: Of the columns of a file without a header.
+        names: What the user calls the columns, see `column_map`.
+        mapped: What a reader says that columns hold, by their labels.
 
     Raises:
         DataError: The file cannot be read or decoded, has no rows, has no header and no names, has
@@ -122,33 +127,47 @@ def read_table(
     """
     parser: _Parser | None = None
     settings: dict[str, str] = {}
-    pending, first_row, row = list[str](), 1, 1
+    pending = list[str]()
+
+    def begun() -> _Parser:
+        header = header_in(path, pending, names, skip, mapped)
+        if header is None:
+            raise DataError(f"{path}: the file is empty (no header row); nothing was read")
+        settings.update(header.settings)
+        result = _parser(path, header, columns, every=every)
+        result.feed(1 + header.first, pending[header.first :])
+        return result
+
     for row, block in lines.chunks(path):
         if parser is not None:
             parser.feed(row, block)
             continue
         pending += block
-        header = header_of(pending, names, skip)
-        if header is None or not any(map(str.strip, pending[header.line + 1 :])):
-            continue  # the row below decides on separator and units
-        parser = _parser(path, header, columns, every=every)
-        parser.feed(first_row + header.first, pending[header.first :])
-        settings = header.settings
-    if parser is None:
-        header = header_of(pending, names, skip)
-        if header is None:
-            raise DataError(f"{path}: the file is empty (no header row); nothing was read")
-        parser = _parser(path, header, columns, every=every)
-        parser.feed(first_row + header.first, pending[header.first :])
-        settings = header.settings
-    return parser.table(settings)
+        if len(pending) >= skip + MOST_ABOVE and any(map(str.strip, pending[:MOST_ABOVE])):
+            parser = begun()
+    return (parser or begun()).table(settings)
+
+
+def header_in(
+    path: Path,
+    lines: Sequence[str],
+    columns: Sequence[str],
+    skip: int = 0,
+    mapped: Mapping[str, Meaning] | None = None,
+) -> Header | None:
+    """`header_of` with the name of the file in front of its errors."""
+    try:
+        return header_of(lines, columns, skip, mapped)
+    except ConfigError as error:
+        raise ConfigError(f"{path}: {error}") from None
 
 
 def without_header(path: Path, row: int, count: int) -> DataError:
     """The error about a file whose columns nobody names."""
     return DataError(
         f"{path}: row {row}: {count} columns without a header; name them with --columns, such as "
-        "--columns t_seconds,g_siemens (--formats lists all); nothing was read"
+        "--columns t_seconds,g_siemens or --columns 1=cycle,3=lrs_ohms:kohm (--formats lists all); "
+        "nothing was read"
     )
 
 
@@ -160,9 +179,10 @@ def _parser(path: Path, header: Header, columns: Sequence[Column], *, every: boo
     texts = {column.name for column in columns if column.unit == TEXT}
     wanted = texts | {column.name for column in columns}
     meanings = [
-        Meaning(label) if every or label in wanted or m.name not in wanted else m
+        m if label in header.mapped or not (every or label in wanted or m.name not in wanted)
+        else Meaning(m.name if m.name.endswith("(not mapped)") else label)
         for label, m in zip(header.labels, header.meanings, strict=True)
-    ]
+    ]  # fmt: skip
     found = tuple(m.name for m in meanings)
     for i, name in enumerate(found):
         if name and name in found[:i]:
@@ -170,7 +190,8 @@ def _parser(path: Path, header: Header, columns: Sequence[Column], *, every: boo
                 f"{path}: row {row}, column {i + 1}: {shown(name)} is there twice (first in "
                 f"column {found.index(name) + 1}); nothing was read"
             )
-        if name not in wanted and not every and (why := fault(name, wanted, found)):
+        seen = header.mapped or every  # then what is not named is not used
+        if name not in wanted and not seen and (why := fault(name, wanted, found)):
             where = f"{path}: row {row}, column {i + 1}"
             raise DataError(f"{where}: {shown(name)} {why}; nothing was read")
     _refuse_other_units(path, row, header, meanings)
@@ -221,6 +242,9 @@ class _Parser:
         cells = self._cells(first_row, block)
         numbers = np.arange(first_row, first_row + len(cells), dtype=np.int64)
         width = len(self.header)
+        if self.header[0] == DATA_NAME:  # what stands between the tables of an export is no row
+            of_table = [i for i, c in enumerate(cells) if c and c[0].strip() == DATA_VALUE]
+            cells, numbers = [cells[i] for i in of_table], numbers[of_table]
         if set(map(len, cells)) - {width}:
             keep = [i for i, c in enumerate(cells) if any(c) and not c[0].lstrip().startswith("#")]
             cells, numbers = [cells[i] for i in keep], numbers[keep]
@@ -325,7 +349,8 @@ class _Parser:
             if DECIMAL_COMMA.fullmatch(text):
                 both = f"has a decimal comma, other numbers a point; write {text.replace(',', '.')}"
                 raise DataError(f"{where} {both}; nothing was read") from None
-            raise DataError(f"{where} is not a number; nothing was read") from None
+            hint = DATE_HINT if DATE.match(text) else ""
+            raise DataError(f"{where} is not a number{hint}; nothing was read") from None
 
     def table(self, settings: dict[str, str]) -> FileTable:
         """The columns of all rows."""

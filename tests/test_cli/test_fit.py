@@ -211,3 +211,28 @@ def test_a_suffix_that_is_none_is_one_line(csv, tmp_path):
         f"Error: {csv}:genric: 'genric' behind the colon is neither a format nor a polarity; did "
         "you mean 'generic'?; nothing was written"
     )
+
+
+def test_a_loop_of_a_source_meter_tells_its_voltages(tmp_path):
+    path, out = tmp_path / "loop.txt", tmp_path / "my.yaml"
+    up = [(v / 10, 2e-6 if v < 10 else 1e-3) for v in range(1, 13)]
+    back = [(v / 10, 2e-4) for v in range(11, 0, -1)]
+    rows = [f"{v},{min(g * v, 1e-4) * 1e6}" for v, g in (*up, *back)]
+    path.write_text("bias,res\n" + "\n".join(rows) + "\n")
+    (tmp_path / "loop.columns.yaml").write_text("columns: [bias=v_volts, 'res=i_amperes:uA']\n")
+    code, stdout, stderr = run(path, "-o", out, "--bootstrap", 0, "--clock")
+    assert code == 0, stderr
+    assert "1 SET at 1 V; LRS 5 kohm and HRS 500 kohm at 0.2 V; compliance 100" in stderr
+    assert "with loop.columns.yaml" in stderr
+    (row,) = (line for line in stdout.splitlines() if line.startswith("set_volts"))
+    assert row.split()[:2] == ["set_volts", "1"]
+    assert "measured" in row
+    assert "warning: --clock changes nothing: no file is of a format that takes it" in stdout
+    assert load_device(str(out)).set_volts == 1.0
+
+
+def test_any_other_table_is_explained_with_the_formats():
+    result = CliRunner().invoke(main, ["fit", "--formats"])
+    assert result.exit_code == 0
+    assert '--columns "t=t_seconds,R=r_ohms:kohm"' in result.output
+    assert "set.columns.yaml" in result.output

@@ -11,13 +11,12 @@ from device_models.errors import CalibrationError, ConfigError, DataError, XbarE
 from device_models.fitting import lines
 from device_models.fitting.measurements import Measurements
 from device_models.fitting.options import Options
-from device_models.fitting.readers import FORMATS, read
+from device_models.fitting.readers import FORMATS, read, wants
 
 READS = "t_seconds,g_siemens\n"
 OPS = "op,v_volts,g_siemens\n"
 GOOD = "0,1e-5\n1,2e-5\n"
 END = "; nothing was read"
-FORMAT_NAMES = ", ".join(FORMATS)
 
 
 def refusal(tmp_path, content, options=None, **kwargs):
@@ -84,13 +83,15 @@ CASES = {
         gzip.compress((READS + GOOD * 50).encode(), mtime=0)[:-12],
         "row 1 or a later one: the gzip data end early (truncated)" + END,
     ),
-    "a header in another encoding": (
-        "t_seconds,g_µS\n".encode("latin-1") + GOOD.encode(),
-        "row 1, column 2: byte 0xb5 is not UTF-8; save the file as UTF-8" + END,
+    "a byte of no encoding": (
+        (READS + "0,1e-5\n").encode() + b"1,\x81\n",
+        "row 3, column 2: byte 0x81 is neither UTF-8 nor Windows-1252; save the file as UTF-8"
+        + END,
     ),
-    "a cell in another encoding": (
-        (READS + "0,1e-5\n").encode() + b"1,\xff\n",
-        "row 3, column 2: byte 0xff is not UTF-8; save the file as UTF-8" + END,
+    "two encodings": (
+        "t_seconds,g_µS\n0,1\n".encode() + b"1,\xff\n",
+        "row 3, column 2: byte 0xff is neither UTF-8 nor Windows-1252; save the file as UTF-8"
+        + END,
     ),
     "decimal commas": (
         "t_seconds;g_siemens\n0.5;0,00001\n",
@@ -147,7 +148,8 @@ CASES = {
     "unknown columns": (
         "i,volume\n1,2\n",
         "row 1: 'i, volume' are the columns of no known format ('i' states no unit; call it "
-        f"i_amperes, or write a unit: i (A)); --formats lists those of {FORMAT_NAMES}" + END,
+        f"i_amperes, or write a unit: i (A), or give --columns 'i=i_amperes'); known formats want "
+        f"{wants()} (--columns says which column is which, --formats says more)" + END,
     ),
     "steps in microsiemens": (
         "Gbins, CDF\n10 20\n0 1\n1 1\n1 1\n",
@@ -160,13 +162,13 @@ CASES = {
     ),
     "a negative width": (
         "op,width_seconds,g_siemens\nset,-1e-6,1e-5\n",
-        "row 2, column 'width_seconds': -1e-06 s is outside [0, 100] s (in nanoseconds? multiply "
-        "by 1e-9)" + END,
+        "row 2, column 'width_seconds': -1e-06 s is outside [0, 100] s (a negative size; a sign "
+        "was lost or added)" + END,
     ),
     "a negative target": (
         "target_siemens,g_siemens\n-1e-5,1e-5\n",
-        "row 2, column 'target_siemens': -1e-05 S is outside [0, 0.1] S (in microsiemens? "
-        "multiply by 1e-6)" + END,
+        "row 2, column 'target_siemens': -1e-05 S is outside [0, 0.1] S (a negative size; a sign "
+        "was lost or added)" + END,
     ),
     "kilovolts": (
         OPS + "set,-1500,1e-5\n",
@@ -201,7 +203,7 @@ UNSAID = {
         "-0.5,0.5\n0.5,-0.5\n",
         "row 1, column 1: normalised conductances (-0.5 to 0.5), and nothing states the window; "
         "give --window G_MIN:G_MAX in siemens, or name the columns: --columns "
-        "up_siemens,down_siemens (t_seconds,g_siemens of reads)" + END,
+        "up_siemens,down_siemens (t_seconds,g_siemens of reads, v_volts,i_amperes of sweeps)" + END,
     ),
 }
 
@@ -289,6 +291,8 @@ HEADERS = [
     b"device,t_seconds,r_ohms\n",
     b"device,cycle,lrs_siemens,hrs_siemens\n",
     b"target_siemens,r_ohms,stuck\n",
+    b"V1,I1\n0,0\n0.1,1e-6\n0.2,1e-6\n0.3,1e-5\n0.4,1e-5\n0.2,5e-6\n",
+    b"pulse,g_siemens\n",
     b"",
 ]
 CELLS = ["", "0", "1", "-1", "1e-5", "2e4", "0.2", "nan", "inf", "-inf", "1e400", "1e-400", "1,5"]
@@ -341,6 +345,7 @@ POOLS = {  # column -> cells; mostly good ones, so that the tables are reached
     "op": ["read", "set", "reset", "pulse", "relax", "write", "form", "READ"],
     "device": ["a", "b", " a", "1"],
     "cycle": ["1", "2", "3"],
+    "pulse": ["0", "1", "2", "3", ""],
     "stuck": ["0", "1", "-1", ""],
 }
 COLUMNS = [header.decode().strip().split(",") for header in HEADERS if b"_" in header]

@@ -3,8 +3,8 @@
 The columns are `Wordline,Bitline,Resistance,Amplitude (V),Pulse width (s),Tag,ReadTag,ReadVoltage`.
 A row with an amplitude and a width is a pulse that was read afterwards; without, a reading. There
 are no time stamps, so nothing can be said about drift. Rows of the curve tracer hold resistances
-under bias, not at the read voltage: they are used with `Options.ohmic` alone, each as a pulse of
-its amplitude and width, so that sweeps tell how steps depend on the voltage.
+under bias, not at the read voltage: they are sweeps (`sweeps`), or with `Options.ohmic` each a
+pulse of its amplitude and width, so that they tell how steps depend on the voltage.
 """
 
 import re
@@ -19,8 +19,9 @@ from ..columns import TEXT, Column
 from ..conductance import conductances
 from ..events import OTHER, PULSE, READ, DeviceEvents
 from ..lines import Head
-from ..measurements import Measurements
+from ..measurements import Ints, Measurements
 from ..options import Options
+from ..sweep_cycles import Curve, in_words, switching_events
 from ..table import FileTable, read_table
 from .reader import Reader, devices, from_history, polarity_of
 
@@ -41,7 +42,7 @@ COLUMNS = (
     Column("Resistance", "after the pulse, or as read", "ohm", optional=False),
     Column("Amplitude (V)", "of the pulse", "V", optional=False),
     Column("Pulse width (s)", "0 of a reading", "s", optional=False),
-    Column("Tag", "CT..: curve tracer, not used without --ohmic", TEXT, optional=False),
+    Column("Tag", "CT..: curve tracer, a sweep", TEXT, optional=False),
     Column("ReadVoltage", "read voltage", "V"),
 )
 EXAMPLE = """my run
@@ -50,6 +51,7 @@ Wordline,Bitline,Resistance,Amplitude (V),Pulse width (s),Tag,ReadTag,ReadVoltag
 1,2,10000,0.5,0,S R,R2 V=0.5,0.5
 1,2,8000,1.5,1e-06,P,R2 V=0.5,0.5
 """
+USUAL_READ_VOLTS = 0.2  # where levels of sweeps are taken, if nobody says
 CURVE_TRACER = re.compile(r"CT(?!S)")  # CTS is ConvergeToState, a train of single pulses
 
 
@@ -86,7 +88,22 @@ def read(path: Path, options: Options) -> Measurements:
         time_seconds=unknown,
         target_siemens=unknown,
     )
-    return from_history(table, "arc-one", names, events, readings)
+    curves = [] if options.ohmic else _curves(table, traced, device)
+    v_read = options.v_read_volts or readings.v_read_volts
+    v_read = abs(v_read) if np.isfinite(v_read) else USUAL_READ_VOLTS
+    sweeps = switching_events(curves, v_read, str(path))
+    return from_history(
+        table, "arc-one", names, events, readings, sweeps=sweeps,
+        remarks=tuple(in_words(sweeps[0], v_read)),
+    )  # fmt: skip
+
+
+def _curves(table: FileTable, traced: NDArray[np.bool_], device: Ints) -> list[Curve]:
+    """The rows of the curve tracer, device by device."""
+    volts, ohms = (table.numbers[name] for name in ("v_volts", "r_ohms"))
+    use = traced & np.isfinite(volts) & (ohms > 0.0) & np.isfinite(ohms)
+    rows = [np.flatnonzero(use & (device == i)) for i in np.unique(device[use])]
+    return [Curve(int(device[r[0]]), volts[r], volts[r] / ohms[r]) for r in rows]
 
 
 def _traced(table: FileTable) -> NDArray[np.bool_]:
@@ -109,4 +126,8 @@ def _renamed(table: FileTable) -> FileTable:
     )
 
 
-READER = Reader("CSV of ArC ONE: a name, a date, a header", sniff, read, COLUMNS, EXAMPLE)
+READER = Reader(
+    "CSV of ArC ONE: a name, a date, a header", sniff, read, COLUMNS, EXAMPLE,
+    options=("v_read_volts", "drop_negative", "set_is_negative", "ohmic"),
+    wants="Wordline, Bitline, Resistance below two lines",
+)  # fmt: skip

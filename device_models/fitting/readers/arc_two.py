@@ -156,5 +156,6 @@ def _table(path: Path, series: dict[str, NDArray[Any]]) -> FileTable:
 
 
 READER = Reader(
-    "HDF5 of ArC TWO (needs h5py): /crosspoints/W..B../timeseries", sniff, read, COLUMNS, ""
-)
+    "HDF5 of ArC TWO (needs h5py): /crosspoints/W..B../timeseries", sniff, read, COLUMNS, "",
+    options=("v_read_volts", "set_is_negative"),
+)  # fmt: skip

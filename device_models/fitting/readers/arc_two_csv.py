@@ -32,5 +32,6 @@ EXAMPLE = """2e-6,0.2,0,0.2,1
 6e-6,1.5,1e-6,0.2,3
 """
 READER = Reader(
-    "time series of ArC TWO as text: five columns without a header", sniff, read, COLUMNS, EXAMPLE
-)
+    "time series of ArC TWO as text: five columns without a header", sniff, read, COLUMNS, EXAMPLE,
+    options=("v_read_volts", "set_is_negative"),
+)  # fmt: skip

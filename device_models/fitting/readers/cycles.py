@@ -83,4 +83,8 @@ def _refuse_swapped(table: FileTable, lrs: Readings, hrs: Readings) -> None:
         )
 
 
-READER = Reader("full switching cycles, open loop", sniff, read, COLUMNS, EXAMPLE)
+READER = Reader(
+    "full switching cycles, open loop", sniff, read, COLUMNS, EXAMPLE,
+    options=("v_read_volts", "drop_negative"),
+    wants="cycle, and lrs_ohms and hrs_ohms or lrs_siemens and hrs_siemens",
+)  # fmt: skip

@@ -15,9 +15,10 @@ from ..conductance import conductances
 from ..events import OTHER, PULSE, READ, RELAX, WRITE, DeviceEvents
 from ..lines import Head
 from ..measurements import Floats, Ints, Measurements
-from ..options import Options
+from ..options import OF_READINGS, Options
 from ..table import FileTable, read_table
 from .reader import (
+    READS,
     Reader,
     devices,
     from_history,
@@ -66,6 +67,7 @@ def read(path: Path, options: Options) -> Measurements:
     table = read_table(path, COLUMNS, names=options.columns)
     if "v_volts" not in table.header:
         table.demand("op", TAKES)
+    _refuse_read_voltage(table, options)
     readings = conductances(table, options, TAKES)
     device, names = devices(table)
     kind, polarity, remarks = _ops(table, options)
@@ -80,6 +82,25 @@ def read(path: Path, options: Options) -> Measurements:
         target_siemens=optional(table, "target_siemens", SIEMENS),
     )
     return from_history(table, "generic", names, events, readings, options.kelvin, remarks)
+
+
+def _refuse_read_voltage(table: FileTable, options: Options) -> None:
+    """Raise DataError where the voltage of the "pulses" is that of the currents beside it."""
+    if {"op", "width_seconds", "v_read_volts"} & set(table.header):
+        return
+    if "i_amperes" not in table.header or "v_volts" not in table.numbers:
+        return
+    v = table.numbers["v_volts"]
+    known = np.abs(v[np.isfinite(v)])
+    read = abs(options.v_read_volts or known.max(initial=0.0))
+    if len(known) and np.ptp(known) <= 0.01 * known.max() and abs(known[0] - read) <= 0.01 * read:
+        label = table.labels.get("v_volts", "v_volts")
+        table.refuse(
+            0, "v_volts",
+            f"every current stands beside {known[0]:g} V: the voltage of a pulse, or of the "
+            f"reading? --columns {shown(f'{label}=v_read_volts')} says that it is the read "
+            "voltage; nothing was read",
+        )  # fmt: skip
 
 
 def _ops(table: FileTable, options: Options) -> tuple[Ints, Ints, tuple[str, ...]]:
@@ -118,4 +139,8 @@ def _time(table: FileTable) -> Floats:
     return np.where(np.isfinite(time), time, np.nan)
 
 
-READER = Reader("one row per pulse or reading", sniff, read, COLUMNS, EXAMPLE, has_polarity=True)
+READER = Reader(
+    "one row per pulse or reading", sniff, read, COLUMNS, EXAMPLE,
+    options=(*OF_READINGS, "polarity", "set_is_negative", "temperature_kelvin"),
+    wants=f"op or v_volts, and {READS}",
+)  # fmt: skip

@@ -20,7 +20,7 @@ from ..columns import Column
 from ..conductance import Bools, Readings, at_voltage, stated_read_volts
 from ..lines import Head
 from ..measurements import Floats, Measurements, Pulses
-from ..options import Options
+from ..options import OF_READINGS, Options
 from ..table import FileTable, read_table
 from .reader import (
     AS_TOLD,
@@ -33,6 +33,7 @@ from .reader import (
     ramp_pulses,
     stated_shape,
 )
+from .trends import trend, turned
 
 NAME = re.compile(r"(rmp|ramp|cycle|run|set|reset)[ _-]?\d+", re.IGNORECASE)
 COLUMNS = (Column("rmp1", "currents of one ramp; also rmp2, ramp_1, cycle_1, set1, reset1", "A"),)
@@ -51,7 +52,7 @@ def sniff(head: Head) -> bool:
 
 def read(path: Path, options: Options) -> Measurements:
     """Read one file of ramps; see `Reader`. All ramps are of one device, "1"."""
-    table = read_table(path, (), every=True, names=options.columns)
+    table = turned(read_table(path, (), every=True, names=options.columns), options)
     v_read = stated_read_volts(table, options, table.header[0])
     readings = at_voltage(table, table.header[0], v_read, options)
     if options.ramp_pulses and len(table.header) > 1:
@@ -107,18 +108,17 @@ def _polarity(g: Floats, named: tuple[int, str], column: str) -> tuple[int, str]
     The user, then the name of the column, then that of the file decide; else a ramp that ends
     higher than it begins, by the means of its quarters, is one of SET.
     """
-    g = g[np.isfinite(g)]
-    quarter = max(1, len(g) // 4)
-    trend = int(np.sign(g[-quarter:].mean() - g[:quarter].mean())) if len(g) > 1 else 0
+    rises = int(np.sign(trend(g)))
     match = NAME.fullmatch(column)
     by_column = SIGNS.get(match[1].lower(), 0) if match else 0
     sign, why = named
     if by_column and why != AS_TOLD:
         sign, why = by_column, "by the names of the columns"
-    return (sign, polarity_remark(sign, why, trend)) if sign else (trend, "")
+    return (sign, polarity_remark(sign, why, rises)) if sign else (rises, "")
 
 
 READER = Reader(
     "one column of currents per ramp of pulses", sniff, read, COLUMNS, EXAMPLE,
-    needs="--read-volts 0.1", has_polarity=True,
+    needs="--read-volts 0.1", options=(*OF_READINGS, "polarity", "ramp_pulses", "backwards"),
+    wants="rmp1, rmp2, ... (currents)",
 )  # fmt: skip

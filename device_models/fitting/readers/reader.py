@@ -2,6 +2,7 @@
 
 import math
 import re
+from collections import Counter
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import NamedTuple
@@ -16,13 +17,15 @@ from ..conductance import Readings
 from ..events import DeviceEvents, experiments
 from ..header import header_of, numbers_in
 from ..lines import Head
-from ..measurements import FileNotes, Floats, Ints, Measurements, Pulses
+from ..measurements import Cycles, FileNotes, Floats, Ints, Measurements, Pulses, Sweeps
 from ..options import Options
+from ..sweep_cycles import cycles_of
 from ..table import FileTable
 
 WORD = re.compile(r"[a-z]+")
 SIGNS = {"set": 1, "reset": -1}
 NAMES = {1: "SET", -1: "RESET"}
+READS = "g_siemens, r_ohms or i_amperes"
 AS_TOLD = "as you say"
 
 
@@ -37,7 +40,8 @@ class Reader(NamedTuple):
         columns: What it takes.
         example: A short file; "" of a binary format.
         needs: Options without which the example is refused, as on the command line.
-        has_polarity: Whether `Options.polarity` may decide between SET and RESET.
+        options: Which of `options.LABELS` it honours.
+        wants: The columns by which it is recognised, for messages; "" if it is not by columns.
     """
 
     describes: str
@@ -46,7 +50,8 @@ class Reader(NamedTuple):
     columns: tuple[Column, ...]
     example: str
     needs: str = ""
-    has_polarity: bool = False
+    options: tuple[str, ...] = ()
+    wants: str = ""
 
 
 def first_row(head: Head) -> str:
@@ -68,7 +73,7 @@ def header_names(head: Head) -> frozenset[str]:
 
 def bare_numbers(head: Head) -> tuple[float, ...]:
     """The first row, if all of it is numbers and nobody names its columns; else ()."""
-    return () if head.columns else numbers_in(first_row(head))
+    return () if head.columns or header_row(head) else numbers_in(first_row(head))
 
 
 def has_conductance(header: Collection[str]) -> bool:
@@ -166,7 +171,7 @@ def stated_shape(settings: Mapping[str, str], path: Path) -> dict[str, float]:
         if not math.isnan(value) and value not in unit.allowed:
             raise DataError(
                 f"{path}: {name} = {shown(text)} above the table must be a number within "
-                f"{unit.allowed} ({unit.hint}); nothing was read"
+                f"{unit.allowed}{unit.hint(value)}; nothing was read"
             )
         shape[name] = value
     return shape
@@ -215,6 +220,7 @@ def from_history(
     readings: Readings,
     kelvin: float = math.nan,
     remarks: tuple[str, ...] = (),
+    sweeps: tuple[Sweeps, int] | None = None,
 ) -> Measurements:
     """The experiments in a history of pulses and readings.
 
@@ -226,20 +232,27 @@ def from_history(
         readings: The same.
         kelvin: Temperature of the devices; nan if unknown.
         remarks: What was assumed.
+        sweeps: Switching events beside it, and how many of the rows are theirs.
 
     Raises:
         DataError: Every row was dropped.
     """
     parts = experiments(events, readings, str(table.path), kelvin)
+    used, dropped = parts.used, Counter(parts.dropped)
+    loops, cycles = Sweeps.join(()), Cycles.join(())
+    if sweeps:
+        loops, cycles = sweeps[0], cycles_of(sweeps[0])
+        used += sweeps[1]
+        dropped["other operation"] -= sweeps[1]
     return Measurements(
+        sweeps=(loops,) if len(loops) else (),
+        cycles=(cycles,) if len(cycles) else (),
         pulses=parts.pulses,
         reads=parts.reads,
         retention=parts.retention,
         written=parts.written,
         devices=device_names,
-        notes=(
-            notes(table, name, readings, used=parts.used, dropped=parts.dropped, remarks=remarks),
-        ),
+        notes=(notes(table, name, readings, used=used, dropped=dict(+dropped), remarks=remarks),),
     )
 
 

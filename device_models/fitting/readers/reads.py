@@ -13,9 +13,9 @@ from ..conductance import conductances
 from ..events import reads_table
 from ..lines import Head
 from ..measurements import Measurements
-from ..options import Options
+from ..options import OF_READINGS, Options
 from ..table import read_table
-from .reader import Reader, devices, has_conductance, header_names, notes
+from .reader import READS, Reader, devices, has_conductance, header_names, notes
 from .retention import sniff as is_retention
 
 TAKES = "a table of reads has g_siemens, r_ohms, or i_amperes with v_read_volts"
@@ -66,4 +66,12 @@ def read(path: Path, options: Options) -> Measurements:
     )
 
 
-READER = Reader("repeated reads of devices at rest", sniff, read, COLUMNS, EXAMPLE)
+READER = Reader(
+    "repeated reads of devices at rest",
+    sniff,
+    read,
+    COLUMNS,
+    EXAMPLE,
+    options=OF_READINGS,
+    wants=f"{READS}; t_seconds",
+)

@@ -56,7 +56,7 @@ def read(path: Path, options: Options) -> Measurements:
             fault = f"{len(step)} steps, the largest {np.max(np.abs(step)):g}"
             raise DataError(
                 f"{path}: row {row}: {fault}; there must be {len(g)}, one per conductance, "
-                f"within {SIEMENS.allowed} ({SIEMENS.hint}); nothing was read"
+                f"within {SIEMENS.allowed} ({SIEMENS.above}); nothing was read"
             )
     if len(steps) != len(levels):
         fault = f"{len(steps)} rows of steps for {len(levels)} probabilities in row {q_row}"
@@ -106,7 +106,7 @@ def _ascending(path: Path, row: int, values: Floats, what: str, low: float, high
     """Raise DataError unless the values rise inside [low, high]."""
     if np.any(np.diff(values) < 0.0) or values[0] < low or values[-1] > high:
         fault = f"{what} from {values[0]:g} to {values[-1]:g}"
-        hint = f" ({SIEMENS.hint})" if values[-1] > high and high < 1.0 else ""
+        hint = f" ({SIEMENS.above})" if values[-1] > high and high < 1.0 else ""
         raise DataError(
             f"{path}: row {row}: {fault}; they must ascend within [{low:g}, {high:g}]{hint}; "
             "nothing was read"
@@ -114,5 +114,6 @@ def _ascending(path: Path, row: int, values: Floats, what: str, low: float, high
 
 
 READER = Reader(
-    "quantiles of the step against conductance", sniff, read, COLUMNS, EXAMPLE, has_polarity=True
-)
+    "quantiles of the step against conductance", sniff, read, COLUMNS, EXAMPLE,
+    options=("polarity", "set_is_negative"),
+)  # fmt: skip

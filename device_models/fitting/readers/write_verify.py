@@ -13,9 +13,9 @@ from ..columns import DEVICE, READING, TEXT, Column, names
 from ..conductance import Readings, conductances
 from ..lines import Head
 from ..measurements import Floats, Ints, Measurements, Written
-from ..options import Options
+from ..options import OF_READINGS, Options
 from ..table import FileTable, read_table
-from .reader import Reader, devices, header_names, notes
+from .reader import READS, Reader, devices, header_names, notes
 
 TARGETS = (
     Column("target_siemens", "what was to be written; or a range:", "S"),
@@ -132,4 +132,12 @@ def _remarks(table: FileTable, written: Written, readings: Readings) -> tuple[st
     return tuple(remarks)
 
 
-READER = Reader("devices after a write with verification", sniff, read, COLUMNS, EXAMPLE)
+READER = Reader(
+    "devices after a write with verification",
+    sniff,
+    read,
+    COLUMNS,
+    EXAMPLE,
+    options=OF_READINGS,
+    wants=f"target_siemens or low_siemens and high_siemens, and {READS}",
+)

@@ -14,6 +14,7 @@ Floats = NDArray[np.float64]
 Refresh = Literal["every", "epoch", "adaptive"]
 
 _BYTES = 8
+HOLDS = 1e-14  # of the conductance of a segment
 
 
 @dataclass(frozen=True)
@@ -112,6 +113,17 @@ class Wires(Record):
                     f"{name} names line {outside[0]}; a tile of {rows} x {columns} allows 0 to "
                     f"{last}; nothing was solved"
                 )
+
+
+def connects(g: Floats, *segments_ohms: float) -> NDArray[np.bool_]:
+    """Whether devices hold a line that is open: 64 bits tell them from none beside its segments.
+
+    Args:
+        g: Conductances, siemens.
+        segments_ohms: Of the lines; 0 where they have none.
+    """
+    least = max((HOLDS / ohms for ohms in segments_ohms if ohms > 0.0), default=0.0)
+    return g > least
 
 
 def check_volts(v_volts: Floats, rows: int) -> None:

@@ -17,7 +17,7 @@ from ..experiment.config import Training
 from ..experiment.dry_run import dry_run
 from ..experiment.run import Run
 from ..experiment.train import Notice, ProgressBar, no_progress_bar, open_session, train_loop
-from .folders import Folder, check_kind, path
+from .folders import Folder, check_callable, check_kind, path
 
 
 def train(
@@ -82,6 +82,9 @@ def train(
         config = with_board(config, board, limits)
         check_kind("model", model, DeviceModel)
         check_threads(threads)
+        check_callable("boards", boards, is_optional=True)
+        check_callable("notice", notice)
+        check_callable("progress", progress)
     with one_torch_thread():
         session = open_session(
             config, model=model, out=path(out), resume=path(resume), epochs=epochs,

@@ -153,11 +153,13 @@ def build(
             such a network, the faults do not fit the arrays, the device has not the pulses that
             policy and mapping send, or something is to be emulated on given boards.
         BoardError: What `boards` finds is no board.
+        ShapeError: The samples are not of such a network.
     """
     if boards is not None:
         refuse_emulation(config)
         boards = checked(boards, model)
     network = plan_of(config, data)
+    data.check(network.steps)
     first = first or initial(network, config.seed)
     important = row_activity(data.train_events, network)
     layers, emulators = [], list[Emulator]()

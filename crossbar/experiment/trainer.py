@@ -162,7 +162,7 @@ class Trainer:
             emulator.begin_epoch(epoch)
         for policy in self.policies:
             policy.begin_epoch()
-        self._epoch_events = self.data.epoch_events(epoch)
+        self._epoch_events = self.data.epoch_events(epoch, self.setup.network.steps)
         order = stream("shuffle", seed, epoch).permutation(len(self.data.train_labels))
         rounding = torch_stream("policy", seed, epoch)
         key = stream_key("read noise", seed, epoch, 0)

@@ -38,10 +38,10 @@ def transfer_matrix(g: Floats, wires: Wires) -> Floats:
     Raises:
         ShapeError, LimitError: As `Wires.check`; or the matrix needs more memory than is free.
     """
-    g = np.asarray(g, np.float64)
     if g.ndim == 3:
         return np.stack([transfer_matrix(tile, wires) for tile in g])
     wires.check(g)
+    g = np.asarray(g, np.float64)
     if wires.ideal:
         return np.array(g.T)
     _refuse_beyond_memory(*g.shape)

@@ -133,7 +133,7 @@ def start(task: Task, *, cold: bool) -> tuple[int, int]:
                 os.dup2(write, 1)
                 os.dup2(write, 2)
                 command = [sys.executable, __file__, json.dumps(asdict(task))]
-                os.execv(sys.executable, command)  # noqa: S606
+                os.execv(sys.executable, command)
             carry_out(task, write)
         finally:
             os._exit(99)

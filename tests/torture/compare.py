@@ -30,7 +30,7 @@ def content(path: Path) -> Any:
 
 
 def arrays(raw: bytes) -> dict[str, tuple[str, bytes]]:
-    """The arrays of an npz file; what a checkpoint says of itself as JSON, its checksum left out."""
+    """The arrays of an npz file; what a checkpoint says of itself without its checksum."""
     parts: dict[str, Any] = {}
     with np.load(io.BytesIO(raw), allow_pickle=False) as file:
         for name in file.files:

@@ -12,6 +12,7 @@ from a process that has imported and compiled everything: they take a second, no
 """
 
 import argparse
+import contextlib
 import os
 import random
 import select
@@ -21,10 +22,11 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from child import CTRL_C, FULL, KILL, SIGNALS, TERM, Task, prepare, start, strike, surroundings
+from child import CTRL_C, FULL, KILL, TERM, Task, prepare, start, strike, surroundings
 from commands import COMMANDS, FIRST, PLAN, Command
 from compare import contents, difference
 
@@ -75,6 +77,17 @@ class Row:
     struck: Counter[str] = field(default_factory=Counter)
     faults: list[str] = field(default_factory=list)
     slowest_seconds: float = 0.0
+
+
+@contextlib.contextmanager
+def silence() -> Iterator[None]:
+    """Let nobody see what is printed meanwhile."""
+    with (
+        Path(os.devnull).open("w") as nowhere,
+        contextlib.redirect_stdout(nowhere),
+        contextlib.redirect_stderr(nowhere),
+    ):
+        yield
 
 
 def used(process: int) -> float:
@@ -159,16 +172,15 @@ class Torture:
         return Task(args=line.split(), folder=str(folder), images=str(self.images))
 
     def here(self, line: str, folder: Path) -> None:
-        """Carry out a command in this process, so that later ones find all imported and compiled."""
+        """Carry out a command in this process: later ones find all imported and compiled."""
         from cli.main import main
 
-        before, variables = Path.cwd(), dict(os.environ)
+        variables = dict(os.environ)
         os.environ |= surroundings(self.task(line, folder))
-        os.chdir(folder)
         try:
-            main(line.split(), standalone_mode=False)
+            with contextlib.chdir(folder), silence():
+                main(line.split(), standalone_mode=False)
         finally:
-            os.chdir(before)
             os.environ.clear()
             os.environ |= variables
 
@@ -291,9 +303,7 @@ def table(rows: dict[str, Row], references: dict[str, Reference]) -> str:
             f"{row.tries[k]}" if k == TWO else f"{row.struck[k]} of {row.tries[k]}" for k in KINDS
         ]
         slowest = f"{row.slowest_seconds:.1f} s"
-        lines.append(
-            [name, *cells, str(references[name].events), slowest, str(len(row.faults))]
-        )
+        lines.append([name, *cells, str(references[name].events), slowest, str(len(row.faults))])
     return "\n".join(
         "".join(cell.ljust(w) for cell, w in zip(line, widths, strict=True)).rstrip()
         for line in lines
@@ -305,7 +315,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--faults", type=int, default=200, help="How many; default 200.")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--only", default=",".join(COMMANDS), help="Names of commands, with commas.")
+    parser.add_argument(
+        "--only", default=",".join(COMMANDS), help="Names of commands, with commas."
+    )
     parser.add_argument("--kinds", default=",".join(KINDS))
     parser.add_argument("--cold", type=float, default=0.1, help="Share of cold starts.")
     given = parser.parse_args()
@@ -316,10 +328,12 @@ def main() -> int:
         order = [pairs[i % len(pairs)] for i in range(given.faults)]
         torture.random.shuffle(order)
         order.sort(key=lambda pair: pair[0])  # all of one command, so that the first say it early
-        for command, kind in order:
-            torture.one(command, kind)
         rows = torture.rows
-        print(table(rows, torture.references))
+        try:
+            for command, kind in order:
+                torture.one(command, kind)
+        finally:
+            print(table(rows, torture.references), flush=True)
     faults = sum(len(row.faults) for row in rows.values())
     took = time.monotonic() - began
     print(f"{given.faults} interruptions in {took:.0f} s, seed {given.seed}: {faults} faults")

@@ -143,24 +143,28 @@ def train(
         files = {"--config": config, "--network": network, "--import": imports, "--out": out,
                  "--limits": limits, "--dry-run": dry_run}  # fmt: skip
         epochs = check_resumed(given, files) if resume else None
-        settings = None if resume else read_settings(given, config, network, imports)
+        settings = None if resume else read_settings(given, config, network, imports, dry_run)
     bar: dict[str, Any] = {
         "data_dir": data_dir, "notice": lambda line: click.echo(line, err=True),
         "progress": progress_bar,
     }  # fmt: skip
+    from crossbar.experiment.network_settings import located_in
+
     if dry_run:
         from crossbar.api.training import budget
 
-        click.echo(budget(settings, limits=limits, token=token, **bar).table())
+        with located_in(network):
+            click.echo(budget(settings, limits=limits, token=token, **bar).table())
         return
     from crossbar.api.training import train as run_training
     from crossbar.experiment.train import TrainingInterrupted
 
     try:
-        run = run_training(
-            settings, out=out, resume=resume, epochs=epochs, float_baseline=float_baseline,
-            figures=not no_figures, threads=threads, limits=limits, token=token, **bar,
-        )  # fmt: skip
+        with located_in(network):
+            run = run_training(
+                settings, out=out, resume=resume, epochs=epochs, float_baseline=float_baseline,
+                figures=not no_figures, threads=threads, limits=limits, token=token, **bar,
+            )  # fmt: skip
     except TrainingInterrupted as e:
         click.echo(
             f"\nInterrupted; epoch {e.epoch} is kept. "
@@ -203,9 +207,10 @@ def read_settings(
     config: str | None,
     network: str | None,
     imports: tuple[str, ...] = (),
+    dry_run: bool = False,
 ) -> "Training":
     """The configuration file, or the defaults, with the network and the typed options over it."""
-    from crossbar.experiment.config import Training
+    from crossbar.experiment.config import SIMULATED, Training
     from crossbar.experiment.imports import load_training, with_imports
     from crossbar.experiment.network_settings import check_file, with_network, with_short_forms
     from device_models.schema import override
@@ -221,7 +226,7 @@ def read_settings(
         texts |= dict.fromkeys(FIELDS.get(name, (name,)), text)
     settings = override(with_short_forms(base, short), texts)
     if network is not None:
-        check_file(settings, network)
+        check_file(settings, network, on_boards=dry_run or settings.board != SIMULATED)
     return settings
 
 

@@ -30,7 +30,8 @@ from ..snn.encodings.constant import Constant
 from ..snn.engines import BoardEngine, Engine, EventEngine
 from ..snn.engines.protocol import Resources
 from ..snn.parameters import Parameters, initial
-from ..snn.plan import Plan, check_held, plan, signs
+from ..snn.plan import Plan, plan, signs
+from ..snn.plan_checks import check_held
 from ..synapses.biases import DigitalBias
 from ..synapses.optimizers import OPTIMIZERS, Optimizer
 from ..synapses.policies import POLICIES

@@ -322,6 +322,7 @@ def main() -> int:
     parser.add_argument("--cold", type=float, default=0.1, help="Share of cold starts.")
     given = parser.parse_args()
     began = time.monotonic()
+    signal.signal(signal.SIGTERM, signal.getsignal(signal.SIGINT))  # its table is printed too
     with tempfile.TemporaryDirectory(prefix="xbar-torture-") as name:
         torture = Torture(Path(name), given.seed, given.cold)
         pairs = [(c, k) for k in given.kinds.split(",") for c in given.only.split(",")]

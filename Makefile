@@ -2,7 +2,7 @@
 # The tools come from .venv where there is one, else from PATH.
 BIN := $(if $(wildcard .venv/bin/python),.venv/bin/,)
 
-.PHONY: check format lint types architecture test bench
+.PHONY: check format lint types architecture test bench torture
 
 check: lint types architecture test
 
@@ -27,3 +27,7 @@ test:
 # Minutes; ratios want a quiet machine. BENCH="--quick --json FILE" passes options on.
 bench:
 	$(BIN)python tests/bench/bench.py $(BENCH)
+
+# Kills, full disks and two at once, over every long command; minutes. TORTURE="--faults 1000 --seed 3" passes on.
+torture:
+	$(BIN)python tests/torture/torture.py $(TORTURE)

@@ -169,7 +169,10 @@ def load_run(folder: Folder) -> Run:
         RunError: There is no run, or one of the first edition.
         ConfigError: Its settings were edited and are wrong now.
     """
-    return Run.open(path(folder))
+    where = path(folder)
+    if where is None:
+        raise ConfigError("the folder of a run is named by text or a path, not None")
+    return Run.open(where)
 
 
 @contextmanager

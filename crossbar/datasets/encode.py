@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from device_models.errors import ConfigError
+from device_models.errors import ConfigError, ShapeError
 from device_models.record import Tagged
 from device_models.streams import stream
 
@@ -72,6 +72,17 @@ class Data(NamedTuple):
         events = self.encode_epoch(epoch)
         self._check(events, self.train_labels, steps, "training samples")
         return events
+
+    def first_test_samples(self, count: int | None) -> NDArray[np.int64]:
+        """The numbers of so many samples that are tested, the first ones; None: of all.
+
+        Raises:
+            ShapeError: There are not so many.
+        """
+        most = len(self.test_labels)
+        if count is not None and not 0 < count <= most:
+            raise ShapeError(f"{count} samples of {most} {self.test_name} samples; nothing was run")
+        return np.arange(most if count is None else count)
 
     def check(self, steps: int) -> None:
         """Look at every event and label, once: kernels believe them.

@@ -14,10 +14,11 @@ from crossbar.boards.limits import limits_of
 from crossbar.boards.protocol import PulseBatch, PulseShape
 from crossbar.boards.simulated import SimulatedBoard
 from crossbar.boards.write_verify import WriteVerify, program, write_verify
+from crossbar.datasets import Half, LoadedDataset
 from crossbar.snn.encodings.events import Events, Held
 from crossbar.wires import iterative, nodal, transfer
 from crossbar.wires.wires import Wires
-from device_models.errors import ConfigError, LimitError, ShapeError
+from device_models.errors import ConfigError, DataError, LimitError, ShapeError
 from device_models.presets import load_device
 
 G, WIRES = np.full((3, 2), 2e-5), Wires(1.0, 2.0)
@@ -283,6 +284,32 @@ def test_a_fresh_code_is_looked_at_in_every_epoch(data):
         fresh.epoch_events(2, 100)
 
 
+@pytest.mark.parametrize("count", [0, -3, 13])
+def test_no_more_test_samples_are_run_than_there_are(data, count):
+    with pytest.raises(ShapeError, match=f"^{count} samples of 12 test samples; nothing was run$"):
+        data.first_test_samples(count)
+    assert data.first_test_samples(None).tolist() == list(range(12))
+
+
+BYTES, CLASSES = np.zeros((2, 4), np.uint8), np.array([0, 1])
+
+
+@pytest.mark.parametrize(
+    ("samples", "labels", "message"),
+    [
+        (BYTES, CLASSES - 1, "the training half has label -1 at sample 0; there are 2 classes"),
+        (BYTES, CLASSES + 1, "the training half has label 2 at sample 1"),
+        (BYTES, CLASSES.astype(float), "samples of uint8 and labels of float64; they are arrays"),
+        (BYTES, CLASSES.tolist(), "samples of uint8 and labels of list"),
+        (BYTES.tolist(), CLASSES, "samples of list and labels of int64"),
+    ],
+)
+def test_labels_of_a_set_are_its_classes(samples, labels, message):
+    half = Half(samples, labels)
+    with pytest.raises(DataError, match=f"{message}.*; nothing was loaded$"):
+        LoadedDataset(title="t", class_names=("a", "b"), train=half, test=half, origin="here")
+
+
 # --- layers and policies -------------------------------------------------------------------------
 
 
@@ -327,4 +354,16 @@ def test_pulses_and_wanted_changes_are_one_for_each_weight(trainer):
 def test_what_train_calls_is_a_function(tmp_path, name, value):
     with pytest.raises(ConfigError, match=f"{name} must be a function, not .*; nothing was writ"):
         xb.train(out=tmp_path / "run", **{name: value})
+    assert not list(tmp_path.iterdir())
+
+
+def test_no_folder_is_no_run():
+    with pytest.raises(ConfigError, match="the folder of a run is named by text or a path, not No"):
+        xb.load_run(None)
+
+
+@pytest.mark.parametrize("name", ["plan", "limits", "bench"])
+def test_what_a_board_is_measured_by_is_of_its_kind(tmp_path, name):
+    with pytest.raises(ConfigError, match=f"{name} must be a .* or None, not 7; nothing was sent"):
+        xb.characterize("simulated", out=tmp_path / "new", **{name: 7})
     assert not list(tmp_path.iterdir())

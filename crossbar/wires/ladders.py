@@ -65,8 +65,8 @@ class Ladders:
     @property
     def _floating_ends(self) -> list[int]:
         """Lines without an end but with devices; without these, 0 V are as good as any."""
-        held = connects(self.g[list(self.cut)], self.segment_ohms).any(1)
-        return [line for line, is_held in zip(self.cut, held, strict=True) if is_held]
+        held = np.flatnonzero(connects(self.g[list(self.cut)], self.segment_ohms).any(1))
+        return [self.cut[number] for number in held]
 
     @property
     def _end(self) -> float:

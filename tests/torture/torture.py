@@ -26,7 +26,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from child import CTRL_C, FULL, KILL, TERM, Task, prepare, start, strike, surroundings
+from child import CTRL_C, FULL, KILL, SIGNALS, TERM, Task, prepare, start, strike, surroundings
 from commands import COMMANDS, FIRST, PLAN, Command
 from compare import contents, difference
 
@@ -45,13 +45,11 @@ class Ending:
         code: Its exit code, below 0 for a signal; None: it hung, and was killed.
         text: What it printed.
         cpu_seconds: What it took.
-        after_seconds: From the fault to its end, by the clock.
     """
 
     code: int | None
     text: str
     cpu_seconds: float
-    after_seconds: float = 0.0
 
 
 @dataclass
@@ -76,7 +74,7 @@ class Row:
     tries: Counter[str] = field(default_factory=Counter)
     struck: Counter[str] = field(default_factory=Counter)
     faults: list[str] = field(default_factory=list)
-    slowest_seconds: float = 0.0
+    slowest_seconds: float = 0.0  # from a signal to the end
 
 
 @contextlib.contextmanager
@@ -115,7 +113,7 @@ class Running:
     def wait_for(self, cpu_seconds: float) -> None:
         """Until it has used so much processor time, or has ended."""
         while self.is_alive() and used(self.process) < cpu_seconds:
-            self.read(0.002)
+            self.read(0.005)
 
     def read(self, seconds: float) -> None:
         """Take what it printed."""
@@ -133,12 +131,12 @@ class Running:
             if time.monotonic() - began > HANGS_SECONDS:
                 os.kill(self.process, signal.SIGKILL)
                 hung = True
-        cpu, after = used(self.process), time.monotonic() - began
+        cpu = used(self.process)
         _, status = os.waitpid(self.process, 0)
         self.read(0.0)
         os.close(self.out)
         text = b"".join(self.chunks).decode(errors="replace")
-        return Ending(None if hung else os.waitstatus_to_exitcode(status), text, cpu, after)
+        return Ending(None if hung else os.waitstatus_to_exitcode(status), text, cpu)
 
 
 class Torture:
@@ -230,7 +228,7 @@ class Torture:
     def struck(self, name: str, kind: str, folder: Path, cold: bool) -> tuple[str, list[str]]:
         """A fault meets one command, which is then given again."""
         row, command, reference = self.rows[name], COMMANDS[name], self.references[name]
-        task = self.task(command.line, folder)
+        task, struck_at = self.task(command.line, folder), 0.0
         if self.random.random() < 0.5:
             at = self.random.randint(1, reference.events)
             running = Running(replace(task, fault=kind, event=at), cold=cold)
@@ -242,11 +240,13 @@ class Torture:
             if running.is_alive():
                 time.sleep(self.random.uniform(0.0, 0.02))
                 strike(kind, running.process)
+                struck_at = time.monotonic() if kind in SIGNALS else 0.0
             story = f"{kind} after {share:.1%}"
-        story += ", cold" * cold
         ending = running.end()
+        if struck_at:
+            row.slowest_seconds = max(row.slowest_seconds, time.monotonic() - struck_at)
         row.struck[kind] += ending.code != ENDED
-        row.slowest_seconds = max(row.slowest_seconds, ending.after_seconds)
+        story += ", cold" * cold
         faults = judged(ending, kind)
         last = Running(self.task(command.line, folder)).end()
         if last.code == REFUSED and command.again:
@@ -333,11 +333,13 @@ def main() -> int:
         try:
             for command, kind in order:
                 torture.one(command, kind)
-        finally:
-            print(table(rows, torture.references), flush=True)
+        except KeyboardInterrupt:
+            print("Interrupted; so far:")
+        print(table(rows, torture.references), flush=True)
     faults = sum(len(row.faults) for row in rows.values())
     took = time.monotonic() - began
-    print(f"{given.faults} interruptions in {took:.0f} s, seed {given.seed}: {faults} faults")
+    tries = sum(row.tries.total() for row in rows.values())
+    print(f"{tries} interruptions in {took:.0f} s, seed {given.seed}: {faults} faults")
     return 1 if faults else 0
 
 

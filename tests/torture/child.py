@@ -22,6 +22,7 @@ HELPERS = Path(__file__).resolve().parents[1] / "helpers"
 EVENTS = {"open", "os.rename", "os.remove", "os.mkdir", "os.rmdir"}
 KILL, TERM, CTRL_C, FULL = "kill -9", "SIGTERM", "Ctrl-C", "disk full"
 SIGNALS = {KILL: signal.SIGKILL, TERM: signal.SIGTERM, CTRL_C: signal.SIGINT}
+STARTED = b"started\n"  # of one that starts cold, when it minds signals
 PIPE_BYTES = 1 << 20  # what a command may print
 
 
@@ -143,5 +144,12 @@ def start(task: Task, *, cold: bool) -> tuple[int, int]:
 
 if __name__ == "__main__":
     given = Task(**json.loads(sys.argv[1]))
-    prepare(Path(given.images))
+    from cli import interrupts
+
+    interrupts.watch()  # as the command does it first
+    os.write(1, STARTED)
+    try:
+        prepare(Path(given.images))
+    except KeyboardInterrupt:
+        os._exit(interrupts.ENDED)
     carry_out(given, 1)

@@ -59,8 +59,8 @@ COMMANDS = {
         "program run --seeds 2 --retention 1s --threads 1 --out chips", needs=("run",)
     ),
     "fit --report": Command(
-        "fit measured/pulses.csv measured/reads.csv --same-devices --drop-negative --force "
-        "-o fitted.yaml --bootstrap 3 --report report",
+        "fit measured/reads.csv measured/retention.csv --same-devices --drop-negative --force "
+        "-o fitted.yaml --bootstrap 2 --report report",
         needs=("measured",),
     ),
     "estimate": Command("estimate run --draws 20 --out report", needs=("run",)),

@@ -103,7 +103,7 @@ class Running:
     def __init__(self, task: Task, *, cold: bool = False) -> None:
         """Start it."""
         self.process, self.out = start(task, cold=cold)
-        self.chunks: list[bytes] = []
+        self.chunks, self.is_cold = list[bytes](), cold
 
     def is_alive(self) -> bool:
         """Whether it has not ended; it is not waited for."""
@@ -111,8 +111,10 @@ class Running:
         return ended is None
 
     def wait_for(self, cpu_seconds: float) -> None:
-        """Until it has used so much processor time, or has ended."""
-        while self.is_alive() and used(self.process) < cpu_seconds:
+        """Until it minds signals and has used so much processor time, or has ended."""
+        while self.is_alive() and (
+            used(self.process) < cpu_seconds or (self.is_cold and not self.chunks)
+        ):
             self.read(0.005)
 
     def read(self, seconds: float) -> None:

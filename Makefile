@@ -2,7 +2,7 @@
 # The tools come from .venv where there is one, else from PATH.
 BIN := $(if $(wildcard .venv/bin/python),.venv/bin/,)
 
-.PHONY: check format lint types architecture test bench fuzz
+.PHONY: check format lint types architecture test bench fuzz torture
 
 check: lint types architecture test
 
@@ -33,3 +33,7 @@ N := 100000
 SEED := 0
 fuzz:
 	OMP_NUM_THREADS=1 $(BIN)python tests/fuzz/fuzz_run.py --inputs $(N) --seed $(SEED) $(FUZZ)
+
+# Kills, full disks and two at once, over every long command; minutes. TORTURE="--faults 1000 --seed 3" passes on.
+torture:
+	$(BIN)python tests/torture/torture.py $(TORTURE)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from device_models.atomic import can_be_written
 from device_models.errors import ConfigError, DataError, XbarError
 
 from .text import echo
@@ -141,6 +142,8 @@ def free(path: Path, *, force: bool) -> Path:
         raise ConfigError(f"--output {path} is no regular file; {NOTHING}")
     if path.exists() and not force:
         raise ConfigError(f"{path} exists; --force overwrites it")
+    if not can_be_written(path.resolve().parent):
+        raise ConfigError(f"--output {path}: {path.resolve().parent} cannot be written")
     return path
 
 
@@ -227,8 +230,8 @@ def write(result: "Fit", path: Path) -> None:
     text += dump(result.model, ("model", name_of(result.model)))
     try:
         write_atomic(path, text.encode())
-    except PermissionError as e:
-        raise DataError(f"{path}: {e.strerror}; {NOTHING}") from e
+    except OSError as e:
+        raise DataError(f"{path}: {e.strerror or e}; {NOTHING}") from e
 
 
 def reported(result: "Fit", folder: str, seed: int, prediction: "Prediction | None") -> list[Path]:

@@ -130,24 +130,28 @@ def train(
         files = {"--config": config, "--network": network, "--import": imports, "--out": out,
                  "--limits": limits, "--dry-run": dry_run}  # fmt: skip
         epochs = check_resumed(given, files) if resume else None
-        settings = None if resume else read_settings(given, config, network, imports)
+        settings = None if resume else read_settings(given, config, network, imports, dry_run)
     bar: dict[str, Any] = {
         "data_dir": data_dir, "notice": lambda line: echo(line, err=True),
         "progress": progress_bar,
     }  # fmt: skip
+    from crossbar.experiment.network_settings import located_in
+
     if dry_run:
         from crossbar.api.training import budget
 
-        echo(budget(settings, limits=limits, token=token, **bar).table())
+        with located_in(network):
+            echo(budget(settings, limits=limits, token=token, **bar).table())
         return
     from crossbar.api.training import train as run_training
     from crossbar.experiment.train import TrainingInterrupted
 
     try:
-        run = run_training(
-            settings, out=out, resume=resume, epochs=epochs, float_baseline=float_baseline,
-            figures=not no_figures, threads=threads, limits=limits, token=token, **bar,
-        )  # fmt: skip
+        with located_in(network):
+            run = run_training(
+                settings, out=out, resume=resume, epochs=epochs, float_baseline=float_baseline,
+                figures=not no_figures, threads=threads, limits=limits, token=token, **bar,
+            )  # fmt: skip
     except TrainingInterrupted as e:
         echo(
             f"\nInterrupted; epoch {e.epoch} is kept. "
@@ -190,6 +194,7 @@ def read_settings(
     config: str | None,
     network: str | None,
     imports: tuple[str, ...] = (),
+    dry_run: bool = False,
 ) -> "Training":
     """The configuration file, or the defaults, with the network and the typed options over it."""
     from crossbar.experiment.config import Training
@@ -197,7 +202,7 @@ def read_settings(
     from crossbar.experiment.typed_settings import settings_of
 
     base = load_training(Path(config)) if config else Training()
-    return settings_of(given, with_imports(base, imports), network, label=label)
+    return settings_of(given, with_imports(base, imports), network, label=label, on_boards=dry_run)
 
 
 def check_resumed(given: Mapping[str, str], others: Mapping[str, object]) -> int | None:

@@ -5,27 +5,18 @@ ends, however it ends; the file is left then, and tells the next command that wh
 a command that was killed.
 """
 
-import errno
 import os
-import re
 import socket
-import sys
 from pathlib import Path
 from typing import BinaryIO, Self
 
+from .atomic import is_partial
 from .errors import RunError
-
-if sys.platform == "win32":
-    import msvcrt
-else:
-    import fcntl
+from .locking import TAKEN, is_same, lock
 
 MARK = ".unfinished"
-TAKEN = (errno.EACCES, errno.EAGAIN, errno.EDEADLK)
-PARTIAL = re.compile(r"\..+\.[0-9a-f]{8}\.part")  # of `atomic.write`
 MOST_TRIES = 100
 LONGEST_HOLDER = 200  # bytes
-FAR = 1 << 20
 
 
 class Claim:
@@ -63,7 +54,7 @@ class Claim:
         self._stream.truncate()
         self._stream.flush()
         for path in folder.iterdir():
-            if PARTIAL.fullmatch(path.name):
+            if is_partial(path.name):
                 path.unlink(missing_ok=True)
 
     def __enter__(self) -> Self:
@@ -132,11 +123,9 @@ def _locked(path: Path) -> BinaryIO:
     for _ in range(MOST_TRIES):
         stream = os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT, 0o666), "r+b")
         try:
-            _lock(stream)
-            if os.path.samestat(os.fstat(stream.fileno()), path.stat()):
+            lock(stream)
+            if is_same(stream, path):  # else whoever held it has just finished
                 return stream
-        except FileNotFoundError:  # whoever held it has just finished
-            pass
         except OSError as e:
             _, *holder = stream.read(LONGEST_HOLDER).decode(errors="replace").splitlines() or [""]
             stream.close()
@@ -146,21 +135,3 @@ def _locked(path: Path) -> BinaryIO:
             raise RunError(f"{path.parent} is being written by another command ({who})") from None
         stream.close()
     raise RunError(f"{path.parent} is being written by other commands")
-
-
-def _lock(stream: BinaryIO) -> None:
-    """Lock a file for this process; on a file system without locks a no-op.
-
-    Raises:
-        OSError: Another process holds the lock: one of `TAKEN`.
-    """
-    if sys.platform == "win32":
-        stream.seek(FAR)  # who reads the beginning is not kept out
-        msvcrt.locking(stream.fileno(), msvcrt.LK_NBLCK, 1)
-        stream.seek(0)
-        return
-    try:
-        fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as e:
-        if e.errno not in (errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS):
-            raise

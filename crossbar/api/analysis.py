@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from device_models import atomic
+from device_models.claim import Claim
 from device_models.errors import ConfigError, LimitError, consequence
 from device_models.record import Record, quantity
 from device_models.streams import stream
@@ -32,6 +33,7 @@ from .folders import Folder, path
 
 SIZES = (16, 32, 64, 128)
 SEGMENTS_OHMS = (0.5, 1.0, 2.0, 5.0)
+PICTURES = "analysis"  # what its folder is claimed for
 Tests = Sequence[tuple[float, int]]
 # Of the exact solution, by tiles of 512 to 1024 lines with segments of 2 ohm.
 SECONDS_PER_DEVICE, BYTES_PER_DEVICE = 2.5e-6, 150
@@ -108,30 +110,18 @@ def analyze(
         if run is None and sweeps:
             raise ConfigError("--sweep needs a RUN to test")
         opened = None if run is None else Run.open(path(run))
-        folder = make_folder(path(out) or (opened.folder if opened else Path()) / "analysis")
-        content: dict[str, Any] = {"tile": tile_report(settings, opened, folder, notice)}
-        if opened is None:
-            content["losses"] = loss_report(settings, folder)
-        elif sweeps:
-            data = opened.load_data(path(data_dir), notice=notice)
-            content["sweeps"] = {
-                name: sweep_report(opened, name, list(values), settings, data, folder, progress)
-                for name, values in sweeps.items()
-            }
+        folder = path(out) or (opened.folder if opened else Path()) / "analysis"
+        with Claim(folder, PICTURES):
+            content: dict[str, Any] = {"tile": tile_report(settings, opened, folder, notice)}
+            if opened is None:
+                content["losses"] = loss_report(settings, folder)
+            elif sweeps:
+                data = opened.load_data(path(data_dir), notice=notice)
+                content["sweeps"] = {
+                    name: sweep_report(opened, name, list(values), settings, data, folder, progress)
+                    for name, values in sweeps.items()
+                }
     return content | {"folder": str(folder)}
-
-
-def make_folder(folder: Path) -> Path:
-    """The folder, made.
-
-    Raises:
-        ConfigError: It cannot be.
-    """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as e:
-        raise ConfigError(f"{folder} cannot be made: {e.strerror}") from e
-    return folder
 
 
 def wires_of(settings: Analysis) -> Wires:

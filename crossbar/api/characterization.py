@@ -143,6 +143,8 @@ def characterize(
     plan = plan or Plan()
     with consequence(NOTHING):
         check_kind("plan", plan, Plan)
+        check_kind("bench", bench, Bench)
+        check_kind("limits", limits, Limits)
         if isinstance(board, str):
             bench = _with_address(bench or Bench(), board)
             opened, sheet = open_bench(bench, token)

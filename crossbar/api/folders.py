@@ -37,3 +37,13 @@ def check_kind(name: str, value: object, kind: type) -> None:
     """
     if value is not None and not isinstance(value, kind):
         raise ConfigError(f"{name} must be a {kind.__name__} or None, not {shown(value)}")
+
+
+def check_callable(name: str, value: object, *, is_optional: bool = False) -> None:
+    """Refuse an argument that cannot be called.
+
+    Raises:
+        ConfigError: It is.
+    """
+    if not (callable(value) or (value is None and is_optional)):
+        raise ConfigError(f"{name} must be a function, not {shown(value)}")

@@ -18,7 +18,7 @@ from ..experiment.config import Training
 from ..experiment.dry_run import dry_run
 from ..experiment.run import Run
 from ..experiment.train import Notice, ProgressBar, no_progress_bar, open_session, train_loop
-from .folders import Folder, check_kind, path
+from .folders import Folder, check_callable, check_kind, path
 
 
 def train(
@@ -85,6 +85,9 @@ def train(
         config = with_board(config, board, limits)
         check_kind("model", model, DeviceModel)
         check_threads(threads)
+        check_callable("boards", boards, is_optional=True)
+        check_callable("notice", notice)
+        check_callable("progress", progress)
     with one_torch_thread():
         session = open_session(
             config, model=model, out=path(out), resume=path(resume), epochs=epochs,
@@ -169,7 +172,10 @@ def load_run(folder: Folder) -> Run:
         RunError: There is no run, or one of the first edition.
         ConfigError: Its settings were edited and are wrong now.
     """
-    return Run.open(path(folder))
+    where = path(folder)
+    if where is None:
+        raise ConfigError("the folder of a run is named by text or a path, not None")
+    return Run.open(where)
 
 
 @contextmanager

@@ -9,6 +9,10 @@ import torch
 from numpy.typing import ArrayLike
 from torch import Tensor
 
+from device_models.arrays import real_numbers
+from device_models.errors import ConfigError
+from device_models.record import shown
+
 from ..wires import iterative, nodal
 from ..wires.transfer import transfer_matrix
 from ..wires.wires import Floats, Wires, check_volts
@@ -47,11 +51,14 @@ class CrossbarTile:
         """Take the conductances, siemens, shape (rows, columns); without `wires` they are ideal.
 
         Raises:
-            ShapeError: No matrix, or a faulty line lies outside it.
+            ConfigError: `wires` are none.
+            ShapeError: No matrix of real numbers, or a faulty line lies outside it.
             LimitError: A conductance is negative or not finite.
         """
+        if wires is not None and not isinstance(wires, Wires):
+            raise ConfigError(f"wires must be a Wires or None, not {shown(wires)}")
         self.wires = wires or Wires()
-        self.g_siemens = np.array(g_siemens, np.float64)
+        self.g_siemens = real_numbers(g_siemens, "conductances", "nothing was solved")
         self.wires.check(self.g_siemens)
 
     @cached_property
@@ -67,10 +74,10 @@ class CrossbarTile:
                 to 0 V.
 
         Raises:
-            ShapeError: Another shape.
+            ShapeError: Another shape, or no real numbers.
             LimitError: A voltage is not finite, or the tile needs more memory than is free.
         """
-        v = np.asarray(v_volts, np.float64)
+        v = real_numbers(v_volts, "voltages", "nothing was read")
         check_volts(np.atleast_2d(v), len(self.g_siemens))
         return np.asarray(v @ self.transfer_siemens.T)
 
@@ -81,7 +88,7 @@ class CrossbarTile:
 
         `watch` is told, step by step, which fraction of the digits of a vector is there.
         """
-        v = np.atleast_2d(np.asarray(v_volts, np.float64))
+        v = np.atleast_2d(real_numbers(v_volts, "voltages", "nothing was read"))
         bridged = self.wires.bridged_words or self.wires.bridged_bits
         if bridged:
             return nodal.solve(self.g_siemens, self.wires, v)

@@ -8,7 +8,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from device_models.errors import HardwareError, LimitError, ShapeError
+from device_models.errors import HardwareError, LimitError
 from device_models.pulsed import Pulsed
 
 from ..array.counters import Counters
@@ -21,7 +21,9 @@ from .protocol import (
     Indices,
     PulseBatch,
     PulseShape,
+    check_batch,
     check_devices,
+    check_volts,
     refuse_compliance,
 )
 
@@ -139,11 +141,7 @@ class Arc2Board:
     def vmm(self, volts: Tensor) -> Tensor:
         """See `Board.vmm`. Word lines are driven to minus the voltage, as the low one of a read."""
         self._check_open()
-        if volts.ndim != 2 or volts.shape[1] != SIDE:
-            raise ShapeError(
-                f"voltages have shape {tuple(volts.shape)}, not (vectors, {SIDE} word lines); "
-                "nothing was read"
-            )
+        check_volts(self.info, volts)
         vectors = volts.double().numpy()
         if not (np.abs(vectors) <= STANDARD_VOLTS).all():
             raise LimitError(f"a voltage is beyond +/-{STANDARD_VOLTS} V; nothing was read")
@@ -166,7 +164,7 @@ class Arc2Board:
             LimitError: A device, an amplitude, a width or a compliance that the instrument has not.
         """
         self._check_open()
-        check_devices(self.info, pulses.device)
+        check_batch(self.info, pulses)
         refuse_compliance(self.info, pulses, None if shape is None else shape.compliance_amperes)
         each = costs(self.info, pulses, shape, None)
         least, most = LEAST_SECONDS, STANDARD_VOLTS

@@ -8,7 +8,7 @@ from device_models.errors import LimitError, ShapeError
 from ..array.counters import Counters
 from .budget import Budget, Meter, PulseCosts, costs
 from .limits import Limits, check_fits, check_pulses, refuse_beyond
-from .protocol import Board, BoardInfo, Indices, PulseBatch, PulseShape, check_devices
+from .protocol import Board, BoardInfo, Indices, PulseBatch, PulseShape, check_batch, check_volts
 
 
 class LimitedBoard:
@@ -78,6 +78,7 @@ class LimitedBoard:
         Raises:
             LimitError: A voltage beyond the limit; nothing was read.
         """
+        check_volts(self.info, volts)
         values = volts.double().numpy()
         beyond = ~(np.abs(values) <= self.limits.volts)
         if beyond.any():
@@ -93,7 +94,7 @@ class LimitedBoard:
         Raises:
             LimitError: A pulse beyond the limits; nothing was sent.
         """
-        check_devices(self.info, pulses.device)
+        check_batch(self.info, pulses)
         each = costs(self.info, pulses, shape, self.meter.most_siemens)
         self._check(each, shape)
         try:

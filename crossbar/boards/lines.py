@@ -11,7 +11,7 @@ from torch import Tensor
 from device_models.errors import LimitError
 
 from ..array.counters import Counters
-from .protocol import Board, BoardInfo, Indices, PulseBatch, PulseShape, check_devices
+from .protocol import Board, BoardInfo, Indices, PulseBatch, PulseShape, check_batch, check_devices
 
 
 class Lines:
@@ -128,7 +128,7 @@ class Lines:
         Raises:
             LimitError: A device lies on a grounded line.
         """
-        check_devices(self.info, pulses.device)
+        check_batch(self.info, pulses)
         refused = self._grounded(pulses.device) & (pulses.count != 0)
         if refused.any():
             word, bit = divmod(int(pulses.device[refused][0]), self.info.shape[1])

@@ -4,8 +4,10 @@ Whatever answers `Board` can be trained on. `Emulator` is what the fast engines,
 reports ask besides; nobody who reads or pulses needs it.
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from numbers import Real
 from typing import NamedTuple, Protocol, Self
 
 import numpy as np
@@ -13,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from device_models.errors import LimitError
+from device_models.errors import LimitError, ShapeError
 
 from ..array.counters import Counters
 from ..array.faults import FaultMap
@@ -21,6 +23,7 @@ from ..array.periphery import FrontEnd
 from ..wires.array import WiredArray
 
 Indices = NDArray[np.integer]
+MOST_BYTES, MOST_PULSES = 4, 2**31 - 1  # of a count
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -250,12 +253,87 @@ class Emulator(Protocol):
 
 
 def check_devices(info: BoardInfo, device: Indices) -> None:
-    """Raise LimitError for a flat index that the array does not have; a negative one is none."""
+    """Refuse what names no devices of the array; a negative index is none.
+
+    Raises:
+        ShapeError: It is no array of whole numbers.
+        LimitError: The array has no such device.
+    """
+    if not isinstance(device, np.ndarray) or device.dtype.kind not in "iu":
+        raise ShapeError(
+            f"devices are named by an array of whole numbers, not by {_kind(device)}; nothing was "
+            "sent"
+        )
     last = info.shape[0] * info.shape[1] - 1
     if not device.size or (device.min() >= 0 and device.max() <= last):
         return
     wrong = device[(device < 0) | (device > last)].flat[0]
     raise LimitError(f"there is no device {wrong}, {info.name} has 0 to {last}; nothing was sent")
+
+
+def check_batch(info: BoardInfo, pulses: PulseBatch) -> None:
+    """Refuse pulses that are no batch for the array.
+
+    Raises:
+        ShapeError: They are no `PulseBatch` of one whole number for each device.
+        LimitError: The array has no such device, or a count is beyond 32 bits.
+    """
+    if not isinstance(pulses, PulseBatch):
+        raise ShapeError(f"pulses must be a PulseBatch, not {_kind(pulses)}; nothing was sent")
+    device, count = pulses
+    check_devices(info, device)
+    if not isinstance(count, np.ndarray) or count.dtype.kind != "i":
+        raise ShapeError(
+            f"counts of pulses are an array of signed whole numbers, not {_kind(count)}; nothing "
+            "was sent"
+        )
+    if device.ndim != 1 or count.shape != device.shape:
+        raise ShapeError(
+            f"devices have shape {device.shape}, their counts of pulses {count.shape}; a batch has "
+            "one count for each device; nothing was sent"
+        )
+    if count.itemsize > MOST_BYTES and count.size and np.abs(count).max() > MOST_PULSES:
+        raise LimitError(
+            f"{np.abs(count).max()} pulses for one device; a batch has at most {MOST_PULSES}; "
+            "nothing was sent"
+        )
+
+
+def check_volts(info: BoardInfo, volts: Tensor) -> None:
+    """Refuse what are no voltages of the word lines.
+
+    Raises:
+        ShapeError: It is no tensor of real numbers (vectors, word lines).
+        LimitError: One is not finite.
+    """
+    rows = info.shape[0]
+    if not isinstance(volts, Tensor) or volts.is_complex():
+        raise ShapeError(
+            f"voltages are a tensor of real numbers, not {_kind(volts)}; nothing was read"
+        )
+    if volts.ndim != 2 or volts.shape[1] != rows:
+        raise ShapeError(
+            f"voltages have shape {tuple(volts.shape)}, not (vectors, {rows} word lines); nothing "
+            "was read"
+        )
+    if not bool(torch.isfinite(volts).all()):
+        raise LimitError("a voltage is not finite; nothing was read")
+
+
+def check_seconds(seconds: float) -> None:
+    """Refuse a time that cannot pass.
+
+    Raises:
+        LimitError: It is negative, or not finite.
+    """
+    if not (isinstance(seconds, Real) and 0.0 <= seconds < math.inf):
+        raise LimitError(f"{seconds!r} s cannot pass: a time is finite, from 0 s on")
+
+
+def _kind(value: object) -> str:
+    """What was handed over: its class, and of an array what it holds."""
+    dtype = getattr(value, "dtype", None)
+    return type(value).__name__ + (f" of {dtype}" if dtype is not None else "")
 
 
 def refuse_other_shape(info: BoardInfo, pulses: PulseBatch, shape: PulseShape | None) -> None:

@@ -30,11 +30,14 @@ def drive_of(
 
     Raises:
         LimitError: The device file has no law for it, or it is no amplitude, width or compliance.
-        ShapeError: One value per device is given, but not as many as there are devices.
+        ShapeError: Values are no real numbers; or one per device is given, but not as many as there
+            are devices.
     """
     if shape is None:
         return OWN
     for name, value in (("volts", shape.volts), ("seconds", shape.seconds)):
+        if value is not None and np.asarray(value).dtype.kind not in "fiu":
+            raise ShapeError(f"{name} of the pulses: {value!r} is no real number; nothing was sent")
         if value is not None and np.shape(value) not in {(), sent.device.shape}:
             raise ShapeError(
                 f"{name} of the pulses has shape {np.shape(value)}, the batch "

@@ -10,7 +10,15 @@ from torch import Tensor
 from device_models.errors import ShapeError
 
 from ..array.counters import Counters
-from .protocol import Board, Indices, PulseBatch, PulseShape, check_devices
+from .protocol import (
+    Board,
+    Indices,
+    PulseBatch,
+    PulseShape,
+    check_batch,
+    check_devices,
+    check_volts,
+)
 
 # Vectors of one product: they fill a block of 16 MB on 4096 word lines, so that no transfer is cut
 # in two; a sum of other vectors could differ in its last bit.
@@ -124,14 +132,10 @@ class RegionBoard:
 
     def vmm(self, volts: Tensor) -> Tensor:
         """See `Board.vmm`; the word lines of the other arrays are not driven."""
-        words, bits = self.info.shape
-        if volts.ndim != 2 or volts.shape[1] != words:
-            raise ShapeError(
-                f"voltages have shape {tuple(volts.shape)}, not (vectors, {words} word lines); "
-                "nothing was read"
-            )
+        check_volts(self.info, volts)
         self._stack.turn_to(self)
-        return torch.cat([self._vmm(part) for part in torch.split(volts, AT_A_TIME)])[:, :bits]
+        parts = [self._vmm(part) for part in torch.split(volts, AT_A_TIME)]
+        return torch.cat(parts)[:, : self.info.shape[1]]
 
     def _vmm(self, volts: Tensor) -> Tensor:
         """What some vectors drive on all bit lines of the board."""
@@ -144,7 +148,7 @@ class RegionBoard:
 
     def pulse(self, pulses: PulseBatch, shape: PulseShape | None = None) -> None:
         """See `Board.pulse`."""
-        check_devices(self.info, pulses.device)
+        check_batch(self.info, pulses)
         there = self._there(pulses.device).astype(pulses.device.dtype)
         self._stack.turn_to(self)
         self._stack.board.pulse(PulseBatch(there, pulses.count), shape)

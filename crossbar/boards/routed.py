@@ -23,6 +23,7 @@ from .protocol import (
     PulseBatch,
     PulseShape,
     ReadCounts,
+    check_batch,
     check_devices,
 )
 from .write_verify import Algorithm
@@ -75,7 +76,7 @@ class RoutedBoard:
         Raises:
             LimitError: A device that the layer has not, or a shape of each device's own.
         """
-        check_devices(self.info, pulses.device)
+        check_batch(self.info, pulses)
         if shape is not None and any(isinstance(value, np.ndarray) for value in shape):
             raise LimitError("copies of a device take one pulse shape; nothing was sent")
         self.board.pulse(PulseBatch.of(self.placement.sent(pulses.array(self.info.shape))), shape)

@@ -6,7 +6,6 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from device_models.errors import ShapeError
 from device_models.model import DeviceModel, DeviceState
 from device_models.pulse_law import PulseDrive
 from device_models.pulsed import Pulsed
@@ -30,7 +29,10 @@ from .protocol import (
     PulseBatch,
     PulseShape,
     ReadCounts,
+    check_batch,
     check_devices,
+    check_seconds,
+    check_volts,
 )
 from .pulse_loss import pulse_loss, siemens_of
 from .pulse_shapes import drive_of, reaching_of, refuse_half_selected, spread
@@ -210,6 +212,7 @@ class SimulatedBoard:
 
     def wait(self, seconds: float, *, temperature_kelvin: float | None = None) -> None:
         """Let device time pass: relaxation, retention and slow fluctuation go on."""
+        check_seconds(seconds)
         self._take_reads()
         self._devices.advance(seconds, self._time_noise, temperature_kelvin)
         self._show()
@@ -232,11 +235,7 @@ class SimulatedBoard:
 
     def vmm(self, volts: Tensor) -> Tensor:
         """See `Board.vmm`; columns of a tile are converted where one of its lines is driven."""
-        if volts.ndim != 2 or volts.shape[1] != self.info.shape[0]:
-            raise ShapeError(
-                f"voltages have shape {tuple(volts.shape)}, not (vectors, {self.info.shape[0]} "
-                "word lines); nothing was read"
-            )
+        check_volts(self.info, volts)
         volts = volts.to(self.g.dtype)
         driven = volts != 0
         out, clipped = self._read_out(volts)
@@ -300,7 +299,7 @@ class SimulatedBoard:
                 not.
             ShapeError: A shape per device that does not fit the batch.
         """
-        check_devices(self.info, pulses.device)
+        check_batch(self.info, pulses)
         drive = drive_of(self._model, self.info, pulses, shape)
         if not drive.is_own and self._half is not None:
             refuse_half_selected(self.info)

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from device_models.errors import LimitError
+from device_models.errors import LimitError, ShapeError
 from device_models.model import DeviceModel
 from device_models.pulsed import Pulsed
 from device_models.record import Record, quantity
@@ -108,7 +108,11 @@ def program(
         only: Which of them are read and programmed, bool; None for all, and all devices are read.
     Returns:
         What the last reads were, siemens; the targets, where nothing was read.
+
+    Raises:
+        ShapeError: Targets are not finite, or of another shape than the board; nothing was sent.
     """
+    _check(board, targets, selected)
     index = None if only is None else (only & selected).view(-1).nonzero()[:, 0]
     device = slice(None) if index is None else index
     aim, chosen = targets.reshape(-1)[device], selected.reshape(-1)[device]
@@ -130,6 +134,19 @@ def program(
     read = targets.clone().view(-1)
     read[device] = siemens.to(read.dtype)
     return read.view(targets.shape)
+
+
+def _check(board: Board, targets: Tensor, chosen: Tensor) -> None:
+    """Refuse targets that are none of the board; see `program`."""
+    shape = board.info.shape
+    for name, array in (("targets", targets), ("chosen devices", chosen)):
+        if not isinstance(array, Tensor) or array.shape != shape:
+            found = f"{type(array).__name__} of shape {tuple(np.shape(array))}"
+            raise ShapeError(f"{name}: {found}, not a tensor of shape {shape}; nothing was sent")
+    if not targets.is_floating_point() or not bool(torch.isfinite(targets).all()):
+        raise ShapeError(f"targets of {targets.dtype} must be finite numbers; nothing was sent")
+    if chosen.dtype != torch.bool:
+        raise ShapeError(f"chosen devices are {chosen.dtype}, not bool; nothing was sent")
 
 
 def write_open_loop(board: Board, sheet: DeviceModel, targets: Tensor, chosen: Tensor) -> None:
@@ -189,10 +206,13 @@ def write_verify(
         targets: Siemens, (word lines, bit lines); beyond the window its edge is aimed at.
         chosen: Which devices, bool.
         p: Settings.
+    Raises:
+        ShapeError: As `program`.
     Source:
         F. Alibart et al., Nanotechnology 23, 075201, 2012, and the read before accepting of W. Wan
         et al., Nature 608, 504-512, 2022. Staircase of counts, budget and giving up are ours.
     """
+    _check(board, targets, chosen)
     aim = targets.clamp(sheet.g_min_siemens, sheet.g_max_siemens)
     loop = _Loop(board, sheet, aim.flatten(), p)
     before, left, accepted = board.counters, chosen.flatten().nonzero()[:, 0], None

@@ -43,15 +43,22 @@ class LoadedDataset:
         """Check that labels belong to samples.
 
         Raises:
-            DataError: A half has no sample, or not as many labels; a label is no class; or samples
-                of the two halves differ in shape.
+            DataError: A half has no sample, or not as many labels; a label is no class or no whole
+                number; or samples of the two halves differ in shape.
         """
         for name, (samples, labels) in (("training", self.train), ("test", self.test)):
+            kinds = [getattr(part, "dtype", type(part).__name__) for part in (samples, labels)]
+            if isinstance(kinds[0], str) or getattr(kinds[1], "kind", "") not in ("i", "u"):
+                self._refuse(
+                    f"the {name} half has samples of {kinds[0]} and labels of {kinds[1]}; they "
+                    "are arrays, the labels of whole numbers"
+                )
             if not len(samples) or labels.shape != (len(samples),):
                 counts = f"{len(samples):,} samples and {labels.size:,} labels"
                 self._refuse(f"the {name} half has {counts}; each sample has one label")
-            if labels.max() >= len(self.class_names):
-                label = f"label {labels.max()} at sample {labels.argmax()}"
+            outside = (labels < 0) | (labels >= len(self.class_names))
+            if outside.any():
+                label = f"label {labels[outside][0]} at sample {outside.argmax()}"
                 allowed = f"there are {len(self.class_names)} classes, from 0 on"
                 self._refuse(f"the {name} half has {label}; {allowed}")
         if self.test.samples.shape[1:] != self.sample_shape:

@@ -8,11 +8,12 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from device_models.errors import ConfigError
+from device_models.errors import ConfigError, ShapeError
 from device_models.record import Tagged
 from device_models.streams import stream
 
 from ..snn.encodings import ENCODINGS, Encoding, encoding_of
+from ..snn.encodings.checks import check_samples
 from ..snn.encodings.events import Events, time_type
 from .dataset import Half, LoadedDataset
 from .settings import DataSettings
@@ -56,9 +57,50 @@ class Data(NamedTuple):
         """Number of classes."""
         return len(self.class_names)
 
-    def epoch_events(self, epoch: int) -> Events:
-        """What is learned in an epoch, the first of which is 1; call it once per epoch."""
-        return self.train_events if self.encode_epoch is None else self.encode_epoch(epoch)
+    def epoch_events(self, epoch: int, steps: int) -> Events:
+        """What is learned in an epoch, the first of which is 1; call it once per epoch.
+
+        Args:
+            epoch: Which.
+            steps: Of the network.
+
+        Raises:
+            ShapeError: As `check`, of samples that are encoded anew.
+        """
+        if self.encode_epoch is None:
+            return self.train_events
+        events = self.encode_epoch(epoch)
+        self._check(events, self.train_labels, steps, "training samples")
+        return events
+
+    def first_test_samples(self, count: int | None) -> NDArray[np.int64]:
+        """The numbers of so many samples that are tested, the first ones; None: of all.
+
+        Raises:
+            ShapeError: There are not so many.
+        """
+        most = len(self.test_labels)
+        if count is not None and not 0 < count <= most:
+            raise ShapeError(f"{count} samples of {most} {self.test_name} samples; nothing was run")
+        return np.arange(most if count is None else count)
+
+    def check(self, steps: int) -> None:
+        """Look at every event and label, once: kernels believe them.
+
+        Args:
+            steps: Of the network.
+
+        Raises:
+            ShapeError: See `check_samples`.
+        """
+        self._check(self.train_events, self.train_labels, steps, "training samples")
+        self._check(self.test_events, self.test_labels, steps, f"{self.test_name} samples")
+
+    def _check(self, events: Events, labels: np.ndarray, steps: int, what: str) -> None:
+        """See `check_samples`."""
+        check_samples(
+            events, labels, lines=self.inputs, classes=self.classes, steps=steps, what=what
+        )
 
     def check_fit(self, *, inputs: int, classes: int) -> None:
         """Check that a network has a line for every input and an output for every class.

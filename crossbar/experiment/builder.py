@@ -30,7 +30,8 @@ from ..snn.encodings.constant import Constant
 from ..snn.engines import BoardEngine, Engine, EventEngine
 from ..snn.engines.protocol import Resources
 from ..snn.parameters import Parameters, check_parameters, initial
-from ..snn.plan import Plan, check_held, plan, signs
+from ..snn.plan import Plan, plan, signs
+from ..snn.plan_checks import check_held
 from ..synapses.biases import DigitalBias
 from ..synapses.optimizers import OPTIMIZERS, Optimizer
 from ..synapses.policies import POLICIES
@@ -153,12 +154,13 @@ def build(
             such a network, the faults do not fit the arrays, the device has not the pulses that
             policy and mapping send, or something is to be emulated on given boards.
         BoardError: What `boards` finds is no board.
-        ShapeError: `first` is not of such a network.
+        ShapeError: `first`, or the samples, are not of such a network.
     """
     if boards is not None:
         refuse_emulation(config)
         boards = checked(boards, model)
     network = plan_of(config, data)
+    data.check(network.steps)
     first = first or initial(network, config.seed)
     check_parameters(first, network)
     important = row_activity(data.train_events, network)

@@ -2,7 +2,8 @@
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 
@@ -15,8 +16,10 @@ from device_models.shipped import Presets
 
 from ..datasets import DATASETS
 from ..datasets.settings import DataSettings
+from ..snn.encodings import encoding_of
 from ..snn.network import Network, ShortForms
 from ..snn.plan import Plan, plan
+from ..snn.plan_checks import check_held, check_on_boards
 from .config import Training
 
 LAYER = re.compile(r"layers\[(\d+)\]")  # as `Network.title` begins
@@ -93,26 +96,46 @@ def with_network(config: Training, name_or_path: str) -> Training:
     return override(replace(config, network=file.network, data=data), texts)
 
 
-def check_file(config: Training, name_or_path: str) -> None:
+def check_file(config: Training, name_or_path: str, *, on_boards: bool = False) -> None:
     """Refuse settings whose layers do not fit each other or the data; says where in the file.
 
     Args:
         config: The settings, with the network of the file and all that was typed.
         name_or_path: The file, or a preset.
+        on_boards: Whether boards that are given compute it.
 
     Raises:
         ConfigError: Line and column of the layer, shapes, what is allowed.
     """
     dataset, data = DATASETS[config.data.set], config.data
     try:
-        plan(
+        network = plan(
             config.network,
             inputs=dataset.sample_shape,
             classes=len(dataset.class_names),
             steps=data.steps,
             dt_seconds=data.dt_seconds,
         )
+        if encoding_of(data.encoding).is_held:
+            check_held(network)
+        if on_boards:
+            check_on_boards(network)
     except ConfigError as e:
+        raise located(e, NETWORKS.find(name_or_path)) from e
+
+
+@contextmanager
+def located_in(name_or_path: str | None) -> Iterator[None]:
+    """Let what is said of a layer name its place in a file or a preset; None: there is none.
+
+    Raises:
+        ConfigError: That of the block.
+    """
+    try:
+        yield
+    except ConfigError as e:
+        if name_or_path is None or not LAYER.match(str(e)):
+            raise
         raise located(e, NETWORKS.find(name_or_path)) from e
 
 

@@ -162,7 +162,7 @@ class Trainer:
             emulator.begin_epoch(epoch)
         for policy in self.policies:
             policy.begin_epoch()
-        self._epoch_events = self.data.epoch_events(epoch)
+        self._epoch_events = self.data.epoch_events(epoch, self.setup.network.steps)
         order = stream("shuffle", seed, epoch).permutation(len(self.data.train_labels))
         rounding = torch_stream("policy", seed, epoch)
         key = stream_key("read noise", seed, epoch, 0)
@@ -313,7 +313,7 @@ class Trainer:
         """Run the test images, or the first ones of them, behind some front ends."""
         labels = self.data.test_labels
         key = noise_key or stream_key("read noise", self.setup.seed, self.epoch, 1)
-        chosen = np.arange(len(labels) if images is None else images)
+        chosen = self.data.first_test_samples(images)
         batch = Batch(self.data.test_events, labels, chosen, key)
         return self.setup.engine.run(batch, self._view(fronts), record=record)
 

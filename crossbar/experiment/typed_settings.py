@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 
 from device_models.overrides import override
 
-from .config import Training
+from .config import SIMULATED, Training
 from .network_settings import check_file, with_network, with_short_forms
 
 # option -> settings it stands for; others are named like their setting
@@ -28,6 +28,7 @@ def settings_of(
     network: str | None = None,
     *,
     label: Callable[[str], str] = str,
+    on_boards: bool = False,
 ) -> Training:
     """Settings with a network, and with what was typed, over others.
 
@@ -36,6 +37,7 @@ def settings_of(
         base: The others.
         network: A preset or a file of layers.
         label: A name as it was typed, for messages.
+        on_boards: Whether boards compute all; so they do where the settings name one.
 
     Raises:
         ConfigError: A name is unknown, a value is none of its setting, or layers do not fit.
@@ -49,5 +51,5 @@ def settings_of(
         texts |= dict.fromkeys(FIELDS.get(name, (name,)), text)
     settings = override(with_short_forms(base, short), texts)
     if network is not None:
-        check_file(settings, network)
+        check_file(settings, network, on_boards=on_boards or settings.board != SIMULATED)
     return settings

@@ -37,6 +37,7 @@ def raster(
     label: int,
     class_names: Sequence[str],
     dt_seconds: float,
+    hidden_title: str = "Hidden layer",
 ) -> Figure:
     """One image on its way through the network, over time: input, hidden spikes, output.
 
@@ -50,6 +51,7 @@ def raster(
         label: The true class.
         class_names: Names of the classes.
         dt_seconds: Length of a step.
+        hidden_title: Which layer `hidden_spikes` are of.
     """
     figure = style.sheet(9.0, 6.2)
     panels = figure.subplot_mosaic(_PANELS, width_ratios=(1, 3.4), height_ratios=(1.1, 1.25, 1))
@@ -64,6 +66,7 @@ def raster(
     else:
         _input_amplitudes(figure, panels["inputs"], driven.amplitudes, len(hidden_spikes))
     _hidden_rows(panels["hidden"], panels["about_hidden"], hidden_spikes, excitatory, step_ms)
+    style.dress(panels["hidden"], y="neuron", title=hidden_title)
     panels["hidden"].tick_params(labelbottom=False)
     draw = _output_rows if output.dtype == bool else _membranes
     draw(panels["output"], panels["about_output"], output, label, class_names, step_ms)
@@ -140,7 +143,6 @@ def _hidden_rows(
     ticks = [0] if excitatory is None else sorted({0, excitatory})
     ticks = [tick for tick in ticks if tick < hidden]
     axes.set_yticks([tick + (gap if tick else 0.0) for tick in ticks], [str(t) for t in ticks])
-    style.dress(axes, y="neuron", title="Hidden layer")
 
 
 def _output_rows(

@@ -122,7 +122,16 @@ def first_image(trainer: Trainer, outcome: Outcome) -> Figure:
         int(data.test_labels[0]),
         data.class_names,
         network.dt_seconds,
+        hidden_title(trainer),
     )
+
+
+def hidden_title(trainer: Trainer) -> str:
+    """Which layer the raster shows: the last that sends spikes to others."""
+    network = trainer.setup.network
+    hidden = network.senders[:-1] if network.layers[-1].spikes else network.senders
+    name = hidden[-1].name.replace("_", " ")
+    return "Hidden layer" if len(hidden) == 1 else f"Last of {len(hidden)} hidden layers ({name})"
 
 
 def spikes_from_maps_on(trainer: Trainer, outcome: Outcome) -> list[LayerSpikes]:

@@ -350,21 +350,6 @@ def _layer(
     )
 
 
-def check_held(network: Plan) -> None:
-    """Refuse amplitudes as the input of a network that cannot take them.
-
-    Raises:
-        ConfigError: The first layer has no crossbar, or its own neurons drive it too.
-    """
-    first = network.layers[0]
-    if first.crossbar is None or not first.settings.CAN_HOLD:
-        raise ConfigError(
-            f"{network.network.title(0)} gets amplitudes of a constant code and takes spikes "
-            "alone; let a dense or conv2d layer come first, or choose another data.encoding; "
-            "nothing was written"
-        )
-
-
 def check_lines(what: str, lines: int) -> None:
     """Refuse more lines than an event can name."""
     if not 1 <= lines <= LINES:

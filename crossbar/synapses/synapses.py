@@ -101,8 +101,14 @@ class Synapses:
             lines @ weights, (vectors, outputs), weight units.
 
         Raises:
+            ShapeError: These are no lines of the layer.
             LimitError: A line is outside [-1, 1], so beyond the read voltage; nothing was read.
         """
+        if lines.ndim != 2 or lines.shape[1] != self.mapping.shape[0] or lines.is_complex():
+            raise ShapeError(
+                f"lines are {lines.dtype} of shape {tuple(lines.shape)}, not real numbers of shape "
+                f"(vectors, {self.mapping.shape[0]}); nothing was read"
+            )
         if lines.numel() and not bool((lines.abs() <= 1.0).all()):
             raise LimitError(
                 f"a line carries {float(lines.abs().max()):g} times the read voltage of "
@@ -130,7 +136,11 @@ class Synapses:
         Returns:
             Conductances as the last reads of the programming were, siemens, shape of the board;
             the targets, where a device was not read.
+
+        Raises:
+            ShapeError: These are not finite numbers, one for each weight.
         """
+        self._check(weights)
         devices = None if synapses is None else self.mapping.devices_of(synapses)
         written = self.mapping.targets(weights)
         for stage, columns in enumerate(self.mapping.stages):
@@ -141,6 +151,17 @@ class Synapses:
                 only[:, columns] = True if devices is None else devices[:, columns]
             written = self._write(algorithm, self.sheet, targets, self._selected, only)
         return written
+
+    def _check(self, weights: Tensor) -> None:
+        """Refuse what are no weights of the layer; see `program`."""
+        wanted = self.mapping.shape
+        if weights.shape != wanted or not weights.is_floating_point():
+            raise ShapeError(
+                f"weights are {weights.dtype} of shape {tuple(weights.shape)}, not real numbers of "
+                f"shape {wanted}; nothing was written"
+            )
+        if not bool(torch.isfinite(weights).all()):
+            raise ShapeError("a weight is not finite; nothing was written")
 
     def _write_board(
         self,
@@ -229,5 +250,14 @@ class Synapses:
         return _Path(device.int(), there.polarity.contiguous())
 
     def send(self, pulses: Tensor, estimate: WeightEstimate) -> None:
-        """Send signed pulses (rows, outputs), up where positive; see `pulse_router.route`."""
+        """Send signed pulses (rows, outputs), up where positive; see `pulse_router.route`.
+
+        Raises:
+            ShapeError: That is not one int32 for each weight.
+        """
+        if pulses.shape != self.mapping.shape or pulses.dtype != torch.int32:
+            raise ShapeError(
+                f"pulses are {pulses.dtype} of shape {tuple(pulses.shape)}, not torch.int32 of "
+                f"shape {self.mapping.shape}; nothing was sent"
+            )
         self.board.pulse(route(pulses, estimate))

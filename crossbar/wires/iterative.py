@@ -51,11 +51,11 @@ def solve(
         ShapeError, LimitError: As `Wires.check` and `check_volts`; lines are bridged; or no
             convergence.
     """
-    g, v = np.asarray(g, np.float64), np.asarray(v_volts, np.float64)
     wires.check(g)
     if wires.bridged_words or wires.bridged_bits:
         raise LimitError("bridged lines have no ladders; use transfer_matrix; nothing was solved")
-    check_volts(v, len(g))
+    check_volts(v_volts, len(g))
+    g, v = np.asarray(g, np.float64), np.asarray(v_volts, np.float64)
     solved = [_solve_one(g, wires, vector, tolerance, watch) for vector in v]
     return Voltages(*(np.stack(parts) for parts in zip(*solved, strict=True)))
 

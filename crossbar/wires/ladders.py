@@ -17,7 +17,7 @@ from functools import cached_property
 import numpy as np
 from scipy.linalg import lapack
 
-from .wires import Floats, Wires
+from .wires import Floats, Wires, connects
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,9 +58,15 @@ class Ladders:
             volts, _ = lapack.dpttrs(*self._factors, flat)
             return np.asarray(volts.T).reshape(amperes.shape)
         ends = np.full(len(self.g), self._end * (1 + self.both_ends) if self.end_ohms else np.inf)
-        ends[list(self.cut)] = 0.0
+        ends[self._floating_ends] = 0.0
         volts = amperes.sum(-1) / (self.g.sum(1) + ends)  # one node each; 0 V at an ideal end
         return np.repeat(volts[..., None], self.g.shape[1], -1)
+
+    @property
+    def _floating_ends(self) -> list[int]:
+        """Lines without an end but with devices; without these, 0 V are as good as any."""
+        held = np.flatnonzero(connects(self.g[list(self.cut)], self.segment_ohms).any(1))
+        return [self.cut[number] for number in held]
 
     @property
     def _end(self) -> float:
@@ -72,7 +78,7 @@ class Ladders:
         """L D L^T of all lines in a row: a segment without conductance parts each from the next."""
         segment = 1.0 / self.segment_ohms
         ends = np.full(len(self.g), self._end)
-        ends[list(self.cut)] = 0.0
+        ends[self._floating_ends] = 0.0
         diagonal = self.g + 2.0 * segment
         diagonal[:, 0] += ends - segment
         diagonal[:, -1] += (ends if self.both_ends else 0.0) - segment

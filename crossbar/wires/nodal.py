@@ -1,7 +1,8 @@
 """The slow, obvious solution of a tile: every node in one sparse system.
 
 Kirchhoff's current law at each node gives the Laplacian of all resistors. Nodes that no resistance
-separates are one node; the potentials of the sources and of the sense inputs are given.
+separates are one node; the potentials of the sources and of the sense inputs are given, and what
+floats (`floating`) is at 0 V.
 """
 
 from typing import Any, NamedTuple
@@ -13,7 +14,10 @@ from scipy.sparse.linalg import splu
 
 from device_models.errors import LimitError
 
+from .floating import floating_lines
 from .wires import Floats, Wires, check_volts
+
+SINGULAR = "an open line is held by devices of next to no conductance, too little for 64 bits"
 
 Ints = NDArray[np.int64]
 
@@ -53,8 +57,7 @@ def solve(
         sense_volts: Voltages behind the sense amplifiers, (vectors, columns); 0 V by default.
 
     Raises:
-        ShapeError, LimitError: As `Wires.check`; voltages are not finite or of another shape; or a
-            part of the tile floats.
+        ShapeError, LimitError: As `Wires.check`; or voltages are not finite or of another shape.
     """
     wires.check(g)
     check_volts(v_volts, len(g))
@@ -67,15 +70,16 @@ def solve(
     volts[nodes.source] = v_volts.T
     if sense_volts is not None:
         volts[nodes.sense] = sense_volts.T
-    free = np.flatnonzero(~given & (laplacian.diagonal() > 0.0))
+    floats = floating_lines(g, wires)
+    solved = ~given & (laplacian.diagonal() > 0.0)
+    solved[nodes.word[floats.words]] = solved[nodes.bit[:, floats.bits]] = False
+    free = np.flatnonzero(solved)
     if len(free):
         known = laplacian[free] @ volts
         try:
             factor = splu(laplacian[free][:, free].tocsc())
         except RuntimeError as e:  # exactly singular
-            raise LimitError(
-                "a part of the tile floats: open lines that no device ties down; nothing was solved"
-            ) from e
+            raise LimitError(f"{SINGULAR}; nothing was solved") from e
         volts[free] = factor.solve(-known)
     amperes = -(laplacian @ volts)[nodes.sense]
     return Voltages(

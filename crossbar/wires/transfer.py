@@ -21,6 +21,7 @@ from scipy.linalg import blas, lapack
 from device_models.errors import LimitError
 
 from . import nodal
+from .floating import floating_lines
 from .wires import Floats, Wires, bytes_needed
 
 
@@ -37,13 +38,17 @@ def transfer_matrix(g: Floats, wires: Wires) -> Floats:
     Raises:
         ShapeError, LimitError: As `Wires.check`; or the matrix needs more memory than is free.
     """
-    g = np.asarray(g, np.float64)
     if g.ndim == 3:
         return np.stack([transfer_matrix(tile, wires) for tile in g])
     wires.check(g)
+    g = np.asarray(g, np.float64)
     if wires.ideal:
         return np.array(g.T)
     _refuse_beyond_memory(*g.shape)
+    if floats := floating_lines(g, wires):
+        siemens = transfer_matrix(g, floats.held(wires))
+        siemens[floats.bits] = siemens[:, floats.words] = 0.0
+        return siemens
     forth = wires.word_ohms > 0.0 and not wires.bridged_bits
     back = wires.bit_ohms > 0.0 and not wires.bridged_words
     if wires.word_ohms == 0.0 and not wires.has_faults:
@@ -135,7 +140,7 @@ def _inverse(block: Floats) -> Floats:
     """Lower triangle of the inverse of a symmetric positive definite matrix, by its own."""
     factor, failed = lapack.dpotrf(block, lower=1, overwrite_a=1, clean=0)
     if failed:
-        raise LimitError("a line floats and no device ties it down; nothing was solved")
+        raise LimitError(f"{nodal.SINGULAR}; nothing was solved")
     lower: Floats = lapack.dpotri(factor, lower=1, overwrite_c=1)[0]
     return lower
 

@@ -15,6 +15,7 @@ Refresh = Literal["every", "epoch", "adaptive"]
 
 _BYTES = 8
 LEAST_OHMS = 1e-6  # of a line that is not ideal; of metal a segment has 0.1 ohm and more
+HOLDS = 1e-14  # of the conductance of a segment
 
 
 @dataclass(frozen=True)
@@ -94,10 +95,14 @@ class Wires(Record):
             g: Siemens, shape (rows, columns).
 
         Raises:
-            ShapeError: `g` is no matrix, or a faulty line lies outside it.
+            ShapeError: `g` is no matrix of real numbers, or a faulty line lies outside it.
             LimitError: A conductance is negative or not finite, or the transfer matrix would need
                 more memory than the machine has free.
         """
+        if g.dtype.kind not in "fiu":
+            raise ShapeError(
+                f"conductances are of type {g.dtype}, not real numbers; nothing was solved"
+            )
         if g.ndim != 2 or 0 in g.shape:
             raise ShapeError(
                 f"conductances have shape {g.shape}, not (rows, columns); nothing was solved"
@@ -130,13 +135,28 @@ class Wires(Record):
                 )
 
 
+def connects(g: Floats, *segments_ohms: float) -> NDArray[np.bool_]:
+    """Whether devices hold a line that is open: 64 bits tell them from none beside its segments.
+
+    Args:
+        g: Conductances, siemens.
+        segments_ohms: Of the lines; 0 where they have none.
+    """
+    least = max((HOLDS / ohms for ohms in segments_ohms if ohms > 0.0), default=0.0)
+    return g > least
+
+
 def check_volts(v_volts: Floats, rows: int) -> None:
-    """Refuse voltages that are not (vectors, rows) or not finite.
+    """Refuse voltages that are not (vectors, rows), real and finite.
 
     Raises:
-        ShapeError: Another shape.
+        ShapeError: Another shape or type.
         LimitError: A voltage is not finite.
     """
+    if v_volts.dtype.kind not in "fiu":
+        raise ShapeError(
+            f"voltages are of type {v_volts.dtype}, not real numbers; nothing was read"
+        )
     if v_volts.ndim != 2 or v_volts.shape[1] != rows:
         raise ShapeError(
             f"voltages have shape {v_volts.shape}, not (vectors, {rows} rows); nothing was read"

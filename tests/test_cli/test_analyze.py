@@ -12,6 +12,7 @@ from crossbar.api import analysis as analyze
 from crossbar.array.tile import CrossbarTile
 from crossbar.experiment.sweep_axes import parse_axis
 from crossbar.wires.wires import Wires
+from device_models.claim import MARK, Claim
 from device_models.errors import ConfigError
 
 SMALL = """\
@@ -152,6 +153,16 @@ def test_a_trained_network_is_tested_on_other_chips(trained, data_dir, here):
         *(f"sweep_{n}.{e}" for n in ("adc_bits", "stuck_low") for e in ("png", "csv")),
     }
     assert {p.name for p in (here / "a").iterdir()} == names
+
+
+def test_two_analyses_do_not_mix_in_one_folder(here):
+    with Claim(here / "pictures", "analysis"):
+        second = run("--rows", 4, "--columns", 4, "--out", "pictures")
+        assert (second.exit_code, second.stdout) == (2, "")
+        assert second.stderr.startswith("Error: pictures is being written by another command (")
+        assert second.stderr.endswith("; nothing was drawn\n")
+        assert [path.name for path in (here / "pictures").iterdir()] == [MARK]
+    assert not (here / "pictures").exists()
 
 
 def test_a_tile_of_a_run_is_named_and_one_beyond_it_refused(trained, here):

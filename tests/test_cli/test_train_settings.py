@@ -11,7 +11,7 @@ from cli.train import assignments, read_settings, train
 from crossbar.datasets import DATASETS
 from crossbar.experiment import builder
 from crossbar.experiment.config import Training
-from crossbar.experiment.network_settings import NETWORKS
+from crossbar.experiment.network_settings import NETWORKS, located_in
 from crossbar.mappings import MAPPINGS
 from crossbar.snn.encodings import ENCODINGS
 from crossbar.snn.network import Network
@@ -223,6 +223,50 @@ def test_layers_that_do_not_fit_are_told_by_their_place_in_the_file(text, messag
         read_settings({}, None, str(path))
     assert str(raised.value).startswith(str(path))
     assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("layer", "title"),
+    [
+        ("{kind: recurrent, neurons: 9, neuron: lif}", "(recurrent, 9 neurons, Lif)"),
+        ("{kind: lateral, neurons: 9, neuron: snu}", "(lateral, 9 neurons, Snu)"),
+        ("{kind: max_pool, size: 2}", "(max_pool)"),
+    ],
+)
+def test_amplitudes_into_what_takes_spikes_alone_are_told_by_their_place(layer, title, tmp_path):
+    path = tmp_path / "net.yaml"
+    path.write_text(
+        f"layers:\n  - {layer}\n  - {{kind: dense, neurons: 10, neuron: leaky_integrator}}\n"
+    )
+    with pytest.raises(ConfigError) as raised:
+        read_settings({"encoding": "constant"}, None, str(path))
+    assert str(raised.value).startswith(
+        f"{path}:2:5: layers[0] {title} gets amplitudes of a constant code and takes spikes alone"
+    )
+
+
+@pytest.mark.parametrize("name", ["csnn_mnist", "csnn_cifar10"])
+@pytest.mark.parametrize("options", [{"board": "tcp://nowhere:1"}, {}])
+def test_a_bias_that_is_on_no_board_is_told_by_its_place_before_a_board_is_opened(name, options):
+    with pytest.raises(ConfigError) as raised:
+        read_settings(options, None, name, dry_run=not options)
+    path, line, column, text = str(raised.value).split(":", 3)
+    assert path.endswith(f"presets/{name}.yaml")
+    written = NETWORKS.find(name).read_text().splitlines()[int(line) - 1]
+    assert written[int(column) - 1 :].startswith("{kind: conv2d")
+    assert text.startswith(" layers[0] (conv2d, ")
+    assert "bias = digital is on no board; make it row" in text
+
+
+def test_what_is_said_of_a_layer_later_is_told_by_its_place():
+    place = NETWORKS.find("csnn_mnist")
+    for text, told in (
+        ("layers[1] (conv2d): no", f"{place}:7:5: layers[1] (conv2d): no"),
+        ("epochs: no", "epochs: no"),
+    ):
+        with pytest.raises(ConfigError) as raised, located_in("csnn_mnist"):
+            raise ConfigError(text)
+        assert str(raised.value) == told
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,8 @@ from crossbar.snn.encodings.constant import Constant
 from crossbar.snn.losses import MseCount
 from crossbar.snn.network import Network
 from crossbar.snn.neurons import Leaky, Lif, Snu
-from crossbar.snn.plan import check_held, plan
+from crossbar.snn.plan import plan
+from crossbar.snn.plan_checks import check_held
 from crossbar.snn.topology import Conv2d, Dense, MaxPool
 from device_models.errors import ConfigError
 

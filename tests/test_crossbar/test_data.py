@@ -189,15 +189,15 @@ def test_a_seed_names_the_code_of_both_halves(bars, fresh):
 
 def test_a_frozen_code_is_the_same_in_every_epoch(bars):
     data = encode(bars, DataSettings(encoding=RateOptions()), seed=4)
-    assert data.epoch_events(1) is data.epoch_events(2) is data.train_events
+    assert data.epoch_events(1, 100) is data.epoch_events(2, 100) is data.train_events
 
 
 def test_a_fresh_code_differs_from_epoch_to_epoch_and_an_epoch_comes_again(bars):
     data = encode(bars, DataSettings(encoding=RateOptions(fresh=True)), seed=4)
-    first, second = data.epoch_events(1), data.epoch_events(2)
+    first, second = data.epoch_events(1, 100), data.epoch_events(2, 100)
     assert not same_events(first, second)
     assert not same_events(first, data.train_events)
-    assert same_events(first, data.epoch_events(1))
+    assert same_events(first, data.epoch_events(1, 100))
     frozen = encode(bars, DataSettings(encoding=RateOptions()), seed=4)
     assert same_events(data.test_events, frozen.test_events)
 

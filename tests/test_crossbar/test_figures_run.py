@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 from numpy.testing import assert_allclose, assert_array_equal
-from xbar_training import bars, changed, small, trained
+from xbar_training import bars, changed, small, synthetic, trained, trainer_of
 
 from crossbar.array.faults import Faults
 from crossbar.array.tiles import Tiles
@@ -17,7 +17,13 @@ from crossbar.datasets.settings import DataSettings
 from crossbar.experiment.rows import with_output
 from crossbar.figures import fields, style
 from crossbar.figures.feature_maps import LayerSpikes, feature_maps
-from crossbar.figures.run import drawn, first_fields, first_outcome, spikes_from_maps_on
+from crossbar.figures.run import (
+    drawn,
+    first_fields,
+    first_outcome,
+    hidden_title,
+    spikes_from_maps_on,
+)
 from crossbar.snn.encodings.constant import Constant
 from crossbar.snn.encodings.rate import Rate
 from crossbar.snn.engines import DenseEngine
@@ -110,6 +116,17 @@ def test_a_run_of_lines_in_no_image_has_the_pictures_that_are_left(monkeypatch):
     first = trainer.setup.network.synaptic[0]
     monkeypatch.setitem(vars(first), "incoming", Signal((196,), first.incoming.signs))
     assert set(drawn(trainer, before)) == ALWAYS - {"raster"}
+
+
+def test_the_raster_says_which_of_several_hidden_layers_it_shows():
+    titles = [
+        hidden_title(trainer_of(small(network={"hidden": hidden}), synthetic(24, 12)))
+        for hidden in (4, (4, 3))
+    ]
+    assert titles == ["Hidden layer", "Last of 2 hidden layers (hidden 2)"]
+    trainer = done(inhibited, RATE)[1]
+    figure = drawn(trainer, trainer.conductances())["raster"]
+    assert "Hidden layer" in [axes.get_title(loc="left") for axes in figure.axes]
 
 
 def test_the_fields_are_the_weights_of_the_devices_before_and_after():

@@ -52,7 +52,7 @@ def test_a_limit_reached_in_mid_write_leaves_the_old_file_and_nothing_else(path)
 
 @pytest.mark.parametrize("call", ["fsync", "replace"])
 def test_a_process_that_dies_in_mid_write_leaves_the_old_file(path, call):
-    """As by kill -9: nothing is cleaned up, and the next write does not mind."""
+    """As by kill -9: nothing is cleaned up, but by the next write."""
     where = "os.fsync" if call == "fsync" else "pathlib.Path.replace"
     ended = in_a_process(path, f"{where} = lambda *args: os._exit(9)")
     assert ended.returncode == 9
@@ -60,8 +60,27 @@ def test_a_process_that_dies_in_mid_write_leaves_the_old_file(path, call):
     (partial,) = (p for p in path.parent.iterdir() if p != path)
     assert partial.name.startswith(".checkpoint.npz.")
     assert partial.suffix == ".part"
+    atomic.write(path.parent / "checkpoint.npz.old", NEW)  # another file
+    assert partial.exists()
     atomic.write(path, NEW)
     assert path.read_bytes() == NEW
+    assert sorted(p.name for p in path.parent.iterdir()) == ["checkpoint.npz", "checkpoint.npz.old"]
+
+
+def test_what_another_writer_has_begun_is_left_alone(path, monkeypatch):
+    """Two writers of one file: the second is done while the first flushes."""
+    flush, begun = os.fsync, []
+
+    def second(handle):
+        if not begun:
+            begun.append(handle)
+            atomic.write(path, OLD)
+        flush(handle)
+
+    monkeypatch.setattr(os, "fsync", second)
+    atomic.write(path, NEW)
+    assert path.read_bytes() == NEW
+    assert [p.name for p in path.parent.iterdir()] == ["checkpoint.npz"]
 
 
 @pytest.mark.parametrize("error", [OSError(28, "No space left on device"), KeyboardInterrupt()])

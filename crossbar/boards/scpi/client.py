@@ -12,10 +12,19 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from device_models.errors import ConfigError, HardwareError, LimitError, ShapeError
+from device_models.errors import ConfigError, HardwareError, LimitError
 
 from ...array.counters import Counters
-from ..protocol import BoardInfo, Grid, Indices, PulseBatch, PulseShape, check_devices
+from ..protocol import (
+    BoardInfo,
+    Grid,
+    Indices,
+    PulseBatch,
+    PulseShape,
+    check_batch,
+    check_devices,
+    check_volts,
+)
 from .parser import block, quoted
 from .wire import Wire
 
@@ -103,11 +112,7 @@ class ScpiBoard:
     def vmm(self, volts: Tensor) -> Tensor:
         """See `Board.vmm`."""
         words, bits = self.info.shape
-        if volts.ndim != 2 or volts.shape[1] != words:
-            raise ShapeError(
-                f"voltages have shape {tuple(volts.shape)}, not (vectors, {words} word lines); "
-                "nothing was read"
-            )
+        check_volts(self.info, volts)
         rows = volts.to(self._dtype).numpy().astype(f"<f{self._bytes}", copy=False)
         most = max(self._block_bytes // (self._bytes * words), 1)
         pieces = [rows[first : first + most] for first in range(0, len(rows), most)]
@@ -121,7 +126,7 @@ class ScpiBoard:
             LimitError: Beyond the limits of the instrument or of the board; nothing was sent.
             HardwareError: Another client writes, or the connection is lost.
         """
-        check_devices(self.info, pulses.device)
+        check_batch(self.info, pulses)
         if not len(pulses.device):
             return
         message = b"PULS:ARR " + _whole(pulses.device) + b"," + _whole(pulses.count)

@@ -14,12 +14,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from device_models.errors import ConfigError
 from device_models.record import Record
 
 from ...synapses.synapses import Synapses
 from ..neurons.stepping import Drive
 from ..plan import Plan
+from ..plan_checks import check_on_boards
 from ..reference import Outcome, dense, run_layers
 from .dense import Through, joined, listed, mean_gradient, recorded
 from .protocol import Batch, BatchResult, LayerView, Resources
@@ -44,12 +44,7 @@ class BoardEngine:
         Raises:
             ConfigError: A layer has biases that are on no board.
         """
-        for layer in network.synaptic:
-            if layer.bias == "digital":
-                raise ConfigError(
-                    f"{network.network.title(layer.index)}: bias = digital is on no board; make it "
-                    "row, or give no boards; nothing was read"
-                )
+        check_on_boards(network)
         self._network, self._layers = network, layers
 
     def run(

@@ -68,6 +68,7 @@ class Accumulate(Policy):
         self, wanted: Tensor, estimate: WeightEstimate, *, generator: torch.Generator
     ) -> PulseBatch | None:
         """See `Policy.update`; draws no random number."""
+        self.check(wanted)
         if not is_due(self.waited, self._options):
             self.chi += wanted
             return None

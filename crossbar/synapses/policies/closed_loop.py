@@ -63,6 +63,7 @@ class ClosedLoop(Policy):
         self, wanted: Tensor, estimate: WeightEstimate, *, generator: torch.Generator
     ) -> PulseBatch | None:
         """See `Policy.update`; draws no random number."""
+        self.check(wanted)
         if self._last is None or self._last[0] is not estimate:
             self._begin(estimate)
         due, (threshold, least) = is_due(self.waited, self._options), self._worth

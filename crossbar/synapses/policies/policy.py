@@ -7,6 +7,7 @@ from typing import Any, ClassVar, Self
 import torch
 from torch import Tensor
 
+from device_models.errors import ShapeError
 from device_models.record import Record
 
 from ...boards.protocol import Board, PulseBatch
@@ -59,6 +60,18 @@ class Policy(ABC):
                 lets it.
             generator: Source of the policy's own randomness.
         """
+
+    def check(self, wanted: Tensor) -> None:
+        """Refuse wanted changes that a kernel would misread.
+
+        Raises:
+            ShapeError: They are not (rows, outputs) float32; nothing was sent.
+        """
+        if wanted.shape != self.shape or wanted.dtype != torch.float32:
+            raise ShapeError(
+                f"wanted changes are {wanted.dtype} of shape {tuple(wanted.shape)}, not float32 of "
+                f"shape {self.shape}; nothing was sent"
+            )
 
     def begin_epoch(self) -> None:  # noqa: B027  # most policies have nothing to forget
         """Forget what `state` does not hold: a run may be resumed here."""

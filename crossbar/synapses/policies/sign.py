@@ -48,6 +48,7 @@ class Sign(Memoryless):
         self, wanted: Tensor, estimate: WeightEstimate, *, generator: torch.Generator
     ) -> PulseBatch | None:
         """See `Policy.update`; draws no random number."""
+        self.check(wanted)
         sizes = wanted.abs()
         worth = sizes > self._options.threshold * sizes.max()
         return route(wanted.sign().mul_(worth).to(torch.int32), estimate)

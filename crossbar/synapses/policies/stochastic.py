@@ -45,6 +45,7 @@ class Stochastic(Memoryless):
         self, wanted: Tensor, estimate: WeightEstimate, *, generator: torch.Generator
     ) -> PulseBatch | None:
         """See `Policy.update`."""
+        self.check(wanted)
         steps = wanted.abs() / torch.where(wanted > 0, estimate.up.step, estimate.down.step)
         pulses = steps.add_(torch.rand(steps.shape, generator=generator)).floor_()
         return route(pulses.mul_(wanted.sign()).to(torch.int32), estimate)

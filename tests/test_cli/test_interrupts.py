@@ -1,0 +1,96 @@
+"""Ctrl-C and SIGTERM while a command holds a board: it is waited for, and lets go of the board."""
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from contextlib import contextmanager
+
+from crossbar.boards.scpi.serving import ServedBoard, Service
+from device_models.presets import load_device
+
+PATIENCE_SECONDS = 0.1
+HELD = f"""
+import ctypes, sys, threading, time
+import click
+from cli import interrupts
+from cli.main import CommandGroup
+library, lock = ctypes.CDLL(None), (ctypes.c_char * 64)()
+
+def let_go():
+    sys.stdin.readline()
+    library.pthread_mutex_unlock(lock)
+
+@click.command()
+@click.argument("address")
+def hold(address):
+    board = None
+    if address != "none":
+        from crossbar.boards.address import open_board
+        board = open_board(address)
+    threading.Thread(target=let_go, daemon=True).start()
+    print("ready", flush=True)
+    try:
+        library.pthread_mutex_lock(lock), library.pthread_mutex_lock(lock)  # no Python meanwhile
+        time.sleep(60)
+    finally:
+        if board is not None:
+            reads = len(board.read().flatten())  # it still answers: its session is whole
+            board.close()
+            print(f"closed after {{reads}} reads", flush=True)
+
+interrupts.watch({PATIENCE_SECONDS})
+group = CommandGroup("xbar")
+group.add_command(hold)
+group(["hold", sys.argv[1]])
+"""
+
+
+@contextmanager
+def served():
+    """The address of an emulated board, served by a thread."""
+    service = Service(load_device("ideal"), ServedBoard(rows=3, columns=4))
+    ready, stop = threading.Event(), {}
+
+    async def serve():
+        stop["loop"], stop["event"] = asyncio.get_running_loop(), asyncio.Event()
+        await service.server.start("127.0.0.1", 0)
+        ready.set()
+        await stop["event"].wait()
+        await service.server.stop()
+
+    thread = threading.Thread(target=lambda: asyncio.run(serve()))
+    thread.start()
+    try:
+        assert ready.wait(60)
+        host, port = service.server.address
+        yield f"tcp://{host}:{port}"
+    finally:
+        stop["loop"].call_soon_threadsafe(stop["event"].set)
+        thread.join()
+
+
+def interrupted(address, number):
+    """Exit code, stdout and stderr of the command, interrupted in the middle of a foreign call."""
+    with subprocess.Popen(
+        [sys.executable, "-c", HELD, address], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE, text=True, env=os.environ,
+    ) as process:  # fmt: skip
+        assert process.stdout.readline() == "ready\n"
+        process.send_signal(number)
+        time.sleep(10 * PATIENCE_SECONDS)  # one without a board has ended by now
+        out, err = process.communicate("go on\n", timeout=60)
+    return process.returncode, out, err.strip()
+
+
+def test_a_command_that_holds_a_board_is_waited_for_and_closes_it():
+    with served() as address:
+        code, out, err = interrupted(address, signal.SIGINT)
+    assert (code, out, err) == (130, "closed after 12 reads\n", "Interrupted.")
+
+
+def test_one_without_a_board_is_not_waited_for():
+    assert interrupted("none", signal.SIGTERM) == (130, "", "Interrupted.")

@@ -94,5 +94,5 @@ def drawn_step(
     first, second = changes[owner, way, row, column], changes[owner, way, row + 1, column]
     first += across * (changes[owner, way, row, column + 1] - first)
     second += across * (changes[owner, way, row + 1, column + 1] - second)
-    change = (first + along * (second - first)) * width
+    change: Number = (first + along * (second - first)) * width
     return -change if is_down else change

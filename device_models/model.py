@@ -91,6 +91,20 @@ class DeviceModel(Record, ABC):
         steps = self.step_siemens(g, torch.ones_like(g))
         return float((self.window_siemens / 256 / steps).sum())
 
+    @property
+    def errors_across(self) -> float:
+        """`pulses_across` of a device whose pulses and reads scatter: how many levels one can tell.
+
+        Where the spread of a SET pulse or of a single read is larger than the step, it counts.
+        """
+        middles = (torch.arange(256, dtype=torch.float64) + 0.5) / 256
+        g = self.g_min_siemens + self.window_siemens * middles
+        up = torch.ones_like(g)
+        error = torch.maximum(self.step_siemens(g, up), self.pulse_sigma_siemens(g, up))
+        read = self.read_sigma_siemens(g)
+        error = error if read is None else torch.maximum(error, read)
+        return float((self.window_siemens / 256 / error).sum())
+
     @abstractmethod
     def manufacture(self, shape: tuple[int, int], *, generator: torch.Generator) -> DeviceState:
         """New devices, each at the lowest conductance it reaches.
@@ -147,6 +161,10 @@ class DeviceModel(Record, ABC):
                 f"{type(self).__name__} gives neither step_law nor step_siemens"
             )
         return step_siemens(g, counts, up, down, self.g_min_siemens, self.window_siemens)
+
+    def pulse_sigma_siemens(self, g: Tensor, counts: Tensor) -> Tensor:
+        """Spread of the step of one pulse, siemens, from cycle to cycle; arguments as before."""
+        return torch.zeros_like(g)
 
     def step_law(self, polarity: int) -> StepLaw | None:
         """`step_siemens` of SET (polarity > 0) or RESET as numbers; None if it has no such form."""

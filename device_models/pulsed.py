@@ -234,6 +234,11 @@ class Pulsed(RemembersCycles, Wearing, Disturbed, Relaxing, ABC):
         changed = None if isinstance(pulsed, slice) else pulsed
         return Programmed(DeviceState(g_all, state.traits, dynamics), energy, changed)
 
+    def pulse_sigma_siemens(self, g: Tensor, counts: Tensor) -> Tensor:
+        """See `DeviceModel.pulse_sigma_siemens`; the law is in `step_spread`."""
+        scaled = self.c2c_sigma * self.step_siemens(g, counts)
+        return torch.hypot(scaled, torch.full_like(scaled, self.c2c_additive_siemens))
+
     def draw_step_siemens(
         self, g: Tensor, signs: Tensor, traits: dict[str, Tensor], *, generator: torch.Generator
     ) -> Tensor:

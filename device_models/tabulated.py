@@ -1,7 +1,6 @@
 """Devices whose pulses are drawn from measured quantiles."""
 
 from dataclasses import dataclass
-from functools import cached_property
 from itertools import pairwise
 
 import torch
@@ -12,9 +11,6 @@ from .errors import ConfigError
 from .model import DeviceState
 from .pulsed import Pulsed
 from .record import quantity
-
-CHUNK = 1 << 16  # devices drawn at a time: temporaries stay in the cache
-CELLS = 4096  # into which a range of knots is cut; where a knot lies in one, its line begins early
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,92 +104,47 @@ class Tabulated(Pulsed):
         Over all tables, at this place of the window. At least `physics.LEAST_STEP_SIEMENS`, also
         where the measured mean leads the other way.
         """
-        levels = torch.tensor(self.levels, dtype=torch.float64)
-        edges = torch.cat((-levels[:1], levels, 2.0 - levels[-1:]))  # constant outside, to 0 and 1
-        means = (self.changes().mean(0) @ ((edges[2:] - edges[:-2]) / 2.0)).to(g.dtype)
-        x = (g - self.g_min_siemens).div_(self.window_siemens)
-        interval, part = physics.between(x.contiguous(), self.bins)
-        up, down = (torch.lerp(mean[interval], mean[interval + 1], part) for mean in means)
+        up, down = (self._at(g, mean) for mean in self._moments()[0])
         step = physics.by_sign(counts, up, -down, g.dtype)
         return physics.at_least(step.mul_(self.window_siemens))
+
+    def pulse_sigma_siemens(self, g: Tensor, counts: Tensor) -> Tensor:
+        """See `DeviceModel.pulse_sigma_siemens`: over all tables, of what a pulse draws."""
+        mean, square = self._moments()
+        up, down = (self._at(g, sigma) for sigma in (square - mean.square()).clamp_(min=0.0).sqrt())
+        return physics.by_sign(counts, up, down, g.dtype).mul_(self.window_siemens)
+
+    def _moments(self) -> tuple[Tensor, Tensor]:
+        """Mean of a change and of its square, of both signs at the bins: float64, (signs, bins)."""
+        levels = torch.tensor(self.levels, dtype=torch.float64)
+        edges = torch.cat((-levels[:1], levels, 2.0 - levels[-1:]))  # constant outside, to 0 and 1
+        weights, changes = (edges[2:] - edges[:-2]) / 2.0, self.changes()
+        return changes.mean(0) @ weights, changes.square().mean(0) @ weights
+
+    def _at(self, g: Tensor, of_bins: Tensor) -> Tensor:
+        """Numbers of the bins, interpolated to places of the window."""
+        x = (g - self.g_min_siemens).div_(self.window_siemens)
+        interval, part = physics.between(x.contiguous(), self.bins)
+        values = of_bins.to(g.dtype)
+        return torch.lerp(values[interval], values[interval + 1], part)
 
     def draw_step_siemens(
         self, g: Tensor, signs: Tensor, traits: dict[str, Tensor], *, generator: torch.Generator
     ) -> Tensor:
         """See `Pulsed.draw_step_siemens`; the law is in the docstring of the class."""
-        low, high = traits["g_low"].flatten(), traits["g_high"].flatten()
-        offset = traits["table"].flatten() if "table" in traits else None
-        flat, sign, steps = g.flatten(), signs.flatten(), torch.empty_like(g).flatten()
-        draw = self._drawers.get(g.dtype)
-        if draw is None:
-            draw = self._drawers[g.dtype] = _Drawer(self, g.dtype)
-        for start in range(0, len(flat), CHUNK):
-            part = slice(start, start + CHUNK)
-            table = None if offset is None else offset[part]
-            steps[part] = draw(flat[part], sign[part], low[part], high[part], table, generator)
-        return steps.view_as(g)
-
-    @cached_property
-    def _drawers(self) -> "dict[torch.dtype, _Drawer]":
-        """One for each type of numbers, made when it is needed: it costs more than few devices."""
-        return {}
+        low, high = traits["g_low"], traits["g_high"]
+        width = (high - low).to(g.dtype).clamp_(min=physics.LEAST_STEP_SIEMENS)
+        row, along = physics.between((g - low).div_(width), self.bins)
+        u = torch.empty_like(g).uniform_(generator=generator)
+        column, across = physics.between(u, self.levels)
+        changes, table = self.changes().to(g.dtype), traits.get("table", torch.tensor(0))
+        way = (signs <= 0).long()
+        ends = [changes[table, way, row + i, column + j] for i in (0, 1) for j in (0, 1)]
+        lower, upper = torch.lerp(ends[0], ends[1], across), torch.lerp(ends[2], ends[3], across)
+        drawn = torch.lerp(lower, upper, along).mul_(width)
+        return torch.where(way == 0, drawn, -drawn)
 
     def changes(self) -> Tensor:
         """Measured changes upward, shares of a range: float64, (tables, signs, bins, levels)."""
         both = torch.tensor((self.set_steps, self.reset_steps), dtype=torch.float64)
         return both.view(2, self.tables, len(self.bins), len(self.levels)).transpose(0, 1)
-
-
-class _Axis:
-    """Knots of a table, cut into `CELLS`: as `physics.between`, without a search, twice as fast."""
-
-    def __init__(self, knots: tuple[float, ...], dtype: torch.dtype) -> None:
-        grid = torch.tensor(knots, dtype=torch.float64)
-        self.first, self.width = knots[0], (knots[-1] - knots[0]) / CELLS
-        middles = self.first + self.width * (torch.arange(CELLS, dtype=torch.float64) + 0.5)
-        self.interval = torch.bucketize(middles, grid[1:-1].contiguous())
-        gap = grid[self.interval + 1] - grid[self.interval]
-        # A value counted in cells lies at start + slope value of its interval.
-        self.slope = (self.width / gap).to(dtype)
-        self.start = ((self.first - grid[self.interval]) / gap).to(dtype)
-
-    def __call__(self, values: Tensor) -> tuple[Tensor, Tensor]:
-        """Interval of each value and how far along it (0..1, held outside). Consumes its input."""
-        values = values.sub_(self.first).mul_(1.0 / self.width).clamp_(0.0, CELLS)
-        cell = values.long().clamp_(max=CELLS - 1)
-        start, slope = self.start.index_select(0, cell), self.slope.index_select(0, cell)
-        return self.interval.index_select(0, cell), start.addcmul_(slope, values).clamp_(0.0, 1.0)
-
-
-class _Drawer:
-    """Draws the steps of a model, some devices at a time."""
-
-    def __init__(self, model: Tabulated, dtype: torch.dtype) -> None:
-        self.bins, self.levels = _Axis(model.bins, dtype), _Axis(model.levels, dtype)
-        self.columns, self.size = len(model.levels), len(model.bins) * len(model.levels)
-        self.table = model.changes().flatten().to(dtype)
-
-    def __call__(
-        self,
-        g: Tensor,
-        signs: Tensor,
-        low: Tensor,
-        high: Tensor,
-        table: Tensor | None,
-        generator: torch.Generator,
-    ) -> Tensor:
-        """Steps of some devices, siemens, in the direction of the pulse; all of shape (n,)."""
-        width = (high - low).to(g.dtype).clamp_(min=physics.LEAST_STEP_SIEMENS)
-        row, along = self.bins((g - low).div_(width))
-        column, across = self.levels(torch.empty_like(g).uniform_(generator=generator))
-        up = signs.clamp(0, 1).long()
-        corner = row.mul_(self.columns).add_(column).sub_(up, alpha=self.size).add_(self.size)
-        if table is not None:
-            corner.add_(table, alpha=2 * self.size)
-        ends = [
-            self.table.index_select(0, corner.add_(further))
-            for further in (0, 1, self.columns - 1, 1)
-        ]
-        lower, upper = torch.lerp(ends[0], ends[1], across), torch.lerp(ends[2], ends[3], across)
-        drawn = torch.lerp(lower, upper, along).mul_(width)
-        return drawn.mul_(up.to(g.dtype).mul_(2.0).sub_(1.0))

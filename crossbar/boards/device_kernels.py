@@ -17,6 +17,7 @@ from device_models.model import DeviceState
 from device_models.pulse_law import ceiling_siemens
 from device_models.pulsed import Pulsed
 from device_models.step_law import StepLaw
+from device_models.tabulated import Tabulated
 
 from .fast_math import exp, log
 
@@ -90,8 +91,8 @@ class Laws(NamedTuple):
 
 def laws_of(p: Pulsed) -> Laws | None:
     """The laws of a model; None where steps have no law, or where a pulse may move nothing."""
-    is_log = isinstance(p, LogStep)  # whose steps are in `cubics_of`
-    up, down = (StepLaw(0.0) if is_log else p.step_law(sign) for sign in (1, -1))
+    has_no_law = isinstance(p, LogStep | Tabulated)  # see `cubics_of` and `step_tables_of`
+    up, down = (StepLaw(0.0) if has_no_law else p.step_law(sign) for sign in (1, -1))
     if up is None or down is None or p.set_kind == "abrupt" or p.may_stand_still:
         return None
     if p.relax_cycle_exponent != 0.0:  # the dynamics count pulses

@@ -41,6 +41,7 @@ from .device_kernels import (
 )
 from .protocol import PulseBatch
 from .relaxation_kernel import Rates, rates_of
+from .table_kernels import StepTables, drawn_step, step_tables_of
 
 INFINITE = np.float32(np.inf)
 
@@ -51,6 +52,7 @@ class InPlace(NamedTuple):
     model: Pulsed
     laws: Laws
     cubics: Cubics | None
+    tables: StepTables | None
     rates: Rates | None
 
 
@@ -97,13 +99,14 @@ def _sums(counts: np.ndarray) -> tuple[int, int]:
 
 
 def in_place(model: DeviceModel) -> InPlace | Ideal | None:
-    """What serves a model of which every pulse moves the device by its step law; None: any other.
+    """What serves a model whose every pulse moves the device by its law or tables; None: another.
 
     `move` serves `Ideal`, `pulse` the others.
     """
     if isinstance(model, Pulsed):
         laws = laws_of(model)
-        return None if laws is None else InPlace(model, laws, cubics_of(model), rates_of(model))
+        steps = cubics_of(model), step_tables_of(model)
+        return None if laws is None else InPlace(model, laws, *steps, rates_of(model))
     return model if isinstance(model, Ideal) else None
 
 
@@ -142,13 +145,17 @@ def pulse(
         pulsed: Pulses of every device so far, int32. Changed in place.
         generator: Source of the spread of the pulses and of the relaxation.
         drive: What the pulses are, in their order; by default the device file's own.
-        traits: Of all devices, beside those in `arrays`: what their relaxation depends on.
+        traits: Of all devices, beside those in `arrays`: what their relaxation depends on, and
+            their tables.
     """
-    (model, laws, cubics, rates), ((device, count), drive) = kind, ordered(sent, drive)
+    (model, laws, cubics, tables, rates), ((device, count), drive) = kind, ordered(sent, drive)
     if drive.compliance_amperes is not None:
         laws = laws._replace(ceiling=np.float32(ceiling_siemens(model, drive.compliance_amperes)))
     factors = torch.empty(int(np.abs(count).sum()))
-    if model.c2c_sigma > 0.0:
+    if tables is not None:
+        tables = tables.of_devices(traits)
+        factors.uniform_(generator=generator)
+    elif model.c2c_sigma > 0.0:
         factors.normal_(1.0, model.c2c_sigma, generator=generator)
     else:
         factors.fill_(1.0)
@@ -163,7 +170,8 @@ def pulse(
         each = torch.from_numpy(np.repeat(strength, np.abs(count)))
         factors = (factors - 1.0) * relative_spread(each) + 1.0
     drawn = factors.numpy(), beside, kicks.numpy(), strength, weight
-    sets, resets = _pulse(arrays, device, count, pulsed.view(-1).numpy(), *drawn, laws, cubics)
+    steps = laws, cubics, tables
+    sets, resets = _pulse(arrays, device, count, pulsed.view(-1).numpy(), *drawn, *steps)
     if rates is not None:
         moved = device[strength != 0] if len(strength) else device
         relaxation_kernel.start(rates, arrays.g, arrays.kick, moved, traits)
@@ -197,6 +205,7 @@ def _pulse(
     weight: np.ndarray,
     laws: Laws,
     cubics: Cubics | None,
+    tables: StepTables | None,
 ) -> tuple[float, float]:
     """Give some devices their pulses, one device after the other.
 
@@ -205,13 +214,15 @@ def _pulse(
         device: Flat indices of the devices.
         count: Their signed pulses.
         pulsed: Pulses of every device so far.
-        factors: Of every pulse to its step, in the order of the devices.
+        factors: Of every pulse to its step, in the order of the devices; with `tables`, uniform
+            numbers in 0..1 that they turn into steps.
         beside: What every pulse adds to its step, siemens, see `step_spread`; None: nothing.
         kicks: Relaxation of every device from now on; empty without.
         strength: Factor of the pulses of every device, 0 where they do not move it; empty: 1.
         weight: V^2 t of the pulses of every device; empty: 1.
         laws: Of the devices.
         cubics: Of their steps, see `cubics_of`.
+        tables: Likewise, see `step_tables_of`.
 
     Returns:
         Conductances before and after each pulse, weighted and summed over the SETs and the RESETs.
@@ -228,7 +239,11 @@ def _pulse(
             gain *= strength[k]
         if gain != 0.0:
             for draw in range(drawn, drawn + pulses):
-                moved = now + step(laws, cubics, is_down, now) * factors[draw] * gain
+                if tables is not None:
+                    share = drawn_step(tables, device[k], is_down, now, low, high, factors[draw])
+                else:
+                    share = step(laws, cubics, is_down, now) * factors[draw]
+                moved = now + share * gain
                 if beside is not None:
                     moved += beside[draw]
                 after = min(max(moved, low), high, max(now, ceiling))

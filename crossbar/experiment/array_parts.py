@@ -181,8 +181,9 @@ def check_reads_across(network: Plan, wires: Wires, periphery: Periphery) -> Non
 def w_max_of(network: Plan, tiles: Tiles, model: DeviceModel) -> tuple[float, ...]:
     """The weight that the full window stands for, of every crossbar; the readout's is the last.
 
-    Where the settings leave it open, errors of one mean step, independent on all lines, add
-    up to `STEP_NOISE` thresholds: step = STEP_NOISE / sqrt(lines). So the window follows what
+    Where the settings leave it open, errors of one mean step (of one pulse or read, where these
+    scatter by more: `errors_across`), independent on all lines, add up to `STEP_NOISE` thresholds:
+    step = STEP_NOISE / sqrt(lines). So the window follows what
     trained weights need, not their first spread; but it holds at least 4 spreads, for the first
     weights, and at most 2000, which no weight of a fine-grained device reaches. The numbers are
     ours; DECISIONS.md has the measurement.
@@ -193,7 +194,7 @@ def w_max_of(network: Plan, tiles: Tiles, model: DeviceModel) -> tuple[float, ..
         layer.settings.w_max
         or of_run
         or min(
-            max(STEP_NOISE / math.sqrt(layer.rows) * model.pulses_across, 4.0 * spread),
+            max(STEP_NOISE / math.sqrt(layer.rows) * model.errors_across, 4.0 * spread),
             2000.0 * spread,
         )
         for layer, of_run, spread in zip(network.synaptic, fixed, spreads, strict=True)

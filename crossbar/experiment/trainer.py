@@ -170,7 +170,7 @@ class Trainer:
         for batch in range(batches):
             chosen = order[batch * size : (batch + 1) * size]
             if batch % reads.readback_every == 0:
-                estimates = [layer.read_back() for layer in self.layers]
+                estimates = [layer.read_back(reads.readback_reads) for layer in self.layers]
             done = self._learn(chosen, estimates, key, batch * size, rounding)
             if (batch + 1) % reads.clock_every == 0:
                 self._wait(reads.clock_every * size)

@@ -174,9 +174,16 @@ class Synapses:
         """See `Write`."""
         return algorithm(self.board, sheet, targets, selected, only)
 
-    def read_back(self) -> WeightEstimate:
-        """Read all devices, and program anew the synapses that the mapping says need it."""
+    def read_back(self, reads: int = 1) -> WeightEstimate:
+        """Read all devices, and program anew the synapses that the mapping says need it.
+
+        Args:
+            reads: Of each device, of which the mean counts.
+        """
         g = self.board.read()
+        for _ in range(reads - 1):
+            g = g + self.board.read()
+        g = g / reads if reads > 1 else g
         due = self.mapping.needs_refresh(g)
         if due is None or not bool(due.any()):
             return self.estimate(g)

@@ -20,6 +20,7 @@ import time
 from pathlib import Path
 
 import contestants
+import devices
 import numba
 import numpy as np
 import ours
@@ -34,7 +35,7 @@ from rounds import Pace, ratios, round_robin
 
 from crossbar.snn.engines import EventEngine
 
-PARTS = ("agree", "races", "scaling", "threads", "memory", "commands", *presets.NAMES)
+PARTS = ("agree", "races", "scaling", "threads", "memory", "commands", *presets.NAMES, "devices")
 EPOCH = 60_000  # images
 
 
@@ -199,7 +200,7 @@ def options() -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help="two rounds, fewer contestants")
     parser.add_argument("--rounds", type=int, help="turns of each contestant; 5, quick 2")
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
-    parser.add_argument("--only", nargs="+", choices=PARTS, default=PARTS, metavar="PART")
+    parser.add_argument("--only", nargs="+", choices=PARTS, default=PARTS[:-1], metavar="PART")
     parser.add_argument("--json", type=Path, metavar="FILE", help="everything, also each round")
     return parser.parse_args()
 
@@ -214,7 +215,9 @@ def main() -> None:
     found["presets"] = {
         name: preset(name, typed.threads, pace) for name in presets.NAMES if name in typed.only
     }
-    if set(typed.only) <= set(presets.NAMES):
+    if "devices" in typed.only:
+        found["devices"] = devices.table(seeds=1 if typed.quick else 3)
+    if set(typed.only) <= {"devices", *presets.NAMES}:
         return finish(found, began, typed.json)
     races = contestants.races(quick=typed.quick)
     main_work = races[0].work()

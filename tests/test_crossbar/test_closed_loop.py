@@ -95,6 +95,22 @@ def test_the_first_read_back_is_the_target():
     assert layer.board.counters.programming_operations == 0
 
 
+def test_the_mean_of_reads_scatters_by_the_root_of_their_number():
+    layer = layer_of(OXRAM)
+    clean = effective(layer).weights
+    once, often = (
+        float((layer.read_back(reads).weights - torch.from_numpy(clean)).std()) for reads in (1, 16)
+    )
+    assert once / often == pytest.approx(4.0, rel=0.15)
+
+
+def test_a_device_whose_pulses_scatter_is_blamed_later():
+    """n pulses of spread 5 come to less than two spreads until n = 100."""
+    assert closed_loop.blamed_after(OXRAM) == closed_loop.WORTH_PULSES
+    assert closed_loop.blamed_after(load_device("ideal")) == closed_loop.WORTH_PULSES
+    assert closed_loop.blamed_after(dataclasses.replace(OXRAM, c2c_sigma=5.0)) == 100.0
+
+
 # What is worth a pulse
 
 

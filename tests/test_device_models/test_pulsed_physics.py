@@ -372,6 +372,8 @@ def test_a_table_is_drawn_with_its_mean_and_quantiles(sign, siemens):
     expected = float(TABULATED.step_siemens(g[0, :1], torch.tensor(sign)))
     assert abs(z_of_mean(drawn, expected)) < 5
     assert abs(z_of_mean(drawn, expected + 0.06 * float(drawn.std()))) > 5
+    sigma = float(TABULATED.pulse_sigma_siemens(g[0, :1], torch.tensor(sign)))
+    assert float(drawn.std()) == pytest.approx(sigma, rel=0.15)  # lines between levels
     share = (siemens - TABULATED.g_min_siemens) / TABULATED.window_siemens
     place, levels = min(max((share - 0.05) / 0.35, 0.0), 1.0), TABLE["levels"]
     if share <= 0.4:

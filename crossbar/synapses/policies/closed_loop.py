@@ -7,6 +7,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from device_models.model import DeviceModel
+from device_models.pulsed import Pulsed
+
 from ...boards.protocol import PulseBatch
 from ..estimate import WeightEstimate
 from ..synapses import Synapses
@@ -14,7 +17,8 @@ from .accumulate import Accumulate, is_due, operation_noise, thresholds, waiting
 from .kernels import release_target, track_target
 from .policy import MakeArray, Policy
 
-WORTH_PULSES = 3.0  # that must have been sent before a device is blamed; ours, as the next two
+WORTH_PULSES = 3.0  # that must have been sent before a device is blamed; ours, as the next three
+SURE_SPREADS = 2.0  # of these pulses together that their sum comes to, at least
 FOLLOWED = 0.25  # share of what was sent
 REMAINING = 0.5  # share of a gap that stays
 NEVER = np.float32(np.inf)  # pulses that it takes to be worth one
@@ -41,9 +45,21 @@ class ClosedLoop(Policy):
         """As of `accumulate`, for the gap between target and weight."""
 
     def __init__(
-        self, shape: tuple[int, int], options: Options | None = None, noise: float = 0.0
+        self,
+        shape: tuple[int, int],
+        options: Options | None = None,
+        noise: float = 0.0,
+        worth_pulses: float = WORTH_PULSES,
     ) -> None:
-        """Start without a target: the first read-back is it; arguments as `Accumulate`."""
+        """Start without a target: the first read-back is it.
+
+        Args:
+            shape: As of `Accumulate`, like the next two.
+            options: Likewise.
+            noise: Likewise.
+            worth_pulses: See `blamed_after`.
+        """
+        self._worth_pulses = worth_pulses
         self.shape, self._options, self._noise = shape, options or self.Options(), noise
         self._worth = thresholds(self._options, noise)
         self.target = torch.zeros(0, 0)
@@ -53,7 +69,7 @@ class ClosedLoop(Policy):
     @classmethod
     def build(cls, layer: Synapses, options: Options, make_array: MakeArray) -> Self:
         """See `Policy.build`."""
-        return cls(layer.mapping.shape, options, operation_noise(layer))
+        return cls(layer.mapping.shape, options, operation_noise(layer), blamed_after(layer.sheet))
 
     def begin_epoch(self) -> None:
         """See `Policy.begin_epoch`: what was sent in the last one is forgotten."""
@@ -76,7 +92,7 @@ class ClosedLoop(Policy):
         if not self.target.numel():
             self.target = estimate.weights.clone()
         elif self._last is not None:
-            release(self.target, *self._last, estimate, self._noise)
+            release(self.target, *self._last, estimate, self._noise, self._worth_pulses)
         self._last = estimate, estimate.weights.clone()
 
     def state(self) -> dict[str, Tensor]:
@@ -89,8 +105,22 @@ class ClosedLoop(Policy):
         self.waited = state.get("waited", self.waited)
 
 
+def blamed_after(sheet: DeviceModel) -> float:
+    """Pulses after which a device that has not moved is blamed, and not the spread of its pulses.
+
+    n pulses come to n steps, with a spread of c2c_sigma sqrt(n) steps.
+    """
+    spread = sheet.c2c_sigma if isinstance(sheet, Pulsed) else 0.0
+    return max(WORTH_PULSES, (SURE_SPREADS * spread) ** 2)
+
+
 def release(
-    target: Tensor, before: WeightEstimate, start: Tensor, now: WeightEstimate, noise: float
+    target: Tensor,
+    before: WeightEstimate,
+    start: Tensor,
+    now: WeightEstimate,
+    noise: float,
+    worth_pulses: float = WORTH_PULSES,
 ) -> None:
     """After a read-back, let go of half of what a weight lacks that hardly moved; in place.
 
@@ -100,7 +130,8 @@ def release(
         start: Its weights when it was read, (rows, outputs) float32.
         now: The read-back.
         noise: See `operation_noise`.
+        worth_pulses: See `blamed_after`.
     """
     arrays = target, start, before.weights, now.weights, before.up.step, before.down.step
-    numbers = WORTH_PULSES, noise, FOLLOWED, 1.0 - REMAINING
+    numbers = worth_pulses, noise, FOLLOWED, 1.0 - REMAINING
     release_target(*(array.numpy() for array in arrays), np.array(numbers, np.float32))

@@ -23,6 +23,7 @@ OXRAM, IDEAL = load_device("oxram"), load_device("ideal")
 STILL = dataclasses.replace(  # no noise, no spread, no time: only its step law
     OXRAM, c2c_sigma=0.0, d2d_step_sigma=0.0, d2d_bound_sigma=0.0, read_fraction=0.0,
     slow_fraction=0.0, relax_sigma_siemens=0.0, relax_drift_siemens=0.0,
+    relax_levels_siemens=(), relax_drifts_siemens=(), relax_ups_siemens=(), relax_downs_siemens=(),
 )  # fmt: skip
 SHAPE = (24, 30)
 P = WriteVerify()

@@ -15,7 +15,7 @@ from device_models.fitting.quantities import QUANTILES
 
 SHIPPED = Path(__file__).parents[2] / "calibration_data"
 DRAWN = ("enode_tabulated", "gong2018_exp", "oxram", "taox_tabulated")
-MOST_BYTES = 150_000
+MOST_BYTES = 160_000
 US = "\N{MICRO SIGN}S"
 
 

@@ -182,6 +182,21 @@ def dense(events: Events, chosen: np.ndarray, network: Plan, out: torch.Tensor) 
     return part
 
 
+def shortened(data: Data, *, test: int, train: int | None = None) -> Data:
+    """The first samples of a set; all of the training ones by default."""
+    data = data._replace(
+        test_events=data.test_events.first(test), test_labels=data.test_labels[:test]
+    )
+    if train is None:
+        return data
+    encode = data.encode_epoch
+    return data._replace(
+        train_events=data.train_events.first(train),
+        train_labels=data.train_labels[:train],
+        encode_epoch=None if encode is None else lambda epoch: encode(epoch).first(train),
+    )
+
+
 @functools.cache
 def settled(work: Workload, batches: int = 60) -> tuple[np.ndarray, ...]:
     """Weights after some batches of ideal training: from there on, activity is that of a training.
@@ -189,9 +204,7 @@ def settled(work: Workload, batches: int = 60) -> tuple[np.ndarray, ...]:
     One array for each crossbar; in a recurrent network the first is W1 with V below it.
     """
     few = min(batches * BATCH, len(work.data.train_labels))
-    data = work.data._replace(
-        train_labels=work.data.train_labels[:few], test_labels=work.data.test_labels[:BATCH]
-    )
+    data = shortened(work.data, test=BATCH, train=few)
     trainer = builder.trainer(training_of(work), load_device("ideal"), data)
     trainer.start()
     for _ in trainer.run_epoch():

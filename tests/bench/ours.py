@@ -7,7 +7,7 @@ import dataclasses
 from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
-from data import BATCH, Workload, batches, training_of
+from data import BATCH, Workload, batches, shortened, training_of
 
 from crossbar.experiment import builder
 from crossbar.experiment.trainer import Progress, Trainer
@@ -34,7 +34,7 @@ def trainer(
 ) -> Trainer:
     """A trainer of the work, started with some weights."""
     config = training_of(work, **settings)
-    few = work.data._replace(test_labels=work.data.test_labels[:TEST])
+    few = shortened(work.data, test=TEST)
     first = initial(work.network, config.seed)._replace(weights=tuple(weights))
     made = builder.trainer(
         config, device, few, threads=threads, first=first, notice=lambda text: None

@@ -14,7 +14,7 @@ import numpy as np
 import ours
 import preset_nets
 import torch
-from data import Workload, batches, dense
+from data import Workload, batches, dense, shortened
 from rounds import Entry
 
 from crossbar.datasets import DATASETS, Half, LoadedDataset, load_dataset
@@ -99,10 +99,7 @@ def synthetic(name: str, count: int = SAMPLES) -> LoadedDataset:
 @functools.cache
 def settled(work: Workload, count: int) -> State:
     """After so many batches of training on ideal devices; what is drawn at first for 0."""
-    few = work.data._replace(
-        train_labels=work.data.train_labels[: count * work.batch],
-        test_labels=work.data.test_labels[:1],
-    )
+    few = shortened(work.data, test=1, train=max(count, 1) * work.batch)
     trainer = builder.trainer(work.config, load_device("ideal"), few)
     trainer.start()
     if count:
@@ -113,7 +110,7 @@ def settled(work: Workload, count: int) -> State:
 
 def started(work: Workload, state: State, device: str, threads: int) -> Trainer:
     """A trainer that has programmed a state into devices."""
-    few = work.data._replace(test_labels=work.data.test_labels[:TEST])
+    few = shortened(work.data, test=TEST)
     weights = [
         m[:rows] for m, (rows, _) in zip(state.matrices, work.network.crossbars, strict=True)
     ]

@@ -53,7 +53,7 @@ def test_the_list_names_every_preset_with_its_window(here):
         "    A device that approaches each bound exponentially in the number of pulses.\n"
         "ideal.yaml             ideal            invented    1 uS .. 1 mS (1 Mohm .. 1 kohm)\n"
         "    Reads without noise and moves by exactly what it was told, in `states` equal steps.\n"
-        "oxram.yaml             oxram            measured    1 uS .. 1 mS (1 Mohm .. 1 kohm)\n"
+        "oxram.yaml             oxram            mixed       1 uS .. 1 mS (1 Mohm .. 1 kohm)\n"
         "    Filamentary oxide RRAM in the 1e3..1e6 ohm window, programmed by identical pulses.\n"
         "oxram_literature.yaml  oxram            literature  1 uS .. 1 mS (1 Mohm .. 1 kohm)\n"
         "    Filamentary oxide RRAM in the 1e3..1e6 ohm window, programmed by identical pulses.\n"

@@ -158,6 +158,7 @@ def main() -> None:
       xbar data                                        list the data sets
       xbar train --device oxram.yaml                   train a network on emulated oxide RRAM
       xbar train --device oxram.yaml --ei 80:20        with 80 % excitatory neurons
+      xbar sweep study.yaml                            many trainings, and a page of them
       xbar fit pulses.csv reads.csv -o my_oxram.yaml   a device file from measurements
       xbar analyze --rows 128 --columns 128 --wires 2  what the wires of a tile take
       xbar program RUN --device oxram.yaml             write a trained network into chips

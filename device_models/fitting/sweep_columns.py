@@ -15,7 +15,7 @@ import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from .columns import BRACKETS, Meaning, meaning, scale
+from .columns import BRACKETS, LONGEST_LABEL, Meaning, meaning, scale
 
 INDEX = re.compile(r"[\[(]\s*(\d+)\s*[\])]")
 UNIT = {"V": "v_volts", "A": "i_amperes"}
@@ -84,6 +84,8 @@ def _role(label: str) -> _Role | None:
     if known is not None:
         dimension = next((d for d, name in UNIT.items() if name == known.name), "")
         return _Role(label, dimension, known.factor, _key("", label)) if dimension else None
+    if len(label) > LONGEST_LABEL:  # the rules take time with the square of it
+        return None
     base, unit = label, ""
     if (match := BRACKETS.fullmatch(label)) and not match[2].strip().isdigit():
         base, unit = match.groups()

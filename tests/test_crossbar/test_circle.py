@@ -10,11 +10,33 @@ LAW = (
     "g_min_siemens", "slow_fraction", "slow_exponent", "slow_cap", "slow_shortest_seconds",
 )  # fmt: skip
 SEEDS = 12
+# The default, its read noise alike in all devices and not larger than a tenth, and nothing that
+# relaxes between a pulse and its read: the bounds of devices are not told from such noise.
+DEVICE = """\
+base: oxram.yaml
+relax_levels_siemens: []
+relax_drifts_siemens: []
+relax_ups_siemens: []
+relax_downs_siemens: []
+slow_fraction: 0.0015
+slow_exponent: 3.0
+slow_cap: 0.1
+slow_d2d_sigma: 0
+read_d2d_sigma: 0
+"""
 
 
-def test_one_board_gives_its_parameters_back():
+@pytest.fixture
+def device(tmp_path):
+    """A file of the device."""
+    path = tmp_path / "quiet.yaml"
+    path.write_text(DEVICE, "utf-8")
+    return str(path)
+
+
+def test_one_board_gives_its_parameters_back(device):
     """Within what its cells tell, from a preset that is wrong in all of them."""
-    found = circle(7)
+    found = circle(7, device)
     for name, most in {
         "set_scale_volts": 0.05, "reset_scale_volts": 0.08, "set_width_exponent": 0.05,
         "reset_width_exponent": 0.08, "c2c_sigma": 0.08, "set_beta": 0.15, "reset_beta": 0.15,
@@ -28,8 +50,8 @@ def test_one_board_gives_its_parameters_back():
 
 
 @pytest.mark.slow
-def test_intervals_hold_the_truth():
+def test_intervals_hold_the_truth(device):
     """At least 9 of 12 each: one of 25 parameters fails by chance in 6 of 100 sets of seeds."""
-    rounds = [circle(seed) for seed in range(300, 300 + SEEDS)]
+    rounds = [circle(seed, device) for seed in range(300, 300 + SEEDS)]
     held = {name: sum(r[name][2] <= r[name][0] <= r[name][3] for r in rounds) for name in LAW}
     assert all(count >= 9 for count in held.values()), held

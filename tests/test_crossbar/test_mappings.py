@@ -530,7 +530,7 @@ def test_the_synthetic_set_is_learned(name):
 
     `reference_column` reached 32 to 63 % with six seeds, before and after a change of the draws.
     """
-    network = {"hidden": 50, "sigma_init": 0.005}
+    network = {"hidden": 50, "sigma_init": 0.01 if name == "dale" else 0.005}
     config = small(mapping=name, policy="accumulate", epochs=2, network=network)
     trainer = trained(config, synthetic(1280, 200), threads=None)
     first, last = trainer.rows[0], trainer.rows[-1]

@@ -32,8 +32,8 @@ def hold(address):
         from crossbar.boards.address import open_board
         board = open_board(address)
     threading.Thread(target=let_go, daemon=True).start()
-    print("ready", flush=True)
     try:
+        print("ready", flush=True)
         library.pthread_mutex_lock(lock), library.pthread_mutex_lock(lock)  # no Python meanwhile
         time.sleep(60)
     finally:

@@ -4,14 +4,12 @@ from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
-import torch
 from scipy.special import ndtri
 
-from ... import physics
 from ...pulsed import Pulsed
 from ..measurements import Cycles, Floats, Ints
 from . import bootstrap, cycle_memory, device_bounds, levels_correlation
-from .laws import read_variance
+from .laws import relative_noise
 from .parameters import ParameterSet
 
 LEVELS = np.array([0.05, 0.25, 0.5, 0.75, 0.95])
@@ -186,15 +184,15 @@ def _with_own_bounds(
     """The set with the ends of the window that devices with bounds of their own tell."""
     ends = []
     for side in sides:
-        there = cycles.take(np.isfinite(getattr(cycles, side.column)))
-        g = getattr(there, side.column)
-        read, slow = _noise(model, float(np.median(g)))
+        finite = cycles.take(np.isfinite(getattr(cycles, side.column)))
+        g = getattr(finite, side.column)
+        read, slow = relative_noise(model, float(np.median(g))) if model else (0.0, 0.0)
         logs = np.log(np.maximum(g, 1e-15))
-        ends.append(device_bounds.end_of(side.sign, logs, there.device, read, slow))
-    known = [end for end in ends if end is not None]
-    if not known:
+        ends.append(device_bounds.end_of(side.sign, logs, finite.device, read, slow))
+    there = [end for end in ends if end is not None]
+    if not there:
         return parameters
-    bounds = device_bounds.bounds(known, resamples, generator.spawn(1)[0])
+    bounds = device_bounds.bounds(there, resamples, generator.spawn(1)[0])
     names = {side.sign: side.end for side in sides}
     by_name = {names[sign]: bound for sign, bound in bounds.ends_siemens.items()}
     by_name["d2d_bound_sigma"] = bounds.sigma
@@ -205,18 +203,6 @@ def _with_own_bounds(
     )
     draws = {name: bound.draws for name, bound in by_name.items()} if resamples else {}
     return replace(wider, draws=parameters.draws | draws)
-
-
-def _noise(model: Pulsed | None, g_siemens: float) -> tuple[float, float]:
-    """Relative spread of one read, and of the slow noise, at some conductance; 0 if unknown."""
-    if model is None:
-        return 0.0, 0.0
-    g = torch.tensor([g_siemens], dtype=torch.float64)
-    white = float(read_variance(model, np.array([g_siemens]))[0]) ** 0.5 / g_siemens
-    slow = physics.growing_fraction(
-        g, model.slow_fraction, model.read_knee_ohms, model.slow_exponent, model.slow_cap
-    )
-    return white, float(slow)
 
 
 def _with_window(parameters: ParameterSet, model: Pulsed) -> ParameterSet:

@@ -5,12 +5,14 @@ The equation itself stays in the model: a shape is tried by asking a model that 
 
 import copy
 import dataclasses
+import math
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from scipy.special import ndtri
 
+from ... import physics
 from ...errors import ConfigError
 from ...model import DeviceModel
 from ...pulsed import Pulsed
@@ -147,3 +149,17 @@ def read_variance(model: DeviceModel, g: Floats) -> Floats:
     """Variance of the white part of one read, siemens squared."""
     sigma = model.read_sigma_siemens(torch.from_numpy(np.ascontiguousarray(g, np.float64)))
     return np.zeros(len(g)) if sigma is None else np.asarray(sigma.numpy(), np.float64) ** 2
+
+
+def relative_noise(model: Pulsed, g_siemens: float) -> tuple[float, float]:
+    """Relative spread of one read, and of the slow noise, at some conductance, over all devices.
+
+    The squares are means over the factors of devices, whose logarithms are normal.
+    """
+    g = torch.tensor([g_siemens], dtype=torch.float64)
+    slow = physics.growing_fraction(
+        g, model.slow_fraction, model.read_knee_ohms, model.slow_exponent, model.slow_cap
+    )
+    white = float(read_variance(model, g.numpy())[0]) ** 0.5 / g_siemens
+    factors = [math.exp(sigma**2) for sigma in (model.read_d2d_sigma, model.slow_d2d_sigma)]
+    return white * factors[0], float(slow) * factors[1]

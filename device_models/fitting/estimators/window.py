@@ -5,7 +5,7 @@ import numpy as np
 from ...pulsed import Pulsed
 from ..measurements import Pulses
 from . import bootstrap, device_bounds
-from .laws import read_variance
+from .laws import relative_noise
 from .parameters import ParameterSet
 from .saturation import ramp_levels, up_to_the_bound
 
@@ -69,15 +69,14 @@ def _with_bounds(
         there = np.isfinite(level) & (level > 0.0)
         if not there.any() or there.mean() < MOST:
             continue
-        g = np.array([np.median(level[there])])
-        read = float(np.sqrt(read_variance(model, g)[0]) / g[0])
-        end = device_bounds.end_of(sign, np.log(level[there]), device[there], read, 0.0)
+        noise = relative_noise(model, float(np.median(level[there])))
+        end = device_bounds.end_of(sign, np.log(level[there]), device[there], *noise)
         ends += [] if end is None else [end]
     if not ends:
         return parameters
-    told = device_bounds.bounds(ends, max(resamples, 1), generator)
-    named = {NAMES[sign]: bound for sign, bound in told.ends_siemens.items()}
-    named["d2d_bound_sigma"] = told.sigma
+    bounds = device_bounds.bounds(ends, max(resamples, 1), generator)
+    named = {NAMES[sign]: bound for sign, bound in bounds.ends_siemens.items()}
+    named["d2d_bound_sigma"] = bounds.sigma
     words = "plateaus of the ramps of each device, half-normal inside the window"
     return parameters.extended(
         {name: bound.value for name, bound in named.items()},

@@ -8,11 +8,13 @@ from scipy.special import ndtri
 
 from ...pulsed import Pulsed
 from ..measurements import Cycles, Floats, Ints
-from . import bootstrap, cycle_memory, device_bounds, levels_correlation
+from . import bootstrap, copula, cycle_memory, device_bounds, levels_correlation
 from .laws import relative_noise
 from .parameters import ParameterSet
 
 LEVELS = np.array([0.05, 0.25, 0.5, 0.75, 0.95])
+MEDIAN_ERROR = 1.2533  # sqrt(pi / 2): error of a median over that of a mean, of normal numbers
+HALF_NORMAL = 0.6745  # median of a half-normal number of spread 1
 EXTREMES = (0.005, 0.995)  # of all cycles: the window
 GAP = 1.05  # least ratio of the two ends of a window
 FEWEST = 60  # cycles of which a table of quantiles is taken
@@ -181,28 +183,62 @@ def _with_own_bounds(
     resamples: int,
     generator: np.random.Generator,
 ) -> ParameterSet:
-    """The set with the ends of the window that devices with bounds of their own tell."""
-    ends = []
+    """The set with the ends of the window that devices with bounds of their own tell.
+
+    Where slow noise hides these bounds, the extremes of the levels are its own, and the end of the
+    window follows from the median level: bounds are half-normal inside it.
+    """
+    ends, hidden = [], dict[str, tuple[float, float]]()
     for side in sides:
         finite = cycles.take(np.isfinite(getattr(cycles, side.column)))
         g = getattr(finite, side.column)
         read, slow = relative_noise(model, float(np.median(g))) if model else (0.0, 0.0)
         logs = np.log(np.maximum(g, 1e-15))
-        ends.append(device_bounds.end_of(side.sign, logs, finite.device, read, slow))
-    there = [end for end in ends if end is not None]
-    if not there:
-        return parameters
-    bounds = device_bounds.bounds(there, resamples, generator.spawn(1)[0])
-    names = {side.sign: side.end for side in sides}
-    by_name = {names[sign]: bound for sign, bound in bounds.ends_siemens.items()}
-    by_name["d2d_bound_sigma"] = bounds.sigma
-    wider = parameters.extended(
-        {name: bound.value for name, bound in by_name.items()},
-        {name: bound.interval for name, bound in by_name.items()},
-        "each device stops at one level; these are bounds",
-    )
-    draws = {name: bound.draws for name, bound in by_name.items()} if resamples else {}
-    return replace(wider, draws=parameters.draws | draws)
+        if slow > device_bounds.MOST_SLOW:
+            error = MEDIAN_ERROR * slow / len(np.unique(finite.device)) ** 0.5
+            hidden[side.end] = float(np.median(logs)) * side.sign, error
+        elif end := device_bounds.end_of(side.sign, logs, finite.device, read, slow):
+            ends.append(end)
+    if ends:
+        bounds = device_bounds.bounds(ends, resamples, generator.spawn(1)[0])
+        names = {side.sign: side.end for side in sides}
+        by_name = {names[sign]: bound for sign, bound in bounds.ends_siemens.items()}
+        by_name["d2d_bound_sigma"] = bounds.sigma
+        parameters = parameters.extended(
+            {name: bound.value for name, bound in by_name.items()},
+            {name: bound.interval for name, bound in by_name.items()},
+            "each device stops at one level; these are bounds",
+        )
+        draws = {name: bound.draws for name, bound in by_name.items()} if resamples else {}
+        parameters = replace(parameters, draws=parameters.draws | draws)
+    sigma = parameters.values.get("d2d_bound_sigma", model.d2d_bound_sigma if model else 0.0)
+    for side in sides:
+        if side.end in hidden:
+            parameters = _with_median(parameters, side, *hidden[side.end], sigma, generator)
+    return parameters
+
+
+def _with_median(
+    parameters: ParameterSet,
+    side: _Side,
+    median: float,
+    error: float,
+    sigma: float,
+    generator: np.random.Generator,
+) -> ParameterSet:
+    """The set with an end of the window from the median level, ln siemens times the sign."""
+    middle = median + HALF_NORMAL * sigma
+
+    def siemens(z: Floats) -> Floats:
+        return np.exp(side.sign * (middle + error * z))
+
+    low, value, high = np.sort(siemens(copula.Z * np.array([-1.0, 0.0, 1.0]))).tolist()
+    words = "median level; noise hides the bounds of devices"
+    wider = parameters.extended({side.end: value}, {side.end: (low, high)}, words)
+    if side.end not in parameters.draws:
+        return wider
+    z = generator.spawn(1)[0].standard_normal(len(parameters.draws[side.end]))
+    return replace(wider, draws=parameters.draws | {side.end: siemens(z)})
 
 
 def _with_window(parameters: ParameterSet, model: Pulsed) -> ParameterSet:

@@ -27,6 +27,7 @@ FEWEST = 8  # devices
 SHARP = 0.3  # spread of the cycles of a device over that of the devices: more is no bound
 READ_SPREADS = 1.2  # of one read: a spread of the cycles within it is that of the reads
 ALIKE = 1e-6  # spread of the devices below which there is none
+MOST_SLOW = 0.3  # slow noise beyond which its spread over devices hides their bounds
 LEAST_ERROR = 0.02  # of the spread of the devices; a smaller one changes nothing
 SIGMAS, PLACES = 48, 320  # points of the grid
 WIDEST = 6.0  # factors below and above a first guess of sigma
@@ -74,7 +75,7 @@ def end_of(sign: int, logs: Floats, device: Ints, read: float, slow: float) -> E
     """
     names, which, count = np.unique(device, return_inverse=True, return_counts=True)
     n = len(names)
-    if n < FEWEST or count.min() < 2:
+    if n < FEWEST or count.min() < 2 or slow > MOST_SLOW:
         return None
     mean = np.bincount(which, logs) / count
     within = float(np.sqrt(((logs - mean[which]) ** 2).sum() / (len(logs) - n)))

@@ -194,7 +194,7 @@ def _with_own_bounds(
         g = getattr(finite, side.column)
         read, slow = relative_noise(model, float(np.median(g))) if model else (0.0, 0.0)
         logs = np.log(np.maximum(g, 1e-15))
-        if slow > device_bounds.MOST_SLOW:
+        if device_bounds.are_hidden(logs, read, slow):
             error = MEDIAN_ERROR * slow / len(np.unique(finite.device)) ** 0.5
             hidden[side.end] = float(np.median(logs)) * side.sign, error
         elif end := device_bounds.end_of(side.sign, logs, finite.device, read, slow):

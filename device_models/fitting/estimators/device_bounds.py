@@ -27,6 +27,7 @@ FEWEST = 8  # devices
 SHARP = 0.3  # spread of the cycles of a device over that of the devices: more is no bound
 READ_SPREADS = 1.2  # of one read: a spread of the cycles within it is that of the reads
 ALIKE = 1e-6  # spread of the devices below which there is none
+QUARTILES = 1.349  # distance of those of a normal number of spread 1
 MOST_SLOW = 0.3  # slow noise beyond which its spread over devices hides their bounds
 LEAST_ERROR = 0.02  # of the spread of the devices; a smaller one changes nothing
 SIGMAS, PLACES = 48, 320  # points of the grid
@@ -84,6 +85,19 @@ def end_of(sign: int, logs: Floats, device: Ints, read: float, slow: float) -> E
         return None
     error = np.sqrt(within**2 / count.mean() + slow**2)
     return End(sign, mean, max(float(error), LEAST_ERROR * across))
+
+
+def are_hidden(logs: Floats, read: float, slow: float) -> bool:
+    """Whether slow noise explains the levels of all devices, so that it hides their bounds.
+
+    Args:
+        logs: ln g, (cycles,).
+        read: As of `end_of`.
+        slow: Likewise.
+    """
+    quarter, rest = np.quantile(logs, (0.25, 0.75))
+    spread = (rest - quarter) / QUARTILES
+    return bool(slow > MOST_SLOW and spread < READ_SPREADS * np.hypot(read, slow))
 
 
 def bounds(ends: list[End], resamples: int, generator: np.random.Generator) -> Bounds:

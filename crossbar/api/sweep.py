@@ -40,8 +40,8 @@ if TYPE_CHECKING:
 
 STUDY = "study"  # what the folder is claimed for
 AHEAD = 20  # trials in the hands of the scheduler, per worker
-REFRESH_SECONDS = 30.0  # between two tables while trials run
-AGAIN = 3  # times that a trial is begun anew when its worker is lost
+REFRESH_SECONDS = 30.0  # between two tables while trials run, at least
+REFRESH_SHARE = 0.02  # of the time, at most
 
 
 class Progress(NamedTuple):
@@ -101,20 +101,17 @@ def sweep(
     """
     folder = Path(path(out)).absolute()
     with consequence("nothing was started"):
-        listed = [t for t in trials if isinstance(t, Trial)]
-        if len(listed) != len(trials):
-            if listed or not all(isinstance(t, Training) for t in trials):
-                raise ConfigError("trials are all Training, or all of a study file")
-            listed = trials_of([t for t in trials if isinstance(t, Training)])
+        listed = _listed(trials, float_baseline=float_baseline)
         _check_folder(folder, resume=resume)
-        load_once(listed[0].settings.data.set, path(data_dir), notice)
     errors = dict[str, str]()
     with Claim(folder, STUDY):
         missing = [t for t in listed if finished(folder / TRIALS / t.name) is None]
         if not missing:
             return _write(folder, listed, errors)
+        for name in dict.fromkeys(t.settings.data.set for t in missing):  # before workers want it
+            load_once(name, path(data_dir), notice)
         given = folder / TRIALS, path(data_dir), float_baseline
-        with cluster(workers=workers, scheduler=scheduler, batch_system=path(jobs)) as client:
+        with cluster(workers=workers, scheduler=scheduler, jobs=path(jobs)) as client:
             state = _State(len(listed), len(listed) - len(missing), progress)
             try:
                 for trial, error in _run_all(client, missing, given):
@@ -128,12 +125,26 @@ def sweep(
     return rows
 
 
+def _listed(trials: Sequence[Training] | Sequence[Trial], *, float_baseline: bool) -> list[Trial]:
+    """The trials of a study; those of settings from Python get their names here.
+
+    Raises:
+        ConfigError: They are neither all settings nor all trials, or two are the same.
+    """
+    settings = [one for one in trials if isinstance(one, Training)]
+    ready = [one for one in trials if isinstance(one, Trial)]
+    if len(trials) not in (len(settings), len(ready)):
+        raise ConfigError("trials are all Training, or all of a study file")
+    return ready or trials_of(settings, float_baseline=float_baseline)
+
+
 class _State:
     """Counts and the clock of a study."""
 
     def __init__(self, total: int, done: int, progress: Callable[[Progress], None]) -> None:
         self.total, self.done, self.failed = total, done, 0
-        self._began, self._first, self._shown = time.monotonic(), done, time.monotonic()
+        self._began, self._first = time.monotonic(), done
+        self._next = self._began + REFRESH_SECONDS  # when the table is written again
         self._progress = progress
         progress(Progress(done, 0, total, float("nan")))
 
@@ -146,10 +157,12 @@ class _State:
         self._progress(Progress(self.done, self.failed, self.total, seconds))
 
     def refresh(self, write: Callable[[], object]) -> None:
-        """Write the table, if that was long ago."""
-        if time.monotonic() - self._shown > REFRESH_SECONDS:
+        """Write the table, if that was long ago for what it takes."""
+        began = time.monotonic()
+        if began > self._next:
             write()
-            self._shown = time.monotonic()
+            took = time.monotonic() - began
+            self._next = began + max(REFRESH_SECONDS, took / REFRESH_SHARE)
 
 
 def _words(trial: Trial) -> str:
@@ -203,7 +216,6 @@ def _run_all(
                 *given,
                 key=f"trial-{trial.name}",
                 pure=False,
-                retries=AGAIN,
             )
             asked[future.key] = trial
             running.add(future)
@@ -281,7 +293,7 @@ def run_trial(
         "results": results_of(ended.summary),
         "wall_seconds": round(time.monotonic() - began, 3),
         "cpu_seconds": round(time.process_time() - cpu, 3),
-        "peak_bytes": _peak_bytes(),
+        "worker_peak_bytes": _peak_bytes(),
         "worker": _worker(),
     }
     atomic.write(run / DONE, (json.dumps(content) + "\n").encode())

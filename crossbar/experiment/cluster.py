@@ -54,14 +54,14 @@ class Jobs(Record):
 
 @contextmanager
 def cluster(
-    *, workers: int | None = None, scheduler: str | None = None, batch_system: Path | None = None
+    *, workers: int | None = None, scheduler: str | None = None, jobs: Path | None = None
 ) -> Iterator["Client"]:
     """A Dask client: of a scheduler, of jobs of a batch system, or of processes of this machine.
 
     Args:
         workers: Processes, each with one thread; by default one per processor that has memory.
         scheduler: `tcp://HOST:PORT` of one that runs already.
-        batch_system: A YAML file of `Jobs`.
+        jobs: A YAML file of `Jobs`.
 
     Raises:
         ConfigError: More than one of them is given, or the file is wrong.
@@ -70,7 +70,7 @@ def cluster(
     import dask
     from distributed import Client
 
-    if sum(given is not None for given in (workers, scheduler, batch_system)) > 1:
+    if sum(given is not None for given in (workers, scheduler, jobs)) > 1:
         raise ConfigError("workers, a scheduler and jobs exclude each other; nothing was started")
     connected: Any = Client
     with dask.config.set({"distributed.admin.log-format": "%(message)s"}):
@@ -86,7 +86,7 @@ def cluster(
                 yield client
             return
         with (
-            _processes(workers) if batch_system is None else _jobs(batch_system) as started,
+            _processes(workers) if jobs is None else _jobs(jobs) as started,
             connected(started, set_as_default=False) as client,
         ):
             yield client
@@ -94,11 +94,10 @@ def cluster(
 
 def _processes(workers: int | None) -> Any:
     """The cluster of this machine: one thread a process, fewer of them where memory is short."""
-    from distributed import LocalCluster
-    from distributed.system import MEMORY_LIMIT
+    from distributed import LocalCluster, system
 
-    fits = max(1, int(MEMORY_LIMIT // WORKER_BYTES))
-    count = workers or min(len(os.sched_getaffinity(0)), fits)
+    limits: Any = system  # of this process, containers counted
+    count = workers or max(1, min(limits.CPU_COUNT, int(limits.MEMORY_LIMIT // WORKER_BYTES)))
     kind: Any = LocalCluster
     return kind(
         n_workers=count, threads_per_worker=1, processes=True, dashboard_address=None,

@@ -32,7 +32,7 @@ TRIALS, DONE, TABLE, EPOCHS = "trials", "trial.json", "results.csv", "epochs.csv
 MOST_TRIALS = 1_000_000
 NAME_DIGITS = 12
 NAMELESS = "versions", "device"  # of settings: the device itself is in the hash of a trial
-COSTS = ("wall_seconds", "cpu_seconds", "peak_bytes", "worker")
+COSTS = ("wall_seconds", "cpu_seconds", "worker_peak_bytes", "worker")
 
 
 class Trial(NamedTuple):
@@ -119,16 +119,18 @@ def _typed(
     network = typed.pop("network", study.network)
     try:
         settings = settings_of(typed, base, network)
-        return Trial(name_of_trial(settings), labels, settings)
+        name = name_of_trial(settings, float_baseline=study.float_baseline)
+        return Trial(name, labels, settings)
     except ConfigError as e:
         where = ", ".join(f"{n} = {text}" for n, text in labels.items())
         raise ConfigError(f"{path}: {e} (in the trial of {where})") from e
 
 
-def name_of_trial(settings: Training) -> str:
-    """A hash of the settings and of the device: what determines the results."""
+def name_of_trial(settings: Training, *, float_baseline: bool = False) -> str:
+    """A hash of the settings, of the device and of whether exact weights are trained, too."""
     rows = {name: text for name, text, *_ in describe(settings) if name not in NAMELESS}
     device = load_device(settings.device)
+    rows |= {"float_baseline": "true"} if float_baseline else {}
     text = json.dumps(rows, sort_keys=True) + dump(device, ("model", name_of(device)))
     return hashlib.sha256(text.encode()).hexdigest()[:NAME_DIGITS]
 
@@ -158,7 +160,7 @@ def settings_from(text: str) -> Training:
         return load_training(path)
 
 
-def trials_of(settings: Sequence[Training]) -> list[Trial]:
+def trials_of(settings: Sequence[Training], *, float_baseline: bool = False) -> list[Trial]:
     """Trials of settings from Python: their labels are the settings in which they differ.
 
     Raises:
@@ -170,7 +172,11 @@ def trials_of(settings: Sequence[Training]) -> list[Trial]:
     names = list(dict.fromkeys(itertools.chain(*rows)))
     differ = [name for name in names if len({row.get(name) for row in rows}) > 1]
     trials = [
-        Trial(name_of_trial(one), {name: row.get(name, "") for name in differ}, one)
+        Trial(
+            name_of_trial(one, float_baseline=float_baseline),
+            {name: row.get(name, "") for name in differ},
+            one,
+        )
         for one, row in zip(settings, rows, strict=True)
     ]
     check_names(trials)

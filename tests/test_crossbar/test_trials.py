@@ -53,6 +53,7 @@ def test_a_name_is_of_the_settings_and_of_the_content_of_the_device(tmp_path, st
     assert len(names) == 12
     assert names == {t.name for t in study()}  # the same again
     assert not names & {t.name for t in study(STUDY.replace("epochs: 1", "epochs: 2"))}
+    assert not names & {t.name for t in study(f"{STUDY}float_baseline: true\n")}
     device = tmp_path / "mine.yaml"
     device.write_text("base: ideal.yaml\n", "utf-8")
     named = Training(device=str(device))

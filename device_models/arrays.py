@@ -50,8 +50,8 @@ def check_array(
         length in (-1, there) for length, there in zip(shape, array.shape, strict=True)
     )
     if array.dtype != dtype or not fits:
-        found = f"{array.dtype} of shape {_text(array.shape)}"
-        raise ShapeError(f"{what}: {found}, not {wanted}; {nothing}")
+        given = f"{array.dtype} of shape {_text(array.shape)}"
+        raise ShapeError(f"{what}: {given}, not {wanted}; {nothing}")
     if not array.flags.c_contiguous:
         raise ShapeError(f"{what}: does not lie in one piece (np.ascontiguousarray); {nothing}")
 

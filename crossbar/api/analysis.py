@@ -185,12 +185,12 @@ def solving(rows: int, columns: int, notice: Notice) -> Callable[[float], object
         f"solving {name}: about {seconds:.0f} s or a few times that with lossy wires, "
         f"{needed / 2**30:.1f} GiB of memory"
     )
-    told = time.monotonic()
+    noticed = time.monotonic()
 
     def watch(done: float) -> None:
-        nonlocal told
-        if time.monotonic() - told > SILENT_SECONDS:
-            told = time.monotonic()
+        nonlocal noticed
+        if time.monotonic() - noticed > SILENT_SECONDS:
+            noticed = time.monotonic()
             notice(f"solving {name}: {done:.0%}")
 
     return watch

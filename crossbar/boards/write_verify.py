@@ -141,8 +141,8 @@ def _check(board: Board, targets: Tensor, chosen: Tensor) -> None:
     shape = board.info.shape
     for name, array in (("targets", targets), ("chosen devices", chosen)):
         if not isinstance(array, Tensor) or array.shape != shape:
-            found = f"{type(array).__name__} of shape {tuple(np.shape(array))}"
-            raise ShapeError(f"{name}: {found}, not a tensor of shape {shape}; nothing was sent")
+            given = f"{type(array).__name__} of shape {tuple(np.shape(array))}"
+            raise ShapeError(f"{name}: {given}, not a tensor of shape {shape}; nothing was sent")
     if not targets.is_floating_point() or not bool(torch.isfinite(targets).all()):
         raise ShapeError(f"targets of {targets.dtype} must be finite numbers; nothing was sent")
     if chosen.dtype != torch.bool:

@@ -68,21 +68,21 @@ def _label(name: str) -> str:
 def _meaning(name: str, entry: str) -> Meaning:
     """What `NAME[:UNIT]` means."""
     base, colon, unit = name.rpartition(":") if ":" in name else (name, "", "")
-    known = meaning(base) or (Meaning(base) if FREE.fullmatch(base) else None)
-    if known is None:
+    column = meaning(base) or (Meaning(base) if FREE.fullmatch(base) else None)
+    if column is None:
         hint = did_you_mean(base, KNOWN) or f"; known: {', '.join(KNOWN)}"
         raise ConfigError(f"--columns {shown(entry)}: {shown(base)} is unknown{hint}; nothing was "
                           "read")  # fmt: skip
     if not colon:
-        return known
-    dimension = next((d for d, end in SUFFIX.items() if known.name.endswith(f"_{end}")), "")
+        return column
+    dimension = next((d for d, end in SUFFIX.items() if column.name.endswith(f"_{end}")), "")
     scaled = scale(unit.strip(), dimension) if dimension else None
     if scaled is None:
         of = SUFFIX.get(dimension, "a plain number, which has none")
         raise ConfigError(
             f"--columns {shown(entry)}: {shown(unit)} is no unit of {of}; nothing was read"
         )
-    return Meaning(known.name, *scaled)
+    return Meaning(column.name, *scaled)
 
 
 def renamed(header: "Header", columns: Sequence[str], mapped: Mapping[str, Meaning]) -> "Header":

@@ -151,8 +151,8 @@ def _parted(label: str) -> list[tuple[str, str]]:
     if len(label) > LONGEST_LABEL:  # the rules take time with the square of it
         return []
     parts = [match.groups() for rule in (BRACKETS, SLASH, LAST) if (match := rule.fullmatch(label))]
-    known = [(STEM_OF[plain(base)], unit) for base, unit in parts if plain(base) in STEM_OF]
-    return known + [("temperature", unit) for base, unit in parts if base == "T"]
+    stems = [(STEM_OF[plain(base)], unit) for base, unit in parts if plain(base) in STEM_OF]
+    return stems + [("temperature", unit) for base, unit in parts if base == "T"]
 
 
 def plain(name: str) -> str:

@@ -17,8 +17,8 @@ def missing_spread(pulses: Pulses, device: Pulsed, parameter_sets: list[Paramete
     estimated = {name for parameters in parameter_sets for name in parameters.values}
     if len(pulses) and "d2d_step_sigma" not in estimated:
         why = "one device only" if len(np.unique(pulses.device)) == 1 else "too few devices"
-        kept = f"the preset's {device.d2d_step_sigma:g} is kept"
-        return [f"{why}: d2d_step_sigma is not identifiable; {kept}"]
+        words = f"the preset's {device.d2d_step_sigma:g} is kept"
+        return [f"{why}: d2d_step_sigma is not identifiable; {words}"]
     return []
 
 

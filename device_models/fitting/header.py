@@ -92,8 +92,8 @@ def header_of(
     ]  # fmt: skip
     if not rows:
         return None
-    known = {*(mapped or ()), *named_columns(columns).labels}
-    start = _row_of_names(lines, rows, known)
+    names = {*(mapped or ()), *named_columns(columns).labels}
+    start = _row_of_names(lines, rows, names)
     comments = [line for line in lines[: rows[start]] if line.lstrip().startswith("#")]
     above = [*comments, *(lines[i] for i in rows[:start])]
     settings = dict(pair for line in above for pair in SETTING.findall(line))
@@ -134,23 +134,23 @@ def _labels(line: str, below: str, mark: str) -> tuple[str, ...]:
     return (*labels, "") if more else tuple(labels)
 
 
-def _row_of_names(lines: Sequence[str], rows: Sequence[int], known: Collection[str]) -> int:
+def _row_of_names(lines: Sequence[str], rows: Sequence[int], names: Collection[str]) -> int:
     """Which of the rows has the names: the first, unless a later one alone has a known column."""
-    if _has_known(lines, rows, known):
+    if _names_columns(lines, rows, names):
         return 0
     for k in range(1, len(rows) - 1):
-        if _has_known(lines, rows[k:], known) and _over_numbers(lines, rows[k:]):
+        if _names_columns(lines, rows[k:], names) and _over_numbers(lines, rows[k:]):
             return k
     return 0
 
 
-def _has_known(lines: Sequence[str], rows: Sequence[int], known: Collection[str]) -> bool:
+def _names_columns(lines: Sequence[str], rows: Sequence[int], names: Collection[str]) -> bool:
     """Whether a row names a column that some reader knows."""
     below = lines[rows[1]] if len(rows) > 1 else ""
     labels = _labels(lines[rows[0]], below, _mark(lines[rows[0]], below))
     if any(map(NUMBER.fullmatch, labels)):
         return False
-    return any(label in known or meaning(label) for label in labels) or bool(sweep_pairs(labels))
+    return any(label in names or meaning(label) for label in labels) or bool(sweep_pairs(labels))
 
 
 def _over_numbers(lines: Sequence[str], rows: Sequence[int]) -> bool:

@@ -128,7 +128,7 @@ def refuse_twice(parts: Sequence[Measurements]) -> list[str]:
     Raises:
         DataError: A file holds the very rows of an earlier one.
     """
-    seen: list[tuple[str, str, int, Hashes]] = []
+    earlier: list[tuple[str, str, int, Hashes]] = []
     texts = []
     for part in parts:
         for kind, table in _tables(part):
@@ -138,17 +138,17 @@ def refuse_twice(parts: Sequence[Measurements]) -> list[str]:
             ):
                 text = f"{repeats} of {len(table)} rows of {kind} repeat earlier ones of the file"
                 texts.append(f"{table.source}: {text}: they count twice")
-            for source, other_kind, size, known in seen:
+            for source, other_kind, size, others in earlier:
                 if kind != other_kind:
                     continue
-                common = _covered(np.isin(runs, known) & (runs != ALIKE))
+                common = _covered(np.isin(runs, others) & (runs != ALIKE))
                 if common < max(FEWEST, MANY * min(len(table), size)):
                     continue
                 text = f"{table.source}: {common} of {len(table)} rows of {kind} are those of"
                 if common == len(table) == size:
                     raise DataError(f"{text} {source}; leave one out; nothing was read")
                 texts.append(f"{text} {source}: they count twice")
-            seen.append((table.source, kind, len(table), runs))
+            earlier.append((table.source, kind, len(table), runs))
     return texts
 
 

@@ -80,10 +80,10 @@ def _column(role: _Role) -> tuple[str, float]:
 
 def _role(label: str) -> _Role | None:
     """Voltage or current of an electrode; None if it is neither."""
-    known = meaning(label)
-    if known is not None:
-        dimension = next((d for d, name in UNIT.items() if name == known.name), "")
-        return _Role(label, dimension, known.factor, _key("", label)) if dimension else None
+    quantity = meaning(label)
+    if quantity is not None:
+        dimension = next((d for d, name in UNIT.items() if name == quantity.name), "")
+        return _Role(label, dimension, quantity.factor, _key("", label)) if dimension else None
     if len(label) > LONGEST_LABEL:  # the rules take time with the square of it
         return None
     base, unit = label, ""

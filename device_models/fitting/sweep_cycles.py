@@ -138,8 +138,8 @@ def _spread(values: Floats, unit: str) -> str:
 
 def _renumbered(sweeps: Sweeps) -> Sweeps:
     """The events with the number of each on its device, in their order."""
-    seen: dict[int, int] = {}
+    counts: dict[int, int] = {}
     number = np.empty(len(sweeps), np.int64)
     for i, device in enumerate(sweeps.device.tolist()):
-        number[i] = seen[device] = seen.get(device, -1) + 1
+        number[i] = counts[device] = counts.get(device, -1) + 1
     return replace(sweeps, half_loop=number)

@@ -136,13 +136,13 @@ def _joins(
     """The point on the way up where both branches join, and the hysteresis before; None if none."""
     order = np.argsort(back)
     other = np.interp(up, back[order], g_back[order])
-    known = (g_up > LEAST_SIEMENS) & (other > LEAST_SIEMENS)
+    positive = (g_up > LEAST_SIEMENS) & (other > LEAST_SIEMENS)
     with np.errstate(invalid="ignore", divide="ignore"):
-        loop = np.where(known, np.log(other) - np.log(g_up), np.nan)
+        loop = np.where(positive, np.log(other) - np.log(g_up), np.nan)
     center, top = v_read, float(up[-1])
     while center <= TOP * top:
         band = (up >= BAND[0] * center) & (up <= BAND[1] * center)
-        if band.any() and known[band].mean() >= RIGHT:
+        if band.any() and positive[band].mean() >= RIGHT:
             break
         center *= BAND[1]
     else:

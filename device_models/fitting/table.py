@@ -17,12 +17,12 @@ from typing import NamedTuple, NoReturn
 import numpy as np
 
 from ..errors import ConfigError, DataError
-from ..printable import printable
 from ..record import did_you_mean, shown
 from . import lines
 from .columns import SUFFIX, TEXT, Column, Meaning, bare, fault, scale
 from .header import MOST_ABOVE, Header, header_of
 from .measurements import Floats, Ints
+from .name_book import NameBook
 
 DATA_NAME, DATA_VALUE = "DataName", "DataValue"  # first cells of exports of EasyEXPERT
 NO_NUMBER = ("", "nan", "na", "n/a", "null", "none", "-", "--")
@@ -183,27 +183,27 @@ def _parser(path: Path, header: Header, columns: Sequence[Column], *, every: boo
         else Meaning(m.name if m.name.endswith("(not mapped)") else label)
         for label, m in zip(header.labels, header.meanings, strict=True)
     ]  # fmt: skip
-    found = tuple(m.name for m in meanings)
-    for i, name in enumerate(found):
-        if name and name in found[:i]:
+    names = tuple(m.name for m in meanings)
+    for i, name in enumerate(names):
+        if name and name in names[:i]:
             raise DataError(
                 f"{path}: row {row}, column {i + 1}: {shown(name)} is there twice (first in "
-                f"column {found.index(name) + 1}); nothing was read"
+                f"column {names.index(name) + 1}); nothing was read"
             )
-        seen = header.mapped or every  # then what is not named is not used
-        if name not in wanted and not seen and (why := fault(name, wanted, found)):
+        partial = header.mapped or every  # then what is not named is not used
+        if name not in wanted and not partial and (why := fault(name, wanted, names)):
             where = f"{path}: row {row}, column {i + 1}"
             raise DataError(f"{where}: {shown(name)} {why}; nothing was read")
     _refuse_other_units(path, row, header, meanings)
     return _Parser(
         path=path,
         mark=header.mark,
-        header=found,
+        header=names,
         header_row=row,
-        meanings=dict(zip(found, meanings, strict=True)),
+        meanings=dict(zip(names, meanings, strict=True)),
         labels={m.name: x for m, x in zip(meanings, header.labels, strict=True) if m.name != x},
-        numbers={n: i for i, n in enumerate(found) if (every or n in wanted) and n not in texts},
-        texts={n: i for i, n in enumerate(found) if n in texts},
+        numbers={n: i for i, n in enumerate(names) if (every or n in wanted) and n not in texts},
+        texts={n: i for i, n in enumerate(names) if n in texts},
     )
 
 
@@ -235,7 +235,7 @@ class _Parser:
     rows: list[Ints] = field(default_factory=list)
     blocks: dict[str, list[Floats]] = field(default_factory=dict)
     codes: dict[str, list[Ints]] = field(default_factory=dict)
-    books: dict[str, "_Book"] = field(default_factory=dict)
+    books: dict[str, "NameBook"] = field(default_factory=dict)
 
     def feed(self, first_row: int, block: Sequence[str]) -> None:
         """Take some rows."""
@@ -259,7 +259,7 @@ class _Parser:
             self._refuse_huge(values, column, name, numbers)
             self.blocks.setdefault(name, []).append(values)
         for name, i in self.texts.items():
-            book = self.books.setdefault(name, _Book())
+            book = self.books.setdefault(name, NameBook())
             codes = np.fromiter(map(book.__getitem__, columns[i]), np.int64, len(cells))
             self.codes.setdefault(name, []).append(codes)
 
@@ -357,7 +357,7 @@ class _Parser:
         if not self.rows:
             row = f"row {self.header_row}, the header, is the last one"
             raise DataError(f"{self.path}: {row}: there are no values; nothing was read")
-        known = {*self.numbers, *self.texts}
+        read = {*self.numbers, *self.texts}
         return FileTable(
             path=self.path,
             header=self.header,
@@ -368,7 +368,7 @@ class _Parser:
                 name: Names(np.concatenate(parts), self.books[name].names())
                 for name, parts in self.codes.items()
             },
-            ignored=tuple(name for name in self.header if name not in known),
+            ignored=tuple(name for name in self.header if name not in read),
             settings=settings,
             labels=self.labels,
         )
@@ -378,23 +378,6 @@ class _Parser:
         meaning, values = self.meanings[name], np.concatenate(parts)
         plain = meaning.factor == 1.0 and meaning.offset == 0.0
         return values if plain else values * meaning.factor + meaning.offset
-
-
-class _Book(dict[str, int]):
-    """Numbers names as they appear; blanks around a name do not make another one."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.known: dict[str, int] = {}
-
-    def __missing__(self, cell: str) -> int:
-        """The number of a cell that was not seen before."""
-        self[cell] = number = self.known.setdefault(printable(cell.strip()), len(self.known))
-        return number
-
-    def names(self) -> tuple[str, ...]:
-        """Every name once."""
-        return tuple(self.known)
 
 
 def _listed(names: Sequence[str], most: int = 12) -> str:

@@ -57,14 +57,14 @@ def _open_cycles(window: Floats) -> int:
     Args:
         window: Logarithm of the ratio of both states, in the order of the cycles; nan if unknown.
     """
-    known = np.isfinite(window)
-    if known.sum() < FEWEST_OPEN + FEWEST_CLOSED:
+    finite = np.isfinite(window)
+    if finite.sum() < FEWEST_OPEN + FEWEST_CLOSED:
         return len(window)
-    full = float(np.quantile(window[known], OPEN))
+    full = float(np.quantile(window[finite], OPEN))
     closed = window < CLOSED * full
-    open_rows = np.flatnonzero(known & ~closed)
+    open_rows = np.flatnonzero(finite & ~closed)
     last = int(open_rows[-1]) + 1
-    tail = int((known[last:] & closed[last:]).sum())
+    tail = int((finite[last:] & closed[last:]).sum())
     dead = full >= LEAST and len(open_rows) >= FEWEST_OPEN and tail >= FEWEST_CLOSED
     return last if dead else len(window)
 

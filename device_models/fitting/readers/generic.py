@@ -91,13 +91,13 @@ def _refuse_read_voltage(table: FileTable, options: Options) -> None:
     if "i_amperes" not in table.header or "v_volts" not in table.numbers:
         return
     v = table.numbers["v_volts"]
-    known = np.abs(v[np.isfinite(v)])
-    read = abs(options.v_read_volts or known.max(initial=0.0))
-    if len(known) and np.ptp(known) <= 0.01 * known.max() and abs(known[0] - read) <= 0.01 * read:
+    volts = np.abs(v[np.isfinite(v)])
+    read = abs(options.v_read_volts or volts.max(initial=0.0))
+    if len(volts) and np.ptp(volts) <= 0.01 * volts.max() and abs(volts[0] - read) <= 0.01 * read:
         label = table.labels.get("v_volts", "v_volts")
         table.refuse(
             0, "v_volts",
-            f"every current stands beside {known[0]:g} V: the voltage of a pulse, or of the "
+            f"every current stands beside {volts[0]:g} V: the voltage of a pulse, or of the "
             f"reading? --columns {shown(f'{label}=v_read_volts')} says that it is the read "
             "voltage; nothing was read",
         )  # fmt: skip

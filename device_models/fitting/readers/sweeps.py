@@ -104,13 +104,13 @@ def read(path: Path, options: Options) -> Measurements:
         volts = inside(table, f"v{k}", VOLTS)
         amperes = table.numbers[f"i{k}"] * (-1.0 if options.invert_current else 1.0)
         inside(table, f"i{k}", AMPERES, np.abs(amperes))
-        known = np.isfinite(volts) & np.isfinite(amperes)
-        if _are_magnitudes(volts[known], table.numbers[f"i{k}"][known]):
+        finite = np.isfinite(volts) & np.isfinite(amperes)
+        if _are_magnitudes(volts[finite], table.numbers[f"i{k}"][finite]):
             amperes = np.sign(volts) * np.abs(amperes)
             remarks = [MAGNITUDES]
-        dropped["without a reading"] += int((~known).sum())
+        dropped["without a reading"] += int((~finite).sum())
         for i in range(len(names)):
-            rows = np.flatnonzero(known & (device == i))
+            rows = np.flatnonzero(finite & (device == i))
             _refuse_signs(table, k, volts[rows], amperes[rows], rows)
             curves.append(Curve(i, volts[rows], amperes[rows]))
     sweeps, used = switching_events(curves, v_read, str(path))

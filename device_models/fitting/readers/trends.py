@@ -36,10 +36,10 @@ def turned(table: FileTable, options: Options) -> FileTable:
     wanted = [names.get(name, name) for name in options.backwards]
     for name in wanted:
         if name not in table.numbers:
-            known = ", ".join(table.labels.get(n, n) for n in table.numbers)
+            columns = ", ".join(table.labels.get(n, n) for n in table.numbers)
             raise ConfigError(
-                f"{table.path}: --backwards {shown(name)} is no column of trains; it has {known}; "
-                "nothing was read"
+                f"{table.path}: --backwards {shown(name)} is no column of trains; it has "
+                f"{columns}; nothing was read"
             )
     return replace(table, numbers=table.numbers | {n: _backwards(table.numbers[n]) for n in wanted})
 

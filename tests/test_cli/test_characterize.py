@@ -4,17 +4,17 @@ import shlex
 import signal
 import subprocess
 import sys
-import threading
 import time
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from xbar_served import served
 
 import crossbar as xb
 from cli.main import main
 from crossbar.boards.recorded import RecordingBoard
-from crossbar.boards.scpi.serving import ServedBoard, Service, emulated_board
+from crossbar.boards.scpi.serving import ServedBoard, emulated_board
 from device_models.presets import load_device
 from device_models.schema import load
 
@@ -99,31 +99,12 @@ def test_a_kill_costs_one_stage_and_the_rest_is_the_same(plan, tmp_path):
 
 
 def test_a_board_over_tcp_gives_the_tables_too(plan, tmp_path):
-    import asyncio
-
-    service = Service(load_device("oxram"), ServedBoard(rows=3, columns=4, seed=1))
-    ready, stop = threading.Event(), {}
-
-    async def serve():
-        stop["loop"], stop["event"] = asyncio.get_running_loop(), asyncio.Event()
-        await service.server.start("127.0.0.1", 0)
-        ready.set()
-        await stop["event"].wait()
-        await service.server.stop()
-
-    thread = threading.Thread(target=lambda: asyncio.run(serve()))
-    thread.start()
-    try:
-        assert ready.wait(60)
-        host, port = service.server.address
-        folder = tmp_path / "measured"
-        code, out, err = run("--board", f"tcp://{host}:{port}", "--plan", plan, "-o", folder)
-        assert code == 0, err
-        assert "; next: xbar fit " in out
-        assert all((folder / name).is_file() for name in TABLES)
-    finally:
-        stop["loop"].call_soon_threadsafe(stop["event"].set)
-        thread.join()
+    folder = tmp_path / "measured"
+    with served("oxram", 3, 4, seed=1) as address:
+        code, out, err = run("--board", address, "--plan", plan, "-o", folder)
+    assert code == 0, err
+    assert "; next: xbar fit " in out
+    assert all((folder / name).is_file() for name in TABLES)
 
 
 def refused(*args):

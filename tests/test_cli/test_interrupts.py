@@ -1,16 +1,12 @@
 """Ctrl-C and SIGTERM while a command holds a board: it is waited for, and lets go of the board."""
 
-import asyncio
 import os
 import signal
 import subprocess
 import sys
-import threading
 import time
-from contextlib import contextmanager
 
-from crossbar.boards.scpi.serving import ServedBoard, Service
-from device_models.presets import load_device
+from xbar_served import served
 
 PATIENCE_SECONDS = 0.1
 HELD = f"""
@@ -49,30 +45,6 @@ group(["hold", sys.argv[1]])
 """
 
 
-@contextmanager
-def served():
-    """The address of an emulated board, served by a thread."""
-    service = Service(load_device("ideal"), ServedBoard(rows=3, columns=4))
-    ready, stop = threading.Event(), {}
-
-    async def serve():
-        stop["loop"], stop["event"] = asyncio.get_running_loop(), asyncio.Event()
-        await service.server.start("127.0.0.1", 0)
-        ready.set()
-        await stop["event"].wait()
-        await service.server.stop()
-
-    thread = threading.Thread(target=lambda: asyncio.run(serve()))
-    thread.start()
-    try:
-        assert ready.wait(60)
-        host, port = service.server.address
-        yield f"tcp://{host}:{port}"
-    finally:
-        stop["loop"].call_soon_threadsafe(stop["event"].set)
-        thread.join()
-
-
 def interrupted(address, number):
     """Exit code, stdout and stderr of the command, interrupted in the middle of a foreign call."""
     with subprocess.Popen(
@@ -87,7 +59,7 @@ def interrupted(address, number):
 
 
 def test_a_command_that_holds_a_board_is_waited_for_and_closes_it():
-    with served() as address:
+    with served("ideal", 3, 4) as address:
         code, out, err = interrupted(address, signal.SIGINT)
     assert (code, out, err) == (130, "closed after 12 reads\n", "Interrupted.")
 

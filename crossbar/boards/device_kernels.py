@@ -68,7 +68,8 @@ class Growth(NamedTuple):
 class Laws(NamedTuple):
     """What `Pulsed` says of its devices.
 
-    `floor` and `width` are of the window, `ceiling` is what a current limit leaves of a SET.
+    `floor` and `width` are of the window, `ceiling` is what a current limit leaves of a SET;
+    `by_level` says that relaxation has rates by conductance, and no `drift` to `sharpness`.
     """
 
     up: Bend
@@ -81,6 +82,7 @@ class Laws(NamedTuple):
     spread: Number
     peak: Number
     sharpness: Number
+    by_level: bool
     onset: Number
     slow: Growth
     read: Growth
@@ -108,7 +110,8 @@ def laws_of(p: Pulsed) -> Laws | None:
         drift=Number(p.relax_drift_siemens),
         spread=Number(p.relax_sigma_siemens),
         peak=Number(p.relax_peak_siemens),
-        sharpness=Number(0.0 if p.relax_levels_siemens else p.relax_sharpness),
+        sharpness=Number(p.relax_sharpness),
+        by_level=bool(p.relax_levels_siemens),
         onset=Number(p.relax_onset_seconds),
         slow=Growth(*map(Number, (p.slow_fraction, knee, p.slow_exponent, p.slow_cap))),
         read=Growth(*map(Number, (p.read_fraction, knee, p.read_exponent, p.read_cap))),
@@ -204,7 +207,7 @@ def relax(g: np.ndarray, kick: np.ndarray, since: np.ndarray, read: np.ndarray, 
     for i in range(0 if kick.shape[0] else g.shape[0]):
         read[i] = g[i]
     drift, spread, peak, onset = laws.drift, laws.spread, laws.peak, laws.onset
-    if laws.sharpness == ZERO:  # with levels: a kick is the whole rate
+    if laws.by_level:  # a kick is the whole rate
         for i in range(kick.shape[0]):
             late = log(ONE + Number(since[i]) / onset) * TO_DECADES
             read[i] = max(g[i] + kick[i] * late, laws.least_g)

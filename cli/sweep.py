@@ -11,12 +11,12 @@ import click
 
 from device_models.errors import consequence
 
-from .text import echo, si
+from .text import echo
 
 if TYPE_CHECKING:
     from crossbar.api.sweep import Progress
 
-SHOWN = 40  # rows of the table on the terminal
+SHOWN = 60  # lines of the table on the terminal
 
 
 @click.command()
@@ -64,7 +64,7 @@ def sweep(
       xbar sweep study.yaml --resume
       xbar sweep study.yaml --scheduler tcp://cluster:8786 --out /shared/studies/ratios
     """
-    from crossbar.experiment.trials import load_study
+    from crossbar.experiment.trials import label_names, load_study
 
     with consequence("nothing was started"):
         described, trials = load_study(Path(study))
@@ -82,9 +82,9 @@ def sweep(
     )  # fmt: skip
     from crossbar.reports.study import write_page
 
-    write_page(Path(folder), rows, list(trials[0].labels), described.shared)
-    table = page(rows, list(trials[0].labels), folder)
-    echo(json_text.dumps(rows, indent=2) if as_json else table)
+    names = label_names(trials)
+    write_page(Path(folder), rows, names, described.shared)
+    echo(json_text.dumps(rows, indent=2) if as_json else page(rows, names, folder))
     if any(row["status"] != "done" for row in rows):
         raise click.exceptions.Exit(1)
 
@@ -118,16 +118,19 @@ def age(seconds: float) -> str:
     return f"{seconds / 60.0:.0f} min" if seconds < 5400.0 else f"{seconds / 3600.0:.1f} h"
 
 
-def page(rows: Sequence[Mapping[str, Any]], names: list[str], folder: str) -> str:
-    """The table for people: what differs, and the main results."""
-    head = [*names, "accuracy", "spikes", "write", "read", "time"]
-    body = [[str(row.get(name, "")) for name in names] + results(row) for row in rows]
-    shown = body if len(body) <= SHOWN else body[: SHOWN // 2] + body[-SHOWN // 2 :]
-    widths = [max(len(line[i]) for line in [head, *shown]) for i in range(len(head))]
-    lines = ["  ".join(cell.ljust(w) for cell, w in zip(line, widths, strict=True)).rstrip()
-             for line in [head, *shown]]  # fmt: skip
-    if len(body) > SHOWN:
-        lines.insert(SHOWN // 2 + 1, f"... {len(body) - SHOWN} more in results.csv")
+def page(rows: Sequence[Mapping[str, Any]], names: Sequence[str], folder: str) -> str:
+    """The table for people: means over seeds with their intervals, and what is not finished."""
+    from crossbar.metrics.study import gathered
+    from crossbar.reports.study import RESULTS, means
+
+    table = means(gathered(rows, names, RESULTS))
+    lines = aligned(table.head, [[str(cell) for cell in row] for row in table.rows])
+    if len(lines) > SHOWN:
+        lines[SHOWN // 2 : -SHOWN // 2] = [f"... {len(lines) - SHOWN} more lines in study.html"]
+    lines += [
+        f"{row['status']}: {words({n: row[n] for n in names if n in row})}"
+        for row in rows if row["status"] != "done"
+    ][:SHOWN]  # fmt: skip
     done = sum(row["status"] == "done" for row in rows)
     cpu = sum(row.get("cpu_seconds", 0.0) for row in rows)
     where = f"{folder}: study.html, results.csv"
@@ -135,11 +138,15 @@ def page(rows: Sequence[Mapping[str, Any]], names: list[str], folder: str) -> st
     return "\n".join(lines)
 
 
-def results(row: Mapping[str, Any]) -> list[str]:
-    """The cells of a row after its settings."""
-    if row["status"] != "done":
-        return [row["status"], "", "", "", ""]
-    return [
-        f"{row['test_accuracy']:.2%}", f"{row['hidden_spikes_per_inference']:.1f}",
-        si(row["write_joules"], "J"), si(row["read_joules"], "J"), age(row["wall_seconds"]),
-    ]  # fmt: skip
+def aligned(head: Sequence[str], body: Sequence[Sequence[str]]) -> list[str]:
+    """A table as lines; columns whose name begins with > are set to the right."""
+    names = [name.removeprefix(">") for name in head]
+    widths = [max(map(len, column)) for column in zip(names, *body, strict=True)]
+    lines = [
+        "  ".join(
+            cell.rjust(width) if name.startswith(">") else cell.ljust(width)
+            for cell, width, name in zip(cells, widths, head, strict=True)
+        ).rstrip()
+        for cells in (names, *body)
+    ]
+    return lines if body else []

@@ -183,6 +183,11 @@ def trials_of(settings: Sequence[Training], *, float_baseline: bool = False) -> 
     return trials
 
 
+def label_names(trials: Iterable[Trial]) -> list[str]:
+    """The settings that tell trials apart, in the order of their coming."""
+    return list(dict.fromkeys(itertools.chain(*(t.labels for t in trials))))
+
+
 def check_names(trials: Sequence[Trial]) -> None:
     """Refuse two trials that are the same.
 
@@ -237,6 +242,8 @@ def results_of(summary: Mapping[str, Any]) -> dict[str, Any]:
         "excitatory_spikes_per_inference": spikes["excitatory"],
         "inhibitory_spikes_per_inference": spikes["inhibitory"],
         "set_pulses": summary["pulses"]["set"], "reset_pulses": summary["pulses"]["reset"],
+        "pulses_per_device": sum(summary["pulses"].values()) / summary["mapping"]["devices"],
+        "digital_bytes_per_synapse": summary["digital_bytes_per_synapse"]["total"],
         "write_joules": summary["energy_joules"]["write"],
         "read_joules": summary["energy_joules"]["read"],
     }  # fmt: skip

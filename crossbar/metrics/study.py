@@ -31,14 +31,14 @@ def gathered(
 
     Args:
         rows: Of trials; those that are not done are left out.
-        names: Of the labels.
+        names: Of the labels; a trial that lacks one has an empty text there.
         results: Columns to take the means of.
     """
     others = [name for name in names if name != SEED]
     groups = dict[tuple[str, ...], list[Mapping[str, Any]]]()
     for row in rows:
         if row["status"] == "done":
-            groups.setdefault(tuple(str(row[name]) for name in others), []).append(row)
+            groups.setdefault(tuple(str(row.get(name, "")) for name in others), []).append(row)
     points = []
     for values, members in groups.items():
         mean, half = student_interval([[float(m[r]) for m in members] for r in results])

@@ -16,6 +16,7 @@ PAGE = "study.html"
 RESULTS = (
     "test_accuracy", "hidden_spikes_per_inference", "excitatory_spikes_per_inference",
     "inhibitory_spikes_per_inference", "write_joules", "read_joules", "cpu_seconds",
+    "pulses_per_device", "digital_bytes_per_synapse",
 )  # fmt: skip
 MOST_ROWS = 2000  # of trials on a page; the table holds all
 
@@ -58,7 +59,10 @@ def write_page(
 def means(points: Sequence[Point]) -> ReportTable:
     """A row for each point."""
     names = list(points[0].labels) if points else []
-    head = [*names, ">seeds", ">test accuracy", ">hidden spikes", ">E", ">I", ">write", ">read"]
+    head = [
+        *names, ">seeds", ">test accuracy", ">hidden spikes", ">E", ">I", ">pulses / device",
+        ">write", ">read", ">bytes / synapse",
+    ]  # fmt: skip
     body = []
     for p in points:
         mean, half = p.mean, p.half
@@ -66,8 +70,12 @@ def means(points: Sequence[Point]) -> ReportTable:
         if len(p.trials) > 1:
             accuracy += f" +- {100.0 * half['test_accuracy']:.2f}"
         spikes = [f"{mean[name]:.1f}" for name in RESULTS[1:4]]
-        joules = [format_si(mean[name], "J") for name in ("write_joules", "read_joules")]
-        body.append([*p.labels.values(), str(len(p.trials)), accuracy, *spikes, *joules])
+        costs = [
+            f"{mean['pulses_per_device']:.4g}",
+            *(format_si(mean[name], "J") for name in ("write_joules", "read_joules")),
+            f"{mean['digital_bytes_per_synapse']:.3g}",
+        ]
+        body.append([*p.labels.values(), str(len(p.trials)), accuracy, *spikes, *costs])
     return ReportTable(head, body)
 
 
@@ -75,7 +83,8 @@ def failures(rows: Sequence[Mapping[str, Any]], names: Sequence[str]) -> ReportT
     """What went wrong, and where."""
     body = list[list[str | Cell]]()
     for row in rows:
-        body.append([*(str(row[n]) for n in names), Cell(str(row["error"]), "out")])
+        labels = [str(row.get(n, "")) for n in names]
+        body.append([*labels, Cell(str(row["error"]), "out")])
     return ReportTable([*names, "error"], body)
 
 
@@ -87,7 +96,7 @@ def trials(rows: Sequence[Mapping[str, Any]], names: Sequence[str]) -> list[Repo
         is_done = row["status"] == "done"
         accuracy = f"{float(row['test_accuracy']):.2%}" if is_done else row["status"]
         seconds = f"{float(row['cpu_seconds']):.0f} s" if is_done else ""
-        cells = [str(row[name]) for name in ordered]
+        cells = [str(row.get(name, "")) for name in ordered]
         name = Cell(f"trials/{row['trial']}", "code")
         body.append([name, *cells, accuracy, seconds])
     table = ReportTable(["run", *ordered, ">test accuracy", ">processor time"], body)

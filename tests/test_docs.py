@@ -14,6 +14,7 @@ from xbar_training import fashion_images
 import crossbar as xb
 from cli.main import COMMANDS, main
 from crossbar.datasets import DATASETS
+from crossbar.experiment.trials import load_study
 from crossbar.snn.losses import MseRate
 from crossbar.snn.network import Network
 from crossbar.snn.neurons import Snu
@@ -23,6 +24,9 @@ ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text("utf-8")
 BLOCKS = re.findall(r"^```(\w*)\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
 SHOWN = "".join(text for language, text in BLOCKS if not language).splitlines()
+STUDIES = sorted(
+    set((ROOT / "examples").rglob("*.yaml")) - {ROOT / "examples/paper/published.yaml"}
+)
 CALLS = [line.removeprefix("$ ") for line in SHOWN if re.match(r"(\$ )?xbar ", line)]
 
 
@@ -78,22 +82,10 @@ def test_the_python_example_runs_in_ten_lines(capsys, monkeypatch, tmp_path):
     assert (tmp_path / "runs" / "oxram_80-20_seed0" / "summary.json").is_file()
 
 
-def test_the_policy_table_prints_a_row_for_its_seeds(capsys, monkeypatch, tmp_path):
-    xbar_images.write(tmp_path)
-    monkeypatch.setenv("XBAR_DATA", str(tmp_path))
-    monkeypatch.setitem(DATASETS, "fashion_mnist", xbar_images.small_set())
-    script = ROOT / "examples" / "policy_table.py"
-    given = ["--policy", "closed_loop", "--optimizer", "adam", "--epochs", "0", "--seeds", "2"]
-    monkeypatch.setattr("sys.argv", [str(script), *given])
-    runpy.run_path(str(script), run_name="__main__")
-    printed = capsys.readouterr().out.splitlines()
-    seeds = [float(line[8:-1]) for line in printed if line.startswith("seed ")]
-    head, _, row = ([cell.strip() for cell in line.split("|")[1:-1]] for line in printed[-3:])
-    found = dict(zip(head, row, strict=True))
-    assert (found["policy"], found["device"]) == ("closed_loop (adam)", "oxram")
-    assert float(found["test accuracy"].split("%")[0]) == pytest.approx(sum(seeds) / 2, abs=0.011)
-    assert float(found["pulses / weight"]) > 0.0  # of programming the first weights
-    assert found["bytes / synapse"] == "12"  # no target is kept before the first update
+@pytest.mark.parametrize("path", STUDIES, ids=lambda path: path.stem)
+def test_the_studies_of_the_examples_are_studies(path):
+    _, trials = load_study(path)
+    assert len(trials) > 4
 
 
 def test_accuracy_against_spikes_prints_a_row_for_each_bound_and_draws(

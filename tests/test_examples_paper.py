@@ -1,4 +1,4 @@
-"""Figures of the E:I paper are drawn from the tables of their studies, beside the published numbers."""
+"""Figures of the E:I paper: from tables of studies, beside the published numbers."""
 
 import runpy
 import sys

@@ -51,6 +51,7 @@ def sweep(
       settings: {device: gaussian_update.yaml, epochs: 30}
       grid: {ei: ["50:50", "80:20"], update_noise: [0.2, 0.6], seed: [0, 1, 2]}
       trials: [{policy: accumulate}, {policy: closed_loop}]   # each at every point of the grid
+      keep: results                          # of a finished trial; not its arrays (megabytes)
 
     The folder holds a run for each trial (trials/NAME, a hash of its settings), results.csv with a
     row for each, epochs.csv with one for each of their epochs, and study.html, a page of it all. A
@@ -76,7 +77,7 @@ def sweep(
     folder = out or f"studies/{Path(study).stem}"
     rows = run_study(
         trials, out=folder, resume=resume, workers=workers, scheduler=scheduler, jobs=jobs,
-        float_baseline=described.float_baseline, data_dir=data_dir,
+        float_baseline=described.float_baseline, keep=described.keep, data_dir=data_dir,
         notice=say,
         progress=show,
     )  # fmt: skip

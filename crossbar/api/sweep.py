@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache, lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from device_models import atomic
 from device_models.claim import Claim, contents
@@ -23,6 +23,7 @@ from ..experiment.trials import (
     TABLE,
     TRIALS,
     Trial,
+    drop_arrays,
     epoch_rows,
     finished,
     results_of,
@@ -69,6 +70,7 @@ def sweep(
     scheduler: str | None = None,
     jobs: Folder | None = None,
     float_baseline: bool = False,
+    keep: Literal["all", "results"] = "all",
     data_dir: Folder | None = None,
     notice: Notice = print,
     progress: Callable[[Progress], None] = lambda _: None,
@@ -89,6 +91,7 @@ def sweep(
         scheduler: Address of a Dask scheduler, in place of them. Its workers see the same folders.
         jobs: A file for dask-jobqueue, in place of them; see `experiment.cluster`.
         float_baseline: Train each on exact weights, too.
+        keep: What stays of a finished trial, see `Study`.
         data_dir: Folder of the data set; by default it is looked for, then fetched.
         notice: Told what goes on, line by line.
         progress: Told after every trial.
@@ -110,7 +113,7 @@ def sweep(
             return _write(folder, listed, errors)
         for name in dict.fromkeys(t.settings.data.set for t in missing):  # before workers want it
             load_once(name, path(data_dir), notice)
-        given = folder / TRIALS, path(data_dir), float_baseline
+        given = folder / TRIALS, path(data_dir), float_baseline, keep == "all"
         with cluster(workers=workers, scheduler=scheduler, jobs=path(jobs)) as client:
             state = _State(len(listed), len(listed) - len(missing), progress)
             try:
@@ -198,7 +201,7 @@ def _write(
 
 
 def _run_all(
-    client: "Client", trials: Sequence[Trial], given: tuple[Path, Path | None, bool]
+    client: "Client", trials: Sequence[Trial], given: tuple[Path, Path | None, bool, bool]
 ) -> Iterator[tuple[Trial, str | None]]:
     """Hand out the trials, a few ahead of the workers; each comes back with its error, if any."""
     from distributed import as_completed
@@ -259,6 +262,7 @@ def run_trial(
     folder: Path,
     data_dir: Path | None,
     float_baseline: bool,
+    keep_arrays: bool,
 ) -> str:
     """Train a trial, or go on with it; in a worker.
 
@@ -269,6 +273,7 @@ def run_trial(
         folder: Of the trials.
         data_dir: Of the data set.
         float_baseline: Train on exact weights, too.
+        keep_arrays: Leave what a run needs to go on.
 
     Returns:
         What is wrong with it, in one line; nothing if it is finished.
@@ -297,6 +302,8 @@ def run_trial(
         "worker": _worker(),
     }
     atomic.write(run / DONE, (json.dumps(content) + "\n").encode())
+    if not keep_arrays:
+        drop_arrays(run)
     return ""
 
 

@@ -93,17 +93,26 @@ def cluster(
 
 
 def _processes(workers: int | None) -> Any:
-    """The cluster of this machine: one thread a process, fewer of them where memory is short."""
+    """The cluster of this machine: one thread a process, fewer of them where memory is short.
+
+    Raises:
+        XbarError: It cannot be started.
+    """
     from distributed import LocalCluster, system
 
     limits: Any = system  # of this process, containers counted
     count = workers or max(1, min(limits.CPU_COUNT, int(limits.MEMORY_LIMIT // WORKER_BYTES)))
     kind: Any = LocalCluster
-    return kind(
-        n_workers=count, threads_per_worker=1, processes=True, dashboard_address=None,
-        silence_logs="CRITICAL", memory_limit="auto",
-        env={PARENT: str(os.getpid()), "OMP_NUM_THREADS": "1"},
-    )  # fmt: skip
+    try:
+        return kind(
+            n_workers=count, threads_per_worker=1, processes=True, silence_logs="CRITICAL",
+            dashboard_address="127.0.0.1:0",  # any free port: several studies may run at once
+            memory_limit="auto", env={PARENT: str(os.getpid()), "OMP_NUM_THREADS": "1"},
+        )  # fmt: skip
+    except (OSError, RuntimeError) as e:
+        raise XbarError(
+            f"no processes for trials: {' '.join(str(e).split())}; nothing was started"
+        ) from e
 
 
 def _jobs(path: Path) -> Any:

@@ -14,7 +14,7 @@ import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from device_models.describe import describe
 from device_models.errors import ConfigError, RunError
@@ -59,6 +59,9 @@ class Study(Record):
         grid: Setting -> values: every combination of them is tried.
         trials: Settings of single trials; with a grid, each is tried at every point of it.
         float_baseline: Train every trial on exact weights, too.
+        keep: What stays of a finished trial: `all` of its run, or `results`, its settings and
+            numbers: then nothing can be trained on or analysed, and it takes kilobytes, not
+            megabytes.
         imports: Python files with kinds of one's own.
     """
 
@@ -67,6 +70,7 @@ class Study(Record):
     grid: dict[str, tuple[str, ...]] = field(default_factory=dict)
     trials: tuple[dict[str, str], ...] = ()
     float_baseline: bool = False
+    keep: Literal["all", "results"] = "all"
     imports: tuple[str, ...] = ()
 
     @property
@@ -199,6 +203,12 @@ def check_names(trials: Sequence[Trial]) -> None:
         if (before := first.setdefault(trial.name, number)) != number:
             words = ", ".join(f"{n} = {text}" for n, text in trial.labels.items())
             raise ConfigError(f"trials {before} and {number} are the same ({words}); leave one out")
+
+
+def drop_arrays(folder: Path) -> None:
+    """Remove what a run needs to go on, or to be analysed, and nothing else."""
+    for path in (*folder.glob("*.npz"), *folder.glob("*/*.npz")):
+        path.unlink()
 
 
 # --- what they came to ---------------------------------------------------------------------------

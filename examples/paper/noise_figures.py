@@ -1,17 +1,17 @@
 """Figure 2b to 2e: accuracy against the noise of programming, and what a ratio gains over 100:0."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+from crossbar.metrics.comparisons import STUDENT, Comparison, compare_means, holm
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from series import COLOURS, Rows, by_trial, last_percent
+from series import COLOURS, REFERENCE, Rows, by_trial, last_percent
 
 from crossbar.figures import style
 from crossbar.metrics.statistics import student_interval
 
-REFERENCE = "100:0"
 Scores = Mapping[tuple[str, float], list[float]]  # ratio, noise -> percent of every seed
 
 
@@ -80,26 +80,14 @@ def gains(axes: Axes, scores: Scores, published: Mapping[float, Mapping[str, flo
         for ratio, value in gained.items():
             if (ratio, noise) not in scores:
                 continue
-            gain, half = gain_of(scores, ratio, noise)
-            at, colour = len(names), COLOURS[ratio]
-            axes.bar(at, gain, 0.7, yerr=half, color=colour, capsize=2, ecolor=style.INK)
+            test = gain_of(scores, ratio, noise)
+            at, colour, half = len(names), COLOURS[ratio], (test.high - test.low) / 2.0
+            axes.bar(at, test.difference, 0.7, yerr=half, color=colour, capsize=2, ecolor=style.INK)
             axes.plot(at, value, "x", color=style.INK, markersize=8)
             names.append(f"{ratio}\n{noise:g}")
     axes.axhline(0.0, color=style.QUIET, linewidth=style.HAIR_POINTS)
     style.dress(axes, x="E:I, noise", y=f"accuracy above {REFERENCE} (points)")
     axes.set_xticks(range(len(names)), names)
-
-
-def gain_of(scores: Scores, ratio: str, noise: float) -> tuple[float, float]:
-    """Points above 100:0, and half the 95 % interval (Welch)."""
-    from scipy.stats import ttest_ind
-
-    pair = scores[ratio, noise], scores[REFERENCE, noise]
-    gain = float(np.mean(pair[0]) - np.mean(pair[1]))
-    if min(map(len, pair)) < 2:
-        return gain, 0.0
-    interval = ttest_ind(*pair, equal_var=False).confidence_interval(0.95)
-    return gain, float(interval.high - interval.low) / 2.0
 
 
 def table(scores: Scores, published: Mapping[tuple[str, float], float]) -> list[str]:
@@ -117,13 +105,23 @@ def table(scores: Scores, published: Mapping[tuple[str, float], float]) -> list[
     return lines
 
 
-def gain_lines(scores: Scores, published: Mapping[str, Any]) -> Sequence[str]:
-    """Lines for people: points above 100:0."""
-    return [
-        f"{ratio} at {noise:g}: {gain:+.1f} +- {half:.1f} points above {REFERENCE}, "
-        f"published {value:+.1f}"
+def gain_of(scores: Scores, ratio: str, noise: float) -> Comparison:
+    """Of a ratio over 100:0, the test of the paper."""
+    return compare_means(scores[REFERENCE, noise], scores[ratio, noise], STUDENT)
+
+
+def gain_lines(scores: Scores, published: Mapping[str, Any]) -> list[str]:
+    """Lines for people: points above 100:0, p as published (equal variances) and corrected."""
+    compared = [
+        (ratio, noise, value, gain_of(scores, ratio, noise))
         for noise, gained in published["above_100_0"].items()
         for ratio, value in gained.items()
         if (ratio, noise) in scores
-        for gain, half in [gain_of(scores, ratio, noise)]
+    ]
+    corrected = holm([test.p for *_, test in compared])
+    return [
+        f"{ratio} at {noise:g}: {test.difference:+.1f} points above {REFERENCE} "
+        f"({test.low:+.1f} to {test.high:+.1f}), published {value:+.1f}; "
+        f"p {test.p:.2g}, corrected {p:.2g}"
+        for (ratio, noise, value, test), p in zip(compared, corrected, strict=True)
     ]

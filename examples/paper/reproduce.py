@@ -15,6 +15,7 @@ from typing import Any
 
 import noise_figures
 import rate_figures
+import ratio_figures
 import yaml
 from matplotlib.figure import Figure
 
@@ -30,6 +31,7 @@ HERE = Path(__file__).parent
 FIGURES: dict[str, Draw] = {
     "figure_1c": rate_figures.draw,
     "figure_2": noise_figures.draw,
+    "ratios_on_oxram": ratio_figures.draw,
 }
 
 
@@ -46,14 +48,14 @@ def main() -> None:
     typed = parser.parse_args()
     name = typed.figure + ("_full" if typed.full else "")
     folder = typed.out or Path("studies") / name
-    _, trials = load_study(HERE / f"{name}.yaml")
+    study, trials = load_study(HERE / f"{name}.yaml")
     sweep(
         trials, out=folder, resume=(folder / TRIALS).exists(), workers=typed.workers,
-        scheduler=typed.scheduler, notice=say, progress=show,
+        scheduler=typed.scheduler, keep=study.keep, notice=say, progress=show,
     )  # fmt: skip
     with (folder / EPOCHS).open(newline="", encoding="utf-8") as stream:
         rows = list(csv.DictReader(stream))
-    published = yaml.safe_load((HERE / "published.yaml").read_text("utf-8"))[typed.figure]
+    published = yaml.safe_load((HERE / "published.yaml").read_text("utf-8")).get(typed.figure, {})
     figure, lines = FIGURES[typed.figure](rows, published)
     style.save(figure, folder / f"{name}.png")
     print(*lines, f"{folder / name}.png", sep="\n")

@@ -65,11 +65,13 @@ def test_a_trial_that_fails_does_not_stop_the_rest_and_what_is_missing_is_done_l
     again = CliRunner().invoke(main, ARGUMENTS)
     assert again.exit_code == 2
     assert "is a study already; go on with --resume" in again.stderr
-    text = (here / "study.yaml").read_text().replace("60000", "32")
+    text = (here / "study.yaml").read_text().replace("60000", "32") + "keep: results\n"
     (here / "study.yaml").write_text(text)
     resumed = CliRunner().invoke(main, [*ARGUMENTS, "--resume", "--json"])
     assert resumed.exit_code == 0, resumed.output
     assert [row["status"] for row in json.loads(resumed.stdout)] == ["done"] * 3
+    runs = sorted((here / "studies" / "study" / "trials").iterdir())
+    assert [len(list(run.glob("*.npz"))) for run in runs].count(0) == 1  # of the last one
     assert rows(here)[:2] == first[:2]  # to the second: not trained again
 
 

@@ -21,8 +21,10 @@ architecture:
 	$(BIN)lint-imports
 
 # worksteal: a worker has whole files in a row, so their fixtures and kernels are made by one.
+# Compiled sources are kept: without them every worker and every command that a test starts
+# compiles them again.
 test:
-	OMP_NUM_THREADS=1 $(BIN)pytest -n auto --dist worksteal --durations=25
+	PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=1 $(BIN)pytest -n auto --dist worksteal --durations=25
 
 # Minutes; ratios want a quiet machine. BENCH="--quick --json FILE" passes options on.
 bench:

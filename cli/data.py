@@ -84,8 +84,8 @@ def fetched(files: "FileSet") -> str:
         return here.origin
     environment = Environment(open_url=open_with_bar)
     locate(files, notice=lambda line: echo(line, err=True), environment=environment)
-    if kept := locate_here(files):
-        return kept.origin
+    if local := locate_here(files):
+        return local.origin
     raise DataError(f"{environment.cache(files)} cannot be written; nothing was kept")
 
 

@@ -85,15 +85,15 @@ class CommandGroup(click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """Find a command; where there is none of that name, say which one is near."""
-        known = self.list_commands(ctx)
+        names = self.list_commands(ctx)
         for before, text in pairwise(map(str, args)):  # options come after the command
             if not text.strip() or re.fullmatch("--[a-z-]+=", text):
                 option = before if before.startswith("-") else "an argument"
                 name = text.strip().rstrip("=") or option
                 raise ConfigError(f"{name} has no value; nothing was done")
-        if args[0] not in known and not args[0].startswith("-") and not ctx.resilient_parsing:
-            near = difflib.get_close_matches(args[0], known, n=1)
-            hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(known)}"
+        if args[0] not in names and not args[0].startswith("-") and not ctx.resilient_parsing:
+            near = difflib.get_close_matches(args[0], names, n=1)
+            hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(names)}"
             raise click.UsageError(f"no command {args[0]!r}; {hint}", ctx)
         return super().resolve_command(ctx, args)
 

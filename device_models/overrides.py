@@ -166,17 +166,17 @@ class _Changes:
             return self.record(same, cls, at, typed, key=spec.key)
         return None
 
-    def unknown(self, at: str, name: str, typed: _Typed, known: Collection[str]) -> None:
+    def unknown(self, at: str, name: str, typed: _Typed, names: Collection[str]) -> None:
         """Say that there is no such field, and which may be meant: one here, or one elsewhere."""
         for full, label in typed.leaves(dotted(at, name)):
             rest = full.removeprefix(dotted(at, name))
-            if near := nearest(name, known):
+            if near := nearest(name, names):
                 meant = dotted(at, near) + rest
             else:
                 rows = (row[0] for row in describe(self.root))
                 leaf = full.rpartition(".")[2]
                 meant = next((row for row in rows if row.rpartition(".")[2] == leaf), "")
-            hint = f"; known: {', '.join(known)}" if known else ""
+            hint = f"; known: {', '.join(names)}" if names else ""
             hint = f"; did you mean {meant!r}?" if meant else hint
             self.problems.append(f"{label} sets an unknown field {full!r}{hint}")
 

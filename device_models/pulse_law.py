@@ -135,16 +135,18 @@ def check_drive(p: "Pulsed", counts: Tensor, drive: PulseDrive) -> None:
             )
         given = torch.as_tensor(value, dtype=torch.float64).expand(counts.shape)
         for sign in WAYS:
-            some = given[counts * sign > 0]
-            wrong = some[~(some.isfinite() & ((some >= 0.0) if name == "volts" else (some > 0.0)))]
+            values = given[counts * sign > 0]
+            wrong = values[
+                ~(values.isfinite() & ((values >= 0.0) if name == "volts" else (values > 0.0)))
+            ]
             allowed = "0 or more" if name == "volts" else "above 0"
-            own = own_volts(p, sign) if name == "volts" else p.width_seconds
+            standing = own_volts(p, sign) if name == "volts" else p.width_seconds
             if not len(wrong) and not has_law(p, sign, name):
-                wrong = some[some != own]
-                allowed = f"{own:g} {unit} without {law_field(sign, name)} in the device file"
+                wrong = values[values != standing]
+                allowed = f"{standing:g} {unit} without {law_field(sign, name)} in the device file"
             ends = fitted_range.allowed_volts(p, WAYS[sign]) if name == "volts" else None
             if not len(wrong) and ends is not None:
-                wrong = some[(some != own) & ((some < ends[0]) | (some > ends[1]))]
+                wrong = values[(values != standing) & ((values < ends[0]) | (values > ends[1]))]
                 allowed = fitted_range.in_words(p, WAYS[sign])
             if len(wrong):
                 raise LimitError(
@@ -219,10 +221,10 @@ def _log_factor(p: "Pulsed", sign: int, drive: PulseDrive) -> Tensor:
     return total
 
 
-def log_amplitude(volts: float | Tensor, own: float, scale: float, law: str) -> Tensor:
+def log_amplitude(volts: float | Tensor, standing: float, scale: float, law: str) -> Tensor:
     """ln a(V); see the module."""
     x = torch.as_tensor(volts, dtype=torch.float64) / scale
-    x0 = torch.tensor(own, dtype=torch.float64) / scale
+    x0 = torch.tensor(standing, dtype=torch.float64) / scale
     if law == "exponential":
         return x - x0
     if law == "linear":
@@ -231,9 +233,9 @@ def log_amplitude(volts: float | Tensor, own: float, scale: float, law: str) -> 
     return (x - x0) + (torch.log(-torch.expm1(-2.0 * x)) - torch.log(-torch.expm1(-2.0 * x0)))
 
 
-def log_width(seconds: float | Tensor, own: float, exponent: float, law: str) -> Tensor:
+def log_width(seconds: float | Tensor, standing: float, exponent: float, law: str) -> Tensor:
     """ln w(t); see the module."""
-    late = torch.log(torch.as_tensor(seconds, dtype=torch.float64) / own)
+    late = torch.log(torch.as_tensor(seconds, dtype=torch.float64) / standing)
     if law == "power":
         return exponent * late
     return torch.log((1.0 + exponent * late).clamp(min=0.0))
@@ -241,8 +243,8 @@ def log_width(seconds: float | Tensor, own: float, exponent: float, law: str) ->
 
 def square_seconds(p: "Pulsed", counts: Tensor, drive: PulseDrive) -> Tensor:
     """V^2 t of each pulse, float64: its energy per siemens."""
-    own = torch.tensor((p.set_volts, p.reset_volts), dtype=torch.float64)
-    volts = torch.where(counts > 0, *own) if drive.volts is None else drive.volts
+    amplitudes = torch.tensor((p.set_volts, p.reset_volts), dtype=torch.float64)
+    volts = torch.where(counts > 0, *amplitudes) if drive.volts is None else drive.volts
     volts = torch.as_tensor(volts, dtype=torch.float64)
     seconds = p.width_seconds if drive.seconds is None else drive.seconds
     return (volts.square() * seconds).expand(counts.shape)
@@ -283,11 +285,11 @@ def add_thresholds(
         threshold = p.set_threshold_volts if sign > 0 else p.reset_threshold_volts
         if threshold == 0.0:
             continue
-        own = threshold + p.d2d_threshold_volts * torch.randn(shape, generator=generator)
+        thresholds = threshold + p.d2d_threshold_volts * torch.randn(shape, generator=generator)
         if has_law(p, sign, "volts"):
-            traits[THRESHOLDS[sign]] = own
+            traits[THRESHOLDS[sign]] = thresholds
         else:
-            traits[f"{way}_gain"] *= own_volts(p, sign) > own
+            traits[f"{way}_gain"] *= own_volts(p, sign) > thresholds
 
 
 def gain(

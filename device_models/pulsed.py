@@ -222,11 +222,11 @@ class Pulsed(RemembersCycles, Wearing, Disturbed, Relaxing, ABC):
         for done, count in enumerate(reached(often)):  # those that get another pulse come first
             subset = {name: trait[:count] for name, trait in traits.items()}
             gains = gain[:count] if left is None else gain[:count] * (left[:count] > done)
-            some = wanted[:count], drive.at(slice(0, count))
-            after = self._pulse(g[:count], *some, gains, subset, ceiling, generator)
+            pulse = wanted[:count], drive.at(slice(0, count))
+            after = self._pulse(g[:count], *pulse, gains, subset, ceiling, generator)
             if moves is not None:  # nor the clamp: a device may have drifted beyond its bounds
                 after = torch.where(gains != 0, after, g[:count])
-            energy += pulse_law.joules(self, g[:count] + after, *some)
+            energy += pulse_law.joules(self, g[:count] + after, *pulse)
             g[:count] = after
         g_all = put(state.g, pulsed, g, moves)
         dynamics = self._after_pulses(state, pulsed, often, worth, moves, g, traits, generator)

@@ -353,11 +353,11 @@ def shown(value: Any) -> str:
     return text if len(text) <= LONGEST_SHOWN else f"{text[: LONGEST_SHOWN - 3]}..."
 
 
-def nearest(value: Any, known: Iterable[Any]) -> str:
+def nearest(value: Any, names: Iterable[Any]) -> str:
     """The nearest of some names to what was written; empty if none is near."""
     if not isinstance(value, str) or len(value) > LONGEST_NAME:
         return ""
-    near = difflib.get_close_matches(value, map(str, known), n=1)
+    near = difflib.get_close_matches(value, map(str, names), n=1)
     return near[0] if near else ""
 
 
@@ -372,9 +372,9 @@ def inside(cls: type, name: str) -> str:
     return ""
 
 
-def did_you_mean(value: Any, known: Iterable[Any]) -> str:
+def did_you_mean(value: Any, names: Iterable[Any]) -> str:
     """The nearest of some names, as the end of a message; empty if none is near."""
-    near = nearest(value, known)
+    near = nearest(value, names)
     return f"; did you mean {near!r}?" if near else ""
 
 

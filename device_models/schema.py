@@ -224,9 +224,9 @@ class _Reader:
             self.no_tag(node, spec, at)
         elif not isinstance(named[0], yaml.ScalarNode) or named[0].value not in classes:
             near = did_you_mean(named[0].value, classes)
-            known = ", ".join(classes)
+            names = ", ".join(classes)
             self.say(
-                named[0], f"{_bare(name)} must be one of {known}, not {in_words(named[0])}{near}"
+                named[0], f"{_bare(name)} must be one of {names}, not {in_words(named[0])}{near}"
             )
         else:
             return self.record(node, classes[named[0].value], at, tag=spec.key)

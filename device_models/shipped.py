@@ -46,14 +46,14 @@ class Presets:
             raise ConfigError(f"{shown(name_or_path)} is no name of a {self.what} file or preset")
         name_or_path = str(name_or_path)
         path = Path(name_or_path) if naming is None else naming.parent / name_or_path
-        name, known = name_or_path.removesuffix(ENDING), self.names()
+        name, names = name_or_path.removesuffix(ENDING), self.names()
         is_itself = naming is not None and _exists(path) and path.resolve() == naming.resolve()
-        if _exists(path) and not (is_itself and name in known):
+        if _exists(path) and not (is_itself and name in names):
             return path
-        if name in known:
+        if name in names:
             return self._folder / self.pattern.replace("*", name)
-        near = nearest(name, known)
-        presets = ", ".join(f"{name}{ENDING}" for name in known)
+        near = nearest(name, names)
+        presets = ", ".join(f"{name}{ENDING}" for name in names)
         hint = f"did you mean {near + ENDING!r}?" if near else f"presets: {presets}"
         raise ConfigError(f"no {self.what} file and no preset {name_or_path!r}; {hint}")
 

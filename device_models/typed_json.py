@@ -99,11 +99,11 @@ def _fields(hint: Any, value: dict[str, Any], name: str, *, finite: bool) -> Any
         raise ValueError(f"{name} lacks {missing[0]}")
     if only and (strange := sorted(value.keys() - hints.keys())):
         raise ValueError(f"{name} has no {shown(strange[0])}")
-    made = {
+    values = {
         key: checked(hints[key], each, f"{name}.{key}", finite=finite) if key in hints else each
         for key, each in value.items()
     }
-    return hint(**made) if only else made
+    return hint(**values) if only else values
 
 
 def _refuse(name: str, words: str, value: Any) -> NoReturn:

@@ -197,9 +197,9 @@ def own_pulses(p: "Pulsed", counts: Tensor, drive: "PulseDrive") -> Tensor | flo
     worth: Tensor | float = 1.0
     if drive.volts is not None and p.endurance_scale_volts is not None:
         up, down = torch.tensor((p.set_volts, p.reset_volts), dtype=torch.float64)
-        own = torch.where(counts > 0, up, down)
+        standing = torch.where(counts > 0, up, down)
         volts = torch.as_tensor(drive.volts, dtype=torch.float64)
-        worth = ((volts - own) / p.endurance_scale_volts).exp()
+        worth = ((volts - standing) / p.endurance_scale_volts).exp()
     if drive.seconds is not None and p.endurance_width_exponent is not None:
         seconds = torch.as_tensor(drive.seconds, dtype=torch.float64)
         worth = worth * (seconds / p.width_seconds).pow(p.endurance_width_exponent)

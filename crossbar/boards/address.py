@@ -57,6 +57,8 @@ def open_board(
             board = opener(where, token=token, timeout_seconds=timeout_seconds)
             OPENED.append(address)
             return board
-    known = ", ".join([*(f"{scheme}..." for scheme in SCHEMES), "TCPIP0::HOST::PORT::SOCKET"])
-    hint = f"did you mean tcp://{address}?" if BARE.fullmatch(address) else f"boards are at {known}"
+    schemes = ", ".join([*(f"{scheme}..." for scheme in SCHEMES), "TCPIP0::HOST::PORT::SOCKET"])
+    hint = (
+        f"did you mean tcp://{address}?" if BARE.fullmatch(address) else f"boards are at {schemes}"
+    )
     raise ConfigError(f"{address!r} is no board; {hint}; nothing was sent")

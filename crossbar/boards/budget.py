@@ -60,8 +60,8 @@ def costs(
     values = []
     for name, given in (("volts", wanted.volts), ("seconds", wanted.seconds)):
         if given is None:
-            own = (getattr(info, f"{way}_{name}") for way in ("set", "reset"))
-            up, down = (np.nan if value is None else value for value in own)
+            amplitudes = (getattr(info, f"{way}_{name}") for way in ("set", "reset"))
+            up, down = (np.nan if value is None else value for value in amplitudes)
             values.append(np.where(is_set, up, down))
         else:
             if np.shape(given) not in ((), pulses.count.shape):

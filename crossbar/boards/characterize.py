@@ -255,9 +255,9 @@ def _first_steps(ramp: Events, op: int, count: int) -> float:
     """Mean step of the first pulses of a ramp, over its cells, siemens."""
     steps = []
     for device in np.unique(ramp.device):
-        own = ramp.take(ramp.device == device)
-        at = np.flatnonzero(own.op == op)
-        steps.append((own.g_siemens[at[count - 1]] - own.g_siemens[at[0] - 1]) / count)
+        of_device = ramp.take(ramp.device == device)
+        at = np.flatnonzero(of_device.op == op)
+        steps.append((of_device.g_siemens[at[count - 1]] - of_device.g_siemens[at[0] - 1]) / count)
     return float(np.nanmean(steps))
 
 

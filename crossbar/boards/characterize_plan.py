@@ -160,19 +160,19 @@ def on_grid(pulse: Pulse, info: BoardInfo) -> Pulse:
 
 def ramps(plan: Plan, info: BoardInfo) -> list[tuple[Pulse, Pulse]]:
     """SET and RESET pulse of every pair of ramps: own ones first, then the others."""
-    own = own_pulse(plan, info, 1), own_pulse(plan, info, -1)
+    base = own_pulse(plan, info, 1), own_pulse(plan, info, -1)
     others = [
-        (scaled(own[0], a, w, info), scaled(own[1], a, w, info))
+        (scaled(base[0], a, w, info), scaled(base[1], a, w, info))
         for a, w in product(plan.amplitudes, plan.widths)
     ]
-    return [own] * plan.own_ramps + [pair for pair in dict.fromkeys(others) if pair != own]
+    return [base] * plan.own_ramps + [pair for pair in dict.fromkeys(others) if pair != base]
 
 
 def sweep(plan: Plan, info: BoardInfo, sign: int) -> Iterator[Pulse]:
     """The pulses of a rising sweep, in their order."""
-    own = own_pulse(plan, info, sign)
+    base = own_pulse(plan, info, sign)
     for factor in np.linspace(plan.sweep_least, plan.sweep_most, plan.sweep_steps):
-        yield from [scaled(own, float(factor), 1.0, info)] * plan.sweep_pulses
+        yield from [scaled(base, float(factor), 1.0, info)] * plan.sweep_pulses
 
 
 def forming(plan: Plan, info: BoardInfo) -> list[Pulse]:
@@ -190,15 +190,15 @@ def check_laws(plan: Plan, info: BoardInfo, sheet: Pulsed) -> None:
     asked += [pulse for sign in (1, -1) for pulse in sweep(plan, info, sign)]
     asked += forming(plan, info)
     for pulse in asked:
-        for name, own in (
+        for name, standing in (
             ("volts", pulse_law.own_volts(sheet, pulse.sign)),
             ("seconds", sheet.width_seconds),
         ):
             value = getattr(pulse, name)
-            if value != own and not pulse_law.has_law(sheet, pulse.sign, name):
+            if value != standing and not pulse_law.has_law(sheet, pulse.sign, name):
                 raise LimitError(
                     f"the plan has pulses of {value:g} {name}, and the device file no "
-                    f"{pulse_law.law_field(pulse.sign, name)}: it takes {own:g} {name} alone "
+                    f"{pulse_law.law_field(pulse.sign, name)}: it takes {standing:g} {name} alone "
                     "(amplitudes=1, widths=1 and sweep_steps=0); nothing was sent"
                 )
     one = PulseBatch(np.zeros(1, np.int32), np.ones(1, np.int32))

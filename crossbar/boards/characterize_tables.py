@@ -116,10 +116,10 @@ def cycle_levels(events: Events) -> dict[int, Floats]:
     """Of each cell, the mean of its reads after each full SET and RESET, siemens, (cycles, 2)."""
     levels = {}
     for device in np.unique(events.device).tolist():
-        own = events.take(events.device == device)
-        read = own.op == READ
-        train = (np.cumsum(own.op == TRAIN) - 1)[read]
-        g = np.bincount(train, own.g_siemens[read]) / np.bincount(train)
+        of_device = events.take(events.device == device)
+        read = of_device.op == READ
+        train = (np.cumsum(of_device.op == TRAIN) - 1)[read]
+        g = np.bincount(train, of_device.g_siemens[read]) / np.bincount(train)
         levels[device] = np.ascontiguousarray(g[: len(g) // 2 * 2].reshape(-1, 2))
     return levels
 
@@ -135,15 +135,15 @@ def arc_one_csv(events: Events, info: BoardInfo, name: str, date: str) -> bytes:
         name: Of the run; the first line.
         date: The second one.
     """
-    kept = events.take((events.op <= RESET) & np.isfinite(events.g_siemens))
-    kept = kept.take(np.argsort(kept.device, kind="stable"))
-    word, bit = np.divmod(kept.device, info.shape[1])
-    pulsed = kept.op != READ
+    listed = events.take((events.op <= RESET) & np.isfinite(events.g_siemens))
+    listed = listed.take(np.argsort(listed.device, kind="stable"))
+    word, bit = np.divmod(listed.device, info.shape[1])
+    pulsed = listed.op != READ
     rows: list[tuple[str, ...]] = [(name,), (date,), ARC_ONE]
     for w, b, g, v, t, is_pulse in zip(
-        (word + 1).tolist(), (bit + 1).tolist(), kept.g_siemens.tolist(),
-        np.where(pulsed, kept.v_volts, 0.0).tolist(),
-        np.where(pulsed, kept.width_seconds, 0.0).tolist(), pulsed.tolist(), strict=True,
+        (word + 1).tolist(), (bit + 1).tolist(), listed.g_siemens.tolist(),
+        np.where(pulsed, listed.v_volts, 0.0).tolist(),
+        np.where(pulsed, listed.width_seconds, 0.0).tolist(), pulsed.tolist(), strict=True,
     ):  # fmt: skip
         ohms = "inf" if g == 0.0 else repr(1.0 / g)
         tag = "P" if is_pulse else "S R"

@@ -84,8 +84,8 @@ class CheckedBoard:
             return values
         number = wrong if device is None else int(np.asarray(device).reshape(-1)[wrong])
         word, bit = divmod(number, self.info.shape[1])
-        found = f"{float(values.reshape(-1)[wrong]):g} S for word line {word}, bit line {bit}"
-        raise self._wrong("read", found, "a conductance, finite and not negative")
+        value = f"{float(values.reshape(-1)[wrong]):g} S for word line {word}, bit line {bit}"
+        raise self._wrong("read", value, "a conductance, finite and not negative")
 
     def vmm(self, volts: Tensor) -> Tensor:
         """See `Board.vmm`.
@@ -99,8 +99,8 @@ class CheckedBoard:
         if bool(finite.all()):
             return values
         vector, bit = divmod(int((~finite).reshape(-1).nonzero()[0]), shape[1])
-        found = f"{float(values[vector, bit]):g} A on bit line {bit} for vector {vector}"
-        raise self._wrong("vmm", found, "a finite current")
+        value = f"{float(values[vector, bit]):g} A on bit line {bit} for vector {vector}"
+        raise self._wrong("vmm", value, "a finite current")
 
     def pulse(self, pulses: PulseBatch, shape: PulseShape | None = None) -> None:
         """See `Board.pulse`."""
@@ -136,11 +136,13 @@ class CheckedBoard:
         expected = f"a torch tensor of floating point, {shape}"
         if not isinstance(value, Tensor):
             raise self._wrong(call, kind_of(value), expected)
-        found = f"{str(value.dtype).removeprefix('torch.')} on {value.device}, {tuple(value.shape)}"
+        answer = (
+            f"{str(value.dtype).removeprefix('torch.')} on {value.device}, {tuple(value.shape)}"
+        )
         if not value.is_floating_point() or value.device.type != "cpu":
-            raise self._wrong(call, found, expected)
+            raise self._wrong(call, answer, expected)
         if tuple(value.shape) != shape:
-            raise ShapeError(f"{self.info.name}: {call} gave {found}, expected {expected}")
+            raise ShapeError(f"{self.info.name}: {call} gave {answer}, expected {expected}")
         return value
 
     def _unphysical(self, values: Tensor) -> int | None:
@@ -154,9 +156,9 @@ class CheckedBoard:
         wrong = ~torch.isfinite(flat) | (flat < least)
         return int(wrong.nonzero()[0]) if bool(wrong.any()) else None
 
-    def _wrong(self, call: str, found: str, expected: str) -> BoardError:
+    def _wrong(self, call: str, answer: str, expected: str) -> BoardError:
         """What a wrong answer is told."""
-        return BoardError(f"{self.info.name}: {call} gave {found}, expected {expected}")
+        return BoardError(f"{self.info.name}: {call} gave {answer}, expected {expected}")
 
 
 def in_one_line(error: BaseException) -> str:

@@ -201,8 +201,8 @@ def pulse_outer(
         board.pulse(batch, _shape_of(set_volts, seconds, compliance_amperes))
         return
     amplitudes = [
-        _amplitude(given, own, way)
-        for given, own, way in (
+        _amplitude(given, standing, way)
+        for given, standing, way in (
             (set_volts, board.info.set_volts, "SET"),
             (reset_volts, board.info.reset_volts, "RESET"),
         )
@@ -376,9 +376,9 @@ def _shape_of(
     return None if all(value is None for value in shape) else shape
 
 
-def _amplitude(volts: float | None, own: float | None, way: str) -> float:
+def _amplitude(volts: float | None, standing: float | None, way: str) -> float:
     """An amplitude, the board's own where none is given."""
-    value = own if volts is None else volts
+    value = standing if volts is None else volts
     if value is None:
         raise LimitError(
             f"the board does not say its own {way} amplitude, give one; nothing was sent"

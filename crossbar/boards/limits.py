@@ -92,10 +92,10 @@ def check_fits(limits: Limits, info: BoardInfo, most_siemens: float | None) -> N
     """
     grid = info.grid
     for name, unit in (("volts", "V"), ("seconds", "s")):
-        own, limit = grid and getattr(grid, f"most_{name}"), getattr(limits, name)
-        if own is not None and limit > own:
+        most, limit = grid and getattr(grid, f"most_{name}"), getattr(limits, name)
+        if most is not None and limit > most:
             raise ConfigError(
-                f"limits.{name} = {limit:g} {unit} is wider than the {own:g} {unit} of "
+                f"limits.{name} = {limit:g} {unit} is wider than the {most:g} {unit} of "
                 f"{info.name}; nothing was sent"
             )
     if most_siemens is not None:
@@ -131,8 +131,8 @@ def check_pulses(
     given = PulseShape() if shape is None else shape
     # An emulated device may have no volts at all; a real one that does not say them is refused.
     no_volts, no_seconds = (
-        info.is_emulator and value is None and np.isnan(own)
-        for value, own in ((given.volts, each.volts), (given.seconds, each.seconds))
+        info.is_emulator and value is None and np.isnan(standing)
+        for value, standing in ((given.volts, each.volts), (given.seconds, each.seconds))
     )
     refuse_beyond(limits, info, each, "volts", each.volts, "V", (each.volts > 0.0) | no_volts)
     refuse_beyond(

@@ -347,10 +347,10 @@ def refuse_other_shape(info: BoardInfo, pulses: PulseBatch, shape: PulseShape | 
         if value is None:
             continue
         fixed = {way: getattr(info, f"{way}_{name}") for way in ("set", "reset")}
-        up, down = (np.nan if own is None else own for own in fixed.values())
+        up, down = (np.nan if each is None else each for each in fixed.values())
         fits = np.where(pulses.count > 0, up, down) == value
         if not fits[pulses.count != 0].all():
-            text = ", ".join(f"{way.upper()} {own} {unit}" for way, own in fixed.items())
+            text = ", ".join(f"{way.upper()} {each} {unit}" for way, each in fixed.items())
             raise LimitError(
                 f"pulses of {value} {unit} are asked of {info.name}, whose pulses are fixed: "
                 f"{text}; nothing was sent"
@@ -366,7 +366,7 @@ def refuse_compliance(info: BoardInfo, pulses: PulseBatch, amperes: float | None
     """
     if amperes in (None, info.compliance_amperes) or not (pulses.count > 0).any():
         return
-    own = "no compliance" if info.compliance_amperes is None else f"{info.compliance_amperes:g} A"
+    most = "no compliance" if info.compliance_amperes is None else f"{info.compliance_amperes:g} A"
     raise LimitError(
-        f"a compliance of {amperes:g} A is asked of {info.name}, which has {own}; nothing was sent"
+        f"a compliance of {amperes:g} A is asked of {info.name}, which has {most}; nothing was sent"
     )

@@ -80,16 +80,16 @@ def reaching_of(
 def _drive(model: Pulsed, sent: PulseBatch, shape: PulseShape) -> PulseDrive:
     """Amplitude and width of every pulse, float64 (devices,); None where all are the own ones."""
     is_set = sent.count > 0
-    own = (
+    plain = (
         np.where(is_set, model.set_volts, model.reset_volts),
         np.full(len(is_set), model.width_seconds),
     )
     asked = [
         standing if value is None else np.broadcast_to(np.float64(value), standing.shape).copy()
-        for standing, value in zip(own, (shape.volts, shape.seconds), strict=True)
+        for standing, value in zip(plain, (shape.volts, shape.seconds), strict=True)
     ]
     pulses = sent.count != 0
-    if all((a[pulses] == b[pulses]).all() for a, b in zip(asked, own, strict=True)):
+    if all((a[pulses] == b[pulses]).all() for a, b in zip(asked, plain, strict=True)):
         return OWN
     volts, seconds = map(torch.from_numpy, asked)
     return PulseDrive(volts, seconds)

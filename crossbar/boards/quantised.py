@@ -43,19 +43,19 @@ class QuantisedBoard:
             if step is not None and not 0.0 < step < np.inf:
                 raise ConfigError(f"grid.{name} = {step:g} is no step; nothing was sent")
         self.board, self.grid = board, grid
-        own = board.info
+        info = board.info
         try:
             self.info = replace(
-                own,
+                info,
                 grid=grid,
-                read_volts=float(self._volts(own.read_volts)),
-                set_volts=_some(own.set_volts, self._volts),
-                reset_volts=_some(own.reset_volts, self._volts),
-                set_seconds=_some(own.set_seconds, self._seconds),
-                reset_seconds=_some(own.reset_seconds, self._seconds),
+                read_volts=float(self._volts(info.read_volts)),
+                set_volts=_some(info.set_volts, self._volts),
+                reset_volts=_some(info.reset_volts, self._volts),
+                set_seconds=_some(info.set_seconds, self._seconds),
+                reset_seconds=_some(info.reset_seconds, self._seconds),
             )
         except LimitError as e:
-            raise ConfigError(f"{own.name} does not fit the instrument: {e}") from e
+            raise ConfigError(f"{info.name} does not fit the instrument: {e}") from e
 
     @property
     def counters(self) -> Counters:
@@ -105,9 +105,9 @@ class QuantisedBoard:
     def _own(self, pulses: PulseBatch, name: str) -> float | Values | None:
         """Amplitudes or widths of the board's own pulses; None where those are on the grid."""
         ways = [f"{way}_{name}" for way in ("set", "reset")]
-        own = [getattr(self.board.info, way) for way in ways]
+        standing = [getattr(self.board.info, way) for way in ways]
         rounded = [getattr(self.info, way) for way in ways]
-        if own == rounded or None in rounded:
+        if standing == rounded or None in rounded:
             return None
         return _plain(np.where(pulses.count > 0, *rounded))
 

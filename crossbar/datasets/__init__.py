@@ -30,9 +30,9 @@ def dataset_of(name: str) -> Dataset:
         ConfigError: There is none of that name.
     """
     if name not in DATASETS:
-        known = ", ".join(DATASETS)
+        names = ", ".join(DATASETS)
         near = did_you_mean(name, DATASETS)
-        raise ConfigError(f"the data set must be one of {known}, not {name!r}{near}")
+        raise ConfigError(f"the data set must be one of {names}, not {name!r}{near}")
     return DATASETS[name]
 
 

@@ -208,8 +208,8 @@ def from_debian(
     with tempfile.TemporaryDirectory(prefix="xbar-") as name:
         folder = Path(name)
         try:
-            known = run(["apt-cache", "show", package.name], folder).returncode == 0
-            if not known and is_root:
+            is_listed = run(["apt-cache", "show", package.name], folder).returncode == 0
+            if not is_listed and is_root:
                 notice(f"refreshing the package lists to find {package.name}: apt-get update ...")
                 _succeed(run, ["apt-get", "update", *APT_LIMITS], folder)
             notice(f"downloading {files.title} as a Debian package: {package.name} ...")

@@ -124,9 +124,9 @@ def check_node(node_nm: float) -> None:
         ConfigError: Says which nodes have data.
     """
     if not min(NODES_NM) <= node_nm <= max(NODES_NM):
-        known = ", ".join(f"{node:g}" for node in NODES_NM)
+        nodes = ", ".join(f"{node:g}" for node in NODES_NM)
         raise ConfigError(
-            f"node_nm = {node_nm:g} has no scaling data; there is some for {known} nm and between"
+            f"node_nm = {node_nm:g} has no scaling data; there is some for {nodes} nm and between"
         )
 
 
@@ -137,9 +137,9 @@ def loglog(points: dict[float, float], x: float) -> float:
         points: x -> y, at least two.
         x: Where; outside the points the nearest straight line goes on.
     """
-    known = sorted(points)
-    right = next((i for i in range(1, len(known)) if x <= known[i]), len(known) - 1)
-    x0, x1 = known[right - 1], known[right]
+    ascending = sorted(points)
+    right = next((i for i in range(1, len(ascending)) if x <= ascending[i]), len(ascending) - 1)
+    x0, x1 = ascending[right - 1], ascending[right]
     if x in points:
         return points[x]
     fraction = math.log(x / x0) / math.log(x1 / x0)

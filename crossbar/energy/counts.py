@@ -210,7 +210,7 @@ def count_layer(
     down, across = -(-layer.rows // tile_rows), -(-layer.columns // tile_columns)
     steps = all_steps // max(1, len(layer.inputs))
     reads = len(layer.inputs) * layer.reads.per_inference(steps)
-    own = 0 if layer.beside is None else all_steps * layer.beside.repeats
+    beside_reads = 0 if layer.beside is None else all_steps * layer.beside.repeats
     driven, squares = layer.rows_driven(steps)
     siemens = layer.siemens.sum(1, dtype=np.float64)
     activations, active = int(driven.sum()), active_steps(layer, tile_rows, steps)
@@ -221,8 +221,8 @@ def count_layer(
         outputs=layer.outputs,
         neurons=layer.neurons,
         positions=layer.reads.positions,
-        reads=reads + own,
-        own_reads=own,
+        reads=reads + beside_reads,
+        own_reads=beside_reads,
         columns=layer.columns,
         tiles_down=down,
         tiles_across=across,
@@ -234,7 +234,7 @@ def count_layer(
         drives=activations * across,
         active_steps=active,
         conversions=conversions,
-        conversions_dense=layer.columns * (down * reads + own),
+        conversions_dense=layer.columns * (down * reads + beside_reads),
         neuron_updates=layer.neurons * all_steps,
         spikes=layer.spikes,
         hops=layer.fired * hearers + (layer.spikes - layer.fired) * across,

@@ -77,15 +77,15 @@ def synaptic_operations(activity: Activity) -> dict[str, float]:
     but for those of amplitudes that are held.
     """
     inferences, steps = max(1, activity.inferences), activity.steps
-    made = {True: 0, False: 0}
+    totals = {True: 0, False: 0}
     for layer in activity.layers:
-        made[layer.reads.is_held] += operations(layer, steps)
+        totals[layer.reads.is_held] += operations(layer, steps)
     dense = sum(
         layer.rows * layer.outputs * layer.reads.per_inference(steps) for layer in activity.layers
     )
     return {
-        "Effective_MACs": made[True] / inferences,
-        "Effective_ACs": made[False] / inferences,
+        "Effective_MACs": totals[True] / inferences,
+        "Effective_ACs": totals[False] / inferences,
         "Dense": float(dense),
     }
 

@@ -65,9 +65,9 @@ def _arrays(trainer: Trainer, before: Sequence[np.ndarray]) -> dict[str, np.ndar
         arrays |= _named(f"{index}.optimizer.", trainer.optimizers[index].state())
         if (bias := trainer.biases[index]) is not None:
             arrays |= _named(f"{index}.bias.", bias.state())
-        own, optimizer = trainer.layers[index].trained, trainer.setup.neuron_optimizers[index]
-        if own is not None and optimizer is not None:
-            arrays[f"{index}.neurons"] = own
+        trained, optimizer = trainer.layers[index].trained, trainer.setup.neuron_optimizers[index]
+        if trained is not None and optimizer is not None:
+            arrays[f"{index}.neurons"] = trained
             arrays |= _named(f"{index}.neurons.optimizer.", optimizer.state())
     return arrays
 

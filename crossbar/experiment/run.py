@@ -155,9 +155,9 @@ class Run:
     def settings(self) -> dict[str, str]:
         """All that determines the pulses, by name; epochs and versions may change."""
         rows = {name: text for name, text, *_ in describe(self.config)}
-        kept = {name: text for name, text in rows.items() if name not in ("epochs", "versions")}
+        named = {name: text for name, text in rows.items() if name not in ("epochs", "versions")}
         device = dump(self.model, ("model", name_of(self.model)))
-        return kept | {DEVICE_FILE: digest_of(device.encode())}
+        return named | {DEVICE_FILE: digest_of(device.encode())}
 
     @property
     def rows(self) -> list[dict[str, Any]]:
@@ -225,9 +225,9 @@ class Run:
         Raises:
             RunError: One that would make it another run.
         """
-        kept, now = self.from_checkpoint(checkpoint.settings), self.settings
-        names = [name for name in {**kept, **now} if kept and kept.get(name) != now.get(name)]
-        edits = {name: f"{kept.get(name, 'none')} -> {now.get(name, 'none')}" for name in names}
+        before, now = self.from_checkpoint(checkpoint.settings), self.settings
+        names = [name for name in {**before, **now} if before and before.get(name) != now.get(name)]
+        edits = {name: f"{before.get(name, 'none')} -> {now.get(name, 'none')}" for name in names}
         if fixed := [name for name in edits if not name.startswith(MOVABLE)]:
             what = ", ".join(
                 f"{name} was edited" if name == DEVICE_FILE else f"{name} {edits[name]}"

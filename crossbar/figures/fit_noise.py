@@ -46,9 +46,9 @@ def _draw_spectrum(axes: Axes, levels: tuple[Level, ...], *, first: bool) -> Non
     axes.fill_between(f, 10.0**low, 10.0**high, color=SIMULATED, alpha=0.5, lw=0)
     axes.plot(f, 10.0**middle, color=SIMULATED, lw=1.0)
     axes.plot(f, power, color=MEASURED, lw=1.2)
-    known = np.isfinite(levels[0].dt_seconds[0])
-    y = f"power (1/{'Hz' if known else '(1/read)'})" if first else ""
-    x = "frequency (Hz)" if known else "frequency (1/read)"
+    is_timed = np.isfinite(levels[0].dt_seconds[0])
+    y = f"power (1/{'Hz' if is_timed else '(1/read)'})" if first else ""
+    x = "frequency (Hz)" if is_timed else "frequency (1/read)"
     style.dress(axes, x=x, y=y, title=levels[0].name)
 
 

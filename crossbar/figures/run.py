@@ -98,8 +98,8 @@ def first_outcome(trainer: Trainer) -> Outcome:
     network, data = trainer.setup.network, trainer.data
     weights = [torch.from_numpy(layer) for layer in trainer.matrices()]
     x = dense(data.test_events, np.array([0]), network, weights[0].dtype)
-    own = [layer.trained for layer in trainer.layers]
-    trained = [None if numbers is None else torch.from_numpy(numbers) for numbers in own]
+    numbers_of = [layer.trained for layer in trainer.layers]
+    trained = [None if numbers is None else torch.from_numpy(numbers) for numbers in numbers_of]
     with torch.no_grad():
         return simulate(network, weights, x, torch.from_numpy(data.test_labels[:1]), trained)
 

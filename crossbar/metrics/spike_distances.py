@@ -60,8 +60,8 @@ def distances(spikes: NDArray[np.number[Any]], tau_steps: float, form: Form = "t
     else:
         sooner = traces(counts[..., ::-1], tau_steps)[..., ::-1]
         inner = counts @ np.swapaxes(later + sooner - counts, -1, -2) / 2.0
-    own = np.diagonal(inner, axis1=-2, axis2=-1)
-    squared = np.maximum(own[..., :, None] + own[..., None, :] - 2.0 * inner, 0.0)
+    squares = np.diagonal(inner, axis1=-2, axis2=-1)
+    squared = np.maximum(squares[..., :, None] + squares[..., None, :] - 2.0 * inner, 0.0)
     return np.asarray(np.sqrt(squared) if form == "published" else squared)
 
 

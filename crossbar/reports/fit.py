@@ -53,8 +53,8 @@ def write_report(
             first case.
     """
     check(folder, "report.json", KIND)
-    known = prediction or predict(fit, seed=seed, simulations=simulations)
-    measured, simulated, predicted, silent = known
+    result = prediction or predict(fit, seed=seed, simulations=simulations)
+    measured, simulated, predicted, silent = result
     pictures = draw(fit, measured, simulated)
     numbers = content(fit, predicted, silent, seed=seed, simulations=simulations)
     files = {f"{name}.png": data for name, data in pictures.items()}

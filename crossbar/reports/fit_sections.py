@@ -105,9 +105,9 @@ def _parameters(estimates: Sequence[ParameterEstimate]) -> Block:
     rows: list[list[str | Cell]] = []
     for e in estimates:
         interval = f"{format_si(e.low, e.unit)} to {format_si(e.high, e.unit)}"
-        known = e.status == "measured" and e.low < e.high
+        has_interval = e.status == "measured" and e.low < e.high
         rows.append([
-            Cell(e.name, "code"), format_si(e.value, e.unit), interval if known else "none",
+            Cell(e.name, "code"), format_si(e.value, e.unit), interval if has_interval else "none",
             Cell(e.status, e.status), f"{e.devices:,}" if e.devices else "",
             f"{e.rows:,}" if e.rows else "", e.source,
         ])  # fmt: skip

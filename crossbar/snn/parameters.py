@@ -106,8 +106,8 @@ def from_arrays(arrays: Mapping[str, np.ndarray]) -> Parameters:
         of_crossbar.setdefault(int(match[2]), {})[match[1]] = array
     weights, biases, trained = [], [], []
     for number in range(len(of_crossbar)):
-        own = of_crossbar[number]
-        weights.append(own.pop(WEIGHTS))
-        biases.append(own.pop(BIAS, None))
-        trained.append(np.stack(list(own.values())) if own else None)
+        numbered = of_crossbar[number]
+        weights.append(numbered.pop(WEIGHTS))
+        biases.append(numbered.pop(BIAS, None))
+        trained.append(np.stack(list(numbered.values())) if numbered else None)
     return Parameters(tuple(weights), tuple(biases), tuple(trained))

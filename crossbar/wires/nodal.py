@@ -75,12 +75,12 @@ def solve(
     solved[nodes.word[floats.words]] = solved[nodes.bit[:, floats.bits]] = False
     free = np.flatnonzero(solved)
     if len(free):
-        known = laplacian[free] @ volts
+        injected = laplacian[free] @ volts
         try:
             factor = splu(laplacian[free][:, free].tocsc())
         except RuntimeError as e:  # exactly singular
             raise LimitError(f"{SINGULAR}; nothing was solved") from e
-        volts[free] = factor.solve(-known)
+        volts[free] = factor.solve(-injected)
     amperes = -(laplacian @ volts)[nodes.sense]
     return Voltages(
         np.moveaxis(volts[nodes.word], 2, 0), np.moveaxis(volts[nodes.bit], 2, 0), amperes.T

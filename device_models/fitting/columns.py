@@ -118,8 +118,8 @@ def scale(unit: str, dimension: str) -> tuple[float, float] | None:
     match = re.fullmatch(f"(.*?)(?i:{SPELLED[dimension]})", unit)
     if match is None:
         return None
-    known, prefix = (OHM_PREFIX, match[1]) if dimension == "ohm" else (PREFIX, match[1].lower())
-    factor = known.get(prefix)
+    prefixes, prefix = (OHM_PREFIX, match[1]) if dimension == "ohm" else (PREFIX, match[1].lower())
+    factor = prefixes.get(prefix)
     return None if factor is None or (dimension == "K" and prefix) else (factor, 0.0)
 
 

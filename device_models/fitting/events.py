@@ -142,13 +142,15 @@ def _pulses(e: DeviceEvents, cut: _Segments, source: str) -> tuple[Pulses, Bools
     row = cut.start[segment]
     after = cut.first[segment]
     before = np.where(cut.follows[segment], cut.last[segment - 1], -1)
-    known = e.polarity[row] != 0
-    whole = known & (after >= 0) & (before >= 0)
+    has_polarity = e.polarity[row] != 0
+    whole = has_polarity & (after >= 0) & (before >= 0)
     ramp, index = _ramps(e.device[row], e.polarity[row])
     lost = {
-        "pulse of unknown polarity": int((~known).sum()),
-        "pulse without a reading after it": int((known & (after < 0)).sum()),
-        "pulse without a reading before it": int((known & (after >= 0) & (before < 0)).sum()),
+        "pulse of unknown polarity": int((~has_polarity).sum()),
+        "pulse without a reading after it": int((has_polarity & (after < 0)).sum()),
+        "pulse without a reading before it": int(
+            (has_polarity & (after >= 0) & (before < 0)).sum()
+        ),
     }
     row, after, before = row[whole], after[whole], before[whole]
     beside = np.zeros(len(e.device), bool)
@@ -210,8 +212,8 @@ def reads_table(series: Ints, device: Ints, time: Floats, g: Floats, source: str
 
 def _median_steps(series: Ints, time: Floats) -> Floats:
     """Median time step of each row's series; nan where no step is known."""
-    known = (np.diff(series) == 0) & np.isfinite(np.diff(time))
-    of_step, steps = series[1:][known], np.diff(time)[known]
+    is_step = (np.diff(series) == 0) & np.isfinite(np.diff(time))
+    of_step, steps = series[1:][is_step], np.diff(time)[is_step]
     steps = steps[np.lexsort((steps, of_step))]  # ascending inside each series
     count = np.bincount(of_step, minlength=int(series.max(initial=-1)) + 1)
     start = np.cumsum(count) - count

@@ -182,16 +182,16 @@ def _run_all(
     if len(pulses) and not _moves(pulses):
         warned.append("the pulses do not move the devices: no step law is fitted")
     if _moves(pulses):
-        own = pulse_shapes.own_pulse(pulses, device)
-        if own.varies:
-            run(lambda *_, **__: pulse_shapes.own_set(own, pulses), pulses)
-        alike = pulses.take(own.rows)
-        run(_step_estimator(device, measurements, bool(read_known), own), alike, read_known)
+        pulse = pulse_shapes.own_pulse(pulses, device)
+        if pulse.varies:
+            run(lambda *_, **__: pulse_shapes.own_set(pulse, pulses), pulses)
+        alike = pulses.take(pulse.rows)
+        run(_step_estimator(device, measurements, bool(read_known), pulse), alike, read_known)
         window_known = [p for p in parameter_sets if "g_max_siemens" in p.values]
         if resamples and window_known:
             last = parameter_sets[-1]
             parameter_sets[-1] = window_error.widened(last, device, window_known[0], generator)
-        if own.varies:
+        if pulse.varies:
             run(pulse_shapes.estimate, pulses)
     relaxing = Retention.join(measurements.retention)
     read_measured = bool(np.isin(relaxing.device, series.device).any())
@@ -203,8 +203,8 @@ def _run_all(
         (write_verify.estimate, Written.join(measurements.written)),
     ):
         if len(table):
-            known = {name for parameters in parameter_sets for name in parameters.values}
-            run(estimate, table, tuple(known.intersection(READ)))
+            fitted = {name for parameters in parameter_sets for name in parameters.values}
+            run(estimate, table, tuple(fitted.intersection(READ)))
     return device, parameter_sets, warned
 
 
@@ -212,12 +212,12 @@ def _step_estimator(
     device: Pulsed,
     measurements: Measurements,
     read_measured: bool,
-    own: pulse_shapes.OwnPulse,
+    pulse: pulse_shapes.OwnPulse,
 ) -> Callable[..., ParameterSet]:
     """The estimator of single pulses for the step law of a device."""
     if not isinstance(device, Tabulated):
         return functools.partial(steps.estimate, read_measured=read_measured)
-    quantiles = () if measurements.pulses or own.varies else measurements.steps
+    quantiles = () if measurements.pulses or pulse.varies else measurements.steps
     return functools.partial(tables.estimate, read_measured=read_measured, quantiles=quantiles)
 
 
@@ -234,8 +234,8 @@ def _told(parameters: ParameterSet) -> ParameterSet:
         if not np.isfinite((value, *parameters.intervals.get(name, ()))).all()
     ]
     words = tuple(f"{name} is not told by these rows: the preset's is kept" for name in untold)
-    told = _without(parameters, tuple(untold))
-    return dataclasses.replace(told, warnings=(*told.warnings, *words))
+    informed = _without(parameters, tuple(untold))
+    return dataclasses.replace(informed, warnings=(*informed.warnings, *words))
 
 
 def _without(parameters: ParameterSet, names: tuple[str, ...]) -> ParameterSet:
@@ -279,12 +279,12 @@ def is_pinned(device: Pulsed, name: str, value: float) -> bool:
 
 def _draws(device: Pulsed, parameter_sets: list[ParameterSet]) -> tuple[dict[str, Any], ...]:
     """The joint draws, without those of pinned numbers, which would all be the border."""
-    kept = [
+    draws_of = [
         {n: d for n, d in parameters.draws.items()
          if n not in parameters.values or not is_pinned(device, n, parameters.values[n])}
         for parameters in parameter_sets
     ]  # fmt: skip
-    return tuple(draws for draws in kept if draws)
+    return tuple(draws for draws in draws_of if draws)
 
 
 def _estimates(

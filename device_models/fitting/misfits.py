@@ -84,14 +84,14 @@ def predict(
 
 def misfits(checked: Sequence[Check]) -> list[Misfit]:
     """The kinds of measurement of which too many numbers lie outside their bands."""
-    found = []
+    result = []
     for kind in KINDS:
-        own = [check for check in checked if check.kind == kind]
-        total = sum(len(check.labels) for check in own)
-        outside = sum(int((~check.inside).sum()) for check in own)
+        of_kind = [check for check in checked if check.kind == kind]
+        total = sum(len(check.labels) for check in of_kind)
+        outside = sum(int((~check.inside).sum()) for check in of_kind)
         if outside >= FEWEST and outside > SHARE * total:
-            found.append(Misfit(kind, outside, total, _worst(own)))
-    return found
+            result.append(Misfit(kind, outside, total, _worst(of_kind)))
+    return result
 
 
 def _worst(checked: Sequence[Check]) -> str:

@@ -37,9 +37,9 @@ def in_new_runs(
             name: effect[run][None]
             for name, effect in zip(("relax_size", "relax_shift"), effects, strict=True)
         }
-    known = torch.from_numpy(np.where(np.isfinite(cycles), cycles, 0.0))[None]
+    pulses = torch.from_numpy(np.where(np.isfinite(cycles), cycles, 0.0))[None]
     z = relaxation.draw(model, state.g.shape, generator=generator)
-    rate = relaxation.rate_siemens(model, state.g, z, traits | {"pulses": known})
+    rate = relaxation.rate_siemens(model, state.g, z, traits | {"pulses": pulses})
     return state._replace(traits=traits, dynamics=state.dynamics | {"kick": rate})
 
 

@@ -126,14 +126,14 @@ class _Bench:
         if not isinstance(model, Pulsed) or not (np.isfinite(volts) | np.isfinite(seconds)).any():
             return model.program(state, counts, selected, generator=generator).state
         sets = (counts > 0).numpy()[0]
-        own = np.where(sets, model.set_volts, model.reset_volts)
+        amplitudes = np.where(sets, model.set_volts, model.reset_volts)
         asked = []
         for name, given, standing in (
-            ("volts", np.abs(volts), own), ("seconds", seconds, model.width_seconds)
+            ("volts", np.abs(volts), amplitudes), ("seconds", seconds, model.width_seconds)
         ):  # fmt: skip
             laws = np.where(sets, has_law(model, 1, name), has_law(model, -1, name))
-            known = np.isfinite(given) & laws
-            asked.append(torch.from_numpy(np.where(known, given, standing))[None])
+            is_given = np.isfinite(given) & laws
+            asked.append(torch.from_numpy(np.where(is_given, given, standing))[None])
         drive = PulseDrive(asked[0], asked[1])
         return model.program(state, counts, selected, generator=generator, drive=drive).state
 
@@ -252,12 +252,12 @@ def _or_stuck(bench: _Bench, where: Tensor, g: Tensor) -> Tensor:
 
 def _written(bench: _Bench, table: Written) -> Written:
     """Writes with verification that leave the model's spread; stuck devices do not move."""
-    known = np.isfinite(table.target_siemens)
-    g = torch.from_numpy(np.where(known, table.target_siemens, table.g_siemens)).float()[None]
+    has_target = np.isfinite(table.target_siemens)
+    g = torch.from_numpy(np.where(has_target, table.target_siemens, table.g_siemens)).float()[None]
     if isinstance(bench.model, Pulsed):
         sigma = bench.model.verified_sigma_siemens(g)
         z = torch.randn(g.shape, generator=bench.generator)
-        g = torch.where(torch.from_numpy(known), g + sigma * z, g)
+        g = torch.where(torch.from_numpy(has_target), g + sigma * z, g)
     where = torch.from_numpy(table.device)
     g = _or_stuck(bench, where, g.clamp(min=0.01 * bench.model.g_min_siemens + 1e-15))
     stuck = np.zeros(len(table), np.int64)
@@ -265,7 +265,7 @@ def _written(bench: _Bench, table: Written) -> Written:
         level = bench.stuck_siemens[0, where].numpy()
         middle = (bench.model.stuck_high_siemens + bench.model.stuck_low_siemens) / 2
         stuck = np.where(np.isnan(level), 0, np.where(level > middle, 1, -1))
-    read = np.where(known | (stuck != 0), bench.read(g, table.device), table.g_siemens)
+    read = np.where(has_target | (stuck != 0), bench.read(g, table.device), table.g_siemens)
     return replace(table, g_siemens=read, stuck=stuck)
 
 

@@ -22,20 +22,20 @@ def idx(array):
     return struct.pack(f">HBB{array.ndim}I", 0, 8, array.ndim, *array.shape) + array.tobytes()
 
 
-def contents():
+def contents(train=TRAIN, test=TEST):
     """File name -> content."""
-    images, labels = bars(TRAIN, TEST)
+    images, labels = bars(train, test)
     return {
-        TRAIN_IMAGES: idx(images[:TRAIN]),
-        TRAIN_LABELS: idx(labels[:TRAIN].astype("uint8")),
-        TEST_IMAGES: idx(images[TRAIN:]),
-        TEST_LABELS: idx(labels[TRAIN:].astype("uint8")),
+        TRAIN_IMAGES: idx(images[:train]),
+        TRAIN_LABELS: idx(labels[:train].astype("uint8")),
+        TEST_IMAGES: idx(images[train:]),
+        TEST_LABELS: idx(labels[train:].astype("uint8")),
     }
 
 
-def small_set():
+def small_set(*sizes):
     """The loader of these files."""
-    md5 = {name: hashlib.md5(content).hexdigest() for name, content in contents().items()}
+    md5 = {name: hashlib.md5(content).hexdigest() for name, content in contents(*sizes).items()}
     files = dataclasses.replace(FASHION_MNIST.files, md5=md5)
     return dataclasses.replace(FASHION_MNIST, files=files)
 
@@ -45,7 +45,7 @@ def install():
     DATASETS["fashion_mnist"] = small_set()
 
 
-def write(folder):
+def write(folder, *sizes):
     """Put its files into a folder."""
-    for name, content in contents().items():
+    for name, content in contents(*sizes).items():
         (folder / name).write_bytes(content)

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from xbar_served import served
 
 import crossbar as xb
 from cli.main import main
@@ -22,8 +23,9 @@ from device_models.errors import ConfigError
 from device_models.schema import load
 
 ROOT = Path(__file__).parents[2]
+IMAGES = 160, 80  # to learn and to test: a board reads each in all its steps
 SMALL = """\
-batch_size: 64
+batch_size: 16
 epochs: 1
 policy: accumulate
 optimizer: {kind: adam, learning_rate: 2e-3}
@@ -88,20 +90,25 @@ def here(tmp_path, monkeypatch):
     sys.modules.pop("seam_driver", None)
 
 
+def serving(**options):
+    """A board that is served by a thread; gives its address."""
+    return served("ideal", WORDS, BITS, **options)
+
+
 @contextmanager
-def serving(*options, port=0):
-    """`xbar serve` in a process of its own; gives the process and its address."""
+def serving_apart(port, state):
+    """`xbar serve` in a process that can be killed; gives the process."""
     size = ["--device", "ideal", "--rows", str(WORDS), "--columns", str(BITS)]
     command = [sys.executable, "-c", "from cli.main import main; main()", "serve", *size]
     with subprocess.Popen(
-        [*command, "--port", str(port), *options], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-        text=True, env=os.environ | {"PYTHONPATH": str(ROOT)},
+        [*command, "--port", str(port), "--state", state], stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE, text=True, env=os.environ | {"PYTHONPATH": str(ROOT)},
     ) as process:  # fmt: skip
         line = process.stdout.readline()
         if not line:
             raise AssertionError(process.stderr.read())
         try:
-            yield process, line.split()[-1]
+            yield process
         finally:
             if process.poll() is None:
                 process.send_signal(signal.SIGINT)
@@ -136,7 +143,7 @@ def summary(folder):
 
 
 def test_a_board_over_tcp_is_trained_with_the_pulses_of_one_in_this_process(train):
-    with serving() as (_, address):
+    with serving() as address:
         ended = train(*on(address, "far"))
         assert ended[0] == 0, ended
         with open_board(address) as board:
@@ -177,27 +184,23 @@ def test_a_recorded_training_is_played_back(train):
 
 
 def test_a_server_that_is_killed_leaves_a_run_that_goes_on_with_the_cells(train, tmp_path):
-    state = str(tmp_path / "cells.state")
-    with serving("--state", state) as (process, address):
+    state = tmp_path / "cells.state"
+    with serving(state=state) as address:
         port = int(address.rpartition(":")[2])
         assert train(*on(address, "run"))[0] == 0
-        first = summary("run")
-        process.kill()
-        process.wait(30)
-        code, out, err = train("--resume", "run", "--epochs", "3")
+    first = summary("run")
+    code, out, err = train("--resume", "run", "--epochs", "3")
     message = f"no board at {address} (connection refused); nothing was sent; xbar serve starts one"
     assert (code, out, err) == (3, "", f"Error: {message}\n")
-    with serving("--state", state, port=port) as (process, _):
-        killing = kill_after_batches(process, 12)
-        with killing:
-            code, out, err = train("--resume", "run", "--epochs", "3")
+    with serving_apart(port, str(state)) as process, kill_after_batches(process, 12):
+        code, out, err = train("--resume", "run", "--epochs", "3")
     assert (code, out) == (3, "")
     last = err.splitlines()[-1]
     assert last.startswith(f"Error: {address}: the connection was lost; what was sent last may or")
     assert last.endswith("; epoch 2 is kept; go on with xbar train --resume run")
     rows = [json.loads(line) for line in Path("run/metrics.jsonl").read_text().splitlines()]
     assert [row["epoch"] for row in rows] == [0, 1, 2]
-    with serving("--state", state, port=port) as (_, again):
+    with serving(state=state, port=port) as again:
         assert again == address
         with open_board(address) as board:
             before = board.read()
@@ -366,7 +369,7 @@ def test_a_resumed_run_keeps_its_board_and_its_limits(train, here):
 
 
 def test_the_token_of_a_server_opens_it_for_a_run_and_is_not_kept(train, monkeypatch):
-    with serving("--token", "long enough") as (_, address):
+    with serving(token="long enough") as address:
         code, _, err = train(*on(address, "run", "--token", "long enough", "--epochs", "0"))
         assert code == 0, err
         for wrong in ([], ["--token", "long, but wrong"]):

@@ -10,14 +10,17 @@ from xbar_kernels import (
     FLOAT64,
     agree,
     driven_lines,
+    empty_run,
     events_of,
     make_case,
     run_kernel,
+    runner,
     slow_tile_steps,
 )
 
 from crossbar.snn import reference
 from crossbar.snn.encodings.constant import Constant
+from crossbar.snn.kernels.records import Samples
 from crossbar.snn.losses import MseCount
 from crossbar.snn.network import Network
 from crossbar.snn.neurons import Leaky, Lif, Snu
@@ -45,16 +48,16 @@ def conv(channels, kernel, bias="none", **settings):
     return Conv2d(channels=channels, kernel=kernel, bias=bias, neuron=neuron, **settings)
 
 
+# Two convolutions and a dense layer each, whose kernels they share.
+DENSE, BIASED = Dense(neurons=17, neuron=Leaky()), Dense(neurons=17, neuron=Leaky(), bias="row")
 NETWORKS = {
-    "pooled currents": network(conv(5, 3, pool=2), conv(18, 2), image=(2, 10, 8)),
-    "stride": network(conv(4, 3, stride=2), conv(17, 2), image=(9, 9)),
+    "pooled currents": network(conv(5, 3, pool=2), conv(18, 2), DENSE, image=(2, 10, 8)),
+    "stride": network(conv(4, 3, stride=2), conv(17, 2), DENSE, image=(9, 9)),
     "cropped, biases": network(
-        conv(3, 2, pool=2, crop=True, bias="digital"), conv(4, 2, bias="row"), image=(2, 9, 8),
-        bias="row",
+        conv(3, 2, pool=2, crop=True, bias="digital"), conv(4, 2, bias="row"), BIASED,
+        image=(2, 9, 8), bias="row",
     ),
-    "dense": network(
-        Dense(neurons=17, neuron=Leaky(), bias="row"), image=(3, 3), bias="digital"
-    ),
+    "dense": network(BIASED, image=(3, 3), bias="digital"),
 }  # fmt: skip
 
 
@@ -82,21 +85,20 @@ def case_of(name, code):
     return case
 
 
-every_case = [
-    pytest.mark.parametrize("name", NETWORKS),
-    pytest.mark.parametrize("code", [spikes, amplitudes]),
-]
+every_case = pytest.mark.parametrize(
+    ("name", "code"),
+    [(name, code) for name in NETWORKS for code in (spikes, amplitudes) if name != "dense"]
+    + [("dense", amplitudes)],
+)
 
 
-@every_case[0]
-@every_case[1]
+@every_case
 def test_the_kernels_are_the_reference(name, code):
     case = case_of(name, code)
     agree(case, run_kernel(case, np.float64), FLOAT64)
 
 
-@every_case[0]
-@every_case[1]
+@every_case
 def test_reads_are_counted_per_position(name, code):
     """Held amplitudes are read once; what they drive dissipates as the square of the voltage."""
     case = case_of(name, code)
@@ -114,21 +116,24 @@ def test_reads_are_counted_per_position(name, code):
 
 def test_noise_has_the_variance_of_what_each_position_reads():
     """One neuron behind each position of a held map: its first membrane is its current."""
-    net = network(conv(2, 2), image=(9, 9))
-    events = amplitudes(net)
-    many = np.zeros(600, np.int64)  # one sample again and again
+    net = network(conv(2, 2), conv(1, 2), DENSE, image=(9, 9))
+    events, one = amplitudes(net), np.zeros(1, np.int64)
     weights, variance = np.full((4, 2), 0.01), np.full((4, 2), 0.04)
-    case = make_case(net, [weights, np.zeros((128, 3))], events, many[:4], offered=np.arange(4))
-    none = np.zeros((128, 3))
+    silent = [np.zeros(shape) for shape in net.matrices[1:]]
+    case = make_case(net, [weights, *silent], events, one, offered=one)
+    run = empty_run(net, 1, np.float64)
+    add = runner(
+        net, case.weights, np.float64, run, learn=False, is_held=True,
+        variances=[variance, None, None, None],
+    )  # fmt: skip
+    held = events.held
+    sample = Samples(events.rows, events.times, events.offsets, one, one, 0, held.codes, held.unit)
     drawn = np.array(
         [
-            run_kernel(
-                case, np.float64, chosen=many[:1], seed=seed, learn=False,
-                variances=[variance, none],
-            ).traces[0].membranes[0, :128]
-            for seed in range(600)
+            add(sample._replace(first_key=number)).traces[0].membranes[0, :128].copy()
+            for number in range(600)
         ]
-    )  # fmt: skip
+    )
     read = net.layers[0].settings.reads(net.layers[0].incoming, case.x[:1])
     expected = (read.square() @ torch.tensor(variance))[0].T.reshape(-1)
     assert_close(drawn.mean(0), case.outcome.membrane[0][0, 0].numpy(), rtol=0.0, atol=0.12)

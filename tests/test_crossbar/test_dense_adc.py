@@ -17,9 +17,9 @@ from crossbar.snn.engines import DenseEngine, EventEngine, LayerView
 from crossbar.snn.engines.adc import column_records, lines_of_crossbars, measured_range
 from crossbar.snn.engines.dense import Crossbar
 from crossbar.snn.engines.protocol import Batch
-from crossbar.snn.losses import MseRate
+from crossbar.snn.losses import MaxOverTime, MseRate
 from crossbar.snn.network import Network
-from crossbar.snn.neurons import Leaky, Lif, Snu
+from crossbar.snn.neurons import Leaky, LeakyIntegrator, Snu
 from crossbar.snn.plan import plan
 from crossbar.snn.reference import dense
 from crossbar.snn.topology import Conv2d, Dense, Lateral, Recurrent
@@ -36,9 +36,13 @@ PERIPHERIES = {
 }  # fmt: skip
 
 
-def network(*layers, image):
-    output = Dense(neurons=CLASSES, neuron=Snu())
-    settings = Network(layers=(*layers, output), loss=MseRate(), spikes_least=0.0)
+SNU = Dense(neurons=CLASSES, neuron=Snu()), MseRate()
+LINEAR = Dense(neurons=CLASSES, neuron=LeakyIntegrator()), MaxOverTime()
+
+
+def network(*layers, image, ends=SNU):
+    output, loss = ends
+    settings = Network(layers=(*layers, output), loss=loss, spikes_least=0.0)
     return plan(settings, inputs=image, classes=CLASSES, steps=STEPS, dt_seconds=1e-3)
 
 
@@ -152,17 +156,17 @@ ANALOG = {
     "kind": "analog", "neuron_gain_sigma": 0.2, "neuron_offset": 0.05, "neuron_leak": 0.1,
     "neuron_saturation": 1.5,
 }  # fmt: skip
-LATERAL, RECURRENT = Lateral(neurons=9, neuron=Snu()), Recurrent(neurons=9, neuron=Lif())
+LATERAL = network(Lateral(neurons=9, neuron=Snu()), image=(12,))
+RECURRENT = network(Recurrent(neurons=9), Recurrent(neurons=7), image=(12,), ends=LINEAR)
 
 
 @pytest.mark.parametrize(
-    ("hidden", "fields", "mapping"),
+    ("net", "fields", "mapping"),
     [(LATERAL, PERIPHERIES["plain"], "one_sided"), (LATERAL, ANALOG, "one_sided"),
      (RECURRENT, PERIPHERIES["errors"], "bit_sliced")],
     ids=["lateral, plain", "lateral, analog", "recurrent, errors"],
 )  # fmt: skip
-def test_dense_torch_gives_what_the_kernels_give(hidden, fields, mapping):
-    net = network(hidden, image=(12,))
+def test_dense_torch_gives_what_the_kernels_give(net, fields, mapping):
     events, layers = spike_events(net, 0), [Layer(each, fields, mapping) for each in net.synaptic]
     views = [
         layer.view(planned.first_trained if planned.trained else None)

@@ -142,7 +142,7 @@ def test_recorded_spikes_are_those_of_the_noisy_pass(network, room, monkeypatch)
     """In one part or in many: the noise of a sample hangs on its number alone."""
     if room:
         monkeypatch.setattr("crossbar.snn.engines.events._BUFFER", room)
-    layers, chosen = layers_of(network, noise=0.05), np.arange(SAMPLES)[::-1]
+    layers, chosen = layers_of(network, noise=0.05), np.arange(SAMPLES)[::-1].copy()
     _, events, labels = inputs(network)
     for engine in (
         EventEngine(network, tile_rows=TILE_ROWS, threads=2),

@@ -30,13 +30,10 @@ COUNT = MseCount(correct_rate=0.3, incorrect_rate=0.05)
 OUT, SPIKING = Dense(neurons=5, neuron=LI), Dense(neurons=5)
 SQUARE = (6, 6)
 NETWORKS = {
-    "alif, pool": Network(
-        layers=(Dense(neurons=24, image=(4, 6), neuron=ALIF), MaxPool(), OUT)
+    "pool of the input, recurrent alif, lif": Network(
+        layers=(MaxPool(), Recurrent(neurons=17, neuron=ALIF), Dense(neurons=9), OUT),
+        spikes_least=0.0,
     ),
-    "recurrent alif, lif": Network(
-        layers=(Recurrent(neurons=17, neuron=ALIF), Dense(neurons=9), OUT), spikes_least=0.0
-    ),
-    "pool of the input, recurrent": Network(layers=(MaxPool(), Recurrent(neurons=17), OUT)),
     "pool between, bounds": Network(
         layers=(Dense(neurons=24, image=(4, 6)), MaxPool(), Dense(neurons=9, neuron=ALIF), OUT),
         spikes_least=60.0, spikes_most=90.0, spikes_penalty=0.5,
@@ -60,6 +57,7 @@ NETWORKS = {
 # Steps above 255 are two bytes: of dense and recurrent layers, of a pool, of both neurons that
 # spike. The compiler makes every kernel anew for them.
 STEPS = dict.fromkeys(NETWORKS, 50) | {"count of recurrent alif, pool, bounds": 300}
+# An adaptive layer before a pool is in `test_adc_kernels.py`.
 each_network = pytest.mark.parametrize("name", NETWORKS)
 
 
@@ -154,7 +152,7 @@ def test_a_threshold_rises_with_every_spike_and_falls_back():
 def test_a_pool_is_the_or_of_its_windows():
     x, _ = counts(6, 30, 36)
     network = plan(
-        NETWORKS["pool of the input, recurrent"],
+        NETWORKS["pool of the input, recurrent alif, lif"],
         inputs=SQUARE,
         classes=5,
         steps=30,

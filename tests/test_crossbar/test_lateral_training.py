@@ -59,7 +59,7 @@ def test_thresholds_are_trained_and_a_resumed_run_is_the_uninterrupted_one():
     assert rows[0]["max"] == thresholds(whole)[0].max()
 
 
-@pytest.mark.parametrize("rule", ["none", "reset_line", "inhibitory_neuron"])
+@pytest.mark.parametrize("rule", ["reset_line", "inhibitory_neuron"])
 def test_dense_torch_gives_the_gradients_of_the_kernels(rule):
     """And the counts of its reads, those of an inhibitory neuron among them."""
     data, trainer = synthetic(), trainer_of(settings(rule), synthetic())

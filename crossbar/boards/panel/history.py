@@ -217,10 +217,10 @@ class WatchedBoard:
     def _siemens(self, device: Indices) -> Floats:
         """What is known of devices now."""
         truth = self.truth()
-        known = self.last_siemens if truth is None else truth
-        within = (device >= 0) & (device < known.size)  # the board refuses others
+        siemens = self.last_siemens if truth is None else truth
+        within = (device >= 0) & (device < siemens.size)  # the board refuses others
         values = np.full(device.shape, np.nan)
-        values[within] = known[device[within]]
+        values[within] = siemens[device[within]]
         return values
 
     def _note_read(self, read: Reading) -> None:

@@ -181,12 +181,12 @@ def events(path: Path) -> Iterator[Event]:
             place = file.tell()
         file.seek(place)
         rest = file.read()
-    found = rest.find(_MAGIC)
-    while found >= 0:
-        content = _record(io.BytesIO(rest[found:]))
+    start = rest.find(_MAGIC)
+    while start >= 0:
+        content = _record(io.BytesIO(rest[start:]))
         if content is not None and json.loads(content.partition(b"\n")[0])["safe"] > place:
             raise DataError(f"{path} is damaged at byte {place}; nothing was served")
-        found = rest.find(_MAGIC, found + 1)
+        start = rest.find(_MAGIC, start + 1)
 
 
 def _record(file: BinaryIO) -> bytes | None:

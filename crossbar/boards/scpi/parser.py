@@ -214,10 +214,10 @@ def _channels(message: bytes, place: int) -> tuple[Channels, int]:
     if parts == [b""]:
         return Channels(()), match.end()
     corners = []
-    for part, found in zip(parts, ranges, strict=True):
-        if found is None:
+    for part, corner in zip(parts, ranges, strict=True):
+        if corner is None:
             raise ScpiError(-171, f"{_shown(part, 0)} is no channel; one is word!bit, from 0")
-        word, bit, last_word, last_bit = (None if n is None else int(n) for n in found.groups())
+        word, bit, last_word, last_bit = (None if n is None else int(n) for n in corner.groups())
         first = word or 0, bit or 0
         last = first if last_word is None else (last_word, last_bit or 0)
         corners.append(ChannelRange(first, last))

@@ -278,8 +278,8 @@ class StoredBoard:
             torch.tensor(self.counters.write_joules, dtype=torch.float64),
         )
         return {
-            name: arrays.get(f"{SENT}{name}", known).numpy()
-            for name, known in zip(("pulses", "joules"), of_device, strict=True)
+            name: arrays.get(f"{SENT}{name}", default).numpy()
+            for name, default in zip(("pulses", "joules"), of_device, strict=True)
         }
 
     def _play(self, event: Event) -> None:

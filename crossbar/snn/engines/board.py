@@ -101,8 +101,8 @@ class Crossbar:
         self._layer, self.outputs = layer, layer.mapping.outputs
         self._back = None if back is None else torch.from_numpy(back).double()
         self.gradients = None if self._back is None else torch.zeros_like(self._back)
-        own = layer.trained
-        self.trained = None if own is None else torch.from_numpy(own).double()
+        trained = layer.trained
+        self.trained = None if trained is None else torch.from_numpy(trained).double()
         for leaf in (self.gradients, self.trained):
             if leaf is not None and self.gradients is not None:
                 leaf.requires_grad_()

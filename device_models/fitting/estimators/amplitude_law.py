@@ -112,8 +112,8 @@ class AmplitudeLaw:
             each = log_amplitude(torch.from_numpy(self._volts), self._own, scale, law)
             total += np.maximum(each.numpy(), LEAST_LOG)
         if rest:
-            own, form = self._model.width_seconds, self._model.width_law
-            late = log_width(torch.from_numpy(self._seconds), own, float(rest[0]), form)
+            width, form = self._model.width_seconds, self._model.width_law
+            late = log_width(torch.from_numpy(self._seconds), width, float(rest[0]), form)
             total += np.maximum(late.numpy(), LEAST_LOG)
         return total
 
@@ -126,7 +126,7 @@ def best_form(fitted: Sequence[tuple[AmplitudeLaw, Floats, Floats]]) -> str:
     """
     if not fitted:
         return FORMS[0]
-    own, left = fitted[0][0].voltage_law, dict[str, float]()
+    present, left = fitted[0][0].voltage_law, dict[str, float]()
     for form in FORMS:
         left[form] = 0.0
         for law, logs, errors in fitted:
@@ -134,4 +134,4 @@ def best_form(fitted: Sequence[tuple[AmplitudeLaw, Floats, Floats]]) -> str:
             left[form] += law.misfit(logs, errors)
             law.voltage_law = before
     best = min(left, key=lambda form: left[form])
-    return best if left[best] < left[own] - LEAST_GAIN else own
+    return best if left[best] < left[present] - LEAST_GAIN else present

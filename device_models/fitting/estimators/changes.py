@@ -147,8 +147,8 @@ def changes_of(table: Retention, files: Ints, model: Pulsed, *, read_measured: b
 
 def runs_of(files: Ints, kelvin: Floats) -> Ints:
     """Number of the run of each row, from 0: a file at one temperature."""
-    known = np.where(np.isfinite(kelvin), np.round(kelvin), 0.0)
-    return _numbered(np.asarray(files * 2.0**20 + known, np.float64))
+    rounded = np.where(np.isfinite(kelvin), np.round(kelvin), 0.0)
+    return _numbered(np.asarray(files * 2.0**20 + rounded, np.float64))
 
 
 def _numbered(keys: Floats) -> Ints:

@@ -104,10 +104,10 @@ def _of_sides(
     estimates, tables = Numbers(), dict[str, tuple[float, ...]]()
     draws, parts = dict[str, Floats](), list[levels_correlation.DeviceParts]()
     for side in sides:
-        known = np.isfinite(getattr(cycles, side.column))
-        rows = cycles.take(known)
-        numbers, table, repeats = _of_side(rows, side, at, unit[known], drawn)
-        divided = _division(rows, side, unit[known], drawn, generator)
+        measured = np.isfinite(getattr(cycles, side.column))
+        rows = cycles.take(measured)
+        numbers, table, repeats = _of_side(rows, side, at, unit[measured], drawn)
+        divided = _division(rows, side, unit[measured], drawn, generator)
         estimates |= numbers | divided[0]
         tables[f"{side.name}_quantiles_siemens"] = table
         draws |= repeats | divided[1]

@@ -91,11 +91,11 @@ def as_model(preset: DeviceModel, name: str) -> Pulsed:
     Raises:
         ConfigError: The step of that model, or the preset itself, cannot be fitted.
     """
-    known = ", ".join(fittable())
+    names = ", ".join(fittable())
     if not isinstance(preset, Pulsed):
         raise ConfigError("the preset has no pulses to fit; --preset takes a model such as oxram")
     if name not in fittable():
-        raise ConfigError(f"--model {name!r} cannot be fitted; known: {known}; nothing was fitted")
+        raise ConfigError(f"--model {name!r} cannot be fitted; known: {names}; nothing was fitted")
     cls = MODELS[name]
     if isinstance(preset, cls):
         return preset

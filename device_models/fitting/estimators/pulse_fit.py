@@ -216,12 +216,12 @@ def _with_additive(problem: Problem) -> Problem:
     free = np.flatnonzero(np.diag(h)[:-1] > 0.0)
     ridge = np.diag(1e-6 * np.diag(h)[free])
     towards = np.linalg.solve(h[np.ix_(free, free)] + ridge, h[free, -1])
-    told = h[-1, -1] - h[-1, free] @ towards
-    if score <= 0.0 or told <= 0.0 or score**2 < 2.0 * LEAST_GAIN * told:
+    curvature = h[-1, -1] - h[-1, free] @ towards
+    if score <= 0.0 or curvature <= 0.0 or score**2 < 2.0 * LEAST_GAIN * curvature:
         return problem
     c2c = [c.field for c in more].index("c2c_sigma")
     at = trial.at
-    at[-1], at[c2c] = score / told, at[c2c] / 2.0
+    at[-1], at[c2c] = score / curvature, at[c2c] / 2.0
     best = _at_the_best(replace(trial, model=pulse_likelihood.model_at(trial, at)))
     gained = here.loss - pulse_likelihood.loss(best, best.at).loss
     return best if gained > LEAST_GAIN else problem
@@ -274,12 +274,12 @@ def _gain_spread(problem: Problem) -> tuple[Floats, variance_components.Spread]:
     totals = pulse_likelihood.sums(replace(problem, coordinates=()), np.empty(0))
     free = pulse_likelihood.pull(replace(problem, sigma=0.0), totals).T
     information = np.array([totals.gain[0, 0], totals.gain[1, 1]])
-    known = problem.moving & (information > 1.0 / WIDEST**2)
-    errors = np.where(known, 1.0 / np.sqrt(np.where(known, information, 1.0)), np.nan)
-    logs = np.where(known, problem.log_gain + free * errors**2, np.nan)
-    group = np.broadcast_to(np.arange(2)[:, None], known.shape)[known]
+    informed = problem.moving & (information > 1.0 / WIDEST**2)
+    errors = np.where(informed, 1.0 / np.sqrt(np.where(informed, information, 1.0)), np.nan)
+    logs = np.where(informed, problem.log_gain + free * errors**2, np.nan)
+    group = np.broadcast_to(np.arange(2)[:, None], informed.shape)[informed]
     gains = np.array([logs, errors])
-    if known.sum() <= len(np.unique(group)):
+    if informed.sum() <= len(np.unique(group)):
         return gains, variance_components.Spread(problem.sigma, 0.0, np.inf, np.zeros(2))
     group = np.unique(group, return_inverse=True)[1]
-    return gains, variance_components.between(logs[known], errors[known], group)
+    return gains, variance_components.between(logs[informed], errors[informed], group)

@@ -59,8 +59,8 @@ class OwnPulse(NamedTuple):
 
 def shapes_of(pulses: Pulses, model: Pulsed) -> tuple[Floats, Floats]:
     """Amplitude and width of every pulse, those of the model where the file is silent."""
-    own = np.where(pulses.polarity > 0, model.set_volts, model.reset_volts)
-    volts = np.where(np.isfinite(pulses.v_volts), np.abs(pulses.v_volts), own)
+    standing = np.where(pulses.polarity > 0, model.set_volts, model.reset_volts)
+    volts = np.where(np.isfinite(pulses.v_volts), np.abs(pulses.v_volts), standing)
     seconds = np.where(np.isfinite(pulses.width_seconds), pulses.width_seconds, model.width_seconds)
     return rounded(volts), rounded(seconds)
 
@@ -109,14 +109,14 @@ def _usual(values: Floats, wanted: float) -> float:
     return float(most[(len(most) - 1) // 2])
 
 
-def own_set(own: OwnPulse, pulses: Pulses) -> ParameterSet:
+def own_set(pulse: OwnPulse, pulses: Pulses) -> ParameterSet:
     """The measured pulse as parameters; their interval is the value."""
     return ParameterSet(
-        values=own.values,
-        intervals={name: (value, value) for name, value in own.values.items()},
-        remarks=dict.fromkeys(own.values, "pulse to which the step law belongs"),
+        values=pulse.values,
+        intervals={name: (value, value) for name, value in pulse.values.items()},
+        remarks=dict.fromkeys(pulse.values, "pulse to which the step law belongs"),
         devices=len(np.unique(pulses.device)),
-        rows=int(own.rows.sum()),
+        rows=int(pulse.rows.sum()),
         files=(pulses.source,),
     )
 
@@ -203,11 +203,11 @@ class _Groups(NamedTuple):
         gain, f, missing = (np.ones(count) for count in shape)
         for _ in range(ROUNDS):
             f = _ratio(moved.sum((0, 2)), np.einsum("dkb,d,b->k", expected, gain, missing))
-            known = np.nan_to_num(f)
-            missing = _ratio(moved.sum((0, 1)), np.einsum("dkb,d,k->b", expected, gain, known))
+            gains = np.nan_to_num(f)
+            missing = _ratio(moved.sum((0, 1)), np.einsum("dkb,d,k->b", expected, gain, gains))
             missing = np.where(missing > 0.0, missing, 1.0)
             if (expected.sum(2) > 0.0).sum(1).max() > 1:  # else gain and group are one number
-                gain = _ratio(moved.sum((1, 2)), np.einsum("dkb,k,b->d", expected, known, missing))
+                gain = _ratio(moved.sum((1, 2)), np.einsum("dkb,k,b->d", expected, gains, missing))
                 gain = np.where(gain > 0.0, gain, 1.0)
         return np.asarray(f)
 

@@ -292,8 +292,8 @@ def _trapped(
             if name in intervals:
                 intervals[name] = (0.0, intervals[name][1])
     upper = parameters.intervals.get(NAMES[SLOW], (0.0, 0.0))[1]
-    kept = {n: v for n, v in parameters.values.items() if n not in SLOW_NAMES}
-    without = replace(parameters, values=kept, draws=fields | {NAMES[SLOW]: np.zeros(count)})
+    fast = {n: v for n, v in parameters.values.items() if n not in SLOW_NAMES}
+    without = replace(parameters, values=fast, draws=fields | {NAMES[SLOW]: np.zeros(count)})
     words = f"simulated series; traps predict other devices better ({choice})"
     without = without.extended(values, intervals, words)
     words = "what depends on the lag is telegraph noise"

@@ -111,10 +111,12 @@ def _positive(curvature: Floats, scores: Floats, precision: Floats) -> tuple[Flo
     """Both without the directions the curvature is not positive in: there only the prior tells."""
     sigma = precision**-0.5
     size, axes = np.linalg.eigh(curvature * np.outer(sigma, sigma))
-    told = axes * (size > 0.0)
+    basis = axes * (size > 0.0)
     inside = np.outer(1.0 / sigma, 1.0 / sigma)
-    onto = told @ told.T
-    return (told * size) @ told.T * inside, onto @ (scores * np.outer(sigma, sigma)) @ onto * inside
+    onto = basis @ basis.T
+    return (basis * size) @ basis.T * inside, onto @ (
+        scores * np.outer(sigma, sigma)
+    ) @ onto * inside
 
 
 class _Target:

@@ -32,11 +32,11 @@ class Spread(NamedTuple):
 
     Attributes:
         value: The estimate.
-        told: How many runs it is known by, less than there are: each is known with an error.
+        runs: How many runs it is known by, less than there are: each is known with an error.
     """
 
     value: float
-    told: float
+    runs: float
 
     def draws(self, count: int, generator: np.random.Generator) -> Floats:
         """Values as likely as they are: those of few runs may be much larger, hardly smaller."""
@@ -44,8 +44,8 @@ class Spread(NamedTuple):
         away, prior = log - np.log(USUAL), PRIOR_SIGMA**-2.0
         # The sum of squares that puts the maximum where the estimate is.
         above = prior * (np.log(self.value) - np.log(USUAL))
-        total = self.value**2 * max(self.told + above, 0.0)
-        density = -self.told * log - 0.5 * total * np.exp(-2.0 * log) - 0.5 * prior * away**2
+        total = self.value**2 * max(self.runs + above, 0.0)
+        density = -self.runs * log - 0.5 * total * np.exp(-2.0 * log) - 0.5 * prior * away**2
         weights = np.exp(density - density.max())
         drawn: Floats = np.exp(generator.choice(log, count, p=weights / weights.sum()))
         return drawn
@@ -55,7 +55,7 @@ def spreads_of(fit: RelaxationFit) -> dict[str, Spread]:
     """Spread of each fitted effect."""
     x, wide = fit.vector, fit.precision
     # Where x would be with other penalties: the slopes of the likelihood at x and of a normal one.
-    told = fit.curvature @ x + wide * x
+    slope = fit.curvature @ x + wide * x
     names = [name for name in SPREADS if name in fit.at]
     spreads = dict.fromkeys(names, Spread(USUAL, 0.0))
     for _ in range(ROUNDS):
@@ -63,7 +63,7 @@ def spreads_of(fit: RelaxationFit) -> dict[str, Spread]:
         for name in names:
             precision[fit.at[name]] = spreads[name].value ** -2.0
         inverse = np.linalg.inv(fit.curvature + np.diag(precision))
-        effect, variance = inverse @ told, np.diag(inverse)
+        effect, variance = inverse @ slope, np.diag(inverse)
         for name in names:
             rows = fit.at[name]
             spreads[name] = _spread(effect[rows], variance[rows], spreads[name].value)

@@ -191,11 +191,11 @@ def _with_tables(
     whole = {"bins": positions, "levels": levels}
     for name in NAMES.values():
         table = tables.get(name, np.full((len(bins), len(levels)), np.nan)) / model.window_siemens
-        known = np.isfinite(table).all(1)
-        if not known.any():
+        measured = np.isfinite(table).all(1)
+        if not measured.any():
             table = _model_table(model, name, positions, levels)
-        elif not known.all():
-            columns = [np.interp(bins, bins[known], column) for column in table[known].T]
+        elif not measured.all():
+            columns = [np.interp(bins, bins[measured], column) for column in table[measured].T]
             table = np.array(columns).T
         # Drawing together may swap two nearly equal quantiles.
         whole[name] = np.maximum.accumulate(table, axis=1).ravel()

@@ -83,11 +83,11 @@ def _add_spread(
 def _outliers(table: Written) -> Floats:
     """+1 or -1 for devices far from their target and outside all targets, else 0."""
     sides = np.zeros(len(table))
-    known = np.isfinite(table.target_siemens)
-    if not known.any():
+    has_target = np.isfinite(table.target_siemens)
+    if not has_target.any():
         return sides
     low, high = np.nanmin(table.target_siemens), np.nanmax(table.target_siemens)
-    for target in np.unique(table.target_siemens[known]):
+    for target in np.unique(table.target_siemens[has_target]):
         rows = table.target_siemens == target
         if rows.sum() < GROUP:
             continue

@@ -94,25 +94,25 @@ def source(text: str) -> Source:
     Raises:
         ConfigError: A suffix is neither a format nor a polarity.
     """
-    found = Source(Path(text))
-    while not found.path.exists():
-        stem, colon, suffix = str(found.path).rpartition(":")
+    result = Source(Path(text))
+    while not result.path.exists():
+        stem, colon, suffix = str(result.path).rpartition(":")
         if not colon or "/" in suffix or "\\" in suffix or len(stem) < 2:
             break
         if suffix in POLARITIES:
-            found = Source(Path(stem), found.format_name, POLARITIES[suffix])
+            result = Source(Path(stem), result.format_name, POLARITIES[suffix])
         elif (name := FORMER_NAMES.get(suffix, suffix)) in FORMATS:
-            found = Source(Path(stem), name, found.polarity)
+            result = Source(Path(stem), name, result.polarity)
         elif Path(stem).exists():
-            known = (*FORMATS, *POLARITIES)
-            hint = did_you_mean(suffix, known) or f"; known: {', '.join(known)}"
+            suffixes = (*FORMATS, *POLARITIES)
+            hint = did_you_mean(suffix, suffixes) or f"; known: {', '.join(suffixes)}"
             raise ConfigError(
                 f"{text}: {shown(suffix)} behind the colon is neither a format nor a polarity"
                 f"{hint}; nothing was read"
             )
         else:
             break
-    return found
+    return result
 
 
 def read(

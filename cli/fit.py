@@ -12,6 +12,7 @@ import click
 from device_models.atomic import can_be_written
 from device_models.errors import ConfigError, DataError, XbarError
 
+from .program import kelvin_of
 from .text import echo
 
 if TYPE_CHECKING:
@@ -51,8 +52,8 @@ def formats(context: click.Context, _: click.Parameter, asked: bool) -> None:
 @click.option("--keep", metavar="NAMES", help="Keep the preset's: g_min_siemens,g_max_siemens.")
 @click.option("--read-volts", "v_read_volts", metavar="X",
               help="Read voltage of current files; -0.2: the currents are negative.")  # fmt: skip
-@click.option("--temperature", "temperature_kelvin", metavar="KELVIN",
-              help="Of retention tables without temperature_kelvin.  "
+@click.option("--temperature", "temperature_kelvin", metavar="T",
+              help="Of retention tables without temperature_kelvin: kelvin, or 85C.  "
                    "[default: the device's]")  # fmt: skip
 @click.option("--window", metavar="LOW:HIGH", help="Siemens of normalised conductances.")
 @click.option("--polarity", metavar="NAME",
@@ -105,7 +106,7 @@ def fit(
     Examples:
       xbar fit pulses.csv reads.csv -o my_oxram.yaml
       xbar fit set.csv reset.csv -o my.yaml --read-volts 0.1 --same-devices --report my_report
-      xbar fit bake_85C.csv -o my.yaml --temperature 358.15
+      xbar fit bake_85C.csv -o my.yaml --temperature 85C
       xbar fit up_down.csv -o my.yaml --window 1e-6:1e-4 --model soft_bounds --json
       xbar fit iv_loops.csv -o my.yaml --read-volts 0.2
       xbar fit lab.csv:retention -o my.yaml --columns "t=t_seconds,R=r_ohms:kohm"
@@ -153,6 +154,9 @@ def options(reading: Mapping[str, Any]) -> "Options":
     from device_models.overrides import override
 
     texts = {n: (reading[n], LABELS[n]) for n in TYPED if reading[n] is not None}
+    kelvin, label = texts.get("temperature_kelvin", ("", ""))
+    if kelvin.strip().endswith(("C", "K")):
+        texts["temperature_kelvin"] = (repr(kelvin_of(kelvin)), label)
     if reading["window"] is not None:
         low, colon, high = reading["window"].partition(":")
         if not colon:

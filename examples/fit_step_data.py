@@ -2,7 +2,7 @@
 
     python examples/fit_step_data.py DEVICES_FOLDER CALIBRATION_DATA [NAME ...]
 
-writes CALIBRATION_DATA/NAME/model.yaml, by default of both NAMEs:
+writes CALIBRATION_DATA/NAME/model.yaml and quantiles.csv, by default of both NAMEs:
 
 - `taox_analog`, from ramps of pulses: DEVICES_FOLDER/crosssim_ramps/set.csv and reset.csv
   (github.com/sandialabs/cross-sim, b30b365, BSD-3-Clause).
@@ -14,6 +14,7 @@ What these sets do not inform is that of `BASE`, a preset with what cannot hold 
 left out.
 """
 
+import shutil
 import sys
 import tempfile
 from collections.abc import Callable
@@ -74,13 +75,15 @@ def main() -> None:
     """Fit and write."""
     devices, target, *names = sys.argv[1:]
     for name in names or DEVICES:
-        (Path(target) / name).mkdir(parents=True, exist_ok=True)
+        out = Path(target) / name
+        out.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory() as folder:
-            base = Path(folder) / "base.yaml"
+            base, report = Path(folder) / "base.yaml", Path(folder) / "report"
             base.write_text(BASE, "utf-8")
             arguments = DEVICES[name](Path(devices), Path(folder))
-            out = ["-o", f"{target}/{name}/model.yaml", "--preset", str(base), "--force"]
-            xbar(["fit", *arguments, *out], standalone_mode=False)
+            destination = ["-o", f"{out}/model.yaml", "--report", str(report), "--force"]
+            xbar(["fit", *arguments, *destination, "--preset", str(base)], standalone_mode=False)
+            shutil.copy(report / "quantiles.csv", out / "quantiles.csv")
 
 
 if __name__ == "__main__":

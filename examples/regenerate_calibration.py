@@ -3,9 +3,10 @@
     python examples/regenerate_calibration.py DEVICES_FOLDER [CALIBRATION_DATA]
     python examples/regenerate_calibration.py --pictures [CALIBRATION_DATA]
 
-Fits the default (`fit_measured_oxide.py`), makes the tables of measured steps
-(`regenerate_tabulated.py`), and writes `quantiles.csv` beside each device that rests on measured
-steps: what was measured, and the 95 % band in which the shipped device predicts it. Beside each
+Fits the default (`fit_measured_oxide.py`) and the devices of step data (`fit_step_data.py`), makes
+the tables of measured steps (`regenerate_tabulated.py`), and writes `quantiles.csv` beside each
+device that rests on measurements: what was measured, and the 95 % band in which the shipped device
+(for those fitted: the fit, with the uncertainty of its numbers) predicts it. Beside each
 `quantiles.csv` comes a picture of it; with `--pictures` these alone are drawn anew.
 DEVICES_FOLDER holds the folders that those scripts name, and `gong2018_reram/gong_et_al.csv`
 (github.com/IBM/aihwkit, examples/csv, MIT; normalised, so the window is that of the preset).
@@ -59,6 +60,7 @@ def draw(target: Path) -> None:
 def main(devices: Path, target: Path) -> None:
     """Write every file."""
     run("fit_measured_oxide.py", devices, target / "oxram")
+    run("fit_step_data.py", devices, target)
     run("regenerate_tabulated.py", devices / "crosssim_taox_enode", target)
     for name, sets in measured(devices).items():
         model = load_tagged(target / name / "model.yaml", "model", MODELS)

@@ -120,6 +120,8 @@ def test_an_existing_file_is_kept_unless_forced(two, tmp_path):
             ["--temperature", "85"],
             "--temperature = 85 is outside [200, 700] K: kelvin, add 273.15 to degrees Celsius",
         ),
+        (["--temperature", "900C"], "--temperature = 1173.15 is outside [200, 700] K"),
+        (["--temperature", "-300C"], "--temperature -300C is not above 0 K"),
         (["--temperature", "hot"], "--temperature must be a number in [200, 700] K"),
         (["--preset", "ideal"], "the preset has no pulses to fit"),
     ],

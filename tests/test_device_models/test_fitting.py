@@ -8,7 +8,12 @@ import torch
 import xbar_synthetic as synthetic
 
 from device_models.errors import CalibrationError, ConfigError
-from device_models.fitting.estimators import steps, variance_components, write_verify
+from device_models.fitting.estimators import (
+    model_selection,
+    steps,
+    variance_components,
+    write_verify,
+)
 from device_models.fitting.estimators.bootstrap import interval, units, weights
 from device_models.fitting.estimators.noise_law import fit as grow
 from device_models.fitting.estimators.parameters import ParameterSet
@@ -252,3 +257,24 @@ def test_no_table_is_modified_whether_fitted_or_ranked():
     for name, column in before.items():
         assert (getattr(pulses, name) == column).all()
     assert isinstance(pulses, Pulses)
+
+
+def test_a_law_by_which_nothing_moves_on_average_is_no_candidate(monkeypatch):
+    """RESET after RESET of devices that are down already: levels scatter and rise a little."""
+    monkeypatch.setattr(model_selection, "fittable", lambda: ("log_step",))
+    shape, random = (6, 12), rng()
+    g = 1e-6 * np.exp(0.1 * random.standard_normal((6, 13)) + 0.05 * np.arange(13))
+    number, unknown = np.indices(shape), np.full(g[:, 1:].size, np.nan)
+    pulses = Pulses(
+        device=number[0].ravel(),
+        ramp=np.zeros(g[:, 1:].size, np.int64),
+        index=number[1].ravel(),
+        polarity=np.full(g[:, 1:].size, -1),
+        g_before_siemens=g[:, :-1].ravel(),
+        g_after_siemens=g[:, 1:].ravel(),
+        v_volts=unknown,
+        width_seconds=unknown,
+        source="levels after RESET",
+    )
+    preset = load_device("oxram.yaml")
+    assert model_selection.candidates(pulses, preset, generator=random) == ()

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from scipy.special import log_ndtr, logsumexp, ndtr
 
+from ...errors import ConfigError
 from ...model import DeviceModel
 from ...pulsed import Pulsed
 from ...tabulated import Tabulated
@@ -32,7 +33,8 @@ def candidates(
     The density of a held-out device is that of its steps, Normal(a s, (a s c)^2 + b^2 + two reads),
     of `tabulated` that of `_of_tables`, averaged over its unknown gains a; steps that share a
     reading are taken as independent, alike for all models. Pulses near the ends of a device's range
-    are left out. Of one device alone, pieces of its history are held out.
+    are left out. Of one device alone, pieces of its history are held out. A law by which the pulses
+    of a fold do not move a device on average is no candidate.
 
     Returns:
         Nothing, if there are fewer than `FOLDS` devices or pieces.
@@ -47,19 +49,28 @@ def candidates(
     for name in fittable():
         total, size = np.zeros(count), np.zeros(count)
         for k in range(FOLDS):
-            training = sample.take(fold[unit] != k)
-            start = as_model(model, name)
-            settings: dict[str, Any] = {"generator": generator, "resamples": 0, "rounds": ROUNDS}
-            if isinstance(start, Tabulated):
-                parameters = tables.estimate(training, start, **settings)
-            else:
-                parameters = steps.estimate(training, start, **settings)
-            changes: dict[str, Any] = _within(start, parameters.values) | parameters.tables
-            fitted = dataclasses.replace(start, **changes)
+            fitted = _fitted(sample.take(fold[unit] != k), as_model(model, name), generator)
+            if fitted is None:
+                break
             held_out = fold[unit] == k
             _add_score(sample.take(held_out), unit[held_out], fitted, total, size)
-        scores[name] = (total, size)
-    return _ranked(scores)
+        else:
+            scores[name] = (total, size)
+    return _ranked(scores) if scores else ()
+
+
+def _fitted(training: Pulses, start: Pulsed, generator: np.random.Generator) -> Pulsed | None:
+    """A law with what some pulses tell of it; None where they lead nowhere on average by it."""
+    settings: dict[str, Any] = {"generator": generator, "resamples": 0, "rounds": ROUNDS}
+    if isinstance(start, Tabulated):
+        parameters = tables.estimate(training, start, **settings)
+    else:
+        parameters = steps.estimate(training, start, **settings)
+    changes: dict[str, Any] = _within(start, parameters.values) | parameters.tables
+    try:
+        return dataclasses.replace(start, **changes)
+    except ConfigError:  # no step is above zero: such a device does not exist
+        return None
 
 
 def _sample(pulses: Pulses, generator: np.random.Generator) -> Pulses:

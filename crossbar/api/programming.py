@@ -20,7 +20,7 @@ from ..boards.write_verify import WriteVerify, unreadable
 from ..datasets import load_dataset
 from ..datasets.encode import Data, encode
 from ..energy import record_activity
-from ..experiment import builder
+from ..experiment import builder, checkpoint
 from ..experiment.config import Training
 from ..experiment.relaxation_limit import unmeasured_relaxation
 from ..experiment.run import Run
@@ -132,8 +132,11 @@ def chip_of(
     if source.suffix == ".npz":
         if not source.is_file():
             raise ConfigError(f"there is no file {source}")
+    elif source.is_file():
+        raise ConfigError(f"{source} is neither a run, which is a folder, nor an npz file")
     else:
         run = Run.open(source)
+        run.from_checkpoint(checkpoint.conductances)  # a damaged one is refused before any work
     base = config or (run.config if run else Training())
     if device is None and run is not None and config is None:
         return base, run.model

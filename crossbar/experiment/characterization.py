@@ -98,14 +98,9 @@ class Work:
         """Make the folder.
 
         Raises:
-            RunError: It exists and is not empty, or cannot be made.
+            RunError: As for `check_new`, or it cannot be made.
         """
-        try:
-            is_begun = (self.folder / "about.json").exists()
-            if self.folder.exists() and (is_begun or not is_free(self.folder, STAGES)):
-                raise RunError(f"{self.folder} exists; choose another folder, or --resume it")
-        except OSError as e:
-            raise RunError(f"{self.folder}: {e.strerror or e}") from e
+        check_new(self.folder)
         plan = dump(self.plan).encode()
         values = (self.about, asdict(info), self.cells, sha256(plan).hexdigest())
         content = dict(zip(ABOUT, values, strict=True))
@@ -117,6 +112,22 @@ class Work:
                 atomic.write(self.folder / "about.json", text.encode())
             except OSError as e:
                 raise RunError(f"{self.folder} cannot be made: {e.strerror or e}") from e
+
+
+def check_new(folder: Path) -> None:
+    """Refuse a folder in which no characterisation can begin; nothing is made.
+
+    Raises:
+        RunError: It exists and is not empty, or cannot be written.
+    """
+    try:
+        is_begun = (folder / "about.json").exists()
+        if folder.exists() and (is_begun or not is_free(folder, STAGES)):
+            raise RunError(f"{folder} exists; choose another folder, or --resume it")
+    except OSError as e:
+        raise RunError(f"{folder}: {e.strerror or e}") from e
+    if not atomic.can_be_written(folder):
+        raise RunError(f"{folder} cannot be written")
 
 
 def reopen(folder: Path) -> tuple[Work, dict[str, Any]]:

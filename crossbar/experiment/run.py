@@ -122,7 +122,7 @@ class Run:
         model = load_tagged(folder / "device.yaml", "model", MODELS)
         return cls(folder, config, model, first_parameters(folder) if config.init_from else None)
 
-    def on_chip(self, changes: Mapping[str, str]) -> "Run":
+    def on_chip(self, changes: Mapping[str, tuple[str, str]]) -> "Run":
         """The same devices and weights on another chip; not to be saved.
 
         Args:

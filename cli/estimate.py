@@ -128,6 +128,8 @@ def folder_of(folders: Sequence[Path], out: str | None) -> Path:
     """Where the report goes, if one may be written there."""
     from crossbar.reports.energy import check_folder
 
+    if not out and folders[0].is_file():
+        raise ConfigError(f"{folders[0]} is a file; a run is a folder")
     target = Path(out) if out else folders[0] / "estimate"
     check_folder(target)
     return target

@@ -11,7 +11,7 @@ from typing import Any, Literal
 import numpy as np
 
 from device_models import atomic
-from device_models.errors import ConfigError, RunError, consequence
+from device_models.errors import RunError, consequence
 from device_models.model import DeviceModel
 from device_models.presets import load_device
 from device_models.record import Record, quantity
@@ -20,7 +20,7 @@ from ..boards.write_verify import WriteVerify, unreadable
 from ..datasets import load_dataset
 from ..datasets.encode import Data, encode
 from ..energy import record_activity
-from ..experiment import builder, checkpoint
+from ..experiment import builder
 from ..experiment.config import Training
 from ..experiment.relaxation_limit import unmeasured_relaxation
 from ..experiment.run import Run
@@ -29,6 +29,7 @@ from ..experiment.train import Notice, note_compiling
 from ..experiment.trainer import Trainer
 from ..experiment.transfer import (
     ProgrammedChip,
+    check_source,
     exact_accuracy,
     filling_window,
     parameters_of,
@@ -128,15 +129,7 @@ def chip_of(
         ConfigError: A file is wrong, or an npz file is not there.
         RunError: There is no such run.
     """
-    run = None
-    if source.suffix == ".npz":
-        if not source.is_file():
-            raise ConfigError(f"there is no file {source}")
-    elif source.is_file():
-        raise ConfigError(f"{source} is neither a run, which is a folder, nor an npz file")
-    else:
-        run = Run.open(source)
-        run.from_checkpoint(checkpoint.conductances)  # a damaged one is refused before any work
+    run = check_source(source)
     base = config or (run.config if run else Training())
     if device is None and run is not None and config is None:
         return base, run.model

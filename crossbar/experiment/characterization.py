@@ -137,6 +137,8 @@ def reopen(folder: Path) -> tuple[Work, dict[str, Any]]:
         RunError: There is none, or its plan or about.json was edited.
     """
     path = folder / "about.json"
+    if folder.is_dir() and not path.exists():
+        raise RunError(f"{folder} is no characterisation: it has no {path.name}")
     try:
         about = json.loads(path.read_text("utf-8"))
         plan = (folder / "plan.yaml").read_bytes()

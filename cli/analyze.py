@@ -2,16 +2,19 @@
 
 import json as json_text
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 import click
 
-from crossbar.experiment.sweep_axes import AXES, parse_axis
-from device_models.errors import consequence
+from crossbar.experiment.sweep_axes import AXES, parse_axes
+from device_models.errors import ConfigError, consequence
 from device_models.overrides import override
 
 from .text import echo, si
+
+OF_A_RUN = ("layer", "tile", "repeats")
+OF_NO_RUN = ("rows", "columns", "g_low_siemens", "g_high_siemens")
 
 
 @click.command()
@@ -58,16 +61,32 @@ def analyze(
     from crossbar.api.analysis import analyze as run_analysis
 
     with consequence("nothing was drawn"):
+        check_use(run, given, sweeps)
         content = run_analysis(
             run,
             settings=override(Analysis(), given),
-            sweeps=dict(map(parse_axis, sweeps)),
+            sweeps=parse_axes(sweeps),
             out=out,
             data_dir=data_dir,
             notice=lambda text: echo(text, err=True),
             progress=progress_bar,
         )
     echo(json_text.dumps(content, indent=2) if as_json else page(content))
+
+
+def check_use(run: str | None, given: Collection[str], sweeps: Sequence[str]) -> None:
+    """Refuse options that would be ignored.
+
+    Raises:
+        ConfigError: One is of a RUN, and there is none, or the other way round.
+    """
+    for name in given:
+        if name in OF_A_RUN and run is None:
+            raise ConfigError(f"{option(name)} needs a RUN")
+        if name in OF_NO_RUN and run is not None:
+            raise ConfigError(f"{option(name)} is of random conductances; leave out it or the RUN")
+        if name == "repeats" and not sweeps:
+            raise ConfigError("--repeats needs --sweep")
 
 
 def progress_bar(tests: Sequence[tuple[float, int]], label: str) -> Iterator[tuple[float, int]]:

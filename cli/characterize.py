@@ -9,6 +9,7 @@ import click
 
 from device_models.errors import ConfigError, consequence
 from device_models.overrides import override
+from device_models.record import nearest
 
 from .text import echo
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from crossbar.experiment.characterization import CharacterizationInterrupted
 
 INTERRUPTED = 130
+SIMULATED = "simulated"
 SIZES = ("rows", "columns", "seed")
 
 
@@ -106,9 +108,11 @@ def check_use(
         return
     if board is None:
         raise ConfigError("--board says what is measured: simulated, or tcp://HOST:PORT")
+    if board != SIMULATED and nearest(board, [SIMULATED]):
+        raise ConfigError(f"--board {board!r} is no board; did you mean {SIMULATED!r}?")
     if output is None and not dry_run:
         raise ConfigError("-o FOLDER says where the measurements go; --dry-run needs none")
-    if board != "simulated" and typed:
+    if board != SIMULATED and typed:
         raise ConfigError(f"--{next(iter(typed))} is of a simulated board, not of {board}")
     if wrong := [text for text in sets if "=" not in text]:
         raise ConfigError(f"--set takes NAME=VALUE, not {wrong[0]!r}")

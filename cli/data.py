@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from device_models.errors import DataError
+from device_models.errors import DataError, consequence
 
 from .main import CommandGroup
 from .text import echo
@@ -66,7 +66,8 @@ def get(names: tuple[str, ...]) -> None:
     """
     from crossbar.datasets import dataset_of
 
-    sets = {name: dataset_of(name).files for name in names}
+    with consequence("nothing was fetched"):
+        sets = {name: dataset_of(name).files for name in names}
     for name, files in sets.items():
         where = "made by its file" if files is None else fetched(files)
         echo(f"{name}: {where}")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from crossbar.experiment.sweep_axes import parse_values
+from crossbar.experiment.sweep_axes import EXPLORED, parse_axes
 from device_models.errors import ConfigError, consequence
 from device_models.overrides import override
 
@@ -32,7 +32,7 @@ CHIP = "proposal_28nm"
 @click.option(
     "--rates", metavar="HZ,...", help="Its assumed rates: input lines, each hidden layer."
 )
-@click.option("--sweep", "sweeps", multiple=True, metavar="AXIS=VALUES",
+@click.option("--sweep", "sweeps", multiple=True, metavar="NAME=VALUES",
               help="Test RUN on other chips: adc_bits=3:8 tile=64,128,256.")  # fmt: skip
 @click.option("--pareto", is_flag=True, help="With --sweep: print the Pareto front alone.")
 @click.option("--draws", metavar="N", help="Of the constants, for intervals.  [default: 2000]")
@@ -90,14 +90,7 @@ def estimate(
 def split(runs: Sequence[str], sweeps: Sequence[str]) -> tuple[list[Path], dict[str, list[float]]]:
     """Run folders and axes; after `--sweep` further axes may follow without the option."""
     more = [text for text in runs if sweeps and "=" in text and not Path(text).exists()]
-    axes: dict[str, list[float]] = {}
-    for text in [*sweeps, *more]:
-        name, equals, values = text.partition("=")
-        if not equals or not name:
-            raise ConfigError(f"--sweep takes AXIS=VALUES such as adc_bits=3:8, not {text!r}")
-        if name in axes:
-            raise ConfigError(f"--sweep {name} is given twice")
-        axes[name] = parse_values(name, values)
+    axes = parse_axes([*sweeps, *more], EXPLORED)
     return [Path(text) for text in runs if text not in more], axes
 
 
@@ -115,7 +108,9 @@ def check_use(
     Raises:
         ConfigError: They do not.
     """
+    twice = next((str(run) for run in folders if folders.count(run) > 1), "")
     problems = {
+        f"{twice} is given twice; leave one out": twice,
         "--rates needs --network": rates and not network,
         "--network needs --rates, in Hz": network and not rates,
         "--network is a network without a RUN; give one of them": network and folders,
@@ -133,6 +128,8 @@ def folder_of(folders: Sequence[Path], out: str | None) -> Path:
     """Where the report goes, if one may be written there."""
     from crossbar.reports.energy import check_folder
 
+    if not out and folders[0].is_file():
+        raise ConfigError(f"{folders[0]} is a file; a run is a folder")
     target = Path(out) if out else folders[0] / "estimate"
     check_folder(target)
     return target

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from device_models.atomic import can_be_written
-from device_models.errors import ConfigError, DataError, XbarError
+from device_models.errors import ConfigError, DataError, XbarError, says_consequence
 
 from .program import kelvin_of
 from .text import echo
@@ -114,6 +114,7 @@ def fit(
     try:
         count, number = whole("--bootstrap", bootstrap, 100_000), whole("--seed", seed, 2**32)
         target = free(Path(output), force=force)
+        check_report(report)
         kept_fields = tuple(name.strip() for name in keep.split(",")) if keep else ()
         result, prediction = fitted(
             files, format_name, preset, model, options(reading), count, number, kept_fields,
@@ -122,7 +123,7 @@ def fit(
         write(result, target)
     except XbarError as e:
         text = str(e).replace("nothing was read", NOTHING)
-        raise type(e)(text if "nothing was" in text else f"{text}; {NOTHING}") from e
+        raise type(e)(text if says_consequence(text) else f"{text}; {NOTHING}") from e
     pages = reported(result, report, number, prediction) if report else []
     echo(as_text(result, target, pages) if as_json else table(result, target))
 
@@ -146,6 +147,14 @@ def free(path: Path, *, force: bool) -> Path:
     if not can_be_written(path.resolve().parent):
         raise ConfigError(f"--output {path}: {path.resolve().parent} cannot be written")
     return path
+
+
+def check_report(folder: str | None) -> None:
+    """Refuse, before the fit, a folder that the report may not be written to."""
+    if folder is not None:
+        from crossbar.reports.fit import check_folder
+
+        check_folder(Path(folder))
 
 
 def options(reading: Mapping[str, Any]) -> "Options":
@@ -193,7 +202,6 @@ def fitted(
 
     start = load_device(preset)
     as_model(start, model or name_of(start))  # refuse what cannot be fitted before reading
-    notice(f"reading {len(files)} file{'s' * (len(files) > 1)} ...")
     measurements = read([source(f) for f in files], format_name=format_name, options=settings)
     for note in measurements.notes:
         notice(f"  {note}")

@@ -62,6 +62,13 @@ class CommandGroup(click.Group):
             interrupts.watch()
         return super().main(args, *rest, **kwargs)
 
+    def make_context(self, *args: Any, **kwargs: Any) -> click.Context:
+        """Read what stands before the command; what is mistyped there is one message, too."""
+        try:
+            return super().make_context(*args, **kwargs)
+        except click.UsageError as e:
+            raise mistyped(e) from e
+
     def list_commands(self, ctx: click.Context) -> list[str]:
         """The names, in the order of their declaration."""
         return [*self.lazy, *self.commands]
@@ -104,6 +111,8 @@ class CommandGroup(click.Group):
             result = super().invoke(ctx)
         except XbarError as e:
             raise stop(f"Error: {e}", e.exit_code) from e
+        except click.UsageError as e:
+            raise mistyped(e) from e
         except KeyboardInterrupt:
             raise stop("Interrupted.", interrupts.ENDED) from None
         except (MemoryError, RuntimeError) as e:
@@ -122,6 +131,22 @@ class CommandGroup(click.Group):
         if interrupts.was_interrupted():
             raise stop("Interrupted.", interrupts.ENDED)
         return result
+
+
+def mistyped(error: click.UsageError) -> click.ClickException | click.exceptions.Exit:
+    """What is wrong with a command line, in one line with the cause first.
+
+    Click itself puts two lines of usage above it. A command without arguments keeps its help.
+    """
+    if isinstance(error, click.exceptions.NoArgsIsHelpError):
+        return error
+    text = " ".join(error.format_message().split()).rstrip(".")
+    if isinstance(error, click.NoSuchOption):
+        near = difflib.get_close_matches(error.option_name, error.possibilities or (), n=1)
+        text = f"no option {error.option_name!r}" + (f"; did you mean {near[0]!r}?" if near else "")
+    where = f"; {error.ctx.command_path} --help says more" if error.ctx else ""
+    message = f"Error: {text[:1].lower()}{text[1:]}{where}; nothing was done"
+    return stop(message, XbarError.exit_code)
 
 
 def out_of_memory(error: Exception) -> str:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from device_models.errors import consequence
+from device_models.errors import ConfigError, consequence
 from device_models.overrides import override
 from device_models.record import Record, quantity
 
@@ -83,6 +83,8 @@ def serve(
         }
         ports = {name: text for name, text in given.items() if name.endswith("port")}
         listening = override(Listening(), ports)
+        if "panel_port" in ports and not panel:
+            raise ConfigError("--panel-port needs --panel")
         from crossbar.boards.limits import load_limits
         from crossbar.boards.scpi.serving import ServedBoard, Service, check_state
         from crossbar.boards.scpi.serving import serve as serve_board

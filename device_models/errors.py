@@ -54,6 +54,11 @@ class HardwareError(XbarError):
     exit_code = 3
 
 
+def says_consequence(message: str) -> bool:
+    """Whether a message says what did not happen."""
+    return "nothing was" in message or "no report was" in message
+
+
 @contextmanager
 def consequence(nothing: str) -> Iterator[None]:
     """Let every error inside end in what did not happen, unless it says so already.
@@ -67,6 +72,6 @@ def consequence(nothing: str) -> Iterator[None]:
     try:
         yield
     except XbarError as e:
-        if "nothing was" in str(e):
+        if says_consequence(str(e)):
             raise
         raise type(e)(f"{e}; {nothing}") from e

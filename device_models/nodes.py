@@ -18,6 +18,12 @@ from .record import shown
 
 BASE = "base"  # the key that names the file to start from
 TOO_DEEP = "nested too deeply"
+PLAIN = {  # how what the parser says begins -> what a person can do about it
+    "mapping values are not allowed here": "a second key where a value or the next line belongs: "
+    "is the line indented as its neighbours, and a text that holds ': ' quoted?",
+    "found character '\\t' that cannot start any token": "a tab: indent with spaces",
+    "expected <block end>, but found": "this line is indented unlike those before it",
+}
 MOST_BYTES, MOST_NODES, MOST_DEEP = 1 << 18, 10_000, 32  # several times those of any device
 
 
@@ -44,8 +50,9 @@ def compose(path: Path) -> Any:
         return _root(text, path) or _root("{}", path)
     except yaml.MarkedYAMLError as e:
         mark: Any = e.problem_mark or e.context_mark
-        before = f"{e.context} " if str(e.problem).startswith("but ") else ""
-        at, reason = f":{mark.line + 1}:{mark.column + 1}", f"{before}{e.problem}"
+        problem = f"{e.context} {e.problem}" if str(e.problem).startswith("but ") else e.problem
+        plain = (words for start, words in PLAIN.items() if str(problem).startswith(start))
+        at, reason = f":{mark.line + 1}:{mark.column + 1}", next(plain, str(problem))
     except yaml.reader.ReaderError as e:
         line = text.count("\n", 0, e.position) + 1
         column = e.position - text.rfind("\n", 0, e.position)

@@ -362,14 +362,20 @@ def nearest(value: Any, names: Iterable[Any]) -> str:
 
 
 def inside(cls: type, name: str) -> str:
-    """The dotted name of a field of that name inside a record that a class holds; else empty."""
+    """The dotted name of a field of that name inside a record that a class holds; else empty.
+
+    A list of records counts as one of them: `network.layers.ei`.
+    """
+    below: list[tuple[str, type]] = []
     for outer, (field, hint) in declared(cls).items():
         plain, _ = without_none(hint)
+        plain = item_hint(plain) if get_origin(plain) is tuple else plain
         spec = variants(field, plain)
         kinds = [*spec.classes().values()] if spec else [plain]
-        if any(dataclasses.is_dataclass(kind) and name in declared(kind) for kind in kinds):
-            return f"{outer}.{name}"
-    return ""
+        below += [(outer, kind) for kind in kinds if dataclasses.is_dataclass(kind)]
+    near = [outer for outer, kind in below if name in declared(kind)]
+    deep = (f"{outer}.{inner}" for outer, kind in below if (inner := inside(kind, name)))
+    return f"{near[0]}.{name}" if near else next(deep, "")
 
 
 def did_you_mean(value: Any, names: Iterable[Any]) -> str:

@@ -23,7 +23,7 @@ from ..experiment import checkpoint
 from ..experiment.fault_study import evaluate_with_faults, trained_parameters
 from ..experiment.reevaluate import same_devices
 from ..experiment.run import Run
-from ..experiment.sweep_axes import AXES
+from ..experiment.sweep_axes import AXES, changes
 from ..experiment.train import Notice
 from ..figures import style, tile
 from ..metrics.statistics import student_interval
@@ -65,7 +65,10 @@ class Analysis(Record):
         """
         super().__post_init__()
         if self.g_low_siemens > self.g_high_siemens:
-            raise ConfigError("the lowest conductance is above the highest")
+            low, high = self.g_low_siemens, self.g_high_siemens
+            raise ConfigError(
+                f"the lowest conductance, {low:g} S, is above the highest, {high:g} S"
+            )
 
     @property
     def segment_ohms(self) -> float:
@@ -110,6 +113,7 @@ def analyze(
         if run is None and sweeps:
             raise ConfigError("--sweep needs a RUN to test")
         opened = None if run is None else Run.open(path(run))
+        chips = {} if opened is None else chips_of(opened, settings, sweeps)
         folder = path(out) or (opened.folder if opened else Path()) / "analysis"
         with Claim(folder, PICTURES):
             content: dict[str, Any] = {"tile": tile_report(settings, opened, folder, notice)}
@@ -118,8 +122,8 @@ def analyze(
             elif sweeps:
                 data = opened.load_data(path(data_dir), notice=notice)
                 content["sweeps"] = {
-                    name: sweep_report(opened, name, list(values), settings, data, folder, progress)
-                    for name, values in sweeps.items()
+                    name: sweep_report(opened, name, each, settings, data, folder, progress)
+                    for name, each in chips.items()
                 }
     return content | {"folder": str(folder)}
 
@@ -230,20 +234,34 @@ def loss_report(settings: Analysis, folder: Path) -> dict[str, Any]:
     return {"sizes": SIZES, "segment_ohms": SEGMENTS_OHMS, "lost_share": lost.tolist()}
 
 
+def chips_of(
+    run: Run, settings: Analysis, sweeps: Mapping[str, Sequence[float]]
+) -> dict[str, dict[float, Run]]:
+    """Axis -> value -> the run on that chip; wires that are given replace those of the run.
+
+    Raises:
+        ConfigError: A value is outside its range.
+    """
+    base = run
+    if settings.wires_ohms is not None:
+        base = Run(run.folder, replace(run.config, wires=wires_of(settings)), run.model, run.first)
+    return {
+        name: {value: base.on_chip(changes(name, value)) for value in values}
+        for name, values in sweeps.items()
+    }
+
+
 def sweep_report(
     run: Run,
     name: str,
-    values: list[float],
+    chips: Mapping[float, Run],
     settings: Analysis,
     data: Data,
     folder: Path,
     progress: Callable[[Tests, str], Iterable[tuple[float, int]]],
 ) -> dict[str, Any]:
-    """Test a run for every value; draw it and keep the numbers."""
-    axis, base = AXES[name], run
-    if settings.wires_ohms is not None:
-        base = Run(run.folder, replace(run.config, wires=wires_of(settings)), run.model, run.first)
-    chips = {value: base.on_chip(axis.changes(value)) for value in values}
+    """Test a run on every chip of an axis; draw it and keep the numbers."""
+    axis, values = AXES[name], list(chips)
     test = rewritten(run, data) if axis.rewrites else unchanged(data)
     tests = [(value, repeat) for value in values for repeat in range(settings.repeats)]
     accuracies = [

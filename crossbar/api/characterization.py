@@ -25,6 +25,7 @@ from ..experiment.characterization import (
     ProgressBar,
     Work,
     carry_out,
+    check_new,
     check_same,
     reopen,
 )
@@ -145,6 +146,7 @@ def characterize(
         check_kind("plan", plan, Plan)
         check_kind("bench", bench, Bench)
         check_kind("limits", limits, Limits)
+        check_new(folder_path(out))
         if isinstance(board, str):
             bench = _with_address(bench or Bench(), board)
             opened, sheet = open_bench(bench, token)

@@ -11,7 +11,7 @@ from typing import Any, Literal
 import numpy as np
 
 from device_models import atomic
-from device_models.errors import ConfigError, RunError, consequence
+from device_models.errors import RunError, consequence
 from device_models.model import DeviceModel
 from device_models.presets import load_device
 from device_models.record import Record, quantity
@@ -29,6 +29,7 @@ from ..experiment.train import Notice, note_compiling
 from ..experiment.trainer import Trainer
 from ..experiment.transfer import (
     ProgrammedChip,
+    check_source,
     exact_accuracy,
     filling_window,
     parameters_of,
@@ -128,12 +129,7 @@ def chip_of(
         ConfigError: A file is wrong, or an npz file is not there.
         RunError: There is no such run.
     """
-    run = None
-    if source.suffix == ".npz":
-        if not source.is_file():
-            raise ConfigError(f"there is no file {source}")
-    else:
-        run = Run.open(source)
+    run = check_source(source)
     base = config or (run.config if run else Training())
     if device is None and run is not None and config is None:
         return base, run.model

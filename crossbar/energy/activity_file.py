@@ -132,7 +132,8 @@ def read_run(folder: Path) -> tuple[Activity, RunMetadata]:
     """
     path, wanted = folder / FILE, f"write it anew with: xbar train --resume {folder}"
     if not (folder / "checkpoint.npz").is_file():
-        raise RunError(f"{folder} is no run: it has no checkpoint.npz")
+        what = "it is a file" if folder.is_file() else "it has no checkpoint.npz"
+        raise RunError(f"{folder} is no run: {what}")
     if not path.is_file():
         raise RunError(f"{folder} has no {FILE}, the spikes of its last test; {wanted}")
     arrays = read_arrays(path, wanted)

@@ -29,7 +29,7 @@ from .counts import RunCounts, counts_of_run, run_counts
 from .record_activity import recorded
 
 FOLDER = "explore"
-AXES = {name: axis for name, axis in sweep_axes.AXES.items() if not axis.rewrites}
+AXES = sweep_axes.EXPLORED
 MOST = 10_000  # points
 SHARED = ("0.rows", "0.times", "0.offsets")  # input events: those of the run, not stored again
 
@@ -124,9 +124,9 @@ def on_chip(run: Run, settings: Mapping[str, float]) -> Run:
     """
     for name, value in settings.items():
         try:
-            run = run.on_chip(AXES[name].changes(value))
+            run = run.on_chip(sweep_axes.changes(name, value))
         except ConfigError as e:
-            raise ConfigError(f"{name} = {value:g}: {e}; nothing was tested") from e
+            raise ConfigError(f"{e}; nothing was tested") from e
     return run
 
 

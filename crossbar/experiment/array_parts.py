@@ -201,16 +201,25 @@ def w_max_of(network: Plan, tiles: Tiles, model: DeviceModel) -> tuple[float, ..
     )
 
 
-def with_update_noise(
-    model: DeviceModel, config: Training, sigma_init_siemens: float
-) -> DeviceModel:
-    """The device with the noise that `update_noise` asks for, of the first weights of a layer."""
-    if config.update_noise == 0.0:
-        return model
-    if not isinstance(model, GaussianUpdate):
+def check_update_noise(model: DeviceModel, config: Training) -> None:
+    """Refuse `update_noise` of a device that has a spread of its own.
+
+    Raises:
+        ConfigError: It has.
+    """
+    if config.update_noise and not isinstance(model, GaussianUpdate):
         raise ConfigError(
             f"update_noise = {config.update_noise:g} needs a gaussian_update device; "
             f"{config.device} has its own spread"
         )
+
+
+def with_update_noise(
+    model: DeviceModel, config: Training, sigma_init_siemens: float
+) -> DeviceModel:
+    """The device with the noise that `update_noise` asks for, of the first weights of a layer."""
+    check_update_noise(model, config)
+    if not isinstance(model, GaussianUpdate) or config.update_noise == 0.0:
+        return model
     sigma = config.update_noise * sigma_init_siemens
     return replace(model, update_sigma_siemens=sigma)

@@ -98,14 +98,9 @@ class Work:
         """Make the folder.
 
         Raises:
-            RunError: It exists and is not empty, or cannot be made.
+            RunError: As for `check_new`, or it cannot be made.
         """
-        try:
-            is_begun = (self.folder / "about.json").exists()
-            if self.folder.exists() and (is_begun or not is_free(self.folder, STAGES)):
-                raise RunError(f"{self.folder} exists; choose another folder, or --resume it")
-        except OSError as e:
-            raise RunError(f"{self.folder}: {e.strerror or e}") from e
+        check_new(self.folder)
         plan = dump(self.plan).encode()
         values = (self.about, asdict(info), self.cells, sha256(plan).hexdigest())
         content = dict(zip(ABOUT, values, strict=True))
@@ -119,6 +114,22 @@ class Work:
                 raise RunError(f"{self.folder} cannot be made: {e.strerror or e}") from e
 
 
+def check_new(folder: Path) -> None:
+    """Refuse a folder in which no characterisation can begin; nothing is made.
+
+    Raises:
+        RunError: It exists and is not empty, or cannot be written.
+    """
+    try:
+        is_begun = (folder / "about.json").exists()
+        if folder.exists() and (is_begun or not is_free(folder, STAGES)):
+            raise RunError(f"{folder} exists; choose another folder, or --resume it")
+    except OSError as e:
+        raise RunError(f"{folder}: {e.strerror or e}") from e
+    if not atomic.can_be_written(folder):
+        raise RunError(f"{folder} cannot be written")
+
+
 def reopen(folder: Path) -> tuple[Work, dict[str, Any]]:
     """A characterisation that was begun, and what its board was.
 
@@ -126,6 +137,8 @@ def reopen(folder: Path) -> tuple[Work, dict[str, Any]]:
         RunError: There is none, or its plan or about.json was edited.
     """
     path = folder / "about.json"
+    if folder.is_dir() and not path.exists():
+        raise RunError(f"{folder} is no characterisation: it has no {path.name}")
     try:
         about = json.loads(path.read_text("utf-8"))
         plan = (folder / "plan.yaml").read_bytes()

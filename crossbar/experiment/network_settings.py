@@ -160,4 +160,9 @@ def with_short_forms(config: Training, texts: Mapping[str, tuple[str, str]]) -> 
     """
     if not texts:
         return config
-    return replace(config, network=override(ShortForms(), texts).of(config.network))
+    try:
+        return replace(config, network=override(ShortForms(), texts).of(config.network))
+    except ConfigError as e:  # a rule of the network names the field, not the option
+        name, _, rest = str(e).partition(" ")
+        label = texts[name][1] if name in texts else name
+        raise ConfigError(f"{label} {rest}") from e

@@ -107,9 +107,8 @@ class Run:
             if not (folder / name).is_file():
                 begun = unfinished(folder) == RUN
                 hint = f"; its training had just begun: begin it anew, --out {folder}" * begun
-                raise RunError(
-                    f"{folder} is not a run that can be continued: it has no {name}{hint}"
-                )
+                what = "it is a file" if folder.is_file() else f"it has no {name}{hint}"
+                raise RunError(f"{folder} is not a run that can be continued: {what}")
         settings = (folder / "config.yaml").read_bytes()
         if not settings.strip():
             raise RunError(f"{folder / 'config.yaml'} is empty: the run cannot be continued")
@@ -122,7 +121,7 @@ class Run:
         model = load_tagged(folder / "device.yaml", "model", MODELS)
         return cls(folder, config, model, first_parameters(folder) if config.init_from else None)
 
-    def on_chip(self, changes: Mapping[str, str]) -> "Run":
+    def on_chip(self, changes: Mapping[str, tuple[str, str]]) -> "Run":
         """The same devices and weights on another chip; not to be saved.
 
         Args:

@@ -1,9 +1,10 @@
 """What of a chip a sweep can change, and the values that it takes."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 
 from device_models.errors import ConfigError
+from device_models.record import did_you_mean
 
 
 @dataclass(frozen=True)
@@ -13,7 +14,7 @@ class Axis:
     Attributes:
         title: Of the axis of a figure.
         unit: Of the values.
-        changes: Value -> settings by their dotted names, as `override` takes them.
+        changes: Value -> settings by their dotted names, as texts.
         rewrites: The weights are written to a new chip for each test; else the conductances stay.
     """
 
@@ -65,17 +66,38 @@ AXES = {
     ),
 }
 
+EXPLORED = {name: axis for name, axis in AXES.items() if not axis.rewrites}  # devices stay
 
-def parse_axis(typed: str) -> tuple[str, list[float]]:
-    """`NAME=1,2,5` or `NAME=LOW:HIGH[:STEP]` as a name and its values, rising.
+
+def changes(name: str, value: float) -> dict[str, tuple[str, str]]:
+    """Settings of one value of an axis, as `override` takes them: a refusal names the axis."""
+    return {field: (typed, name) for field, typed in AXES[name].changes(value).items()}
+
+
+def parse_axes(
+    typed: Iterable[str], known: Collection[str] = tuple(AXES)
+) -> dict[str, list[float]]:
+    """Texts such as `wires=1,2,5` or `adc_bits=LOW:HIGH[:STEP]` as axes and their values, rising.
+
+    Args:
+        typed: The texts.
+        known: Names of the axes that there are.
 
     Raises:
-        ConfigError: Another form, or a property that cannot be swept.
+        ConfigError: Another form, an axis that there is not, or one given twice.
     """
-    name, _, values = typed.partition("=")
-    if name not in AXES:
-        raise ConfigError(f"--sweep {name!r} is unknown; known: {', '.join(AXES)}")
-    return name, parse_values(name, values)
+    axes: dict[str, list[float]] = {}
+    for text in typed:
+        name, equals, values = text.partition("=")
+        if not equals or not name:
+            raise ConfigError(f"--sweep takes NAME=VALUES such as adc_bits=3:8, not {text!r}")
+        if name not in known:
+            hint = did_you_mean(name, known) or f"; known: {', '.join(known)}"
+            raise ConfigError(f"--sweep {name!r} is unknown{hint}")
+        if name in axes:
+            raise ConfigError(f"--sweep {name} is given twice")
+        axes[name] = parse_values(name, values)
+    return axes
 
 
 def parse_values(name: str, values: str) -> list[float]:

@@ -17,8 +17,10 @@ from device_models.presets import load_device
 
 from ..datasets import LoadedDataset, load_dataset
 from ..datasets.encode import Data, encode
+from ..snn.engines import DenseEngine
+from ..snn.engines.dense import named_device
 from . import builder
-from .array_parts import lossless_note
+from .array_parts import check_update_noise, lossless_note
 from .boards import BoardFactory, OpenedBoard, open_training_board
 from .config import SIMULATED, Training
 from .endurance_check import worn_out
@@ -27,7 +29,7 @@ from .relaxation_limit import unmeasured_relaxation
 from .run import Run
 from .run_folder import RUN, claim_new
 from .trainer import Progress, Trainer
-from .transfer import parameters_of
+from .transfer import check_source, parameters_of
 
 Notice = Callable[[str], None]
 ProgressBar = Callable[[Iterator[Progress], int, str], Iterable[Progress]]
@@ -108,6 +110,7 @@ def open_session(
             if resume is None:
                 device = model or load_device(settings.device)
                 run = Run.new(claim.folder, settings, device)
+                check_early(run)
             else:
                 for line in run.note_edits():
                     notice(line)
@@ -122,6 +125,24 @@ def open_session(
             release(claim)
             raise
         return replace(session, claim=claim)
+
+
+def check_early(run: Run) -> None:
+    """Refuse, before the data are read, what needs none of them to be seen.
+
+    Raises:
+        ConfigError: The device has no update noise to set, torch has no such accelerator, or a file
+            is not there.
+        RunError: There is no such run to start from.
+    """
+    config = run.config
+    check_update_noise(run.model, config)
+    if isinstance(config.engine, DenseEngine.Options):
+        named_device(config.engine.device)
+    if config.faults.map is not None and not Path(config.faults.map).is_file():
+        raise ConfigError(f"faults.map: there is no file {config.faults.map}")
+    if config.init_from:
+        check_source(Path(config.init_from))
 
 
 def release(claim: Claim) -> None:

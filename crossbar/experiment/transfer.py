@@ -29,7 +29,7 @@ from ..snn.engines.protocol import Batch, Engine, LayerView
 from ..snn.parameters import WEIGHTS, Parameters, from_arrays, shapes_of, to_arrays
 from ..snn.plan import Plan
 from ..synapses.policies.frozen import Frozen
-from . import builder
+from . import builder, checkpoint
 from .config import Training
 from .fault_study import trained_parameters
 from .run import Run
@@ -58,6 +58,24 @@ class ProgrammedChip(NamedTuple):
     layers: list[list[WrittenArray]]
 
 
+def check_source(source: Path) -> Run | None:
+    """The run that weights come from; None where it is an npz file, which is not read here.
+
+    Raises:
+        ConfigError: There is no such npz file, or another file lies there.
+        RunError: There is no such run, or its checkpoint is damaged.
+    """
+    if source.suffix == ".npz":
+        if not source.is_file():
+            raise ConfigError(f"there is no file {source}")
+        return None
+    if source.is_file():
+        raise ConfigError(f"{source} is neither a run, which is a folder, nor an npz file")
+    run = Run.open(source)
+    run.from_checkpoint(checkpoint.conductances)
+    return run
+
+
 def parameters_of(source: Path, network: Plan, images: LoadedDataset) -> Parameters:
     """The numbers of a run folder or of an npz file (`snn.parameters`), as float32.
 
@@ -65,10 +83,10 @@ def parameters_of(source: Path, network: Plan, images: LoadedDataset) -> Paramet
         ConfigError: They are not those of such a network, or not finite.
         RunError: There is neither a file nor a run.
     """
-    if source.suffix == ".npz" and source.is_file():
+    run = check_source(source)
+    if run is None:
         arrays = _arrays(source)
     else:
-        run = Run.open(source)
         data = encode(images, run.config.data, seed=run.config.seed)
         arrays = to_arrays(trained_parameters(run, data), builder.plan_of(run.config, data))
     named = {name.replace("arr_", WEIGHTS): array for name, array in arrays.items()}

@@ -10,6 +10,7 @@ from .network_settings import check_file, with_network, with_short_forms
 # option -> settings it stands for; others are named like their setting
 FIELDS = {
     "learning_rate": ("optimizer.learning_rate",),
+    "lr": ("optimizer.learning_rate",),  # as the option is typed; a study may say either
     "hidden_w_max": ("tiles.hidden_w_max",),
     "readout_w_max": ("tiles.readout_w_max",),
     "wires": ("wires.word_ohms", "wires.bit_ohms"),

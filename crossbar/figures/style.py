@@ -280,7 +280,7 @@ def check_target(path: str | PathLike[str]) -> Path:
     """The path, if a figure may be written there as far as can be told without writing.
 
     Raises:
-        ConfigError: It does not end in `.png`, is a folder, or lies in none.
+        ConfigError: It does not end in `.png`, is a folder, or lies in none that can be written.
     """
     target = Path(path)
     try:
@@ -293,6 +293,8 @@ def check_target(path: str | PathLike[str]) -> Path:
         raise ConfigError(f"{target} must end in .png; no figure was written")
     if not has_folder:
         raise ConfigError(f"there is no folder {target.parent}; no figure was written")
+    if not atomic.can_be_written(target.parent):
+        raise ConfigError(f"{target}: permission denied; no figure was written")
     return target
 
 

@@ -24,8 +24,18 @@ from .page import html
 
 COLUMNS = ("quantity", "unit", "label", "rows", "measured", "predicted", "low", "high")
 KIND = "xbar fit report"
+NUMBERS = "report.json"
 FORMAT = f"{KIND} 1"
 PICTURES = ("steps", "residuals", "traces", "cycles", "quantiles", "read_noise", "relaxation")
+
+
+def check_folder(folder: Path) -> None:
+    """Refuse a folder that no report may be written to; nothing is made.
+
+    Raises:
+        RunError: It is a file, holds other things, or cannot be written.
+    """
+    check(folder, NUMBERS, KIND)
 
 
 def write_report(
@@ -52,7 +62,7 @@ def write_report(
         RunError: The folder holds something else, or cannot be written; nothing was changed in the
             first case.
     """
-    check(folder, "report.json", KIND)
+    check_folder(folder)
     result = prediction or predict(fit, seed=seed, simulations=simulations)
     measured, simulated, predicted, silent = result
     pictures = draw(fit, measured, simulated)
@@ -63,9 +73,9 @@ def write_report(
     parts = sections(fit, predicted, silent, pictures, simulations)
     files["report.html"] = html(title, parts, pictures, lead=summary(fit, predicted)).encode()
     # Last: it marks the folder as a report, and a whole one.
-    files["report.json"] = as_json(numbers)
+    files[NUMBERS] = as_json(numbers)
     written = write(folder, files, [f"{name}.png" for name in PICTURES], KIND)
-    first = [folder / name for name in ("report.html", "report.json", "quantiles.csv")]
+    first = [folder / name for name in ("report.html", NUMBERS, "quantiles.csv")]
     return [*first, *(path for path in written if path.suffix == ".png")]
 
 

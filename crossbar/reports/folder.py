@@ -20,11 +20,13 @@ def check(folder: Path, numbers: str, kind: str) -> None:
         kind: How the `format` in that file begins.
 
     Raises:
-        RunError: It is a file or holds other things.
+        RunError: It is a file, holds other things, or cannot be written.
     """
     above = next(p for p in (folder, *folder.absolute().parents) if p.exists())
     if not above.is_dir():
         raise RunError(f"{above} is a file; name a folder; no report was written")
+    if not atomic.can_be_written(folder):
+        raise RunError(f"{folder} cannot be written; no report was written")
     try:
         foreign = not is_free(folder, kind)
     except OSError as e:

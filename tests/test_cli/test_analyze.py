@@ -10,7 +10,7 @@ from click.testing import CliRunner
 from cli.main import main
 from crossbar.api import analysis as analyze
 from crossbar.array.tile import CrossbarTile
-from crossbar.experiment.sweep_axes import parse_axis
+from crossbar.experiment.sweep_axes import parse_axes
 from crossbar.wires.wires import Wires
 from device_models.claim import MARK, Claim
 from device_models.errors import ConfigError
@@ -90,7 +90,8 @@ def test_the_loss_grows_with_size_and_wires(monkeypatch):
     ],
 )
 def test_values_of_a_sweep_are_lists_or_ranges(text, values):
-    assert parse_axis(text)[1] == pytest.approx(values)
+    (parsed,) = parse_axes([text]).values()
+    assert parsed == pytest.approx(values)
 
 
 @pytest.mark.parametrize(
@@ -100,7 +101,7 @@ def test_values_of_a_sweep_are_lists_or_ranges(text, values):
         (["--wires", "-2"], "--wires = -2 is outside [0, 1e+09] ohm; nothing was drawn"),
         (["--rows", "0"], "--rows = 0 is outside [1, 4096] lines; nothing was drawn"),
         (["--g-low", "1e-3", "--g-high", "1e-4"],
-         "the lowest conductance is above the highest; nothing was drawn"),
+         "the lowest conductance, 0.001 S, is above the highest, 0.0001 S; nothing was drawn"),
         (["nowhere"], "nowhere is not a run that can be continued: it has no config.yaml; "
          "nothing was drawn"),
     ],
@@ -130,7 +131,7 @@ def test_wrong_input_is_one_line_and_draws_nothing(here, args, message):
 )
 def test_a_wrong_sweep_is_named(text, words):
     with pytest.raises(ConfigError) as found:
-        parse_axis(text)
+        parse_axes([text])
     assert str(found.value).startswith(words)
 
 

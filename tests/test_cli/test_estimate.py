@@ -275,7 +275,7 @@ def test_a_damaged_activity_is_refused(trained, here):
     [
         (("RUN", "--chip", "proposal_29nm"), ["no preset 'proposal_29nm'", "did you mean"]),
         (("RUN", "--costs", "defualt"), ["no preset 'defualt'", "did you mean 'default.yaml'?"]),
-        (("RUN", "--sweep", "adc_bits"), ["AXIS=VALUES", "'adc_bits'"]),
+        (("RUN", "--sweep", "adc_bits"), ["NAME=VALUES", "'adc_bits'"]),
         (("RUN", "--sweep", "adc_bits=3:x"), ["--sweep adc_bits takes values", "'3:x'"]),
         (("RUN", "--sweep", "adc_bits=nan"), ["adc_bits"]),
         (("RUN", "--sweep", "adc_bits=3:6", "adc_bits=4"), ["--sweep adc_bits is given twice"]),

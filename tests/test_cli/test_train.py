@@ -130,7 +130,7 @@ PRESETS = f"presets: {', '.join(preset_names())}"
 
 @pytest.mark.parametrize("ratio", ["80:30", "-1", "4820", "80:20:0"])
 def test_an_impossible_ratio_is_refused(here, ratio):
-    refused(here, RATIO.format(ratio), "--ei", ratio)
+    refused(here, "--" + RATIO.format(ratio), "--ei", ratio)
 
 
 @pytest.mark.parametrize(

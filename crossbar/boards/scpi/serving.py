@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from device_models.atomic import can_be_written
 from device_models.errors import ConfigError, LimitError
 from device_models.model import DeviceModel
 from device_models.record import Record, quantity
@@ -142,9 +143,11 @@ def check_state(path: Path, model: DeviceModel, served: ServedBoard) -> None:
     """Refuse a state that this board cannot go on from, before anything takes long.
 
     Raises:
-        ConfigError: It is of another board.
+        ConfigError: It is of another board, or no file can be there.
         DataError: The file is no state.
     """
+    if not (path.parent.is_dir() and can_be_written(path.parent)):
+        raise ConfigError(f"--state {path}: {path.parent} is no folder that can be written")
     if path.exists():
         info = info_of(model, tiling_of(served), served.read_volts, served.read_seconds)
         snapshot_of(path, digest(model, info, served.seed))

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -10,6 +11,9 @@ from device_models.overrides import override
 from device_models.record import Record, quantity
 
 from .text import echo
+
+if TYPE_CHECKING:
+    from crossbar.boards.scpi.serving import Service
 
 PORT = 5025  # of raw SCPI sockets
 PANEL_PORT = 8025
@@ -85,30 +89,43 @@ def serve(
         listening = override(Listening(), ports)
         if "panel_port" in ports and not panel:
             raise ConfigError("--panel-port needs --panel")
-        from crossbar.boards.limits import load_limits
-        from crossbar.boards.scpi.serving import ServedBoard, Service, check_state
         from crossbar.boards.scpi.serving import serve as serve_board
-        from device_models.jit import is_compiled
-        from device_models.presets import load_device
 
         panel_port = listening.panel_port if panel else None
         check_place(host, token, [listening.port, panel_port])
-        model = load_device(device)
-        served = override(ServedBoard(), {n: text for n, text in given.items() if n not in ports})
-        held = load_limits(limits) if limits else None
-        if state is not None:
-            check_state(Path(state), model, served)
-        if not is_compiled("pulse_kernels"):
-            echo(COMPILING, err=True)
-        service = Service(
-            model,
-            served,
-            limits=held,
-            state=Path(state) if state else None,
-            folder=Path(folder) if folder else None,
-            token=token,
-        )
+        sizes = {name: text for name, text in given.items() if name not in ports}
+        service = _service(device, sizes, limits, state, folder, token)
         serve_board(service, host, listening.port, echo, panel_port=panel_port)
+
+
+def _service(
+    device: str,
+    sizes: dict[str, tuple[str, str]],
+    limits: str | None,
+    state: str | None,
+    folder: str | None,
+    token: str | None,
+) -> "Service":
+    """The board to serve, once nothing can be wrong with what was asked; see `serve`."""
+    from crossbar.boards.limits import load_limits
+    from crossbar.boards.scpi.serving import ServedBoard, Service, check_state
+    from device_models.jit import is_compiled
+    from device_models.presets import load_device
+
+    model, served = load_device(device), override(ServedBoard(), sizes)
+    held = load_limits(limits) if limits else None
+    if state is not None:
+        check_state(Path(state), model, served)
+    if not is_compiled("pulse_kernels"):
+        echo(COMPILING, err=True)
+    return Service(
+        model,
+        served,
+        limits=held,
+        state=Path(state) if state else None,
+        folder=Path(folder) if folder else None,
+        token=token,
+    )
 
 
 def check_place(host: str, token: str | None, ports: list[int | None]) -> None:

@@ -3,6 +3,7 @@
 import json as json_text
 import sys
 from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -144,14 +145,24 @@ def train(
             echo(budget(settings, limits=limits, token=token, **bar).table())
         return
     from crossbar.api.training import train as run_training
+
+    with located_in(network), _interruptible():
+        run = run_training(
+            settings, out=out, resume=resume, epochs=epochs, float_baseline=float_baseline,
+            figures=not no_figures, threads=threads, limits=limits, token=token, **bar,
+        )  # fmt: skip
+    summary = run.summary
+    tested_on = "held-back" if run.config.data.held_back else "test"
+    echo(json_text.dumps(summary, indent=2) if as_json else table(summary, run.folder, tested_on))
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """Say how an interrupted training is continued, and end with the exit code of Ctrl-C."""
     from crossbar.experiment.train import TrainingInterrupted
 
     try:
-        with located_in(network):
-            run = run_training(
-                settings, out=out, resume=resume, epochs=epochs, float_baseline=float_baseline,
-                figures=not no_figures, threads=threads, limits=limits, token=token, **bar,
-            )  # fmt: skip
+        yield
     except TrainingInterrupted as e:
         echo(
             f"\nInterrupted; epoch {e.epoch} is kept. "
@@ -159,9 +170,6 @@ def train(
             err=True,
         )
         raise click.exceptions.Exit(130) from None
-    summary = run.summary
-    tested_on = "held-back" if run.config.data.held_back else "test"
-    echo(json_text.dumps(summary, indent=2) if as_json else table(summary, run.folder, tested_on))
 
 
 def assignments(sets: tuple[str, ...], given: Collection[str] = ()) -> dict[str, str]:

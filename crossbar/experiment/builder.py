@@ -163,18 +163,7 @@ def build(
     data.check(network.steps)
     first = first or initial(network, config.seed)
     check_parameters(first, network)
-    important = row_activity(data.train_events, network)
-    layers, emulators = [], list[Emulator]()
-    for index, mapping in enumerate(mappings_of(config, model, network)):
-        sigma_init = network.hidden_sigma * mapping.g_unit_siemens
-        sheet = with_update_noise(model, config, sigma_init)
-        layer, emulator = _layer(
-            config, sheet, mapping, index, first.weights[index], important[index], boards
-        )
-        numbers = first.trained[index]
-        layer.trained = None if numbers is None else numbers.copy()
-        layers.append(layer)
-        emulators += [] if emulator is None else [emulator]
+    layers, emulators = _layers(config, model, network, data, first, boards)
     if isinstance(config.data.encoding, Constant.Options):
         check_amplitudes(layers[0].board.info, config.data.encoding.top)
     policies = _policies(config, model, network, layers, boards, emulators)
@@ -192,12 +181,7 @@ def build(
         layers=layers,
         policies=policies,
         optimizers=[rule(layer.mapping.shape, config.optimizer) for layer in layers],
-        biases=[
-            None
-            if values is None
-            else DigitalBias(values, rule((1, len(values)), config.optimizer))
-            for values in first.biases
-        ],
+        biases=_biases(first, rule, config),
         neuron_optimizers=[
             None if layer.trained is None else rule(layer.trained.shape, config.optimizer)
             for layer in layers
@@ -205,6 +189,38 @@ def build(
         engine=engine(config, network, layers, threads, emulated=boards is None),
         emulators=emulators,
     )
+
+
+def _layers(
+    config: Training,
+    model: DeviceModel,
+    network: Plan,
+    data: Data,
+    first: Parameters,
+    boards: BoardFactory | None,
+) -> tuple[list[Synapses], list[Emulator]]:
+    """The crossbars of a network, and what emulates them; see `build`."""
+    important = row_activity(data.train_events, network)
+    layers, emulators = [], list[Emulator]()
+    for index, mapping in enumerate(mappings_of(config, model, network)):
+        sigma_init = network.hidden_sigma * mapping.g_unit_siemens
+        sheet = with_update_noise(model, config, sigma_init)
+        layer, emulator = _layer(
+            config, sheet, mapping, index, first.weights[index], important[index], boards
+        )
+        numbers = first.trained[index]
+        layer.trained = None if numbers is None else numbers.copy()
+        layers.append(layer)
+        emulators += [] if emulator is None else [emulator]
+    return layers, emulators
+
+
+def _biases(first: Parameters, rule: type[Optimizer], config: Training) -> list[DigitalBias | None]:
+    """The digital bias of each layer that has one, with an optimizer of its own."""
+    return [
+        None if values is None else DigitalBias(values, rule((1, len(values)), config.optimizer))
+        for values in first.biases
+    ]
 
 
 def plan_of(config: Training, data: Data | LoadedDataset) -> Plan:

@@ -23,7 +23,7 @@ from crossbar.experiment import reevaluate
 from crossbar.experiment.run import Run
 from device_models.errors import ConfigError, RunError
 
-CONFIG = small(tile_rows=64, tile_columns=32, network={"hidden": (20, 12)})
+CONFIG = small(tile_rows=64, tile_columns=32)
 
 
 def made(folder, config=CONFIG):

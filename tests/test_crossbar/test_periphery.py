@@ -393,7 +393,6 @@ each_noisy = pytest.mark.parametrize("periphery", NOISY.values(), ids=NOISY)
 def test_runs_repeat_and_do_not_depend_on_the_number_of_threads(periphery):
     config = small(periphery=periphery, device="oxram.yaml", **QUIET)
     one = trained(config, synthetic())
-    same_bits(one, trained(config, synthetic()))
     same_bits(one, trained(config, synthetic(), threads=2))
     plain = trained(small(device="oxram.yaml", **QUIET), synthetic())
     assert one.rows[-1]["test_loss"] != plain.rows[-1]["test_loss"]

@@ -533,12 +533,3 @@ def test_what_a_killed_server_acknowledged_is_there_after_a_restart(tmp_path):
 @pytest.mark.slow
 def test_twenty_kills_lose_nothing(tmp_path):
     assert killed_rounds(tmp_path / "state", 20) > 20
-
-
-def test_a_server_that_is_asked_to_stop_saves(tmp_path):
-    server = Process(tmp_path / "state")
-    with ScpiBoard(*server.address) as board:
-        board.pulse(batch([3], [7]))
-        counters = board.counters
-    assert server.end(signal.SIGTERM) == 0
-    assert restored(tmp_path / "state").counters == counters

@@ -229,13 +229,7 @@ def test_update_noise_needs_a_device_that_has_it():
         trainer_of(small(device="oxram.yaml", update_noise=0.2), synthetic())
 
 
-# The same again
-
-
-@each_kind_and_policy
-def test_same_seed_same_rows_and_same_bits(kind, policy):
-    config = small(policy=policy, epochs=1, **kind)
-    same_bits(trained(config, synthetic()), trained(config, synthetic()))
+# The same again; that one seed gives one run, a resumed run shows
 
 
 @each_kind

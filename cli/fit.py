@@ -192,6 +192,7 @@ def fitted(
 ) -> "tuple[Fit, Prediction | None]":
     """Read every file, say what was used of it, fit, and check what the fit predicts."""
     from device_models.fitting.estimators.laws import as_model
+    from device_models.fitting.fit import check_keep
     from device_models.fitting.fit import fit as fit_device
     from device_models.fitting.misfits import FEW_ROWS, judged
     from device_models.fitting.predictive_checks import MOST_ROWS
@@ -201,7 +202,8 @@ def fitted(
     from device_models.streams import stream
 
     start = load_device(preset)
-    as_model(start, model or name_of(start))  # refuse what cannot be fitted before reading
+    # What cannot be fitted is refused before anything is read.
+    check_keep(as_model(start, model or name_of(start)), keep)
     measurements = read([source(f) for f in files], format_name=format_name, options=settings)
     for note in measurements.notes:
         notice(f"  {note}")

@@ -135,11 +135,16 @@ def stated_read_volts(table: FileTable, options: Options, column: str) -> float:
     """The one read voltage of a file of currents, from the user or from above its header.
 
     Raises:
-        CalibrationError: Neither states it.
+        CalibrationError: Neither states it, or it is out of range.
     """
     v = options.v_read_volts or table.setting("v_read_volts")
     low, high = READ_VOLTS.allowed.low, READ_VOLTS.allowed.high
-    if v is None or not low <= abs(v) <= high:
+    if v is not None and not low <= abs(v) <= high:
+        raise CalibrationError(
+            f"{table.path}: a read voltage of {v:g} V is outside {READ_VOLTS.allowed}; nothing was "
+            "read"
+        )
+    if v is None:
         raise CalibrationError(
             f"{table.path}: row {table.header_row}, column {column!r}: currents, and no read "
             f"voltage in {READ_VOLTS.allowed} is stated; give --read-volts; nothing was read"

@@ -2,7 +2,7 @@
 
 import dataclasses
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,7 @@ import numpy as np
 from ..errors import CalibrationError, ConfigError
 from ..model import DeviceModel
 from ..pulsed import Pulsed
-from ..record import Range, declared, without_none
+from ..record import Range, declared, did_you_mean, without_none
 from ..registry import name_of
 from ..tabulated import Tabulated
 from .estimators import (
@@ -55,6 +55,19 @@ PREFIXES = ("measured:", "literature:", "assumed:")
 UNSOURCED = "assumed: the preset's value, no source"
 
 
+def check_keep(model: DeviceModel, keep: Sequence[str]) -> None:
+    """Refuse fields that the fitted model does not have.
+
+    Raises:
+        ConfigError: There is one.
+    """
+    fields = declared(type(model))
+    if unknown := [name for name in keep if name not in fields]:
+        begun = next((name for name in fields if name.startswith(unknown[0])), unknown[0])
+        hint = did_you_mean(begun, fields) or "; xbar devices FILE lists them"
+        raise ConfigError(f"--keep {unknown[0]} is no parameter of {name_of(model)}{hint}")
+
+
 def fit(
     measurements: Measurements,
     preset: DeviceModel,
@@ -85,8 +98,7 @@ def fit(
             that the model does not have.
     """
     start = as_model(preset, model or name_of(preset))
-    if unknown := [name for name in keep if name not in declared(type(start))]:
-        raise ConfigError(f"--keep {unknown[0]} is no parameter of {name_of(start)}")
+    check_keep(start, keep)
     pulses = Pulses.join([*measurements.pulses, from_quantiles(measurements.steps)])
     device, parameter_sets, warned = _run_all(
         measurements, pulses, start, generator, bootstrap, keep

@@ -76,8 +76,7 @@ class Options(Record):
             low is not None and high is not None and low >= high
         ):
             raise ConfigError(
-                f"g_min_siemens = {low} and g_max_siemens = {high} are no window; "
-                "give both, g_min_siemens < g_max_siemens"
+                f"--window {low}:{high} is no window: give both ends, the lower one first"
             )
 
     @property

@@ -18,6 +18,7 @@ MANY = 0.5  # of the rows of a table
 REPEATED = 0.4  # of the rows of a table that repeat earlier ones of it
 RUN, DIFFERENT = 8, 4  # consecutive rows, of which some differ, that agree by no chance
 STEPS = 12  # of one polarity whose direction is believed
+LEAST_PULSE_VOLTS = 1e-3  # below it no amplitude of a pulse is believed
 WRONG = 0.6  # of the steps that lead the wrong way
 RUNNING = (
     "device",
@@ -42,7 +43,7 @@ def checked(measurements: Measurements) -> Measurements:
         measurements: Of one file.
     """
     result = without_closed(_without_repeats(measurements))
-    doubts = [*_too_large(result), *_wrong_way(result)]
+    doubts = [*_too_large(result), *_wrong_way(result), *_swapped(result)]
     return replace(result, warnings=(*result.warnings, *doubts))
 
 
@@ -97,6 +98,19 @@ def _too_large(measurements: Measurements) -> list[str]:
     return [
         f"{note.path}: the median reading is {middle:.3g} S ({1.0 / middle:.3g} ohm), above the "
         f"{USUAL_SIEMENS[1]:g} S of devices that switch ({hint})"
+    ]
+
+
+def _swapped(measurements: Measurements) -> list[str]:
+    """A warning of pulses whose amplitudes can only be widths."""
+    pulses = Pulses.join(measurements.pulses)
+    volts, seconds = np.abs(pulses.v_volts), pulses.width_seconds
+    known = np.isfinite(volts) & np.isfinite(seconds)
+    if not known.any() or np.median(volts[known]) >= LEAST_PULSE_VOLTS:
+        return []
+    return [
+        f"{pulses.source}: the median pulse has {np.median(volts[known]):.3g} V for "
+        f"{np.median(seconds[known]):.3g} s; are amplitudes and widths in each other's columns?"
     ]
 
 

@@ -27,6 +27,13 @@ MISTAKES = [
      "thesis holds something other than a report; no report was written"),
     ((*FIT, "--window", "1uS-100uS"), {"a.csv": TABLE},
      "--window must be LOW:HIGH in siemens, not '1uS-100uS'; nothing was written"),
+    ((*FIT, "--window", "1e-4:1e-6"), {"a.csv": TABLE},
+     "--window 0.0001:1e-06 is no window: give both ends, the lower one first; nothing was"),
+    ((*FIT, "--keep", "g_min"), {"a.csv": TABLE},
+     "--keep g_min is no parameter of oxram; did you mean 'g_min_siemens'?; nothing was written"),
+    ((*FIT, "--read-volts", "100"), {"a.csv": "pulse,i_amperes\n1,1e-6\n2,2e-6\n"},
+     "a.csv: a read voltage of 100 V is outside [1e-06, 10] V; nothing was written"),
+    (FIT, {"a.csv": '{"r_ohms": [1, 2]}'}, "a.csv: JSON; write it as a table, "),
     # a designer of networks
     (("train", "--epoch", "1"), {},
      "no option '--epoch'; did you mean '--epochs'?; main train --help says more; nothing"),

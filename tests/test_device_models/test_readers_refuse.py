@@ -275,7 +275,7 @@ def test_a_damaged_hdf5_file_is_refused(tmp_path):
 
 @pytest.mark.parametrize(("low", "high"), [(1e-5, 1e-6), (1e-6, None), (None, 1e-6), (1e-6, 1e-6)])
 def test_a_window_has_two_ends_in_order(low, high):
-    with pytest.raises(ConfigError, match="are no window; give both"):
+    with pytest.raises(ConfigError, match="is no window: give both"):
         Options(g_min_siemens=low, g_max_siemens=high)
 
 

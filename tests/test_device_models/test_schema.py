@@ -166,7 +166,7 @@ def test_a_rule_between_fields_is_reported_at_its_mapping(refusal):
         ),
         ("lr: [1\n", "2:1: not YAML:"),
         ("lr: *x\n", "1:5: not YAML: found undefined alias 'x'"),
-        ("lr: 1\n\tname: x\n", "2:1: not YAML: found character '\\t' that cannot start"),
+        ("lr: 1\n\tname: x\n", "2:1: not YAML: a tab: indent with spaces"),
         ("lr: 1\nname: \x00\n", "2:7: not YAML: character '\\x00' is not allowed"),
     ],
 )

@@ -67,6 +67,8 @@ BINARY = {  # first bytes -> what such a file is, and what would be read
     "header='t_seconds g_siemens')",
     b"PK\x03\x04": "a spreadsheet or an archive; save the sheet as CSV",
     b"\xd0\xcf\x11\xe0": "a spreadsheet; save the sheet as CSV",
+    b"{": "JSON; write it as a table, a column for each quantity",
+    b"<": "a web page or XML; fetch the table itself",
 }
 FORMER_NAMES = {"neutral": "generic"}  # still taken by `--format`
 

@@ -23,7 +23,7 @@ from .text import echo
 COMMANDS = {  # name -> (module:attribute, what `xbar --help` says about it)
     "train": ("cli.train:train", "Train a network whose only weights are conductances."),
     "fit": ("cli.fit:fit", "Fit a device to files of measurements, with 95 % intervals."),
-    "analyze": ("cli.analyze:analyze", "What wires and chips do to a tile or a trained network."),
+    "analyze": ("cli.analyze:analyze", "What chips do to a tile or a trained network; its spikes."),
     "sweep": ("cli.sweep:sweep", "Many trainings, on this machine or on a Dask cluster."),
     "program": ("cli.program:program", "Write a trained network into a chip, and let it age."),
     "estimate": ("cli.estimate:estimate", "Energy, time and area of a run on a chip to propose."),

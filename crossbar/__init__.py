@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from device_models.presets import load_device as load_device
 
     from .api.characterization import characterize as characterize
+    from .api.spikes import analyze_spikes as analyze_spikes
     from .api.sweep import sweep as sweep
     from .api.training import load_run as load_run
     from .api.training import train as train
@@ -31,6 +32,7 @@ _HOMES = {
     "Run": "crossbar.experiment.run",
     "Training": "crossbar.experiment.config",
     "Wires": "crossbar.wires.wires",
+    "analyze_spikes": "crossbar.api.spikes",
     "characterize": "crossbar.api.characterization",
     "load_device": "device_models.presets",
     "load_run": "crossbar.api.training",

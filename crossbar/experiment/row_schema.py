@@ -56,6 +56,16 @@ class _Spikes(TypedDict):
     output: NotRequired[float | None]
 
 
+class _ByClass(TypedDict):
+    """Of the classes; hidden spikes per image."""
+
+    images: tuple[int, ...]
+    accuracy: tuple[float, ...]
+    total: tuple[float, ...]
+    excitatory: tuple[float, ...] | None
+    inhibitory: tuple[float, ...] | None
+
+
 class _Mapping(TypedDict):
     """See `Trainer`."""
 
@@ -90,6 +100,7 @@ class Row(_Costs):
     test_images: int
     spikes_per_inference: _Spikes
     rate_hz: float
+    test_by_class: NotRequired[_ByClass]
     layers: tuple[_Array, ...]
     mapping: _Mapping
     wear: NotRequired[_Wear]

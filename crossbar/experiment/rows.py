@@ -1,17 +1,23 @@
 """Parts of what `metrics.jsonl` says of an epoch."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..array.counters import Counters
 from ..boards.protocol import Emulator
+from ..snn.encodings.events import Events
 from ..snn.engines.protocol import BatchResult
 from ..snn.plan import Plan
 from ..synapses.policies.policy import Policy
 from ..synapses.synapses import Synapses
 from .endurance import spread
+
+if TYPE_CHECKING:
+    from .builder import Setup
+
+MOST_RECORDED = 1 << 28  # (samples, steps, neurons) of a test whose classes are counted
 
 
 def costs(counters: Counters) -> dict[str, Any]:
@@ -64,11 +70,12 @@ def own_numbers(layers: Sequence[Synapses], network: Plan) -> dict[str, Any]:
     return {"neurons": rows} if rows else {}
 
 
-def activity(done: BatchResult, network: Plan) -> dict[str, Any]:
-    """Spikes per image of a test, and the mean rate of a hidden neuron."""
+def activity(done: BatchResult, network: Plan, labels: np.ndarray, classes: int) -> dict[str, Any]:
+    """Spikes per image of a test, the mean rate of a hidden neuron, and `by_class`."""
     spikes = spikes_per_inference(done.spikes, len(done.predictions), network)
     rate = spikes["total"] / max(network.neurons, 1) / network.seconds
-    return {"spikes_per_inference": spikes, "rate_hz": rate}
+    row = {"spikes_per_inference": spikes, "rate_hz": rate}
+    return row | by_class(done, labels, classes, network)
 
 
 def spikes_per_inference(
@@ -97,6 +104,73 @@ def spikes_per_inference(
         split["inhibitory"] = sum(float(per_image[n:].sum()) for per_image, n in parts)
     output = float(spikes[-1].sum()) / samples if last.spikes else None
     return {**split, "total": sum(each), "layers": each, "output": output}
+
+
+def is_recorded(network: Plan, samples: int) -> bool:
+    """Whether all spikes of a test may be in memory at once, 3 bytes each."""
+    return samples * network.steps * max(network.recorded) <= MOST_RECORDED
+
+
+def by_class(done: BatchResult, labels: np.ndarray, classes: int, network: Plan) -> dict[str, Any]:
+    """Accuracy, and hidden spikes per image, of each class in a test; nothing if not recorded.
+
+    Args:
+        done: With every spike.
+        labels: (samples,) of its samples.
+        classes: Of the data set.
+        network: Which layers are hidden.
+    """
+    if not done.recorded:
+        return {}
+    hidden = [layer for layer in network.synaptic[:-1] if layer.spikes]
+    images = np.bincount(labels, minlength=classes)
+
+    def of_each(values: np.ndarray) -> list[float]:
+        total = np.bincount(labels, weights=values, minlength=classes)
+        return list((total / np.maximum(images, 1)).tolist())
+
+    def spikes(counts: Sequence[int]) -> list[float]:
+        pairs = zip(hidden, counts, strict=True)
+        return of_each(sum(
+            (spikes_of_samples(done.recorded[layer.index], count) for layer, count in pairs),
+            np.zeros(len(labels)),
+        ))  # fmt: skip
+
+    total, excitatory = spikes([layer.outputs for layer in hidden]), None
+    if network.excitatory is not None:
+        excitatory = spikes([network.excitatory[layer.index] for layer in hidden])
+    return {
+        "test_by_class": {
+            "images": images.tolist(),
+            "accuracy": of_each(done.predictions == labels),
+            "total": total,
+            "excitatory": excitatory,
+            "inhibitory": excitatory and [a - b for a, b in zip(total, excitatory, strict=True)],
+        }
+    }
+
+
+def spikes_of_samples(events: Events, neurons: int) -> np.ndarray:
+    """Spikes of the first neurons in each sample, (samples,)."""
+    if not len(events.rows) or neurons > events.rows.max():
+        return np.diff(events.offsets)
+    sums = np.concatenate([[0], np.cumsum(events.rows < neurons, dtype=np.int64)])
+    return np.asarray(np.diff(sums[events.offsets]))
+
+
+def mapping_row(
+    layers: Sequence[Synapses], setup: "Setup", clipped: float | None
+) -> dict[str, Any]:
+    """What the mapping took and could not hold; `refreshed` counts anew in each epoch."""
+    refreshed = sum(layer.refreshed for layer in layers)
+    for layer in layers:
+        layer.refreshed = 0
+    return {
+        "name": setup.mapping,
+        "devices": setup.tiles.copies * sum(each.mapping.devices for each in layers),
+        "clipped_share": clipped,
+        "refreshed": refreshed,
+    }
 
 
 def with_output(row: Mapping[str, Any], *, spikes: bool) -> dict[str, Any]:

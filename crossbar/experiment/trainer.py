@@ -2,7 +2,7 @@
 
 import time
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -22,12 +22,12 @@ from ..synapses.backward_weights import backward_weights
 from ..synapses.biases import with_row
 from ..synapses.effective import EffectiveWeights, effective_weights
 from ..synapses.estimate import WeightEstimate
+from . import rows as epoch_rows
 from .adc_calibration import calibrated, complaint, report, view
 from .array_parts import check_periphery
 from .endurance import memory, wear
 from .fault_aware import faulty
 from .line_reads import LineReads
-from .rows import LearningSums, activity, by_array, costs, own_numbers, through_wires, with_output
 
 if TYPE_CHECKING:
     from .builder import Setup
@@ -109,7 +109,7 @@ class Trainer:
     def resume(self, epoch: int, rows: list[dict[str, Any]]) -> None:
         """Go on from the end of an epoch, once layers and policies are restored."""
         spikes = self.setup.network.layers[-1].spikes
-        self.epoch, self.rows = epoch, [with_output(row, spikes=spikes) for row in rows]
+        self.epoch, self.rows = epoch, [epoch_rows.with_output(row, spikes=spikes) for row in rows]
         self._reported = [board.counters for board in self.boards]
         self._clipped = rows[0]["mapping"]["clipped_share"]
 
@@ -166,7 +166,7 @@ class Trainer:
         order = stream("shuffle", seed, epoch).permutation(len(self.data.train_labels))
         rounding = torch_stream("policy", seed, epoch)
         key = stream_key("read noise", seed, epoch, 0)
-        batches, learned = self.batches, LearningSums(self.setup.network)
+        batches, learned = self.batches, epoch_rows.LearningSums(self.setup.network)
         for batch in range(batches):
             chosen = order[batch * size : (batch + 1) * size]
             if batch % reads.readback_every == 0:
@@ -253,14 +253,15 @@ class Trainer:
         for board in self.boards:
             board.wait(images * self.setup.network.seconds)
 
-    def evaluate(self, *, noise_key: int | None = None) -> BatchResult:
+    def evaluate(self, *, noise_key: int | None = None, record: bool = False) -> BatchResult:
         """Run the test images; reads are counted like any other, wires are exact.
 
         Args:
             noise_key: Names the read noise; by default that of this epoch's test.
+            record: Whether to keep every spike of each layer.
         """
         self._refresh()
-        done = self._test(self._fronts(), noise_key)
+        done = self._test(self._fronts(), noise_key, record=record)
         self._count(done)
         return done
 
@@ -274,6 +275,13 @@ class Trainer:
         """
         self._refresh()
         return self._test(self._fronts(), None, images, record=True)
+
+    def replay(self, batches: Iterable[Batch]) -> Iterator[BatchResult]:
+        """Batches as this epoch's test runs them, with every spike of each layer, uncounted."""
+        self._refresh()
+        views = self._view(self._fronts())
+        for batch in batches:
+            yield self.setup.engine.run(batch, views, record=True)
 
     def _refresh(self) -> None:
         """Bring emulated arrays and converters to where a test finds them."""
@@ -350,7 +358,8 @@ class Trainer:
 
     def _finish_epoch(self, training: dict[str, Any] | None, began: float) -> None:
         """Evaluate and write the epoch's row."""
-        done = self.evaluate()
+        network, labels = self.setup.network, self.data.test_labels
+        done = self.evaluate(record=epoch_rows.is_recorded(network, len(labels)))
         counters = [board.counters for board in self.boards]
         spent = [now - before for now, before in zip(counters, self._reported, strict=True)]
         total = sum(spent, Counters())
@@ -360,18 +369,18 @@ class Trainer:
             "train_loss": None,
             "train_spikes_per_inference": None,
             **(training or {}),
-            "test_accuracy": float((done.predictions == self.data.test_labels).mean()),
+            "test_accuracy": float((done.predictions == labels).mean()),
             "test_loss": float(done.losses.mean()),
             "test_images": len(done.predictions),
-            **activity(done, self.setup.network),
-            **costs(total),
-            "layers": by_array(self.setup.network, self.policies, self.emulators, spent),
-            **through_wires(self._of_layers),
+            **epoch_rows.activity(done, network, labels, self.data.classes),
+            **epoch_rows.costs(total),
+            "layers": epoch_rows.by_array(network, self.policies, self.emulators, spent),
+            **epoch_rows.through_wires(self._of_layers),
             **faulty(self._of_layers, total.lost_pulses),
             **report(self._fronts(), total, self.setup.reads.t_read_seconds),
-            "mapping": self._mapping(),
+            "mapping": epoch_rows.mapping_row(self.layers, self.setup, self._clipped),
             **({"wear": self._wear()} if self.emulators else {}),
-            **own_numbers(self.layers, self.setup.network),
+            **epoch_rows.own_numbers(self.layers, network),
             "digital_bytes_per_synapse": memory(self.policies, self.optimizers[0]),
             "seconds": time.perf_counter() - began,
         }
@@ -386,15 +395,3 @@ class Trainer:
         """What an epoch's row says of wear."""
         fast = self.emulators[len(self.layers) :]
         return wear(self.layers[0].sheet, self._of_layers, fast)
-
-    def _mapping(self) -> dict[str, Any]:
-        """What the mapping took and could not hold; `refreshed` counts anew in each epoch."""
-        refreshed = sum(layer.refreshed for layer in self.layers)
-        for layer in self.layers:
-            layer.refreshed = 0
-        return {
-            "name": self.setup.mapping,
-            "devices": self.setup.tiles.copies * sum(each.mapping.devices for each in self.layers),
-            "clipped_share": self._clipped,
-            "refreshed": refreshed,
-        }

@@ -27,6 +27,8 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 Form = Literal["textbook", "published"]
 FORMS: tuple[Form, ...] = ("textbook", "published")
+PAIRS = ("E-E", "E-I", "I-I")
+CELLS = 200_000  # of a grid (samples, trains, steps) whose traces fit a cache
 
 
 def traces(spikes: NDArray[np.number[Any]], tau_steps: float) -> Floats:
@@ -72,12 +74,64 @@ def block_means(matrix: Floats, excitatory: int) -> dict[str, float]:
         matrix: Distances, shape (..., trains, trains); the excitatory trains come first.
         excitatory: How many of them there are.
     """
-    e, i = slice(None, excitatory), slice(excitatory, None)
-    pairs = {"E-E": matrix[..., e, e], "E-I": matrix[..., e, i], "I-I": matrix[..., i, i]}
-    means = dict[str, float]()
-    for name, block in pairs.items():
-        rows, columns = block.shape[-2:]
-        count = rows * columns if name == "E-I" else rows * (rows - 1)
-        total = block.sum((-2, -1)).mean()
-        means[name] = float(total / count) if count > 0 else float("nan")
-    return means
+    stack = matrix.reshape(-1, *matrix.shape[-2:])
+    return dict(zip(PAIRS, _blocks(stack, excitatory).mean(0).tolist(), strict=True))
+
+
+class DistanceSums:
+    """Distances of the trains of a layer, added up over samples; neither spikes nor traces stay.
+
+    Attributes:
+        images: (classes,) samples so far.
+        matrices: Form -> (classes, trains, trains), added up over samples.
+        blocks: Form -> one array (samples, 3) of each part: `PAIRS` means; nan where there is none.
+    """
+
+    def __init__(self, classes: int, trains: int, excitatory: int, tau_steps: float) -> None:
+        """Begin at nothing; the first `excitatory` trains are, see `distances` for tau."""
+        self._excitatory, self._tau = excitatory, tau_steps
+        self.images = np.zeros(classes, np.int64)
+        self.matrices = {form: np.zeros((classes, trains, trains)) for form in FORMS}
+        self.blocks: dict[Form, list[Floats]] = {form: [] for form in FORMS}
+
+    def add(self, labels: NDArray[np.integer[Any]], spikes: NDArray[np.number[Any]]) -> None:
+        """Add samples.
+
+        Args:
+            labels: (samples,) class of each.
+            spikes: Numbers of spikes, (samples, trains, steps).
+        """
+        self.images += np.bincount(labels, minlength=len(self.images))
+        most = max(1, CELLS // max(1, spikes[0].size if len(spikes) else 1))
+        for low in range(0, len(spikes), most):
+            part = slice(low, low + most)
+            for form in FORMS:
+                each = distances(spikes[part], self._tau, form)
+                for label, matrix in zip(labels[part], each, strict=True):
+                    self.matrices[form][label] += matrix
+                self.blocks[form].append(_blocks(each, self._excitatory))
+
+    def means(self, form: Form) -> Floats:
+        """Mean over all samples, (trains, trains)."""
+        return np.asarray(self.matrices[form].sum(0) / max(1, int(self.images.sum())))
+
+    def per_sample(self, form: Form) -> Floats:
+        """Means over the pairs of each sample, (samples, 3), as `PAIRS`."""
+        return np.concatenate(self.blocks[form]) if self.blocks[form] else np.zeros((0, 3))
+
+
+def _blocks(matrices: Floats, excitatory: int) -> Floats:
+    """Means over the pairs of `PAIRS` of each matrix, (matrices, 3)."""
+    n = matrices.shape[-1]
+    e, i = excitatory, n - excitatory
+    pairs = np.array([e * (e - 1), e * i, i * (i - 1)], np.float64)
+    sums = np.stack(
+        [
+            matrices[:, :e, :e].sum((1, 2)),
+            matrices[:, :e, e:].sum((1, 2)),
+            matrices[:, e:, e:].sum((1, 2)),
+        ],
+        axis=1,
+    )
+    nothing = np.full(sums.shape, np.nan)
+    return np.asarray(np.divide(sums, pairs, out=nothing, where=pairs > 0.0))

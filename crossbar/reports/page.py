@@ -137,7 +137,7 @@ def html(
     Args:
         title: Of the page.
         sections: In order.
-        pictures: Name -> PNG; a `Picture` that is not among them is left out.
+        pictures: Name -> PNG or GIF; a `Picture` that is not among them is left out.
         lead: Stands before the links to the sections.
     """
     links = "".join(f'<a href="#{s.key}">{escape(s.title)}</a>' for s in sections)
@@ -209,11 +209,12 @@ def _tag(name: str, kind: str, text: str) -> str:
 
 
 def _figure(picture: Picture, data: bytes) -> str:
-    """One PNG, inline, with what it shows."""
+    """One PNG or GIF, inline, with what it shows."""
     source, text = base64.b64encode(data).decode(), escape(picture.caption)
+    kind = "gif" if data.startswith(b"GIF8") else "png"
     return (
-        f'<figure><img alt="{text}" src="data:image/png;base64,{source}">'
-        f"<figcaption>{text} (<code>{picture.name}.png</code>)</figcaption></figure>\n"
+        f'<figure><img alt="{text}" src="data:image/{kind};base64,{source}">'
+        f"<figcaption>{text} (<code>{picture.name}.{kind}</code>)</figcaption></figure>\n"
     )
 
 

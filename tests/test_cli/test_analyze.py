@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -176,3 +177,104 @@ def test_a_tile_of_a_run_is_named_and_one_beyond_it_refused(trained, here):
     ended = run(trained, "--layer", 2, "--out", "b")
     assert ended.exit_code == 2
     assert f"--layer = 2: {trained} has 0 to 1; nothing was drawn" in ended.stderr
+
+
+def rows_of(path):
+    return list(csv.DictReader(path.read_text().splitlines()))
+
+
+def test_spikes_of_a_run_are_those_of_its_last_test(trained, data_dir, here):
+    asked = (trained, "--spikes", "--no-figures", "--threads", 1, "--data-dir", data_dir, "--json")
+    ended = run(*asked, "--out", here / "s")
+    assert ended.exit_code == 0, ended.stderr
+    said = json.loads(ended.stdout)
+    one, last = (
+        said["runs"][0],
+        json.loads((trained / "metrics.jsonl").read_text().splitlines()[-1]),
+    )
+    assert one["replayed_accuracy"] == last["test_accuracy"]
+    per_image = last["spikes_per_inference"]
+    assert one["hidden_spikes_per_image"] == pytest.approx(per_image["total"], rel=1e-12)
+    assert one["rate_hz"] == pytest.approx(last["rate_hz"], rel=1e-12)
+    share = 100.0 * per_image["excitatory"] / per_image["total"]
+    assert one["excitatory_percent"] == pytest.approx(share, rel=1e-12)
+    names = {"spikes_by_class", "rates", "psth", "intervals", "distances", "distance_matrix",
+             "histograms", "pca", "statistics", "runs"}  # fmt: skip
+    files = {*(f"{name}.csv" for name in names), "spikes.json", "spikes.html"}
+    assert {p.name for p in (here / "s").iterdir()} == files
+    by_class = rows_of(here / "s" / "spikes_by_class.csv")
+    of_epoch = [r for r in by_class if r["epoch"] == "1" and r["source"] == "test of the epoch"]
+    replayed = [r for r in by_class if r["source"] == "replay of the test half"]
+    for name in ("images", "excitatory_spikes_per_image", "inhibitory_spikes_per_image",
+                 "accuracy"):  # fmt: skip
+        a, b = ([float(r[name]) for r in rows] for rows in (of_epoch, replayed))
+        assert a == pytest.approx(b, rel=1e-9)
+    images = np.array([float(r["images"]) for r in of_epoch])
+    total = np.array([float(r["spikes_per_image"]) for r in of_epoch])
+    assert images @ total / images.sum() == pytest.approx(per_image["total"], rel=1e-9)
+    rates = [float(r["rate_hz"]) for r in rows_of(here / "s" / "rates.csv") if r["class"] == "all"]
+    assert np.mean(rates) == pytest.approx(last["rate_hz"], rel=1e-9)
+    page = (here / "s" / "spikes.html").read_text()
+    assert "http" not in page
+    assert run(*asked, "--out", here / "s").stdout == ended.stdout  # taken over, same numbers
+
+
+def test_runs_are_compared_with_a_control(trained, data_dir, here):
+    twin = shutil.copytree(trained, here / "twin")
+    text = (twin / "config.yaml").read_text().replace("batch_size: 64", "batch_size: 32")
+    (twin / "config.yaml").write_text(text, "utf-8")
+    common = (trained, twin, "--spikes", "--no-figures", "--threads", 1, "--images", 8,
+              "--data-dir", data_dir)  # fmt: skip
+    ended = run(*common, "--json")
+    assert ended.exit_code == 0, ended.stderr
+    said = json.loads(ended.stdout)
+    assert (said["compare"], said["control"]) == ("batch_size", "64")
+    assert {t["samples_are"] for t in said["statistics"]} == {"runs"}
+    assert [r["images"] for r in said["runs"]] == [8, 8]
+    refused = run(*common, "--compare", "ei")
+    assert refused.exit_code == 2
+    assert "--compare ei: the runs do not differ in it; they differ in" in refused.stderr
+
+
+@pytest.mark.parametrize(
+    ("args", "message"),
+    [
+        (["--spikes"], "--spikes needs a RUN, several, or the folder of a study"),
+        (["a", "b"], "several RUNs need --spikes; nothing was drawn"),
+        (["a", "--spikes", "--rows", "3"], "--rows does not go with --spikes; nothing was written"),
+        (["a", "--images", "3"], "--images needs --spikes; nothing was drawn"),
+        (["a", "--spikes", "--half", "half"], "--half must be one of test, train, not 'half'"),
+        (["a", "--spikes"], "a is not a run that can be continued: it has no config.yaml"),
+    ],
+)
+def test_wrong_input_to_spikes_is_one_line(here, args, message):
+    ended = run(*args)
+    assert ended.exit_code == 2
+    assert ended.stderr.startswith(f"Error: {message}")
+    assert ended.stderr.count("\n") == 1
+    assert list(here.iterdir()) == []
+
+
+def test_more_images_than_there_are_and_a_missing_layer_are_refused(trained, data_dir, here):
+    common = (trained, "--spikes", "--no-figures", "--data-dir", data_dir, "--out", "s")
+    ended = run(*common, "--images", 1_000_000)
+    assert ended.exit_code == 2
+    assert "--images = 1000000: there are" in ended.stderr
+    ended = run(*common, "--layer", 1)
+    assert ended.exit_code == 2
+    assert f"--layer = 1: {trained} has hidden layers 0 to 0; nothing was written" in ended.stderr
+    assert list(here.iterdir()) == []
+
+
+@pytest.mark.slow
+def test_everything_is_drawn(trained, data_dir, here):
+    ended = run(trained, "--spikes", "--images", 32, "--data-dir", data_dir, "--out", here / "s")
+    assert ended.exit_code == 0, ended.stderr
+    drawn = {p.name for p in (here / "s").iterdir() if p.suffix in (".png", ".gif")}
+    names = ("spikes_by_class", "rates", "psth", "intervals", "distances", "histograms", "pca",
+             "classes")  # fmt: skip
+    assert drawn == {*(f"{name}.png" for name in names), "classes.gif"}
+    assert (here / "s" / "classes.gif").read_bytes()[:4] == b"GIF8"
+    page = (here / "s" / "spikes.html").read_text()
+    assert page.count("data:image/") == len(names)
+    assert "data:image/gif" in page

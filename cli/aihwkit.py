@@ -32,6 +32,7 @@ def convert(
     from device_models import aihwkit
     from device_models.atomic import write
     from device_models.presets import load_device
+    from device_models.printable import printable
     from device_models.registry import name_of
     from device_models.schema import dump
 
@@ -48,7 +49,8 @@ def convert(
     keys = tuple(key.strip() for key in (without or "").split(",") if key.strip())
     given = aihwkit.read_config(Path(config))
     model = aihwkit.from_aihwkit(given, preset, g_min_siemens=low, g_max_siemens=high, without=keys)
-    text = f"# From {Path(config).name} of aihwkit; every number carries its source.\n"
+    name = " ".join(printable(Path(config).name).split())
+    text = f"# From {name} of aihwkit; every number carries its source.\n"
     try:
         write(path, (text + dump(model, ("model", name_of(model)))).encode())
     except OSError as e:

@@ -237,13 +237,14 @@ def sizes(measurements: "Measurements") -> str:
 def write(result: "Fit", path: Path) -> None:
     """Write the device file, whole or not at all."""
     from device_models.atomic import write as write_atomic
+    from device_models.printable import encoded
     from device_models.registry import name_of
     from device_models.schema import dump
 
     text = "# Fitted by `xbar fit`; every number carries its status and source.\n"
     text += dump(result.model, ("model", name_of(result.model)))
     try:
-        write_atomic(path, text.encode())
+        write_atomic(path, encoded(text))
     except OSError as e:
         raise DataError(f"{path}: {e.strerror or e}; {NOTHING}") from e
 

@@ -1,11 +1,13 @@
 """Ctrl-C and SIGTERM end a command within a second, whatever it is doing.
 
 Python acts on a signal only between two of its own instructions, and a kernel is compiled in calls
-of half a minute. Every file that a command writes is whole or absent at any moment, so what does
-not come back within a second is ended on the spot. A command that holds a board is waited for: it
-sees the signal as a KeyboardInterrupt, and lets go of the board.
+of half a minute, some of which swallow what a signal raises. Every file that a command writes is
+whole or absent at any moment, so what does not come back within a second, or does not end within
+five, is ended on the spot. A command that holds a board is waited for: it sees the signal as a
+KeyboardInterrupt, and lets go of the board.
 """
 
+import contextlib
 import os
 import signal
 import sys
@@ -14,7 +16,7 @@ import time
 from types import FrameType
 
 ENDED = 130  # exit code: 128 + SIGINT, as a shell reports it
-PATIENCE_SECONDS = 1.0
+PATIENCE_SECONDS, TO_END = 1.0, 4.0  # until it is seen; then that many times as long
 _seen = threading.Event()
 
 
@@ -39,6 +41,15 @@ def was_interrupted() -> bool:
     return _seen.is_set()
 
 
+def end() -> None:
+    """End the process that has said so: libraries take seconds, or for ever, to take leave."""
+    if not _holds_board():
+        for stream in (sys.stdout, sys.stderr):
+            with contextlib.suppress(OSError, ValueError):
+                stream.flush()
+        os._exit(ENDED)
+
+
 def _interrupt(number: int, frame: FrameType | None) -> None:
     """The main thread has come to it."""
     _seen.set()
@@ -57,7 +68,9 @@ def _end(read: int, patience_seconds: float) -> None:
         (number,) = os.read(read, 1)
         if number in (signal.SIGINT, signal.SIGTERM):
             time.sleep(patience_seconds)
-            if not (_seen.is_set() or _holds_board()):
+            if _seen.is_set():
+                time.sleep(TO_END * patience_seconds)
+            if not _holds_board():
                 sys.stderr.write("\nInterrupted.\n")
                 sys.stderr.flush()
                 os._exit(ENDED)

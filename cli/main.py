@@ -58,9 +58,15 @@ class CommandGroup(click.Group):
 
     def main(self, args: Sequence[str] | None = None, *rest: Any, **kwargs: Any) -> Any:
         """Run a command line; that of the process ends at once when it is interrupted."""
-        if args is None:
-            interrupts.watch()
-        return super().main(args, *rest, **kwargs)
+        if args is not None:
+            return super().main(args, *rest, **kwargs)
+        interrupts.watch()
+        try:
+            return super().main(args, *rest, **kwargs)
+        except SystemExit as e:
+            if e.code == interrupts.ENDED:
+                interrupts.end()
+            raise
 
     def make_context(self, *args: Any, **kwargs: Any) -> click.Context:
         """Read what stands before the command; what is mistyped there is one message, too."""
@@ -115,19 +121,12 @@ class CommandGroup(click.Group):
             raise mistyped(e) from e
         except KeyboardInterrupt:
             raise stop("Interrupted.", interrupts.ENDED) from None
-        except (MemoryError, RuntimeError) as e:
-            if not (isinstance(e, MemoryError) or "can't allocate memory" in str(e)):
-                raise  # torch has no error of its own for it
-            raise stop(f"Error: {out_of_memory(e)}", XbarError.exit_code) from e
-        except OSError as e:
-            if e.errno not in REFUSED:
+        except Exception as e:
+            if interrupts.was_interrupted():  # a compiler that was stopped half way says anything
+                raise stop("Interrupted.", interrupts.ENDED) from None
+            if (message := refusal_of_system(e)) is None:
                 raise  # a closed pipe (`xbar ... | head`) is ended quietly by click
-            path = str(e.filename or "")
-            path = path if len(path) <= LONGEST_PATH else f"{path[:LONGEST_PATH]}..."
-            where = f" ({path})" if path else ""
-            consequence = "nothing was lost before the last checkpoint"
-            message = f"Error: {REFUSED[e.errno]}{where}; {consequence}"
-            raise stop(message, XbarError.exit_code) from e
+            raise stop(f"Error: {message}", XbarError.exit_code) from e
         if interrupts.was_interrupted():
             raise stop("Interrupted.", interrupts.ENDED)
         return result
@@ -147,6 +146,20 @@ def mistyped(error: click.UsageError) -> click.ClickException | click.exceptions
     where = f"; {error.ctx.command_path} --help says more" if error.ctx else ""
     message = f"Error: {text[:1].lower()}{text[1:]}{where}; nothing was done"
     return stop(message, XbarError.exit_code)
+
+
+def refusal_of_system(error: Exception) -> str | None:
+    """What the system refused, in one line; None where it is not that."""
+    # Torch has no error of its own for memory that is not there.
+    is_torch = isinstance(error, RuntimeError) and "can't allocate memory" in str(error)
+    if isinstance(error, MemoryError) or is_torch:
+        return out_of_memory(error)
+    if not isinstance(error, OSError) or error.errno not in REFUSED:
+        return None
+    path = str(error.filename or "")
+    path = path if len(path) <= LONGEST_PATH else f"{path[:LONGEST_PATH]}..."
+    where = f" ({path})" if path else ""
+    return f"{REFUSED[error.errno]}{where}; nothing was lost before the last checkpoint"
 
 
 def out_of_memory(error: Exception) -> str:

@@ -206,7 +206,7 @@ def _checked(config: dict[str, Any], without: tuple[str, ...]) -> tuple[str, dic
     fields = {*COMMON, *LAWLESS, *ACTLESS}.union(*OF_LAW.values())
     for key in sorted(config.keys() - fields):
         if hint := did_you_mean(key, fields):
-            raise ConfigError(f"{name} has no field {key!r}{hint}; {NOTHING}")
+            raise ConfigError(f"{name} has no field {shown(key)}{hint}; {NOTHING}")
     if acting:
         raise ConfigError(
             f"xbar has no law for {', '.join(acting)} of {name}; leave it out by name "

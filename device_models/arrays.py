@@ -29,7 +29,13 @@ def real_numbers(values: ArrayLike, what: str, nothing: str) -> NDArray[np.float
 
 
 def check_array(
-    array: object, what: str, dtype: np.typing.DTypeLike, shape: tuple[int, ...], nothing: str
+    array: object,
+    what: str,
+    dtype: np.typing.DTypeLike,
+    shape: tuple[int, ...],
+    nothing: str,
+    *,
+    in_one_piece: bool = True,
 ) -> None:
     """Refuse what is not just the array that a kernel believes it to be.
 
@@ -39,6 +45,7 @@ def check_array(
         dtype: Of its numbers.
         shape: Of it; -1 for any length.
         nothing: What did not happen.
+        in_one_piece: Whether it must lie so, in C order.
 
     Raises:
         ShapeError: It has another type or shape, or does not lie in one piece.
@@ -52,7 +59,7 @@ def check_array(
     if array.dtype != dtype or not fits:
         given = f"{array.dtype} of shape {_text(array.shape)}"
         raise ShapeError(f"{what}: {given}, not {wanted}; {nothing}")
-    if not array.flags.c_contiguous:
+    if in_one_piece and not array.flags.c_contiguous:
         raise ShapeError(f"{what}: does not lie in one piece (np.ascontiguousarray); {nothing}")
 
 

@@ -21,3 +21,8 @@ def printable(text: str) -> str:
     if text.isascii() and text.isprintable():
         return text
     return HIDDEN.sub(lambda match: match[0].encode("unicode_escape").decode(), text)
+
+
+def encoded(text: str) -> bytes:
+    """A text as UTF-8; the lone surrogates of a file name that is none are backslash escapes."""
+    return text.encode("utf-8", "backslashreplace")

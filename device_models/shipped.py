@@ -55,7 +55,7 @@ class Presets:
         near = nearest(name, names)
         presets = ", ".join(f"{name}{ENDING}" for name in names)
         hint = f"did you mean {near + ENDING!r}?" if near else f"presets: {presets}"
-        raise ConfigError(f"no {self.what} file and no preset {name_or_path!r}; {hint}")
+        raise ConfigError(f"no {self.what} file and no preset {shown(name_or_path)}; {hint}")
 
     @property
     def _folder(self) -> Path:

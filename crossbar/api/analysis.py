@@ -13,6 +13,7 @@ import numpy as np
 from device_models import atomic
 from device_models.claim import Claim
 from device_models.errors import ConfigError, LimitError, consequence
+from device_models.printable import encoded
 from device_models.record import Record, quantity
 from device_models.streams import stream
 from device_models.units import format_si
@@ -303,4 +304,4 @@ def write_csv(file: Path, name: str, values: list[float], accuracy: np.ndarray) 
     rows.writerow([name, "repeat", "test_accuracy"])
     for value, tests in zip(values, accuracy.tolist(), strict=True):
         rows.writerows([value, repeat, test] for repeat, test in enumerate(tests))
-    atomic.write(file, text.getvalue().encode())
+    atomic.write(file, encoded(text.getvalue()))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from device_models.errors import ConfigError
-from device_models.record import Record, quantity
+from device_models.record import Record, quantity, shown
 from device_models.streams import stream
 
 from ..energy.chip import ChipSpec, load_chip
@@ -126,7 +126,9 @@ def check_converters(chip: ChipSpec, sweeps: Mapping[str, object]) -> None:
         ConfigError: It has none.
     """
     if "adc_bits" in sweeps and chip.adc_kind == "none":
-        raise ConfigError(f"the chip {chip.name!r} has no converters: adc_bits cannot be swept")
+        raise ConfigError(
+            f"the chip {shown(chip.name)} has no converters: adc_bits cannot be swept"
+        )
 
 
 def explored(

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 from device_models import atomic
 from device_models.claim import Claim, contents
 from device_models.errors import ConfigError, RunError, XbarError, consequence
+from device_models.printable import encoded
 
 from ..datasets import LoadedDataset, load_dataset
 from ..experiment.cluster import cluster, end_with_parent
@@ -195,8 +196,8 @@ def _write(
     done = {row["trial"] for row in rows if row["status"] == "done"}
     epochs = [row for t, run in runs if t.name in done for row in epoch_rows(t, run)]
     (folder / TRIALS).mkdir(exist_ok=True)
-    atomic.write(folder / TABLE, table_text(rows).encode())
-    atomic.write(folder / EPOCHS, table_text(epochs).encode())
+    atomic.write(folder / TABLE, encoded(table_text(rows)))
+    atomic.write(folder / EPOCHS, encoded(table_text(epochs)))
     return rows
 
 

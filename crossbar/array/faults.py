@@ -16,7 +16,7 @@ from device_models.model import DeviceModel
 from device_models.npz import UNREADABLE, reason
 from device_models.pulse_law import OWN, PulseDrive, square_seconds
 from device_models.pulsed import Pulsed
-from device_models.record import Record, quantity
+from device_models.record import Record, quantity, shown
 
 from ..wires.wires import Floats, Wires
 from .tile import Tiling
@@ -326,8 +326,8 @@ def load(path: Path, index: int, tiling: Tiling) -> FaultMap:
         number, _, part = name.partition(".")
         if not number.isdigit() or part not in size:
             raise ConfigError(
-                f"the fault map {path} holds {name!r}; allowed are LAYER.PART, the parts being "
-                f"{', '.join(size)}; nothing was built"
+                f"the fault map {path} holds {shown(name)}; allowed are LAYER.PART, the parts "
+                f"being {', '.join(size)}; nothing was built"
             )
     parts = {part: arrays.get(f"{index}.{part}") for part in size}
     try:

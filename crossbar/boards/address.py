@@ -9,6 +9,7 @@ import re
 from typing import Protocol
 
 from device_models.errors import ConfigError
+from device_models.record import shown
 
 from .drivers import open_driver
 from .protocol import Board
@@ -61,4 +62,4 @@ def open_board(
     hint = (
         f"did you mean tcp://{address}?" if BARE.fullmatch(address) else f"boards are at {schemes}"
     )
-    raise ConfigError(f"{address!r} is no board; {hint}; nothing was sent")
+    raise ConfigError(f"{shown(address)} is no board; {hint}; nothing was sent")

@@ -9,12 +9,13 @@ shape, and JSON writes a float with all its digits: what is played back is equal
 import base64
 import builtins
 import json
+import re
 from collections.abc import Callable, Generator
 from contextlib import suppress
 from dataclasses import asdict
 from os import PathLike
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NotRequired, TypedDict, TypeVar
 
 import numpy as np
 import torch
@@ -22,11 +23,16 @@ from torch import Tensor
 
 from device_models import errors
 from device_models.errors import DataError, HardwareError
+from device_models.printable import printable
+from device_models.record import shown
+from device_models.typed_json import checked, parse
 
 from ..array.counters import Counters
-from .protocol import Board, BoardInfo, Grid, Indices, PulseBatch, PulseShape
+from .protocol import Board, BoardInfo, Indices, PulseBatch, PulseShape
 
 FORMAT, VERSION = "xbar session", 1
+DTYPE = re.compile("[<|](b1|[iu][1248]|f[248])")  # of arrays in a file
+LONGEST_SHOWN, LONGEST_TEXT = 80, 2000  # characters of an argument, of an error
 T = TypeVar("T")
 
 
@@ -143,19 +149,19 @@ class PlayedBoard:
         if head.get("format") != FORMAT or head.get("version") != VERSION:
             raise DataError(f"{self.path}:1: no {FORMAT} of version {VERSION}")
         try:
-            self.info = _info(head["info"])
-            self.counters = Counters(**head["counters"])
-        except (KeyError, TypeError) as e:
+            described: _Head = checked(_Head, head, "it", finite=False)
+        except ValueError as e:
             raise DataError(f"{self.path}:1: it does not describe a board: {e}") from e
+        self.info, self.counters = described["info"], described["counters"]
 
     def read(self, device: Indices | None = None) -> Tensor:
         """See `Board.read`."""
         asked = {"device": None if device is None else _packed(np.asarray(device))}
-        return _tensor(self._play("read", asked))
+        return _read(self._play("read", asked))
 
     def vmm(self, volts: Tensor) -> Tensor:
         """See `Board.vmm`."""
-        return _tensor(self._play("vmm", {"volts": _packed(volts.detach().numpy())}))
+        return _read(self._play("vmm", {"volts": _packed(volts.detach().numpy())}))
 
     def pulse(self, pulses: PulseBatch, shape: PulseShape | None = None) -> None:
         """See `Board.pulse`."""
@@ -170,7 +176,7 @@ class PlayedBoard:
         self._is_closed = True
         self._lines.close()
 
-    def _play(self, name: str, asked: dict[str, Any]) -> Any:
+    def _play(self, name: str, asked: dict[str, Any]) -> Tensor | None:
         """What came back from a call, if the session goes on with this one.
 
         Raises:
@@ -181,17 +187,27 @@ class PlayedBoard:
             raise HardwareError(f"{self.path}: the played board is closed")
         recorded = self._next(f"the session ends here, {name} was asked")
         line = self._line
-        if difference := _difference(recorded, {"name": name} | asked):
+        try:
+            difference = _difference(recorded, {"name": name} | asked)
+        except ValueError as e:
+            raise DataError(f"{self.path}:{line}: {e}") from e
+        if difference:
             raise HardwareError(f"{self.path}:{line}: another call was recorded: {difference}")
         outcome = self._next(
             f"the session was cut off during this {name}, the board may have seen it"
         )
         if outcome.get("of") != recorded.get("call"):
             raise DataError(f"{self.path}:{self._line}: it does not answer line {line}")
-        self.counters = Counters(**outcome["counters"])
-        if "error" in outcome:
-            raise _error(**outcome["error"])
-        return outcome.get("result")
+        try:
+            answer: _Outcome = checked(_Outcome, outcome, "it", finite=False)
+            result = answer.get("result")
+            array = None if result is None else torch.from_numpy(_unpacked(result))
+        except ValueError as e:
+            raise DataError(f"{self.path}:{self._line}: {e}") from e
+        self.counters = answer["counters"]
+        if error := answer.get("error"):
+            raise _error(error["kind"], error["text"])
+        return array
 
     def _next(self, at_end: str) -> dict[str, Any]:
         """The next line as a mapping."""
@@ -202,7 +218,7 @@ class PlayedBoard:
         if not text.endswith("\n"):
             raise DataError(f"{self.path}:{self._line}: the last line is torn; {at_end}")
         try:
-            line = json.loads(text)
+            line = parse(text)
         except ValueError as e:
             raise DataError(f"{self.path}:{self._line}: not JSON: {e}") from e
         if not isinstance(line, dict):
@@ -258,27 +274,42 @@ def _packed(array: np.ndarray) -> dict[str, Any]:
     return {"dtype": plain.dtype.str, "shape": list(array.shape), "base64": text}
 
 
-def _unpacked(packed: dict[str, Any]) -> np.ndarray:
-    """The array of `_packed`."""
-    flat = np.frombuffer(base64.b64decode(packed["base64"]), np.dtype(packed["dtype"]))
+def _unpacked(packed: "_Packed") -> np.ndarray:
+    """The array of `_packed`.
+
+    Raises:
+        ValueError: It says none.
+    """
+    if not DTYPE.fullmatch(packed["dtype"]):
+        raise ValueError(f"an array of {shown(packed['dtype'])}, not of numbers")
+    flat = np.frombuffer(base64.b64decode(packed["base64"]), packed["dtype"])
     return flat.reshape(packed["shape"]).copy()
 
 
-def _tensor(packed: Any) -> Tensor:
-    """A recorded result."""
-    if packed is None:
+def _read(result: Tensor | None) -> Tensor:
+    """What a read gave.
+
+    Raises:
+        DataError: The session does not say it.
+    """
+    if result is None:
         raise DataError("a recorded read has no result")
-    return torch.from_numpy(_unpacked(packed))
+    return result
 
 
 def _difference(recorded: dict[str, Any], asked: dict[str, Any]) -> str:
-    """How a call differs from the recorded one, in words; empty if it does not."""
+    """How a call differs from the recorded one, in words; empty if it does not.
+
+    Raises:
+        ValueError: The recorded one has an array that is none.
+    """
     if recorded.get("name") != asked["name"]:
-        return f"{recorded.get('name')}, and {asked['name']} was asked"
+        return f"{_shown(recorded.get('name'))}, and {asked['name']} was asked"
     for key, value in asked.items():
         other = recorded.get(key)
         if isinstance(value, dict) and isinstance(other, dict):
-            text = _array_difference(_unpacked(other), _unpacked(value))
+            pair = (_unpacked(checked(_Packed, packed, key)) for packed in (other, value))
+            text = _array_difference(*pair)
         else:
             is_equal = other == value or (other != other and value != value)  # nan is nan
             text = "" if is_equal else f"{_shown(other)}, and {_shown(value)} was asked"
@@ -289,7 +320,7 @@ def _difference(recorded: dict[str, Any], asked: dict[str, Any]) -> str:
 
 def _shown(value: Any) -> str:
     """An argument in a message."""
-    return "an array" if isinstance(value, dict) else str(value)
+    return "an array" if isinstance(value, dict) else printable(str(value))[:LONGEST_SHOWN]
 
 
 def _array_difference(recorded: np.ndarray, asked: np.ndarray) -> str:
@@ -305,18 +336,42 @@ def _array_difference(recorded: np.ndarray, asked: np.ndarray) -> str:
 
 
 def _error(kind: str, text: str) -> BaseException:
-    """A recorded error, of its class where that is known."""
+    """A recorded error, of its class where that is known; what ends a program is not among them."""
+    text = " ".join(printable(text).split("\n"))[:LONGEST_TEXT]
     cls = getattr(errors, kind, None) or getattr(builtins, kind, None)
-    if isinstance(cls, type) and issubclass(cls, BaseException):
+    if isinstance(cls, type) and issubclass(cls, Exception | KeyboardInterrupt):
         try:
             return cls(text)
         except TypeError:  # one that takes more than a message
             pass
-    return HardwareError(f"{kind}: {text}")
+    return HardwareError(f"{_shown(kind)}: {text}")
 
 
-def _info(recorded: dict[str, Any]) -> BoardInfo:
-    """A description of a board as JSON gives it back."""
-    grid = recorded.get("grid")
-    shapes = {name: tuple(recorded[name]) for name in ("shape", "tile_shape")}
-    return BoardInfo(**recorded | shapes | {"grid": None if grid is None else Grid(**grid)})
+class _Packed(TypedDict):
+    """An array, see `_packed`."""
+
+    dtype: str
+    shape: tuple[int, ...]
+    base64: str
+
+
+class _Error(TypedDict):
+    """What a call raised."""
+
+    kind: str
+    text: str
+
+
+class _Head(TypedDict):
+    """The first line, beside the format."""
+
+    info: BoardInfo
+    counters: Counters
+
+
+class _Outcome(TypedDict):
+    """What came back from a call."""
+
+    counters: Counters
+    error: NotRequired[_Error | None]
+    result: NotRequired[_Packed | None]

@@ -7,7 +7,7 @@
 from pathlib import Path
 
 from device_models.errors import ConfigError
-from device_models.record import did_you_mean
+from device_models.record import did_you_mean, shown
 
 from .cifar10 import CIFAR10
 from .dataset import Dataset, Half, LoadedDataset
@@ -32,7 +32,7 @@ def dataset_of(name: str) -> Dataset:
     if name not in DATASETS:
         names = ", ".join(DATASETS)
         near = did_you_mean(name, DATASETS)
-        raise ConfigError(f"the data set must be one of {names}, not {name!r}{near}")
+        raise ConfigError(f"the data set must be one of {names}, not {shown(name)}{near}")
     return DATASETS[name]
 
 

@@ -186,30 +186,32 @@ def download(files: FileSet, *, open_url: Open, notice: Notice) -> dict[str, byt
 def from_debian(
     files: FileSet, package: Package, *, run: Run, is_root: bool, notice: Notice
 ) -> dict[str, bytes]:
-    """Get a set from its Debian package; needs apt, but neither root nor an installation.
+    """Get a set from its Debian package, as root, who says so; nothing is installed.
 
-    The package is downloaded to a temporary folder and unpacked there. Root refreshes the package
-    lists first if they do not know the package (as in a fresh container); nobody else may.
+    The package is downloaded to a temporary folder and unpacked there. The package lists are
+    refreshed first if they do not know it (as in a fresh container).
 
     Args:
         files: The set.
         package: Of it.
         run: Runs a program in a folder, see `run_command`.
-        is_root: Whether `apt-get update` is allowed.
+        is_root: Whether apt is asked at all.
         notice: Told in one line what is about to take long.
 
     Returns:
         File name to uncompressed content, every MD5 as stated in `files`.
 
     Raises:
-        NotHereError: apt is missing, does not know the package or cannot fetch it, or it holds
-            other content.
+        NotHereError: Another user asks; apt is missing, does not know the package or cannot fetch
+            it, or it holds other content.
     """
+    if not is_root:
+        raise NotHereError("apt is asked by root alone")
     with tempfile.TemporaryDirectory(prefix="xbar-") as name:
         folder = Path(name)
         try:
             is_listed = run(["apt-cache", "show", package.name], folder).returncode == 0
-            if not is_listed and is_root:
+            if not is_listed:
                 notice(f"refreshing the package lists to find {package.name}: apt-get update ...")
                 _succeed(run, ["apt-get", "update", *APT_LIMITS], folder)
             notice(f"downloading {files.title} as a Debian package: {package.name} ...")

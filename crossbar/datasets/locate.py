@@ -38,7 +38,7 @@ class Environment:
         root: The folder that counts as `/`.
         open_url: See `fetch.open_url`.
         run: See `fetch.run_command`.
-        is_root: Whether package lists may be refreshed.
+        is_root: Whether apt is asked.
     """
 
     variables: Mapping[str, str] = field(default_factory=lambda: os.environ)

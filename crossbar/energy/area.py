@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from device_models.errors import ConfigError
+from device_models.record import shown
 
 from .chip import ChipSpec
 from .counts import LayerCounts
@@ -50,8 +51,8 @@ def check_fits(counts: tuple[LayerCounts, ...], chip: ChipSpec) -> None:
             f"{layer.name} {layer.tiles_down} x {layer.tiles_across}" for layer in counts
         )
         raise ConfigError(
-            f"chip {chip.name!r} has {chip.tiles} tiles of {chip.tile_rows} x {chip.tile_columns}; "
-            f"the network needs {needed} (rows x columns of tiles: {takes})"
+            f"chip {shown(chip.name)} has {chip.tiles} tiles of {chip.tile_rows} x "
+            f"{chip.tile_columns}; the network needs {needed} (rows x columns of tiles: {takes})"
         )
 
 

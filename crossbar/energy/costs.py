@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from device_models.errors import ConfigError
-from device_models.record import Record, did_you_mean, quantity
+from device_models.record import Record, did_you_mean, quantity, shown
 from device_models.schema import load
 from device_models.shipped import Presets
 
@@ -129,7 +129,9 @@ class Costs(Record):
                 near = did_you_mean(name, ENTRIES) or f"; known: {', '.join(ENTRIES)}"
                 raise ConfigError(f"unknown entry 'entries.{name}'{near}")
             if cost.unit != ENTRIES[name]:
-                raise ConfigError(f"entries.{name}.unit must be {ENTRIES[name]}, not {cost.unit!r}")
+                raise ConfigError(
+                    f"entries.{name}.unit must be {ENTRIES[name]}, not {shown(cost.unit)}"
+                )
 
     def entry(self, name: str) -> Cost:
         """One constant.
@@ -139,8 +141,8 @@ class Costs(Record):
         """
         if name not in self.entries:
             raise ConfigError(
-                f"cost table {self.name!r} has no entry {name!r}, which this chip needs; add it, "
-                "or put the table 'default' before it"
+                f"cost table {shown(self.name)} has no entry {name!r}, which this chip needs; add "
+                "it, or put the table 'default' before it"
             )
         return self.entries[name]
 

@@ -11,7 +11,7 @@ Whatever was carried over is marked as scaled.
 """
 
 from device_models.errors import ConfigError
-from device_models.record import did_you_mean
+from device_models.record import did_you_mean, shown
 
 from .adc_models import LAWS, check_node
 from .chip import ChipSpec
@@ -46,7 +46,7 @@ def _by_law(name: str, cost: Cost, chip: ChipSpec) -> Interval:
     """What the law of a constant gives, times its own factors."""
     if cost.law not in LAWS:
         near = did_you_mean(cost.law, LAWS) or f"; known: {', '.join(LAWS)}"
-        raise ConfigError(f"entries.{name}.law = {cost.law!r} is no law{near}")
+        raise ConfigError(f"entries.{name}.law = {shown(cost.law)} is no law{near}")
     check_node(chip.node_nm)
     return LAWS[cost.law](chip.adc_bits, chip.node_nm) * cost.span
 

@@ -18,7 +18,7 @@ from ..array.tiles import Tiles
 from ..mappings import Mapping
 from ..snn.engines.adc import combination
 from ..snn.engines.dense import DenseEngine
-from ..snn.plan import Plan
+from ..snn.plan import LayerPlan, Plan
 from ..synapses.reads import Reads
 from ..wires.array import WiredArray
 from ..wires.wires import Wires
@@ -187,18 +187,26 @@ def w_max_of(network: Plan, tiles: Tiles, model: DeviceModel) -> tuple[float, ..
     trained weights need, not their first spread; but it holds at least 4 spreads, for the first
     weights, and at most 2000, which no weight of a fine-grained device reaches. The numbers are
     ours; DECISIONS.md has the measurement.
+
+    Raises:
+        ConfigError: They leave it open for first weights that are all 0.
     """
-    spreads = [max(both) for both in network.sigmas]
-    fixed = [tiles.hidden_w_max] * (len(spreads) - 1) + [tiles.readout_w_max]
+    fixed = [tiles.hidden_w_max] * (len(network.sigmas) - 1) + [tiles.readout_w_max]
     return tuple(
-        layer.settings.w_max
-        or of_run
-        or min(
-            max(STEP_NOISE / math.sqrt(layer.rows) * model.errors_across, 4.0 * spread),
-            2000.0 * spread,
-        )
-        for layer, of_run, spread in zip(network.synaptic, fixed, spreads, strict=True)
+        layer.settings.w_max or of_run or _open_w_max(network, layer, max(spreads), model)
+        for layer, of_run, spreads in zip(network.synaptic, fixed, network.sigmas, strict=True)
     )
+
+
+def _open_w_max(network: Plan, layer: LayerPlan, spread: float, model: DeviceModel) -> float:
+    """What `w_max_of` says of one layer whose first weights have a spread."""
+    if spread == 0.0:
+        raise ConfigError(
+            f"{network.network.title(layer.index)}: sigma_init = 0 leaves its weights no window; "
+            "give its w_max, or a sigma_init above 0; nothing was written"
+        )
+    steps = STEP_NOISE / math.sqrt(layer.rows) * model.errors_across
+    return min(max(steps, 4.0 * spread), 2000.0 * spread)
 
 
 def check_update_noise(model: DeviceModel, config: Training) -> None:

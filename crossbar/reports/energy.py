@@ -6,6 +6,8 @@ from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
+from device_models.printable import encoded
+
 from ..energy.activity import RunMetadata
 from ..energy.interval import Interval
 from ..energy.results import ChipEstimate, EnergyItem
@@ -55,7 +57,7 @@ def write_report(study: Study, folder: Path, *, figures: bool = True) -> list[Pa
     pictures = {n.removesuffix(".png"): data for n, data in files.items() if n.endswith(".png")}
     title = f"Energy, time and area: {study.runs[0].name} on {study.first.chip.name}"
     parts = sections(study)
-    files["items.csv"] = items_csv(study).encode()
+    files["items.csv"] = encoded(items_csv(study))
     files["report.md"] = markdown(title, parts, pictures).encode()
     files["report.html"] = html(title, parts, pictures).encode()
     # Last: it marks the folder as a report, and a whole one.

@@ -15,6 +15,7 @@ from device_models.fitting.measurements import FileNotes
 from device_models.fitting.misfits import Prediction, predict
 from device_models.fitting.predictive_checks import SIMULATIONS, Check
 from device_models.fitting.result import Fit
+from device_models.printable import encoded
 from device_models.registry import name_of
 
 from ..figures.fit_pictures import draw
@@ -68,7 +69,7 @@ def write_report(
     pictures = draw(fit, measured, simulated)
     numbers = content(fit, predicted, silent, seed=seed, simulations=simulations)
     files = {f"{name}.png": data for name, data in pictures.items()}
-    files["quantiles.csv"] = quantiles_csv(predicted).encode()
+    files["quantiles.csv"] = encoded(quantiles_csv(predicted))
     title = f"Fit of a device: {name_of(fit.model)}"
     parts = sections(fit, predicted, silent, pictures, simulations)
     files["report.html"] = html(title, parts, pictures, lead=summary(fit, predicted)).encode()

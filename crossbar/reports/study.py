@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from device_models import atomic
+from device_models.printable import encoded
 from device_models.units import format_si
 
 from ..figures import style
@@ -52,7 +53,7 @@ def write_page(
     ]  # fmt: skip
     path = folder / PAGE
     text = html(f"Study {folder.name}", sections, pictures, lead=lead)
-    atomic.write(path, text.encode("utf-8", "replace"))
+    atomic.write(path, encoded(text))
     return path
 
 

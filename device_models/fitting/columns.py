@@ -99,7 +99,7 @@ SPELLED = {
     "A": r"a|amps?|amperes?", "V": r"v|volts?", "s": r"s|secs?|seconds?", "K": r"k|kelvin",
 }  # fmt: skip
 CLOCK = {"min": 60.0, "minutes": 60.0, "h": 3600.0, "hours": 3600.0, "d": 86400.0, "days": 86400.0}
-CELSIUS = re.compile("(\N{DEGREE SIGN}|deg_?)?(c|celsius)", re.IGNORECASE)
+CELSIUS = re.compile("(\N{DEGREE SIGN}|deg_?)?(c|celsius)|\N{DEGREE CELSIUS}", re.IGNORECASE)
 BRACKETS = re.compile(r"(.*?)[\s_]*[(\[]\s*([^)\]]*?)\s*[)\]]")
 SLASH = re.compile(r"(.*?)\s*/\s*(\S+)")
 LAST = re.compile(r"(.*)[\s_]+(\S+?)")

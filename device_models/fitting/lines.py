@@ -1,12 +1,14 @@
 """Files of text as rows: plain or gzipped, any line ends.
 
 Text is UTF-8 or UTF-16. A file that is neither is one of Windows-1252, as Windows programs write
-degree signs and micro signs; it must have been plain ASCII up to its first such byte.
+degree signs and micro signs, or of Shift-JIS, as they write Japanese; it must have been plain ASCII
+up to its first such byte.
 """
 
 import codecs
 import gzip
 import math
+import re
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,7 +20,10 @@ from ..errors import DataError
 GZIP_MAGIC = b"\x1f\x8b"
 UTF8_BOM = b"\xef\xbb\xbf"
 UTF16_BOMS = (b"\xff\xfe", b"\xfe\xff")
-WINDOWS = "cp1252"
+WINDOWS, JAPANESE = "cp1252", "cp932"
+ENCODINGS = {WINDOWS: "Windows-1252", JAPANESE: "Shift-JIS"}  # of text that is not UTF
+# Two bytes of one character: in Windows-1252 a quotation mark with a letter that has an accent.
+PAIR = re.compile(rb"[\x81-\x9f][\x80-\xfc]")
 HEAD_BYTES = 1 << 16
 BLOCK_BYTES = 1 << 18  # some 3000 rows: their cells stay in the processor's cache
 LONGEST_ROW = 1 << 20
@@ -34,7 +39,7 @@ class Head(NamedTuple):
         lines: Those bytes as text (wrong characters replaced), without line ends. The last one is
             cut if the file is longer.
         columns: What the user calls the columns.
-        encoding: "utf-8" (also of UTF-16), or `WINDOWS`.
+        encoding: "utf-8" (also of UTF-16), or one of `ENCODINGS`.
     """
 
     raw: bytes
@@ -96,7 +101,7 @@ def chunks(path: Path) -> Iterator[tuple[int, list[str]]]:
 
 
 def _encoding(raw: bytes, *, cut: bool = False) -> str:
-    """The encoding of bytes: `WINDOWS` if the first that is not ASCII is not UTF-8 either.
+    """The encoding of bytes: of `ENCODINGS` if the first that is not ASCII is not UTF-8 either.
 
     Args:
         raw: Of the beginning of a file, or after plain ASCII.
@@ -107,8 +112,19 @@ def _encoding(raw: bytes, *, cut: bool = False) -> str:
     except UnicodeDecodeError as error:
         whole = not (cut and error.start > len(raw) - 4)
         if whole and not raw.startswith(UTF8_BOM) and raw[: error.start].isascii():
-            return WINDOWS
+            return JAPANESE if _is_japanese(raw, cut=cut) else WINDOWS
     return "utf-8"
+
+
+def _is_japanese(raw: bytes, *, cut: bool) -> bool:
+    """Whether bytes that are no UTF-8 are Shift-JIS, with characters that no other country has."""
+    if not PAIR.search(raw):
+        return False
+    try:
+        codecs.getincrementaldecoder(JAPANESE)().decode(raw, final=not cut)
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def most_bytes(path: Path, stream: IO[bytes]) -> float:
@@ -193,5 +209,6 @@ def _decoded(raw: bytes, path: Path, first_row: int, encoding: str) -> str:
         column = 1 + sum(line.count(mark) for mark in (b",", b";", b"\t"))
         raise DataError(
             f"{path}: row {row}, column {column}: byte 0x{error.object[error.start]:02x} is "
-            "neither UTF-8 nor Windows-1252; save the file as UTF-8; nothing was read"
+            f"neither UTF-8 nor {ENCODINGS.get(encoding, 'Windows-1252')}; save the file as UTF-8; "
+            "nothing was read"
         ) from error

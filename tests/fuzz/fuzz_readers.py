@@ -6,20 +6,18 @@ project's own errors, whose message is lines of text that any terminal shows.
 
 import functools
 import hashlib
-import io
 import json
 import struct
-from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
 
 import fuzz_mutations as damage
 import numpy as np
+from fuzz_boards import BOARDS
+from fuzz_reader import Reader, packed
 from xbar_training import small, synthetic
 
 from crossbar.array import faults
 from crossbar.array.tile import Tiling
-from crossbar.boards.scpi.state import snapshot
 from crossbar.datasets.cifar10 import parse_batch
 from crossbar.datasets.idx import read_idx
 from crossbar.energy.activity import RunMetadata
@@ -49,33 +47,6 @@ from device_models.schema import dump
 ROOT = Path(__file__).resolve().parents[2]
 ROWS = Path(__file__).parent / "metrics.jsonl"  # of a training of six neurons
 TILING = Tiling(rows=12, columns=10, tile_rows=8, tile_columns=5)
-
-
-class Reader(NamedTuple):
-    """One reader.
-
-    Attributes:
-        files: Whole files that it reads, made once.
-        damage: (random, content) -> content.
-        read: Reads the file of a path, or of a folder with one damaged file.
-        name: Of the file.
-        quick: Inputs of the default tests: those that take about a second.
-        folder: Files beside it that are whole.
-    """
-
-    files: Callable[[], list[bytes]]
-    damage: Callable[..., bytes]
-    read: Callable[[Path], object]
-    name: str
-    quick: int = 2000
-    folder: Callable[[Path], object] = lambda path: None
-
-
-def packed(**arrays):
-    """The bytes of an npz file."""
-    file = io.BytesIO()
-    np.savez(file, **arrays)
-    return file.getvalue()
 
 
 def shipped(pattern, most=4000):
@@ -297,7 +268,7 @@ def fault_maps():
     ]
 
 
-# --- data sets and boards ------------------------------------------------------------------------
+# --- data sets and characterisations -------------------------------------------------------------
 
 
 def idx_files():
@@ -311,12 +282,6 @@ def damaged_idx(random, content):
     head = damage.damaged_bytes(random, content[:16]) + content[16:]
     new = head if random.random() < 0.6 else damage.damaged_bytes(random, content)
     return damage.gzip.compress(new) if random.random() < 0.2 else new
-
-
-def states():
-    """The state of a served board."""
-    about = json.dumps({"number": 1, "board": "x", "counters": {}}).encode()
-    return [packed(g=np.ones((3, 4), np.float32), about=np.frombuffer(about, np.uint8))]
 
 
 def characterizations():
@@ -347,7 +312,7 @@ READERS = {
     ),
     "costs": Reader(
         lambda: shipped("crossbar/energy/tables/spikesim.yaml", 1 << 20), damage.damaged_text,
-        lambda path: load_costs(["default", str(path)]), "x.yaml", 10,
+        lambda path: load_costs([str(path)]), "x.yaml", 30,
     ),
     "checkpoint": Reader(
         checkpoints, functools.partial(damage.damaged_npz, seal=sealed), read_checkpoint, "x.npz",
@@ -371,9 +336,9 @@ READERS = {
         lambda: [bytes(3073)], damage.damaged_bytes,
         lambda path: parse_batch(path.read_bytes(), where="x"), "x.bin", 500,
     ),
-    "board state": Reader(states, damage.damaged_npz, snapshot, "x.npz", 300),
     "characterisation": Reader(
         characterizations, damage.mixed, lambda path: reopen(path.parent), "about.json", 500,
         lambda folder: (folder / "plan.yaml").write_text("{}"),
     ),
+    **BOARDS,
 }  # fmt: skip

@@ -332,9 +332,10 @@ def archive(tmp_path, files):
 
 
 @needs_dpkg
-def test_debian_package_is_unpacked_without_root_and_kept(tmp_path, files, archive, notices):
+def test_debian_package_is_unpacked_and_kept(tmp_path, files, archive, notices):
     apt = Apt(archive)
-    found = locate(files, notice=notices.append, environment=machine(tmp_path, run=apt))
+    environment = machine(tmp_path, run=apt, is_root=True)
+    found = locate(files, notice=notices.append, environment=environment)
     cache = tmp_path / "cache/xbar/tiny"
     assert found == (CONTENTS, f"Debian package dataset-tiny, kept in {cache}")
     assert {path.name: path.read_bytes() for path in cache.iterdir()} == CONTENTS
@@ -353,22 +354,32 @@ def test_root_refreshes_the_lists_when_they_do_not_know_the_package(
 
 
 @needs_dpkg
-def test_other_users_refresh_nothing_and_hear_what_apt_said(tmp_path, files, archive, notices):
+def test_root_hears_what_apt_said(tmp_path, files, archive, notices):
     apt = Apt(archive, known=False)
+    apt.answer = lambda command, known: Apt.answer(command, known=command[1] == "update")
     message = (
         r"\(5\) Debian package: apt-get download dataset-tiny: "
         r"E: Unable to locate package dataset-tiny \(exit code 100\)"
     )
+    environment = machine(tmp_path, run=apt, is_root=True)
     with pytest.raises(DataError, match=message):
+        locate(files, notice=notices.append, environment=environment)
+
+
+def test_other_users_ask_no_apt(tmp_path, files, notices):
+    apt = Apt(tmp_path / "no.deb")
+    with pytest.raises(DataError, match=r"\(5\) Debian package: apt is asked by root alone; "):
         locate(files, notice=notices.append, environment=machine(tmp_path, run=apt))
-    assert apt.commands == ["apt-cache show", "apt-get download"]
+    assert not apt.commands
+    assert not any("Debian" in notice for notice in notices)
 
 
 @needs_dpkg
 def test_damaged_package_is_not_kept(tmp_path, files, archive, notices):
     archive.write_bytes(archive.read_bytes()[:200])
+    environment = machine(tmp_path, run=Apt(archive), is_root=True)
     with pytest.raises(DataError, match=r"Debian package: dpkg-deb -x dataset-tiny\.deb: "):
-        locate(files, notice=notices.append, environment=machine(tmp_path, run=Apt(archive)))
+        locate(files, notice=notices.append, environment=environment)
     assert not (tmp_path / "cache").exists()
 
 

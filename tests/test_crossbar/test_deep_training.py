@@ -26,7 +26,7 @@ from crossbar.snn.network import Network
 from crossbar.snn.neurons import LeakyIntegrator
 from crossbar.snn.plan import signs
 from crossbar.snn.topology import Dense, MaxPool
-from device_models.errors import RunError
+from device_models.errors import ConfigError, RunError
 from device_models.presets import load_device
 
 NETWORK = {"hidden": (20, 12), "recurrent": True, "sigma_init": 0.02}
@@ -167,6 +167,14 @@ def test_every_layer_has_a_range_of_its_own_crossbar():
     assert w_max_of(network, config.tiles, oxram) == pytest.approx(expected, rel=1e-12)
     fixed = changed(config, hidden_w_max=0.7, readout_w_max=0.4)
     assert w_max_of(network, fixed.tiles, model) == (0.7, 0.7, 0.4)
+
+
+def test_weights_that_begin_at_zero_leave_no_window():
+    config = small(network={"hidden": 6, "sigma_init": 0.0})
+    network, model = plan_for(config), load_device("ideal")
+    with pytest.raises(ConfigError, match=r"^layers\[0\] .*: sigma_init = 0 leaves its weights"):
+        w_max_of(network, config.tiles, model)
+    w_max_of(network, changed(config, hidden_w_max=0.5).tiles, model)
 
 
 def test_rows_are_as_busy_as_their_lines_and_own_rows_as_the_mean():

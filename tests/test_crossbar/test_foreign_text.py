@@ -11,7 +11,7 @@ from xbar_page import Page
 from crossbar.figures import style
 from crossbar.reports.page import Bullets, Picture, ReportTable, Section, Text, html, markdown
 from device_models.errors import ConfigError
-from device_models.printable import printable
+from device_models.printable import encoded, printable
 
 ODD = 'a\ud800\x1b[31m\x00\u202eb "<script>" $x^2$ & *c* | [d](e) \ufffe'
 
@@ -25,6 +25,7 @@ def test_escapes_stand_for_what_no_terminal_or_page_shows():
     assert printable("a\tb\nc é µ 東") == "a\tb\nc é µ 東"
     assert printable("\ud800\x1b[31m\x00\u202e\x85\ufffe") == r"\ud800\x1b[31m\x00\u202e\x85\ufffe"
     assert str(ConfigError("n\udcff: \x1b[2J")) == r"n\udcff: \x1b[2J"
+    assert encoded("µ n\udcff\r\n") == b"\xc2\xb5 n\\udcff\r\n"
 
 
 def test_a_page_holds_odd_text_as_text():

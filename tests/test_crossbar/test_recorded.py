@@ -239,6 +239,44 @@ def test_what_is_no_session_is_refused_in_one_line(tmp_path, content, text):
     assert "\n" not in str(raised.value)
 
 
+WRONG_LINES = {
+    "counters of another kind": ({"counters": {"device_reads": "many"}}, "must be a whole number"),
+    "no counters": ({"counters": None}, "it.counters must be a mapping"),
+    "an array of objects": ({"result": {"dtype": "|O8", "shape": [1], "base64": "AAAA"}},
+                            "an array of '[|]O8', not of numbers"),
+    "an array that is cut": ({"result": {"dtype": "<f4", "shape": [9], "base64": "AAAAAA=="}},
+                             "cannot reshape array of size 1"),
+    "no text of bytes": ({"result": {"dtype": "<f4", "shape": [1], "base64": 3}}, "must be text"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", WRONG_LINES)
+def test_an_answer_that_is_none_is_refused_with_its_line(tmp_path, name):
+    path = tmp_path / "session.jsonl"
+    board = RecordingBoard(simulated(), path)
+    lab.read_all(board)
+    changes, message = WRONG_LINES[name]
+    head, asked, outcome, *_ = path.read_text().splitlines()
+    path.write_text("\n".join([head, asked, json.dumps(json.loads(outcome) | changes)]) + "\n")
+    with pytest.raises(DataError, match=rf"session.jsonl:3: .*{message}"):
+        lab.read_all(PlayedBoard(path))
+    board.close()
+
+
+@pytest.mark.parametrize("kind", ["SystemExit", "GeneratorExit", "no\x1b[2Jkind"])
+def test_no_recorded_error_ends_a_program_or_reaches_a_terminal(tmp_path, kind):
+    path = tmp_path / "session.jsonl"
+    board = RecordingBoard(simulated(), path)
+    lab.read_all(board)
+    board.close()
+    head, asked, outcome, *_ = path.read_text().splitlines()
+    error = {"error": {"kind": kind, "text": "a\nb\x1b[2J"}}
+    path.write_text("\n".join([head, asked, json.dumps(json.loads(outcome) | error)]) + "\n")
+    with pytest.raises(HardwareError, match=r": a b\\x1b\[2J$") as raised:
+        lab.read_all(PlayedBoard(path))
+    assert str(raised.value).isprintable()
+
+
 def test_a_file_is_never_written_over_and_a_missing_one_is_said(tmp_path):
     path = tmp_path / "session.jsonl"
     with pytest.raises(DataError, match=r"session.jsonl: No such file"):

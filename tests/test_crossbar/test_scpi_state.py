@@ -1,11 +1,14 @@
 """The state of a served board: what is acknowledged survives, what is damaged is refused."""
 
+import json
 import os
 import random
 import signal
+import struct
 import subprocess
 import sys
 import time
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -132,6 +135,31 @@ def test_a_record_that_a_later_one_calls_safe_must_be_whole(tmp_path):
         path.write_bytes(damaged)
         with pytest.raises(DataError, match="is damaged at byte"):
             list(events(path))
+
+
+def record(about, data=b""):
+    content = json.dumps(about).encode() + b"\n" + data
+    return struct.pack("<4sII", b"XBJ1", len(content), zlib.crc32(content)) + content
+
+
+@pytest.mark.parametrize(
+    ("about", "message"),
+    [
+        ({"counters": {}, "safe": -1, "devices": 2**60}, "devices ends after 8 bytes"),
+        ({"counters": {}, "safe": -1, "devices": -1}, "devices ends after 8 bytes"),
+        ({"counters": {}, "safe": -1, "stuck": 1e999}, "stuck must be a whole number"),
+        ({"counters": {}, "safe": -1, "devices": 1, "shape": ["x"]}, "a pulse must be a number"),
+        ({"counters": {"set_pulses": None}, "safe": -1}, "set_pulses must be a number"),
+        ([], "a record must be a mapping"),
+    ],
+)
+def test_a_record_says_no_sizes_that_are_not_there(tmp_path, about, message):
+    path = tmp_path / "j"
+    path.write_bytes(record(about, bytes(8)))
+    with pytest.raises(ValueError, match=message):
+        list(events(path))
+    path.write_bytes(struct.pack("<4sII", b"XBJ1", 2**32 - 1, 0))  # of four gigabytes
+    assert not list(events(path))
 
 
 def test_records_that_were_never_safe_may_be_torn_out_of_order(tmp_path):

@@ -39,6 +39,16 @@ def test_a_file_of_windows_is_read_whatever_its_encoding(tmp_path, encoding):
     assert told == (encoding == "cp1252")
 
 
+def test_a_file_of_a_japanese_windows_is_read(tmp_path):
+    text = "device,t_seconds,g_μS,T (℃),備考\na,0,10,25,良\na,100,9,25,\n"
+    measurements = read_text(tmp_path, text.encode("cp932"))
+    np.testing.assert_allclose(measurements.retention[0].g_siemens, [1e-5, 9e-6])
+    np.testing.assert_allclose(measurements.retention[0].temperature_kelvin, 298.15)
+    assert "read as Shift-JIS" in measurements.notes[0].remarks
+    french = "t_seconds,g_µS,créée à “Orléans”\n0,10,1\n1,11,2\n".encode("cp1252")
+    assert "read as Windows-1252" in read_text(tmp_path, french).notes[0].remarks
+
+
 # --- signs and units -----------------------------------------------------------------------------
 
 CURRENTS = "t_seconds,i_amperes\n0,{0}2e-6\n1,{0}2.2e-6\n2,{0}1.8e-6\n"

@@ -2,6 +2,8 @@
 
 import builtins
 import gzip
+import io
+import re
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -271,6 +273,35 @@ def test_a_damaged_hdf5_file_is_refused(tmp_path):
     kind, text = refusal(tmp_path, b"\x89HDF\r\n\x1a\n" + bytes(200))
     assert kind is DataError
     assert text.startswith("not a whole ArC TWO file (")
+
+
+HDF5 = {
+    "a table of a petabyte": "a timeseries takes 2e\\+15 bytes, at most 8.39e\\+06 are read",
+    "more rows than there are": "NROWS is no number from 0 to 100000000000000",
+    "another file": "timeseries leads elsewhere",
+    "text": "a timeseries is no table of numbers",
+    "a group": "timeseries is no dataset",
+}
+
+
+@pytest.mark.parametrize("name", HDF5)
+def test_sizes_and_links_of_an_hdf5_file_are_not_believed(tmp_path, name):
+    h5py = pytest.importorskip("h5py", reason="h5py (extra hdf5) is not installed")
+    fields = [(n, "<f4") for n in ("current", "voltage", "pulse_width", "read_voltage", "op_type")]
+    kind = [(n, "S3") for n, _ in fields] if name == "text" else fields
+    content = io.BytesIO()
+    with h5py.File(content, "w") as file:
+        point = file.create_group("crosspoints/W1B2")
+        if name == "another file":
+            point["timeseries"] = h5py.ExternalLink("/etc/hosts", "/x")
+        elif name == "a group":
+            point.create_group("timeseries")
+        else:
+            data = point.create_dataset("timeseries", (10**14,), kind, chunks=(64,))
+            data.attrs["NROWS"] = 10**14 + (name == "more rows than there are")
+    kind, text = refusal(tmp_path, content.getvalue())
+    assert kind is DataError
+    assert re.fullmatch(rf"not a whole ArC TWO file \({HDF5[name]}\){END}", text)
 
 
 @pytest.mark.parametrize(("low", "high"), [(1e-5, 1e-6), (1e-6, None), (None, 1e-6), (1e-6, 1e-6)])

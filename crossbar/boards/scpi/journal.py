@@ -14,11 +14,12 @@ import struct
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple
+from typing import Any, BinaryIO, NamedTuple, NotRequired, TypedDict
 
 import numpy as np
 
 from device_models.errors import DataError
+from device_models.typed_json import checked, parse
 
 from ..protocol import PulseBatch, PulseShape
 
@@ -51,6 +52,18 @@ class Sticking(NamedTuple):
 
 
 Event = Pulsing | Waiting | Sticking
+
+
+class _About(TypedDict):
+    """The line of JSON of a record, of any kind of event."""
+
+    counters: dict[str, float]
+    safe: int
+    seconds: NotRequired[float]
+    kelvin: NotRequired[float | None]
+    stuck: NotRequired[int]
+    devices: NotRequired[int]
+    shape: NotRequired[tuple[Any, ...]]
 
 
 class Journal:
@@ -142,29 +155,38 @@ def decoded(content: bytes) -> Event:
     """The event of a record.
 
     Raises:
-        ValueError, KeyError, TypeError: There is none.
+        ValueError, KeyError: There is none.
     """
     line, _, data = content.partition(b"\n")
-    about = json.loads(line)
-    if "seconds" in about:
-        return Waiting(about["seconds"], about["kelvin"], about["counters"])
-    size, start = int(about["stuck" if "stuck" in about else "devices"]), 0
+    about: _About = checked(_About, parse(line), "a record", finite=False)
+    counters = about["counters"]
+    if (seconds := about.get("seconds")) is not None:
+        return Waiting(seconds, about.get("kelvin"), counters)
+    size, start = about["stuck" if "stuck" in about else "devices"], 0
 
     def take(dtype: str) -> np.ndarray:
         nonlocal start
+        if not 0 <= size <= (len(data) - start) // np.dtype(dtype).itemsize:
+            raise ValueError(f"a record of {size} devices ends after {len(data)} bytes")
         array = np.frombuffer(data, dtype, size, start)
         start += array.nbytes
         return array.astype(dtype[1:])
 
     if "stuck" in about:
-        return Sticking(take("<i4"), take("<f8"), about["counters"])
+        return Sticking(take("<i4"), take("<f8"), counters)
     pulses = PulseBatch(take("<i4"), take("<i4"))
     shape = None
     if "shape" in about:
-        values = [take("<f8") if value == "array" else value for value in about["shape"]]
+        values = [take("<f8") if v == "array" else _number(v) for v in about["shape"]]
         # A journal of before has no compliance.
         shape = PulseShape(**dict[str, Any](zip(PulseShape._fields, values, strict=False)))
-    return Pulsing(pulses, shape, about["counters"])
+    return Pulsing(pulses, shape, counters)
+
+
+def _number(value: Any) -> float | None:
+    """A number of a shape; None is the board's own."""
+    number: float | None = checked(float | None, value, "a pulse", finite=False)
+    return number
 
 
 def events(path: Path) -> Iterator[Event]:
@@ -174,27 +196,28 @@ def events(path: Path) -> Iterator[Event]:
         DataError: A record is damaged, and a later one says that it was safe on the disk.
         OSError: It cannot be read.
     """
+    size = path.stat().st_size
     with path.open("rb") as file:
         place = 0
-        while (content := _record(file)) is not None:
+        while (content := _record(file, size)) is not None:
             yield decoded(content)
             place = file.tell()
         file.seek(place)
         rest = file.read()
     start = rest.find(_MAGIC)
     while start >= 0:
-        content = _record(io.BytesIO(rest[start:]))
-        if content is not None and json.loads(content.partition(b"\n")[0])["safe"] > place:
+        content = _record(io.BytesIO(rest[start:]), size)
+        if content is not None and parse(content.partition(b"\n")[0])["safe"] > place:
             raise DataError(f"{path} is damaged at byte {place}; nothing was served")
         start = rest.find(_MAGIC, start + 1)
 
 
-def _record(file: BinaryIO) -> bytes | None:
-    """The content of the next record; None where there is no whole one."""
+def _record(file: BinaryIO, most: int) -> bytes | None:
+    """The content of the next record; None where there is no whole one of at most so many bytes."""
     head = file.read(_HEAD.size)
     if len(head) < _HEAD.size:
         return None
     magic, length, crc = _HEAD.unpack(head)
-    content = file.read(length) if magic == _MAGIC else b""
+    content = file.read(length) if magic == _MAGIC and length <= most else b""
     is_whole = len(content) == length and zlib.crc32(content) == crc and length > 0
     return content if is_whole else None

@@ -24,7 +24,7 @@ from torch import Tensor
 from device_models import atomic, npz
 from device_models.errors import ConfigError, DataError, XbarError
 from device_models.model import DeviceModel
-from device_models.npz import UNREADABLE
+from device_models.npz import UNREADABLE, reason
 from device_models.registry import name_of
 from device_models.schema import dump
 
@@ -268,7 +268,7 @@ class StoredBoard:
             for event in events(path):
                 self._play(event)
         except (KeyError, TypeError, ValueError, RuntimeError) as e:
-            why = str(e).removesuffix("; nothing was sent")
+            why = reason(e).removesuffix("; nothing was sent")
             raise DataError(f"{self._path} is damaged ({why}); nothing was served") from e
 
     def _sent(self, arrays: Mapping[str, Tensor]) -> dict[str, np.ndarray]:

@@ -21,6 +21,7 @@ from ..neurons.stepping import Drive
 from ..plan import Plan
 from ..plan_checks import check_on_boards
 from ..reference import Outcome, dense, run_layers
+from .checks import BatchChecks
 from .dense import Through, joined, listed, mean_gradient, recorded
 from .protocol import Batch, BatchResult, LayerView, Resources
 
@@ -45,7 +46,7 @@ class BoardEngine:
             ConfigError: A layer has biases that are on no board.
         """
         check_on_boards(network)
-        self._network, self._layers = network, layers
+        self._network, self._layers, self._checks = network, layers, BatchChecks(network)
 
     def run(
         self,
@@ -55,7 +56,13 @@ class BoardEngine:
         learn: Sequence[np.ndarray] | None = None,
         record: bool = False,
     ) -> BatchResult:
-        """See `Engine`. `layers` and the key of the noise mean nothing to boards."""
+        """See `Engine`. `layers` and the key of the noise mean nothing to boards.
+
+        Raises:
+            ShapeError, ConfigError: See `BatchChecks`; nothing was read.
+        """
+        self._checks.samples(batch)
+        self._checks.learn(learn)
         back = [None] * len(self._layers) if learn is None else learn
         crossbars = [Crossbar(*both) for both in zip(self._layers, back, strict=True)]
         parts = np.split(batch.chosen, range(AT_A_TIME, len(batch.chosen), AT_A_TIME))

@@ -20,6 +20,7 @@ from ..encodings.events import Events, Held, time_type
 from ..neurons.stepping import TakeIn, integrating
 from ..plan import LayerPlan, Plan
 from ..reference import Outcome, dense, run_layers
+from .checks import BatchChecks
 from .dense_adc import Columns
 from .protocol import Batch, BatchResult, LayerView, Resources
 
@@ -56,6 +57,7 @@ class DenseEngine:
             ConfigError: Torch has no such device here.
         """
         self._network, self._tile_rows, self._device = network, tile_rows, named_device(device)
+        self._checks = BatchChecks(network)
 
     def run(
         self,
@@ -65,7 +67,14 @@ class DenseEngine:
         learn: Sequence[np.ndarray] | None = None,
         record: bool = False,
     ) -> BatchResult:
-        """See `Engine`."""
+        """See `Engine`.
+
+        Raises:
+            ShapeError, ConfigError: See `BatchChecks`.
+        """
+        self._checks.samples(batch)
+        self._checks.layers(layers)
+        self._checks.learn(learn)
         key = (batch.noise_key + batch.first) % 2**63
         noise = torch.Generator(self._device).manual_seed(key)
         crossbars = [

@@ -10,10 +10,10 @@ from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
-from device_models.errors import ConfigError, ShapeError
+from device_models.errors import ConfigError
 from device_models.record import Record
 
-from ..encodings.events import Held, time_type
+from ..encodings.events import Held
 from ..kernels import loss, neuron, records, topology
 from ..kernels.bptt import run_chunk
 from ..kernels.dispatch import missing_kernels
@@ -34,6 +34,7 @@ from .buffers import (
     scratch,
     shrink,
 )
+from .checks import BatchChecks
 from .protocol import Batch, BatchResult, LayerView, Resources
 from .wiring import Kinds, address, carries_back, injection, kinds_of, lowest, table_of
 
@@ -83,7 +84,7 @@ class EventEngine:
                 lies on too many tiles.
         """
         check_tiles(network, tile_rows)
-        self._network = network
+        self._network, self._checks = network, BatchChecks(network)
         self._constants = constants(network, tile_rows)
         self._loss = network.network.loss.numbers(  # type: ignore[attr-defined]  # of every loss
             network.classes, network.steps, np.float32
@@ -121,14 +122,12 @@ class EventEngine:
         """See `Engine`.
 
         Raises:
-            ShapeError: The events name steps in another number of bytes than the network does.
+            ShapeError, ConfigError: See `BatchChecks`.
         """
-        network, wanted = self._network, time_type(self._network.steps)
-        if batch.events.times.dtype != wanted:
-            raise ShapeError(
-                f"the steps of the events are {batch.events.times.dtype} numbers; a network of "
-                f"{network.steps} steps takes {np.dtype(wanted)}; nothing was run"
-            )
+        network = self._network
+        self._checks.samples(batch)
+        self._checks.layers(layers)
+        self._checks.learn(learn)
         if not record:
             total = join(self._chunks(batch, layers, learn), network)
             if learn is None:

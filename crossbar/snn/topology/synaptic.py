@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple
 import numpy as np
 
 from device_models.errors import ConfigError
-from device_models.record import NUMBERS, Record, choice, quantity, tagged
+from device_models.record import NUMBERS, Record, choice, quantity, shown, tagged
 
 from ..neurons import NEURONS
 from .protocol import Signal
@@ -273,4 +273,4 @@ def excitatory_fraction(text: str | None) -> float | None:
         return numbers[0]
     if len(numbers) == 2 and min(numbers) >= 0.0 and sum(numbers) == 100.0:
         return numbers[0] / 100.0
-    raise ConfigError(f"ei must be {allowed}, not {text!r}")
+    raise ConfigError(f"ei must be {allowed}, not {shown(text)}")

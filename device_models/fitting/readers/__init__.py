@@ -12,7 +12,7 @@ from typing import Literal, NamedTuple
 from ...errors import ConfigError, DataError
 from ...record import did_you_mean, shown
 from ..columns import KNOWN, fault, meaning
-from ..lines import WINDOWS, chunks, head
+from ..lines import ENCODINGS, chunks, head
 from ..measurements import Measurements, merge
 from ..options import LABELS, Options
 from ..plausible import checked, refuse_twice
@@ -60,7 +60,7 @@ Or beside set.csv (set.csv.gz, set.txt) a file set.columns.yaml, which may hold 
   v_read_volts: 0.2
 Names may have units (Conductance [uS], Time / ms, R (kohm)), a row of units may be below them, and
 lines above them. Cells are separated by tabs, semicolons, commas or blanks; decimals by points or
-commas; text is UTF-8, UTF-16 or Windows-1252, plain or gzipped.
+commas; text is UTF-8, UTF-16, Windows-1252 or Shift-JIS, plain or gzipped.
 """
 BINARY = {  # first bytes -> what such a file is, and what would be read
     b"\x93NUMPY": "a binary array of numpy; write it as text: numpy.savetxt(FILE, array, "
@@ -196,8 +196,8 @@ def _read_one(one: Source, name: str, asked: FileSettings) -> Measurements:
         options = replace(options, polarity=one.polarity)
     measurements = checked(FORMATS[name].read(one.path, options))
     remarks = [f"with {asked.source}"] if asked.source else []
-    if name != "arc-two" and head(one.path).encoding == WINDOWS:
-        remarks.append("read as Windows-1252")
+    if name != "arc-two" and (encoding := head(one.path).encoding) in ENCODINGS:
+        remarks.append(f"read as {ENCODINGS[encoding]}")
     notes = [replace(n, remarks=(*n.remarks, *remarks)) for n in measurements.notes]
     return replace(measurements, notes=tuple(notes))
 

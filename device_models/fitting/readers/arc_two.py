@@ -15,17 +15,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import CalibrationError, DataError
+from ...printable import printable
 from ..checks import VOLTS, WIDTH, optional
 from ..columns import Column, names
 from ..conductance import conductances
 from ..events import PULSE, READ, DeviceEvents
-from ..lines import Head
+from ..lines import LITTLE_BYTES, MOST_GROWTH, Head
 from ..measurements import Ints, Measurements
 from ..options import Options
 from ..table import FileTable, Names
 from .reader import Reader, devices, from_history, polarity_of, whole
 
 MAGIC = b"\x89HDF\r\n\x1a\n"
+LONGEST = 200  # characters of what the library says
+DAMAGED = (
+    OSError, KeyError, IndexError, TypeError, ValueError, RuntimeError, AttributeError, MemoryError,
+    OverflowError, AssertionError, SystemError,
+)  # fmt: skip
 COLUMNS = (
     Column("current", "as read", "A", optional=False),
     Column("voltage", "amplitude of the pulse", "V", optional=False),
@@ -113,14 +119,23 @@ def _h5py(path: Path) -> ModuleType:
 
 
 def _timeseries(path: Path) -> dict[str, NDArray[Any]]:
-    """Crosspoint -> its filled rows."""
+    """Crosspoint -> its filled rows.
+
+    Nothing outside the file is followed, and no size in it is believed before it is compared.
+    """
     h5py = _h5py(path)
+    most = max(LITTLE_BYTES, MOST_GROWTH * path.stat().st_size)
+    series: dict[str, NDArray[Any]] = {}
     try:
         with h5py.File(path, "r") as file:
-            points = file["crosspoints"]
-            series = {name: _filled(points[name]["timeseries"]) for name in points}
-    except (OSError, KeyError, TypeError, ValueError, RuntimeError, AttributeError) as error:
-        reason = " ".join(str(error).split())
+            points = _inside(h5py, file, "crosspoints", h5py.Group)
+            for name in points:
+                point = _inside(h5py, points, name, h5py.Group)
+                rows = _filled(_inside(h5py, point, "timeseries", h5py.Dataset), most)
+                most -= rows.nbytes
+                series[printable(name)] = rows
+    except DAMAGED as error:
+        reason = " ".join(printable(str(error)).split())[:LONGEST]
         raise DataError(f"{path}: not a whole ArC TWO file ({reason}); nothing was read") from error
     series = {name: rows for name, rows in series.items() if len(rows)}
     if not series:
@@ -128,12 +143,40 @@ def _timeseries(path: Path) -> dict[str, NDArray[Any]]:
     return series
 
 
-def _filled(dataset: Any) -> NDArray[Any]:
-    """The rows of a timeseries that hold something."""
-    rows: NDArray[Any] = dataset[: int(dataset.attrs["NROWS"])]
-    missing = [name for name in FIELDS if name not in (rows.dtype.names or ())]
-    if missing:
+def _inside(h5py: ModuleType, group: Any, name: str, kind: type) -> Any:
+    """A group or data set of a group, which lies in the file itself.
+
+    Raises:
+        KeyError, ValueError: There is none, or it is elsewhere.
+    """
+    if not isinstance(group.get(name, getlink=True), h5py.HardLink):
+        raise ValueError(f"{name} leads elsewhere")
+    item = group[name]
+    if not isinstance(item, kind):
+        raise ValueError(f"{name} is no {kind.__name__.lower()}")
+    return item
+
+
+def _filled(dataset: Any, most: int) -> NDArray[Any]:
+    """The rows of a timeseries that hold something; they take at most so many bytes.
+
+    Raises:
+        KeyError, ValueError: It is no such table.
+    """
+    fields = dataset.dtype.fields or {}
+    if missing := [name for name in FIELDS if name not in fields]:
         raise KeyError(f"a timeseries lacks {', '.join(missing)}")
+    if dataset.ndim != 1 or any(fields[name][0].kind not in "fiu" for name in FIELDS):
+        raise ValueError("a timeseries is no table of numbers")
+    if dataset.is_virtual or dataset.external:
+        raise ValueError("a timeseries lies in another file")
+    count = np.asarray(dataset.attrs["NROWS"])
+    if count.size != 1 or count.dtype.kind not in "iu" or not 0 <= count.item() <= len(dataset):
+        raise ValueError(f"NROWS is no number from 0 to {len(dataset)}")
+    size = max(count.item(), *(dataset.chunks or (0,))) * dataset.dtype.itemsize
+    if size > most:
+        raise ValueError(f"a timeseries takes {size:.3g} bytes, at most {most:.3g} are read")
+    rows: NDArray[Any] = dataset.fields(list(FIELDS))[: count.item()]
     return rows
 
 

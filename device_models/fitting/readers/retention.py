@@ -83,7 +83,8 @@ def _first_readings(head: Head) -> tuple[Ints, Floats] | None:
 def _by_ratios(device: Ints, time: Floats) -> bool:
     """Whether the times of devices grow by about one ratio: readings after a write."""
     follows = (np.diff(device) == 0) & (time[:-1] > 0.0)
-    ratios = time[1:][follows] / time[:-1][follows]
+    with np.errstate(over="ignore"):  # the first time may be as good as 0
+        ratios = time[1:][follows] / time[:-1][follows]
     if len(ratios) < FEWEST_RATIOS or not (ratios > 1.0).all():
         return False
     middle = float(np.median(ratios))

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ...record import shown
 from ..checks import OHMS, SIEMENS, optional
 from ..columns import DEVICE, READING, TEXT, Column, names
 from ..conductance import Readings, conductances
@@ -111,7 +112,7 @@ def _reached(table: FileTable) -> Ints:
         plain = word.lower().removesuffix(".0")
         if plain not in (*YES, *NO, "", "nan"):
             row = int(np.flatnonzero(codes == code)[0])
-            text = f"{word!r} is neither 1 (reached) nor 0 (gave up); nothing was read"
+            text = f"{shown(word)} is neither 1 (reached) nor 0 (gave up); nothing was read"
             table.refuse(row, "success", text)
         meant.append(1 if plain in YES else 0 if plain in NO else -1)
     return np.array(meant, np.int64)[codes]

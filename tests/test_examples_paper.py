@@ -48,7 +48,8 @@ def test_the_score_of_figure_2_is_of_the_last_ten_epochs_and_its_gains_are_over_
     assert table["80:20", "0.6"] == ["45.0", "+-", "12.7", "%", "45.0", "%"]  # t(1) = 12.706
     assert table["100:0", "0.6"][-2:] == ["40.7", "%"]  # 45 - 4.3
     assert "mean of the distances: 0.2 points of 2" in lines  # 0 and 0.3
-    assert "80:20 at 0.6: +4.0 +- 6.1 points above 100:0, published +4.3" in lines
+    gain = "80:20 at 0.6: +4.0 points above 100:0 (-2.1 to +10.1), published +4.3"
+    assert f"{gain}; p 0.11, corrected 0.11" in lines  # one test: nothing to correct
     assert len(figure.axes) == 2
 
 

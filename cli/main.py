@@ -68,6 +68,8 @@ class CommandGroup(click.Group):
             return super().make_context(*args, **kwargs)
         except click.UsageError as e:
             raise mistyped(e) from e
+        except OSError as e:
+            raise refused(e) from e
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """The names, in the order of their declaration."""
@@ -120,17 +122,21 @@ class CommandGroup(click.Group):
                 raise  # torch has no error of its own for it
             raise stop(f"Error: {out_of_memory(e)}", XbarError.exit_code) from e
         except OSError as e:
-            if e.errno not in REFUSED:
-                raise  # a closed pipe (`xbar ... | head`) is ended quietly by click
-            path = str(e.filename or "")
-            path = path if len(path) <= LONGEST_PATH else f"{path[:LONGEST_PATH]}..."
-            where = f" ({path})" if path else ""
-            consequence = "nothing was lost before the last checkpoint"
-            message = f"Error: {REFUSED[e.errno]}{where}; {consequence}"
-            raise stop(message, XbarError.exit_code) from e
+            raise refused(e) from e
         if interrupts.was_interrupted():
             raise stop("Interrupted.", interrupts.ENDED)
         return result
+
+
+def refused(error: OSError) -> Exception:
+    """What to raise where the system refuses something: one message, if it is nobody's fault."""
+    if error.errno not in REFUSED:
+        return error  # a closed pipe (`xbar ... | head`) is ended quietly by click
+    path = str(error.filename or "")
+    path = path if len(path) <= LONGEST_PATH else f"{path[:LONGEST_PATH]}..."
+    where = f" ({path})" if path else ""
+    consequence = "nothing was lost before the last checkpoint"
+    return stop(f"Error: {REFUSED[error.errno]}{where}; {consequence}", XbarError.exit_code)
 
 
 def mistyped(error: click.UsageError) -> click.ClickException | click.exceptions.Exit:

@@ -74,6 +74,8 @@ class CommandGroup(click.Group):
             return super().make_context(*args, **kwargs)
         except click.UsageError as e:
             raise mistyped(e) from e
+        except OSError as e:
+            raise refused(e) from e
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """The names, in the order of their declaration."""
@@ -124,12 +126,18 @@ class CommandGroup(click.Group):
         except Exception as e:
             if interrupts.was_interrupted():  # a compiler that was stopped half way says anything
                 raise stop("Interrupted.", interrupts.ENDED) from None
-            if (message := refusal_of_system(e)) is None:
-                raise  # a closed pipe (`xbar ... | head`) is ended quietly by click
-            raise stop(f"Error: {message}", XbarError.exit_code) from e
+            raise refused(e) from e
         if interrupts.was_interrupted():
             raise stop("Interrupted.", interrupts.ENDED)
         return result
+
+
+def refused(error: Exception) -> Exception:
+    """What to raise where the system may have refused something: then one message."""
+    message = refusal_of_system(error)
+    if message is None:
+        return error  # a closed pipe (`xbar ... | head`) is ended quietly by click
+    return stop(f"Error: {message}", XbarError.exit_code)
 
 
 def mistyped(error: click.UsageError) -> click.ClickException | click.exceptions.Exit:

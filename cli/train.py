@@ -180,11 +180,11 @@ def assignments(sets: tuple[str, ...], given: Collection[str] = ()) -> dict[str,
         given: Options that were typed beside them.
 
     Raises:
-        ConfigError: One has no `=`, or a setting is given twice.
+        ConfigError: One has no name or no `=`, or a setting is given twice.
     """
     from crossbar.experiment.typed_settings import FIELDS
 
-    if wrong := [text for text in sets if "=" not in text]:
+    if wrong := [text for text in sets if not ("=" in text and text.split("=")[0].strip())]:
         raise ConfigError(f"--set takes NAME=VALUE, not {wrong[0]!r}")
     names = [text.split("=", 1)[0].strip() for text in sets]
     if twice := [name for name in names if names.count(name) > 1]:

@@ -45,6 +45,7 @@ MISTAKES = [
      "no device file and no preset 'oxrma.yaml'; did you mean 'oxram.yaml'?; nothing was written"),
     ((*TRAIN, "--network", "csnn_mnist", "--hidden", "50"), {},
      "--hidden says of fully connected layers how they are; the network has a conv2d layer: "),
+    ((*TRAIN, "--set", "=2"), {}, "--set takes NAME=VALUE, not '=2'; nothing was written"),
     ((*TRAIN, "--update-noise", "0.2"), {},
      "update_noise = 0.2 needs a gaussian_update device; oxram.yaml has its own spread; nothing"),
     ((*TRAIN, "--accelerator", "gpu"), {}, "--accelerator gpu: torch has no such device here; "),

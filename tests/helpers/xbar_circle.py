@@ -35,7 +35,7 @@ def silent(line):
     """A notice that nobody reads."""
 
 
-def circle(seed, device="oxram", plan=None):
+def circle(seed, device="oxram", plan=None, bootstrap=200):
     """Parameter -> (truth, value, low, high) of one emulated board."""
     truth = load_device(device)
     wrong = dataclasses.replace(
@@ -49,7 +49,7 @@ def circle(seed, device="oxram", plan=None):
         )
         options = Options(same_devices=True, drop_negative=done.negative > 0)
         measurements = read(list(done.files), options=options)
-    fitted = fit(measurements, wrong, generator=np.random.default_rng(seed))
+    fitted = fit(measurements, wrong, generator=np.random.default_rng(seed), bootstrap=bootstrap)
     return {
         e.name: (getattr(truth, e.name), e.value, e.low, e.high)
         for e in fitted.estimates

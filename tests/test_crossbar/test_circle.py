@@ -14,7 +14,7 @@ SEEDS = 12
 
 def test_one_board_gives_its_parameters_back():
     """Within what its cells tell, from a preset that is wrong in all of them."""
-    fitted = circle(7)
+    fitted = circle(7, bootstrap=60)
     for name, most in {
         "set_scale_volts": 0.05, "reset_scale_volts": 0.08, "set_width_exponent": 0.05,
         "reset_width_exponent": 0.08, "c2c_sigma": 0.08, "set_beta": 0.15, "reset_beta": 0.15,

@@ -24,7 +24,8 @@ FORMAT = f"{KIND} 1"
 NUMBERS, PAGE, STATISTICS, RUNS = "spikes.json", "spikes.html", "statistics.csv", "runs.csv"
 ANIMATIONS = ("gif", "mp4", "none")
 CAPTIONS = {
-    "groups": "Each point is a run; bars: mean and 95 % interval (Student) over runs.",
+    "groups": "Each point is a run; bars: mean and 95 % interval (Student) over runs. Distances "
+    "are of all runs of a group.",
     "effects": "Groups against the control, Welch's test, p corrected by Holm for all tests of "
     "one result.",
     "classes": "Each point is a class: its spikes and their excitatory share, coloured by "

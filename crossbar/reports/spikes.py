@@ -31,7 +31,7 @@ CAPTIONS = {
     "classes": "Each point is a class: its spikes and their excitatory share, coloured by "
     "accuracy, epoch by epoch (the published animation S4).",
     "spikes_by_class": "Hidden spikes per image by class and kind of neuron; the percentage is "
-    "E / (E + I).",
+    "E / (E + I). White: silent.",
     "rates": "Mean rates of neurons: how they spread, and by class.",
     "psth": "Peri-stimulus time histogram; the image begins at 0.",
     "intervals": "Left: intervals between spikes of one neuron within an image. Right: as "

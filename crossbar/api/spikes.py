@@ -190,22 +190,18 @@ def fill(
     progress: Watch,
 ) -> None:
     """Replay every run into the study; runs on the same data after each other share it."""
-    data, of_data = None, ""
+    data: Data | None = None
+    of_data = ""
     for run, name, own in zip(runs, names_of(runs), labels, strict=True):
         key = repr((run.config.data, run.config.seed))
         if data is None or key != of_data:
-            data, of_data = _loaded(run, data_dir, notice), key
+            data, of_data = run.load_data(data_dir, notice=notice), key
         spikes = record_run(
             run, name, own, data, layer=settings.layer, half=settings.half, images=settings.images,
             tau_seconds=settings.tau_seconds, seed=settings.seed, threads=threads,
             progress=partial(progress, name),
         )  # fmt: skip
         study.add(spikes, settings.success, is_single=len(runs) == 1)
-
-
-def _loaded(run: Run, data_dir: Path | None, notice: Notice) -> Data:
-    """The samples of a run, its kinds imported."""
-    return run.load_data(data_dir, notice=notice)
 
 
 def tests_of(study: SpikeStudy, seed: int) -> list[dict[str, Any]]:

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.patches import Patch
 
 from ..metrics.comparisons import WELCH
 from ..metrics.spike_distances import PAIRS
@@ -64,10 +65,12 @@ def groups(runs: Sequence[Row], compare: str, others: Sequence[str]) -> Figure:
         squared = ", squared" if form == "textbook" else ""
         _name(axes, values, compare, f"Van Rossum distance, {form}{squared}")
     if strata != [()]:
-        for k, stratum in enumerate(strata):
-            text = ", ".join(f"{n} {v}" for n, v in zip(others, stratum, strict=True))
-            colour = style.SERIES[k % len(style.SERIES)]
-            style.write(panels[0], 0.02, 0.03 + 0.07 * k, text, colour, to="bottom left")
+        names = [", ".join(f"{n} {v}" for n, v in zip(others, s, strict=True)) for s in strata]
+        colours = [style.SERIES[k % len(style.SERIES)] for k in range(len(strata))]
+        figure.legend(
+            handles=[Patch(color=c, label=n) for c, n in zip(colours, names, strict=True)],
+            loc="outside upper left", ncols=4, frameon=False, fontsize=style.SMALL_POINTS,
+        )  # fmt: skip
     return figure
 
 

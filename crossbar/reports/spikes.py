@@ -24,13 +24,14 @@ FORMAT = f"{KIND} 1"
 NUMBERS, PAGE, STATISTICS, RUNS = "spikes.json", "spikes.html", "statistics.csv", "runs.csv"
 ANIMATIONS = ("gif", "mp4", "none")
 CAPTIONS = {
-    "groups": "Each point is a run; bars: mean and 95 % interval (Student) over runs.",
+    "groups": "Each point is a run; bars: mean and 95 % interval (Student) over runs. Distances "
+    "are of all runs of a group.",
     "effects": "Groups against the control, Welch's test, p corrected by Holm for all tests of "
     "one result.",
     "classes": "Each point is a class: its spikes and their excitatory share, coloured by "
     "accuracy, epoch by epoch (the published animation S4).",
     "spikes_by_class": "Hidden spikes per image by class and kind of neuron; the percentage is "
-    "E / (E + I).",
+    "E / (E + I). White: silent.",
     "rates": "Mean rates of neurons: how they spread, and by class.",
     "psth": "Peri-stimulus time histogram; the image begins at 0.",
     "intervals": "Left: intervals between spikes of one neuron within an image. Right: as "

@@ -219,21 +219,29 @@ def test_spikes_of_a_run_are_those_of_its_last_test(trained, data_dir, here):
     assert run(*asked, "--out", here / "s").stdout == ended.stdout  # taken over, same numbers
 
 
-def test_runs_are_compared_with_a_control(trained, data_dir, here):
-    twin = shutil.copytree(trained, here / "twin")
-    text = (twin / "config.yaml").read_text().replace("batch_size: 64", "batch_size: 32")
-    (twin / "config.yaml").write_text(text, "utf-8")
-    common = (trained, twin, "--spikes", "--no-figures", "--threads", 1, "--images", 8,
+def test_trials_of_a_study_are_compared_with_a_control(trained, data_dir, here):
+    for size in ("64", "32"):
+        twin = shutil.copytree(trained, here / "study" / "trials" / size)
+        text = (twin / "config.yaml").read_text().replace("batch_size: 64", f"batch_size: {size}")
+        (twin / "config.yaml").write_text(text, "utf-8")
+        (twin / "trial.json").write_text(json.dumps({"labels": {"batch_size": size}}), "utf-8")
+    common = ("study", "--spikes", "--no-figures", "--threads", 1, "--images", 8,
               "--data-dir", data_dir)  # fmt: skip
-    ended = run(*common, "--json")
+    ended = run(*common, "--control", 64, "--json")
     assert ended.exit_code == 0, ended.stderr
     said = json.loads(ended.stdout)
     assert (said["compare"], said["control"]) == ("batch_size", "64")
+    assert said["folder"] == "study/spikes"
     assert {t["samples_are"] for t in said["statistics"]} == {"runs"}
-    assert [r["images"] for r in said["runs"]] == [8, 8]
+    assert [(r["batch_size"], r["images"]) for r in said["runs"]] == [("32", 8), ("64", 8)]
     refused = run(*common, "--compare", "ei")
     assert refused.exit_code == 2
     assert "--compare ei: the runs do not differ in it; they differ in" in refused.stderr
+    shutil.rmtree(here / "study" / "trials" / "32")
+    (here / "study" / "trials" / "64" / "trial.json").unlink()
+    assert run(*common).stderr == (
+        "Error: study is a study without a finished trial; nothing was written\n"
+    )
 
 
 @pytest.mark.parametrize(
@@ -244,6 +252,10 @@ def test_runs_are_compared_with_a_control(trained, data_dir, here):
         (["a", "--spikes", "--rows", "3"], "--rows does not go with --spikes; nothing was written"),
         (["a", "--images", "3"], "--images needs --spikes; nothing was drawn"),
         (["a", "--spikes", "--half", "half"], "--half must be one of test, train, not 'half'"),
+        (
+            ["a", "--spikes", "--animation", "avi"],
+            "--animation must be one of gif, mp4, none, not 'avi'",
+        ),
         (["a", "--spikes"], "a is not a run that can be continued: it has no config.yaml"),
     ],
 )

@@ -75,7 +75,8 @@ class CommandGroup(click.Group):
         except click.UsageError as e:
             raise mistyped(e) from e
         except OSError as e:
-            raise refused(e) from e
+            end_if_refused(e)
+            raise
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """The names, in the order of their declaration."""
@@ -126,18 +127,17 @@ class CommandGroup(click.Group):
         except Exception as e:
             if interrupts.was_interrupted():  # a compiler that was stopped half way says anything
                 raise stop("Interrupted.", interrupts.ENDED) from None
-            raise refused(e) from e
+            end_if_refused(e)
+            raise  # a closed pipe (`xbar ... | head`) is ended quietly by click
         if interrupts.was_interrupted():
             raise stop("Interrupted.", interrupts.ENDED)
         return result
 
 
-def refused(error: Exception) -> Exception:
-    """What to raise where the system may have refused something: then one message."""
-    message = refusal_of_system(error)
-    if message is None:
-        return error  # a closed pipe (`xbar ... | head`) is ended quietly by click
-    return stop(f"Error: {message}", XbarError.exit_code)
+def end_if_refused(error: Exception) -> None:
+    """End the command with one message where the system refused something."""
+    if (message := refusal_of_system(error)) is not None:
+        raise stop(f"Error: {message}", XbarError.exit_code) from error
 
 
 def mistyped(error: click.UsageError) -> click.ClickException | click.exceptions.Exit:

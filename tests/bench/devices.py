@@ -26,7 +26,8 @@ RECIPES = {  # settings beside the defaults
     },
     "voltage_tables": {
         "policy": "closed_loop", "policy.threshold_pulses": "3", "reads.readback_every": "1",
-        "tiles.hidden_w_max": "0.03", "tiles.readout_w_max": "0.1",
+        "tiles.hidden_w_max": "0.045", "tiles.readout_w_max": "0.12",
+        "optimizer.learning_rate": "1.5e-3",
     },
 }  # fmt: skip
 

@@ -3,6 +3,7 @@
 They run in other processes: tables of this one stay as they are.
 """
 
+import json
 import os
 import re
 import shutil
@@ -48,24 +49,33 @@ def xbar(*arguments, cwd):
     return run("-c", "from cli.main import main; main()", *arguments, cwd=cwd)
 
 
-def test_every_example_learns_and_its_kind_is_in_the_run(tmp_path):
-    """In one process, for the kernels that they share; `dataset` in one of its own."""
+@pytest.fixture(scope="module")
+def ran(tmp_path_factory):
+    """The working folder and the lines of all examples but `dataset`, and of `xbar_extend`.
+
+    In one process, for the imports and the kernels that they share.
+    """
+    folder = tmp_path_factory.mktemp("examples")
     helper = ROOT / "tests" / "helpers" / "xbar_run_examples.py"
-    others, err, code = run(helper, *(name for name in USED if name != "dataset"), cwd=tmp_path)
+    out, err, code = run(helper, *(name for name in USED if name != "dataset"), cwd=folder)
     assert code == 0, err
-    out, err, code = run(EXAMPLES / "dataset.py", cwd=tmp_path)
+    return folder, out.splitlines()
+
+
+def test_every_example_learns_and_its_kind_is_in_the_run(ran):
+    folder, lines = ran
+    out, err, code = run(EXAMPLES / "dataset.py", cwd=folder)
     assert code == 0, err
-    lines = sorted((others + out).splitlines())
+    lines = sorted([*lines[:-1], *out.splitlines()])
     for name, line in zip(sorted(USED), lines, strict=True):
-        accuracy, folder = re.fullmatch(rf"{name}: ([\d.]+)% in (\S+)", line).groups()
+        accuracy, written = re.fullmatch(rf"{name}: ([\d.]+)% in (\S+)", line).groups()
         assert float(accuracy) > 50.0, name  # 10 % by chance
-        config = (tmp_path / folder / "config.yaml").read_text("utf-8").splitlines()
+        config = (folder / written / "config.yaml").read_text("utf-8").splitlines()
         assert USED[name] is None or USED[name] in config
 
 
-def test_kernels_of_the_examples_equal_their_torch(tmp_path):
-    out, err, code = run(ROOT / "tests" / "helpers" / "xbar_extend.py", cwd=tmp_path)
-    assert (out, code) == ("equal\n", 0), err
+def test_kernels_of_the_examples_equal_their_torch(ran):
+    assert ran[1][-1] == "equal"
 
 
 def test_the_document_is_short_and_names_every_file_and_table():
@@ -76,6 +86,20 @@ def test_the_document_is_short_and_names_every_file_and_table():
     for name in files - {"board"}:
         (table,) = re.findall(r"^([A-Z]+)\[\"", (EXAMPLES / f"{name}.py").read_text(), re.MULTILINE)
         assert f"| `{name}.py` | `{table}`" in TEXT
+
+
+CHANGED_AND_GONE = """
+import json, sys
+from pathlib import Path
+from click.testing import CliRunner
+from cli.main import main
+ends = []
+for _ in range(2):
+    result = CliRunner().invoke(main, sys.argv[2:])
+    ends.append((result.exit_code, result.stderr))
+    Path(sys.argv[1]).unlink(missing_ok=True)
+print(json.dumps(ends))
+"""
 
 
 def test_a_run_of_the_command_finds_its_files_again_and_says_when_they_changed_or_went(tmp_path):
@@ -90,14 +114,15 @@ def test_a_run_of_the_command_finds_its_files_again_and_says_when_they_changed_o
     away = tmp_path / "elsewhere"
     away.mkdir()
     again = "train", "--resume", tmp_path / "r", "--epochs", "2", "--no-figures"
-    _, err, code = xbar(*again, cwd=away)
+    out, err, code = run("-c", CHANGED_AND_GONE, tmp_path / "policy.py", *again, cwd=away)
     assert code == 0, err
-    assert "was trained with policy.py" in err
-    (tmp_path / "policy.py").unlink()
-    _, err, code = xbar(*again, cwd=away)
-    assert code == 2
-    assert err.count("\n") == 1
-    assert f"there is no file {(tmp_path / 'policy.py').resolve()} to import" in err
+    changed, gone = json.loads(out)
+    assert changed[0] == 0, changed
+    assert "was trained with policy.py" in changed[1]
+    path = (tmp_path / "policy.py").resolve()
+    assert gone[0] == 2
+    assert gone[1].count("\n") == 1
+    assert f"there is no file {path} to import" in gone[1]
 
 
 def test_a_file_is_imported_once_and_must_be_python(tmp_path):

@@ -103,7 +103,7 @@ def fit(
     device, parameter_sets, warned = _run_all(
         measurements, pulses, start, generator, bootstrap, keep
     )
-    if not parameter_sets:
+    if not any(parameters.values or parameters.tables for parameters in parameter_sets):
         raise CalibrationError("the files hold no rows that inform a parameter; nothing was fitted")
     candidates: tuple[Candidate, ...] = ()
     if _moves(pulses):

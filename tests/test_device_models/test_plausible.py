@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
-from device_models.errors import ConfigError, DataError, XbarError
+from device_models.errors import CalibrationError, ConfigError, DataError, XbarError
 from device_models.fitting.estimators import endurance
+from device_models.fitting.fit import fit
 from device_models.fitting.measurements import Lifetimes
 from device_models.fitting.options import LABELS, Options
 from device_models.fitting.readers import FORMATS, read
@@ -47,6 +48,12 @@ def test_a_file_of_a_japanese_windows_is_read(tmp_path):
     assert "read as Shift-JIS" in measurements.notes[0].remarks
     french = "t_seconds,g_µS,créée à “Orléans”\n0,10,1\n1,11,2\n".encode("cp1252")
     assert "read as Windows-1252" in read_text(tmp_path, french).notes[0].remarks
+
+
+def test_one_reading_of_each_device_is_no_fit(tmp_path):
+    once = read_text(tmp_path, "device,t_seconds,g_siemens\na,0,2e-5\nb,0,6e-5\n")
+    with pytest.raises(CalibrationError, match="no rows that inform a parameter; nothing was fit"):
+        fit(once, load_device("oxram.yaml"), generator=np.random.default_rng(0), bootstrap=0)
 
 
 # --- signs and units -----------------------------------------------------------------------------

@@ -21,6 +21,7 @@ import numpy as np
 from device_models.errors import DataError
 from device_models.typed_json import checked, parse
 
+from ..limits import MOST_SECONDS, MOST_VOLTS
 from ..protocol import PulseBatch, PulseShape
 
 _MAGIC = b"XBJ1"
@@ -180,6 +181,10 @@ def decoded(content: bytes) -> Event:
         values = [take("<f8") if v == "array" else _number(v) for v in about["shape"]]
         # A journal of before has no compliance.
         shape = PulseShape(**dict[str, Any](zip(PulseShape._fields, values, strict=False)))
+        for value, most in zip(shape, (MOST_VOLTS, MOST_SECONDS, np.inf), strict=True):
+            each = np.asarray(most if value is None else value)
+            if not ((each > 0.0) & (each <= most)).all():
+                raise ValueError("a pulse beyond what any limit lets through")
     return Pulsing(pulses, shape, counters)
 
 

@@ -267,7 +267,7 @@ class StoredBoard:
             self.meter.restore(self._sent(arrays))
             for event in events(path):
                 self._play(event)
-        except (KeyError, TypeError, ValueError, RuntimeError) as e:
+        except (KeyError, TypeError, ValueError, RuntimeError, OverflowError) as e:
             why = reason(e).removesuffix("; nothing was sent")
             raise DataError(f"{self._path} is damaged ({why}); nothing was served") from e
 

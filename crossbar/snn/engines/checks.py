@@ -44,9 +44,10 @@ class BatchChecks:
             self._whole.append(weakref.ref(events))
         count = len(events)
         check_array(batch.labels, "labels of the samples", np.int64, (count,), NOTHING)
-        check_array(batch.chosen, "numbers of the samples", np.int64, (-1,), NOTHING)
-        check_range(batch.chosen, count, "sample", f"there are {count}")
-        labels, classes = batch.labels[batch.chosen], network.classes
+        chosen, what = batch.chosen, "numbers of the samples"
+        check_array(chosen, what, np.int64, (-1,), NOTHING, in_one_piece=False)
+        check_range(chosen, count, "sample", f"there are {count}")
+        labels, classes = batch.labels[chosen], network.classes
         check_range(labels, classes, "label of the samples", f"the network has {classes} classes")
 
     def layers(self, layers: Sequence[LayerView]) -> None:

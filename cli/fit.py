@@ -191,8 +191,7 @@ def fitted(
     whole_tables: bool,
 ) -> "tuple[Fit, Prediction | None]":
     """Read every file, say what was used of it, fit, and check what the fit predicts."""
-    from device_models.fitting.estimators.laws import as_model
-    from device_models.fitting.fit import check_keep
+    from device_models.fitting.estimators.laws import as_model, check_keep
     from device_models.fitting.fit import fit as fit_device
     from device_models.fitting.misfits import FEW_ROWS, judged
     from device_models.fitting.predictive_checks import MOST_ROWS

@@ -2,16 +2,16 @@
 
 import dataclasses
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ..errors import CalibrationError, ConfigError
+from ..errors import CalibrationError
 from ..model import DeviceModel
 from ..pulsed import Pulsed
-from ..record import Range, declared, did_you_mean, without_none
+from ..record import Range, declared, without_none
 from ..registry import name_of
 from ..tabulated import Tabulated
 from .estimators import (
@@ -30,7 +30,7 @@ from .estimators import (
     window_error,
     write_verify,
 )
-from .estimators.laws import LAWS, as_model
+from .estimators.laws import LAWS, as_model, check_keep
 from .estimators.parameters import ParameterSet
 from .estimators.pulse_train import from_quantiles
 from .fit_warnings import better_model, closing_window, missing_spread, mixed_voltages
@@ -53,19 +53,6 @@ TRAINS = {  # what training takes from a device, beside its step law
 READ = ("read_floor", "read_fraction", "read_exponent")
 PREFIXES = ("measured:", "literature:", "assumed:")
 UNSOURCED = "assumed: the preset's value, no source"
-
-
-def check_keep(model: DeviceModel, keep: Sequence[str]) -> None:
-    """Refuse fields that the fitted model does not have.
-
-    Raises:
-        ConfigError: There is one.
-    """
-    fields = declared(type(model))
-    if unknown := [name for name in keep if name not in fields]:
-        begun = next((name for name in fields if name.startswith(unknown[0])), unknown[0])
-        hint = did_you_mean(begun, fields) or "; xbar devices FILE lists them"
-        raise ConfigError(f"--keep {unknown[0]} is no parameter of {name_of(model)}{hint}")
 
 
 def fit(

@@ -6,6 +6,7 @@ The equation itself stays in the model: a shape is tried by asking a model that 
 import copy
 import dataclasses
 import math
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -16,7 +17,8 @@ from ... import physics
 from ...errors import ConfigError
 from ...model import DeviceModel
 from ...pulsed import Pulsed
-from ...registry import MODELS
+from ...record import declared, did_you_mean
+from ...registry import MODELS, name_of
 from ..measurements import Floats
 
 
@@ -163,3 +165,16 @@ def relative_noise(model: Pulsed, g_siemens: float) -> tuple[float, float]:
     white = float(read_variance(model, g.numpy())[0]) ** 0.5 / g_siemens
     factors = [math.exp(sigma**2) for sigma in (model.read_d2d_sigma, model.slow_d2d_sigma)]
     return white * factors[0], float(slow) * factors[1]
+
+
+def check_keep(model: DeviceModel, keep: Sequence[str]) -> None:
+    """Refuse fields that the fitted model does not have.
+
+    Raises:
+        ConfigError: There is one.
+    """
+    fields = declared(type(model))
+    if unknown := [name for name in keep if name not in fields]:
+        begun = next((name for name in fields if name.startswith(unknown[0])), unknown[0])
+        hint = did_you_mean(begun, fields) or "; xbar devices FILE lists them"
+        raise ConfigError(f"--keep {unknown[0]} is no parameter of {name_of(model)}{hint}")

@@ -101,7 +101,7 @@ def test_a_port_of_the_panel_in_use_serves_nothing():
                           "nothing was served"),
         (["--folder", "no/such"], "there is no folder no/such; nothing was served"),
         (["--state", "no/such/file"],
-         "no/such/file: No such file or directory; nothing was served"),
+         "--state no/such/file: no/such is no folder that can be written; nothing was served"),
         (["--device", "oxrma"], "no device file and no preset 'oxrma'; did you mean 'oxram.yaml'?; "
                                 "nothing was served"),
     ],
@@ -124,7 +124,7 @@ def test_where_kernels_are_to_be_compiled_the_port_is_looked_at_first_and_a_line
     monkeypatch.setattr("device_models.jit.is_compiled", lambda stem: False)
     (tmp_path / "other").mkdir()
     assert run("--port", "0", "--state", str(tmp_path / "other"))[2].startswith("Error: ")
-    code, out, err = run("--port", "0", "--state", str(tmp_path / "no" / "such"))
+    code, out, err = run("--port", "0", "--folder", str(tmp_path / "no"))
     assert (code, out) == (2, "")
     assert err.splitlines()[0] == COMPILING
     service(state=tmp_path / "state").close()

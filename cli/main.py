@@ -15,7 +15,7 @@ from typing import Any
 
 import click
 
-from device_models.errors import ConfigError, XbarError
+from device_models.errors import ConfigError, XbarError, says_consequence
 
 from . import interrupts
 from .text import echo
@@ -152,8 +152,8 @@ def mistyped(error: click.UsageError) -> click.ClickException | click.exceptions
         near = difflib.get_close_matches(error.option_name, error.possibilities or (), n=1)
         text = f"no option {error.option_name!r}" + (f"; did you mean {near[0]!r}?" if near else "")
     where = f"; {error.ctx.command_path} --help says more" if error.ctx else ""
-    message = f"Error: {text[:1].lower()}{text[1:]}{where}; nothing was done"
-    return stop(message, XbarError.exit_code)
+    nothing = "" if says_consequence(text) else f"{where}; nothing was done"
+    return stop(f"Error: {text[:1].lower()}{text[1:]}{nothing}", XbarError.exit_code)
 
 
 def refusal_of_system(error: Exception) -> str | None:

@@ -146,10 +146,16 @@ def test_a_cache_that_cannot_be_written_is_an_error(published, tmp_path):
         (
             ["get", "cifar"],
             "the data set must be one of fashion_mnist, mnist, cifar10, not 'cifar'; "
-            "did you mean 'cifar10'?",
+            "did you mean 'cifar10'?; nothing was fetched",
         ),
-        (["get"], "Missing argument 'NAME...'."),
-        (["gte", "cifar10"], "no command 'gte'; did you mean 'get'?"),
+        (
+            ["get"],
+            "missing argument 'NAME...'; main data get --help says more; nothing was done",
+        ),
+        (
+            ["gte", "cifar10"],
+            "no command 'gte'; did you mean 'get'?; main data --help says more; nothing was done",
+        ),
         (["--json", "get", "cifar10"], "--json belongs to the list; nothing was fetched"),
     ],
 )

@@ -4,7 +4,6 @@ Whatever answers `Board` can be trained on. `Emulator` is what the fast engines,
 reports ask besides; nobody who reads or pulses needs it.
 """
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from numbers import Real
@@ -24,6 +23,7 @@ from ..wires.array import WiredArray
 
 Indices = NDArray[np.integer]
 MOST_BYTES, MOST_PULSES = 4, 2**31 - 1  # of a count
+LONGEST_SECONDS = 1e12  # that pass at once; 32-bit times of devices hold the sum of many
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -324,10 +324,12 @@ def check_seconds(seconds: float) -> None:
     """Refuse a time that cannot pass.
 
     Raises:
-        LimitError: It is negative, or not finite.
+        LimitError: It is negative, or longer than `LONGEST_SECONDS`.
     """
-    if not (isinstance(seconds, Real) and 0.0 <= seconds < math.inf):
-        raise LimitError(f"{seconds!r} s cannot pass: a time is finite, from 0 s on")
+    if not (isinstance(seconds, Real) and 0.0 <= seconds <= LONGEST_SECONDS):
+        raise LimitError(
+            f"{seconds!r} s cannot pass: a time is from 0 to {LONGEST_SECONDS:g} s, 30,000 years"
+        )
 
 
 def _kind(value: object) -> str:

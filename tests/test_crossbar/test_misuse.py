@@ -169,9 +169,9 @@ def test_voltages_of_a_board_are_finite_and_one_for_each_word_line(board, volts,
     assert board.counters.row_activations == 0
 
 
-@pytest.mark.parametrize("seconds", [-1.0, NAN, INF, 1j, "a"])
+@pytest.mark.parametrize("seconds", [-1.0, NAN, INF, 1e13, 1j, "a"])
 def test_time_is_finite_and_goes_on(board, seconds):
-    with pytest.raises(LimitError, match="cannot pass: a time is finite, from 0 s on"):
+    with pytest.raises(LimitError, match=r"cannot pass: a time is from 0 to 1e\+12 s"):
         board.wait(seconds)
 
 

@@ -124,6 +124,8 @@ class CommandGroup(click.Group):
             raise mistyped(e) from e
         except KeyboardInterrupt:
             raise stop("Interrupted.", interrupts.ENDED) from None
+        except (click.exceptions.Exit, click.Abort):  # said already
+            raise
         except Exception as e:
             if interrupts.was_interrupted():  # a compiler that was stopped half way says anything
                 raise stop("Interrupted.", interrupts.ENDED) from None

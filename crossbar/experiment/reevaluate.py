@@ -36,17 +36,26 @@ def rebuilt(run: Run, data: Data, threads: int | None = None) -> Trainer:
         RunError: Such a chip has other devices, the checkpoint cannot be read, or the conductances
             are those of a board, and not in the run.
     """
-    if run.config.board != SIMULATED:
-        raise RunError(
-            f"{run.folder} was trained on {run.config.board}, which keeps the conductances; "
-            "what is asked needs those of simulated arrays"
-        )
+    check_simulated(run)
     is_held, network = data.train_events.held is not None, builder.plan_of(run.config, data)
     engine = engine_behind(network, run.config.periphery, run.config.engine, is_held=is_held)
     config = replace(run.config, engine=engine)
     trainer = builder.trainer(config, run.model, data, threads=threads, first=run.first)
     checkpoint.restore(trainer, run.checkpoint())
     return trainer
+
+
+def check_simulated(run: Run) -> None:
+    """Refuse a run without conductances of its own.
+
+    Raises:
+        RunError: It was trained on a board, which keeps them.
+    """
+    if run.config.board != SIMULATED:
+        raise RunError(
+            f"{run.folder} was trained on {run.config.board}, which keeps the conductances; "
+            "what is asked needs those of simulated arrays"
+        )
 
 
 def accuracy_of(trainer: Trainer, repeat: int) -> float:

@@ -32,6 +32,7 @@ from ..synapses.policies.frozen import Frozen
 from . import builder, checkpoint
 from .config import Training
 from .fault_study import trained_parameters
+from .reevaluate import check_simulated
 from .run import Run
 from .trainer import Trainer
 
@@ -63,7 +64,7 @@ def check_source(source: Path) -> Run | None:
 
     Raises:
         ConfigError: There is no such npz file, or another file lies there.
-        RunError: There is no such run, or its checkpoint is damaged.
+        RunError: There is no such run, it is one of a board, or its checkpoint is damaged.
     """
     if source.suffix == ".npz":
         if not source.is_file():
@@ -72,6 +73,7 @@ def check_source(source: Path) -> Run | None:
     if source.is_file():
         raise ConfigError(f"{source} is neither a run, which is a folder, nor an npz file")
     run = Run.open(source)
+    check_simulated(run)
     run.from_checkpoint(checkpoint.conductances)
     return run
 

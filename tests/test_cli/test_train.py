@@ -540,7 +540,7 @@ def test_a_full_disk_ends_in_one_line_and_keeps_the_last_checkpoint(copy, data):
 
 
 def test_control_c_during_the_last_test_of_an_epoch_keeps_the_epoch_before(copy, data, monkeypatch):
-    def interrupt(trainer):
+    def interrupt(trainer, **how):
         raise KeyboardInterrupt
 
     monkeypatch.setattr(Trainer, "evaluate", interrupt)
@@ -558,7 +558,7 @@ def test_control_c_leaves_a_run_that_can_be_continued(copy, data):
     found = re.search(
         rf"\nInterrupted; epoch (\d+) is kept. Continue with: xbar train --resume {copy}\n$", stderr
     )
-    assert found
+    assert found, stderr
     kept = int(found[1])
     assert [row["epoch"] for row in epochs_of(copy)] == list(range(kept + 1))
     # Nothing is left to do up to that epoch, so this only reports the run.

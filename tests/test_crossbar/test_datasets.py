@@ -249,7 +249,7 @@ def test_with_nothing_found_one_line_lists_every_way_and_what_to_do(
         f"(2) cache: there is no folder {tmp_path / 'cache/xbar/tiny'}",
         f"(3) installed package: there is no folder {tmp_path / 'root/usr/share/datasets/tiny'}",
         f"(4) publisher: {files.url}images.gz: [Errno 2] No such file or directory",
-        "(5) Debian package: this machine has no apt-cache",
+        "(5) Debian package: apt is asked by root alone",
         "use --data-dir DIR or XBAR_DATA=DIR with the files, apt-get install dataset-tiny, "
         "or download them from https://example.org/tiny",
         "nothing was loaded",

@@ -14,7 +14,9 @@ from device_models.fitting.predictive_checks import Check
 from device_models.fitting.quantities import QUANTILES
 
 SHIPPED = Path(__file__).parents[2] / "calibration_data"
-DRAWN = ("enode_tabulated", "gong2018_exp", "oxram", "taox_tabulated")
+DRAWN = (
+    "enode_tabulated", "gong2018_exp", "oxram", "taox_analog", "taox_tabulated", "voltage_tables",
+)  # fmt: skip
 MOST_BYTES = 160_000
 US = "\N{MICRO SIGN}S"
 

@@ -11,7 +11,7 @@ from xbar_devices import VALID
 
 from device_models.errors import ConfigError
 from device_models.presets import load_device, preset_names
-from device_models.record import declared
+from device_models.record import declared, shown
 from device_models.registry import MODELS, name_of
 from device_models.schema import dump, load_tagged
 
@@ -87,7 +87,7 @@ def test_an_unknown_device_is_told_the_nearest_or_all(typed, hint, tmp_path, mon
     monkeypatch.chdir(tmp_path)
     with pytest.raises(ConfigError) as error:
         load_device(typed)
-    assert str(error.value) == f"no device file and no preset {typed!r}; {hint}"
+    assert str(error.value) == f"no device file and no preset {shown(typed)}; {hint}"
 
 
 def test_a_directory_is_no_device(tmp_path):

@@ -18,6 +18,7 @@ from .protocol import BoardInfo, PulseShape
 # characterisation, and nothing that a device file says of amplitudes and widths goes further.
 VOLTS_OVER_PULSE, SECONDS_OVER_PULSE = 2.0, 1e4
 MOST_VOLTS, MOST_SECONDS = 20.0, 10.0
+MOST_PULSES = 10_000_000  # of all devices in one command of a client
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,12 +4,12 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from crossbar.metrics.comparisons import STUDENT, Comparison, compare_means, holm
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from series import COLOURS, REFERENCE, Rows, by_trial, last_percent
 
 from crossbar.figures import style
+from crossbar.metrics.comparisons import STUDENT, Comparison, compare_means, holm
 from crossbar.metrics.statistics import student_interval
 
 Scores = Mapping[tuple[str, float], list[float]]  # ratio, noise -> percent of every seed

@@ -4,11 +4,11 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from crossbar.metrics.comparisons import WELCH, compare_means, holm
 from matplotlib.figure import Figure
 from series import REFERENCE, Rows, by_trial, percent
 
 from crossbar.figures import style
+from crossbar.metrics.comparisons import WELCH, compare_means, holm
 from crossbar.metrics.statistics import student_interval
 
 Scores = Mapping[str, Mapping[str, list[float]]]  # rule -> ratio -> percent of every seed

@@ -17,8 +17,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from xbar_scpi import Raw, running, served, service
 
+from crossbar.boards.limits import MOST_PULSES
 from crossbar.boards.protocol import PulseBatch
-from crossbar.boards.scpi.bench import MOST_PULSES
 from crossbar.boards.scpi.client import ScpiBoard
 from crossbar.boards.scpi.parser import block
 from crossbar.boards.scpi.server import Server, ServerLimits, check_interface

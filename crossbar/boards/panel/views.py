@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from ..limits import MOST_PULSES
 from ..protocol import BoardInfo
-from ..scpi.bench import MOST_PULSES, Bench
+from ..scpi.bench import Bench
 from .history import CellEvent, Floats, Pulsing, WatchedBoard
 
 MOST_LINES = 256  # of a map, either way; a larger array is looked at through a window

@@ -14,7 +14,7 @@ from device_models.model import DeviceModel
 
 from ...wires.wires import Floats
 from ..budget import costs
-from ..limits import Limits, check_pulses
+from ..limits import MOST_PULSES, Limits, check_pulses
 from ..protocol import Board, BoardInfo, Emulator, Indices, PulseBatch, PulseShape
 from .errors import ScpiError
 from .framing import BLOCKS
@@ -22,7 +22,6 @@ from .session import Session
 
 LOGGED = 1000  # events
 REFUSED = 100  # errors
-MOST_PULSES = 10_000_000  # of all devices in one command
 MOST_AMPERES = 1.0
 Reading = tuple[float, float, float, float, float]  # see `session.ELEMENTS`
 

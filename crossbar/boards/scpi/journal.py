@@ -21,7 +21,7 @@ import numpy as np
 from device_models.errors import DataError
 from device_models.typed_json import checked, parse
 
-from ..limits import MOST_SECONDS, MOST_VOLTS
+from ..limits import MOST_PULSES, MOST_SECONDS, MOST_VOLTS
 from ..protocol import PulseBatch, PulseShape
 
 _MAGIC = b"XBJ1"
@@ -176,6 +176,8 @@ def decoded(content: bytes) -> Event:
     if "stuck" in about:
         return Sticking(take("<i4"), take("<f8"), counters)
     pulses = PulseBatch(take("<i4"), take("<i4"))
+    if size and np.abs(pulses.count.astype(np.int64)).max() > MOST_PULSES:
+        raise ValueError("more pulses of one device than a command sends")
     shape = None
     if "shape" in about:
         values = [take("<f8") if v == "array" else _number(v) for v in about["shape"]]

@@ -3,8 +3,9 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from ..limits import MOST_PULSES
 from ..protocol import PulseBatch, PulseShape
-from .bench import MOST_PULSES, Context
+from .bench import Context
 from .command import (
     BIT_LINE,
     WORD_LINE,

@@ -18,6 +18,7 @@ UNREADABLE = (
     zlib.error, NotImplementedError, RuntimeError, MemoryError, OverflowError, SyntaxError,
     struct.error, tokenize.TokenError,
 )  # fmt: skip
+LONGEST_REASON = 300  # characters
 MOST_BYTES = 1 << 32
 # A deflated file of zeros is a thousandth of them; arrays of a run shrink to a fifth at best.
 LITTLE_BYTES, MOST_GROWTH = 1 << 28, 50
@@ -77,6 +78,8 @@ def _array(stream: IO[bytes], size: int) -> np.ndarray:
 
 
 def reason(error: Exception) -> str:
-    """What an error says, in one line."""
+    """What an error says, in one line; some repeat what a file holds, all of it."""
     text = " ".join(str(error).split()) or type(error).__name__
-    return "it holds something else than arrays of numbers" if "not a zip" in text else text
+    if "not a zip" in text:
+        return "it holds something else than arrays of numbers"
+    return text if len(text) <= LONGEST_REASON else f"{text[:LONGEST_REASON]}..."

@@ -83,3 +83,13 @@ def test_a_damaged_byte_is_an_error_that_is_caught_or_changes_nothing(at, byte):
     except npz.UNREADABLE:
         return
     assert all(np.array_equal(there, array) or there.shape != (40,) for there in read.values())
+
+
+def test_a_reason_that_repeats_the_file_is_cut():
+    content = bytearray(saved(first=np.arange(2000)))
+    name = content.index(b"first.npy")  # of its own header; the length stands four bytes before
+    content[name - 4 : name - 2] = struct.pack("<H", 4000)
+    with pytest.raises(npz.UNREADABLE) as error:
+        npz.read(bytes(content))
+    assert len(str(error.value)) > 2 * npz.LONGEST_REASON
+    assert len(npz.reason(error.value)) == npz.LONGEST_REASON + len("...")

@@ -3,6 +3,7 @@
 import importlib.util
 import io
 import json
+import random
 import sys
 from pathlib import Path
 
@@ -77,6 +78,33 @@ def test_endings_that_are_none_are_faults(torture):
     assert torture.judged(ending(2, "Error: full", 1.0), torture.TERM)
     assert torture.judged(ending(1, "Traceback (most recent", 1.0), torture.FULL)
     assert torture.judged(ending(None, "", 1.0), torture.CTRL_C) == ["no end within 300 s"]
+
+
+def test_a_refusal_is_a_fault_unless_the_result_was_whole_already(torture, monkeypatch, tmp_path):
+    class Ended:
+        def __init__(self, task, *, cold=False):
+            self.code = next(codes)
+
+        def is_alive(self):
+            return False
+
+        def wait_for(self, cpu_seconds):
+            pass
+
+        def end(self):
+            return torture.Ending(self.code, "Error: taken", 0.0)
+
+    monkeypatch.setattr(torture, "Running", Ended)
+    (tmp_path / "chips").mkdir()
+    one = torture.Torture.__new__(torture.Torture)
+    one.images, one.random, one.rows = tmp_path, random.Random(0), {"program": torture.Row()}
+    for wanted, faults in (
+        ({"chips": None}, []),
+        ({"chips": None, "chips/summary.json": {}}, ["again: exit code 2: Error: taken"]),
+    ):
+        codes = iter((torture.ENDED, torture.REFUSED))
+        one.references = {"program": torture.Reference([wanted], 10, {False: 1.0})}
+        assert one.struck("program", torture.TERM, tmp_path, False)[1] == faults
 
 
 def test_every_long_command_is_there(torture):

@@ -24,7 +24,7 @@ from ..experiment import builder
 from ..experiment.config import Training
 from ..experiment.relaxation_limit import unmeasured_relaxation
 from ..experiment.run import Run
-from ..experiment.run_folder import claim_new
+from ..experiment.run_folder import CHIPS, claim_new
 from ..experiment.train import Notice, note_compiling
 from ..experiment.trainer import Trainer
 from ..experiment.transfer import (
@@ -43,7 +43,6 @@ from .folders import Folder, path
 from .training import one_torch_thread
 
 DAY = 86_400.0
-CHIPS = "folder of chips"  # what it is claimed for
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -3,10 +3,10 @@
 import os
 from pathlib import Path
 
-from device_models.claim import Claim, is_free
+from device_models.claim import Claim, is_free, unfinished
 from device_models.errors import RunError
 
-RUN = "run"  # what a folder is claimed for
+RUN, CHIPS = "run", "folder of chips"  # what a folder is claimed for
 
 
 def claim_new(out: Path | None, default: Path, what: str) -> Claim:
@@ -49,6 +49,10 @@ def check_new(folder: Path, what: str) -> None:
             "another --out; nothing was written"
         )
     try:
+        if what == CHIPS and unfinished(folder) is None and (folder / "program.png").exists():
+            raise RunError(
+                f"{folder} is a {what} already; choose another --out; nothing was written"
+            )
         if folder.exists() and not (folder.is_dir() and is_free(folder, what)):
             raise RunError(
                 f"{folder} exists and is not a {what}; choose another --out; nothing was written"

@@ -177,6 +177,13 @@ def test_wrong_input_is_one_line_and_writes_nothing(here, args, message):
     refused(here, message.format(here=here) + "; nothing was written", *args)
 
 
+def test_a_finished_folder_of_chips_is_named_as_one(written, here):
+    np.savez("w.npz", w0=np.zeros((784, 100)), w1=np.zeros((100, 10)))
+    out = written[0]
+    message = f"{out} is a folder of chips already; choose another --out; nothing was written"
+    refused(here, message, "w.npz", "--out", out)
+
+
 NEEDS = "the network needs w0 (784, 100), w1 (100, 10); nothing was written"
 
 

@@ -111,6 +111,21 @@ def test_a_device_above_the_last_level_relaxes_on_and_the_drift_changes_sign():
 HEAT = {**LAW, "relax_activation_ev": 0.8}
 
 
+def test_sessions_do_not_make_up_for_an_onset_before_the_first_reading():
+    law = LAW | dict.fromkeys(("relax_ups_siemens", "relax_downs_siemens"), (3e-7, 3e-7))
+    law |= {"relax_drifts_siemens": (-1e-6, -1e-6), "relax_tail_dof": 30.0}
+    truth = synthetic.truth(read_floor=2e-4, read_fraction=0.0, **law)
+    seconds = (0.1, 1.0, 1e1, 1e2, 1e3, 1e4)
+    levels = np.linspace(3e-5, 9e-5, 6)
+    table = synthetic.retention(truth, gen(2), levels=levels, each=20, seconds=seconds)
+    parameters = estimated(table)
+    low, high = parameters.intervals["relax_onset_seconds"]
+    assert low < 1e-3 < high
+    drift = rate(parameters, "relax_drifts_siemens", 5e-5)
+    assert drift.mean() == pytest.approx(-1e-6, abs=1e-7)
+    assert parameters.values["relax_session_sigma"] < 0.03
+
+
 def test_temperatures_tell_the_activation_energy_and_how_runs_differ():
     truth = synthetic.truth(**QUIET, **HEAT, relax_run_sigma=0.15, relax_run_shift=0.1)
     kelvins = (300.0, 330.0, 360.0, 390.0, 420.0)

@@ -37,6 +37,7 @@ LEVELS = ((1000, 7), (100, 5), (20, 3))  # from so many devices, rates at so man
 SHAPE_DEVICES = 20  # from which the onset and the read error are fitted
 TAIL_DEVICES = 100  # from which the tail is
 SESSIONS = 3  # of a run, from which they are told from it
+SESSION = "session_size", "session_shift"
 ONSET_TIMES = 3  # later times from which the onset is fitted
 MOST_EV = 5.0  # largest activation energy that is tried
 # What is known of it before, ours: it matters where runs differ so much, or temperatures so
@@ -112,10 +113,15 @@ def fitted(changes: Changes, model: Pulsed) -> tuple[RelaxationFit, Floats, dict
     """The maximum, its levels in the unit of the changes, and spreads of runs.
 
     A first maximum with wide priors of the runs tells how much they differ, a second one uses it;
-    a third one knows what had moved before the first readings.
+    a third one knows what had moved before the first readings. Sessions are searched from where a
+    fit without them ended: from the start of all they can make up for an onset far from its own.
     """
     levels = levels_of(changes)
     free, held = _parameters(changes, model, levels)
+    if alike := {name: np.zeros(len(free[name].start)) for name in SESSION if name in free}:
+        others = {name: one for name, one in free.items() if name not in alike}
+        fit = maximise(changes, others, held | alike, levels, model.relax_cycle_pulses)
+        free = _from(free, fit)
     fit = maximise(changes, free, held, levels, model.relax_cycle_pulses)
     spreads: dict[str, Spread] = {}
     if free.keys() & SPREADS.keys():
@@ -160,7 +166,7 @@ def _parameters(
         "activation": np.array([model.relax_activation_ev]),
         "exponent": np.array([model.relax_cycle_exponent]),
         **dict.fromkeys(("size", "shift"), np.zeros(runs)),
-        **dict.fromkeys(("session_size", "session_shift"), np.zeros(sessions)),
+        **dict.fromkeys(SESSION, np.zeros(sessions)),
     }
     free = {
         "drift": Parameter((0.0,) * k),
@@ -177,7 +183,7 @@ def _parameters(
         free |= _shape(changes)
         if sessions >= runs * SESSIONS:
             each = Parameter((0.0,) * sessions, sigma=0.3)
-            free |= dict.fromkeys(("session_size", "session_shift"), each)
+            free |= dict.fromkeys(SESSION, each)
     return free, {name: value for name, value in held.items() if name not in free}
 
 

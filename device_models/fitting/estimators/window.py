@@ -3,8 +3,9 @@
 import numpy as np
 
 from ...pulsed import Pulsed
-from ..measurements import Pulses
-from . import bootstrap, device_bounds
+from ...soft_bounds import SoftBounds
+from ..measurements import Floats, Ints, Pulses
+from . import asymptotes, bootstrap, device_bounds
 from .laws import relative_noise
 from .parameters import ParameterSet
 from .saturation import ramp_levels, up_to_the_bound
@@ -23,7 +24,8 @@ def estimate(
     polarity: where those of the other begin; of single pulses: all readings). A ramp that ends in a
     plateau ends at its level, not in the read noise around it. Where nearly all devices end in
     plateaus of their own, these are their bounds: `device_bounds` tells the ends of the window from
-    the spread of the devices, `d2d_bound_sigma`.
+    the spread of the devices, `d2d_bound_sigma`. Soft bounds are approached and never reached:
+    their ends are `asymptotes`, where the steps tell these.
     """
     unit, devices_of = bootstrap.units(pulses.device, pulses.ramp)
     drawn = bootstrap.weights(len(devices_of), resamples, generator)
@@ -52,7 +54,29 @@ def estimate(
         rows=len(pulses),
         files=(pulses.source,),
     )
+    if isinstance(model, SoftBounds):
+        limits = float(before.min(initial=low[0])), float(after.max(initial=high[0]))
+        reached = _with_asymptotes(reached, pulses, unit, drawn, limits)
     return _with_bounds(reached, pulses, model, resamples, generator)
+
+
+def _with_asymptotes(
+    parameters: ParameterSet,
+    pulses: Pulses,
+    unit: Ints,
+    drawn: Floats,
+    reached: tuple[float, float],
+) -> ParameterSet:
+    """The window with the ends that soft bounds only approach, where the steps tell them."""
+    for sign, name in NAMES.items():
+        draws = asymptotes.asymptote(pulses, sign, unit, drawn, reached)
+        if draws is not None:
+            parameters = parameters.extended(
+                {name: float(draws[0])},
+                {name: bootstrap.interval(draws, drawn.shape[1])},
+                "where the mean step is zero, beyond what the pulses reached",
+            )
+    return parameters
 
 
 def _with_bounds(

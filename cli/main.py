@@ -64,7 +64,7 @@ class CommandGroup(click.Group):
         try:
             return super().main(args, *rest, **kwargs)
         except SystemExit as e:
-            if e.code == interrupts.ENDED:
+            if e.code == interrupts.ENDED or interrupts.was_interrupted():
                 interrupts.end()
             raise
 
@@ -74,6 +74,8 @@ class CommandGroup(click.Group):
             return super().make_context(*args, **kwargs)
         except click.UsageError as e:
             raise mistyped(e) from e
+        except KeyboardInterrupt:
+            raise stop("Interrupted.", interrupts.ENDED) from None
         except OSError as e:
             end_if_refused(e)
             raise

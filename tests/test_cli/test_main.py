@@ -249,3 +249,12 @@ def test_too_little_memory_is_one_line(group, ending, size):
         "raise the limit (ulimit -v); nothing was lost before the last checkpoint\n"
     )
     assert run(group, "dummy", ending) == (2, "before\n", message)
+
+
+def test_control_c_before_the_command_is_read_is_one_line_too():
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    early = CommandGroup("xbar", params=[click.Option(["--early"], callback=interrupt)])
+    result = CliRunner().invoke(early, ["--early", "1", "fit"])
+    assert (result.exit_code, result.stderr) == (130, "Interrupted.\n")

@@ -60,3 +60,24 @@ def test_figure_1c_takes_the_best_of_all_tests_and_the_rate_after_the_first_epoc
     ]
     _, lines = figures["figure_1c"](rows, published("figure_1c"))
     assert lines == ["80:20: up to 25.6 Hz 81.0 to 81.0 % (1), above 50 Hz 30.0 to 30.0 % (1)"]
+
+
+def on_device(device, policy, ei, seed, score):
+    labels = {"device": device, "policy": policy, "ei": ei, "seed": str(seed)}
+    return epochs(f"{device}{policy}{ei}{seed}", labels, [0.9, score / 100.0], 100)
+
+
+def test_ratios_under_a_policy_are_compared_with_100_0_in_the_last_epoch(figures):
+    rows = [
+        row
+        for seed, noise in enumerate((-1.0, 0.0, 1.0))
+        for device, policy, gain in (("ideal.yaml", "", 0.0), ("oxram.yaml", "tiki_taka", 5.0))
+        for ei, score in (("80:20", 70.0 + gain), ("100:0", 70.0))
+        for row in on_device(device, policy, ei, seed, score + noise)
+    ]
+    _, lines = figures["ratios_on_oxram"](rows, {})
+    exact, pulses = (line.split() for line in lines)
+    assert exact[:6] == ["exact", "weights", "80:20", "70.00", "%,", "+0.00"]
+    assert pulses[:5] == ["tiki_taka", "80:20", "75.00", "%,", "+5.00"]
+    assert "(+2.73 to +7.27)" in lines[1]  # t(4) = 2.776 times sqrt(2 / 3)
+    assert lines[1].endswith("p 0.0036, corrected 0.0072")  # twice: of two tests

@@ -75,19 +75,22 @@ def curves(axes: Axes, scores: Scores, published: Mapping[str, Mapping[float, fl
 
 def gains(axes: Axes, scores: Scores, published: Mapping[float, Mapping[str, float]]) -> None:
     """2c to 2e: points above 100:0, with published values as crosses."""
-    names = list[str]()
+    ticks = dict[str, float]()
+    at = 0
     for noise, gained in published.items():
-        for ratio, value in gained.items():
-            if (ratio, noise) not in scores:
-                continue
-            test = gain_of(scores, ratio, noise)
-            at, colour, half = len(names), COLOURS[ratio], (test.high - test.low) / 2.0
-            axes.bar(at, test.difference, 0.7, yerr=half, color=colour, capsize=2, ecolor=style.INK)
-            axes.plot(at, value, "x", color=style.INK, markersize=8)
-            names.append(f"{ratio}\n{noise:g}")
+        there = [ratio for ratio in gained if (ratio, noise) in scores]
+        for ratio in there:
+            test, colour = gain_of(scores, ratio, noise), COLOURS[ratio]
+            half = (test.high - test.low) / 2.0
+            axes.bar(at, test.difference, 0.8, yerr=half, color=colour, capsize=2, ecolor=style.INK)
+            axes.plot(at, gained[ratio], "x", color=style.INK, markersize=8)
+            at += 1
+        ticks[f"{noise:g}"] = at - (len(there) + 1) / 2.0
+        at += 1
     axes.axhline(0.0, color=style.QUIET, linewidth=style.HAIR_POINTS)
-    style.dress(axes, x="E:I, noise", y=f"accuracy above {REFERENCE} (points)")
-    axes.set_xticks(range(len(names)), names)
+    style.dress(axes, x="noise, colours as left", y=f"accuracy above {REFERENCE} (points)")
+    axes.set_xticks([*ticks.values()], [*ticks])
+    axes.grid(visible=False, axis="x")
 
 
 def table(scores: Scores, published: Mapping[tuple[str, float], float]) -> list[str]:

@@ -34,8 +34,11 @@ def draw(rows: Rows, published: Mapping[str, Any]) -> tuple[Figure, list[str]]:
     axes.axvspan(*published["best_rate_hz"], color=style.GRID, zorder=0)
     for height, name in (("float_percent", "signed weights"), ("plateau_percent", "plateau")):
         axes.axhline(published[height], color=style.QUIET, linestyle="--", linewidth=1.0)
-        style_name = f"published: {name}, {published[height]} %"
-        axes.text(0.02, published[height] + 0.8, style_name, color=style.QUIET, fontsize=8.0)
+        axes.annotate(
+            f"published: {name}, {published[height]} %", (1.0, published[height]), (-4, 3),
+            xycoords=("axes fraction", "data"), textcoords="offset points", ha="right",
+            color=style.QUIET, fontsize=style.TINY_POINTS,
+        )  # fmt: skip
     ends = list[style.EndLabel]()
     for ratio in dict.fromkeys(ratio for ratio, *_ in trials):
         rates, best = np.array(sorted((r, b) for name, r, b in trials if name == ratio)).T

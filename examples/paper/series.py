@@ -6,7 +6,7 @@ from typing import Any
 Rows = Sequence[Mapping[str, Any]]
 COLOURS = {
     "50:50": "#332288", "70:30": "#999933", "75:25": "#CC6677", "80:20": "#117733",
-    "90:10": "#AA4499", "95:5": "#AA4499", "100:0": "#24292F",
+    "90:10": "#AA4499", "95:5": "#44AA99", "100:0": "#24292F",
 }  # fmt: skip
 REFERENCE = "100:0"  # what the other ratios are compared with
 LAST = 10  # epochs whose mean is the score of figure 2

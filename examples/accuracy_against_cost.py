@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.ticker import LogLocator
 
 from crossbar.api.estimation import CHIP, Estimating, estimate
 from crossbar.energy.design_space import pareto_front
@@ -26,7 +27,8 @@ from crossbar.metrics.study import SEED
 from device_models.errors import XbarError
 
 SPIKES, JOULES = 1, 2  # rows of the results of a point
-FRONT_COLOUR = style.EXCITATORY
+FRONT_COLOUR = style.HIGHLIGHT  # a colour means one thing in all figures
+TICKS = (1.0, 2.0, 3.0, 4.0, 5.0, 7.0)  # of each decade
 
 
 class Point(NamedTuple):
@@ -107,6 +109,7 @@ def draw(axes: Axes, points: Sequence[Point], cost: int, label: str) -> None:
             fontsize=style.TINY_POINTS,
         )  # fmt: skip
     style.dress(axes, x=label)
+    axes.xaxis.set_major_locator(LogLocator(subs=TICKS))
     style.plain_ticks(axes.xaxis)
 
 

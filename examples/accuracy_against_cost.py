@@ -93,7 +93,8 @@ def front_of(points: Sequence[Point], cost: int) -> np.ndarray:
 
 def draw(axes: Axes, points: Sequence[Point], cost: int, label: str) -> None:
     """Accuracy against one cost; the front is a line through its settings."""
-    axes.set_xscale("log")
+    is_log = min(point.mean[cost] for point in points) > 0.0  # a silent network has no spike
+    axes.set_xscale("log" if is_log else "linear")
     front = front_of(points, cost)
     axes.plot(
         [points[k].mean[cost] for k in front], [points[k].mean[0] for k in front],
@@ -109,8 +110,9 @@ def draw(axes: Axes, points: Sequence[Point], cost: int, label: str) -> None:
             fontsize=style.TINY_POINTS,
         )  # fmt: skip
     style.dress(axes, x=label)
-    axes.xaxis.set_major_locator(LogLocator(subs=TICKS))
-    style.plain_ticks(axes.xaxis)
+    if is_log:
+        axes.xaxis.set_major_locator(LogLocator(subs=TICKS))
+        style.plain_ticks(axes.xaxis)
 
 
 if __name__ == "__main__":

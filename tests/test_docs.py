@@ -13,8 +13,11 @@ from xbar_training import fashion_images
 
 import crossbar as xb
 from cli.main import COMMANDS, main
+from crossbar.api.estimation import Estimating
+from crossbar.api.estimation import estimate as xb_estimate
+from crossbar.api.sweep import run_trial
 from crossbar.datasets import DATASETS
-from crossbar.experiment.trials import load_study
+from crossbar.experiment.trials import load_study, row_of, table_text, text_of, trials_of
 from crossbar.snn.losses import MseRate
 from crossbar.snn.network import Network
 from crossbar.snn.neurons import Snu
@@ -88,20 +91,30 @@ def test_the_studies_of_the_examples_are_studies(path):
     assert len(trials) > 4
 
 
-def test_accuracy_against_spikes_prints_a_row_for_each_bound_and_draws(
-    capsys, monkeypatch, tmp_path
-):
-    images = fashion_images()
-    if isinstance(images, str):
-        pytest.skip(images)
-    script, picture = ROOT / "examples" / "accuracy_against_spikes.py", tmp_path / "front.png"
-    given = ["--most", "60", "0", "--epochs", "0", "--seeds", "1", "--out", str(picture)]
-    monkeypatch.setattr("sys.argv", [str(script), *given])
+def test_accuracy_against_cost_is_of_the_runs_of_a_study(capsys, monkeypatch, tmp_path):
+    xbar_images.write(tmp_path)
+    monkeypatch.setitem(DATASETS, "fashion_mnist", xbar_images.small_set())
+    trials = trials_of([
+        xb.Training(device="ideal.yaml", network=Network.of(hidden=hidden), epochs=0, seed=seed)
+        for hidden in (6, 12) for seed in (0, 1)
+    ])  # fmt: skip
+    runs = [tmp_path / "trials" / trial.name for trial in trials]
+    for t in trials:
+        given = t.name, t.labels, text_of(t.settings), tmp_path / "trials", tmp_path, False, True
+        assert run_trial(*given) == ""
+    table = table_text(row_of(*pair, None) for pair in zip(trials, runs, strict=True))
+    (tmp_path / "results.csv").write_text(table, "utf-8")
+    script, picture = ROOT / "examples" / "accuracy_against_cost.py", tmp_path / "cost.png"
+    monkeypatch.setattr("sys.argv", [str(script), str(tmp_path), "--out", str(picture)])
     runpy.run_path(str(script), run_name="__main__")
-    bounded, free = (line.split() for line in capsys.readouterr().out.splitlines()[-2:])
-    assert (bounded[0], free[0]) == ("60", "none")
-    assert bounded[1:-1] == free[1:-1]  # a bound tells on nothing before the first update
-    assert 5.0 < float(free[1]) < 20.0
+    _, *lines, last = capsys.readouterr().out.splitlines()
+    estimates = xb_estimate(runs, settings=Estimating(draws=0)).runs
+    joules = [run.estimate.joules.typical for run in estimates]
+    words = [line.removesuffix(" *").split() for line in lines]
+    assert [row[-6] for row in words] == ["6", "12"]  # the setting; then accuracy, spikes, nJ
+    for row, pair in zip(words, (joules[:2], joules[2:]), strict=True):
+        assert float(row[-1]) == pytest.approx(1e9 * sum(pair) / 2, rel=1e-3)
+    assert last.endswith(str(picture))
     assert picture.stat().st_size > 10_000
 
 

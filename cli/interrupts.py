@@ -3,8 +3,9 @@
 Python acts on a signal only between two of its own instructions, and a kernel is compiled in calls
 of half a minute, some of which swallow what a signal raises. Every file that a command writes is
 whole or absent at any moment, so what does not come back within a second, or does not end within
-five, is ended on the spot. A command that holds a board is waited for: it sees the signal as a
-KeyboardInterrupt, and lets go of the board.
+five, is ended on the spot. Where Python swallows what is raised (in a finaliser, as a weak
+reference ends), it is raised again. A command that holds a board is waited for: it sees the signal
+as a KeyboardInterrupt, and lets go of the board.
 """
 
 import contextlib
@@ -17,7 +18,7 @@ from types import FrameType
 
 ENDED = 130  # exit code: 128 + SIGINT, as a shell reports it
 PATIENCE_SECONDS, TO_END = 1.0, 4.0  # until it is seen; then that many times as long
-_seen = threading.Event()
+_seen, _swallowed = threading.Event(), threading.Event()
 
 
 def watch(patience_seconds: float = PATIENCE_SECONDS) -> None:
@@ -29,6 +30,7 @@ def watch(patience_seconds: float = PATIENCE_SECONDS) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         if signal.getsignal(number) is not signal.SIG_IGN:  # as under nohup: that stays
             signal.signal(number, _interrupt)
+    sys.unraisablehook = _unraisable
     read, write = os.pipe()
     os.set_blocking(write, False)
     signal.set_wakeup_fd(write, warn_on_full_buffer=False)  # written to by the system at once
@@ -56,6 +58,22 @@ def _interrupt(number: int, frame: FrameType | None) -> None:
     raise KeyboardInterrupt
 
 
+def _unraisable(args: "sys.UnraisableHookArgs") -> None:
+    """Say nothing of a KeyboardInterrupt that Python swallowed; all else as it does."""
+    if args.exc_type is KeyboardInterrupt:
+        _swallowed.set()
+    else:
+        sys.__unraisablehook__(args)
+
+
+def _wait(seconds: float, number: int) -> None:
+    """Let some time pass; a signal whose KeyboardInterrupt is swallowed meanwhile is sent anew."""
+    end_seconds = time.monotonic() + seconds
+    while (left := end_seconds - time.monotonic()) > 0.0 and _swallowed.wait(left):
+        _swallowed.clear()
+        signal.pthread_kill(threading.main_thread().ident or 0, number)
+
+
 def _holds_board() -> bool:
     """Whether a board was opened by its address; nothing is imported for it."""
     address = sys.modules.get("crossbar.boards.address")
@@ -67,9 +85,9 @@ def _end(read: int, patience_seconds: float) -> None:
     while True:
         (number,) = os.read(read, 1)
         if number in (signal.SIGINT, signal.SIGTERM):
-            time.sleep(patience_seconds)
+            _wait(patience_seconds, number)
             if _seen.is_set():
-                time.sleep(TO_END * patience_seconds)
+                _wait(TO_END * patience_seconds, number)
             if not _holds_board():
                 sys.stderr.write("\nInterrupted.\n")
                 sys.stderr.flush()

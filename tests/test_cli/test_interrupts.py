@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM while a command holds a board: it is waited for, and lets go of the board."""
+"""Ctrl-C and SIGTERM while a command holds a board, which it lets go of; and in a callback."""
 
 import os
 import signal
@@ -66,3 +66,34 @@ def test_a_command_that_holds_a_board_is_waited_for_and_closes_it():
 
 def test_one_without_a_board_is_not_waited_for():
     assert interrupted("none", signal.SIGTERM) == (130, "", "Interrupted.")
+
+
+SWALLOWED = """
+import os, signal, time, weakref
+from cli import interrupts
+
+class Held:
+    pass
+
+def strike(_):
+    os.kill(os.getpid(), signal.SIGTERM)
+    for _ in range(1000):  # the signal is seen in here
+        pass
+
+interrupts.watch()
+held = Held()
+reference = weakref.ref(held, strike)
+try:
+    del held
+    print("not seen yet", flush=True)
+    time.sleep(60)
+except KeyboardInterrupt:
+    print("seen", flush=True)
+"""
+
+
+def test_one_that_a_callback_swallows_comes_again_without_a_traceback():
+    done = subprocess.run(
+        [sys.executable, "-c", SWALLOWED], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "not seen yet\nseen\n", "")

@@ -293,7 +293,8 @@ def judged(ending: Ending, kind: str) -> list[str]:
     elif ending.code not in allowed:
         faults.append(f"exit code {ending.code}: {ending.text.strip()[-300:]}")
     if "Traceback" in ending.text:
-        faults.append(f"a traceback: {ending.text.strip()[-600:]}")
+        at = max(0, ending.text.index("Traceback") - 200)
+        faults.append(f"a traceback: {ending.text[at : at + 1500]}")
     return faults
 
 

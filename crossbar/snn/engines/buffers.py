@@ -42,8 +42,8 @@ def scratch(network: Plan, dtype: type[np.floating] = np.float32) -> list[Scratc
     return [
         (
             _trace(network, layer, dtype),
-            _bins(network.steps, _lines_in_order(layer), dtype),
-            _bins(network.steps, 0, dtype),
+            _bins(network.steps, _in_order(layer, layer.lines), dtype),
+            _bins(network.steps, _in_order(layer, layer.recurrent_rows), dtype),
         )
         for layer in network.layers
     ]
@@ -78,13 +78,10 @@ def _bins(steps: int, lines: int, dtype: type[np.floating]) -> records.TimeBins:
     )  # fmt: skip
 
 
-def _lines_in_order(layer: LayerPlan) -> int:
-    """Lines by which events are ordered: those of rows that lie beyond a near cache, or none.
-
-    What comes in first is as sparse as its code, and never ordered.
-    """
-    is_large = layer.crossbar is not None and 4 * layer.lines * padded(layer.columns) > LARGE
-    return layer.lines if is_large and layer.index > 0 and layer.array.positions == 1 else 0
+def _in_order(layer: LayerPlan, lines: int) -> int:
+    """Lines by which events are ordered: those of rows that lie beyond a near cache, or none."""
+    is_large = layer.crossbar is not None and 4 * lines * padded(layer.columns) >= LARGE
+    return lines if is_large and layer.array.positions == 1 else 0
 
 
 def padded(outputs: int) -> int:

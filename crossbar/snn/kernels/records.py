@@ -199,6 +199,15 @@ class LayerArrays(NamedTuple):
     kind: int
 
 
+class Company(NamedTuple):
+    """Samples that one layer sweeps back together."""
+
+    layers: Any  # `LayerArrays` of each, pointers
+    starts: np.ndarray  # (samples,) int64: steps where the sweeps end
+    lasts: np.ndarray  # (samples,) int64: and begin
+    size: int  # samples; those behind are of no interest
+
+
 class Injected(NamedTuple):
     """What linear output neurons inject into the layer before; see `backward`."""
 

@@ -116,13 +116,13 @@ def drive_all(drive, fed_back, count, layer, key, t):
             drive_panel((n,), drive, rows, fed_back, count, layer, column)
             column += LANES
     at_pools = places(key, t, 0)
-    for column in range(0, stride - width, LANES):
-        if column % BLOCK == 0:
-            at_pools = places(key, t, column // BLOCK)
-        current, variance = load(trace.work, column), load(trace.work, width + column)
-        noise = root(variance) * normals_at(at_pools, column % BLOCK, current)
-        store(trace.work, column, current + noise)
-        store(trace.work, width + column, variance - variance)
+    for first in range(0, stride - width, LANES):
+        if first % BLOCK == 0:
+            at_pools = places(key, t, first // BLOCK)
+        current, variance = load(trace.work, first), load(trace.work, width + first)
+        noise = root(variance) * normals_at(at_pools, first % BLOCK, current)
+        store(trace.work, first, current + noise)
+        store(trace.work, width + first, variance - variance)
 
 
 @inlined

@@ -77,7 +77,8 @@ class Recurrent(FullyConnected):
 class RecurrentNumbers(NamedTuple):
     """A recurrent layer: its sizes are those of its crossbar."""
 
-    TOGETHER = True
+
+RecurrentNumbers.TOGETHER = True  # type: ignore[attr-defined]  # a NamedTuple takes fields alone
 
 
 @kernels

@@ -18,6 +18,7 @@ from .dispatch import implements, is_record
 from .forward import find_bins, first_step
 from .loss import score
 from .pointers import injected_pointers, layer_at, stats_pointers
+from .rates import bounds_neurons, hold_neurons
 from .records import EventSlice, Injected
 from .simd import data_pointer, write
 from .topology import backward, carry, forward
@@ -217,7 +218,7 @@ def sweep_back(
     top, is_held, hold = len(layers) - 2, False, c.one - c.one
     for n in range(top + 1):  # ends with the one before the output
         hold = spike_count_penalty(counts[n] if layers[n].is_penalised != 0 else -1, c)
-        is_held |= hold != c.one - c.one
+        is_held |= hold != c.one - c.one or bounds_neurons(c.rates)
     lines = lines_into(top + 1, samples, i, layers, counts)
     is_given = output_back(
         injected, output, listed, lines, bin_count[top + 1], counts[top + 1], layers, is_held,
@@ -228,6 +229,7 @@ def sweep_back(
         below = n - 1 if n > 0 else 0
         lines, layer = lines_into(n, samples, i, layers, counts), layers[n]
         hold = spike_count_penalty(counts[below] if layers[below].is_penalised != 0 else -1, c)
+        hold_neurons(c.rates, layer, counts[n], c, start, last)
         if layer.group == 0:
             backward_of(
                 kinds[layer.kind], injected, is_given or n < top, lines, bin_count[n], counts[n],

@@ -92,7 +92,11 @@ class LayerCounts:
         synaptic_operations: Connected synapses of a line summed over its activations; the devices
             of one weight count once.
         synaptic_operations_dense: Rows x outputs x reads but own ones.
-        buffer_words: Conversions that wait for those of another row of tiles, and input events.
+        buffer_words: Conversions that wait for those of another row of tiles, input events, and
+            spikes that are written into delays: each copy is an input event once more.
+        delayed: Spikes that are written into delays.
+        delay_bits: Memory of delays: of each line, one bit for each step of its longest one.
+        adapting: Neurons whose threshold is updated in every step as well.
         utilisation: Devices of the array / devices of its tiles.
     """
 
@@ -123,6 +127,9 @@ class LayerCounts:
     synaptic_operations: int
     synaptic_operations_dense: int
     buffer_words: int
+    delayed: int
+    delay_bits: int
+    adapting: int
     utilisation: float
 
 
@@ -242,7 +249,10 @@ def count_layer(
         siemens_dense=float(siemens.sum()) * reads,
         synaptic_operations=layer.operations(layer.fan_out, steps),
         synaptic_operations_dense=layer.rows * layer.outputs * reads,
-        buffer_words=(conversions if down > 1 else 0) + activations,
+        buffer_words=(conversions if down > 1 else 0) + activations + layer.delayed,
+        delayed=layer.delayed,
+        delay_bits=layer.delay_bits,
+        adapting=layer.adapting,
         utilisation=layer.rows * layer.columns / (down * across * tile_rows * tile_columns),
     )
 

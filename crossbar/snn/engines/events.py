@@ -28,6 +28,7 @@ from .buffers import (
     empty_stats,
     fill_rows,
     first_trained,
+    most_recorded,
     no_crossbar,
     padded,
     recorded_spikes,
@@ -137,7 +138,7 @@ class EventEngine:
                 gradients=tuple(mean[: layer.matrix_rows] for layer, mean in means),
                 by_trained=tuple(mean[layer.matrix_rows :] for layer, mean in means),
             )
-        most = max(1, _BUFFER // (network.steps * max(network.recorded)))
+        most = max(1, _BUFFER // (network.steps * most_recorded(network)))
         chunks: list[records.BatchStats] = []
         for low in range(0, len(batch.chosen), most):
             part = batch._replace(chosen=batch.chosen[low : low + most], first=batch.first + low)

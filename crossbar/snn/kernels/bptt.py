@@ -18,6 +18,7 @@ from .dispatch import implements, is_record
 from .forward import find_bins, first_step
 from .loss import score
 from .pointers import injected_pointers, layer_at, stats_pointers
+from .rates import bounds_neurons, hold_neurons
 from .records import Company, EventSlice, Injected
 from .simd import data_pointer, write
 from .topology import backward, carry, forward, sweep_together
@@ -213,7 +214,7 @@ def output_back_of(
     for n in range(top + 1):  # ends with the one before the output
         is_bounded = layers[n][slot].is_penalised != 0
         hold = spike_count_penalty(counts[n, slot] if is_bounded else -1, c)
-        is_held |= hold != c.one - c.one
+        is_held |= hold != c.one - c.one or bounds_neurons(c.rates)
     end = c.steps - 1 if is_held and last < c.steps else last
     lasts[slot] = end
     lines, below = lines_into(top + 1, samples, i, layers, slot, counts), layers[top][slot]
@@ -236,6 +237,8 @@ def sweep_back(
     top = len(layers) - 2
     for n in range(top, low - 1, -1):
         below = n - 1 if n > 0 else 0
+        for slot in range(size):
+            hold_neurons(c.rates, layers[n][slot], counts[n, slot], c, starts[slot], lasts[slot])
         for slot in range(size):
             layer, under = layers[n][slot], layers[below][slot]
             lines = lines_into(n, samples, first + slot, layers, slot, counts)

@@ -20,6 +20,7 @@ class Constants(NamedTuple):
     tile_rows: int
     crossbars: int
     is_restless: int  # whether neurons may spike before anything comes in: a bias drives them
+    rates: Any = None  # `rates.RateBounds`; None: spikes of single neurons are not bounded
 
 
 class CrossbarRows(NamedTuple):

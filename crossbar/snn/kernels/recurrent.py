@@ -16,7 +16,16 @@ from .counter_rng import BLOCK, normals_at, places
 from .dispatch import implements
 from .forward import list_word
 from .gather_scatter import NARROW, WIDE, gather, with_rows
-from .neuron import begin, lead, of_block, step, step_back, take_in
+from .neuron import (
+    begin,
+    lead,
+    load_recorded,
+    of_block,
+    step,
+    step_back,
+    store_recorded,
+    take_in,
+)
 from .pointers import increase
 from .records import Columns
 from .simd import (
@@ -56,7 +65,7 @@ def state_forward(neuron, layer, c, t, count):
     for column in range(0, trace.width, LANES):
         n = of_block(neuron, layer, column)
         membrane, fired, decayed = step(n, load_rows(trace.work, column, stride, like))
-        store(trace.membranes, t * trace.width + column, membrane)
+        store_recorded(n, trace, c, t * trace.width + column, membrane)
         count = list_word(bits(fired), t, column, trace, count)
         store_rows(trace.work, column, stride, decayed)
     return count
@@ -69,8 +78,8 @@ def finish_steps(neuron, layer, c):
     like = begin(neuron, splat(c.one - c.one))
     for column in range(0, trace.width, LANES):
         state = load_rows(trace.work, column, stride, like)
-        membrane = step(of_block(neuron, layer, column), state)[0]
-        store(trace.membranes, c.steps * trace.width + column, membrane)
+        n = of_block(neuron, layer, column)
+        store_recorded(n, trace, c, c.steps * trace.width + column, step(n, state)[0])
 
 
 @jit
@@ -80,7 +89,7 @@ def state_back(neuron, layer, c, t):
     like, to = begin(neuron, splat(c.one - c.one)), min(t + lead(neuron), c.steps)
     for column in range(0, width, LANES):
         n, at = of_block(neuron, layer, column), t * width + column
-        membrane, error = load(trace.membranes, at), load(trace.errors, at)
+        membrane, error = load_recorded(n, trace, c, at), load(trace.errors, at)
         adjoint = load_rows(trace.work, column, 2 * width, like)
         store(trace.membranes, to * width + column, adjoint[0])
         store_rows(trace.work, column, 2 * width, step_back(n, membrane, error, adjoint))

@@ -17,7 +17,11 @@ if TYPE_CHECKING:
     from crossbar.datasets.files import FileSet
 
 
-@click.group(cls=CommandGroup, invoke_without_command=True)
+@click.group(
+    cls=CommandGroup,
+    invoke_without_command=True,
+    lazy={"build-shd": ("cli.build_shd:build_shd", "Convert spoken digits to spikes.")},
+)
 @click.option("--data-dir", metavar="DIR", help="Folder to look in, and nowhere else.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.pass_context

@@ -120,8 +120,8 @@ SPEECH_COMMANDS_KW10 = SpokenWords(
         },
         page="https://arxiv.org/abs/1804.03209",
         recipe=(
-            "ask whoever gave you results on it: no publisher offers this pack of the official "
-            "test set (4,074 clips of 10 words, one FLAC a word, index.csv)"
+            "copy its folder from whoever shared results on it: nobody publishes this pack (4,074 "
+            "clips of Google's speech_commands_test_set_v0.02, one FLAC a word, index.csv)"
         ),
     ),
     class_names=WORDS,

@@ -27,6 +27,7 @@ TEST_SPEAKERS = (4, 5)
 CLASSES = 20
 MOST_BYTES = 1 << 23  # of an index: eight times that of the whole set
 MOST_RECORDINGS = 50_000
+LONGEST_NAME = 100
 
 
 class Recording(NamedTuple):
@@ -86,7 +87,7 @@ def _of_row(
 ) -> Recording:
     """A line of the index; headers of files are read once."""
     where, name = f"{path}:{line}", row["file"] or ""
-    if not name or Path(name).name != name or "\\" in name:
+    if not 0 < len(name) <= LONGEST_NAME or Path(name).name != name or "\\" in name:
         raise DataError(f"{where}: file = {shown(name)}; a name without folders is allowed")
     numbers = {
         key: _number(where, key, row[key]) for key in ("start", "length", "label", "speaker")

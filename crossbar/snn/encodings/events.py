@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar, Literal, NamedTuple
 
 import numpy as np
 
@@ -76,11 +76,14 @@ class Encoding(ABC):
         Options: The settings of the encoding.
         fresh: Whether every epoch of training is encoded anew.
         is_held: Whether it gives amplitudes that are held (`Held`), no spikes.
+        takes: Of what samples it makes spikes: `images`, uint8; `features` of sounds, float32; or
+            `spikes`, recorded ones.
     """
 
     Options: ClassVar[type[Record]]
     fresh = False
     is_held: ClassVar[bool] = False
+    takes: ClassVar[Literal["images", "features", "spikes"]] = "images"
 
     @abstractmethod
     def __init__(self, options: Any) -> None:
@@ -94,13 +97,31 @@ class Encoding(ABC):
         """
         return 0.0
 
+    def input_shape(self, sample_shape: tuple[int, ...]) -> tuple[int, ...]:
+        """Shape of the input lines of a sample; that of the sample itself unless said otherwise.
+
+        Args:
+            sample_shape: Of one sample.
+        """
+        return sample_shape
+
+    def encode_epoch(
+        self, samples: np.ndarray, *, steps: int, generator: np.random.Generator
+    ) -> Events:
+        """Spikes of the samples of an epoch of training, where the code is `fresh`.
+
+        Args:
+            samples, steps, generator: See `encode`.
+        """
+        return self.encode(samples, steps=steps, generator=generator)
+
     @abstractmethod
     def encode(self, samples: np.ndarray, *, steps: int, generator: np.random.Generator) -> Events:
         """Spikes of some samples.
 
         Args:
-            samples: (samples, ...) uint8, 0 to full brightness 255; a sample's values in C order
-                are its input lines. Not modified.
+            samples: What it `takes`; images are (samples, ...) uint8, 0 to full brightness 255, and
+                the values of one in C order are its input lines. Not modified.
             steps: Length of the simulation.
             generator: What is random is drawn from it.
 

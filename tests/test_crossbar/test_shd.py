@@ -1,0 +1,208 @@
+"""Spiking digits: files that colleagues bring, and their code."""
+
+import gzip
+import io
+
+import numpy as np
+import pytest
+
+from crossbar.datasets.dataset import Half, LoadedDataset
+from crossbar.datasets.encode import encode
+from crossbar.datasets.settings import DataSettings
+from crossbar.datasets.shd import BUILT, SHD, half_of_hdf5, halves_of_built
+from crossbar.snn.encodings.events import Events
+from crossbar.snn.encodings.spike_trains import Recorded, SpikeTrains, shifted
+from device_models.errors import ConfigError, DataError
+
+RNG = np.random.default_rng(0)
+
+
+def trains(counts=(3, 0, 4), channels=700):
+    """Spikes in 0.9 s, in the order of their times."""
+    seconds = [np.sort(RNG.uniform(0.0, 0.9, count)).astype(np.float32) for count in counts]
+    units = RNG.integers(0, channels, sum(counts)).astype(np.uint16)
+    offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+    return SpikeTrains(
+        seconds=np.concatenate(seconds), units=units, offsets=offsets, channels=channels
+    )
+
+
+def hdf5(samples, marks, **others):
+    """A file as published; skips the test without h5py."""
+    h5py = pytest.importorskip("h5py")
+    buffer = io.BytesIO()
+    with h5py.File(buffer, "w") as file:
+        group, kinds = file.create_group("spikes"), {"times": np.float32, "units": np.uint16}
+        for at, (name, kind) in enumerate(kinds.items()):
+            column = group.create_dataset(name, (len(samples),), h5py.vlen_dtype(kind))
+            for number, sample in enumerate(samples):
+                column[number] = sample[at]
+        file["labels"] = np.asarray(marks)
+        for name, value in others.items():
+            del file[name]
+            if value is not None:
+                file[name] = value
+    return buffer.getvalue()
+
+
+def samples_of(some):
+    parts = (some[i : i + 1] for i in range(len(some)))
+    return [(part.seconds, part.units) for part in parts]
+
+
+def test_trains_are_chosen_by_slice_numbers_and_mask():
+    some = trains()
+    for chosen in (slice(1, 3), np.array([1, 2]), np.array([False, True, True])):
+        part = some[chosen]
+        assert part.shape == (2, 700)
+        assert part.offsets.tolist() == [0, 0, 4]
+        np.testing.assert_array_equal(part.seconds, some.seconds[3:])
+    assert some[[2, 0]].units.tolist() == [*some.units[3:], *some.units[:3]]
+
+
+def test_the_official_files_are_read_plain_or_gzipped(tmp_path):
+    some = trains()
+    content = hdf5(samples_of(some), [4, 19, 0])
+    (tmp_path / "shd").mkdir()
+    (tmp_path / "shd/shd_train.h5").write_bytes(content)
+    (tmp_path / "shd/shd_test.h5.gz").write_bytes(gzip.compress(content))
+    loaded = SHD.load(tmp_path, notice=lambda line: None)
+    assert loaded.title == "Spiking Heidelberg Digits"
+    assert loaded.class_names[19] == "de 9"
+    for half in (loaded.train, loaded.test):
+        np.testing.assert_array_equal(half.samples.seconds, some.seconds)
+        np.testing.assert_array_equal(half.samples.units, some.units)
+        assert half.labels.tolist() == [4, 19, 0]
+
+
+@pytest.mark.parametrize(
+    ("labels", "others", "message"),
+    [
+        ([0, 1, 2], {"spikes": None}, "it has no spikes/times"),
+        ([0, 1, 2], {"labels": None}, "it has no labels"),
+        ([0, 1, 20], {}, "labels are whole numbers from 0 to 19"),
+        ([0, 1], {}, "3 times, 3 units, 2 labels; each sample has one of all"),
+    ],
+)
+def test_a_file_without_spikes_or_labels_is_refused_in_one_line(labels, others, message):
+    content = hdf5(samples_of(trains()), labels, **others)
+    with pytest.raises(DataError, match=f"^a.h5: no spikes of the Heidelberg digits: {message}"):
+        half_of_hdf5(content, where="a.h5")
+
+
+def test_what_is_no_hdf5_or_has_units_beyond_is_refused():
+    pytest.importorskip("h5py")
+    with pytest.raises(DataError, match=r"a\.h5: no spikes of the Heidelberg digits"):
+        half_of_hdf5(b"no HDF5 at all", where="a.h5")
+    wrong = [(np.array([0.1, np.nan], np.float32), np.array([1, 2], np.uint16))]
+    with pytest.raises(DataError, match="a time outside of 0 to 60 s"):
+        half_of_hdf5(hdf5(wrong, [0]), where="a.h5")
+    wrong = [(np.array([0.1], np.float32), np.array([700], np.uint16))]
+    with pytest.raises(DataError, match="a unit of sample 0 is none of 700"):
+        half_of_hdf5(hdf5(wrong, [0]), where="a.h5")
+
+
+def archive(**changes):
+    """A file that was built, of three samples."""
+    arrays = {
+        "times": np.array([5, 9, 7], np.uint16),
+        "units": np.array([1, 699, 0], np.uint16),
+        "offsets": np.array([0, 2, 2, 3]),
+        "labels": np.array([1, 2, 3], np.uint8),
+        "is_test": np.array([0, 1, 0], np.uint8),
+    } | changes
+    buffer = io.BytesIO()
+    np.savez(buffer, **{name: array for name, array in arrays.items() if array is not None})
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"units": None}, "units"),
+        ({"units": np.array([1, 700, 0], np.uint16)}, "unit 700; there are 700 from 0 on"),
+        ({"units": np.array([1, 2], np.uint16)}, "its samples are not one after the other"),
+        ({"offsets": np.array([0, 3, 2, 3])}, "its samples are not one after the other"),
+        ({"times": np.zeros(3)}, r"times is float64 of \(3,\)"),
+        ({"labels": np.zeros(2, np.uint8)}, "it has not as many labels as samples"),
+        ({"is_test": np.zeros(3, np.uint8)}, "0 of its 3 samples are tested"),
+    ],
+)
+def test_a_built_file_that_is_wrong_is_refused(changes, message):
+    assert len(halves_of_built(archive(), where=BUILT)[0].samples) == 2
+    with pytest.raises(DataError, match=rf"^{BUILT}: no spikes of the Heidelberg.*{message}"):
+        halves_of_built(archive(**changes), where=BUILT)
+
+
+def code(some, steps=100, **options):
+    events = Recorded(Recorded.Options(**options)).encode(some, steps=steps, generator=RNG)
+    assert isinstance(events, Events)
+    return events
+
+
+def test_steps_are_equal_parts_of_the_window_and_later_spikes_are_left_out():
+    some = SpikeTrains(
+        seconds=np.array([0.0, 0.0099, 0.01, 0.999, 1.0], np.float32),
+        units=np.array([9, 4, 699, 3, 2], np.uint16), offsets=np.array([0, 5]), channels=700,
+    )  # fmt: skip
+    events = code(some)
+    assert events.times.tolist() == [0, 0, 1, 99]
+    assert events.rows.tolist() == [4, 9, 699, 3]
+    assert code(some, channels_per_line=5).rows.tolist() == [0, 1, 139, 0]
+    assert code(some, seconds=2.0).times.tolist() == [0, 0, 0, 49, 50]
+
+
+def test_the_published_bins_are_a_window_of_100_99ths_of_1_4_s_less_an_empty_step():
+    some = trains((500,))
+    published = np.digitize(some.seconds, np.linspace(0.0, 1.4, 100))
+    np.testing.assert_array_equal(np.sort(published) - 1, code(some, seconds=1.4 * 100 / 99).times)
+
+
+def test_several_spikes_of_a_line_in_a_step_are_several_events_unless_binary():
+    some = SpikeTrains(
+        seconds=np.full(4, 0.5, np.float32), units=np.array([0, 1, 2, 7], np.uint16),
+        offsets=np.array([0, 4]), channels=10,
+    )  # fmt: skip
+    assert code(some, channels_per_line=5).rows.tolist() == [0, 0, 0, 1]
+    assert code(some, channels_per_line=5, binary=True).rows.tolist() == [0, 1]
+
+
+def test_shifted_events_move_within_their_sample():
+    events = code(trains((40, 0, 30)))
+    by = np.array([30, 5, -30])
+    moved = shifted(events, by, 100)
+    for i in range(3):
+        part, there = (slice(e.offsets[i], e.offsets[i + 1]) for e in (events, moved))
+        times = events.times[part].astype(int) + by[i]
+        inside = (times >= 0) & (times < 100)
+        assert moved.times[there].tolist() == times[inside].tolist()
+        assert moved.rows[there].tolist() == events.rows[part][inside].tolist()
+
+
+def loaded(some):
+    half = Half(some, np.arange(len(some), dtype=np.uint8))
+    return LoadedDataset(
+        title="digits", class_names=SHD.class_names, train=half, test=half, origin="here"
+    )
+
+
+def test_a_set_of_spikes_is_encoded_for_the_trainer():
+    settings = DataSettings(set="shd", encoding=Recorded.Options(channels_per_line=5))
+    assert settings.input_shape == (140,)
+    data = encode(loaded(trains()), settings, seed=0)
+    assert (data.inputs, data.classes, len(data.train_events)) == (140, 20, 3)
+    assert data.test_samples.shape == (1, 140, 100)
+    assert np.count_nonzero(data.test_samples[0]) == 3
+    data.check(100)
+
+
+def test_settings_that_do_not_fit_spikes_are_refused():
+    for settings, message in (
+        (DataSettings(set="shd"), "digits has spikes, the data settings encode images; data.enc"),
+        (
+            DataSettings(set="shd", encoding=Recorded.Options(channels_per_line=3)),
+            "does not divide",
+        ),
+    ):
+        with pytest.raises(ConfigError, match=message):
+            encode(loaded(trains()), settings, seed=0)

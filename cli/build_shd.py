@@ -12,7 +12,7 @@ from .text import echo
 
 @click.command(name="build-shd")
 @click.argument("audio_dir", metavar="AUDIO_DIR")
-@click.option("--out", metavar="FILE", help="[default: where --data-set shd looks]")
+@click.option("--out", metavar="FILE", help="[default: in the cache, where --data-set shd looks]")
 @click.option("--workers", type=click.IntRange(1, 256), default=1, show_default=True,
               help="Threads.")  # fmt: skip
 @click.option("--limit", metavar="N", type=click.IntRange(1), help="As many recordings.")
@@ -30,7 +30,7 @@ def build_shd(audio_dir: str, out: str | None, workers: int, limit: int | None, 
     Examples:
       xbar data build-shd hd_audio
       xbar data build-shd hd_audio --limit 1000 --out thousand.npz
-      xbar train --data-set shd --encoding spikes --set data.dt_seconds=0.01
+      xbar data build-shd hd_audio --workers 4
     """
     from crossbar.datasets.cochlea.build import ENDING, build
     from crossbar.datasets.locate import Environment

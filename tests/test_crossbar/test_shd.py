@@ -10,9 +10,10 @@ from crossbar.datasets.dataset import Half, LoadedDataset
 from crossbar.datasets.encode import encode
 from crossbar.datasets.settings import DataSettings
 from crossbar.datasets.shd import BUILT, SHD, half_of_hdf5, halves_of_built
+from crossbar.snn.encodings import ENCODINGS
 from crossbar.snn.encodings.events import Events
 from crossbar.snn.encodings.spike_trains import Recorded, SpikeTrains, shifted
-from device_models.errors import ConfigError, DataError
+from device_models.errors import ConfigError, DataError, ShapeError
 
 RNG = np.random.default_rng(0)
 
@@ -20,7 +21,7 @@ RNG = np.random.default_rng(0)
 def trains(counts=(3, 0, 4), channels=700):
     """Spikes in 0.9 s, in the order of their times."""
     seconds = [np.sort(RNG.uniform(0.0, 0.9, count)).astype(np.float32) for count in counts]
-    units = RNG.integers(0, channels, sum(counts)).astype(np.uint16)
+    units = RNG.integers(0, min(channels, 700), sum(counts)).astype(np.uint16)
     offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
     return SpikeTrains(
         seconds=np.concatenate(seconds), units=units, offsets=offsets, channels=channels
@@ -177,6 +178,21 @@ def test_shifted_events_move_within_their_sample():
         inside = (times >= 0) & (times < 100)
         assert moved.times[there].tolist() == times[inside].tolist()
         assert moved.rows[there].tolist() == events.rows[part][inside].tolist()
+
+
+@pytest.mark.parametrize("name", ["crossings", "spikes"])
+def test_what_events_cannot_say_is_refused_of_sounds_and_spikes_too(name):
+    encoding, usual = ENCODINGS[name](ENCODINGS[name].Options()), {"generator": RNG}
+    some = {"crossings": np.zeros((2, 9_000, 3), np.float32), "spikes": trains(channels=70_000)}
+    with pytest.raises(
+        ShapeError, match=r"input lines \((9000 x 8|70000)\); an event names one of"
+    ):
+        encoding.encode(some[name], steps=3, **usual)
+    few = {"crossings": np.zeros((2, 9, 3), np.float32), "spikes": trains()}[name]
+    with pytest.raises(ShapeError, match="there is no sample"):
+        encoding.encode(few[:0], steps=3, **usual)
+    with pytest.raises(ShapeError, match="65,536 steps; an event names one of"):
+        encoding.encode(few, steps=65_536, **usual)
 
 
 def loaded(some):

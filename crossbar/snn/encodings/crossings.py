@@ -22,7 +22,7 @@ import numpy as np
 from device_models.errors import ConfigError
 from device_models.record import Record, quantity
 
-from .events import Encoding, Events, joined, of_sorted_keys, sort_keys
+from .events import Encoding, Events, check_fits, joined, of_sorted_keys, sort_keys
 from .spike_trains import shifted
 
 AT_A_TIME = 100  # samples
@@ -85,7 +85,9 @@ class Crossings(Encoding):
 
         Raises:
             ConfigError: There are other steps than frames.
+            ShapeError: See `Encoding.encode`.
         """
+        check_fits(len(samples), self.input_shape(samples.shape[1:]), steps)
         if samples.shape[2] != steps:
             raise ConfigError(
                 f"data.steps = {steps:,}, but a sample has {samples.shape[2]:,} frames, and each "

@@ -1,5 +1,6 @@
 """Spikes that come into a network, and what an encoding is."""
 
+import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, NamedTuple
@@ -156,12 +157,27 @@ def flat(samples: np.ndarray, *, steps: int) -> np.ndarray:
             f"samples of type {samples.dtype}; grey values 0 to 255 as uint8 are encoded; "
             "nothing was encoded"
         )
-    if not len(samples):
+    check_fits(len(samples), samples.shape[1:], steps)
+    return samples.reshape(len(samples), samples[0].size)
+
+
+def check_fits(samples: int, input_shape: tuple[int, ...], steps: int) -> None:
+    """Refuse what events cannot say.
+
+    Args:
+        samples: How many.
+        input_shape: Of the input lines of one.
+        steps: Length of the simulation.
+
+    Raises:
+        ShapeError: See `Encoding.encode`.
+    """
+    lines = math.prod(input_shape)
+    if not samples:
         raise ShapeError("there is no sample; nothing was encoded")
-    lines = samples[0].size
     if lines > MOST_LINES:
         raise ShapeError(
-            f"{lines:,} input lines ({' x '.join(map(str, samples.shape[1:]))}); an event names "
+            f"{lines:,} input lines ({' x '.join(map(str, input_shape))}); an event names "
             f"one of at most {MOST_LINES:,} lines; nothing was encoded"
         )
     if not 1 <= steps <= MOST_STEPS:
@@ -169,7 +185,6 @@ def flat(samples: np.ndarray, *, steps: int) -> np.ndarray:
             f"{steps:,} steps; an event names one of at least 1 and at most {MOST_STEPS:,} steps; "
             "nothing was encoded"
         )
-    return samples.reshape(len(samples), lines)
 
 
 def sort_keys(sample: np.ndarray, step: np.ndarray, line: np.ndarray) -> np.ndarray:

@@ -13,6 +13,7 @@ from .events import (
     SAMPLES_AT_A_TIME,
     Encoding,
     Events,
+    check_fits,
     joined,
     of_sorted_keys,
     sort_keys,
@@ -109,6 +110,7 @@ class Recorded(Encoding):
 
     def encode(self, samples: Any, *, steps: int, generator: np.random.Generator) -> Events:
         """See `Encoding.encode`; samples are `SpikeTrains`, and nothing is random."""
+        check_fits(len(samples), self.input_shape(samples.shape[1:]), steps)
         batches = []
         for first in range(0, len(samples), SAMPLES_AT_A_TIME):
             part = samples[first : first + SAMPLES_AT_A_TIME]

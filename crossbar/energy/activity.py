@@ -35,6 +35,9 @@ class LayerActivity:
         reads: How lines meet rows; by default each line has its own and is read once a step.
         held: Amplitudes that drive the lines in the place of `inputs`; None: spikes do.
         beside: What an inhibitory neuron did; None without.
+        steps: Of an inference, where this layer has another number than the activity; None: that.
+        planes: Steps in which an amplitude comes in, bit by bit; 1: spikes do. Neurons are updated
+            once in so many.
     """
 
     name: str
@@ -49,6 +52,8 @@ class LayerActivity:
     reads: Reads = PLAIN
     held: Held | None = None
     beside: Beside | None = None
+    steps: int | None = None
+    planes: int = 1
 
     @property
     def neurons(self) -> int:

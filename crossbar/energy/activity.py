@@ -38,6 +38,9 @@ class LayerActivity:
         delayed: Spikes that came into the delays of its lines.
         delay_bits: Of these delays, see `topology.delays`; 0 without.
         adapting: Neurons with an adaptive threshold, a second number to update in every step.
+        steps: Of an inference, where this layer has another number than the activity; None: that.
+        planes: Steps in which an amplitude comes in, bit by bit; 1: spikes do. Neurons are updated
+            once in so many.
     """
 
     name: str
@@ -55,6 +58,8 @@ class LayerActivity:
     delayed: int = 0
     delay_bits: int = 0
     adapting: int = 0
+    steps: int | None = None
+    planes: int = 1
 
     @property
     def spikes_in(self) -> int:

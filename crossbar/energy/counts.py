@@ -80,7 +80,7 @@ class LayerCounts:
         conversions: Columns read out, gated: `columns` in each active read.
         conversions_dense: Columns read out if every row of tiles were read every time, of its own
             reads the one that the row lies in.
-        neuron_updates: Neurons x steps x inferences.
+        neuron_updates: Neurons x steps x inferences; of amplitudes that come bit by bit, once each.
         spikes: Sent by its neurons.
         hops: Spikes x tiles that must hear of them: those across the next crossbar, and those
             across its own crossbar if the layer is recurrent; those of an inhibitory neuron these
@@ -197,7 +197,13 @@ def count(activity: Activity, tile_rows: int, tile_columns: int) -> tuple[LayerC
         for layer, across_own, after in zip(activity.layers, across, [*across[1:], 0], strict=True)
     ]
     return tuple(
-        count_layer(layer, heard, activity.inferences * activity.steps, tile_rows, tile_columns)
+        count_layer(
+            layer,
+            heard,
+            activity.inferences * (layer.steps or activity.steps),
+            tile_rows,
+            tile_columns,
+        )
         for layer, heard in zip(activity.layers, hearers, strict=True)
     )
 
@@ -242,7 +248,7 @@ def count_layer(
         active_steps=active,
         conversions=conversions,
         conversions_dense=layer.columns * (down * reads + beside_reads),
-        neuron_updates=layer.neurons * all_steps,
+        neuron_updates=layer.neurons * all_steps // layer.planes,
         spikes=layer.spikes,
         hops=layer.fired * hearers + (layer.spikes - layer.fired) * across,
         siemens_activations=float(squares @ siemens),

@@ -255,7 +255,8 @@ class EventEngine:
             if learn is not None and arrays.back.size:
                 layer.settings.fill_back(layer.incoming, learn[i], arrays.back)
         if learn is not None and wiring.injected is not None:
-            wiring.injected.back[:, : len(learn[-1])] = learn[-1].T
+            lines = self._network.synaptic[-1].lines  # a bias behind them carries nothing
+            wiring.injected.back[:, :lines] = learn[-1][:lines].T
         kinds = self._kinds
         if any(view.front is not None for view in layers):  # each layer has its own then
             kinds = kinds_of(self._network, self._fronts(layers), np.float32)

@@ -86,8 +86,7 @@ def with_network(config: Training, name_or_path: str) -> Training:
     """
     file = load_network(name_or_path)
     data = file.data or config.data
-    lines = math.prod(data.input_shape)
-    if file.inputs not in (None, lines):
+    if file.inputs is not None and file.inputs != (lines := math.prod(data.input_shape)):
         raise ConfigError(
             f"{name_or_path}: inputs = {file.inputs}, but samples of {data.set} have {lines} "
             "lines; such a network can be estimated, not trained"

@@ -11,8 +11,9 @@ from crossbar.datasets.encode import encode
 from crossbar.datasets.settings import DataSettings
 from crossbar.datasets.shd import BUILT, SHD, half_of_hdf5, halves_of_built
 from crossbar.snn.encodings import ENCODINGS
+from crossbar.snn.encodings.augment import Augmentation, augmented
 from crossbar.snn.encodings.events import Events
-from crossbar.snn.encodings.spike_trains import Recorded, SpikeTrains, shifted
+from crossbar.snn.encodings.spike_trains import Recorded, SpikeTrains
 from device_models.errors import ConfigError, DataError, ShapeError
 
 RNG = np.random.default_rng(0)
@@ -168,16 +169,52 @@ def test_several_spikes_of_a_line_in_a_step_are_several_events_unless_binary():
     assert code(some, channels_per_line=5, binary=True).rows.tolist() == [0, 1]
 
 
-def test_shifted_events_move_within_their_sample():
-    events = code(trains((40, 0, 30)))
-    by = np.array([30, 5, -30])
-    moved = shifted(events, by, 100)
-    for i in range(3):
-        part, there = (slice(e.offsets[i], e.offsets[i + 1]) for e in (events, moved))
-        times = events.times[part].astype(int) + by[i]
-        inside = (times >= 0) & (times < 100)
-        assert moved.times[there].tolist() == times[inside].tolist()
-        assert moved.rows[there].tolist() == events.rows[part][inside].tolist()
+def grid(samples, steps, lines):
+    """A spike of every line in every step."""
+    rows = np.tile(np.arange(lines, dtype=np.uint16), samples * steps)
+    times = np.tile(np.repeat(np.arange(steps, dtype=np.uint8), lines), samples)
+    return Events(rows, times, np.arange(samples + 1) * steps * lines)
+
+
+def test_augmented_samples_are_moved_and_lack_a_band_of_steps_and_of_channels():
+    samples, steps, channels, lines = 300, 12, 10, 3
+    how = Augmentation(shift_steps=2, shift_channels=1, mask_steps=3, mask_channels=2)
+    events = augmented(
+        grid(samples, steps, channels * lines), how, channels=channels, lines=lines, steps=steps,
+        generator=np.random.default_rng(7),
+    )  # fmt: skip
+    seen = set()
+    for i in range(samples):
+        part = slice(events.offsets[i], events.offsets[i + 1])
+        there = np.zeros((steps, channels * lines), int)
+        np.add.at(there, (events.times[part], events.rows[part]), 1)
+        order = events.times[part].astype(int) * channels * lines + events.rows[part]
+        assert (np.diff(order) > 0).all()  # by step, then line, none twice
+        of_channel = there.reshape(steps, channels, lines)
+        assert (of_channel == of_channel[..., :1]).all()  # the lines of a channel go together
+        of_step = there.any(1)
+        assert (of_channel[of_step, :, 0] == of_channel[of_step, :, 0][0]).all()
+        gone = [np.flatnonzero(~there) for there in (of_step, there.any(0)[::lines])]
+        seen.add(tuple(len(each) for each in gone))
+    assert {n for n, _ in seen} == set(range(2 + 3 + 1))  # of steps: a shift and a band
+    assert {n for _, n in seen} == set(range(1 + 2 + 1))
+    none = augmented(
+        grid(2, steps, 30), Augmentation(), channels=10, lines=3, steps=steps,
+        generator=np.random.default_rng(7),
+    )  # fmt: skip
+    assert len(none.rows) == 2 * steps * 30
+
+
+def test_recorded_spikes_are_learned_anew_in_every_epoch_where_they_are_moved():
+    encoding = Recorded(Recorded.Options(shift_steps=5))
+    some, usual = trains((40, 0, 30)), {"steps": 100}
+    assert encoding.fresh
+    assert not Recorded(Recorded.Options()).fresh
+    drawn = [
+        encoding.encode_epoch(some, generator=np.random.default_rng(seed), **usual).times.tolist()
+        for seed in (1, 1, 2)
+    ]
+    assert drawn[0] == drawn[1] != drawn[2]
 
 
 @pytest.mark.parametrize("name", ["crossings", "spikes"])

@@ -20,10 +20,10 @@ from typing import Literal
 import numpy as np
 
 from device_models.errors import ConfigError
-from device_models.record import Record, quantity
+from device_models.record import quantity
 
+from .augment import Augmentation, augmented
 from .events import Encoding, Events, check_fits, joined, of_sorted_keys, sort_keys
-from .spike_trains import shifted
 
 AT_A_TIME = 100  # samples
 
@@ -34,12 +34,10 @@ class Crossings(Encoding):
     takes = "features"
 
     @dataclass(frozen=True, kw_only=True)
-    class Options(Record):
+    class Options(Augmentation):
         """Thresholds, in standard deviations, and which code.
 
-        In every epoch of training each sample is moved in time by up to `shift_steps` steps, drawn
-        from the seed of the run and the number of the epoch; 0 leaves them where they are. What a
-        network is tested on is never moved.
+        Samples that are learned are moved in time by up to ten steps, see `Augmentation`.
         """
 
         thresholds: int = quantity("thresholds", 1, 64, default=4)
@@ -64,7 +62,7 @@ class Crossings(Encoding):
     def __init__(self, options: Options) -> None:
         """See `Encoding`."""
         self._options = options
-        self.fresh = options.shift_steps > 0
+        self.fresh = not options.is_none
 
     @property
     def _lines(self) -> int:
@@ -99,13 +97,12 @@ class Crossings(Encoding):
     def encode_epoch(
         self, samples: np.ndarray, *, steps: int, generator: np.random.Generator
     ) -> Events:
-        """See `Encoding.encode_epoch`: moved in time."""
-        events, most = (
-            self.encode(samples, steps=steps, generator=generator),
-            self._options.shift_steps,
-        )
-        by = generator.integers(-most, most + 1, len(samples))
-        return shifted(events, by, steps)
+        """See `Encoding.encode_epoch`: `augmented`."""
+        events = self.encode(samples, steps=steps, generator=generator)
+        return augmented(
+            events, self._options, channels=samples.shape[1], lines=self._lines, steps=steps,
+            generator=generator,
+        )  # fmt: skip
 
     def _events(self, features: np.ndarray) -> Events:
         """Spikes of some samples."""

@@ -7,8 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from device_models.errors import ConfigError
-from device_models.record import Record, quantity
+from device_models.record import quantity
 
+from .augment import Augmentation, augmented
 from .events import (
     SAMPLES_AT_A_TIME,
     Encoding,
@@ -17,7 +18,6 @@ from .events import (
     joined,
     of_sorted_keys,
     sort_keys,
-    time_type,
 )
 
 
@@ -75,7 +75,7 @@ class Recorded(Encoding):
     takes = "spikes"
 
     @dataclass(frozen=True, kw_only=True)
-    class Options(Record):
+    class Options(Augmentation):
         """The window.
 
         `channels_per_line` neighbours share an input line: 5 makes 140 lines of the 700 channels of
@@ -89,6 +89,7 @@ class Recorded(Encoding):
     def __init__(self, options: Options) -> None:
         """See `Encoding`."""
         self._options = options
+        self.fresh = not options.is_none
 
     def input_shape(self, sample_shape: tuple[int, ...]) -> tuple[int, ...]:
         """See `Encoding.input_shape`.
@@ -124,17 +125,10 @@ class Recorded(Encoding):
             batches.append(of_sorted_keys(keys, samples=len(part), steps=steps))
         return joined(batches)
 
-
-def shifted(events: Events, by: NDArray[np.int64], steps: int) -> Events:
-    """Events that come some steps later (or sooner, below 0); those outside are left out.
-
-    Args:
-        events: Spikes.
-        by: (samples,), how many steps.
-        steps: Of the network.
-    """
-    counts = np.diff(events.offsets)
-    times = events.times + np.repeat(by, counts)
-    inside = (times >= 0) & (times < steps)
-    ends = np.concatenate([[0], inside.cumsum()])
-    return Events(events.rows[inside], times[inside].astype(time_type(steps)), ends[events.offsets])
+    def encode_epoch(self, samples: Any, *, steps: int, generator: np.random.Generator) -> Events:
+        """See `Encoding.encode_epoch`: `augmented`; a channel is an input line."""
+        events = self.encode(samples, steps=steps, generator=generator)
+        (lines,) = self.input_shape(samples.shape[1:])
+        return augmented(
+            events, self._options, channels=lines, lines=1, steps=steps, generator=generator
+        )

@@ -90,17 +90,19 @@ class CrossbarArray:
 
     @property
     def board(self) -> Board:
-        """What holds the weights.
+        """What holds the weights."""
+        return self.synapses.board
+
+    def check_open(self) -> None:
+        """Refuse to go on after `close`.
 
         Raises:
-            HardwareError: It was closed.
+            HardwareError: The board was closed.
         """
         if self.is_closed:
             raise HardwareError(
-                f"{self.synapses.board.info.name} of this layer was closed; nothing was read or "
-                "sent"
+                f"{self.board.info.name} of this layer was closed; nothing was read or sent"
             )
-        return self.synapses.board
 
     def program(self, weights: Tensor, how: Programming) -> None:
         """Write weights (rows, outputs); beyond the window its edge is written.
@@ -114,7 +116,7 @@ class CrossbarArray:
             ConfigError: `exact` on a board that is not emulated here.
             ShapeError: Other shapes, or a weight that is not finite; nothing was written.
         """
-        self.board  # noqa: B018  # refuse a closed one
+        self.check_open()
         self.flush()
         if how == "exact":
             self._put(weights)
@@ -128,7 +130,7 @@ class CrossbarArray:
         """Put the conductances of an emulated array to what weights stand for."""
         if self.emulator is None:
             raise ConfigError(
-                f"{self.synapses.board.info.name} is not emulated here, so conductances cannot be "
+                f"{self.board.info.name} is not emulated here, so conductances cannot be "
                 "put there; choose programming = write_verify; nothing was written"
             )
         mapping = self.recipe.mapping
@@ -156,7 +158,7 @@ class CrossbarArray:
 
     def read_back(self) -> WeightEstimate:
         """Read all weights, see `Synapses.read_back`."""
-        self.board  # noqa: B018
+        self.check_open()
         self.flush()
         self.estimate = self.synapses.read_back(self.recipe.hardware.reads.readback_reads)
         self.version += 1
@@ -164,6 +166,7 @@ class CrossbarArray:
 
     def pulse(self, pulses: PulseBatch) -> None:
         """Send pulses to devices."""
+        self.check_open()
         self.flush()
         self.board.pulse(pulses)
         self.version += 1
@@ -175,14 +178,15 @@ class CrossbarArray:
             ConfigError: A temperature is asked of a board.
             LimitError: Such a time cannot pass.
         """
-        board = self.board
+        self.check_open()
         self.flush()
         if self.emulator is not None:
             self.emulator.wait(seconds, temperature_kelvin=temperature_kelvin)
         elif temperature_kelvin is not None:
-            raise ConfigError(f"{board.info.name} has the temperature it has; nothing was done")
+            name = self.board.info.name
+            raise ConfigError(f"{name} has the temperature it has; nothing was done")
         else:
-            board.wait(seconds)
+            self.board.wait(seconds)
         self.estimate = None
         self.version += 1
 
@@ -202,7 +206,7 @@ class CrossbarArray:
         Args:
             lines: (vectors, rows), finite.
         """
-        self.board  # noqa: B018
+        self.check_open()
         scale = float(lines.abs().max()) if lines.numel() else 0.0
         scale = scale or 1.0
         shares = (lines / scale).clamp_(-1.0, 1.0)
@@ -252,12 +256,12 @@ class CrossbarArray:
     def counters(self) -> Counters:
         """All that the board did so far."""
         self.flush()
-        return self.synapses.board.counters
+        return self.board.counters
 
     def close(self) -> None:
         """Let go of the board; later reads and pulses are refused."""
         self.is_closed = True
-        self.synapses.board.close()
+        self.board.close()
 
     def policy_board(self) -> Callable[[], Board]:
         """Makes an array of a policy's own, of the layer's kind of device."""
@@ -331,7 +335,7 @@ class CrossbarArray:
         """
         if self.emulator is None:
             raise ConfigError(
-                f"{self.synapses.board.info.name} is a board, which cannot be copied or pickled "
+                f"{self.board.info.name} is a board, which cannot be copied or pickled "
                 "with the layer on it; nothing was copied"
             )
         return _rebuilt, (self.recipe, self.state(), self.is_closed)

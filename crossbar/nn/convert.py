@@ -16,7 +16,8 @@ from ..mappings import MAPPINGS
 from .array import Programming
 from .hardware import Hardware
 from .layers import Conv2d, Linear
-from .module import ArrayModule, Bias, Mode
+from .module import ArrayModule, Mode
+from .settings import Bias
 
 CLIPPED_IS_MUCH = 0.01  # of the weights of a layer: then a person is told
 
@@ -67,21 +68,10 @@ def from_torch(
         ConfigError: There is no such layer, or one has what no array has (groups, a padding mode);
             nothing was written.
     """
-    found = {
-        name: layer
-        for name, layer in module.named_modules()
-        if type(layer) in (torch.nn.Linear, torch.nn.Conv2d) and name not in keep
-    }
-    if not found:
-        raise ConfigError(
-            f"{type(module).__name__} has no torch.nn.Linear or Conv2d that is to become an array; "
-            "nothing was written"
-        )
-    for name, layer in found.items():
-        _check(name, layer)
-    signs = [None if ei is None else "100:0"] + [ei] * (len(found) - 1)
+    named = _convertible(module, keep)
+    signs = [None if ei is None else "100:0"] + [ei] * (len(named) - 1)
     copied = copy.deepcopy(module)
-    for (name, layer), of_rows in zip(found.items(), signs, strict=True):
+    for (name, layer), of_rows in zip(named.items(), signs, strict=True):
         made = _on_array(
             layer,
             device=device,
@@ -99,16 +89,33 @@ def from_torch(
             return made
         parent, _, last = name.rpartition(".")
         setattr(copied.get_submodule(parent), last, made)
-    return _with_shared(module, copied, found)
+    return _with_shared(module, copied, named)
+
+
+def _convertible(module: torch.nn.Module, keep: Sequence[str]) -> dict[str, Any]:
+    """The layers that become arrays, by name; arguments and errors as `from_torch`."""
+    named = {
+        name: layer
+        for name, layer in module.named_modules()
+        if type(layer) in (torch.nn.Linear, torch.nn.Conv2d) and name not in keep
+    }
+    if not named:
+        raise ConfigError(
+            f"{type(module).__name__} has no torch.nn.Linear or Conv2d that is to become an array; "
+            "nothing was written"
+        )
+    for name, layer in named.items():
+        _check(name, layer)
+    return named
 
 
 def _with_shared(
-    module: torch.nn.Module, copied: torch.nn.Module, found: dict[str, Any]
+    module: torch.nn.Module, copied: torch.nn.Module, named: dict[str, Any]
 ) -> torch.nn.Module:
     """The copy, where other names of a layer that was replaced lead to the same array."""
-    first = {id(layer): name for name, layer in found.items()}
+    first = {id(layer): name for name, layer in named.items()}
     for name, layer in module.named_modules(remove_duplicate=False):
-        if id(layer) in first and name not in found:
+        if id(layer) in first and name not in named:
             parent, _, last = name.rpartition(".")
             setattr(copied.get_submodule(parent), last, copied.get_submodule(first[id(layer)]))
     return copied

@@ -285,7 +285,7 @@ def _bits(x: Tensor, planes: int, bits: int) -> Tensor:
 def _counts(model: torch.nn.Module, seen: list[Seen], activity: Activity) -> RunCounts:
     """The model as an estimate needs it: no training, no accuracy."""
     recipe = seen[0].layer.array.recipe
-    board, nothing = seen[0].layer.array.synapses.board.info, float("nan")
+    board, nothing = seen[0].layer.array.board.info, float("nan")
     sheet = recipe.sheet
     pulses = (sheet.width_seconds, sheet.endurance_pulses) if isinstance(sheet, Pulsed) else (0, 0)
     periphery = recipe.hardware.periphery

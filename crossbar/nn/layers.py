@@ -11,7 +11,8 @@ from device_models.record import Record, shown
 from ..boards.protocol import Board
 from .array import Driven, Programming
 from .hardware import Hardware
-from .module import ArrayModule, Bias, Mode, signs_of
+from .module import ArrayModule, Mode
+from .settings import Bias, signs_of
 
 Pair = tuple[int, int]
 

@@ -1,32 +1,27 @@
 """What layers on arrays have in common: a torch module whose weights only pulses change."""
 
-import math
 from abc import abstractmethod
 from collections.abc import Callable
 from typing import Any, Literal, Self
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from device_models.errors import ConfigError, LimitError, ShapeError
 from device_models.model import DeviceModel
-from device_models.presets import load_device
-from device_models.record import Record, did_you_mean, shown
-from device_models.streams import stream_key, torch_stream
+from device_models.record import Record
+from device_models.streams import stream_key
 
 from ..array.counters import Counters
 from ..boards.protocol import Board
-from ..experiment.array_parts import open_w_max
-from ..mappings import MAPPINGS, Mapping
-from ..snn.topology.synaptic import excitatory_count
-from .array import CrossbarArray, Driven, Programming, Recipe
+from ..mappings import MAPPINGS
+from .array import CrossbarArray, Driven, Programming
 from .hardware import Hardware
+from .settings import Bias, bias_of, one_of, recipe_of
 
-Bias = Literal["digital", "row", "none"]
 Mode = Literal["exact", "board"]
 EDGE = 1e-6  # of the largest weight: what rounding makes of it is not beyond it
-BIASES, MODES = ("digital", "row", "none"), ("exact", "board")
+MODES = ("exact", "board")
 
 
 class Measured(torch.autograd.Function):
@@ -101,32 +96,17 @@ class ArrayModule(torch.nn.Module):
             programming: Likewise.
         """
         super().__init__()
-        bias = _bias(bias)
-        self._mode: Mode = "board" if board is not None else _one_of("mode", mode, MODES)
-        self.has_bias_row = bias == "row"
-        self.lines, hardware = rows, hardware or Hardware()
-        name, sheet = (type(device).__name__, device) if isinstance(device, DeviceModel) else (
-            device, load_device(device)
-        )  # fmt: skip
+        bias = bias_of(bias)
+        self._mode: Mode = "board" if board is not None else one_of("mode", mode, MODES)
+        self.has_bias_row, self.lines = bias == "row", rows
         if self.has_bias_row:
             signs = torch.cat((signs, signs.new_zeros(1)))
-        number = _seed(seed)
-        index = rows << 32 | outputs << 1
-        if weights is None:
-            weights = first_weights(signs, outputs, number, index)
-        elif self.has_bias_row and len(weights) == rows:
-            weights = torch.cat((weights, weights.new_zeros(1, outputs)))
-        if weights.shape != (len(signs), outputs) or not bool(torch.isfinite(weights).all()):
-            raise ShapeError(
-                f"first weights of shape {tuple(weights.T.shape)} must be finite numbers of shape "
-                f"({outputs}, {len(signs)}); nothing was written"
-            )
-        spread = float(weights.std()) if weights.numel() > 1 else 1.0
-        w_max = w_max or open_w_max(len(signs), spread or 1.0, sheet)
-        made = _mapping(mapping, signs, outputs, sheet, w_max, hardware)
-        recipe = Recipe(
-            device=name, sheet=sheet, mapping=made, hardware=hardware, seed=number, index=index
+            if weights is not None and len(weights) == rows:
+                weights = torch.cat((weights, weights.new_zeros(1, weights.shape[1])))
+        recipe, weights = recipe_of(
+            signs, outputs, weights, device, mapping, w_max, hardware or Hardware(), seed
         )
+        made = recipe.mapping
         self.array = CrossbarArray(recipe, board)
         beyond = (weights - made.clip(weights)).abs() > EDGE * made.w_max
         self.clipped_share = float(beyond.double().mean())
@@ -148,10 +128,10 @@ class ArrayModule(torch.nn.Module):
     @mode.setter
     def mode(self, mode: Mode) -> None:
         """Read it otherwise from now on."""
-        chosen: Mode = _one_of("mode", mode, MODES)
+        chosen: Mode = one_of("mode", mode, MODES)
         if chosen == "exact" and self.array.emulator is None:
             raise ConfigError(
-                f"{self.array.synapses.board.info.name} is not emulated here: its mode is board"
+                f"{self.array.board.info.name} is not emulated here: its mode is board"
             )
         self._mode, self._seen = chosen, -1
 
@@ -167,7 +147,7 @@ class ArrayModule(torch.nn.Module):
             LimitError: Something other than pulses changed `matrix`.
             HardwareError: The board was closed.
         """
-        self.array.board  # noqa: B018  # refuse a closed one
+        self.array.check_open()
         if self._seen == self.array.version:
             if self.matrix._version != self._written:
                 raise LimitError(
@@ -344,87 +324,6 @@ class ArrayModule(torch.nn.Module):
         r = self.array.recipe
         kind = next(name for name, each in MAPPINGS.items() if type(r.mapping) is each)
         return f"{r.device}, {kind}, mode={self.mode}, seed={r.seed}"
-
-
-def first_weights(signs: Tensor, outputs: int, seed: int, index: int) -> Tensor:
-    """Weights to begin with, (rows, outputs): Uniform(+-1 / sqrt(rows)), as torch's own layers.
-
-    Rows with a sign get the sizes with that sign.
-    """
-    generator = torch_stream("first weights", seed, index)
-    bound = 1.0 / math.sqrt(max(1, len(signs)))
-    drawn = (2.0 * torch.rand((len(signs), outputs), generator=generator) - 1.0) * bound
-    sign = signs[:, None]
-    return torch.where(sign == 0, drawn, sign * drawn.abs())
-
-
-def signs_of(ei: str | None, lines: int, each: int = 1) -> Tensor:
-    """Signs of the rows that some lines, or channels of `each` rows, drive; int8.
-
-    Raises:
-        ConfigError: `ei` is no ratio.
-    """
-    excitatory = excitatory_count(ei, lines)
-    if excitatory is None:
-        return torch.zeros(lines * each, dtype=torch.int8)
-    signs = np.where(np.arange(lines) < excitatory, 1, -1).astype(np.int8)
-    return torch.from_numpy(np.repeat(signs, each))
-
-
-def _mapping(
-    mapping: str | Record,
-    signs: Tensor,
-    outputs: int,
-    sheet: DeviceModel,
-    w_max: float,
-    hardware: Hardware,
-) -> Mapping:
-    """What the conductances mean; `w_max` is the weight that the window stands for."""
-    if isinstance(mapping, str):
-        _one_of("mapping", mapping, tuple(MAPPINGS))
-    for name, kind in MAPPINGS.items():
-        options = kind.Options() if mapping == name else mapping
-        if type(options) is kind.Options:
-            return kind(
-                signs, outputs, sheet.window_siemens / w_max,
-                sheet.g_min_siemens, sheet.g_max_siemens, hardware.tiles.tile_columns, options,
-            )  # fmt: skip
-    raise ConfigError(f"mapping must be a name or its Options, not {shown(mapping)}")
-
-
-def _bias(bias: Bias | bool) -> Bias:
-    """The kind of bias; torch's True is a digital one."""
-    if isinstance(bias, bool):
-        return "digital" if bias else "none"
-    chosen: Bias = _one_of("bias", bias, BIASES)
-    return chosen
-
-
-def _one_of(what: str, value: Any, allowed: tuple[str, ...]) -> Any:
-    """A value of a few.
-
-    Raises:
-        ConfigError: It is none of them.
-    """
-    if value not in allowed:
-        near = did_you_mean(str(value), allowed)
-        raise ConfigError(
-            f"{what} must be one of {', '.join(allowed)}, not {shown(value)}{near}; nothing was "
-            "built"
-        )
-    return value
-
-
-def _seed(seed: int | torch.Generator) -> int:
-    """The seed of an array; of a generator, its next number."""
-    if isinstance(seed, torch.Generator):
-        return int(torch.randint(2**31 - 1, (), generator=seed, device=seed.device))
-    if not isinstance(seed, int) or isinstance(seed, bool) or not 0 <= seed < 2**31:
-        raise ConfigError(
-            f"seed must be a whole number in [0, 2^31) or a torch.Generator, not {shown(seed)}; "
-            "nothing was built"
-        )
-    return seed
 
 
 def _check_finite(numbers: Tensor) -> None:

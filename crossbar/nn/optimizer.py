@@ -199,17 +199,14 @@ class ArrayTrainer:
         if rate == 0.0:  # nothing is wanted, not even what a policy would mend
             return
         array = self.module.array
-        array.board  # noqa: B018  # refuse a closed one before the rule moves on
+        array.check_open()  # before the rule moves on
         numbers = np.array(gradient.detach().cpu().numpy(), np.float32, order="C")
-        if self._is_due or array.estimate is None or self._updates % self._every == 0:
-            array.read_back()
-            self._is_due = False
+        estimate = None if self._is_due or self._updates % self._every == 0 else array.estimate
+        if estimate is None:
+            estimate, self._is_due = array.read_back(), False
         if self._updates and self._updates % self._calibrate_every == 0:
             array.forget_range()
         self._updates += 1
-        estimate = array.estimate
-        if estimate is None:
-            return
         wanted = self._rule.wanted(numbers, rate)
         pulses = self._policy.update(wanted, estimate, generator=self._generator)
         if pulses is not None:

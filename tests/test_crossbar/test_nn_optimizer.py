@@ -110,7 +110,7 @@ def test_a_gradient_is_pulsed_once_and_gathers_over_passes():
     optimizer.zero_grad()
     assert net[0].matrix.grad is None
     value = optimizer.step(lambda: (loss := loss_of(net)).backward() or loss)
-    assert float(value) > 0
+    assert float(value.detach()) > 0
     before = weights(net)
     optimizer.step()  # there is no gradient any more
     assert all(map(torch.equal, before, weights(net)))

@@ -205,6 +205,7 @@ def test_silence_leaves_what_does_not_depend_on_spikes():
             "name", "rows", "outputs", "neurons", "positions", "reads", "columns", "tiles_down",
             "tiles_across", "tile_rows", "tile_columns", "conversions_dense", "neuron_updates",
             "dac_bits", "own_reads", "siemens_dense", "synaptic_operations_dense", "utilisation",
+                "delayed", "delay_bits", "adapting",
         } | ({"spikes", "hops"} if before.name == "readout" else set())  # fmt: skip
         changed = set(one) - same
         assert not any(np.any(other[name]) for name in changed)

@@ -33,7 +33,7 @@ class Published(torch.autograd.Function):
 
 
 def published(x, w_in, w_rec, w_out):
-    """Spikes (B, T, neurons) and the readout of S. Salaj's spiking_models.py, letters as there."""
+    """Spikes (B, T, neurons) and the readout of D. Salaj's spiking_models.py, letters as there."""
     v = b = z = r = torch.zeros(len(x), NEURONS, dtype=torch.float64)
     spikes = []
     for step in x.unbind(1):

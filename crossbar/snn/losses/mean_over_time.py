@@ -10,8 +10,8 @@ The prediction is the class of the highest score (the first on a tie), and the l
     L = -ln(exp(m_label) / sum over k of exp(m_k)).
 
 Source:
-    D. Salaj et al., eLife 10:e65459, 2021, with its code: the mean over time. Leaky readouts
-    averaged over time: G. Bellec et al., Nat. Commun. 11, 3625, 2020.
+    D. Salaj et al., eLife 10:e65459, 2021, with its code: the mean over time of the hidden spikes.
+    That of leaky membranes is ours.
 """
 
 import math

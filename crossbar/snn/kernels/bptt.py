@@ -162,7 +162,7 @@ def record_spikes(i, layers, counts, c, stats):
 
 def output_back(
     injected: Any, output: Any, listed: Any, lines: Any, bin_count: Any, count: Any, layer: Any,
-    below: Any, is_spread: Any, hold: Any, c: Any, start: Any, last: Any, end: Any,
+    below: Any, company: Any, is_spread: Any, hold: Any, c: Any, start: Any, last: Any, end: Any,
 ) -> Any:  # fmt: skip
     """The gradient of the output layer, and the errors of the layer before.
 
@@ -172,6 +172,7 @@ def output_back(
         listed: How many errors are listed in its trace, see `loss.score`.
         lines, bin_count, count, c, start, last: See `topology.backward`.
         layer, below: `LayerArrays` of the output layer, and of the one before.
+        company: This sample alone.
         is_spread: Whether the errors of the layer before are wanted in its trace: it takes none
             that are injected, or it sent too many or too few spikes, or another sample is next.
         hold: `spike_count_penalty` of the layer before.
@@ -185,18 +186,20 @@ def output_back(
 
 @implements(output_back, None, inline=False)
 def _carry_down(
-    injected, output, listed, lines, bin_count, count, layer, below, is_spread, hold, c, start,
-    last, end,
+    injected, output, listed, lines, bin_count, count, layer, below, company, is_spread, hold, c,
+    start, last, end,
 ):  # fmt: skip
-    backward(output.topology, output, None, True, lines, bin_count, count, layer, c, start, last)
-    carry(output.topology, layer, below.trace, c, start, last, hold)
+    backward_of(
+        output, None, True, lines, bin_count, count, layer, below.trace, c, start, last, hold,
+        False, company,
+    )  # fmt: skip
     return True
 
 
 @implements(output_back, Injected, inline=False)
 def _inject(
-    injected, output, listed, lines, bin_count, count, layer, below, is_spread, hold, c, start,
-    last, end,
+    injected, output, listed, lines, bin_count, count, layer, below, company, is_spread, hold, c,
+    start, last, end,
 ):  # fmt: skip
     inject(injected, layer.trace, listed, below.trace.width, start, last, c.steps, c.one)
     backward(output.topology, output, None, True, lines, bin_count, count, layer, c, start, last)
@@ -207,7 +210,7 @@ def _inject(
 
 @jit
 def output_back_of(
-    samples, i, bin_count, layers, slot, output, injected, listed, c, counts, start, lasts
+    samples, i, bin_count, layers, slot, output, injected, listed, c, counts, starts, lasts
 ):
     """`output_back` of sample i; `lasts` of its slot becomes where the hidden layers begin."""
     top, is_held, hold, last = len(layers) - 2, False, c.one - c.one, lasts[slot]
@@ -216,13 +219,16 @@ def output_back_of(
         hold = spike_count_penalty(counts[n, slot] if is_bounded else -1, c)
         is_held |= hold != c.one - c.one or bounds_neurons(c.rates)
     end = c.steps - 1 if is_held and last < c.steps else last
-    lasts[slot] = end
     lines, below = lines_into(top + 1, samples, i, layers, slot, counts), layers[top][slot]
     is_spread = is_held or below.takes_injected == 0 or len(layers[top]) > 1
-    return output_back(
+    alone = slice(slot, slot + 1)
+    company = Company(layers[top + 1][alone], starts[alone], lasts[alone], 1)
+    is_given = output_back(
         injected, output, listed, lines, bin_count[top + 1, slot], counts[top + 1, slot],
-        layers[top + 1][slot], below, is_spread, hold, c, start, last, end,
+        layers[top + 1][slot], below, company, is_spread, hold, c, starts[slot], last, end,
     )  # fmt: skip
+    lasts[slot] = end
+    return is_given
 
 
 @jit
@@ -339,7 +345,7 @@ def run_chunk(samples, kinds, others, table, output, loss, injected, c, seed, lo
             if learn:
                 are_given[slot] = output_back_of(
                     samples, i, bin_count, layers, slot, output, injection, listed, c, counts,
-                    start, lasts,
+                    starts, lasts,
                 )  # fmt: skip
         if learn:
             sweep_back(

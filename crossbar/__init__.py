@@ -11,6 +11,7 @@ Every name is imported on its first use: `import crossbar` alone costs nothing.
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from crossbar import nn as nn
     from device_models.presets import load_device as load_device
 
     from .api.characterization import characterize as characterize
@@ -46,6 +47,8 @@ def __getattr__(name: str) -> Any:
     """The public name, imported from its home."""
     from importlib import import_module
 
+    if name == "nn":  # a package: `xb.nn.Linear`
+        return import_module("crossbar.nn")
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     value = globals()[name] = getattr(import_module(_HOMES[name]), name)

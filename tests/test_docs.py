@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 import pytest
+import torch
 import xbar_images
 from click.testing import CliRunner
 from xbar_training import fashion_images
@@ -63,11 +64,19 @@ def test_every_picture_of_the_readme_is_in_the_tree():
     assert all((ROOT / picture).stat().st_size > 10_000 for picture in pictures)
 
 
-def test_the_python_of_the_readme_compiles_and_imports_what_exists():
-    (block,) = blocks("python")
+@pytest.mark.parametrize("block", blocks("python"))
+def test_the_python_of_the_readme_compiles_and_imports_what_exists(block):
     compile(block, "README.md", "exec")
     imports = "\n".join(line for line in block.splitlines() if line.startswith(("from", "import")))
     exec(imports, {})
+
+
+def test_the_torch_network_of_the_readme_is_made():
+    (block,) = (block for block in blocks("python") if "nn.Linear" in block)
+    made = {}
+    exec(block, made)
+    assert made["model"](torch.zeros(2, 784)).shape == (2, 10)
+    assert made["optimizer"].param_groups[0]["lr"] == 1e-3
 
 
 def test_the_python_example_runs_in_ten_lines(capsys, monkeypatch, tmp_path):

@@ -21,6 +21,7 @@ from ..wires.array import WiredArray
 from ..wires.wires import Floats
 from . import pulse_kernels
 from .board_info import info_of
+from .board_streams import BoardStreams
 from .device_array import Devices, check_alike
 from .pending_reads import pending_reads
 from .protocol import (
@@ -56,8 +57,9 @@ class SimulatedBoard:
         g: What a noiseless read would see now, siemens.
         read_sigma: Spread of one read, siemens; None without noise.
         pulsed: Pulses that reached each device, int32 (word lines, bit lines).
+        streams: What is random since `begin_epoch`.
 
-    The last three follow every pulse in place; a `state` stays as handed out.
+    The three before the last follow every pulse in place; a `state` stays as handed out.
     """
 
     def __init__(
@@ -137,10 +139,7 @@ class SimulatedBoard:
             self.wired.start(g.double().numpy(), probes)
         self._devices.refresh_reads()
         self._show()
-        self._pulse_noise = torch_stream("pulses", self._seed, self._index, epoch)
-        self._read_noise = torch_stream("board reads", self._seed, self._index, epoch)
-        self._time_noise = torch_stream("device time", self._seed, self._index, epoch)
-        self._conversion_noise = stream("conversion noise", self._seed, self._index, epoch)
+        self.streams = BoardStreams(self._seed, self._index, epoch)
 
     def pulses_per_device(self) -> Tensor:
         """Pulses that reached each device that is ever programmed, int32 (devices,)."""
@@ -214,7 +213,7 @@ class SimulatedBoard:
         """Let device time pass: relaxation, retention and slow fluctuation go on."""
         check_seconds(seconds)
         self._take_reads()
-        self._devices.advance(seconds, self._time_noise, temperature_kelvin)
+        self._devices.advance(seconds, self.streams.time, temperature_kelvin)
         self._show()
 
     def read(self, device: Indices | None = None) -> Tensor:
@@ -228,7 +227,7 @@ class SimulatedBoard:
         self._count_reads(g, device)
         if sigma is None:
             return g.clone()
-        noise = torch.randn(g.shape, generator=self._read_noise)
+        noise = torch.randn(g.shape, generator=self.streams.reads)
         if device is None:
             return torch.addcmul(g, sigma, noise, out=noise)
         return g + sigma * noise
@@ -260,7 +259,7 @@ class SimulatedBoard:
         Converters take currents of one sign; a negative current gives code 0.
         """
         if self.front_end is None:
-            return read(self.g, self.read_sigma, volts, generator=self._read_noise), 0
+            return read(self.g, self.read_sigma, volts, generator=self.streams.reads), 0
         p, size = self.front_end.periphery, self._tiling.tile_rows
         factor = p.chord(volts.numpy()) * p.charge_fraction(self.info.read_seconds)
         v = volts * torch.from_numpy(factor).to(volts.dtype)
@@ -269,12 +268,12 @@ class SimulatedBoard:
         for first in range(0, self.info.shape[0], size):
             rows = slice(first, first + size)
             sigma = None if self.read_sigma is None else self.read_sigma[rows]
-            currents.append(read(self.g[rows], sigma, v[:, rows], generator=self._read_noise))
+            currents.append(read(self.g[rows], sigma, v[:, rows], generator=self.streams.reads))
         partial = torch.stack(currents, 1)  # (vectors, row tiles, columns)
         if p.kind != "adc":
             return partial.sum(1), 0
         driven = torch.stack([tile.any(1) for tile in torch.split(v != 0, size, dim=1)], 1).numpy()
-        normals = self._conversion_noise.standard_normal(partial.shape)
+        normals = self.streams.conversions.standard_normal(partial.shape)
         converters = self.front_end.converters
         codes, above = convert(p, converters, partial.double().numpy(), range_amperes, normals)
         total = (codes * driven[:, :, None]).sum(1) * (range_amperes / p.top)
@@ -320,7 +319,7 @@ class SimulatedBoard:
             joules += self._pulse_any(reaching, chosen, pulses, drive)
             self._show()
         elif len(reaching.device):
-            joules += self._devices.pulse(reaching, self.pulsed, self._pulse_noise, drive)
+            joules += self._devices.pulse(reaching, self.pulsed, self.streams.pulses, drive)
             self._show()
         if met is not None:
             joules += met.line_joules(siemens_of(self._devices.g, reaching))
@@ -343,7 +342,7 @@ class SimulatedBoard:
         counts = reaching.array(self.info.shape)
         self.pulsed += pulse_kernels.pulses_of_each(self._model, counts)
         drive = spread(drive, self.info.shape, reaching.device)
-        joules = self._devices.program(counts, chosen, self._pulse_noise, drive)
+        joules = self._devices.program(counts, chosen, self.streams.pulses, drive)
         return joules if self._half is None else joules + self._disturb(sent, *self._half)
 
     def _disturb(self, sent: PulseBatch, model: Pulsed, half: HalfSelect) -> float:

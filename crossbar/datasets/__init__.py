@@ -15,11 +15,15 @@ from .fashion_mnist import FASHION_MNIST
 from .fetch import Notice
 from .locate import Environment
 from .mnist import MNIST
+from .shd import SHD
+from .speech_commands import SPEECH_COMMANDS_KW10
 
 DATASETS: dict[str, Dataset] = {
     "fashion_mnist": FASHION_MNIST,
     "mnist": MNIST,
     "cifar10": CIFAR10,
+    "speech_commands_kw10": SPEECH_COMMANDS_KW10,
+    "shd": SHD,
 }
 
 

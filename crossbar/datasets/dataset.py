@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,9 +15,12 @@ from .locate import Environment
 
 
 class Half(NamedTuple):
-    """Training or test half: (samples, ...) uint8, and (samples,) uint8 the class of each."""
+    """Training or test half: samples, and (samples,) uint8 the class of each.
 
-    samples: NDArray[np.uint8]
+    Samples are images, (samples, ...) uint8; sounds, (samples, length) int16; or `SpikeTrains`.
+    """
+
+    samples: Any
     labels: NDArray[np.uint8]
 
 
@@ -73,7 +76,7 @@ class LoadedDataset:
     @property
     def sample_shape(self) -> tuple[int, ...]:
         """Of one sample."""
-        return self.train.samples.shape[1:]
+        return tuple(self.train.samples.shape[1:])
 
 
 class Dataset(Protocol):
@@ -83,7 +86,7 @@ class Dataset(Protocol):
         title: Its name in messages.
         class_names: What its labels count in.
         sample_shape: Of one sample, (rows, columns) of a grey image, (channels, rows, columns) of
-            a colour image.
+            a colour image, (length,) of a sound, (channels,) of recorded spikes.
         samples: How many there are to learn, and to test on.
         licence: On what terms it may be used.
         source: Who made it, and where that is published.

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +15,9 @@ from device_models.streams import stream
 from ..snn.encodings import ENCODINGS, Encoding, encoding_of
 from ..snn.encodings.checks import check_samples
 from ..snn.encodings.events import Events, time_type
+from ..snn.encodings.spike_trains import SpikeTrains
 from .dataset import Half, LoadedDataset
+from .front_ends import FrontEnd
 from .settings import DataSettings
 
 MOST_BYTES = 2 * 2**30  # of the spikes of a run; making them takes as much again for a while
@@ -30,8 +32,9 @@ class Data(NamedTuple):
         test_events: Spikes of the samples that are tested, the same in every epoch.
         test_labels: As `train_labels`.
         class_names: Of the data set.
-        sample_shape: Of one sample before it was encoded; its values are the input lines.
-        test_samples: (samples, *sample_shape) uint8 of the test half, for pictures.
+        sample_shape: Of the input lines; that of an image before it was encoded.
+        test_samples: (samples, ...) uint8 of the test half, for pictures; of sounds and recorded
+            spikes the first alone, (1, channels, steps).
         test_name: What the test half is: `test`, or `held-back` training samples.
         encode_epoch: Epoch -> spikes of the samples that are learned, where every epoch is encoded
             anew; None where it is not.
@@ -133,19 +136,75 @@ def encode(dataset: LoadedDataset, settings: DataSettings, *, seed: int) -> Data
     encoding, train, test = encoding_of(settings.encoding), dataset.train, dataset.test
     if settings.held_back:
         train, test = hold_back(dataset, settings.held_back)
+    check_kind(train.samples, dataset.title, settings)
     check_size(encoding, (train, test), settings)
+    sample_shape = encoding.input_shape(dataset.sample_shape)
+    pictures = test.samples
+    if (front_end := settings.features) is not None:
+        train, test = standardised(front_end, train, test)
+        sample_shape = encoding.input_shape(train.samples.shape[1:])
     epoch_code = partial(_code, encoding, train.samples, settings.steps, seed, 0)
+    test_events = _code(encoding, test.samples, settings.steps, seed, 1, 0)
+    if encoding.takes != "images":
+        pictures = picture(test_events, sample_shape, settings.steps)
     return Data(
         train_events=epoch_code(0),
         train_labels=train.labels.astype(np.int64),
-        test_events=_code(encoding, test.samples, settings.steps, seed, 1, 0),
+        test_events=test_events,
         test_labels=test.labels.astype(np.int64),
         class_names=dataset.class_names,
-        sample_shape=dataset.sample_shape,
-        test_samples=test.samples,
+        sample_shape=sample_shape,
+        test_samples=pictures,
         test_name="held-back" if settings.held_back else "test",
         encode_epoch=epoch_code if encoding.fresh else None,
     )
+
+
+def check_kind(samples: Any, title: str, settings: DataSettings) -> None:
+    """Refuse samples of another kind than their encoding takes.
+
+    Raises:
+        ConfigError: Says what fits.
+    """
+    settings.check()
+    kinds = {"u": "images", "i": "sounds"}
+    kind = (
+        "spikes" if isinstance(samples, SpikeTrains) else kinds.get(samples.dtype.kind, "numbers")
+    )
+    takes = "sounds" if settings.front_end else encoding_of(settings.encoding).takes
+    if kind != takes:
+        fits = {
+            "images": "an encoding of images",
+            "sounds": "data.front_end = log_mel or mfcc with data.encoding = crossings",
+            "spikes": "data.encoding = spikes",
+        }.get(kind, "nothing here")
+        raise ConfigError(
+            f"{title} has {kind}, the data settings encode {takes}; {fits} fits; "
+            "nothing was encoded"
+        )
+
+
+def standardised(front_end: FrontEnd, train: Half, test: Half) -> tuple[Half, Half]:
+    """Features of sounds: mean 0 and variance 1 of each channel over what is learned.
+
+    Returns:
+        Both halves, samples (samples, channels, frames) float32.
+    """
+    features = [front_end.features(half.samples) for half in (train, test)]
+    mean = features[0].mean(axis=(0, 2), dtype=np.float64)[:, None]
+    spread = features[0].std(axis=(0, 2), dtype=np.float64)[:, None]
+    spread[spread == 0.0] = 1.0
+    scaled = [((each - mean) / spread).astype(np.float32) for each in features]
+    return Half(scaled[0], train.labels), Half(scaled[1], test.labels)
+
+
+def picture(events: Events, sample_shape: tuple[int, ...], steps: int) -> NDArray[np.uint8]:
+    """The first sample as an image: spikes of each channel over time, the lowest line below."""
+    first = slice(events.offsets[0], events.offsets[1])
+    lines = events.rows[first] // math.prod(sample_shape[1:])
+    image: NDArray[np.float64] = np.zeros((sample_shape[0], steps))
+    np.add.at(image, (lines, events.times[first]), 1.0)
+    return np.asarray(image[None, ::-1] * (255.0 / max(image.max(), 1.0)), np.uint8)
 
 
 def check_size(encoding: Encoding, halves: Sequence[Half], settings: DataSettings) -> None:
@@ -177,6 +236,8 @@ def _code(
 ) -> Events:
     """Spikes of one half (0: learned, 1: tested) in an epoch."""
     generator = stream("encoding", seed, half, epoch)
+    if epoch:
+        return encoding.encode_epoch(samples, steps=steps, generator=generator)
     return encoding.encode(samples, steps=steps, generator=generator)
 
 

@@ -49,9 +49,14 @@ class FileSet:
         folder: Its folder inside the cache and inside the user's data folder.
         md5: File name (uncompressed, no `.gz`) to the MD5 of the uncompressed content. Compressed
             files are not compared: packagers change the gzip header.
-        url: The publisher's folder or a mirror of it, ends in `/`.
+            Empty: none is published, and any content passes here.
+        url: The publisher's folder or a mirror of it, ends in `/`; empty: nobody offers the files
+            as they are wanted.
         page: The publisher's page for people.
         download_bytes: What the publisher's files take, about.
+        recipe: How the files are had or made, in a line, where nobody offers them.
+        instead: Other files that will do, in the same folder.
+        most_bytes: Of one uncompressed file.
         archive: What `url` holds; None: each file as `<name>.gz`.
         debian: The Debian package with the same files, if there is one.
         npm: The npm package with the same files and its version, if there is one.
@@ -60,9 +65,12 @@ class FileSet:
     title: str
     folder: str
     md5: Mapping[str, str]
-    url: str
+    url: str = ""
     page: str
-    download_bytes: int
+    download_bytes: int = 0
+    recipe: str = ""
+    instead: "FileSet | None" = None
+    most_bytes: int = MOST_BYTES
     archive: Archive | None = None
     debian: Package | None = None
     npm: Package | None = None
@@ -83,12 +91,25 @@ def read_set(folder: Path, files: FileSet) -> dict[str, bytes]:
     publisher's archive counts as the files that it holds.
 
     Returns:
-        File name to uncompressed content, every MD5 as stated in `files`.
+        File name to uncompressed content, every MD5 as stated in `files`; or of `files.instead`.
 
     Raises:
         NotHereError: Neither folder has every file, or they cannot be read.
         DataError: All files are there, but one is damaged or has other content.
     """
+    if files.instead is None:
+        return _read(folder, files)
+    try:
+        return _read(folder, files)
+    except NotHereError as reason:
+        try:
+            return _read(folder, files.instead)
+        except NotHereError:
+            raise reason from None
+
+
+def _read(folder: Path, files: FileSet) -> dict[str, bytes]:
+    """See `read_set`."""
     incomplete = []
     for place in (folder / files.folder, folder):
         try:
@@ -96,7 +117,7 @@ def read_set(folder: Path, files: FileSet) -> dict[str, bytes]:
             missing = [name for name in files.md5 if name not in paths]
             if not missing:
                 return {
-                    name: checked(path.read_bytes(), name, files, where=str(path))
+                    name: checked(_bytes(path, files), name, files, where=str(path))
                     for name, path in paths.items()
                 }
             if files.archive and (archive := place / files.archive.name).is_file():
@@ -110,6 +131,23 @@ def read_set(folder: Path, files: FileSet) -> dict[str, bytes]:
     form = f"nor {files.archive.name}" if files.archive else "(plain or .gz)"
     none = f"{folder} holds none of {', '.join(files.md5)} {form}"
     raise NotHereError("; ".join(incomplete) or none)
+
+
+def _bytes(path: Path, files: FileSet) -> bytes:
+    """The content of a file that is no larger than one of the set can be.
+
+    Raises:
+        OSError: It cannot be read.
+        DataError: It is larger.
+    """
+    with path.open("rb") as stream:
+        content = stream.read(files.most_bytes + 1)
+    if len(content) > files.most_bytes:
+        raise DataError(
+            f"{path}: more than {files.most_bytes:,} bytes; no file of {files.title} is that "
+            "large; nothing was loaded"
+        )
+    return content
 
 
 def _located(place: Path, files: FileSet) -> dict[str, Path]:
@@ -130,7 +168,9 @@ def checked(raw: bytes, name: str, files: FileSet, *, where: str) -> bytes:
     Raises:
         DataError: It is damaged, or its MD5 is another.
     """
-    content = uncompressed(raw, where=where)
+    content = uncompressed(raw, where=where, most_bytes=files.most_bytes)
+    if not files.md5[name]:
+        return content
     md5 = hashlib.md5(content, usedforsecurity=False).hexdigest()
     if md5 != files.md5[name]:
         raise DataError(

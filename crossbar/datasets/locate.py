@@ -96,8 +96,8 @@ def locate(
     except NotHereError as reasons:
         package = f"apt-get install {files.debian.name}, " if files.debian else ""
         ways_out = (
-            f"--data-dir DIR or XBAR_DATA=DIR with the files, {package}"
-            f"or download them from {files.page}"
+            f"--data-dir DIR or XBAR_DATA=DIR with the files, {package}or "
+            f"{files.recipe or f'download them from {files.page}'}"
         )
         raise DataError(
             f"{files.title} was not found: {reasons}; use {ways_out}; nothing was loaded"
@@ -178,6 +178,8 @@ def _in_debian_folder(files: FileSet, environment: Environment, notice: Notice) 
 
 def _from_publisher(files: FileSet, environment: Environment, notice: Notice) -> LocatedFiles:
     """Source 4."""
+    if not files.url:
+        raise NotOfferedError("nobody offers the files")
     contents = download(files, open_url=environment.open_url, notice=notice)
     return _stored(contents, files.url, files, environment, notice)
 

@@ -35,6 +35,12 @@ class LayerActivity:
         reads: How lines meet rows; by default each line has its own and is read once a step.
         held: Amplitudes that drive the lines in the place of `inputs`; None: spikes do.
         beside: What an inhibitory neuron did; None without.
+        delayed: Spikes that came into the delays of its lines.
+        delay_bits: Of these delays, see `topology.delays`; 0 without.
+        adapting: Neurons with an adaptive threshold, a second number to update in every step.
+        steps: Of an inference, where this layer has another number than the activity; None: that.
+        planes: Steps in which an amplitude comes in, bit by bit; 1: spikes do. Neurons are updated
+            once in so many.
     """
 
     name: str
@@ -49,6 +55,16 @@ class LayerActivity:
     reads: Reads = PLAIN
     held: Held | None = None
     beside: Beside | None = None
+    delayed: int = 0
+    delay_bits: int = 0
+    adapting: int = 0
+    steps: int | None = None
+    planes: int = 1
+
+    @property
+    def spikes_in(self) -> int:
+        """Spikes that came in, before delays made copies of them."""
+        return self.delayed if self.delay_bits else len(self.inputs.rows)
 
     @property
     def neurons(self) -> int:
@@ -148,6 +164,8 @@ class Sizes(NamedTuple):
     top: int = 0  # likewise
     # Of the crossbars: reads by a spike of the inhibitory neuron, 0 without one; empty: 0.
     own_reads: tuple[int, ...] = ()
+    delay_bits: tuple[int, ...] = ()  # of the delays of its lines; likewise
+    adapting: tuple[int, ...] = ()  # neurons with an adaptive threshold; likewise
 
     @classmethod
     def of(cls, network: "Plan", held: Held | None = None) -> "Sizes":
@@ -160,6 +178,10 @@ class Sizes(NamedTuple):
             network.steps, network.dt_seconds, tuple(each),
             0.0 if held is None else held.unit, 0 if held is None else held.top,
             tuple(layer.own_reads for layer in network.synaptic),
+            tuple(delay_bits(network, layer.index) for layer in network.synaptic),
+            tuple(
+                layer.outputs * getattr(layer.neuron, "ADAPTS", False) for layer in network.synaptic
+            ),
         )  # fmt: skip
 
 
@@ -199,6 +221,14 @@ class RunMetadata:
     adc_bits: int | None
     is_analog: bool = False
     is_sliced: bool = False
+
+
+def delay_bits(network: "Plan", index: int) -> int:
+    """Bits of the delays right before a layer; 0 without."""
+    before = network.layers[index - 1] if index else None
+    if before is None or before.kind != "delays":
+        return 0
+    return int(before.settings.register_bits(before.lines))
 
 
 def driven(lines: Events, feedback: Events | None, inputs: int) -> Events:
@@ -253,6 +283,7 @@ def layers_of(
         fed_back, sender = network.recurrent_rows_of[i], network.senders[i] + 1
         sent, beside = every[sender] if sender < len(spikes) else None, None
         own_reads = network.own_reads[i] if network.own_reads else 0
+        bits = network.delay_bits[i] if network.delay_bits else 0
         if own_reads and sent is not None:
             sent, beside = apart(sent, outputs, network.steps, own_reads)
             every[sender] = sent
@@ -274,6 +305,9 @@ def layers_of(
                 reads=network.reads[i] if network.reads else PLAIN,
                 held=spikes[0].held if network.sources[i] < 0 else None,
                 beside=beside,
+                delayed=len(every[network.sources[i]].rows) if bits else 0,
+                delay_bits=bits,
+                adapting=network.adapting[i] if network.adapting else 0,
             )
         )
     return tuple(layers)

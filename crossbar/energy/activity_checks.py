@@ -11,6 +11,7 @@ from .activity import RunMetadata, Sizes, Snapshot
 from .reads import PLAIN, Reads
 
 MOST_LINES = 1 << 24  # of a layer, and of a crossbar
+MOST_BITS = 1 << 32  # of delays: 65,535 lines and steps
 RANGES = {  # of numbers of `RunMetadata` and `Sizes`, each with its ends
     "epochs": (0, 10**9), "training_images": (0, 10**18), "accuracy": (0.0, 1.0),
     "seed": (0, 2**63 - 1), "v_read_volts": (0.0, 1e3), "t_read_seconds": (0.0, 1e6),
@@ -48,7 +49,7 @@ def check_sizes(network: Sizes) -> None:
     check_ranges(network)
     count, lines = len(network.crossbars), (network.inputs, *network.hidden)
     parts = network.names, network.sources, network.senders, network.recurrent_rows_of
-    optional = network.reads, network.own_reads
+    optional = network.reads, network.own_reads, network.delay_bits, network.adapting
     if not count or any(len(each) != count for each in parts) or any(
         len(each) not in (0, count) for each in optional
     ):  # fmt: skip
@@ -57,6 +58,11 @@ def check_sizes(network: Sizes) -> None:
         raise ValueError(f"a layer has no lines, or more than {MOST_LINES}")
     if any(not 0 <= n <= MOST_LINES for n in network.own_reads):
         raise ValueError("an inhibitory neuron is read less than never, or too often")
+    for bits, source in zip(network.delay_bits, network.sources, strict=False):
+        if not 0 <= bits <= MOST_BITS or (bits and source < 0):
+            raise ValueError("its delays are before no layer, or of no such length")
+    if any(not 0 <= n <= MOST_LINES for n in network.adapting):
+        raise ValueError("no such number of neurons can adapt")
     if network.top and not network.unit > 0.0:
         raise ValueError("its amplitudes have no unit")
     passed = list(lines)  # an inhibitory neuron of a layer drives no layer after it

@@ -89,7 +89,8 @@ def events_of(arrays: Mapping[str, np.ndarray], start: str, lines: int, steps: i
         raise ValueError(f"{start}offsets do not fit the events")
     if events.rows.max(initial=0) >= lines or events.times.max(initial=0) >= steps:
         raise ValueError(f"{start}rows or times lie outside {lines} lines and {steps} steps")
-    order = np.diff(events.times.astype(np.int32) << 16 | events.rows) > 0
+    # A line of recorded spikes may spike several times in a step: then it is driven as often.
+    order = np.diff(events.times.astype(np.int64) << 16 | events.rows) >= 0
     order[ends[(ends > 0) & (ends < len(events.rows))] - 1] = True  # a sample begins anew
     if not order.all():
         raise ValueError(f"{start}rows and times are not sorted")

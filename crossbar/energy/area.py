@@ -93,9 +93,11 @@ def area_blocks(
         add = price("shift_add_area")
         blocks.append(PricedBlock("shift_add", adding * chip.adcs_per_tile, "shift_add_area", add))
     neuron = f"neuron_area_{chip.neuron}"
+    states = sum(layer.neurons + layer.adapting for layer in counts)
+    memory = tiles * chip.buffer_bytes + sum(-(-layer.delay_bits // 8) for layer in counts)
     blocks += [
-        PricedBlock("neuron", sum(layer.neurons for layer in counts), neuron, price(neuron)),
-        PricedBlock("buffer", tiles * chip.buffer_bytes, "buffer_area", price("buffer_area")),
+        PricedBlock("neuron", states, neuron, price(neuron)),
+        PricedBlock("buffer", memory, "buffer_area", price("buffer_area")),
         PricedBlock("router", tiles, "router_area", price("router_area")),
     ]
     routing = price("routing_share") * np.sum([block.m2 for block in blocks], axis=0)

@@ -34,7 +34,7 @@ def assumed_activity(
     Args:
         network: Its sizes.
         rates_hz: Of an input line, unless amplitudes drive it, then of a neuron of each hidden
-            layer.
+            layer; delays have none of their own.
         generator: Source of the spikes.
         devices_per_synapse: Bit lines of an output.
         mean_siemens: Conductance of every device.
@@ -48,10 +48,14 @@ def assumed_activity(
     check(network, rates_hz, devices_per_synapse, mean_siemens, inferences, is_held=is_held)
     held = None if constant is None else amplitudes(inferences, network.inputs, constant, generator)
     spikes = [] if held is None else [amplitudes_of(held, steps=network.steps)]
-    spikes += [
-        bernoulli(inferences, network.steps, lines, rate * network.dt_seconds, generator)
-        for lines, rate in zip((network.inputs, *network.hidden)[is_held:], rates_hz, strict=True)
-    ]
+    rates = iter(rates_hz)
+    for layer in (None, *network.senders)[is_held:]:
+        if layer is not None and layer.kind == "delays":
+            spikes.append(layer.settings.delayed(spikes[-1], layer.lines, network.steps))
+            continue
+        lines = network.inputs if layer is None else layer.outputs
+        chance = next(rates) * network.dt_seconds
+        spikes.append(bernoulli(inferences, network.steps, lines, chance, generator))
     for i, layer in enumerate(network.senders, 1):
         if layer.beside:
             spikes[i] = with_beside(spikes[i], layer.outputs)
@@ -90,7 +94,8 @@ def check(
     Raises:
         ConfigError: See `assumed_activity`.
     """
-    hidden, most = len(network.hidden), 1.0 / network.dt_seconds
+    hidden = sum(layer.kind != "delays" for layer in network.senders)
+    most = 1.0 / network.dt_seconds
     wanted = hidden + (not is_held)
     if len(rates_hz) != wanted:
         line = "amplitudes drive its input lines, so" if is_held else "of an input line and"

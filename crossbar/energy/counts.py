@@ -80,7 +80,7 @@ class LayerCounts:
         conversions: Columns read out, gated: `columns` in each active read.
         conversions_dense: Columns read out if every row of tiles were read every time, of its own
             reads the one that the row lies in.
-        neuron_updates: Neurons x steps x inferences.
+        neuron_updates: Neurons x steps x inferences; of amplitudes that come bit by bit, once each.
         spikes: Sent by its neurons.
         hops: Spikes x tiles that must hear of them: those across the next crossbar, and those
             across its own crossbar if the layer is recurrent; those of an inhibitory neuron these
@@ -92,7 +92,11 @@ class LayerCounts:
         synaptic_operations: Connected synapses of a line summed over its activations; the devices
             of one weight count once.
         synaptic_operations_dense: Rows x outputs x reads but own ones.
-        buffer_words: Conversions that wait for those of another row of tiles, and input events.
+        buffer_words: Conversions that wait for those of another row of tiles, input events, and
+            spikes that are written into delays: each copy is an input event once more.
+        delayed: Spikes that are written into delays.
+        delay_bits: Memory of delays: of each line, one bit for each step of its longest one.
+        adapting: Neurons whose threshold is updated in every step as well.
         utilisation: Devices of the array / devices of its tiles.
     """
 
@@ -123,6 +127,9 @@ class LayerCounts:
     synaptic_operations: int
     synaptic_operations_dense: int
     buffer_words: int
+    delayed: int
+    delay_bits: int
+    adapting: int
     utilisation: float
 
 
@@ -190,7 +197,13 @@ def count(activity: Activity, tile_rows: int, tile_columns: int) -> tuple[LayerC
         for layer, across_own, after in zip(activity.layers, across, [*across[1:], 0], strict=True)
     ]
     return tuple(
-        count_layer(layer, heard, activity.inferences * activity.steps, tile_rows, tile_columns)
+        count_layer(
+            layer,
+            heard,
+            activity.inferences * (layer.steps or activity.steps),
+            tile_rows,
+            tile_columns,
+        )
         for layer, heard in zip(activity.layers, hearers, strict=True)
     )
 
@@ -235,14 +248,17 @@ def count_layer(
         active_steps=active,
         conversions=conversions,
         conversions_dense=layer.columns * (down * reads + beside_reads),
-        neuron_updates=layer.neurons * all_steps,
+        neuron_updates=layer.neurons * all_steps // layer.planes,
         spikes=layer.spikes,
         hops=layer.fired * hearers + (layer.spikes - layer.fired) * across,
         siemens_activations=float(squares @ siemens),
         siemens_dense=float(siemens.sum()) * reads,
         synaptic_operations=layer.operations(layer.fan_out, steps),
         synaptic_operations_dense=layer.rows * layer.outputs * reads,
-        buffer_words=(conversions if down > 1 else 0) + activations,
+        buffer_words=(conversions if down > 1 else 0) + activations + layer.delayed,
+        delayed=layer.delayed,
+        delay_bits=layer.delay_bits,
+        adapting=layer.adapting,
         utilisation=layer.rows * layer.columns / (down * across * tile_rows * tile_columns),
     )
 

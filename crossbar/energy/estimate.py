@@ -160,7 +160,10 @@ def _counted(
 ) -> tuple[tuple[LayerCounts, ...], tuple[int, ...]]:
     """Events of each layer, and its active reads."""
     # A row of tiles as high as the layer is active whenever any of its lines is.
-    active = tuple(active_steps(layer, layer.rows, activity.steps)[0] for layer in activity.layers)
+    active = tuple(
+        active_steps(layer, layer.rows, layer.steps or activity.steps)[0]
+        for layer in activity.layers
+    )
     return count(activity, tile_rows, tile_columns), active
 
 

@@ -104,6 +104,7 @@ def _events(layer: LayerCounts, heard_by: int, chip: ChipSpec, reading: Reading)
     operations, operations_dense = layer.synaptic_operations, layer.synaptic_operations_dense
     update, spike = f"neuron_update_{chip.neuron}", f"neuron_spike_{chip.neuron}"
     updates, hops = layer.neuron_updates, layer.hops * chip.hops
+    adaptations = layer.adapting * reading.steps * reading.inferences
     v2t = reading.joules_per_siemens
     return [
         _Event("array", "siemens read, V^2 t each", "device_factor", read, read_dense, v2t),
@@ -112,6 +113,7 @@ def _events(layer: LayerCounts, heard_by: int, chip: ChipSpec, reading: Reading)
         *_amplitude_events(layer, drives_dense),
         *_column_events(layer, chip, reading),
         _Event("neuron", "neuron updates", update, updates, updates),
+        _Event("neuron", "thresholds adapted", update, adaptations, adaptations),
         _Event("neuron", "spikes sent", spike, layer.spikes, fired_dense),
         _buffer_event(layer, chip, slots),
         _Event("router", "links crossed by spikes", "router_hop", hops, hops_dense * chip.hops),
@@ -146,12 +148,17 @@ def _column_events(layer: LayerCounts, chip: ChipSpec, reading: Reading) -> list
 
 
 def _buffer_event(layer: LayerCounts, chip: ChipSpec, slots: int) -> _Event:
-    """Words through the buffer: input events and, with a converter, partial sums."""
+    """Words through the buffer: input events, delayed spikes, partial sums of a converter.
+
+    Delays are a ring of bits that a spike is written into and each of its copies is read from.
+    """
     partial, partial_dense = 0, 0
     if layer.tiles_down > 1:
         partial, partial_dense = layer.conversions, layer.conversions_dense
     words = float(layer.buffer_words - partial)
     dense = float(layer.rows * slots)
+    if layer.delay_bits:  # as many lines more as spikes that come in for each copy
+        dense *= 1.0 + layer.delayed / max(1, layer.row_activations)
     if chip.adc_kind != "none":
         words += partial if chip.adc_gated else partial_dense
         dense += partial_dense

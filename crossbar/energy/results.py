@@ -216,7 +216,7 @@ class ChipEstimate:
             "spikes_per_neuron": fired / neurons if neurons else 0.0,
             "spikes_by_layer": spikes,
             "output_spikes_per_inference": self.counts[-1].spikes / inferences,
-            "input_spikes_per_inference": len(activity.layers[0].inputs.rows) / inferences,
+            "input_spikes_per_inference": activity.layers[0].spikes_in / inferences,
             "synaptic_operations_per_inference": operations,
             "synaptic_operations_per_inference_dense": operations_dense,
             "joules_per_synaptic_operation": joules * (1 / operations) if operations else None,

@@ -219,6 +219,7 @@ def _at_rate(case: Case, factor: float) -> Case:
         return replace(
             layer,
             row_activations=round(layer.row_activations * by),
+            delayed=round(layer.delayed * by),
             drives=round(layer.drives * by),
             active_steps=steps,
             conversions=conversions,

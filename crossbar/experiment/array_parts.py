@@ -193,19 +193,24 @@ def w_max_of(network: Plan, tiles: Tiles, model: DeviceModel) -> tuple[float, ..
     """
     fixed = [tiles.hidden_w_max] * (len(network.sigmas) - 1) + [tiles.readout_w_max]
     return tuple(
-        layer.settings.w_max or of_run or _open_w_max(network, layer, max(spreads), model)
+        layer.settings.w_max or of_run or _w_max_of(network, layer, max(spreads), model)
         for layer, of_run, spreads in zip(network.synaptic, fixed, network.sigmas, strict=True)
     )
 
 
-def _open_w_max(network: Plan, layer: LayerPlan, spread: float, model: DeviceModel) -> float:
+def _w_max_of(network: Plan, layer: LayerPlan, spread: float, model: DeviceModel) -> float:
     """What `w_max_of` says of one layer whose first weights have a spread."""
     if spread == 0.0:
         raise ConfigError(
             f"{network.network.title(layer.index)}: sigma_init = 0 leaves its weights no window; "
             "give its w_max, or a sigma_init above 0; nothing was written"
         )
-    steps = STEP_NOISE / math.sqrt(layer.rows) * model.errors_across
+    return open_w_max(layer.rows, spread, model)
+
+
+def open_w_max(rows: int, spread: float, model: DeviceModel) -> float:
+    """What `w_max_of` says of an array of so many rows whose first weights have a spread > 0."""
+    steps = STEP_NOISE / math.sqrt(rows) * model.errors_across
     return min(max(steps, 4.0 * spread), 2000.0 * spread)
 
 

@@ -55,7 +55,7 @@ class NetworkFile(Network):
         dataset, has_inputs = DATASETS[data.set], self.inputs is not None
         return plan(
             self.network,
-            inputs=self.inputs or dataset.sample_shape,
+            inputs=self.inputs or data.input_shape,
             classes=self.layers[-1].neurons if has_inputs else len(dataset.class_names),  # type: ignore[attr-defined]  # the last layer has some
             steps=data.steps,
             dt_seconds=data.dt_seconds,
@@ -86,8 +86,7 @@ def with_network(config: Training, name_or_path: str) -> Training:
     """
     file = load_network(name_or_path)
     data = file.data or config.data
-    lines = math.prod(DATASETS[data.set].sample_shape)
-    if file.inputs not in (None, lines):
+    if file.inputs is not None and file.inputs != (lines := math.prod(data.input_shape)):
         raise ConfigError(
             f"{name_or_path}: inputs = {file.inputs}, but samples of {data.set} have {lines} "
             "lines; such a network can be estimated, not trained"
@@ -111,7 +110,7 @@ def check_file(config: Training, name_or_path: str, *, on_boards: bool = False) 
     try:
         network = plan(
             config.network,
-            inputs=dataset.sample_shape,
+            inputs=data.input_shape,
             classes=len(dataset.class_names),
             steps=data.steps,
             dt_seconds=data.dt_seconds,

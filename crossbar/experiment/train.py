@@ -136,6 +136,7 @@ def check_early(run: Run) -> None:
         RunError: There is no such run to start from.
     """
     config = run.config
+    config.data.check()
     check_update_noise(run.model, config)
     if isinstance(config.engine, DenseEngine.Options):
         named_device(config.engine.device)

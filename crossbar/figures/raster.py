@@ -21,11 +21,13 @@ class Input(NamedTuple):
         rows: (events,) line of each spike.
         amplitudes: Shares of the read voltage that lines carry in all steps, of the shape of the
             image, in the place of spikes; None: spikes.
+        lines: How many there are; None: one for each value of the image.
     """
 
     times: np.ndarray
     rows: np.ndarray
     amplitudes: np.ndarray | None = None
+    lines: int | None = None
 
 
 def raster(
@@ -62,7 +64,8 @@ def raster(
     for name in ("about_hidden", "about_output"):
         panels[name].axis("off")
     if driven.amplitudes is None:
-        _input_spikes(panels["inputs"], driven, image.size, len(hidden_spikes), step_ms)
+        lines = image.size if driven.lines is None else driven.lines
+        _input_spikes(panels["inputs"], driven, lines, len(hidden_spikes), step_ms)
     else:
         _input_amplitudes(figure, panels["inputs"], driven.amplitudes, len(hidden_spikes))
     _hidden_rows(panels["hidden"], panels["about_hidden"], hidden_spikes, excitatory, step_ms)

@@ -115,7 +115,7 @@ def first_image(trainer: Trainer, outcome: Outcome) -> Figure:
     first = slice(events.offsets[0], events.offsets[1])
     return raster(
         image,
-        Input(events.times[first], events.rows[first], amplitudes),
+        Input(events.times[first], events.rows[first], amplitudes, network.inputs),
         outcome.spikes[hidden][0].numpy() > 0,
         outcome.spikes[-1][0].numpy() > 0 if output_spikes else outcome.readout[0].numpy(),
         None if network.excitatory is None else network.excitatory[hidden],

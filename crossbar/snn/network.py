@@ -26,7 +26,9 @@ class Network(Record):
     Training keeps the spikes that a hidden layer sends in a sample between `spikes_least` and
     `spikes_most`: others add to the loss, see `crossbar.snn.reference`. Left open, there is no
     most, and the least is none with one hidden layer, as in the paper, and 5 with several: a layer
-    behind another one falls silent for good where nothing holds it up.
+    behind another one falls silent for good where nothing holds it up. `neuron_spikes_least` and
+    `neuron_spikes_most` bound the spikes of each neuron in a sample likewise, with a penalty of
+    their own; both the same are a target.
 
     What follows from a network and a data set is a `plan.Plan`.
 
@@ -45,6 +47,9 @@ class Network(Record):
     spikes_most: float | None = quantity("spikes", 1.0, 1e9, default=None)
     spikes_least: float | None = quantity("spikes", 0.0, 1e9, default=None)
     spikes_penalty: float = quantity("", 0.0, 1e6, default=0.1)
+    neuron_spikes_most: float | None = quantity("spikes", 1e-3, 1e6, default=None)
+    neuron_spikes_least: float = quantity("spikes", 0.0, 1e6, default=0.0)
+    neuron_spikes_penalty: float = quantity("", 0.0, 1e6, default=1e-3)
 
     def __post_init__(self) -> None:
         """Check the fields, and which layers may stand where.
@@ -69,6 +74,11 @@ class Network(Record):
         if self.least_spikes > (self.spikes_most or math.inf):
             raise ConfigError(
                 f"spikes_least = {self.least_spikes:g} exceeds spikes_most = {self.spikes_most:g}"
+            )
+        if self.neuron_spikes_least > (self.neuron_spikes_most or math.inf):
+            raise ConfigError(
+                f"neuron_spikes_least = {self.neuron_spikes_least:g} exceeds "
+                f"neuron_spikes_most = {self.neuron_spikes_most:g}"
             )
 
     def _check_output(self) -> None:

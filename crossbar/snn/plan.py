@@ -13,6 +13,7 @@ from device_models.record import Tagged
 
 from .network import Network
 from .neurons.protocol import trained_numbers
+from .plan_checks import check_delays
 from .topology import LAYERS
 from .topology.protocol import Signal
 from .topology.synaptic import ArrayShape
@@ -280,7 +281,7 @@ def plan(
         dt_seconds: Duration of a step.
 
     Raises:
-        ConfigError: A layer does not fit the one before; named by its number.
+        ConfigError: A layer does not fit the one before, or the steps; named by its number.
     """
     shape = (inputs,) if isinstance(inputs, int) else tuple(inputs)
     if not 2 <= steps <= STEPS:
@@ -292,6 +293,7 @@ def plan(
     layers: list[LayerPlan] = []
     for index in range(len(network.layers)):
         layers.append(_layer(network, index, signal, layers, dt_seconds))
+        check_delays(network, index, steps)
         signal = layers[-1].sent
     if signal.lines != classes:
         raise ConfigError(

@@ -1,11 +1,31 @@
-"""What some inputs, and boards that are given, cannot do for a network."""
+"""What some inputs, steps and boards that are given cannot do for a network."""
+
+from typing import TYPE_CHECKING
 
 from device_models.errors import ConfigError
 
-from .plan import Plan
+from .network import Network
+from .topology import Delays
+
+if TYPE_CHECKING:
+    from .plan import Plan
 
 
-def check_held(network: Plan) -> None:
+def check_delays(network: Network, index: int, steps: int) -> None:
+    """Refuse delays that are longer than a sample.
+
+    Raises:
+        ConfigError: A layer has some; says what is allowed.
+    """
+    layer = network.layers[index]
+    if isinstance(layer, Delays) and layer.most_steps >= steps:
+        raise ConfigError(
+            f"{network.title(index)}: most_steps = {layer.most_steps} reaches beyond samples of "
+            f"{steps} steps; [0, {steps - 1}] are allowed; nothing was written"
+        )
+
+
+def check_held(network: "Plan") -> None:
     """Refuse amplitudes as the input of a network that cannot take them.
 
     Raises:
@@ -20,7 +40,7 @@ def check_held(network: Plan) -> None:
         )
 
 
-def check_on_boards(network: Plan) -> None:
+def check_on_boards(network: "Plan") -> None:
     """Refuse a network that boards alone cannot compute.
 
     Raises:

@@ -9,7 +9,10 @@ where N is the least, n < N) adds
 
     (penalty N / 2) (n / N - 1)^2
 
-to what is differentiated, but not to the loss of the sample. The penalty is ours.
+to what is differentiated, but not to the loss of the sample; with bounds on the spikes of each
+neuron, every hidden neuron adds the same of its own spikes, bounds and penalty. The penalties are
+ours. Of one sample: D. Salaj et al. (eLife 10:e65459, 2021) take the mean rate over a batch, and
+0.001 (rate - 0.01)^2 of each neuron, which in T steps is a penalty of 2e-5 / T here.
 
 Currents, membranes and weights are in units of the threshold and have no dimension.
 
@@ -133,19 +136,29 @@ def penalties(network: Plan, spikes: Sequence[Tensor]) -> Tensor:
         network: Bounds.
         spikes: Of each of its `senders`.
     """
-    total = spikes[0].new_zeros(len(spikes[0]))
-    last = len(network.layers) - 1
+    settings, last = network.network, len(network.layers) - 1
     bounded = [
-        sent
+        sent.sum(1)
         for layer, sent in zip(network.senders, spikes, strict=True)
         if layer.neuron is not None and layer.index < last
     ]
-    for bound, side in ((network.spikes_most, 1.0), (network.least_spikes or None, -1.0)):
-        if bound is None:
-            continue
-        for sent in bounded:
-            beyond = (side * (sent.sum((1, 2)) / bound - 1.0)).clamp(min=0.0)
-            total = total + 0.5 * network.spikes_penalty * bound * beyond.square()
+    total = spikes[0].new_zeros(len(spikes[0]))
+    for of_neurons in bounded:
+        of_layer = of_neurons.sum(1, keepdim=True)
+        bounds = network.spikes_most, network.least_spikes
+        total = total + beyond(of_layer, *bounds, network.spikes_penalty)
+        bounds = settings.neuron_spikes_most, settings.neuron_spikes_least
+        total = total + beyond(of_neurons, *bounds, settings.neuron_spikes_penalty)
+    return total
+
+
+def beyond(counts: Tensor, most: float | None, least: float, penalty: float) -> Tensor:
+    """What counts (B, n) beyond their bounds add to each sample's loss, (B,)."""
+    total = counts.new_zeros(len(counts))
+    for bound, side in ((most, 1.0), (least or None, -1.0)):
+        if bound is not None:
+            outside = (side * (counts / bound - 1.0)).clamp(min=0.0)
+            total = total + 0.5 * penalty * bound * outside.square().sum(1)
     return total
 
 

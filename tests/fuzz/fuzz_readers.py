@@ -6,20 +6,24 @@ project's own errors, whose message is lines of text that any terminal shows.
 
 import functools
 import hashlib
+import importlib.util
 import json
 import struct
 from pathlib import Path
 
 import fuzz_mutations as damage
 import numpy as np
-from fuzz_boards import BOARDS
+import xbar_sounds
+from fuzz_boards import BOARDS, damaged_hdf5, hdf5
 from fuzz_reader import Reader, packed
 from xbar_training import small, synthetic
 
 from crossbar.array import faults
 from crossbar.array.tile import Tiling
 from crossbar.datasets.cifar10 import parse_batch
+from crossbar.datasets.cochlea.recordings import recordings
 from crossbar.datasets.idx import read_idx
+from crossbar.datasets.shd import half_of_hdf5, halves_of_built
 from crossbar.energy.activity import RunMetadata
 from crossbar.energy.activity_file import pack
 from crossbar.energy.assumed import bernoulli
@@ -295,6 +299,42 @@ def characterizations():
     return [json.dumps(about).encode()]
 
 
+def spikes_that_were_built():
+    """Three recordings."""
+    arrays = {"times": [5, 9, 7], "units": [1, 699, 0], "labels": [1, 2, 3], "is_test": [0, 1, 0]}
+    kinds = {"times": "u2", "units": "u2", "labels": "u1", "is_test": "u1"}
+    typed = {name: np.array(values, kinds[name]) for name, values in arrays.items()}
+    return [packed(**typed, offsets=np.array([0, 2, 2, 3]))]
+
+
+def published_spikes():
+    """Two recordings as published."""
+
+    def fill(file):
+        import h5py
+
+        for name, kind, samples in (("times", "<f4", ([0.1, 0.2], [0.3])),
+                                    ("units", "<u2", ([3, 699], [0]))):  # fmt: skip
+            column = file.create_dataset(f"spikes/{name}", (2,), h5py.vlen_dtype(np.dtype(kind)))
+            for number, sample in enumerate(samples):
+                column[number] = np.array(sample, kind)
+        file["labels"] = np.array([0, 19])
+
+    return [hdf5(fill)]
+
+
+def indices():
+    """The index of a folder of recordings."""
+    lines = ["file,start,length,label,speaker,split", "a.flac,0,700,3,0,train",
+             "a.flac,700,800,19,4,test"]  # fmt: skip
+    return ["\n".join(lines).encode()]
+
+
+def sound_beside(folder):
+    """What that index is of."""
+    (folder / "a.flac").write_bytes(xbar_sounds.written(xbar_sounds.noise(1500), 24_000))
+
+
 READERS = {
     "measurements": Reader(tables, damage.mixed, read_table, "x.csv", 200),
     "device": Reader(
@@ -340,5 +380,18 @@ READERS = {
         characterizations, damage.mixed, lambda path: reopen(path.parent), "about.json", 500,
         lambda folder: (folder / "plan.yaml").write_text("{}"),
     ),
+    "built spikes": Reader(
+        spikes_that_were_built, damage.damaged_npz,
+        lambda path: halves_of_built(path.read_bytes(), where="x"), "x.npz", 300,
+    ),
     **BOARDS,
 }  # fmt: skip
+if importlib.util.find_spec("h5py"):  # extras of the package
+    READERS["published spikes"] = Reader(
+        published_spikes, damaged_hdf5,
+        lambda path: half_of_hdf5(path.read_bytes(), where="x"), "x.h5", 60,
+    )  # fmt: skip
+if importlib.util.find_spec("soundfile"):
+    READERS["index of recordings"] = Reader(
+        indices, damage.mixed, lambda path: recordings(path.parent), "index.csv", 300, sound_beside
+    )

@@ -137,7 +137,7 @@ def runner(
     before, output = network.layers[-2:]
     back = wider(views[-1].weights.T, (output.outputs, padded(before.outputs)))
     loss = network.network.loss.numbers(network.classes, network.steps, kind)
-    table, injected = table_of(layers), injection(network, back, kind)
+    table, injected = table_of([layers]), injection(network, back, kind)
     c, low = constants(network, tile_rows, kind), lowest(network)
     c = c._replace(is_restless=is_held or c.is_restless)
     traces = tuple(layer.trace for layer in layers)

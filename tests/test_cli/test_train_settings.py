@@ -115,7 +115,7 @@ def test_the_published_network_is_what_the_seed_paper_trains():
     [
         (("kind: dense, neurons: 30", "kind: dens, neurons: 30"),
          "net.yaml:3:12: layers[0].kind must be one of dense, recurrent, conv2d, lateral, "
-         "max_pool, not 'dens'; did you mean 'dense'?"),
+         "max_pool, delays, not 'dens'; did you mean 'dense'?"),
         (("neurons: 30", "neurons: 0"), "net.yaml:3:28: layers[0].neurons = 0 is outside"),
         (("optimizer: adam", "optimiser: adam"), "optimiser sets an unknown field 'optimiser'; did "
          "you mean 'optimizer'?"),

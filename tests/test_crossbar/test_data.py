@@ -62,11 +62,12 @@ def test_settings_of_every_encoding_come_back_from_their_file(read, encoding):
     ("text", "message"),
     [
         ("set: minst\n",
-         "1:6: set must be one of fashion_mnist, mnist, cifar10, not 'minst'; "
+         "1:6: set must be one of fashion_mnist, mnist, cifar10, "
+         "speech_commands_kw10, shd, not 'minst'; "
          "did you mean 'mnist'?"),
         ("encoding: latncy\n",
-         "1:11: encoding must be one of latency, rate, constant, or a mapping with the key "
-         "kind, not 'latncy'; did you mean 'latency'?"),
+         "1:11: encoding must be one of latency, rate, constant, crossings, spikes, or a "
+         "mapping with the key kind, not 'latncy'; did you mean 'latency'?"),
         ("steps: 1\n", "1:8: steps = 1 is outside [2, 65535] steps"),
         ("steps: 70000\n", "1:8: steps = 70000 is outside [2, 65535] steps"),
         ("encoding: {kind: rate, peak_spikes_per_step: 1.5}\n",

@@ -14,7 +14,7 @@ from crossbar.array.periphery import Periphery
 from crossbar.energy import activity as activities
 from crossbar.energy import record_activity
 from crossbar.energy.activity import Activity
-from crossbar.energy.activity_file import read_activity, read_arrays, unpack
+from crossbar.energy.activity_file import events_of, read_activity, read_arrays, unpack
 from crossbar.energy.assumed import assumed_activity, assumed_run
 from crossbar.energy.counts import count
 from crossbar.energy.record_activity import fan_out, keep
@@ -196,6 +196,17 @@ def test_a_damaged_file_is_one_line(saved):
             read_activity(folder)
         assert "\n" not in str(raised.value)
         assert str(raised.value).endswith(f"xbar train --resume {folder}")
+
+
+def test_a_line_may_spike_twice_in_a_step_but_not_go_back():
+    def arrays(rows):
+        times = np.ones(len(rows), np.uint8)
+        parts = np.array(rows, np.uint16), times, np.array([0, len(rows)])
+        return dict(zip(("rows", "times", "offsets"), parts, strict=True))
+
+    assert events_of(arrays([2, 3, 3]), "", 4, 5).rows.tolist() == [2, 3, 3]
+    with pytest.raises(ValueError, match="not sorted"):
+        events_of(arrays([3, 2, 3]), "", 4, 5)
 
 
 def test_a_full_disk_leaves_the_old_file(saved, monkeypatch):

@@ -71,7 +71,8 @@ def slow_counts(layer, after, steps, tile_rows, tile_columns):
         "utilisation": layer.siemens.size / (tiles * tile_rows * tile_columns),
         "name": layer.name, "rows": layer.rows, "outputs": layer.outputs,
         "columns": layer.columns, "tile_rows": tile_rows, "tile_columns": tile_columns,
-        "dac_bits": 0, "own_reads": 0, "busiest_line": int(lines.sum((0, 1)).max()),
+        "delayed": 0, "delay_bits": 0, "adapting": 0, "dac_bits": 0, "own_reads": 0,
+        "busiest_line": int(lines.sum((0, 1)).max()),
         "spikes": layer.fired, "neurons": layer.outputs, "positions": 1,
         "reads": counts["neuron_updates"] // layer.outputs,
     }  # fmt: skip
@@ -204,6 +205,7 @@ def test_silence_leaves_what_does_not_depend_on_spikes():
             "name", "rows", "outputs", "neurons", "positions", "reads", "columns", "tiles_down",
             "tiles_across", "tile_rows", "tile_columns", "conversions_dense", "neuron_updates",
             "dac_bits", "own_reads", "siemens_dense", "synaptic_operations_dense", "utilisation",
+                "delayed", "delay_bits", "adapting",
         } | ({"spikes", "hops"} if before.name == "readout" else set())  # fmt: skip
         changed = set(one) - same
         assert not any(np.any(other[name]) for name in changed)

@@ -1,5 +1,6 @@
 """The engine: threads change no bit, several layers equal the reference, spikes without noise."""
 
+import dataclasses
 import functools
 
 import numpy as np
@@ -16,6 +17,7 @@ from crossbar.snn import reference
 from crossbar.snn.engines import Batch, DenseEngine, EventEngine, LayerView, events
 from crossbar.snn.engines.dense import Crossbar
 from crossbar.snn.kernels.records import LayerArrays
+from crossbar.snn.plan import plan
 from device_models.errors import ConfigError
 
 SAMPLES, TILE_ROWS = 37, 16  # no multiple of the chunks
@@ -232,6 +234,31 @@ def test_dense_torch_gives_what_the_kernels_give(network):
     both = {"rtol": 2 * FLOAT32.loss, "atol": 2 * FLOAT32.loss_floor}
     assert_close(dense.losses, ours.losses, **both)
     for found, wanted in zip(dense.gradients, ours.gradients, strict=True):
+        near(found, torch.from_numpy(wanted), 2 * FLOAT32.hidden)
+
+
+def test_the_bias_of_a_linear_readout_carries_no_error_back():
+    one = NETWORKS["one"]
+    *hidden, readout = one.network.layers
+    settings = dataclasses.replace(
+        one.network, layers=(*hidden, dataclasses.replace(readout, bias="digital"))
+    )
+    network = plan(
+        settings, inputs=one.inputs, classes=one.classes, steps=one.steps,
+        dt_seconds=one.dt_seconds,
+    )  # fmt: skip
+    plain = layers_of(one)
+    bias = np.linspace(-0.1, 0.1, one.classes, dtype=np.float32)
+    layers = [plain[0], plain[1].with_bias(bias)]
+    chosen, *_ = expected(one, plain)
+    _, events, labels = inputs(one)
+    back = [layer.weights for layer in layers]
+    kernels = EventEngine(network, tile_rows=TILE_ROWS, threads=1)
+    ours = kernels.run(Batch(events, labels, chosen), layers, learn=back)
+    torch_engine = DenseEngine(network, tile_rows=TILE_ROWS, device="cpu")
+    dense = torch_engine.run(Batch(events, labels, chosen), layers, learn=back)
+    for found, wanted in zip(dense.gradients, ours.gradients, strict=True):
+        assert wanted[-1].any()
         near(found, torch.from_numpy(wanted), 2 * FLOAT32.hidden)
 
 

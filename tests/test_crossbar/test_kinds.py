@@ -18,14 +18,24 @@ from xbar_kernels import (
 )
 
 from crossbar.snn import reference
-from crossbar.snn.losses import LOSSES, MseCount, MseRate
+from crossbar.snn.losses import LOSSES, LastStep, MeanOverTime, MseCount, MseRate
 from crossbar.snn.network import Network
-from crossbar.snn.neurons import NEURONS, AdaptiveLif, Leaky, LeakyIntegrator, Lif, Snu
+from crossbar.snn.neurons import (
+    NEURONS,
+    AdaptiveLif,
+    Leaky,
+    LeakyIntegrator,
+    Lif,
+    Lsnn,
+    PerfectIntegrator,
+    Snu,
+)
 from crossbar.snn.plan import plan
-from crossbar.snn.topology import LAYERS, Conv2d, Dense, Lateral, MaxPool, Recurrent
+from crossbar.snn.topology import LAYERS, Conv2d, Delays, Dense, Lateral, MaxPool, Recurrent
 
 LI = LeakyIntegrator()
 ALIF = AdaptiveLif(tau_adapt_seconds=20e-3, rise=3.0)
+LSNN = Lsnn(tau_adapt_seconds=20e-3, rise=30.0, refractory_steps=2)
 COUNT = MseCount(correct_rate=0.3, incorrect_rate=0.05)
 OUT, SPIKING = Dense(neurons=5, neuron=LI), Dense(neurons=5)
 SQUARE = (6, 6)
@@ -49,6 +59,20 @@ NETWORKS = {
     "count of recurrent alif, pool, bounds": Network(
         layers=(Dense(neurons=24, image=(4, 6)), MaxPool(), Recurrent(neurons=5, neuron=ALIF)),
         loss=COUNT, spikes_least=60.0, spikes_penalty=0.5,
+    ),
+    "delays of the input and of recurrent lsnn, integrator": Network(
+        layers=(
+            Delays(copies=3, most_steps=9), Recurrent(neurons=17, neuron=LSNN),
+            Delays(copies=2, most_steps=5, least_steps=1),
+            Dense(neurons=9, neuron=LSNN, bias="row"),
+            Dense(neurons=5, neuron=PerfectIntegrator(), bias="row"),
+        ),
+        loss=LastStep(), spikes_most=40.0, spikes_penalty=0.5,
+    ),
+    "delays before a leaky integrator": Network(
+        layers=(Dense(neurons=17, neuron=LSNN), Delays(copies=2, most_steps=7), OUT),
+        loss=MeanOverTime(), neuron_spikes_least=2.0, neuron_spikes_most=3.5,
+        neuron_spikes_penalty=0.05,
     ),
     "lateral snu": Network(
         layers=(Lateral(neurons=17, neuron=Snu()), Dense(neurons=5, neuron=Snu())), loss=MseRate()

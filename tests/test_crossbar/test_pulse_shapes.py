@@ -81,7 +81,7 @@ def test_a_board_does_what_the_slow_reference_says(model, seed, is_limited):
     before, joules = made.state, made.counters.write_joules
     amperes = 0.2 * model.g_max_siemens if is_limited and model.compliance_volts else None
     batch, shape = some_pulses(seed, compliance_amperes=amperes)
-    made._pulse_noise = gen(seed)
+    made.streams.pulses = gen(seed)
     made.pulse(batch, shape)
     drive, counts = as_arrays(batch, shape), batch.array(SHAPE)
     alive = counts if made.broken is None else counts.masked_fill(made.broken.dead, 0)

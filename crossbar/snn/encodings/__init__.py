@@ -3,14 +3,18 @@
 from device_models.record import Record, Tagged
 
 from .constant import Constant
+from .crossings import Crossings
 from .events import Encoding, Events
 from .latency import Latency
 from .rate import Rate
+from .spike_trains import Recorded
 
 ENCODINGS: dict[str, type[Encoding]] = {
     "latency": Latency,
     "rate": Rate,
     "constant": Constant,
+    "crossings": Crossings,
+    "spikes": Recorded,
 }
 
 

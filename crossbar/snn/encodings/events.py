@@ -1,8 +1,9 @@
 """Spikes that come into a network, and what an encoding is."""
 
+import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar, Literal, NamedTuple
 
 import numpy as np
 
@@ -76,11 +77,14 @@ class Encoding(ABC):
         Options: The settings of the encoding.
         fresh: Whether every epoch of training is encoded anew.
         is_held: Whether it gives amplitudes that are held (`Held`), no spikes.
+        takes: Of what samples it makes spikes: `images`, uint8; `features` of sounds, float32; or
+            `spikes`, recorded ones.
     """
 
     Options: ClassVar[type[Record]]
     fresh = False
     is_held: ClassVar[bool] = False
+    takes: ClassVar[Literal["images", "features", "spikes"]] = "images"
 
     @abstractmethod
     def __init__(self, options: Any) -> None:
@@ -94,13 +98,31 @@ class Encoding(ABC):
         """
         return 0.0
 
+    def input_shape(self, sample_shape: tuple[int, ...]) -> tuple[int, ...]:
+        """Shape of the input lines of a sample; that of the sample itself unless said otherwise.
+
+        Args:
+            sample_shape: Of one sample.
+        """
+        return sample_shape
+
+    def encode_epoch(
+        self, samples: np.ndarray, *, steps: int, generator: np.random.Generator
+    ) -> Events:
+        """Spikes of the samples of an epoch of training, where the code is `fresh`.
+
+        Args:
+            samples, steps, generator: See `encode`.
+        """
+        return self.encode(samples, steps=steps, generator=generator)
+
     @abstractmethod
     def encode(self, samples: np.ndarray, *, steps: int, generator: np.random.Generator) -> Events:
         """Spikes of some samples.
 
         Args:
-            samples: (samples, ...) uint8, 0 to full brightness 255; a sample's values in C order
-                are its input lines. Not modified.
+            samples: What it `takes`; images are (samples, ...) uint8, 0 to full brightness 255, and
+                the values of one in C order are its input lines. Not modified.
             steps: Length of the simulation.
             generator: What is random is drawn from it.
 
@@ -135,12 +157,27 @@ def flat(samples: np.ndarray, *, steps: int) -> np.ndarray:
             f"samples of type {samples.dtype}; grey values 0 to 255 as uint8 are encoded; "
             "nothing was encoded"
         )
-    if not len(samples):
+    check_fits(len(samples), samples.shape[1:], steps)
+    return samples.reshape(len(samples), samples[0].size)
+
+
+def check_fits(samples: int, input_shape: tuple[int, ...], steps: int) -> None:
+    """Refuse what events cannot say.
+
+    Args:
+        samples: How many.
+        input_shape: Of the input lines of one.
+        steps: Length of the simulation.
+
+    Raises:
+        ShapeError: See `Encoding.encode`.
+    """
+    lines = math.prod(input_shape)
+    if not samples:
         raise ShapeError("there is no sample; nothing was encoded")
-    lines = samples[0].size
     if lines > MOST_LINES:
         raise ShapeError(
-            f"{lines:,} input lines ({' x '.join(map(str, samples.shape[1:]))}); an event names "
+            f"{lines:,} input lines ({' x '.join(map(str, input_shape))}); an event names "
             f"one of at most {MOST_LINES:,} lines; nothing was encoded"
         )
     if not 1 <= steps <= MOST_STEPS:
@@ -148,7 +185,6 @@ def flat(samples: np.ndarray, *, steps: int) -> np.ndarray:
             f"{steps:,} steps; an event names one of at least 1 and at most {MOST_STEPS:,} steps; "
             "nothing was encoded"
         )
-    return samples.reshape(len(samples), lines)
 
 
 def sort_keys(sample: np.ndarray, step: np.ndarray, line: np.ndarray) -> np.ndarray:

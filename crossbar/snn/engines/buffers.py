@@ -3,13 +3,17 @@
 import math
 import mmap
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
 from ..encodings.events import Events, time_type
 from ..kernels import records
 from ..kernels.gather_scatter import WIDE
+from ..kernels.rates import RateBounds
 from ..kernels.simd import LANES
+from ..network import Network
+from ..neurons.protocol import recorded_numbers
 from ..plan import LayerPlan, Plan
 from .protocol import LayerView
 
@@ -17,6 +21,7 @@ CACHE_LINE = 64  # bytes
 HUGE_PAGE = 1 << 21  # bytes
 LARGE = 1 << 18  # bytes
 SHORT_STEPS = 255  # that one byte names
+REPEATS = 4  # spikes of a line and step that delays pass on, on average over a sample
 
 Scratch = tuple[records.LayerTrace, records.TimeBins, records.TimeBins]
 
@@ -34,7 +39,16 @@ def constants(
         tile_rows,
         len(network.crossbars),
         any(layer.trained or layer.bias != "none" for layer in network.synaptic),
+        rate_bounds(network.network, dtype),
     )
+
+
+def rate_bounds(settings: Network, dtype: type[np.floating]) -> RateBounds | None:
+    """Bounds on the spikes of single neurons; None without."""
+    most, least = settings.neuron_spikes_most, settings.neuron_spikes_least
+    if most is None and not least:
+        return None
+    return RateBounds(dtype(most or 0.0), dtype(least), dtype(settings.neuron_spikes_penalty))
 
 
 def scratch(network: Plan, dtype: type[np.floating] = np.float32) -> list[Scratch]:
@@ -42,24 +56,31 @@ def scratch(network: Plan, dtype: type[np.floating] = np.float32) -> list[Scratc
     return [
         (
             _trace(network, layer, dtype),
-            _bins(network.steps, _lines_in_order(layer), dtype),
-            _bins(network.steps, 0, dtype),
+            _bins(network.steps, _in_order(layer, layer.lines), dtype, repeats(layer.settings)),
+            _bins(network.steps, _in_order(layer, layer.recurrent_rows), dtype),
         )
         for layer in network.layers
     ]
+
+
+def repeats(settings: Any) -> int:
+    """Spikes of a line and step that a layer has memory for, on average over a sample."""
+    return REPEATS if getattr(settings, "BY_LINE", False) else 1
 
 
 def _trace(network: Plan, layer: LayerPlan, dtype: type[np.floating]) -> records.LayerTrace:
     """Scratch of one layer; the recorded sum of a loss takes three numbers of an output."""
     steps, width = network.steps, padded(layer.outputs)
     states = 2 if layer.neuron is None else max(2, layer.neuron.STATES)
+    recorded = 1 if layer.neuron is None else recorded_numbers(type(layer.neuron.numbers(1.0)))
+    spikes = steps * width * repeats(layer.settings)
     return records.LayerTrace(
         aligned((steps + 1, 2 * width), dtype),
-        aligned((steps + 1, width), dtype),
+        aligned((recorded * (steps + 1), width), dtype),
         aligned((steps + 1, width), dtype),
         np.zeros((steps, 4 * words_of(width)), np.uint16),
-        np.zeros(steps * width, np.uint16),
-        np.zeros(steps * width, time_type(steps)),
+        np.zeros(spikes, np.uint16),
+        np.zeros(spikes, time_type(steps)),
         aligned((2 * states * width + steps,), dtype),
         width,
         words_of(width),
@@ -69,22 +90,25 @@ def _trace(network: Plan, layer: LayerPlan, dtype: type[np.floating]) -> records
     )
 
 
-def _bins(steps: int, lines: int, dtype: type[np.floating]) -> records.TimeBins:
+def _bins(steps: int, lines: int, dtype: type[np.floating], repeated: int = 1) -> records.TimeBins:
     """Time bins of one sample, whose events are also ordered by so many lines."""
+    capacity = steps * lines * repeated
     return records.TimeBins(
         np.zeros(steps + 1, np.int64), np.zeros(steps + 2, np.int64), np.zeros(steps + 1, np.int64),
-        np.zeros(lines + 2, np.int64), np.zeros(steps * lines, time_type(steps)),
-        aligned((steps + 2 if lines else 0, WIDE * LANES), dtype), lines, steps * lines,
+        np.zeros(lines + 2, np.int64), np.zeros(capacity, time_type(steps)),
+        aligned((steps + 2 if lines else 0, WIDE * LANES), dtype), lines, capacity,
     )  # fmt: skip
 
 
-def _lines_in_order(layer: LayerPlan) -> int:
+def _in_order(layer: LayerPlan, lines: int) -> int:
     """Lines by which events are ordered: those of rows that lie beyond a near cache, or none.
 
-    What comes in first is as sparse as its code, and never ordered.
+    Where kernels take events line by line they always are.
     """
-    is_large = layer.crossbar is not None and 4 * layer.lines * padded(layer.columns) > LARGE
-    return layer.lines if is_large and layer.index > 0 and layer.array.positions == 1 else 0
+    if getattr(layer.settings, "BY_LINE", False):
+        return lines
+    is_large = layer.crossbar is not None and 4 * lines * padded(layer.columns) >= LARGE
+    return lines if is_large and layer.array.positions == 1 else 0
 
 
 def padded(outputs: int) -> int:
@@ -100,7 +124,7 @@ def words_of(width: int) -> int:
 def empty_stats(network: Plan, samples: int, *, record: bool = False) -> records.BatchStats:
     """Statistics of nothing yet; `record` makes a buffer for every spike."""
     layers, crossbars = len(network.layers), len(network.crossbars)
-    size = samples * network.steps * max(network.recorded)
+    size = samples * network.steps * most_recorded(network)
     buffer = (layers, size) if record else (0, 0)
     width = padded(network.widest)
     return records.BatchStats(
@@ -116,6 +140,11 @@ def empty_stats(network: Plan, samples: int, *, record: bool = False) -> records
         np.zeros((buffer[0], samples + 1), np.int64),
         width,
     )
+
+
+def most_recorded(network: Plan) -> int:
+    """Spikes of a layer that may have to be recorded of a step."""
+    return max(network.recorded) * max(map(repeats, network.network.layers))
 
 
 def shrink(stats: records.BatchStats) -> records.BatchStats:

@@ -13,6 +13,7 @@ from ..encodings.checks import NOTHING, check_events, check_range
 from ..encodings.events import Events
 from ..plan import LayerPlan, Plan
 from ..plan_checks import check_held
+from .buffers import REPEATS, repeats
 from .protocol import Batch, LayerView
 
 SETS = 4  # whose events are known to be whole: training and test samples, of two epochs
@@ -39,6 +40,8 @@ class BatchChecks:
         if not any(known() is events for known in self._whole):
             lines, steps = network.inputs, network.steps
             check_events(events, lines=lines, steps=steps, what="samples")
+            if repeats(network.network.layers[0]) > 1:
+                check_count(events, lines * steps * REPEATS)
             if events.held is not None:
                 check_held(network)
             self._whole.append(weakref.ref(events))
@@ -93,6 +96,20 @@ class BatchChecks:
             raise ShapeError(
                 f"{len(given)} {what}: the network has {len(self._network.synaptic)}; {NOTHING}"
             )
+
+
+def check_count(events: Events, most: int) -> None:
+    """Refuse samples of more spikes than kernels that take them line by line have memory for.
+
+    Raises:
+        ShapeError: There is one.
+    """
+    count = int(np.diff(events.offsets).max(initial=0))
+    if count > most:
+        raise ShapeError(
+            f"a sample has {count:,} spikes: delays take {most:,}, {REPEATS} of each line and "
+            f"step; {NOTHING}"
+        )
 
 
 def _check(array: object, what: str, dtype: np.typing.DTypeLike, shape: tuple[int, ...]) -> None:

@@ -28,6 +28,7 @@ from .buffers import (
     empty_stats,
     fill_rows,
     first_trained,
+    most_recorded,
     no_crossbar,
     padded,
     recorded_spikes,
@@ -36,7 +37,7 @@ from .buffers import (
 )
 from .checks import BatchChecks
 from .protocol import Batch, BatchResult, LayerView, Resources
-from .wiring import Kinds, address, carries_back, injection, kinds_of, lowest, table_of
+from .wiring import Kinds, address, carries_back, injection, kinds_of, lowest, slots_of, table_of
 
 load_kernels()
 T = TypeVar("T")
@@ -137,7 +138,7 @@ class EventEngine:
                 gradients=tuple(mean[: layer.matrix_rows] for layer, mean in means),
                 by_trained=tuple(mean[layer.matrix_rows :] for layer, mean in means),
             )
-        most = max(1, _BUFFER // (network.steps * max(network.recorded)))
+        most = max(1, _BUFFER // (network.steps * most_recorded(network)))
         chunks: list[records.BatchStats] = []
         for low in range(0, len(batch.chosen), most):
             part = batch._replace(chosen=batch.chosen[low : low + most], first=batch.first + low)
@@ -170,7 +171,8 @@ class EventEngine:
             stats = empty_stats(self._network, high - low, record=record)
             for index, sums, targets in self._targets if learn is not None else ():
                 sums[chunk].fill(0.0)
-                wiring.table[index, GRADIENT], wiring.table[index, BY_TRAINED] = targets[chunk]
+                of_layer = wiring.table[:, index]
+                of_layer[:, GRADIENT], of_layer[:, BY_TRAINED] = targets[chunk]
             run_chunk(
                 records.Samples(
                     batch.events.rows, batch.events.times, batch.events.offsets, batch.labels,
@@ -232,7 +234,8 @@ class EventEngine:
         of_thread = self._of_thread
         if not hasattr(of_thread, "wirings"):
             of_thread.wirings, of_thread.crossbars, of_thread.siemens = {}, {}, {}
-            of_thread.scratch = scratch(self._network)
+            slots = slots_of(self._network)
+            of_thread.scratch = [scratch(self._network) for _ in range(slots)]
             of_thread.injected = injection(self._network, None)
         key = learn is not None, *(bool(view.variance.size) for view in layers)
         if key not in of_thread.wirings:
@@ -245,14 +248,15 @@ class EventEngine:
             if held is not None and layer.index == 0:
                 siemens = siemens / held.gain**2
             of_thread.siemens[i] = siemens  # what an address leads to must live
-            wiring.table[layer.index, SIEMENS] = address(siemens, np.float64)
+            wiring.table[:, layer.index, SIEMENS] = address(siemens, np.float64)
             if arrays.trained.size:
                 own = layer.first_trained if view.trained is None else view.trained
                 arrays.trained[:, : layer.outputs] = own
             if learn is not None and arrays.back.size:
                 layer.settings.fill_back(layer.incoming, learn[i], arrays.back)
         if learn is not None and wiring.injected is not None:
-            wiring.injected.back[:, : len(learn[-1])] = learn[-1].T
+            lines = self._network.synaptic[-1].lines  # a bias behind them carries nothing
+            wiring.injected.back[:, :lines] = learn[-1][:lines].T
         kinds = self._kinds
         if any(view.front is not None for view in layers):  # each layer has its own then
             kinds = kinds_of(self._network, self._fronts(layers), np.float32)
@@ -260,14 +264,14 @@ class EventEngine:
             kinds = self._held_kinds = self._held_kinds or kinds_of(
                 self._network, [None] * len(layers), np.float32, is_held=True
             )
-        wiring.table[:-1, KIND] = kinds.places
+        wiring.table[:, :-1, KIND] = kinds.places
         return wiring._replace(kinds=kinds)
 
     def _new_wiring(self, layers: Sequence[LayerView], *, learns: bool) -> Wiring:
         """Memory for layers with or without noise, of the thread that asks."""
         network, arrays = self._network, []
         places, last = (*self._kinds.places, (0, 0)), len(network.layers) - 1
-        memories: list[Scratch] = self._of_thread.scratch
+        memories: list[Scratch] = self._of_thread.scratch[0]
         for layer, (trace, bins, recurrent_bins), (group, kind) in zip(
             network.layers, memories, places, strict=True
         ):
@@ -290,7 +294,12 @@ class EventEngine:
             before, output = network.layers[-2:]
             back = aligned((output.outputs, padded(before.outputs)), np.float32)
             injected = injected._replace(back=back)
-        return Wiring(self._kinds, arrays, table_of(arrays), injected)
+        slots = [arrays] + [
+            [layer._replace(trace=own[0], bins=own[1], recurrent_bins=own[2])
+             for layer, own in zip(arrays, each, strict=True)]
+            for each in self._of_thread.scratch[1:]
+        ]  # fmt: skip
+        return Wiring(self._kinds, arrays, table_of(slots), injected)
 
     def _crossbar(self, layer: LayerPlan, is_noisy: bool) -> records.CrossbarRows:
         """Rows of one layer, of the thread that asks: the same memory to learn and to test."""

@@ -8,6 +8,7 @@ import numpy as np
 from device_models.errors import ShapeError
 
 from ..kernels import records
+from ..kernels.carry import STEPS
 from ..kernels.held import HeldInput
 from ..plan import LayerPlan, Plan
 from .buffers import aligned, padded
@@ -75,9 +76,15 @@ def has_arrays(record: Any) -> bool:
     )
 
 
-def table_of(layers: Sequence[records.LayerArrays]) -> np.ndarray:
-    """What `kernels.pointers.layer_at` reads: the arrays must outlive it."""
-    return np.array([list(fields_of(layer)) for layer in layers], np.int64)
+def table_of(slots: Sequence[Sequence[records.LayerArrays]]) -> np.ndarray:
+    """What `kernels.pointers.layer_at` reads, of each slot: the arrays must outlive it."""
+    return np.array([[list(fields_of(layer)) for layer in layers] for layers in slots], np.int64)
+
+
+def slots_of(network: Plan) -> int:
+    """How many samples sweep back together, each with scratch memory of its own."""
+    numbers = (layer.settings.numbers(layer.incoming) for layer in network.layers)
+    return STEPS if any(getattr(each, "TOGETHER", False) for each in numbers) else 1
 
 
 def address(array: np.ndarray, dtype: np.typing.DTypeLike) -> int:

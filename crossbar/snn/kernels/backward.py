@@ -16,7 +16,7 @@ from typing import Any
 from device_models.jit import inlined, jit
 
 from .dispatch import implements
-from .neuron import begin, gather_trained, lead, of_block, step_back
+from .neuron import begin, gather_trained, lead, load_recorded, of_block, step_back
 from .pointers import increase
 from .records import Injected
 from .simd import LANES, bits, load, lowest, splat, store, write
@@ -127,7 +127,7 @@ def sweep_given(neuron, layer, c, start, last, column):
     adjoint = begin(n, splat(c.one - c.one))
     for t in range(last, start - 1, -1):
         at = t * width + column
-        membrane, error = load(trace.membranes, at), load(trace.errors, at)
+        membrane, error = load_recorded(n, trace, c, at), load(trace.errors, at)
         store(trace.membranes, min(t + sooner, c.steps) * width + column, adjoint[0])
         adjoint = step_back(n, membrane, error, adjoint)
     if sooner != 0:
@@ -144,7 +144,7 @@ def sweep_injected(injected, neuron, layer, c, start, last, column):
     above = begin(injected.neuron, splat(c.one - c.one))
     for t in range(last, start - 1, -1):
         at = t * width + column
-        membrane, error = load(trace.membranes, at), above[0]
+        membrane, error = load_recorded(n, trace, c, at), above[0]
         store(trace.membranes, min(t + sooner, c.steps) * width + column, adjoint[0])
         amount = load(injected.rows, injected.slots[t] * width + column)
         above = step_back(injected.neuron, amount, amount, above)

@@ -3,7 +3,8 @@
 `back` holds the weights by columns of the crossbar: those of a neuron to all lines lie one behind
 the other. A panel of the errors of `STEPS` steps and `BLOCKS` blocks of lines is summed up in
 registers over the neurons, so that a weight comes from memory once for several steps. Behind them
-lie the rows that neurons of the layer itself drive, row by row. All records hold pointers.
+lie the rows that neurons of the layer itself drive; of a layer that drives itself by columns too,
+where a panel is of one step of `STEPS` samples. All records hold pointers.
 """
 
 import numpy as np
@@ -11,7 +12,7 @@ import numpy as np
 from device_models.jit import inlined, jit
 
 from .pointers import increase
-from .simd import LANES, load, plus_products, splat, store_products, total
+from .simd import LANES, plus_products, splat, store_products
 
 STEPS, BLOCKS = 5, 4  # of a panel
 
@@ -58,15 +59,6 @@ def multiply(back, derivatives, errors, sizes, start, last):
 def behind_lines(layer):
     """Where the rows behind those of the lines begin in `back`."""
     return layer.crossbar.neurons * (-(-layer.crossbar.inputs // LANES) * LANES)
-
-
-@inlined
-def row_dot(matrix, first, numbers, width):
-    """A row of a matrix, from place `first` on, times as many numbers."""
-    each = load(matrix, first) * load(numbers, 0)
-    for column in range(LANES, width, LANES):
-        each += load(matrix, first + column) * load(numbers, column)
-    return total(each)
 
 
 @jit

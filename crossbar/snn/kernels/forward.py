@@ -17,7 +17,7 @@ from .counter_rng import BLOCK, normals_at, places
 from .counting import driven_siemens, tiles_entered, tiles_shared
 from .dispatch import implements
 from .gather_scatter import by_line, gather, order_by_line
-from .neuron import begin, lead, of_block, step, take_in
+from .neuron import begin, lead, of_block, step, store_recorded, take_in
 from .pointers import increase
 from .records import Columns
 from .simd import (
@@ -181,11 +181,11 @@ def integrate_drive(neuron, integrator, layer, slots, stride, c, start, column):
         state = (take_in(integrator, state[0], drive),) + state[1:]  # noqa: RUF005  # numba
     for t in range(start, c.steps):
         membrane, fired, decayed = step(n, state)
-        store(trace.membranes, t * width + column, membrane)
+        store_recorded(n, trace, c, t * width + column, membrane)
         note_fired(fired, trace.fired, t * words + block)
         drive = load(trace.drive, slots[t + sooner] * stride + column)
         state = (take_in(integrator, decayed[0], drive),) + decayed[1:]  # noqa: RUF005  # numba
-    store(trace.membranes, c.steps * width + column, step(n, state)[0])
+    store_recorded(n, trace, c, c.steps * width + column, step(n, state)[0])
 
 
 @inlined

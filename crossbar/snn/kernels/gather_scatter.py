@@ -17,6 +17,7 @@ from .pointers import increase
 from .simd import LANES, add_panel, load_panel, plus_row, splat, store_panel, write
 
 WIDE, NARROW = 7, 3  # blocks of a panel; seven are fourteen registers of AVX2
+FAR = 1 << 19  # numbers of the rows from which on, where they are only read
 OFTEN = 2  # spikes of a line in a sample, on average, from which on events are taken line by line
 
 
@@ -85,7 +86,7 @@ def gather(lines, bins, count, layer, drive):
         layer: The crossbar.
         drive: (bins + 1, stride): the row behind that of a bin's number is overwritten.
     """
-    if by_line(lines, bins):
+    if bins.lines * layer.stride > FAR and by_line(lines, bins):
         gather_by_line(bins, count, layer, drive)
     else:
         gather_by_step(lines, bins, count, layer, drive)

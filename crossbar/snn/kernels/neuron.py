@@ -17,10 +17,10 @@ neuron can inhibit `decay`, `rectify` and `rectify_back`.
 
 from typing import Any
 
-from ..neurons.protocol import is_prompt, trained_numbers
+from ..neurons.protocol import is_prompt, recorded_numbers, trained_numbers
 from .dispatch import implements, implements_where
 from .records import Integrator
-from .simd import select, splat
+from .simd import load, select, splat, store
 
 
 def begin(neuron: Any, silent: Any) -> Any:
@@ -32,8 +32,9 @@ def step(neuron: Any, state: Any) -> Any:
     """One step.
 
     Returns:
-        What is recorded of the step: the membrane. Mask of the neurons that spike, None if these
-        never do. The state of the next step, before it takes in the drive.
+        What is recorded of the step: the membrane, of some neurons a pair (`recorded_numbers`).
+        Mask of the neurons that spike, None if these never do. The state of the next step, before
+        it takes in the drive.
     """
     raise NotImplementedError
 
@@ -115,6 +116,46 @@ def _of_block(neuron, layer, column):
 @implements_where(gather_trained, lambda numbers: not trained_numbers(numbers))
 def _gather_nothing(neuron, adjoint, layer, column):
     pass
+
+
+def store_recorded(neuron: Any, trace: Any, c: Any, at: Any, recorded: Any) -> Any:
+    """Write down what `step` says is recorded of a block of neurons.
+
+    Args:
+        neuron: Their numbers.
+        trace: `LayerTrace`, pointers: the second number of a pair stands behind all membranes.
+        c: `Constants`.
+        at: Place of the first.
+        recorded: What `step` gave.
+    """
+    raise NotImplementedError
+
+
+def load_recorded(neuron: Any, trace: Any, c: Any, at: Any) -> Any:
+    """What `store_recorded` wrote down."""
+    raise NotImplementedError
+
+
+@implements_where(store_recorded, lambda numbers: recorded_numbers(numbers) == 1)
+def _store_one(neuron, trace, c, at, recorded):
+    store(trace.membranes, at, recorded)
+
+
+@implements_where(load_recorded, lambda numbers: recorded_numbers(numbers) == 1)
+def _load_one(neuron, trace, c, at):
+    return load(trace.membranes, at)
+
+
+@implements_where(store_recorded, lambda numbers: recorded_numbers(numbers) == 2)
+def _store_pair(neuron, trace, c, at, recorded):
+    store(trace.membranes, at, recorded[0])
+    store(trace.membranes, at + (c.steps + 1) * trace.width, recorded[1])
+
+
+@implements_where(load_recorded, lambda numbers: recorded_numbers(numbers) == 2)
+def _load_pair(neuron, trace, c, at):
+    beside = load(trace.membranes, at + (c.steps + 1) * trace.width)
+    return load(trace.membranes, at), beside
 
 
 def lead(neuron: Any) -> Any:

@@ -20,6 +20,7 @@ class Constants(NamedTuple):
     tile_rows: int
     crossbars: int
     is_restless: int  # whether neurons may spike before anything comes in: a bias drives them
+    rates: Any = None  # `rates.RateBounds`; None: spikes of single neurons are not bounded
 
 
 class CrossbarRows(NamedTuple):
@@ -197,6 +198,15 @@ class LayerArrays(NamedTuple):
     beside: int  # neurons whose spikes stay in the layer, see `plan.LayerPlan`: 0 or 1
     group: int  # where its `LayerKind` stands, see `bptt.run_chunk`
     kind: int
+
+
+class Company(NamedTuple):
+    """Samples that one layer sweeps back together."""
+
+    layers: Any  # `LayerArrays` of each, pointers
+    starts: np.ndarray  # (samples,) int64: steps where the sweeps end
+    lasts: np.ndarray  # (samples,) int64: and begin
+    size: int  # samples; those behind are of no interest
 
 
 class Injected(NamedTuple):

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from .dispatch import implements_where
+
 
 def forward(
     topology: Any, kind: Any, lines: Any, bin_count: Any, layer: Any, c: Any, start: Any, keys: Any,
@@ -37,6 +39,23 @@ def backward(
         start, last: Steps where the sweep ends and begins.
     """
     raise NotImplementedError
+
+
+def sweep_together(topology: Any, kind: Any, company: Any, c: Any) -> Any:
+    """What several samples do at once before `backward` of each of them.
+
+    So do layers whose numbers say `TOGETHER = True`; the others do nothing.
+
+    Args:
+        topology, kind, c: See `forward`.
+        company: `Company`.
+    """
+    raise NotImplementedError
+
+
+@implements_where(sweep_together, lambda numbers: not getattr(numbers, "TOGETHER", False))
+def _sweep_alone(topology, kind, company, c):
+    pass
 
 
 def carry(topology: Any, layer: Any, below: Any, c: Any, start: Any, last: Any, hold: Any) -> Any:

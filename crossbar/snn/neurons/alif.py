@@ -43,6 +43,7 @@ class AdaptiveLif(Record):
     SPIKES: ClassVar = True
     STATES: ClassVar = 3
     LINEAR: ClassVar = False
+    ADAPTS: ClassVar = True
 
     tau_mem_seconds: float = quantity("s", 1e-6, 10.0, default=10e-3)
     tau_syn_seconds: float = quantity("s", 1e-6, 10.0, default=5e-3)

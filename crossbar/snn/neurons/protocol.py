@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 class Numbers(Protocol):
     """One step of all neurons of a layer in torch; tensors are (B, neurons).
 
-    A class may also say `PROMPT`, see `is_prompt`, and `TRAINED`, see `trained_numbers`.
+    A class may also say `PROMPT`, see `is_prompt`, `TRAINED`, see `trained_numbers`, and `RECORDS`,
+    see `recorded_numbers`.
     """
 
     @property
@@ -59,12 +60,21 @@ def trained_numbers(numbers: type) -> tuple[str, ...]:
     return tuple(getattr(numbers, "TRAINED", ()))
 
 
+def recorded_numbers(numbers: type) -> int:
+    """How many numbers of a neuron its kernels record of a step, for the way back.
+
+    One, unless the `Numbers` say `RECORDS = 2`: `kernels.neuron.step` then gives a pair.
+    """
+    return int(getattr(numbers, "RECORDS", 1))
+
+
 class Neuron(Protocol):
     """Settings of a kind of neuron: a `Record` beside this."""
 
     SPIKES: ClassVar[bool]  # whether it ever does
     STATES: ClassVar[int]  # numbers of the state of one neuron
     LINEAR: ClassVar[bool]  # whether its step, which then never spikes, is a linear one
+    # ADAPTS = True says that a number of its state is an adaptive threshold, counted in estimates.
     # CLEARABLE = True says besides that lateral inhibition can clear its membrane, RECTIFIED = True
     # that it can act on it: `recorded` rectifies the first number of the state, and it is prompt.
 

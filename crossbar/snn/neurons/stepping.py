@@ -60,6 +60,29 @@ def fire_steadily(above: Tensor) -> Tensor:
     return spikes
 
 
+class DampenedSpike(torch.autograd.Function):
+    """H(x), with the derivative dampening max(0, 1 - |x|)."""
+
+    @staticmethod
+    def forward(ctx: Any, above: Tensor, dampening: float) -> Tensor:
+        """Spikes."""
+        ctx.save_for_backward(above)
+        ctx.dampening = dampening
+        return (above > 0.0).to(above.dtype)
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None]:
+        """Through the surrogate."""
+        (above,) = ctx.saved_tensors
+        return grads[0] * ctx.dampening * (1.0 - above.abs()).clamp(min=0.0), None
+
+
+def fire_dampened(above: Tensor, dampening: float) -> Tensor:
+    """Spikes of one step of neurons so far above the threshold, with that surrogate."""
+    spikes: Tensor = DampenedSpike.apply(above, dampening)  # type: ignore[no-untyped-call]
+    return spikes
+
+
 def integrating(keep: float, ceiling: float) -> TakeIn:
     """How integrators of `crossbar.array.periphery.Neurons` take in what a step draws.
 

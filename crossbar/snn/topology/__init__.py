@@ -6,6 +6,7 @@ Another one: `LAYERS["mine"] = Mine`, see `protocol`.
 from device_models.record import Record
 
 from .conv2d import Conv2d
+from .delays import Delays
 from .dense import Dense
 from .lateral import Lateral
 from .max_pool import MaxPool
@@ -17,6 +18,7 @@ LAYERS: dict[str, type[Record]] = {
     "conv2d": Conv2d,
     "lateral": Lateral,
     "max_pool": MaxPool,
+    "delays": Delays,
 }
 
-__all__ = ["LAYERS", "Conv2d", "Dense", "Lateral", "MaxPool", "Recurrent"]
+__all__ = ["LAYERS", "Conv2d", "Delays", "Dense", "Lateral", "MaxPool", "Recurrent"]

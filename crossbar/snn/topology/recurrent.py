@@ -7,12 +7,14 @@ it in the same step, and by the same read, as the lines that come in.
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
+import numpy as np
+
 from device_models.errors import ConfigError
 
 from ..neurons.protocol import is_prompt
 from ..registration import kernels
 from .protocol import Signal
-from .synaptic import FullyConnected
+from .synaptic import FullyConnected, padded
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -47,6 +49,18 @@ class Recurrent(FullyConnected):
         """One for each neuron."""
         return self.neurons
 
+    def maps(self, incoming: Signal) -> int:
+        """See `Synaptic`; derivatives and errors of a step of samples that go back together."""
+        from ..kernels.carry import STEPS
+
+        return 2 * STEPS * padded(self.neurons)
+
+    def fill_back(self, incoming: Signal, weights: np.ndarray, back: np.ndarray) -> None:
+        """See `Synaptic`; the recurrent rows by columns too."""
+        super().fill_back(incoming, weights, back)
+        own = back[0, -self.neurons * padded(self.neurons) :].reshape(self.neurons, -1)
+        own[:, : self.neurons] = weights[incoming.lines :][: self.neurons].T
+
     def numbers(self, incoming: Signal) -> "RecurrentNumbers":
         """See `protocol.Topology`."""
         return RecurrentNumbers()
@@ -64,32 +78,38 @@ class RecurrentNumbers(NamedTuple):
     """A recurrent layer: its sizes are those of its crossbar."""
 
 
+RecurrentNumbers.TOGETHER = True  # type: ignore[attr-defined]  # a NamedTuple takes fields alone
+
+
 @kernels
 def _kernels() -> None:
     """See `crossbar.snn.registration`."""
     from ..kernels import topology as kernel
     from ..kernels.backward import bins_until
-    from ..kernels.carry import backprop_lines, behind_lines, row_dot
+    from ..kernels.carry import backprop_lines
     from ..kernels.dispatch import implements
     from ..kernels.forward import count_reads, count_recurrent_reads, count_spikes, find_bins
     from ..kernels.gather_scatter import scatter
-    from ..kernels.pointers import increase
     from ..kernels.records import EventSlice
-    from ..kernels.recurrent import at_rest, drive_step, finish_steps, state_back, state_forward
+    from ..kernels.recurrent import (
+        at_rest,
+        drive_lines,
+        drive_step,
+        finish_steps,
+        state_forward,
+        sweep_steps,
+    )
 
     @implements(kernel.forward, RecurrentNumbers, inline=False)
     def _forward(topology, kind, lines, bin_count, layer, c, start, keys, stats):  # type: ignore[no-untyped-def]
-        trace, bins = layer.trace, layer.bins
+        trace, slots, count = layer.trace, layer.bins.slots, 0
         at_rest(kind.neuron, trace, c)
-        i, count = 0, 0
+        drive_lines(kind.front, lines, bin_count, layer)
         for t in range(start, c.steps):
-            fed_back, first, last = count, 0, 0
+            fed_back = count
             count = state_forward(kind.neuron, layer, c, t, count)
-            if bins.steps[i] == t:
-                first, last = bins.ends[i], bins.ends[i + 1]
-                i += 1
             drive_step(
-                kind.front, kind.integrator, lines, first, last, fed_back, count, layer, c, keys, t,
+                kind.front, kind.integrator, lines, slots[t], fed_back, count, layer, c, keys, t,
                 stats,
             )  # fmt: skip
         finish_steps(kind.neuron, layer, c)
@@ -98,19 +118,15 @@ def _kernels() -> None:
         count_recurrent_reads(lines, EventSlice(trace.rows, trace.times, 0, count), layer, stats)
         return count
 
+    @implements(kernel.sweep_together, RecurrentNumbers, inline=False)
+    def _sweep_together(topology, kind, company, c):  # type: ignore[no-untyped-def]
+        sweep_steps(kind.neuron, company, c)
+
     @implements(kernel.backward, RecurrentNumbers, inline=False)
     def _backward(  # type: ignore[no-untyped-def]
         topology, kind, injected, is_given, lines, bin_count, count, layer, c, start, last
     ):
-        """The error of every recurrent spike is added to those that are given."""
-        trace, inputs = layer.trace, layer.crossbar.inputs
-        width, behind = trace.width, behind_lines(layer)
-        at_rest(kind.neuron, trace, c)
-        for t in range(last, start - 1, -1):
-            for j in range(layer.crossbar.neurons):
-                error = row_dot(layer.back, behind + j * width, trace.work, width)
-                increase(trace.errors, t * width + j, error)
-            state_back(kind.neuron, layer, c, t)
+        trace, inputs, width = layer.trace, layer.crossbar.inputs, layer.trace.width
         fed_back = EventSlice(trace.rows, trace.times, 0, count)
         derivatives, gradient, bins = trace.membranes, layer.gradient, layer.recurrent_bins
         number = bins_until(layer.bins, bin_count, last)

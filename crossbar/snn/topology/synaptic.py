@@ -207,13 +207,13 @@ class FullyConnected(Synaptic):
 
     def back_shape(self, incoming: Signal) -> tuple[int, int]:
         """See `Synaptic`; those of the lines by columns, then rows behind the lines."""
-        across, width = _padded(incoming.lines), _padded(self.neurons)
+        across, width = padded(incoming.lines), padded(self.neurons)
         return 1, self.neurons * across + self.recurrent_rows() * width
 
     def fill_back(self, incoming: Signal, weights: np.ndarray, back: np.ndarray) -> None:
         """See `Synaptic`; how they stand is in `kernels.carry`."""
         lines, rows = incoming.lines, self.recurrent_rows()
-        across, width = _padded(lines), _padded(self.neurons)
+        across, width = padded(lines), padded(self.neurons)
         end = self.neurons * across
         back[0, :end].reshape(self.neurons, across)[:, :lines] = weights[:lines].T
         if rows:
@@ -231,7 +231,7 @@ class FullyConnected(Synaptic):
         return np.where(np.arange(self.neurons) < self.excitatory, 1, -1).astype(np.int8)
 
 
-def _padded(numbers: int) -> int:
+def padded(numbers: int) -> int:
     """Numbers of a row with the padding of its kernels."""
     from ..kernels.simd import LANES
 

@@ -26,6 +26,7 @@ from .lanes import LANES, LanesType, MaskType
 from .memory import (
     BITS,
     add_panel,
+    behind,
     change_mask,
     data_pointer,
     load,
@@ -50,6 +51,7 @@ __all__ = [
     "absolute",
     "add_panel",
     "as_wide",
+    "behind",
     "bits",
     "change_mask",
     "data_pointer",

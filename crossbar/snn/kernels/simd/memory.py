@@ -42,6 +42,16 @@ def pointer_to(typing: Any, address: Any, like: Any) -> Any:
 
 
 @kernel_intrinsic
+def behind(typing: Any, numbers: Any, at: Any) -> Any:
+    """Numbers by pointer from a place on, as a pointer."""
+
+    def make(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return builder.gep(args[0], [args[1]])
+
+    return (numbers(numbers, types.intp), make) if isinstance(numbers, types.CPointer) else None
+
+
+@kernel_intrinsic
 def write(typing: Any, numbers: Any, at: Any, number: Any) -> Any:
     """Write one number to a place of numbers by pointer.
 

@@ -161,6 +161,19 @@ class ChipEstimate:
     undisturbed_days: Interval | None
     used: dict[str, UsedCost]
 
+    def __str__(self) -> str:
+        """Energy, time and area: typical, low to high."""
+        rows = (
+            ("energy of an inference", self.joules, "J"),
+            ("  every line driven", self.joules_dense, "J"),
+            ("time of an inference", self.seconds_per_inference, "s"),
+            ("area", self.m2 * 1e6, "mm2"),
+        )
+        return "\n".join(
+            f"{what:24}{each.typical:.3g} {unit}, {each.low:.3g} to {each.high:.3g}"
+            for what, each, unit in rows
+        )
+
     @property
     def joules(self) -> Interval:
         """Energy of one inference, spike-gated."""

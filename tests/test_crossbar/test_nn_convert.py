@@ -1,5 +1,7 @@
 """Torch models on arrays, what they are, and what their activity costs on a chip."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
@@ -129,8 +131,8 @@ def test_spikes_of_a_model_are_counted_as_an_activity_of_a_run_is():
     assert done.joules.low < done.joules.typical < done.joules_dense.typical
     energy, *_, area = str(done).splitlines()
     assert energy.split()[4:6] == [f"{done.joules.typical:.3g}", "J,"]
-    assert area.split() == ["area", f"{done.m2.typical * 1e6:.3g}", "mm2,",
-                            f"{done.m2.low * 1e6:.3g}", "to", f"{done.m2.high * 1e6:.3g}"]  # fmt: skip
+    low, typical, high = (f"{1e6 * m2:.3g}" for m2 in dataclasses.astuple(done.m2))
+    assert area.split() == ["area", typical, "mm2,", low, "to", high]
     assert done.counts[0].row_activations == int(x.sum())
     assert done.counts[0].neuron_updates == 20 * 4 * 7
     time_first = nn.estimate(net.first, [x.transpose(0, 1)], run=net.first)

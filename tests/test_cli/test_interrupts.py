@@ -10,7 +10,7 @@ from xbar_served import served
 
 PATIENCE_SECONDS = 0.1
 HELD = f"""
-import ctypes, sys, threading, time
+import ctypes, signal, sys, threading, time
 import click
 from cli import interrupts
 from cli.main import CommandGroup
@@ -38,6 +38,7 @@ def hold(address):
             board.close()
             print(f"closed after {{reads}} reads", flush=True)
 
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's `&` has Ctrl-C ignored
 interrupts.watch({PATIENCE_SECONDS})
 group = CommandGroup("xbar")
 group.add_command(hold)

@@ -100,6 +100,23 @@ def test_the_studies_of_the_examples_are_studies(path):
     assert len(trials) > 4
 
 
+def test_accuracy_against_spikes_prints_a_row_for_each_bound_and_draws(
+    capsys, monkeypatch, tmp_path
+):
+    images = fashion_images()
+    if isinstance(images, str):
+        pytest.skip(images)
+    script, picture = ROOT / "examples" / "accuracy_against_spikes.py", tmp_path / "front.png"
+    given = ["--most", "60", "0", "--epochs", "0", "--seeds", "1", "--out", str(picture)]
+    monkeypatch.setattr("sys.argv", [str(script), *given])
+    runpy.run_path(str(script), run_name="__main__")
+    bounded, free = (line.split() for line in capsys.readouterr().out.splitlines()[-2:])
+    assert (bounded[0], free[0]) == ("60", "none")
+    assert bounded[1:-1] == free[1:-1]  # a bound tells on nothing before the first update
+    assert 5.0 < float(free[1]) < 20.0
+    assert picture.stat().st_size > 10_000
+
+
 def test_accuracy_against_cost_is_of_the_runs_of_a_study(capsys, monkeypatch, tmp_path):
     xbar_images.write(tmp_path)
     monkeypatch.setitem(DATASETS, "fashion_mnist", xbar_images.small_set())

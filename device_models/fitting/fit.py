@@ -182,7 +182,7 @@ def _run_all(
         warned.append("the pulses do not move the devices: no step law is fitted")
     if _moves(pulses):
         pulse = pulse_shapes.own_pulse(pulses, device)
-        if pulse.varies:
+        if pulse.values:
             run(lambda *_, **__: pulse_shapes.own_set(pulse, pulses), pulses)
         alike = pulses.take(pulse.rows)
         run(_step_estimator(device, measurements, bool(read_known), pulse), alike, read_known)

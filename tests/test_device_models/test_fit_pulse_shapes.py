@@ -77,14 +77,30 @@ def test_a_whole_fit_finds_law_and_own_pulse():
         assert estimates[name].status == "measured"
 
 
-def test_pulses_of_one_shape_inform_no_law_and_keep_the_presets():
+def test_pulses_of_one_shape_are_the_devices_own_and_inform_no_law_of_amplitudes():
+    """With the preset's amplitude in the file, what it predicts would be of another pulse."""
     measurements = measured(
         TRUTH, gen(2), devices=6, volts={1: (1.0,), -1: (1.0,)}, seconds=(1e-6,)
     )
     fitted = fit(measurements, WRONG, generator=rng(), bootstrap=0)
-    for name in (*NAMES, "set_volts", "width_seconds"):
+    status = {e.name: e.status for e in fitted.estimates}
+    for name in NAMES:
         assert getattr(fitted.model, name) == getattr(WRONG, name)
-        assert next(e for e in fitted.estimates if e.name == name).status != "measured"
+        assert status[name] != "measured"
+    for name, value in {"set_volts": 1.0, "reset_volts": 1.0, "width_seconds": 1e-6}.items():
+        assert getattr(fitted.model, name) == value
+        assert status[name] == "measured"
+
+
+def test_two_widths_one_of_each_polarity_are_named():
+    pulses = measured(TRUTH, gen(2), devices=2, volts={1: (1.0,), -1: (1.0,)}, seconds=(1e-6,))
+    (table,) = pulses.pulses
+    mixed = dataclasses.replace(table, width_seconds=np.where(table.polarity > 0, 1e-6, 1e-7))
+    chosen = pulse_shapes.own_pulse(mixed, WRONG)
+    assert not chosen.varies
+    assert chosen.rows.all()
+    (warning,) = pulse_shapes.own_set(chosen, mixed).warnings
+    assert "pulses of 1e-0" in warning
 
 
 def test_only_what_varies_is_fitted():

@@ -82,8 +82,6 @@ def own_pulse(pulses: Pulses, model: Pulsed) -> OwnPulse:
         len(np.unique(np.stack([volts, seconds])[:, pulses.polarity == sign], axis=1).T) > 1
         for sign in signs
     )
-    if not varies:
-        return OwnPulse({}, np.ones(len(pulses), bool), False)
     common = [np.unique(seconds[pulses.polarity == sign]) for sign in signs]
     shared = np.isin(seconds, np.intersect1d(common[0], common[-1]))
     width = _usual(seconds[shared] if shared.any() else seconds, model.width_seconds)
@@ -97,7 +95,7 @@ def own_pulse(pulses: Pulses, model: Pulsed) -> OwnPulse:
         if np.isfinite(pulses.v_volts[of_sign]).any():
             values[f"{WAYS[sign]}_volts"] = usual
         rows |= at_width & (volts == usual)
-    return OwnPulse(values, rows, True)
+    return OwnPulse(values, rows, varies)
 
 
 def _usual(values: Floats, wanted: float) -> float:
@@ -111,7 +109,17 @@ def _usual(values: Floats, wanted: float) -> float:
 
 def own_set(pulse: OwnPulse, pulses: Pulses) -> ParameterSet:
     """The measured pulse as parameters; their interval is the value."""
+    own = pulses.take(pulse.rows)
+    widths = {WAYS[sign]: own.width_seconds[own.polarity == sign] for sign in WAYS}
+    stated = {way: np.nanmedian(x) for way, x in widths.items() if np.isfinite(x).any()}
+    warnings = tuple(
+        f"{way.upper()} pulses of {seconds:.3g} s alone, and a device file has one width, "
+        f"{pulse.values['width_seconds']:.3g} s: the {way.upper()} law is said of that one"
+        for way, seconds in stated.items()
+        if not np.isclose(seconds, pulse.values["width_seconds"], rtol=1e-5)
+    )
     return ParameterSet(
+        warnings=warnings,
         values=pulse.values,
         intervals={name: (value, value) for name, value in pulse.values.items()},
         remarks=dict.fromkeys(pulse.values, "pulse to which the step law belongs"),

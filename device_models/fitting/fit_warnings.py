@@ -1,15 +1,20 @@
 """What a fit says of the measurements as a whole."""
 
 import numpy as np
+from scipy import stats
 
 from ..pulsed import Pulsed
 from .estimators.parameters import ParameterSet
-from .measurements import Measurements, Pulses
+from .measurements import Cycles, Floats, Ints, Measurements, Pulses
 from .result import Candidate
 
 FEWEST_RAMPS = 3  # of one polarity on every device
 CLEAR = 4.0  # standard errors
 LEAST_CHANGE = 0.1
+FEWEST_CYCLES = 10  # of a device
+FEWEST_DEVICES = 4  # that must move alike
+LEAST_DECADES = 0.02
+CHANCE = 0.001  # of a trend where there is none
 
 
 def missing_spread(pulses: Pulses, device: Pulsed, parameter_sets: list[ParameterSet]) -> list[str]:
@@ -75,3 +80,44 @@ def _trend(pulses: Pulses, polarity: int) -> float:
     slope = (x @ y) / (x @ x)
     error = np.sqrt(((y - slope * x) ** 2).sum() / (len(y) - len(count) - 1) / (x @ x))
     return float(np.expm1(slope * np.ptp(ramp))) if abs(slope) > CLEAR * error else 0.0
+
+
+def wearing_levels(swings: Cycles, device: Pulsed) -> list[str]:
+    """Levels of cycles that move alike in all devices, where the file has no life to wear in.
+
+    A line through the logarithms of the level of each device, over its cycles; their mean slope
+    against its error over devices. (Memory of cycles moves each device its own way.)
+    """
+    if device.endurance_pulses > 0.0 or not len(swings):
+        return []
+    moved = []
+    for way, g in (("LRS", swings.lrs_siemens), ("HRS", swings.hrs_siemens)):
+        known = np.isfinite(g) & (g > 0.0)
+        slopes = _slopes(swings.device[known], swings.cycle[known], np.log10(g[known]))
+        if len(slopes) < FEWEST_DEVICES:
+            continue
+        change = float(slopes.mean())
+        error = float(slopes.std(ddof=1)) / np.sqrt(len(slopes))
+        sure = abs(change) > stats.t.isf(CHANCE / 2.0, len(slopes) - 1) * error
+        if sure and abs(change) > LEAST_DECADES:
+            moved.append(f"{way} by {change:+.2g} decades")
+    if not moved:
+        return []
+    return [
+        f"the conductances wear: {' and '.join(moved)} over {int(np.ptp(swings.cycle)):,} cycles, "
+        "alike in all devices; the device file has no endurance_pulses that this could be a part "
+        "of, so that devices stay as new (a --preset with a number for it has wear fitted)"
+    ]
+
+
+def _slopes(device: Ints, cycle: Ints, logs: Floats) -> Floats:
+    """Change of each device over the cycles of all, (devices,); of those that have enough."""
+    _, of, count = np.unique(device, return_inverse=True, return_counts=True)
+    if not len(of):
+        return np.empty(0)
+    x, y = (
+        v - (np.bincount(of, v) / count)[of] for v in (cycle / max(int(np.ptp(cycle)), 1), logs)
+    )
+    squares = np.bincount(of, x * x)
+    enough = (count >= FEWEST_CYCLES) & (squares > 0.0)
+    return np.asarray(np.bincount(of, x * y)[enough] / squares[enough])

@@ -1,12 +1,14 @@
 """Pulses of devices whose law is none of ours: what is said of them."""
 
+from dataclasses import replace
+
 import numpy as np
 import torch
 import xbar_synthetic as synthetic
 
 from device_models.fitting.fit import fit
-from device_models.fitting.fit_warnings import closing_window
-from device_models.fitting.measurements import Pulses
+from device_models.fitting.fit_warnings import closing_window, wearing_levels
+from device_models.fitting.measurements import Cycles, Pulses
 from device_models.fitting.misfits import misfits, predict
 from device_models.presets import load_device
 
@@ -82,3 +84,34 @@ def test_a_window_that_stays_is_not_named():
     generator = torch.Generator().manual_seed(0)
     pulses = synthetic.trains(synthetic.truth(), generator, devices=5, pulses=20, ramps=6)
     assert closing_window(pulses) == []
+
+
+def cycled(rng, *, drift, devices=12, cycles=200):
+    """Cycles whose LRS gains `drift` decades over all of them, with a memory of each device's."""
+    cycle = np.tile(np.arange(cycles), devices)
+    wander = np.cumsum(rng.standard_normal((devices, cycles)), 1) * 0.002
+    decades = wander + drift * np.arange(cycles) / cycles
+    decades += 0.05 * rng.standard_normal(decades.shape)
+    return Cycles(
+        device=np.repeat(np.arange(devices), cycles), cycle=cycle,
+        lrs_siemens=1e-4 * 10 ** decades.ravel(), hrs_siemens=np.full(cycle.size, np.nan),
+    )  # fmt: skip
+
+
+def test_levels_that_wear_are_named_where_no_endurance_is_given():
+    rng = np.random.default_rng(0)
+    immortal = replace(load_device("oxram"), endurance_pulses=0.0)
+    (words,) = wearing_levels(cycled(rng, drift=0.1), immortal)
+    assert "LRS by +0." in words
+    assert "over 199 cycles" in words
+    assert "HRS" not in words
+    mortal = replace(immortal, endurance_pulses=1e9)
+    assert wearing_levels(cycled(rng, drift=0.1), mortal) == []
+
+
+def test_devices_that_wander_each_their_own_way_do_not_wear():
+    immortal = replace(load_device("oxram"), endurance_pulses=0.0)
+    found = [
+        wearing_levels(cycled(np.random.default_rng(k), drift=0.0), immortal) for k in range(40)
+    ]
+    assert sum(map(bool, found)) <= 1

@@ -143,12 +143,17 @@ def encode(dataset: LoadedDataset, settings: DataSettings, *, seed: int) -> Data
     if (front_end := settings.features) is not None:
         train, test = standardised(front_end, train, test)
         sample_shape = encoding.input_shape(train.samples.shape[1:])
-    epoch_code = partial(_code, encoding, train.samples, settings.steps, seed, 0)
-    test_events = _code(encoding, test.samples, settings.steps, seed, 1, 0)
+    train_events, test_events = (
+        encoding.encode(
+            half.samples, steps=settings.steps, generator=stream("encoding", seed, k, 0)
+        )
+        for k, half in enumerate((train, test))
+    )
+    epoch_code = partial(_of_epoch, encoding, train.samples, train_events, settings.steps, seed)
     if encoding.takes != "images":
         pictures = picture(test_events, sample_shape, settings.steps)
     return Data(
-        train_events=epoch_code(0),
+        train_events=train_events,
         train_labels=train.labels.astype(np.int64),
         test_events=test_events,
         test_labels=test.labels.astype(np.int64),
@@ -231,14 +236,12 @@ def check_size(encoding: Encoding, halves: Sequence[Half], settings: DataSetting
         )
 
 
-def _code(
-    encoding: Encoding, samples: np.ndarray, steps: int, seed: int, half: int, epoch: int
+def _of_epoch(
+    encoding: Encoding, samples: Any, encoded: Events, steps: int, seed: int, epoch: int
 ) -> Events:
-    """Spikes of one half (0: learned, 1: tested) in an epoch."""
-    generator = stream("encoding", seed, half, epoch)
-    if epoch:
-        return encoding.encode_epoch(samples, steps=steps, generator=generator)
-    return encoding.encode(samples, steps=steps, generator=generator)
+    """Spikes of the samples that are learned in an epoch, where the code is fresh."""
+    generator = stream("encoding", seed, 0, epoch)
+    return encoding.encode_epoch(samples, encoded, steps=steps, generator=generator)
 
 
 def hold_back(dataset: LoadedDataset, count: int) -> tuple[Half, Half]:

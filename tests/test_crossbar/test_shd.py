@@ -208,13 +208,16 @@ def test_augmented_samples_are_moved_and_lack_a_band_of_steps_and_of_channels():
 def test_recorded_spikes_are_learned_anew_in_every_epoch_where_they_are_moved():
     encoding = Recorded(Recorded.Options(shift_steps=5))
     some, usual = trains((40, 0, 30)), {"steps": 100}
+    once = encoding.encode(some, generator=RNG, **usual)
     assert encoding.fresh
     assert not Recorded(Recorded.Options()).fresh
     drawn = [
-        encoding.encode_epoch(some, generator=np.random.default_rng(seed), **usual).times.tolist()
+        encoding.encode_epoch(some, once, generator=np.random.default_rng(seed), **usual)
         for seed in (1, 1, 2)
     ]
-    assert drawn[0] == drawn[1] != drawn[2]
+    times = [events.times.tolist() for events in drawn]
+    assert times[0] == times[1] != times[2]
+    assert once.times.tolist() == encoding.encode(some, generator=RNG, **usual).times.tolist()
 
 
 @pytest.mark.parametrize("name", ["crossings", "spikes"])

@@ -95,12 +95,16 @@ class Crossings(Encoding):
         return joined([self._events(part) for part in parts])
 
     def encode_epoch(
-        self, samples: np.ndarray, *, steps: int, generator: np.random.Generator
+        self,
+        samples: np.ndarray,
+        encoded: Events,
+        *,
+        steps: int,
+        generator: np.random.Generator,
     ) -> Events:
         """See `Encoding.encode_epoch`: `augmented`."""
-        events = self.encode(samples, steps=steps, generator=generator)
         return augmented(
-            events, self._options, channels=samples.shape[1], lines=self._lines, steps=steps,
+            encoded, self._options, channels=samples.shape[1], lines=self._lines, steps=steps,
             generator=generator,
         )  # fmt: skip
 

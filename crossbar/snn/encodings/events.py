@@ -107,12 +107,18 @@ class Encoding(ABC):
         return sample_shape
 
     def encode_epoch(
-        self, samples: np.ndarray, *, steps: int, generator: np.random.Generator
+        self,
+        samples: np.ndarray,
+        encoded: Events,
+        *,
+        steps: int,
+        generator: np.random.Generator,
     ) -> Events:
         """Spikes of the samples of an epoch of training, where the code is `fresh`.
 
         Args:
             samples, steps, generator: See `encode`.
+            encoded: What `encode` made of them once. Not modified.
         """
         return self.encode(samples, steps=steps, generator=generator)
 

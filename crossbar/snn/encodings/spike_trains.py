@@ -121,14 +121,15 @@ class Recorded(Encoding):
             line = part.units[inside].astype(np.int64) // self._options.channels_per_line
             keys = sort_keys(sample, step[inside], line)
             keys.sort()
-            keys = np.unique(keys) if self._options.binary else keys
+            keys = keys[np.diff(keys, prepend=-1) != 0] if self._options.binary else keys
             batches.append(of_sorted_keys(keys, samples=len(part), steps=steps))
         return joined(batches)
 
-    def encode_epoch(self, samples: Any, *, steps: int, generator: np.random.Generator) -> Events:
+    def encode_epoch(
+        self, samples: Any, encoded: Events, *, steps: int, generator: np.random.Generator
+    ) -> Events:
         """See `Encoding.encode_epoch`: `augmented`; a channel is an input line."""
-        events = self.encode(samples, steps=steps, generator=generator)
         (lines,) = self.input_shape(samples.shape[1:])
         return augmented(
-            events, self._options, channels=lines, lines=1, steps=steps, generator=generator
+            encoded, self._options, channels=lines, lines=1, steps=steps, generator=generator
         )

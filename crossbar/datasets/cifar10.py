@@ -10,10 +10,8 @@ from numpy.typing import NDArray
 
 from device_models.errors import DataError
 
-from .dataset import Half, LoadedDataset
-from .fetch import Notice
+from .dataset import FiledDataset, Half
 from .files import Archive, FileSet, Package
-from .locate import Environment, locate
 
 SHAPE = (3, 32, 32)  # red, green, blue; rows; columns
 RECORD_BYTES = 1 + 3 * 32 * 32
@@ -22,44 +20,15 @@ TEST_BATCH = "test_batch.bin"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Cifar10:
-    """A `Dataset` of 32 x 32 colours, 0 to 255 in each of three channels.
+class Cifar10(FiledDataset):
+    """A `Dataset` of 32 x 32 colours, 0 to 255 in each of three channels, in six files."""
 
-    Args:
-        files: Its six files and who offers them.
-        class_names: See `Dataset`.
-        licence: See `Dataset`.
-        source: See `Dataset`.
-    """
-
-    files: FileSet
-    class_names: tuple[str, ...]
-    licence: str
-    source: str
     sample_shape: tuple[int, ...] = SHAPE
     samples: tuple[int, int] = (50_000, 10_000)
 
-    @property
-    def title(self) -> str:
-        """See `Dataset`."""
-        return self.files.title
-
-    def load(
-        self,
-        data_dir: Path | None = None,
-        *,
-        notice: Notice,
-        environment: Environment | None = None,
-    ) -> LoadedDataset:
-        """See `Dataset.load`."""
-        contents, origin = locate(self.files, data_dir, notice=notice, environment=environment)
-        return LoadedDataset(
-            title=self.title,
-            class_names=self.class_names,
-            train=_half(contents, TRAIN_BATCHES),
-            test=_half(contents, [TEST_BATCH]),
-            origin=origin,
-        )
+    def halves(self, contents: Mapping[str, bytes]) -> tuple[Half, Half]:
+        """See `FiledDataset.halves`."""
+        return _half(contents, TRAIN_BATCHES), _half(contents, [TEST_BATCH])
 
 
 def parse_batch(content: bytes, *, where: str) -> Half:

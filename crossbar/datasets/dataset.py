@@ -1,5 +1,7 @@
 """What a data set is: facts that need no file, and samples that do."""
 
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
@@ -11,7 +13,7 @@ from device_models.errors import DataError
 
 from .fetch import Notice
 from .files import FileSet
-from .locate import Environment
+from .locate import Environment, locate
 
 
 class Half(NamedTuple):
@@ -139,3 +141,67 @@ class Dataset(Protocol):
         Raises:
             DataError: See `locate.locate`; or a file is not what it should be.
         """
+
+
+@dataclass(frozen=True, kw_only=True)
+class FiledDataset(ABC):
+    """A `Dataset` whose halves are read from its files.
+
+    Args:
+        files: Its files and who offers them.
+        class_names: See `Dataset`.
+        licence: See `Dataset`.
+        source: See `Dataset`.
+        samples: See `Dataset`.
+        sample_shape: See `Dataset`.
+    """
+
+    files: FileSet
+    class_names: tuple[str, ...]
+    licence: str
+    source: str
+    samples: tuple[int, int]
+    sample_shape: tuple[int, ...]
+
+    @property
+    def title(self) -> str:
+        """See `Dataset`."""
+        return self.files.title
+
+    @abstractmethod
+    def halves(self, contents: Mapping[str, bytes]) -> tuple[Half, Half]:
+        """What is learned and what is tested.
+
+        Args:
+            contents: File name to content.
+
+        Raises:
+            ConfigError: A library that the files need is not installed.
+            DataError: A file is not what it should be.
+        """
+
+    def loaded_title(self, contents: Mapping[str, bytes]) -> str:
+        """The name in messages of what was found; `title` unless said otherwise."""
+        return self.title
+
+    def load(
+        self,
+        data_dir: Path | None = None,
+        *,
+        notice: Notice,
+        environment: Environment | None = None,
+    ) -> LoadedDataset:
+        """See `Dataset.load`.
+
+        Raises:
+            ConfigError: See `halves`.
+        """
+        contents, origin = locate(self.files, data_dir, notice=notice, environment=environment)
+        train, test = self.halves(contents)
+        return LoadedDataset(
+            title=self.loaded_title(contents),
+            class_names=self.class_names,
+            train=train,
+            test=test,
+            origin=origin,
+        )

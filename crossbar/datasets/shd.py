@@ -1,8 +1,8 @@
 """The Spiking Heidelberg Digits: the official files, or what `xbar data build-shd` made."""
 
 import io
+from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -14,10 +14,8 @@ from device_models.errors import ConfigError, DataError
 
 from ..snn.encodings.spike_trains import SpikeTrains
 from .cochlea.membrane import CHANNELS
-from .dataset import Half, LoadedDataset
-from .fetch import Notice
+from .dataset import FiledDataset, Half
 from .files import FileSet
-from .locate import Environment, locate
 
 CLASSES = 20
 RATE_HERTZ = 24_000  # of the times of a file that was built
@@ -29,51 +27,26 @@ MOST_SECONDS = 60.0  # of a recording
 
 
 @dataclass(frozen=True, kw_only=True)
-class SpikingDigits:
-    """A `Dataset` of `SpikeTrains`.
+class SpikingDigits(FiledDataset):
+    """A `Dataset` of `SpikeTrains`."""
 
-    Args:
-        files: Its files and who offers them.
-        class_names: See `Dataset`.
-        licence: See `Dataset`.
-        source: See `Dataset`.
-        samples: See `Dataset`.
-        sample_shape: See `Dataset`.
-    """
-
-    files: FileSet
-    class_names: tuple[str, ...]
-    licence: str
-    source: str
     samples: tuple[int, int] = (8_156, 2_264)
     sample_shape: tuple[int, ...] = (CHANNELS,)
 
-    @property
-    def title(self) -> str:
-        """See `Dataset`."""
-        return self.files.title
-
-    def load(
-        self,
-        data_dir: Path | None = None,
-        *,
-        notice: Notice,
-        environment: Environment | None = None,
-    ) -> LoadedDataset:
-        """See `Dataset.load`.
+    def halves(self, contents: Mapping[str, bytes]) -> tuple[Half, Half]:
+        """See `FiledDataset.halves`.
 
         Raises:
             ConfigError: The files are the official ones, and h5py is not installed.
         """
-        contents, origin = locate(self.files, data_dir, notice=notice, environment=environment)
         if BUILT in contents:
-            title, (train, test) = "SHD-equivalent", halves_of_built(contents[BUILT], where=BUILT)
-        else:
-            title = "Spiking Heidelberg Digits"
-            train, test = (half_of_hdf5(contents[name], where=name) for name in OFFICIAL.values())
-        return LoadedDataset(
-            title=title, class_names=self.class_names, train=train, test=test, origin=origin
-        )
+            return halves_of_built(contents[BUILT], where=BUILT)
+        train, test = (half_of_hdf5(contents[name], where=name) for name in OFFICIAL.values())
+        return train, test
+
+    def loaded_title(self, contents: Mapping[str, bytes]) -> str:
+        """See `FiledDataset.loaded_title`."""
+        return "SHD-equivalent" if BUILT in contents else "Spiking Heidelberg Digits"
 
 
 def halves_of_built(content: bytes, *, where: str) -> tuple[Half, Half]:

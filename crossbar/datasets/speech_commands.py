@@ -4,7 +4,6 @@ import csv
 import io
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,87 +11,52 @@ from numpy.typing import NDArray
 from device_models.errors import DataError
 
 from . import sound
-from .dataset import Half, LoadedDataset
-from .fetch import Notice
+from .dataset import FiledDataset, Half
 from .files import FileSet
-from .locate import Environment, locate
 
 SAMPLES = 16_000  # one second
 INDEX = "index.csv"
 
 
 @dataclass(frozen=True, kw_only=True)
-class SpokenWords:
+class SpokenWords(FiledDataset):
     """A `Dataset` of sounds of one second at 16 kHz, int16; a file holds all clips of a word.
 
     `index.csv` says of each clip its `file`, number `clip` in it, `label` and `split`.
-
-    Args:
-        files: Its files and who offers them.
-        class_names: See `Dataset`.
-        licence: See `Dataset`.
-        source: See `Dataset`.
-        samples: See `Dataset`.
     """
 
-    files: FileSet
-    class_names: tuple[str, ...]
-    licence: str
-    source: str
-    samples: tuple[int, int]
     sample_shape: tuple[int, ...] = (SAMPLES,)
 
-    @property
-    def title(self) -> str:
-        """See `Dataset`."""
-        return self.files.title
-
-    def load(
-        self,
-        data_dir: Path | None = None,
-        *,
-        notice: Notice,
-        environment: Environment | None = None,
-    ) -> LoadedDataset:
-        """See `Dataset.load`.
+    def halves(self, contents: Mapping[str, bytes]) -> tuple[Half, Half]:
+        """See `FiledDataset.halves`; in the order of the index.
 
         Raises:
             ConfigError: soundfile is not installed.
+            DataError: The index names a clip that is not there, or a sound is damaged.
         """
-        contents, origin = locate(self.files, data_dir, notice=notice, environment=environment)
-        train, test = halves(contents)
-        return LoadedDataset(
-            title=self.title, class_names=self.class_names, train=train, test=test, origin=origin
-        )
-
-
-def halves(contents: Mapping[str, bytes]) -> tuple[Half, Half]:
-    """What is learned and what is tested, in the order of the index.
-
-    Args:
-        contents: File name to content.
-
-    Raises:
-        ConfigError: soundfile is not installed.
-        DataError: The index names a clip that is not there, or a sound is damaged.
-    """
-    try:
-        rows = list(csv.DictReader(io.StringIO(contents[INDEX].decode())))
-        clips = [(row["file"], int(row["clip"]), int(row["label"]), row["split"]) for row in rows]
-    except (KeyError, ValueError, csv.Error) as e:
-        raise DataError(f"{INDEX}: no index of clips ({e}); nothing was loaded") from e
-    counts = {name: sum(file == name for file, *_ in clips) for name in contents if name != INDEX}
-    words = {name: _clips(contents[name], count, name) for name, count in counts.items()}
-    result = []
-    for split in ("train", "test"):
-        chosen = [(file, clip, label) for file, clip, label, of in clips if of == split]
         try:
-            sounds = [words[file][clip] for file, clip, _ in chosen]
-        except LookupError as e:
-            raise DataError(f"{INDEX}: a clip that is not there ({e}); nothing was loaded") from e
-        labels = np.array([label for *_, label in chosen], np.uint8)
-        result.append(Half(np.array(sounds, np.int16).reshape(-1, SAMPLES), labels))
-    return result[0], result[1]
+            rows = list(csv.DictReader(io.StringIO(contents[INDEX].decode())))
+            clips = [
+                (row["file"], int(row["clip"]), int(row["label"]), row["split"]) for row in rows
+            ]
+        except (KeyError, ValueError, csv.Error) as e:
+            raise DataError(f"{INDEX}: no index of clips ({e}); nothing was loaded") from e
+        counts = {
+            name: sum(file == name for file, *_ in clips) for name in contents if name != INDEX
+        }
+        words = {name: _clips(contents[name], count, name) for name, count in counts.items()}
+        result = []
+        for split in ("train", "test"):
+            chosen = [(file, clip, label) for file, clip, label, of in clips if of == split]
+            try:
+                sounds = [words[file][clip] for file, clip, _ in chosen]
+            except LookupError as e:
+                raise DataError(
+                    f"{INDEX}: a clip that is not there ({e}); nothing was loaded"
+                ) from e
+            labels = np.array([label for *_, label in chosen], np.uint8)
+            result.append(Half(np.array(sounds, np.int16).reshape(-1, SAMPLES), labels))
+        return result[0], result[1]
 
 
 def _clips(content: bytes, count: int, name: str) -> NDArray[np.int16]:

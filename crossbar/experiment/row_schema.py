@@ -100,6 +100,7 @@ class Row(_Costs):
     test_images: int
     spikes_per_inference: _Spikes
     rate_hz: float
+    test_confusion: NotRequired[tuple[tuple[int, ...], ...]]
     test_by_class: NotRequired[_ByClass]
     layers: tuple[_Array, ...]
     mapping: _Mapping

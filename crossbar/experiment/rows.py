@@ -71,11 +71,18 @@ def own_numbers(layers: Sequence[Synapses], network: Plan) -> dict[str, Any]:
 
 
 def activity(done: BatchResult, network: Plan, labels: np.ndarray, classes: int) -> dict[str, Any]:
-    """Spikes per image of a test, the mean rate of a hidden neuron, and `by_class`."""
+    """Spikes per image of a test, mean rate of a hidden neuron, `confusion`, and `by_class`."""
     spikes = spikes_per_inference(done.spikes, len(done.predictions), network)
     rate = spikes["total"] / max(network.neurons, 1) / network.seconds
     row = {"spikes_per_inference": spikes, "rate_hz": rate}
+    row["test_confusion"] = confusion(labels, done.predictions, classes)
     return row | by_class(done, labels, classes, network)
+
+
+def confusion(labels: np.ndarray, predictions: np.ndarray, classes: int) -> list[list[int]]:
+    """How many samples of each class, a row, were taken for each class."""
+    pairs = np.bincount(labels * classes + predictions, minlength=classes * classes)
+    return list(pairs.reshape(classes, classes).tolist())
 
 
 def spikes_per_inference(

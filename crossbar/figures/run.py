@@ -12,6 +12,7 @@ from ..experiment.trainer import Trainer
 from ..snn.reference import Outcome, dense, simulate
 from ..snn.topology.conv2d import Conv2d
 from . import fields, style, training
+from .confusion import confusion
 from .feature_maps import LayerSpikes, feature_maps
 from .raster import Input, raster
 
@@ -50,6 +51,8 @@ def drawn(trainer: Trainer, before: list[np.ndarray]) -> dict[str, Figure]:
         "pulses": training.pulses(trainer.rows),
         "conductances": training.conductances(before, after, *window),
     }
+    if counts := trainer.rows[-1].get("test_confusion"):  # runs of before have none
+        figures["confusion"] = confusion(counts, trainer.data.class_names)
     first = [first_fields(trainer, g) for g in (before[0], after[0])]
     if first[0] is not None and first[1] is not None:
         is_shared = isinstance(trainer.setup.network.synaptic[0].settings, Conv2d)

@@ -23,7 +23,8 @@ optimizer: {kind: sgd, learning_rate: 0.02}
 data: {steps: 60}
 """
 FIGURES = [
-    "accuracy.png", "conductances.png", "fields.png", "pulses.png", "raster.png", "spikes.png"
+    "accuracy.png", "conductances.png", "confusion.png", "fields.png", "pulses.png", "raster.png",
+    "spikes.png",
 ]  # fmt: skip
 
 

@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 from matplotlib.image import imread
 
+from crossbar.experiment.rows import confusion as counted
 from crossbar.figures import devices, style, training
+from crossbar.figures.confusion import confusion
 from crossbar.figures.raster import Input, raster
 from device_models.errors import ConfigError, RunError
 from device_models.presets import load_device, preset_names
@@ -516,3 +518,20 @@ def test_drawing_changes_no_global_setting(epochs):
     before = dict(matplotlib.rcParams)
     drawn(training.pulses(epochs))
     assert dict(matplotlib.rcParams) == before
+
+
+def test_a_confusion_matrix_says_shares_of_its_rows_and_the_accuracy():
+    counts = np.array([[8, 2, 0], [0, 0, 0], [1, 3, 6]])
+    figure = confusion(counts, ("a$b", "b", "c"))
+    axes = figure.axes[0]
+    shown = axes.images[0].get_array()
+    np.testing.assert_allclose(shown, [[80, 20, 0], [0, 0, 0], [10, 30, 60]])
+    assert axes.get_title(loc="left") == "70.0% of 20 samples right"
+    assert sorted(text.get_text() for text in axes.texts) == ["10", "20", "30", "60", "80"]
+    with pytest.raises(RunError, match="nothing was drawn"):
+        confusion(counts, ("a", "b"))
+
+
+def test_what_was_taken_for_what_is_counted():
+    labels, predictions = np.array([0, 0, 2, 1]), np.array([0, 1, 2, 2])
+    assert counted(labels, predictions, 3) == [[1, 1, 0], [0, 0, 1], [0, 0, 1]]

@@ -33,7 +33,7 @@ from crossbar.snn.neurons import Leaky, Snu
 from crossbar.snn.topology import Conv2d, Dense, Lateral
 from crossbar.snn.topology.protocol import Signal
 
-ALWAYS = {"accuracy", "spikes", "pulses", "conductances", "raster"}
+ALWAYS = {"accuracy", "spikes", "pulses", "conductances", "confusion", "raster"}
 HELD = DataSettings(set="mnist", encoding=Constant.Options(mean=(0.1,)), steps=6)
 RATE = DataSettings(set="mnist", encoding=Rate.Options(peak_spikes_per_step=0.3), steps=6)
 

@@ -6,9 +6,8 @@ import shutil
 
 import numpy as np
 import pytest
-from click.testing import CliRunner
+import xbar_commands
 
-from cli.main import main
 from crossbar.api import analysis as analyze
 from crossbar.array.tile import CrossbarTile
 from crossbar.experiment.sweep_axes import parse_axes
@@ -16,41 +15,17 @@ from crossbar.wires.wires import Wires
 from device_models.claim import MARK, Claim
 from device_models.errors import ConfigError
 
-SMALL = """\
-batch_size: 64
-optimizer: {kind: adam, learning_rate: 2e-3}
-data: {steps: 60}
-network:
-  layers:
-  - {kind: dense, neurons: 20, ei: 80:20, sigma_init: 0.02}
-  - {kind: dense, neurons: 10, neuron: leaky_integrator}
-"""
+pytestmark = pytest.mark.usefixtures("here")
 
 
 def run(*args, command="analyze"):
-    result = CliRunner().invoke(main, [command, *map(str, args)])
-    if result.exception is not None and not isinstance(result.exception, SystemExit):
-        raise result.exception
-    return result
-
-
-@pytest.fixture(autouse=True)
-def here(tmp_path, monkeypatch):
-    folder = tmp_path / "here"
-    folder.mkdir()
-    monkeypatch.chdir(folder)
-    return folder
+    return xbar_commands.command(command, *args)
 
 
 @pytest.fixture(scope="module")
-def trained(data_dir, tmp_path_factory):
-    """A run of a few epochs."""
-    folder = tmp_path_factory.mktemp("trained")
-    (folder / "small.yaml").write_text(SMALL, "utf-8")
-    made = run("--config", folder / "small.yaml", "--epochs", 1, "--out", folder / "run",
-               "--data-dir", data_dir, "--no-figures", command="train")  # fmt: skip
-    assert made.exit_code == 0, made.stderr
-    return folder / "run"
+def trained(data, tmp_path_factory):
+    """A run of one epoch; not to be changed."""
+    return xbar_commands.small_run(tmp_path_factory.mktemp("trained"), *data)
 
 
 def test_a_random_tile_is_solved_drawn_and_its_loss_told(here, monkeypatch):

@@ -6,22 +6,14 @@ import subprocess
 import sys
 
 import pytest
-from click.testing import CliRunner
+import xbar_commands
 
-from cli.main import main
 from crossbar.energy.chip import load_chip
 from crossbar.energy.costs import load_costs
 from device_models.schema import dump
 
-SMALL = """\
-batch_size: 64
-optimizer: {kind: adam, learning_rate: 2e-3}
-data: {steps: 60}
-network:
-  layers:
-  - {kind: dense, neurons: 20, ei: 80:20, sigma_init: 0.02}
-  - {kind: dense, neurons: 10, neuron: leaky_integrator}
-"""
+pytestmark = pytest.mark.usefixtures("here")
+
 FILES = {"estimate.json", "items.csv", "report.html", "report.md"}
 DRAWN = {f"{name}.{kind}" for name in ("energy", "area", "tornado", "certainty")
          for kind in ("png", "svg")}  # fmt: skip
@@ -34,38 +26,18 @@ layers:
 
 
 def run(*args, command="estimate"):
-    result = CliRunner().invoke(main, [command, *map(str, args)])
-    if result.exception is not None and not isinstance(result.exception, SystemExit):
-        raise result.exception
-    return result
+    return xbar_commands.command(command, *args)
 
 
 def files(folder):
     return sorted(str(path.relative_to(folder)) for path in folder.rglob("*"))
 
 
-@pytest.fixture(autouse=True)
-def here(tmp_path, monkeypatch):
-    folder = tmp_path / "here"
-    folder.mkdir()
-    monkeypatch.chdir(folder)
-    return folder
-
-
-@pytest.fixture(scope="module")
-def data(data_dir):
-    return ("--data-dir", data_dir)
-
-
 @pytest.fixture(scope="module")
 def trained(data, tmp_path_factory):
     """A run of one epoch on an ideal device; not to be changed."""
     folder = tmp_path_factory.mktemp("trained")
-    (folder / "small.yaml").write_text(SMALL, "utf-8")
-    ended = run("--config", folder / "small.yaml", "--device", "ideal", "--epochs", 1,
-               "--out", folder / "run", *data, "--no-figures", command="train")  # fmt: skip
-    assert ended.exit_code == 0, ended.stderr
-    return folder / "run"
+    return xbar_commands.small_run(folder, "--device", "ideal", *data)
 
 
 # --- what it does --------------------------------------------------------------------------------

@@ -5,60 +5,31 @@ import shutil
 
 import numpy as np
 import pytest
-from click.testing import CliRunner
+import xbar_commands
 from xbar_training import without_seconds
 
-from cli.main import main
 from cli.program import extrapolation, kelvin_of, times_of
 from crossbar.api import programming as program
 from crossbar.energy.counts import counts_of_run
 from crossbar.experiment.run import Run
 from device_models.errors import ConfigError
 
-SMALL = """\
-batch_size: 64
-optimizer: {kind: adam, learning_rate: 2e-3}
-data: {steps: 60}
-network:
-  layers:
-  - {kind: dense, neurons: 20, ei: 80:20, sigma_init: 0.02}
-  - {kind: dense, neurons: 10, neuron: leaky_integrator}
-"""
+pytestmark = pytest.mark.usefixtures("here")
 
 
 def run(*args, command="program"):
-    result = CliRunner().invoke(main, [command, *map(str, args)])
-    if result.exception is not None and not isinstance(result.exception, SystemExit):
-        raise result.exception
-    return result
+    return xbar_commands.command(command, *args)
 
 
 def files(folder):
     return sorted(str(path.relative_to(folder)) for path in folder.rglob("*"))
 
 
-@pytest.fixture(autouse=True)
-def here(tmp_path, monkeypatch):
-    folder = tmp_path / "here"
-    folder.mkdir()
-    monkeypatch.chdir(folder)
-    return folder
-
-
-@pytest.fixture(scope="module")
-def data(data_dir):
-    return ("--data-dir", data_dir)
-
-
 @pytest.fixture(scope="module")
 def trained(data, tmp_path_factory):
     """A run of one epoch on an ideal device; not to be changed."""
     folder = tmp_path_factory.mktemp("trained")
-    (folder / "small.yaml").write_text(SMALL, "utf-8")
-    made = run("--config", folder / "small.yaml", "--device", "ideal", "--epochs", 1,
-               "--out", folder / "run", *data, "--no-figures", command="train")  # fmt: skip
-    assert made.exit_code == 0, made.stderr
-    return folder / "run"
+    return xbar_commands.small_run(folder, "--device", "ideal", *data)
 
 
 @pytest.fixture(scope="module")
@@ -123,7 +94,7 @@ def test_the_same_call_says_the_same_and_a_person_reads_a_table(written, trained
 
 
 def test_weights_come_from_arrays_too(trained, data, here):
-    (here / "small.yaml").write_text(SMALL, "utf-8")
+    (here / "small.yaml").write_text(xbar_commands.SMALL, "utf-8")
     weights = np.random.default_rng(1).normal(0.0, 0.05, (784, 20)), np.zeros((20, 10))
     np.savez("w.npz", *weights)
     ended = run(

@@ -1,5 +1,6 @@
 """Spiking digits: files that colleagues bring, and their code."""
 
+import dataclasses
 import gzip
 import io
 
@@ -10,11 +11,15 @@ from crossbar.datasets.dataset import Half, LoadedDataset
 from crossbar.datasets.encode import encode
 from crossbar.datasets.settings import DataSettings
 from crossbar.datasets.shd import BUILT, SHD, half_of_hdf5, halves_of_built
+from crossbar.experiment import builder
+from crossbar.experiment.config import Training
+from crossbar.experiment.network_settings import with_network
 from crossbar.snn.encodings import ENCODINGS
 from crossbar.snn.encodings.augment import Augmentation, augmented
 from crossbar.snn.encodings.events import Events
 from crossbar.snn.encodings.spike_trains import Recorded, SpikeTrains
 from device_models.errors import ConfigError, DataError, ShapeError
+from device_models.presets import load_device
 
 RNG = np.random.default_rng(0)
 
@@ -262,3 +267,35 @@ def test_settings_that_do_not_fit_spikes_are_refused():
     ):
         with pytest.raises(ConfigError, match=message):
             encode(loaded(trains()), settings, seed=0)
+
+
+def bands(count, generator):
+    """Digits that sweep, each class over channels of its own; 300 spikes each."""
+    labels = np.arange(count) % 20
+    seconds = np.sort(generator.uniform(0.0, 0.8, (count, 300)), axis=1)
+    units = 30 * labels[:, None] + generator.normal(60.0 * seconds, 8.0)
+    spikes = SpikeTrains(
+        seconds=seconds.ravel().astype(np.float32),
+        units=np.clip(units, 0, 699).ravel().astype(np.uint16),
+        offsets=300 * np.arange(count + 1),
+        channels=700,
+    )
+    return Half(spikes, labels.astype(np.uint8))
+
+
+@pytest.mark.parametrize("name", ["shd_feedforward", "shd_recurrent", "shd_delays"])
+def test_presets_of_digits_learn_bands_by_pulses(name):
+    config = dataclasses.replace(with_network(Training(), name), batch_size=20)
+    generator = np.random.default_rng(0)
+    digits = LoadedDataset(
+        title="bands", class_names=SHD.class_names, train=bands(200, generator),
+        test=bands(40, generator), origin="here",
+    )  # fmt: skip
+    data = encode(digits, config.data, seed=0)
+    trainer = builder.trainer(config, load_device("ideal"), data, threads=1)
+    trainer.start()
+    for _ in range(3):
+        for _ in trainer.run_epoch():
+            pass
+    assert trainer.setup.network.layers[-1].outputs == 20
+    assert trainer.rows[-1]["test_accuracy"] > 0.5

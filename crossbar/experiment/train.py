@@ -29,7 +29,7 @@ from .relaxation_limit import unmeasured_relaxation
 from .run import Run
 from .run_folder import RUN, claim_new
 from .trainer import Progress, Trainer
-from .transfer import check_source, parameters_of
+from .transfer import check_source, graph_notes, parameters_of
 
 Notice = Callable[[str], None]
 ProgressBar = Callable[[Iterator[Progress], int, str], Iterable[Progress]]
@@ -171,6 +171,8 @@ def encoded(run: Run, dataset: LoadedDataset, notice: Notice, *, resumed: bool) 
     if run.config.init_from and not resumed:
         network = builder.plan_of(run.config, dataset)
         run.first = parameters_of(Path(run.config.init_from), network, dataset)
+        for line in graph_notes(Path(run.config.init_from), network):
+            notice(line)
     images = len(dataset.train.labels) - run.config.data.held_back
     if run.config.epochs and run.config.batch_size > images:
         raise ConfigError(

@@ -1,9 +1,12 @@
 """Settings by the names that people type: the short ones of `xbar train`, or dotted ones."""
 
 from collections.abc import Callable, Mapping
+from pathlib import Path
 
+from device_models.errors import ConfigError
 from device_models.overrides import override
 
+from ..nir.files import is_nir
 from .config import SIMULATED, Training
 from .network_settings import check_file, with_network, with_short_forms
 
@@ -44,7 +47,10 @@ def settings_of(
         ConfigError: A name is unknown, a value is none of its setting, or layers do not fit.
     """
     if network is not None:
-        base = with_network(base, network)
+        _check_short_forms(given, network, label)
+        clock = {n: (text, label(n)) for n, text in given.items() if n == "data.dt_seconds"}
+        dt = override(base, clock).data.dt_seconds if clock else None
+        base = with_network(base, network, dt)
     texts = {field: (text, label(name)) for name, (field, text) in IMPLIED.items() if name in given}
     typed = {name: (text, label(name)) for name, text in given.items()}
     short = {name: typed.pop(name) for name in SHORT_FORMS if name in typed}
@@ -54,3 +60,16 @@ def settings_of(
     if network is not None:
         check_file(settings, network, on_boards=on_boards or settings.board != SIMULATED)
     return settings
+
+
+def _check_short_forms(given: Mapping[str, str], network: str, label: Callable[[str], str]) -> None:
+    """Refuse short forms beside a network that comes with its weights.
+
+    Raises:
+        ConfigError: There are some.
+    """
+    if (short := [label(n) for n in SHORT_FORMS if n in given]) and is_nir(Path(network)):
+        raise ConfigError(
+            f"{network} comes with its weights, which {', '.join(short)} would not fit; leave "
+            f"{'it' if len(short) == 1 else 'them'} out"
+        )

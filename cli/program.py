@@ -58,8 +58,8 @@ def program(
     The network is that of a RUN or of a graph of NIR, or arrays of an npz file: weights w0, w1, ...
     (rows, columns), and where it has them bias0, ... (columns,) of digital biases and threshold0,
     ... (neurons,) of trained thresholds, numbered as the weights of their layer. Pulses write the
-    weights, the other numbers are copied. Prints what writing took, and the accuracy right after and as the chips age.
-    Every chip is kept as a run that xbar train --resume goes on to train.
+    weights, the other numbers are copied. Prints what writing took, and the accuracy right after
+    and as the chips age. Every chip is kept as a run that xbar train --resume goes on to train.
 
     \b
     Examples:

@@ -37,8 +37,7 @@ def from_nir(
             the graph says in its metadata, else 1e-4 s.
 
     Returns:
-        The settings. The largest weights take half of the windows of the devices; `config.tiles`
-        and its step are replaced.
+        The settings. Each layer has a window, `w_max`, of twice its largest weight.
 
     Raises:
         ConfigError: nir is not installed, there is no such graph, or it holds what there is not

@@ -136,8 +136,11 @@ def chip_of(
     """
     run = check_source(source)
     base = config or (run.config if run else Training())
-    if is_nir(source):  # the window is filled later
-        base = dataclasses.replace(with_network(base, str(source)), tiles=base.tiles)
+    if is_nir(source):
+        base = with_network(base, str(source))
+        layers: Any = base.network.layers
+        layers = tuple(dataclasses.replace(each, w_max=None) for each in layers)  # filled later
+        base = dataclasses.replace(base, network=dataclasses.replace(base.network, layers=layers))
     if device is None and run is not None and config is None:
         return base, run.model
     chosen = device or base.device

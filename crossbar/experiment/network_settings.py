@@ -91,7 +91,10 @@ def load_network(name_or_path: str | Path, dt_seconds: float | None = None) -> N
 def _of_graph(path: Path, dt_seconds: float | None) -> NetworkFile:
     """The network of a graph, its weights as those that training begins with."""
     read = read_network(path, dt_seconds)
-    hidden, readout = (min(max(HEADROOM * most, 1e-6), 1e3) for most in read.largest())
+    windows = {
+        f"network.layers.{i}.w_max": repr(min(max(HEADROOM * most, 1e-6), 1e3))
+        for i, most in enumerate(read.largest)
+    }
     return NetworkFile(
         layers=read.network.layers,
         loss=read.network.loss,
@@ -99,8 +102,7 @@ def _of_graph(path: Path, dt_seconds: float | None) -> NetworkFile:
         training={
             "init_from": str(path),
             "data.dt_seconds": repr(read.dt_seconds),
-            "tiles.hidden_w_max": repr(hidden),
-            "tiles.readout_w_max": repr(readout),
+            **windows,
         },
     )
 

@@ -63,13 +63,22 @@ def settings_of(
 
 
 def _check_short_forms(given: Mapping[str, str], network: str, label: Callable[[str], str]) -> None:
-    """Refuse short forms beside a network that comes with its weights.
+    """Refuse short forms, and windows of all layers, beside a network that comes with its weights.
 
     Raises:
         ConfigError: There are some.
     """
-    if (short := [label(n) for n in SHORT_FORMS if n in given]) and is_nir(Path(network)):
+    if not is_nir(Path(network)):
+        return
+    if short := [label(n) for n in SHORT_FORMS if n in given]:
         raise ConfigError(
             f"{network} comes with its weights, which {', '.join(short)} would not fit; leave "
             f"{'it' if len(short) == 1 else 'them'} out"
         )
+    windows = "hidden_w_max", "readout_w_max"
+    for name in (*windows, *(f"tiles.{each}" for each in windows)):
+        if name in given:
+            raise ConfigError(
+                f"{label(name)} would hold for no layer: {network} comes with weights, after which "
+                "each has a window of its own; --set network.layers.0.w_max=X sets one"
+            )

@@ -46,14 +46,11 @@ class NirNetwork(NamedTuple):
         columns = [a.shape[1] for n, a in self.arrays.items() if n.startswith(WEIGHTS)]
         return "-".join(map(str, [int(np.prod(self.shape)), *columns]))
 
-    def largest(self) -> tuple[float, float]:
-        """The largest weight of hidden crossbars and that of the last one, without sign."""
-        most = [
-            float(np.abs(a).max(initial=0.0))
-            for n, a in self.arrays.items()
-            if n.startswith(WEIGHTS)
-        ]
-        return max(most[:-1]), most[-1]
+    @property
+    def largest(self) -> list[float]:
+        """The largest weight of each crossbar, without sign."""
+        weights = [a for n, a in self.arrays.items() if n.startswith(WEIGHTS)]
+        return [float(np.abs(each).max(initial=0.0)) for each in weights]
 
 
 def read_network(path: Path, dt_seconds: float | None = None) -> NirNetwork:

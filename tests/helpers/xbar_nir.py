@@ -33,7 +33,7 @@ def chain(nir, *nodes, metadata=None, edges=(), extra=None):
     )  # fmt: skip
 
 
-def small(nir, lines=784, hidden=20, classes=10, seed=0, **of_neurons):
+def small(nir, lines=784, hidden=20, classes=10, seed=0, metadata=None, **of_neurons):
     """Linear, LIF, Affine, LIF with weights that make a bar image spike."""
     draw = np.random.default_rng(seed)
     return chain(
@@ -46,6 +46,7 @@ def small(nir, lines=784, hidden=20, classes=10, seed=0, **of_neurons):
         ),
         lif(nir, classes, **of_neurons),
         output_of(nir, classes),
+        metadata=metadata,
     )
 
 

@@ -19,9 +19,18 @@ from xbar_training import bars
 
 import crossbar as xb
 from crossbar.datasets.dataset import Half, LoadedDataset
+from crossbar.datasets.encode import encode
 from crossbar.experiment.typed_settings import settings_of
+from crossbar.nir.files import write_graph
+from crossbar.nir.reading import read_network
+from crossbar.nir.writing import graph_of
 from crossbar.snn import reference
 from crossbar.snn.encodings.events import Events
+from crossbar.snn.network import Network
+from crossbar.snn.neurons import Leaky, LeakyIntegrator, PerfectIntegrator
+from crossbar.snn.parameters import from_arrays, initial
+from crossbar.snn.plan import plan
+from crossbar.snn.topology import Conv2d, Dense, Recurrent
 
 nir = pytest.importorskip("nir", reason="nir is not installed: pip install 'xbar-hil[nir]'")
 SAMPLES = 12
@@ -249,3 +258,105 @@ def test_a_subtracting_reset_may_stand_in_the_metadata(trained):
     hidden = run_lif(nodes[2], np.array([drive(nodes[1], step) for step in x]), subtract=True)
     last = np.array([drive(nodes[3], step) for step in hidden[1]])
     check(trainer, hidden, run_lif(nodes[4], last, subtract=True))
+
+
+# There and back
+
+LI = LeakyIntegrator()
+ROUND = {
+    "lif, leaky integrator": (Dense(neurons=12, ei="80:20"), Dense(neurons=5, neuron=LI)),
+    "leaky, biases": (
+        Dense(neurons=12, neuron=Leaky(beta=0.85), bias="digital"),
+        Dense(neurons=9, neuron=Leaky(beta=0.0, reset="zero"), bias="row"),
+        Dense(neurons=5, neuron=LeakyIntegrator(tau_syn_seconds=None)),
+    ),
+    "convolution, integrate and fire": (
+        Conv2d(channels=4, kernel=3, stride=2, neuron=Leaky(beta=1.0), bias="row"),
+        Dense(neurons=5, neuron=PerfectIntegrator()),
+    ),
+    "recurrent": (Recurrent(neurons=9), Dense(neurons=5, neuron=LI)),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ROUND)
+def test_a_graph_of_a_network_is_that_network(name, tmp_path):
+    network = plan(
+        Network(layers=ROUND[name], spikes_least=0.0), inputs=(8, 8), classes=5, steps=40,
+        dt_seconds=1e-3,
+    )  # fmt: skip
+    first = initial(network, seed=3)
+    draw = np.random.default_rng(0)
+    strong = [draw.normal(0.1, 0.4, w.shape).astype(np.float32) for w in first.weights]
+    first = first._replace(weights=tuple(strong))
+    graph = graph_of(nir, network, first, [{}] * 9, {"made_by": "a test"})
+    write_graph(tmp_path / "a.nir", graph)
+    read = read_network(tmp_path / "a.nir")
+    assert read.dt_seconds == 1e-3
+    again = plan(read.network, inputs=(8, 8), classes=5, steps=40, dt_seconds=1e-3)
+    x = torch.from_numpy((draw.random((6, 40, 64)) < 0.3).astype(float))
+    done = [
+        reference.simulate(net, [torch.from_numpy(m).double() for m in matrices(net, p)], x, zeros)
+        for zeros in [torch.zeros(6, dtype=torch.int64)]
+        for net, p in ((network, first), (again, from_arrays(read.arrays)))
+    ]
+    assert all(spikes.any() for spikes in done[0].spikes)
+    torch.testing.assert_close(done[1].spikes, done[0].spikes, rtol=0.0, atol=0.0)
+    torch.testing.assert_close(done[1].membrane, done[0].membrane, **CLOSE)
+    torch.testing.assert_close(done[1].readout, done[0].readout, **CLOSE)
+    nir.read(tmp_path / "a.nir")  # which looks at types
+
+
+def matrices(network, parameters):
+    """Weights, and the row of a digital bias behind them."""
+    pairs = zip(parameters.weights, parameters.biases, strict=True)
+    return [w if b is None else np.vstack([w, b]) for w, b in pairs]
+
+
+def test_a_run_is_exported_and_read_again(images, tmp_path, monkeypatch):
+    """Weights, mapping, device and settings stand in the graph; the same spikes come out of it."""
+    monkeypatch.chdir(tmp_path)
+    quiet = {"dataset": images, "notice": lambda line: None}
+    network = Network(layers=(Dense(neurons=20, ei="80:20"), Dense(neurons=10, neuron=LI)))
+    settings = xb.Training(device="ideal.yaml", epochs=1, batch_size=32, network=network)
+    run = xb.train(settings, **quiet)
+    monkeypatch.setattr(
+        type(run), "load_data", lambda run, *_, **__: encode(images, run.config.data, seed=0)
+    )
+    assert xb.export_nir(run.folder, "a.nir") == xb.export_nir(run, "b.nir").with_name("a.nir")
+    graph = nir.read("a.nir")
+    siemens = run.trainer.conductances()
+    np.testing.assert_array_equal(
+        graph.nodes["weights0"].metadata["conductances_siemens"], siemens[0]
+    )
+    assert graph.nodes["weights1"].metadata["mapping"] == "one_sided"
+    assert "model: ideal" in graph.metadata["device"]
+    assert "80:20" in graph.metadata["settings"]
+    for name, weights in zip(("weights0", "weights1"), run.trainer.weights(), strict=True):
+        np.testing.assert_array_equal(graph.nodes[name].weight, weights.T)
+    config = xb.from_nir("a.nir", xb.Training(device="ideal.yaml", epochs=0))
+    assert config.data.dt_seconds == 1e-3
+    again = xb.train(config, **quiet)
+    for mine, other in zip(again.trainer.weights(), run.trainer.weights(), strict=True):
+        np.testing.assert_allclose(mine, other, rtol=0.0, atol=1e-6 * np.abs(other).max())
+    for mine, other in zip(kernel_spikes(again.trainer), kernel_spikes(run.trainer), strict=True):
+        np.testing.assert_array_equal(mine, other)
+
+
+# Steps
+
+
+def test_a_graph_takes_the_steps_that_are_typed_or_else_its_own(tmp_path):
+    path = tmp_path / "a.nir"
+    nir.write(path, small(nir))
+    assert read_network(path).dt_seconds == 1e-4
+    beta = [read_network(path, dt).network.layers[0].neuron.beta for dt in (None, 2e-4)]
+    assert beta == pytest.approx([0.8, 0.6])
+    nir.write(path, small(nir, metadata={"dt_seconds": 5e-5}, tau=2e-3))
+    assert read_network(path).dt_seconds == 5e-5
+    typed = settings_of({"data.dt_seconds": "1e-3"}, xb.Training(), None)
+    assert xb.from_nir(path, typed).data.dt_seconds == 5e-5  # the default says nothing
+    assert (
+        settings_of({"data.dt_seconds": "2.5e-4"}, xb.Training(), str(path)).data.dt_seconds
+        == 2.5e-4
+    )
+    assert xb.from_nir(path, dt_seconds=1e-4).data.dt_seconds == 1e-4

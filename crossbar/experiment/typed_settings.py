@@ -46,16 +46,18 @@ def settings_of(
     Raises:
         ConfigError: A name is unknown, a value is none of its setting, or layers do not fit.
     """
-    if network is not None:
-        _check_short_forms(given, network, label)
-        clock = {n: (text, label(n)) for n, text in given.items() if n == "data.dt_seconds"}
-        dt = override(base, clock).data.dt_seconds if clock else None
-        base = with_network(base, network, dt)
     texts = {field: (text, label(name)) for name, (field, text) in IMPLIED.items() if name in given}
     typed = {name: (text, label(name)) for name, text in given.items()}
     short = {name: typed.pop(name) for name in SHORT_FORMS if name in typed}
     for name, text in typed.items():
         texts |= dict.fromkeys(FIELDS.get(name, (name,)), text)
+    if network is not None:
+        dt = None
+        if is_nir(Path(network)):  # its numbers follow the data, a preset may say which
+            _check_short_forms(given, network, label)
+            base = override(base, {n: text for n, text in texts.items() if n.startswith("data.")})
+            dt = base.data.dt_seconds if "data.dt_seconds" in texts else None
+        base = with_network(base, network, dt)
     settings = override(with_short_forms(base, short), texts)
     if network is not None:
         check_file(settings, network, on_boards=on_boards or settings.board != SIMULATED)
@@ -68,8 +70,6 @@ def _check_short_forms(given: Mapping[str, str], network: str, label: Callable[[
     Raises:
         ConfigError: There are some.
     """
-    if not is_nir(Path(network)):
-        return
     if short := [label(n) for n in SHORT_FORMS if n in given]:
         raise ConfigError(
             f"{network} comes with its weights, which {', '.join(short)} would not fit; leave "

@@ -332,10 +332,8 @@ def train_epochs(session: Session, notice: Notice, progress: ProgressBar) -> Non
     run, trainer, last = session.run, session.trainer, session.trainer.epochs
     notice(f"{run.folder}: untrained {trainer.rows[0]['test_accuracy']:.1%}")
     if trainer.setup.network.neurons and not trainer.rows[-1]["spikes_per_inference"]["total"]:
-        notice(
-            "warning: no hidden neuron spikes, so nothing can be learned; try a larger "
-            "--sigma-init, or --ei none"
-        )
+        drawn = "; try a larger --sigma-init, or --ei none" * (run.config.init_from is None)
+        notice(f"warning: no hidden neuron spikes, so nothing can be learned{drawn}")
     while trainer.epoch < last:
         label = f"epoch {trainer.epoch + 1}/{last}"
         for _ in progress(trainer.run_epoch(), trainer.batches, label):

@@ -6,6 +6,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import numpy as np
+
 from device_models import atomic
 from device_models.errors import ConfigError
 from device_models.npz import MOST_BYTES, UNREADABLE, reason
@@ -55,9 +57,9 @@ def read_graph(path: Path) -> Any:
     import h5py  # nir brings it
 
     try:
-        with h5py.File(path, "r") as file:
+        with np.errstate(all="ignore"), h5py.File(path, "r") as file:
             content = _Content(h5py).group(file["node"], 0)
-        graph = nir.dict2NIRNode(content)
+            graph = nir.dict2NIRNode(content)
     except (*UNREADABLE, AssertionError) as e:
         raise ConfigError(f"{path} is no NIR graph: {reason(e)}") from e
     if not isinstance(graph, nir.NIRGraph):

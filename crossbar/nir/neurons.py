@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from device_models.errors import ConfigError
-from device_models.record import Record
+from device_models.record import Record, shown
 
 from ..snn.neurons import Leaky, LeakyIntegrator, Lif, PerfectIntegrator
 from .chain import Node
@@ -115,7 +115,7 @@ class _Numbers:
         given = _text(self.node.value.metadata.get("reset", RESETS[0]))
         if given not in RESETS:
             raise self.node.refused(
-                f"its metadata has reset = {given!r}; one of {', '.join(RESETS)} is allowed"
+                f"its metadata has reset = {shown(given)}; one of {', '.join(RESETS)} is allowed"
             )
         return given
 

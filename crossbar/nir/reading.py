@@ -15,7 +15,7 @@ from ..snn.neurons import Leaky
 from ..snn.parameters import BIAS, WEIGHTS
 from ..snn.topology import Conv2d, Dense, Recurrent
 from . import DT_SECONDS
-from .chain import Node, Stage, chain_of, stride_of
+from .chain import Node, Stage, chain_of, stride_of, told
 from .files import read_graph
 from .neurons import neurons_of
 
@@ -65,7 +65,8 @@ def read_network(path: Path, dt_seconds: float | None = None) -> NirNetwork:
     """
     graph = read_graph(path)
     try:
-        return network_of(graph, dt_seconds)
+        with np.errstate(all="ignore"):  # what is not finite is refused
+            return network_of(graph, dt_seconds)
     except ConfigError as e:
         raise ConfigError(f"{path}: {e}") from e
     except UNREADABLE as e:  # a value that is none of its node
@@ -117,7 +118,9 @@ def _step(graph: Any) -> float:
     except (TypeError, ValueError):
         dt = float("nan")
     if not DT_RANGE[0] <= dt <= DT_RANGE[1]:
-        raise ConfigError(f"its metadata have dt_seconds = {given}, outside {list(DT_RANGE)} s")
+        raise ConfigError(
+            f"its metadata have dt_seconds = {told(given)}, outside {list(DT_RANGE)} s"
+        )
     return dt
 
 
@@ -133,22 +136,22 @@ def _layer(stage: Stage, dt: float) -> tuple[Record, np.ndarray, np.ndarray | No
         gain = _of_channels(stage.neuron, gain.reshape(outputs, places))
     else:
         settings, gain = neurons_of(stage.neuron, outputs, dt)
-    rows = (weight.reshape(outputs, -1) * gain[:, None]).T
+    rows = _single(node, (weight.reshape(outputs, -1) * gain[:, None]).T)
     if bias is not None:
         bias = _single(node, bias * gain)
     common: dict[str, Any] = {
         "neuron": settings,
         "bias": "none" if bias is None else "digital",
-        "sigma_init": min(float(rows.std()), 100.0) or None,
+        "sigma_init": min(float(rows.std(dtype=float)), 100.0) or None,
     }
     if stage.feedback is not None:
-        rows = np.concatenate([rows, _fed_back(stage, bias) * gain])
+        rows = np.concatenate([rows, _single(stage.feedback, _fed_back(stage, bias) * gain)])
         layer: Record = Recurrent(neurons=outputs, **common)
     elif node.kind == "Conv2d":
         layer = Conv2d(channels=outputs, kernel=kernel, stride=stride, **common)
     else:
         layer = Dense(neurons=outputs, **common)
-    return layer, _single(node, rows), bias
+    return layer, rows, bias
 
 
 def _fed_back(stage: Stage, bias: np.ndarray | None) -> np.ndarray:

@@ -80,7 +80,7 @@ NODES = {
     "silent": ("2", nir.I(r=FULL), "never spikes"),
     "no input": ("0", flatten(784), "the graph has 0 nodes of type Input; it needs one"),
     "output": ("5", output_of(nir, 11), "node '5' (Output): its shape is 11, and 10 comes in"),
-    "shape": ("0", input_of(nir, -3), "node '0' (Input): its shape is [-3]; whole numbers above 0"),
+    "shape": ("0", input_of(nir, -3), "node '0' (Input): its shape is -3; whole numbers above 0"),
     "image": ("0", input_of(nir, 1, 28, 28), "it gets 1 x 28 x 28; put a Flatten before it"),
     "convolution of lines": ("1", conv(), "is 2 x 1 x 3 x 3, and 784 comes in; it has to be 1 x"),
     "subtract": ("2", cuba(metadata={"reset": "subtract"}), "reset = 'subtract'; zero is allowed"),
@@ -93,7 +93,7 @@ GRAPHS = {
     "branch": (lambda g: follow(g, ("2", "4")), "node '2' (LIF): it leads to '3' and '4'"),
     "dead end": (lambda g: follow(g, without=[("2", "3")]), "node '2' (LIF): it leads nowhere"),
     "no such node": (lambda g: follow(g, ("2", "x")), "from '2' to 'x' names no node: 'x'"),
-    "step": (lambda g: g.metadata.update(dt_seconds=-1.0), "dt_seconds = -1.0, outside [1e-06, 1"),
+    "step": (lambda g: g.metadata.update(dt_seconds=-1.0), "dt_seconds = -1, outside [1e-06, 1"),
 }  # fmt: skip
 
 
@@ -154,11 +154,11 @@ def test_one_layer_is_no_network():
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"padding": 1}, "padding = (1, 1); 0 is allowed"),
-        ({"padding": "same"}, "padding = same; 0 is allowed"),
-        ({"dilation": 2}, "dilation = (2, 2); 1 is allowed"),
+        ({"padding": 1}, "padding = [1, 1]; 0 is allowed"),
+        ({"padding": "same"}, "padding = 'same'; 0 is allowed"),
+        ({"dilation": 2}, "dilation = [2, 2]; 1 is allowed"),
         ({"groups": 2}, "groups = 2; 1 is allowed"),
-        ({"stride": (1, 2)}, "stride = (1, 2); one number above 0 is allowed"),
+        ({"stride": (1, 2)}, "stride = [1, 2]; one number above 0 is allowed"),
         ({"weight": np.zeros((2, 1, 3, 4))}, "it has to be channels x channels x k x k"),
         ({"weight": np.zeros((2, 1, 40, 40))}, "its kernel is larger than the 28 x 28 image"),
         ({"weight": np.zeros((2, 3, 3, 3))}, "and 1 x 28 x 28 comes in; it has to be 3 x rows"),

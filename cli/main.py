@@ -26,6 +26,7 @@ COMMANDS = {  # name -> (module:attribute, what `xbar --help` says about it)
     "analyze": ("cli.analyze:analyze", "What chips do to a tile or a trained network; its spikes."),
     "sweep": ("cli.sweep:sweep", "Many trainings, on this machine or on a Dask cluster."),
     "program": ("cli.program:program", "Write a trained network into a chip, and let it age."),
+    "export": ("cli.export:export", "Write a trained network as a graph of NIR."),
     "estimate": ("cli.estimate:estimate", "Energy, time and area of a run on a chip to propose."),
     "characterize": ("cli.characterize:characterize", "Measure a board for `xbar fit`."),
     "serve": ("cli.serve:serve", "The emulated board as an SCPI instrument on a TCP socket."),
@@ -212,6 +213,7 @@ def main() -> None:
       xbar fit pulses.csv reads.csv -o my_oxram.yaml   a device file from measurements
       xbar analyze --rows 128 --columns 128 --wires 2  what the wires of a tile take
       xbar program RUN --device oxram.yaml             write a trained network into chips
+      xbar export RUN -o graph.nir                     a trained network for other frameworks
       xbar estimate RUN --chip proposal_28nm           energy, time and area of a chip
       xbar serve --device oxram.yaml --port 5025       an emulated board for lab scripts
       xbar serve --device oxram.yaml --panel           the same, with a page that shows its cells

@@ -20,7 +20,7 @@ LOOP = ("tolerance", "confirm", "max_pulses", "passes", "relax_seconds")
 
 
 @click.command()
-@click.argument("source", metavar="RUN|WEIGHTS.npz")
+@click.argument("source", metavar="RUN|WEIGHTS.npz|GRAPH.nir")
 @click.option("--device", metavar="FILE", help="Device or preset.  [default: RUN's, or oxram.yaml]")
 @click.option("--config", metavar="FILE", help="Settings of the chip, as of xbar train.")
 @click.option("--algorithm", metavar="NAME", help="How it is written.  [default: write_verify]")
@@ -55,11 +55,11 @@ def program(
 ) -> None:
     """Write a trained network into new emulated chips: pulses and noisy reads in a closed loop.
 
-    The network is that of a RUN, or arrays of an npz file: weights w0, w1, ... (rows, columns), and
-    where it has them bias0, ... (columns,) of digital biases and threshold0, ... (neurons,) of
-    trained thresholds, numbered as the weights of their layer. Pulses write the weights, the other
-    numbers are copied. Prints what writing took, and the accuracy right after and as the chips age.
-    Every chip is kept as a run that xbar train --resume goes on to train.
+    The network is that of a RUN or of a graph of NIR, or arrays of an npz file: weights w0, w1, ...
+    (rows, columns), and where it has them bias0, ... (columns,) of digital biases and threshold0,
+    ... (neurons,) of trained thresholds, numbered as the weights of their layer. Pulses write the
+    weights, the other numbers are copied. Prints what writing took, and the accuracy right after
+    and as the chips age. Every chip is kept as a run that xbar train --resume goes on to train.
 
     \b
     Examples:

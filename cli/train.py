@@ -64,7 +64,7 @@ def label(name: str) -> str:
     "--set", "sets", metavar="NAME=VALUE", multiple=True, help="Any setting, wires.word_ohms=2."
 )
 @click.option("--seed", metavar="N", help="Seed of everything random.  [default: 0]")
-@click.option("--network", metavar="NAME", help="A network: a preset, or a file of layers.")
+@click.option("--network", metavar="NAME", help="A preset, a file of layers, or an NIR graph.")
 @click.option("--config", metavar="FILE", help="Settings as YAML; options override it.")
 @click.option("--out", metavar="DIR", help="Run folder.  [default: runs/DEVICE_EI_seedN]")
 @click.option("--import", "imports", metavar="FILE", multiple=True,
@@ -119,6 +119,7 @@ def train(
       xbar train --hidden 200,100 --recurrent --ei 80:20
       xbar train --data-set mnist --encoding rate
       xbar train --wires 2 --set wires.refresh=epoch --set tiles.tile_rows=64
+      xbar train --network graph.nir --data-set mnist --epochs 1
       xbar train --config my_run.yaml --seed 7 --out runs/mine --json
       xbar train --resume runs/oxram_80-20_seed0 --epochs 10
       xbar serve --device ideal.yaml --rows 884 --columns 200 &

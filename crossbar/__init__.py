@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from device_models.presets import load_device as load_device
 
     from .api.characterization import characterize as characterize
+    from .api.nir import export_nir as export_nir
+    from .api.nir import from_nir as from_nir
     from .api.spikes import analyze_spikes as analyze_spikes
     from .api.sweep import sweep as sweep
     from .api.training import load_run as load_run
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from .boards.characterize_plan import Plan as Plan
     from .experiment.config import Training as Training
     from .experiment.run import Run as Run
+    from .nn.estimate import estimate as estimate
     from .snn.network import Network as Network
     from .wires.wires import Wires as Wires
 
@@ -35,6 +38,9 @@ _HOMES = {
     "Wires": "crossbar.wires.wires",
     "analyze_spikes": "crossbar.api.spikes",
     "characterize": "crossbar.api.characterization",
+    "estimate": "crossbar.nn.estimate",
+    "export_nir": "crossbar.api.nir",
+    "from_nir": "crossbar.api.nir",
     "load_device": "device_models.presets",
     "load_run": "crossbar.api.training",
     "sweep": "crossbar.api.sweep",

@@ -22,6 +22,7 @@ from ..datasets.encode import Data, encode
 from ..energy import record_activity
 from ..experiment import builder
 from ..experiment.config import Training
+from ..experiment.network_settings import with_network
 from ..experiment.relaxation_limit import unmeasured_relaxation
 from ..experiment.run import Run
 from ..experiment.run_folder import CHIPS, claim_new
@@ -32,12 +33,14 @@ from ..experiment.transfer import (
     check_source,
     exact_accuracy,
     filling_window,
+    graph_notes,
     parameters_of,
     write_chip,
 )
 from ..figures import style
 from ..figures.program import programmed as figure
 from ..metrics.statistics import student_interval
+from ..nir.files import is_nir
 from ..snn.parameters import Parameters
 from .folders import Folder, path
 from .training import one_torch_thread
@@ -81,7 +84,8 @@ def program(
     Trained numbers that lie on no device, digital biases and thresholds, are copied as they are.
 
     Args:
-        source: A run folder, or an npz file of arrays; `crossbar.snn.parameters` has their names.
+        source: A run folder, a graph of NIR, or an npz file of arrays; `crossbar.snn.parameters`
+            has their names.
         config: Settings of the chips; by default those of the run, or all defaults.
         device: File or preset, in place of that of the settings.
         settings: How many chips, and what is done with them.
@@ -108,6 +112,8 @@ def program(
             dataset = load_dataset(base.data.set, path(data_dir), notice=notice)
             network = builder.plan_of(base, dataset)
             first = parameters_of(source, network, dataset)
+            for line in graph_notes(source, network):
+                notice(line)
             base = filling_window(base, network, model, first.weights)
             base = dataclasses.replace(base, init_from=str(source))
             data = encode(dataset, base.data, seed=base.seed)
@@ -130,6 +136,11 @@ def chip_of(
     """
     run = check_source(source)
     base = config or (run.config if run else Training())
+    if is_nir(source):
+        base = with_network(base, str(source))
+        layers: Any = base.network.layers
+        layers = tuple(dataclasses.replace(each, w_max=None) for each in layers)  # filled later
+        base = dataclasses.replace(base, network=dataclasses.replace(base.network, layers=layers))
     if device is None and run is not None and config is None:
         return base, run.model
     chosen = device or base.device

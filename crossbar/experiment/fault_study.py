@@ -11,6 +11,7 @@ from ..snn.parameters import Parameters
 from . import builder
 from .reevaluate import rebuilt
 from .run import Run
+from .trainer import Trainer
 
 
 class Tested(NamedTuple):
@@ -30,7 +31,11 @@ class Tested(NamedTuple):
 
 def trained_parameters(run: Run, data: Data) -> Parameters:
     """What a run's chip holds: weights as a reader without noise sees them, and digital numbers."""
-    trainer = rebuilt(run, data, threads=1)
+    return parameters_in(rebuilt(run, data, threads=1))
+
+
+def parameters_in(trainer: Trainer) -> Parameters:
+    """The same of a trainer."""
     for emulator in trainer.emulators:
         emulator.refresh()
     return Parameters(

@@ -1,4 +1,4 @@
-"""Networks from files, presets and short forms, laid over the settings of a run."""
+"""Networks from files, presets, graphs and short forms, laid over the settings of a run."""
 
 import math
 import re
@@ -16,6 +16,8 @@ from device_models.shipped import Presets
 
 from ..datasets import DATASETS
 from ..datasets.settings import DataSettings
+from ..nir.files import is_nir
+from ..nir.reading import read_network
 from ..snn.encodings import encoding_of
 from ..snn.network import Network, ShortForms
 from ..snn.plan import Plan, plan
@@ -24,6 +26,7 @@ from .config import Training
 
 LAYER = re.compile(r"layers\[(\d+)\]")  # as `Network.title` begins
 NETWORKS = Presets("network", "crossbar.snn", "presets/*.yaml")
+HEADROOM = 2.0  # window of a network that comes with its weights, over the largest of them; ours
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,7 +35,7 @@ class NetworkFile(Network):
 
     Attributes:
         data: Data set and its code; None: those of the run.
-        inputs: Lines of data that are in no table, for estimates of a network that is never run.
+        inputs: Lines of data, which may be in no table: then it is estimated, never run.
         training: Other settings by name, dotted where they are nested, as `--set` takes them.
     """
 
@@ -52,23 +55,30 @@ class NetworkFile(Network):
             ConfigError: A layer does not fit the one before, or the last one the classes.
         """
         data = self.data or DataSettings()
-        dataset, has_inputs = DATASETS[data.set], self.inputs is not None
+        dataset, shape = DATASETS[data.set], data.input_shape
+        has_inputs = self.inputs not in (None, math.prod(shape))
         return plan(
             self.network,
-            inputs=self.inputs or data.input_shape,
+            inputs=self.inputs if self.inputs and has_inputs else shape,
             classes=self.layers[-1].neurons if has_inputs else len(dataset.class_names),  # type: ignore[attr-defined]  # the last layer has some
             steps=data.steps,
             dt_seconds=data.dt_seconds,
         )
 
 
-def load_network(name_or_path: str | Path) -> NetworkFile:
-    """A network from a YAML file, or a preset by its name.
+def load_network(name_or_path: str | Path, dt_seconds: float | None = None) -> NetworkFile:
+    """A network from a YAML file or a graph of NIR, or a preset by its name.
+
+    Args:
+        name_or_path: Which.
+        dt_seconds: Of the steps that a graph takes; None: as `crossbar.nir.reading` has it.
 
     Raises:
-        ConfigError: There is neither, or the file is wrong: line and column, what is allowed.
+        ConfigError: There is none, or the file is wrong: line and column, what is allowed.
     """
     path = NETWORKS.find(str(name_or_path))
+    if is_nir(path):
+        return _of_graph(path, dt_seconds)
     try:
         file = load(path, NetworkFile)
     except ConfigError as e:
@@ -78,13 +88,43 @@ def load_network(name_or_path: str | Path) -> NetworkFile:
     return file
 
 
-def with_network(config: Training, name_or_path: str) -> Training:
+def _of_graph(path: Path, dt_seconds: float | None) -> NetworkFile:
+    """The network of a graph, its weights as those that training begins with."""
+    read = read_network(path, dt_seconds)
+    windows = {
+        f"network.layers.{i}.w_max": repr(min(max(HEADROOM * most, 1e-6), 1e3))
+        for i, most in enumerate(read.largest)
+    }
+    return NetworkFile(
+        layers=read.network.layers,
+        loss=read.network.loss,
+        inputs=math.prod(read.shape),
+        training={
+            "init_from": str(path),
+            "data.dt_seconds": repr(read.dt_seconds),
+            **windows,
+        },
+    )
+
+
+def stated_dt(config: Training) -> float | None:
+    """The step of settings that do not leave it at the default, which no graph is of."""
+    dt = config.data.dt_seconds
+    return None if dt == DataSettings().dt_seconds else dt
+
+
+def with_network(config: Training, name_or_path: str, dt_seconds: float | None = None) -> Training:
     """The settings with the network of a file or preset, and what it was published with.
+
+    Args:
+        config: Settings.
+        name_or_path: See `load_network`.
+        dt_seconds: The same; None: `stated_dt` of the settings.
 
     Raises:
         ConfigError: There is no such file, or it is wrong, or it is of data that no table has.
     """
-    file = load_network(name_or_path)
+    file = load_network(name_or_path, dt_seconds or stated_dt(config))
     data = file.data or config.data
     if file.inputs is not None and file.inputs != (lines := math.prod(data.input_shape)):
         raise ConfigError(
@@ -141,7 +181,7 @@ def located_in(name_or_path: str | None) -> Iterator[None]:
 def located(error: ConfigError, path: Path) -> ConfigError:
     """An error with the place of the layer that it names first, or of the file."""
     text = str(error).removeprefix(f"{path}:1:1: ")  # where a rule of the whole file is told
-    named = LAYER.match(text)
+    named = None if is_nir(path) else LAYER.match(text)
     if named is None:
         return error if str(error).startswith(str(path)) else ConfigError(f"{path}: {error}")
     return ConfigError(f"{place_of_item(path, 'layers', int(named[1]))}: {text}")

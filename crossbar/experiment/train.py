@@ -29,7 +29,7 @@ from .relaxation_limit import unmeasured_relaxation
 from .run import Run
 from .run_folder import RUN, claim_new
 from .trainer import Progress, Trainer
-from .transfer import check_source, parameters_of
+from .transfer import check_source, graph_notes, parameters_of
 
 Notice = Callable[[str], None]
 ProgressBar = Callable[[Iterator[Progress], int, str], Iterable[Progress]]
@@ -171,6 +171,8 @@ def encoded(run: Run, dataset: LoadedDataset, notice: Notice, *, resumed: bool) 
     if run.config.init_from and not resumed:
         network = builder.plan_of(run.config, dataset)
         run.first = parameters_of(Path(run.config.init_from), network, dataset)
+        for line in graph_notes(Path(run.config.init_from), network):
+            notice(line)
     images = len(dataset.train.labels) - run.config.data.held_back
     if run.config.epochs and run.config.batch_size > images:
         raise ConfigError(
@@ -330,10 +332,8 @@ def train_epochs(session: Session, notice: Notice, progress: ProgressBar) -> Non
     run, trainer, last = session.run, session.trainer, session.trainer.epochs
     notice(f"{run.folder}: untrained {trainer.rows[0]['test_accuracy']:.1%}")
     if trainer.setup.network.neurons and not trainer.rows[-1]["spikes_per_inference"]["total"]:
-        notice(
-            "warning: no hidden neuron spikes, so nothing can be learned; try a larger "
-            "--sigma-init, or --ei none"
-        )
+        drawn = "; try a larger --sigma-init, or --ei none" * (run.config.init_from is None)
+        notice(f"warning: no hidden neuron spikes, so nothing can be learned{drawn}")
     while trainer.epoch < last:
         label = f"epoch {trainer.epoch + 1}/{last}"
         for _ in progress(trainer.run_epoch(), trainer.batches, label):

@@ -25,6 +25,8 @@ from ..boards.protocol import Board, Emulator
 from ..boards.write_verify import Algorithm, WriteVerify, WriteVerifyResult, write_verify
 from ..datasets import LoadedDataset
 from ..datasets.encode import Data, encode
+from ..nir.files import is_nir
+from ..nir.reading import notes_of, read_network
 from ..snn.engines.protocol import Batch, Engine, LayerView
 from ..snn.parameters import WEIGHTS, Parameters, from_arrays, shapes_of, to_arrays
 from ..snn.plan import Plan
@@ -60,18 +62,20 @@ class ProgrammedChip(NamedTuple):
 
 
 def check_source(source: Path) -> Run | None:
-    """The run that weights come from; None where it is an npz file, which is not read here.
+    """The run that weights come from; None where it is a file, which is not read here.
 
     Raises:
-        ConfigError: There is no such npz file, or another file lies there.
+        ConfigError: There is no such file, or it is neither an npz file nor a graph of NIR.
         RunError: There is no such run, it is one of a board, or its checkpoint is damaged.
     """
-    if source.suffix == ".npz":
+    if source.suffix == ".npz" or is_nir(source):
         if not source.is_file():
             raise ConfigError(f"there is no file {source}")
         return None
     if source.is_file():
-        raise ConfigError(f"{source} is neither a run, which is a folder, nor an npz file")
+        raise ConfigError(
+            f"{source} is neither a run, which is a folder, nor an npz file, nor a graph (.nir)"
+        )
     run = Run.open(source)
     check_simulated(run)
     run.from_checkpoint(checkpoint.conductances)
@@ -79,7 +83,7 @@ def check_source(source: Path) -> Run | None:
 
 
 def parameters_of(source: Path, network: Plan, images: LoadedDataset) -> Parameters:
-    """The numbers of a run folder or of an npz file (`snn.parameters`), as float32.
+    """The numbers of a run folder, a graph or an npz file (`snn.parameters`), as float32.
 
     Raises:
         ConfigError: They are not those of such a network, or not finite.
@@ -87,7 +91,7 @@ def parameters_of(source: Path, network: Plan, images: LoadedDataset) -> Paramet
     """
     run = check_source(source)
     if run is None:
-        arrays = _arrays(source)
+        arrays = _arrays(source, network.dt_seconds)
     else:
         data = encode(images, run.config.data, seed=run.config.seed)
         arrays = to_arrays(trained_parameters(run, data), builder.plan_of(run.config, data))
@@ -137,8 +141,17 @@ def _listed(shapes: Mapping[str, tuple[int, ...]]) -> str:
     return ", ".join(f"{name} {shape}" for name, shape in shapes.items())
 
 
-def _arrays(path: Path) -> dict[str, np.ndarray]:
-    """The arrays of an npz file by name."""
+def graph_notes(source: Path, network: Plan) -> list[str]:
+    """What is to be said of weights that come from a graph of NIR; nothing of others."""
+    if not is_nir(source):
+        return []
+    return notes_of(source, read_network(source, network.dt_seconds), network.network)
+
+
+def _arrays(path: Path, dt_seconds: float) -> dict[str, np.ndarray]:
+    """The arrays of an npz file, or of a graph in steps of dt, by name."""
+    if is_nir(path):
+        return read_network(path, dt_seconds).arrays
     try:
         return npz.read(path)
     except UNREADABLE as e:

@@ -1,9 +1,12 @@
 """Settings by the names that people type: the short ones of `xbar train`, or dotted ones."""
 
 from collections.abc import Callable, Mapping
+from pathlib import Path
 
+from device_models.errors import ConfigError
 from device_models.overrides import override
 
+from ..nir.files import is_nir
 from .config import SIMULATED, Training
 from .network_settings import check_file, with_network, with_short_forms
 
@@ -43,14 +46,39 @@ def settings_of(
     Raises:
         ConfigError: A name is unknown, a value is none of its setting, or layers do not fit.
     """
-    if network is not None:
-        base = with_network(base, network)
     texts = {field: (text, label(name)) for name, (field, text) in IMPLIED.items() if name in given}
     typed = {name: (text, label(name)) for name, text in given.items()}
     short = {name: typed.pop(name) for name in SHORT_FORMS if name in typed}
     for name, text in typed.items():
         texts |= dict.fromkeys(FIELDS.get(name, (name,)), text)
+    if network is not None:
+        dt = None
+        if is_nir(Path(network)):  # its numbers follow the data, a preset may say which
+            _check_short_forms(given, network, label)
+            base = override(base, {n: text for n, text in texts.items() if n.startswith("data.")})
+            dt = base.data.dt_seconds if "data.dt_seconds" in texts else None
+        base = with_network(base, network, dt)
     settings = override(with_short_forms(base, short), texts)
     if network is not None:
         check_file(settings, network, on_boards=on_boards or settings.board != SIMULATED)
     return settings
+
+
+def _check_short_forms(given: Mapping[str, str], network: str, label: Callable[[str], str]) -> None:
+    """Refuse short forms, and windows of all layers, beside a network that comes with its weights.
+
+    Raises:
+        ConfigError: There are some.
+    """
+    if short := [label(n) for n in SHORT_FORMS if n in given]:
+        raise ConfigError(
+            f"{network} comes with its weights, which {', '.join(short)} would not fit; leave "
+            f"{'it' if len(short) == 1 else 'them'} out"
+        )
+    windows = "hidden_w_max", "readout_w_max"
+    for name in (*windows, *(f"tiles.{each}" for each in windows)):
+        if name in given:
+            raise ConfigError(
+                f"{label(name)} would hold for no layer: {network} comes with weights, after which "
+                "each has a window of its own; --set network.layers.0.w_max=X sets one"
+            )

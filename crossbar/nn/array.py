@@ -63,6 +63,17 @@ class Driven(NamedTuple):
 class CrossbarArray:
     """Synapses on a board. Weights change by pulses and by device time, and in no other way.
 
+    Every layer makes its own; it is here to be looked at, and to let time pass.
+
+        >>> from crossbar import nn
+        >>> array = nn.Linear(6, 3, device="ideal.yaml", bias=False, seed=1).array
+        >>> array.board.info.shape, array.recipe.mapping.shape  # pairs of devices; weights
+        ((6, 6), (6, 3))
+
+    Source:
+        Conductances and their physics are those of the board, `crossbar.boards`; what they mean is
+        that of the mapping, `crossbar.mappings`.
+
     Attributes:
         recipe: What it is made from.
         synapses: Mapping, board and data sheet.

@@ -64,6 +64,9 @@ def from_torch(
         seed: Of everything random.
         keep: Names of layers, as `named_modules` has them, that stay as they are.
 
+    Source:
+        Ex-situ transfer by write-verify, as `crossbar.boards.write_verify` says.
+
     Raises:
         ConfigError: There is no such layer, or one has what no array has (groups, a padding mode);
             nothing was written.

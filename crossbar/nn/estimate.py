@@ -82,6 +82,9 @@ def estimate(
     Returns:
         What `xbar estimate` gives of a run: `joules`, `items`, `seconds_per_inference`, `m2`, ...
 
+    Source:
+        Every constant names its own, see `crossbar/energy/tables`.
+
     Raises:
         ConfigError: There is no array or sample, the table or chip is wrong, a layer is read in a
             way that is not counted.

@@ -33,6 +33,9 @@ class Hardware(Record):
         >>> nn.Hardware(wires=Wires(word_ohms=2.0, bit_ohms=2.0)).wires.word_ohms
         2.0
 
+    Source:
+        Each record has its own.
+
     Attributes:
         tiles: Size of a tile; one array, in its order.
         wires: Resistance of the lines, ohms.

@@ -147,6 +147,9 @@ class Conv2d(ArrayModule):
         >>> layer = nn.Conv2d(2, 4, 3, padding=1, device="ideal.yaml", seed=1)
         >>> layer(torch.ones(1, 2, 5, 5)).shape
         torch.Size([1, 4, 5, 5])
+
+    Source:
+        Unrolled kernels on crossbars, as `crossbar.snn.topology.conv2d` says.
     """
 
     def __init__(

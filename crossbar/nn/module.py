@@ -52,6 +52,14 @@ class ArrayModule(torch.nn.Module):
     `board` every pass is `Board.vmm`, whatever the board, and the error goes back through the
     weights as last read back.
 
+        >>> from crossbar import nn
+        >>> layer = nn.Linear(6, 3, device="ideal.yaml", seed=1)
+        >>> isinstance(layer, nn.ArrayModule), layer.matrix.shape
+        (True, torch.Size([6, 3]))
+
+    Source:
+        Read noise at the output: independent normals add, see `crossbar.array.tile.read`.
+
     Attributes:
         matrix: (rows, outputs), what the array does to its lines; a leaf whose `.grad` gathers the
             gradient, of the type and on the device of the module. Not to be changed.
@@ -94,6 +102,9 @@ class ArrayModule(torch.nn.Module):
             seed: Likewise.
             weights: Likewise, but (rows, outputs); a bias that is a row may come last.
             programming: Likewise.
+
+        Raises:
+            ConfigError, ShapeError: A setting is wrong, or does not fit; nothing was built.
         """
         super().__init__()
         bias = bias_of(bias)

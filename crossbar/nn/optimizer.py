@@ -42,6 +42,10 @@ class PulseOptimizer(torch.optim.Optimizer):
 
     Saving (`state_dict`) makes the next step read back, here as where it is loaded: both go on
     alike, pulse by pulse.
+
+    Source:
+        That of each rule is in `crossbar.synapses.optimizers`, of each policy in its file of
+        `crossbar.synapses.policies`.
     """
 
     def __init__(
@@ -141,6 +145,11 @@ class PulseOptimizer(torch.optim.Optimizer):
         Raises:
             ShapeError: It is of other layers, rules or policies; nothing was loaded.
         """
+        if not isinstance(state_dict, Mapping) or not {"state", "param_groups"} <= {*state_dict}:
+            raise ShapeError(
+                "a state of a PulseOptimizer has `state` and `param_groups`, as its state_dict() "
+                "gives them; nothing was loaded"
+            )
         saved: Mapping[int, dict[str, Tensor]] = state_dict["state"]
         for number, trainer in enumerate(self._trainers.values()):
             trainer.check(saved.get(number, {}))

@@ -39,7 +39,15 @@ class ArraySummary:
 
 @dataclass(frozen=True)
 class Summary:
-    """The arrays of a model; `print` shows a table.
+    """The arrays of a model; `print` shows a table. Made by `summary`.
+
+        >>> from crossbar import nn
+        >>> made = nn.summary(nn.Linear(200, 10, device="ideal.yaml"))
+        >>> made.tiles, [array.columns for array in made.arrays]  # 128 x 128 each; pairs of devices
+        (2, [20])
+
+    Source:
+        The counters of the boards.
 
     Attributes:
         arrays: In the order of the model.
@@ -103,11 +111,14 @@ def named_arrays(model: torch.nn.Module) -> dict[str, ArrayModule]:
 
 
 def summary(model: torch.nn.Module) -> Summary:
-    """Arrays, tiles, devices, pulses and joules of a model so far.
+    """Arrays, tiles, devices, pulses and joules of a model so far; no array is read for it.
 
         >>> from crossbar import nn
         >>> nn.summary(nn.Linear(200, 10, device="ideal.yaml")).devices
         4000
+
+    Source:
+        The counters of the boards, joules those of the device file.
 
     Raises:
         ConfigError: It has no array.

@@ -15,6 +15,7 @@ import fuzz_mutations as damage
 import numpy as np
 import xbar_sounds
 from fuzz_boards import BOARDS, damaged_hdf5, hdf5
+from fuzz_graphs import GRAPHS
 from fuzz_reader import Reader, packed
 from xbar_training import small, synthetic
 
@@ -385,6 +386,7 @@ READERS = {
         lambda path: halves_of_built(path.read_bytes(), where="x"), "x.npz", 300,
     ),
     **BOARDS,
+    **GRAPHS,
 }  # fmt: skip
 if importlib.util.find_spec("h5py"):  # extras of the package
     READERS["published spikes"] = Reader(

@@ -74,6 +74,13 @@ NETWORKS = {
         loss=MeanOverTime(), neuron_spikes_least=2.0, neuron_spikes_most=3.5,
         neuron_spikes_penalty=0.05,
     ),
+    "leaky that begins anew, leaky integrator without current": Network(
+        layers=(
+            Dense(neurons=17, neuron=Leaky(reset="zero")),
+            Dense(neurons=5, neuron=LeakyIntegrator(tau_syn_seconds=None)),
+        ),
+        spikes_most=90.0,
+    ),
     "lateral snu": Network(
         layers=(Lateral(neurons=17, neuron=Snu()), Dense(neurons=5, neuron=Snu())), loss=MseRate()
     ),

@@ -35,10 +35,13 @@ def ei_of(mapping):
     return "50:50" if mapping == "dale" else None
 
 
-@pytest.mark.parametrize("name", ["layers", "convert", "estimate", "summary", "optimizer"])
-def test_the_examples_in_the_docstrings_are_true(name):
-    module = importlib.import_module(f"crossbar.nn.{name}")
-    failed, attempted = doctest.testmod(module)
+@pytest.mark.parametrize("name", nn.__all__)
+def test_every_public_name_has_a_source_and_an_example_that_is_true(name):
+    public = getattr(nn, name)
+    assert "Source:" in public.__doc__
+    module = importlib.import_module(public.__module__)
+    (found,) = doctest.DocTestFinder(recurse=False).find(public, name, module)
+    failed, attempted = doctest.DocTestRunner().run(found)
     assert (failed, attempted > 0) == (0, True)
 
 

@@ -192,6 +192,26 @@ def test_states_of_other_layers_and_rules_are_refused():
             optimizer.load_state_dict(state)
 
 
+@pytest.mark.parametrize(
+    "state",
+    [{}, None, [], {"state": {}}, {"param_groups": []}],
+    ids=["empty", "none", "list", "no groups", "no state"],
+)
+def test_what_is_no_state_is_refused_and_nothing_changes(state):
+    """Both go on alike, pulse by pulse, one of them after the refusal."""
+    nets = [model("oxram.yaml") for _ in range(2)]
+    optimizers = [nn.PulseOptimizer(net, lr=0.01) for net in nets]
+    for net, optimizer in zip(nets, optimizers, strict=True):
+        train(net, optimizer, 2)
+    with pytest.raises(ShapeError, match=r"has `state` and `param_groups`.*; nothing was loaded"):
+        optimizers[0].load_state_dict(state)
+    for net, optimizer in zip(nets, optimizers, strict=True):
+        train(net, optimizer, 2)
+    for one, other in zip(nets[0], nets[1], strict=True):
+        if isinstance(one, nn.Linear):
+            assert torch.equal(one.weight, other.weight)
+
+
 def test_in_the_mode_board_it_learns_from_read_backs_alone():
     net = model("oxram.yaml", mode="board")
     before = float(loss_of(net).detach())

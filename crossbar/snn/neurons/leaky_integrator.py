@@ -5,8 +5,12 @@ Letters as in `lif`; F and O stand for I and V:
     F[t+1] = alpha F[t] + D[t]                synaptic current
     O[t+1] = beta O[t] + F[t]                 membrane
 
-A loss scores O[0] ... O[T]. Both equations are linear: an error is carried back to the layer before
-by the weights first and through time afterwards (`kernels.backward`).
+or, without a synaptic current (`tau_syn_seconds: null`),
+
+    O[t+1] = beta O[t] + D[t]
+
+A loss scores O[0] ... O[T]. All of this is linear: an error is carried back to the layer before by
+the weights first and through time afterwards (`kernels.backward`).
 
 Source:
     F. Zenke, SpyTorch; M. Kilgore et al., Sci. Rep. 15, 24798, 2025.
@@ -36,16 +40,16 @@ class LeakyIntegrator(Record):
     LINEAR: ClassVar = True
 
     tau_mem_seconds: float = quantity("s", 1e-6, 10.0, default=10e-3)
-    tau_syn_seconds: float = quantity("s", 1e-6, 10.0, default=5e-3)
+    tau_syn_seconds: float | None = quantity("s", 1e-6, 10.0, default=5e-3)
 
     def numbers(
         self, dt_seconds: float, dtype: Callable[[float], Any] = float
-    ) -> "LeakyIntegratorNumbers":
+    ) -> "LeakyIntegratorNumbers | LeakyMembraneNumbers":
         """See `protocol.Neuron`."""
-        return LeakyIntegratorNumbers(
-            dtype(math.exp(-dt_seconds / self.tau_syn_seconds)),
-            dtype(math.exp(-dt_seconds / self.tau_mem_seconds)),
-        )
+        beta = dtype(math.exp(-dt_seconds / self.tau_mem_seconds))
+        if self.tau_syn_seconds is None:
+            return LeakyMembraneNumbers(beta)
+        return LeakyIntegratorNumbers(dtype(math.exp(-dt_seconds / self.tau_syn_seconds)), beta)
 
 
 class LeakyIntegratorNumbers(NamedTuple):
@@ -71,6 +75,27 @@ class LeakyIntegratorNumbers(NamedTuple):
         return self.alpha * current, self.beta * membrane + current
 
 
+class LeakyMembraneNumbers(NamedTuple):
+    """One step of leaky integrators without a synaptic current."""
+
+    beta: Any  # decay of the membrane per step
+
+    def begin(self, zero: "Tensor") -> "State":
+        """The membrane."""
+        return (zero,)
+
+    def recorded(self, state: "State") -> "Tensor":
+        """The membrane."""
+        return state[0]
+
+    def fire(self, membrane: "Tensor") -> None:
+        """They never do."""
+
+    def decay(self, state: "State", spikes: "Tensor | None") -> "State":
+        """The next step without its drive."""
+        return (self.beta * state[0],)
+
+
 @kernels
 def _kernels() -> None:
     """See `crossbar.snn.registration`."""
@@ -90,3 +115,15 @@ def _kernels() -> None:
     def _step_back(n, membrane, error, adjoint):  # type: ignore[no-untyped-def]
         by_current, by_membrane = adjoint
         return by_membrane + n.alpha * by_current, n.beta * by_membrane + error
+
+    @implements(kernel.begin, LeakyMembraneNumbers)
+    def _begin_membrane(n, silent):  # type: ignore[no-untyped-def]
+        return (silent,)
+
+    @implements(kernel.step, LeakyMembraneNumbers)
+    def _step_membrane(n, state):  # type: ignore[no-untyped-def]
+        return state[0], None, (n.beta * state[0],)
+
+    @implements(kernel.step_back, LeakyMembraneNumbers)
+    def _step_back_membrane(n, membrane, error, adjoint):  # type: ignore[no-untyped-def]
+        return (n.beta * adjoint[0] + error,)

@@ -133,11 +133,10 @@ class SimulatedBoard:
         device by device instead, they could differ in the last bit.
         """
         self._take_reads()
+        self._devices.refresh_reads()
         if self.wired is not None:
             probes = stream("wire probes", self._seed, self._index, epoch)
-            g = self._devices.conductance(self._devices.state)
-            self.wired.start(g.double().numpy(), probes)
-        self._devices.refresh_reads()
+            self.wired.start(self._devices.g.double().numpy(), probes)
         self._show()
         self.streams = BoardStreams(self._seed, self._index, epoch)
 

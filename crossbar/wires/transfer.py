@@ -22,6 +22,7 @@ from device_models.errors import LimitError
 
 from . import nodal
 from .floating import floating_lines
+from .ladder_kernels import bit_line
 from .wires import Floats, Wires, bytes_needed
 
 
@@ -108,6 +109,8 @@ def free_bytes() -> int | None:
 def _column(g: Floats, wires: Wires, *, is_open: bool) -> tuple[Floats, Floats]:
     """Load K (rows, rows) of one column between the word lines, and its sensed response q (rows,).
 
+    Of K the lower triangle counts.
+
     Args:
         g: Conductances of the column, siemens, (rows,).
         wires: The lines.
@@ -121,19 +124,9 @@ def _column(g: Floats, wires: Wires, *, is_open: bool) -> tuple[Floats, Floats]:
         ends = end * (2.0 if wires.ground_both_ends else 1.0)
         total = max(float(g.sum()) + ends, 1e-300)
         return np.diag(g) - np.outer(g, g) / total, g * (ends / total)
-    segment = 1.0 / wires.bit_ohms
-    diagonal = g + 2.0 * segment
-    diagonal[-1] += end - segment
-    diagonal[0] += (end if wires.ground_both_ends else 0.0) - segment
-    if len(g) == 1:  # no neighbour, which LAPACK's tridiagonal solver does not take
-        nodes = np.array([g / diagonal])
-    else:
-        devices = np.asfortranarray(np.diag(g))
-        nodes = lapack.dptsv(diagonal, np.full(len(g) - 1, -segment), devices, overwrite_b=1)[2]
-    sensed = end * nodes[-1] + (end * nodes[0] if wires.ground_both_ends else 0.0)
-    load = -g[:, None] * nodes
-    load[np.diag_indices(len(g))] += g
-    return load, sensed
+    first = end if wires.ground_both_ends else 0.0
+    pair: tuple[Floats, Floats] = bit_line(np.ascontiguousarray(g), 1.0 / wires.bit_ohms, first, end)
+    return pair
 
 
 def _inverse(block: Floats) -> Floats:

@@ -54,7 +54,7 @@ class Ladders:
         """Potentials for currents into the nodes, ends at 0 V; shape of `g`."""
         if self.segment_ohms > 0.0:
             currents = np.ascontiguousarray(amperes)
-            volts: Floats = ladder_kernels.solve(self._pivots, 1.0 / self.segment_ohms, currents)
+            volts: Floats = ladder_kernels.solve(self.pivots, 1.0 / self.segment_ohms, currents)
             return volts
         ends = np.full(self.g.shape[1], self._end * sum(self.ends) if self.end_ohms else np.inf)
         ends[self._floating_ends] = 0.0
@@ -72,16 +72,25 @@ class Ladders:
         """Conductance between a source and the first node."""
         return 1.0 / (self.segment_ohms + self.end_ohms)
 
-    @cached_property
-    def _pivots(self) -> Floats:
-        """See `ladder_kernels.reciprocal_pivots`."""
+    @property
+    def _system(self) -> tuple[Floats, float, Floats, Floats]:
+        """Conductances, and those of a segment and of both ends, as `ladder_kernels` takes them."""
         ends = np.full(self.g.shape[1], self._end)
         ends[self._floating_ends] = 0.0
         first, last = (ends * is_end for is_end in self.ends)
-        pivots: Floats = ladder_kernels.reciprocal_pivots(
-            np.ascontiguousarray(self.g), 1.0 / self.segment_ohms, first, last
-        )
+        return np.ascontiguousarray(self.g), 1.0 / self.segment_ohms, first, last
+
+    @cached_property
+    def pivots(self) -> Floats:
+        """See `ladder_kernels.reciprocal_pivots`; of lines with resistance."""
+        pivots: Floats = ladder_kernels.reciprocal_pivots(*self._system)
         return pivots
+
+    @property
+    def spread(self) -> tuple[Floats, Floats, Floats]:
+        """See `ladder_kernels.sides`; of lines with resistance."""
+        spread: tuple[Floats, Floats, Floats] = ladder_kernels.sides(*self._system)
+        return spread
 
 
 def words(g: Floats, wires: Wires) -> Ladders:
@@ -101,3 +110,20 @@ def bits(g: Floats, wires: Wires) -> Ladders:
 def line_fractions(g: Floats, wires: Wires) -> Floats:
     """u x: what the lines leave of the current of each device alone, (rows, columns), 0 to 1."""
     return words(g, wires).potentials.T * bits(g, wires).potentials
+
+
+def coupled(g: Floats, wires: Wires) -> Floats:
+    """What ladders leave out, to second order in what lines lose, siemens, (rows, columns).
+
+    It costs rows x rows x columns operations.
+
+    Args:
+        g: Conductances, siemens, (rows, columns).
+        wires: The lines: resistance in both kinds, and no faults.
+    """
+    word, bit = words(g, wires), bits(g, wires)
+    siemens: Floats = ladder_kernels.coupled(
+        np.ascontiguousarray(g), np.ascontiguousarray(word.potentials.T), bit.potentials,
+        bit.spread, word.pivots, 1.0 / wires.word_ohms,
+    )  # fmt: skip
+    return siemens

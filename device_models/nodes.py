@@ -66,18 +66,18 @@ def compose(path: Path) -> Any:
 
 def first_scalars(path: Path, names: Collection[str]) -> dict[str, str]:
     """The scalars of some keys of a valid file that is a mapping, read no further than the last."""
-    found, depth, key = dict[str, str](), 0, None
+    found, depth, key = dict[str, str](), 0, ""
     for event in yaml.parse(_text(path), yaml.SafeLoader):
         if isinstance(event, yaml.CollectionEndEvent):
             depth -= 1
-        elif isinstance(event, yaml.ScalarEvent) and depth == 1 and key is None:
+        elif isinstance(event, yaml.ScalarEvent) and depth == 1 and not key:
             key = event.value
             continue
         elif isinstance(event, yaml.ScalarEvent) and depth == 1 and key in names:
             found[key] = event.value
         elif isinstance(event, yaml.CollectionStartEvent):
             depth += 1
-        key = key if depth > 1 else None
+        key = key if depth > 1 else ""
         if len(found) == len(names):
             break
     return found

@@ -1,4 +1,4 @@
-"""Lines of a tile, solved side by side: tridiagonal systems with one segment conductance throughout.
+"""Lines of a tile, solved side by side: tridiagonal systems with segments that are all alike.
 
 Arrays are (places, lines): neighbours in memory are lines, which do not wait for each other. With s
 the conductance of a segment, a node and all before it conduct to 0 V
@@ -105,7 +105,11 @@ def sides(g: Floats, segment: float, first: Floats, last: Floats) -> tuple[Float
         and on the one behind it, if nothing but those drive it.
     """
     places, lines = g.shape
-    alone, down, up = (np.empty((places, lines)), np.empty((places, lines)), np.empty((places, lines)))
+    alone, down, up = (
+        np.empty((places, lines)),
+        np.empty((places, lines)),
+        np.empty((places, lines)),
+    )
     side = first.copy()
     for p in range(places):
         for i in range(lines):
@@ -163,7 +167,7 @@ def coupled(
     g: Floats, words: Floats, bits: Floats, spread: tuple[Floats, Floats, Floats],
     pivots: Floats, segment: float,
 ) -> Floats:  # fmt: skip
-    """Currents that leave a bit line by another word line and reach another bit line, (rows, columns).
+    """Currents that reach another bit line by other word lines, siemens, (rows, columns).
 
     To second order in what the lines lose: the potentials of the bit lines that `ladders` gives
     drive currents into all word lines, and these into the bit lines.

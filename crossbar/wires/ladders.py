@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+
 from . import ladder_kernels
 from .wires import Floats, Wires, connects
 

@@ -16,9 +16,9 @@ tolerance; all in 64 bits.
 from dataclasses import replace
 
 import numpy as np
-from scipy.linalg import blas, lapack
 
 from device_models.errors import LimitError
+from device_models.threads import one_blas_thread
 
 from . import nodal
 from .floating import floating_lines
@@ -26,6 +26,7 @@ from .ladder_kernels import bit_line
 from .wires import Floats, Wires, bytes_needed
 
 
+@one_blas_thread()
 def transfer_matrix(g: Floats, wires: Wires) -> Floats:
     """Column currents for one volt on each row alone.
 
@@ -125,12 +126,16 @@ def _column(g: Floats, wires: Wires, *, is_open: bool) -> tuple[Floats, Floats]:
         total = max(float(g.sum()) + ends, 1e-300)
         return np.diag(g) - np.outer(g, g) / total, g * (ends / total)
     first = end if wires.ground_both_ends else 0.0
-    pair: tuple[Floats, Floats] = bit_line(np.ascontiguousarray(g), 1.0 / wires.bit_ohms, first, end)
+    pair: tuple[Floats, Floats] = bit_line(
+        np.ascontiguousarray(g), 1.0 / wires.bit_ohms, first, end
+    )
     return pair
 
 
 def _inverse(block: Floats) -> Floats:
     """Lower triangle of the inverse of a symmetric positive definite matrix, by its own."""
+    from scipy.linalg import lapack  # takes longer to import than all of wires
+
     factor, failed = lapack.dpotrf(block, lower=1, overwrite_a=1, clean=0)
     if failed:
         raise LimitError(f"{nodal.SINGULAR}; nothing was solved")
@@ -140,6 +145,8 @@ def _inverse(block: Floats) -> Floats:
 
 def _times(lower: Floats, right: Floats) -> Floats:
     """Product of a symmetric matrix, given by its lower triangle, with columns."""
+    from scipy.linalg import blas
+
     product: Floats = blas.dsymm(1.0, lower, right, lower=1)
     return product
 

@@ -36,7 +36,17 @@ from rounds import Pace, ratios, round_robin
 
 from crossbar.snn.engines import EventEngine
 
-PARTS = ("agree", "races", "scaling", "threads", "memory", "commands", *presets.NAMES, "settings", "devices")
+PARTS = (
+    "agree",
+    "races",
+    "scaling",
+    "threads",
+    "memory",
+    "commands",
+    *presets.NAMES,
+    "settings",
+    "devices",
+)
 EPOCH = 60_000  # images
 
 

@@ -30,7 +30,10 @@ def lines(old: dict, new: dict, most: float) -> tuple[list[str], bool]:
             f"{' DEARER' if times >= most else ''}"
             f"{' above what is wanted' if wanted is not None and now > wanted else ''}"
         )
-    said += [f"{name:28s} only in {'NEW' if name in new else 'OLD'}" for name in sorted(set(old) ^ set(new))]
+    said += [
+        f"{name:28s} only in {'NEW' if name in new else 'OLD'}"
+        for name in sorted(set(old) ^ set(new))
+    ]
     return said, any(times >= most for times in both.values())
 
 

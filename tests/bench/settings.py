@@ -35,7 +35,7 @@ BATCHES, TEST = 24, 10_000  # of a short epoch, and test images
 FEWER = {"engine=dense": (3, 500), "engine=board": (2, 64)}  # the same of slow ones
 WARM = 2  # short epochs before
 TARGETS = {  # ratios that are wanted, by the words that a row starts with
-    "--mapping": 2.0, "--adc-bits": 2.0, "--wires 2": 3.0, "--wires 2, 1R": 2.5, "1R": 2.5,
+    "--mapping": 2.0, "--adc-bits": 2.0, "--wires 2": 3.0, "--wires 2, 1R": 3.0, "1R": 2.5,
     "--recurrent": 2.0, "--hidden 100,60": 2.0, "--hidden 1000": 6.0, "--policy": 2.5,
     "--device": 3.0,
 }  # fmt: skip

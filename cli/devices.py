@@ -17,6 +17,7 @@ from .aihwkit import convert
 from .text import echo, si
 
 if TYPE_CHECKING:
+    from device_models.homes import Headline
     from device_models.model import DeviceModel
 
 WIDTH = 100
@@ -110,7 +111,7 @@ def show(
     target = None if no_figure else (f"{bare_name(file)}.png" if out is None else out)
     if target is not None:
         draw(model, target, drawing.seed)
-    return summary(file, model) | {"parameters": parameters(model)}, target
+    return summary(headline(file, model)) | {"parameters": parameters(model)}, target
 
 
 def bare_name(file: str) -> str:
@@ -130,25 +131,27 @@ def draw(model: "DeviceModel", target: str, seed: int) -> None:
 
 def listed() -> list[dict[str, Any]]:
     """What every preset is."""
-    from device_models.presets import load_device, preset_names
+    from device_models.homes import headlines
 
-    return [summary(name, load_device(name)) for name in preset_names()]
+    return [summary(head) for head in headlines()]
 
 
-def summary(name: str, model: "DeviceModel") -> dict[str, Any]:
-    """One device in short, in SI units; a resistance without bound is None."""
+def headline(name: str, model: "DeviceModel") -> "Headline":
+    """Any device in short."""
+    from device_models.homes import Headline
     from device_models.registry import name_of
 
-    return {
-        "name": name,
-        "model": name_of(model),
-        "status": model.status,
-        "g_min_siemens": model.g_min_siemens,
-        "g_max_siemens": model.g_max_siemens,
-        "r_min_ohms": 1.0 / model.g_max_siemens,
-        "r_max_ohms": 1.0 / model.g_min_siemens if model.g_min_siemens > 0.0 else None,
-        "description": (type(model).__doc__ or "").strip().partition("\n")[0],
-    }
+    low, high = model.g_min_siemens, model.g_max_siemens
+    description = (type(model).__doc__ or "").strip().partition("\n")[0]
+    return Headline(name, name_of(model), model.status, low, high, description)
+
+
+def summary(head: "Headline") -> dict[str, Any]:
+    """One device in short, in SI units; a resistance without bound is None."""
+    fields = head._asdict()
+    description, low, high = fields.pop("description"), head.g_min_siemens, head.g_max_siemens
+    ohms = {"r_min_ohms": 1.0 / high, "r_max_ohms": 1.0 / low if low > 0.0 else None}
+    return fields | ohms | {"description": description}
 
 
 def parameters(model: "DeviceModel") -> list[dict[str, Any]]:

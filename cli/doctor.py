@@ -18,7 +18,7 @@ from device_models.errors import ConfigError, DataError
 from . import speed
 from .text import echo
 
-NEEDED = ("torch", "numpy", "scipy", "numba", "matplotlib", "click", "pyyaml")
+NEEDED = ("torch", "numpy", "scipy", "threadpoolctl", "numba", "matplotlib", "click", "pyyaml")
 VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
 LEAST_FREE = 500_000_000  # bytes: the kernels, the images and some runs
 BROKEN = 2  # exit code

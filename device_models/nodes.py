@@ -5,7 +5,7 @@ of two equal keys.
 """
 
 import io
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from functools import reduce
 from itertools import pairwise
 from pathlib import Path
@@ -62,6 +62,25 @@ def compose(path: Path) -> Any:
     except ValueError as e:  # an escape such as \\U7fffffff
         at, reason = "", str(e)
     raise ConfigError(f"{path}{at}: not YAML: {reason}")
+
+
+def first_scalars(path: Path, names: Collection[str]) -> dict[str, str]:
+    """The scalars of some keys of a valid file that is a mapping, read no further than the last."""
+    found, depth, key = dict[str, str](), 0, ""
+    for event in yaml.parse(_text(path), yaml.SafeLoader):
+        if isinstance(event, yaml.CollectionEndEvent):
+            depth -= 1
+        elif isinstance(event, yaml.ScalarEvent) and depth == 1 and not key:
+            key = event.value
+            continue
+        elif isinstance(event, yaml.ScalarEvent) and depth == 1 and key in names:
+            found[key] = event.value
+        elif isinstance(event, yaml.CollectionStartEvent):
+            depth += 1
+        key = key if depth > 1 else ""
+        if len(found) == len(names):
+            break
+    return found
 
 
 def _root(text: str, path: Path) -> Any:

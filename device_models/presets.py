@@ -2,18 +2,13 @@
 
 import dataclasses
 
+from .homes import DEVICES, preset_names
 from .model import DeviceModel
 from .record import declared
 from .registry import MODELS
 from .schema import Origin, load_based
-from .shipped import ENDING, Presets
 
-DEVICES = Presets("device", "device_models.calibration_data", "*/model.yaml")
-
-
-def preset_names() -> list[str]:
-    """Names of the shipped devices, as `--device` takes them (with `.yaml`)."""
-    return [f"{name}{ENDING}" for name in DEVICES.names()]
+__all__ = ["load_device", "preset_names"]
 
 
 def load_device(name_or_path: str) -> DeviceModel:

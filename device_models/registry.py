@@ -1,23 +1,13 @@
-"""Name in a device file -> class. A new model is one file and one line here."""
+"""Name in a device file -> class. A new model is one file and one line in `HOMES`."""
 
-from .exp_step import ExpStep
-from .linear import GaussianUpdate, Ideal
-from .linear_step import LinearStep
-from .log_step import LogStep
+from importlib import import_module
+
+from .homes import HOMES
 from .model import DeviceModel
-from .oxram import Oxram
-from .soft_bounds import SoftBounds
-from .tabulated import Tabulated
 
 MODELS: dict[str, type[DeviceModel]] = {
-    "ideal": Ideal,
-    "gaussian_update": GaussianUpdate,
-    "oxram": Oxram,
-    "soft_bounds": SoftBounds,
-    "linear_step": LinearStep,
-    "exp_step": ExpStep,
-    "log_step": LogStep,
-    "tabulated": Tabulated,
+    name: getattr(import_module(f".{module}", __package__), cls)
+    for name, (module, cls) in HOMES.items()
 }
 
 

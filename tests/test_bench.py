@@ -42,6 +42,17 @@ for path in sys.argv[2:]:
     assert abs(first["xbar"] - none["xbar"]) > 0.01 * none["xbar"], "nobody spiked"
     for name, entry in presets.entries(work, 1, settle=2).items():
         assert entry.build()() == 16, name
+
+import compare, settings
+settings.BATCHES, settings.TEST = 2, 8
+presets.first_images = lambda name, test: presets.synthetic(name, 512, test)
+configs = settings.configs()
+rows = settings.table(1, 1, {name: configs[name] for name in ("default", "1R")})
+assert rows["default"]["ratio"]["median"] == 1.0, rows
+assert rows["1R"]["wanted"] == settings.target("1R") == 2.5, rows
+dearer = rows | {"1R": rows["1R"] | {k: {"median": 99.0} for k in ("ratio", "cpu_ratio")}}
+assert not compare.lines(rows, rows, 1.25)[1]
+assert compare.lines(rows, dearer, 1.25)[0][1].endswith("DEARER above what is wanted")
 """
 LATERAL = """
 layers:

@@ -31,6 +31,7 @@ from ..metrics.statistics import student_interval
 from ..wires.transfer import free_bytes
 from ..wires.wires import Wires
 from .folders import Folder, path
+from .threads import one_thread
 
 SIZES = (16, 32, 64, 128)
 SEGMENTS_OHMS = (0.5, 1.0, 2.0, 5.0)
@@ -110,7 +111,7 @@ def analyze(
         XbarError: Something is wrong; nothing was drawn.
     """
     settings, sweeps = settings or Analysis(), sweeps or {}
-    with consequence("nothing was drawn"):
+    with consequence("nothing was drawn"), one_thread():
         if run is None and sweeps:
             raise ConfigError("--sweep needs a RUN to test")
         opened = None if run is None else Run.open(path(run))

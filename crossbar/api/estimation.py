@@ -143,11 +143,13 @@ def explored(
     """The run on every chip of a sweep, with the Pareto front of accuracy, energy and area."""
     from ..energy.design_space import explore, pareto_front  # torch comes with them
     from ..experiment.run import Run
+    from .threads import one_thread
 
     run = Run.open(folder)
-    points = explore(
-        folder, sweeps, data=lambda: run.load_data(data_dir, notice=notice), progress=progress
-    )
+    with one_thread():
+        points = explore(
+            folder, sweeps, data=lambda: run.load_data(data_dir, notice=notice), progress=progress
+        )
     estimates = [estimate_chip(p.counts, with_settings(chip, p.settings), costs) for p in points]
     measures = [
         [-p.accuracy, e.joules.typical, e.m2.typical]

@@ -43,7 +43,7 @@ from ..metrics.statistics import student_interval
 from ..nir.files import is_nir
 from ..snn.parameters import Parameters
 from .folders import Folder, path
-from .training import one_torch_thread
+from .threads import one_thread
 
 DAY = 86_400.0
 
@@ -105,7 +105,7 @@ def program(
         XbarError: Something is wrong; nothing was written.
     """
     settings, loop, source = settings or Programming(), loop or WriteVerify(), Path(source)
-    with consequence("nothing was written"), one_torch_thread():
+    with consequence("nothing was written"), one_thread():
         base, model = chip_of(source, device, config)
         name = f"program_{Path(base.device).stem}_seed{settings.seed}"
         with claim_new(path(out), Path("runs") / name, CHIPS) as claim:

@@ -21,6 +21,7 @@ from ..metrics.spike_distances import FORMS
 from ..metrics.study import SEED
 from ..reports.spikes import ANIMATIONS, SpikeStudy, check_folder, write_report
 from .folders import Folder, path
+from .threads import one_thread
 
 AXIS, PUBLISHED_CONTROL = "ei", "100:0"  # what runs are compared over, where they differ in it
 FOLDER = "spikes"
@@ -87,7 +88,7 @@ def analyze_spikes(
         XbarError: Something is wrong; nothing was written.
     """
     settings = settings or SpikeAnalysis()
-    with consequence("nothing was written"):
+    with consequence("nothing was written"), one_thread():
         if not runs:
             raise ConfigError("--spikes needs a RUN, several, or the folder of a study")
         folders = [folder for each in runs for folder in runs_in(path(each))]

@@ -1,10 +1,6 @@
 """Train a network, or look at one that was trained."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
-
-import torch
 
 from device_models.errors import ConfigError, consequence
 from device_models.model import DeviceModel
@@ -19,6 +15,7 @@ from ..experiment.dry_run import dry_run
 from ..experiment.run import Run
 from ..experiment.train import Notice, ProgressBar, no_progress_bar, open_session, train_loop
 from .folders import Folder, check_callable, check_kind, path
+from .threads import one_thread
 
 
 def train(
@@ -88,7 +85,7 @@ def train(
         check_callable("boards", boards, is_optional=True)
         check_callable("notice", notice)
         check_callable("progress", progress)
-    with one_torch_thread():
+    with one_thread():
         session = open_session(
             config, model=model, out=path(out), resume=path(resume), epochs=epochs,
             float_baseline=float_baseline, boards=boards, token=token, threads=threads,
@@ -141,7 +138,7 @@ def budget(
         ShapeError: The board is too small for the network.
         XbarError: Something else is wrong.
     """
-    with one_torch_thread(), consequence("nothing was sent"):
+    with one_thread(), consequence("nothing was sent"):
         settings = with_board(config, board, limits) or Training()
         return dry_run(
             settings, model, path(data_dir), notice=notice, progress=progress, token=token
@@ -176,14 +173,3 @@ def load_run(folder: Folder) -> Run:
     if where is None:
         raise ConfigError("the folder of a run is named by text or a path, not None")
     return Run.open(where)
-
-
-@contextmanager
-def one_torch_thread() -> Iterator[None]:
-    """Let torch use one thread: the arrays are small, and more threads only wait for each other."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)

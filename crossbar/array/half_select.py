@@ -22,6 +22,7 @@ from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor
+from torch.nn.functional import pad
 
 from device_models.errors import ConfigError
 from device_models.model import DeviceModel, DeviceState, Programmed
@@ -85,14 +86,14 @@ def neighbours(pulses: Tensor, tiling: Tiling) -> Neighbours:
         pulses: Pulses to each device, (rows, columns), not negative.
         tiling: How the array is cut.
     """
-    counts = Neighbours(*(torch.zeros(pulses.shape, dtype=torch.float64) for _ in range(2)))
-    size = tiling.tile_rows, tiling.tile_columns
-    tiles = [_tiles(array, *size) for array in (pulses.double(), *counts)]
-    for tile, beside, beyond in zip(*tiles, strict=True):
-        lines = tile.sum(1, keepdim=True) + tile.sum(0, keepdim=True)
-        beside.copy_(lines - 2.0 * tile)
-        beyond.copy_(tile.sum() - lines + tile)
-    return counts
+    (rows, columns), size = pulses.shape, (tiling.tile_rows, tiling.tile_columns)
+    high, wide = min(size[0], rows), min(size[1], columns)
+    whole = pad(pulses.double(), (0, -columns % wide, 0, -rows % high))
+    tiles = whole.view(len(whole) // high, high, -1, wide)
+    of_bits = tiles.sum(1, keepdim=True)
+    lines = of_bits + tiles.sum(3, keepdim=True)
+    each = lines - 2.0 * tiles, of_bits.sum(3, keepdim=True) - lines + tiles
+    return Neighbours(*(counts.view(whole.shape)[:rows, :columns] for counts in each))
 
 
 def disturb(
@@ -138,8 +139,3 @@ def disturb(
     moved = (g + (rise - fall).to(g.dtype)).clamp(low, high)
     joules = float((touched * carrying).sum()) * fraction**2 * model.width_seconds
     return Programmed(state._replace(g=moved), joules)
-
-
-def _tiles(array: Tensor, rows: int, columns: int) -> list[Tensor]:
-    """Views of the tiles of an array."""
-    return [part for band in torch.split(array, rows) for part in torch.split(band, columns, 1)]

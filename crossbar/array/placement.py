@@ -19,7 +19,6 @@ from functools import cached_property
 
 import numpy as np
 import torch
-from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 
 from ..wires.wires import Floats
@@ -171,6 +170,8 @@ def assign(cost: Floats, tile_rows: int) -> np.ndarray:
     Source:
         D. F. Crouse, IEEE Trans. Aerosp. Electron. Syst. 52(4), 1679-1696, 2016 (in scipy).
     """
+    from scipy.optimize import linear_sum_assignment  # half a second that others need not wait for
+
     order = np.arange(len(cost))
     for first in range(0, len(cost), tile_rows):
         band = slice(first, first + tile_rows)

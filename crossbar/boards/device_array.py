@@ -30,19 +30,16 @@ class Devices:
     g: Tensor
     sigma: Tensor | None
 
-    def __init__(
-        self, model: DeviceModel, state: DeviceState, broken: Broken | None, *, is_alone: bool
-    ) -> None:
+    def __init__(self, model: DeviceModel, state: DeviceState, broken: Broken | None) -> None:
         """Take over a state.
 
         Args:
             model: Kind of device.
             state: The devices.
             broken: What is broken.
-            is_alone: Whether pulses reach no device but those they are for.
         """
         self._model, self.broken = model, broken
-        self._kind = pulse_kernels.in_place(model) if is_alone else None
+        self._kind = pulse_kernels.in_place(model)
         self.restore(state)
 
     @property

@@ -8,7 +8,6 @@ from torch import Tensor
 
 from device_models.model import DeviceModel, DeviceState
 from device_models.pulse_law import PulseDrive
-from device_models.pulsed import Pulsed
 from device_models.streams import stream, torch_stream
 
 from ..array import half_select
@@ -111,7 +110,7 @@ class SimulatedBoard:
         self._reads = pending_reads(model, self.info.shape, v_read_volts)
         draws = torch_stream("manufacture", seed, index)
         state = model.manufacture(self.info.shape, generator=draws)
-        self._devices = Devices(model, state, self.broken, is_alone=half is None)
+        self._devices = Devices(model, state, self.broken)
         self.pulsed = torch.zeros(self.info.shape, dtype=torch.int32)
         self.begin_epoch(0)
 
@@ -133,11 +132,10 @@ class SimulatedBoard:
         device by device instead, they could differ in the last bit.
         """
         self._take_reads()
+        self._devices.refresh_reads()
         if self.wired is not None:
             probes = stream("wire probes", self._seed, self._index, epoch)
-            g = self._devices.conductance(self._devices.state)
-            self.wired.start(g.double().numpy(), probes)
-        self._devices.refresh_reads()
+            self.wired.start(self._devices.g.double().numpy(), probes)
         self._show()
         self.streams = BoardStreams(self._seed, self._index, epoch)
 
@@ -316,10 +314,11 @@ class SimulatedBoard:
         met = None if self._loss is None else self._loss.met(self._devices.g, reaching, drive)
         drive = drive if met is None else met.drive
         if not self._devices.is_in_place:
-            joules += self._pulse_any(reaching, chosen, pulses, drive)
-            self._show()
+            joules += self._pulse_any(reaching, chosen, drive)
         elif len(reaching.device):
             joules += self._devices.pulse(reaching, self.pulsed, self.streams.pulses, drive)
+        if len(pulses.device):
+            joules += self._disturb(pulses)
             self._show()
         if met is not None:
             joules += met.line_joules(siemens_of(self._devices.g, reaching))
@@ -335,18 +334,18 @@ class SimulatedBoard:
     def close(self) -> None:
         """Nothing to let go of."""
 
-    def _pulse_any(
-        self, reaching: PulseBatch, chosen: Tensor, sent: PulseBatch, drive: PulseDrive
-    ) -> float:
-        """Pulse any kind of device in any array by the functions of its model; joules."""
+    def _pulse_any(self, reaching: PulseBatch, chosen: Tensor, drive: PulseDrive) -> float:
+        """Pulse any kind of device by the functions of its model; joules."""
         counts = reaching.array(self.info.shape)
         self.pulsed += pulse_kernels.pulses_of_each(self._model, counts)
         drive = spread(drive, self.info.shape, reaching.device)
-        joules = self._devices.program(counts, chosen, self.streams.pulses, drive)
-        return joules if self._half is None else joules + self._disturb(sent, *self._half)
+        return self._devices.program(counts, chosen, self.streams.pulses, drive)
 
-    def _disturb(self, sent: PulseBatch, model: Pulsed, half: HalfSelect) -> float:
+    def _disturb(self, sent: PulseBatch) -> float:
         """Do to the devices what pulses do to those that they half select; joules."""
+        if self._half is None:
+            return 0.0
+        model, half = self._half
         state, counts = self._devices.state, sent.array(self.info.shape)
         carrying = self._devices.conductance(state)
         if self.broken is not None:

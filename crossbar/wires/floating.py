@@ -10,8 +10,6 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
 from .wires import Floats, Wires, connects
 
@@ -49,6 +47,9 @@ def floating_lines(g: Floats, wires: Wires) -> FloatingLines:
         g: Conductances, siemens, shape (rows, columns); see `connects`.
         wires: The lines.
     """
+    from scipy.sparse import coo_array  # see `transfer`
+    from scipy.sparse.csgraph import connected_components
+
     rows, columns = g.shape
     nothing = FloatingLines(np.zeros(rows, bool), np.zeros(columns, bool))
     if not (wires.open_words or wires.open_bits):

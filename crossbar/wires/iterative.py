@@ -66,30 +66,24 @@ def _solve_one(
     """One vector (rows,): the parts of `Voltages` without their first axis."""
     word, bit = words(g, wires), bits(g, wires)
 
-    def down(x: Floats) -> Floats:  # (rows, columns) in the order of the bit lines
-        return x[::-1].T
+    def along(x: Floats) -> Floats:  # W^-1 x
+        return word.solve(x.T).T
 
-    def up(x: Floats) -> Floats:
-        return x.T[::-1]
-
-    def coupled(b: Floats) -> Floats:  # G W^-1 G b
-        return g * word.solve(g * b)
-
-    free = word.potentials * v[:, None]
+    free = word.potentials.T * v[:, None]
     residual = g * free
     b, p, b_p = np.zeros(g.shape), np.zeros(g.shape), np.zeros(g.shape)
     rho, first = 1.0, 0.0
     for step in range(MOST_STEPS):
-        z = up(bit.solve(down(residual)))
+        z = bit.solve(residual)
         new = float((residual * z).sum())
         first = first or new
         if new <= tolerance**2 * first or new == 0.0:
-            volts = free + word.solve(g * b)
-            return Voltages(volts, b, (bit.potentials * down(g * volts)).sum(1))
+            volts = free + along(g * b)
+            return Voltages(volts, b, (bit.potentials * g * volts).sum(0))
         watch(min(1.0, math.log(new / first) / (2.0 * math.log(tolerance))))
         beta = new / rho if step else 0.0
         p, b_p, rho = z + beta * p, residual + beta * b_p, new  # B z is the residual itself
-        s_p = b_p - coupled(p)
+        s_p = b_p - g * along(g * p)  # G W^-1 G p
         alpha = rho / float((p * s_p).sum())
         b, residual = b + alpha * p, residual - alpha * s_p
     raise LimitError(f"no convergence in {MOST_STEPS} steps; nothing was read")

@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from scipy.linalg import lapack
 
+from . import ladder_kernels
 from .wires import Floats, Wires, connects
 
 
@@ -25,17 +25,17 @@ class Ladders:
     """Parallel lines, each with its devices to 0 V.
 
     Attributes:
-        g: Conductances of the devices, siemens, shape (lines, places).
+        g: Conductances of the devices, siemens, shape (places, lines).
         segment_ohms: Of one segment.
-        end_ohms: In series with the first segment.
-        both_ends: Whether the line also ends behind its last place.
+        end_ohms: In series with the segment at an end.
+        ends: Whether the lines end before their first place, and behind their last one.
         cut: Lines without their ends.
     """
 
     g: Floats
     segment_ohms: float
     end_ohms: float
-    both_ends: bool
+    ends: tuple[bool, bool]
     cut: tuple[int, ...]
 
     @cached_property
@@ -43,29 +43,29 @@ class Ladders:
         """Of every node per volt at the ends of its line, shape of `g`."""
         if self.segment_ohms == self.end_ohms == 0.0:
             volts = np.ones(self.g.shape)
-            volts[list(self.cut)] = 0.0
+            volts[:, list(self.cut)] = 0.0
             return volts
-        source = np.zeros(self.g.shape)
-        source[:, 0] += self._end
-        source[:, -1] += self._end if self.both_ends else 0.0
-        source[list(self.cut)] = 0.0
+        source, (first, last) = np.zeros(self.g.shape), self.ends
+        source[0] += self._end * first
+        source[-1] += self._end * last
+        source[:, list(self.cut)] = 0.0
         return self.solve(source)
 
     def solve(self, amperes: Floats) -> Floats:
-        """Potentials for currents into the nodes, ends at 0 V; shape (..., lines, places)."""
+        """Potentials for currents into the nodes, ends at 0 V; shape of `g`."""
         if self.segment_ohms > 0.0:
-            flat = amperes.reshape(-1, self.g.size).T
-            volts, _ = lapack.dpttrs(*self._factors, flat)
-            return np.asarray(volts.T).reshape(amperes.shape)
-        ends = np.full(len(self.g), self._end * (1 + self.both_ends) if self.end_ohms else np.inf)
+            currents = np.ascontiguousarray(amperes)
+            volts: Floats = ladder_kernels.solve(self.pivots, 1.0 / self.segment_ohms, currents)
+            return volts
+        ends = np.full(self.g.shape[1], self._end * sum(self.ends) if self.end_ohms else np.inf)
         ends[self._floating_ends] = 0.0
-        volts = amperes.sum(-1) / (self.g.sum(1) + ends)  # one node each; 0 V at an ideal end
-        return np.repeat(volts[..., None], self.g.shape[1], -1)
+        one = amperes.sum(0) / (self.g.sum(0) + ends)  # one node each; 0 V at an ideal end
+        return np.repeat(one[None], len(self.g), 0)
 
     @property
     def _floating_ends(self) -> list[int]:
         """Lines without an end but with devices; without these, 0 V are as good as any."""
-        held = np.flatnonzero(connects(self.g[list(self.cut)], self.segment_ohms).any(1))
+        held = np.flatnonzero(connects(self.g[:, list(self.cut)], self.segment_ohms).any(0))
         return [self.cut[number] for number in held]
 
     @property
@@ -73,38 +73,58 @@ class Ladders:
         """Conductance between a source and the first node."""
         return 1.0 / (self.segment_ohms + self.end_ohms)
 
-    @cached_property
-    def _factors(self) -> tuple[Floats, Floats]:
-        """L D L^T of all lines in a row: a segment without conductance parts each from the next."""
-        segment = 1.0 / self.segment_ohms
-        ends = np.full(len(self.g), self._end)
+    @property
+    def _system(self) -> tuple[Floats, float, Floats, Floats]:
+        """Conductances, and those of a segment and of both ends, as `ladder_kernels` takes them."""
+        ends = np.full(self.g.shape[1], self._end)
         ends[self._floating_ends] = 0.0
-        diagonal = self.g + 2.0 * segment
-        diagonal[:, 0] += ends - segment
-        diagonal[:, -1] += (ends if self.both_ends else 0.0) - segment
-        off = np.full(self.g.shape, -segment)
-        off[:, -1] = 0.0
-        # One more entry than LAPACK reads: a single node has no neighbour.
-        d, e, _ = lapack.dpttrf(diagonal.ravel(), off.ravel()[: max(1, self.g.size - 1)])
-        return d, e
+        first, last = (ends * is_end for is_end in self.ends)
+        return np.ascontiguousarray(self.g), 1.0 / self.segment_ohms, first, last
+
+    @cached_property
+    def pivots(self) -> Floats:
+        """See `ladder_kernels.reciprocal_pivots`; of lines with resistance."""
+        pivots: Floats = ladder_kernels.reciprocal_pivots(*self._system)
+        return pivots
+
+    @property
+    def spread(self) -> tuple[Floats, Floats, Floats]:
+        """See `ladder_kernels.sides`; of lines with resistance."""
+        spread: tuple[Floats, Floats, Floats] = ladder_kernels.sides(*self._system)
+        return spread
 
 
 def words(g: Floats, wires: Wires) -> Ladders:
-    """The word lines of a tile of conductances (rows, columns)."""
-    return Ladders(g, wires.word_ohms, wires.driver_ohms, wires.drive_both_ends, wires.open_words)
+    """The word lines of a tile of conductances (rows, columns): (columns, rows)."""
+    ends = True, wires.drive_both_ends
+    return Ladders(
+        np.ascontiguousarray(g.T), wires.word_ohms, wires.driver_ohms, ends, wires.open_words
+    )
 
 
 def bits(g: Floats, wires: Wires) -> Ladders:
-    """The bit lines, as lines of places from the last row to the first: (columns, rows)."""
-    return Ladders(
-        np.ascontiguousarray(g[::-1].T),
-        wires.bit_ohms,
-        wires.sense_ohms,
-        wires.ground_both_ends,
-        wires.open_bits,
-    )
+    """The bit lines: (rows, columns)."""
+    ends = wires.ground_both_ends, True
+    return Ladders(g, wires.bit_ohms, wires.sense_ohms, ends, wires.open_bits)
 
 
 def line_fractions(g: Floats, wires: Wires) -> Floats:
     """u x: what the lines leave of the current of each device alone, (rows, columns), 0 to 1."""
-    return words(g, wires).potentials * bits(g, wires).potentials[:, ::-1].T
+    return words(g, wires).potentials.T * bits(g, wires).potentials
+
+
+def coupled(g: Floats, wires: Wires) -> Floats:
+    """What ladders leave out, to second order in what lines lose, siemens, (rows, columns).
+
+    It costs rows x rows x columns operations.
+
+    Args:
+        g: Conductances, siemens, (rows, columns).
+        wires: The lines: resistance in both kinds, and no faults.
+    """
+    word, bit = words(g, wires), bits(g, wires)
+    siemens: Floats = ladder_kernels.coupled(
+        np.ascontiguousarray(g), np.ascontiguousarray(word.potentials.T), bit.potentials,
+        bit.spread, word.pivots, 1.0 / wires.word_ohms,
+    )  # fmt: skip
+    return siemens

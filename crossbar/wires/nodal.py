@@ -9,8 +9,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import sparse
-from scipy.sparse.linalg import splu
 
 from device_models.errors import LimitError
 
@@ -59,6 +57,8 @@ def solve(
     Raises:
         ShapeError, LimitError: As `Wires.check`; or voltages are not finite or of another shape.
     """
+    from scipy.sparse.linalg import splu  # see `transfer`
+
     wires.check(g)
     check_volts(v_volts, len(g))
     nodes = _numbered(g.shape, wires)
@@ -137,7 +137,7 @@ def _numbered(shape: tuple[int, int], wires: Wires) -> _Nodes:
     return _Nodes(word, bit, source, sense)
 
 
-def _laplacian(g: Floats, wires: Wires, nodes: _Nodes) -> sparse.csr_matrix:
+def _laplacian(g: Floats, wires: Wires, nodes: _Nodes) -> Any:
     """Conductance matrix of every node, given ones included."""
     word, bit, source, sense = nodes
     driven = ~np.isin(np.arange(len(source)), wires.open_words)
@@ -163,6 +163,8 @@ def _laplacian(g: Floats, wires: Wires, nodes: _Nodes) -> sparse.csr_matrix:
         for k in range(3)
     )
     size = int(sense[-1]) + 1
+    from scipy import sparse  # see `transfer`
+
     off = sparse.coo_matrix((s, (a, b)), shape=(size, size)).tocsr()
     both = off + off.T
     return (sparse.diags(np.asarray(both.sum(1)).ravel()) - both).tocsr()

@@ -16,15 +16,17 @@ tolerance; all in 64 bits.
 from dataclasses import replace
 
 import numpy as np
-from scipy.linalg import blas, lapack
 
 from device_models.errors import LimitError
+from device_models.threads import one_blas_thread
 
 from . import nodal
 from .floating import floating_lines
+from .ladder_kernels import bit_line
 from .wires import Floats, Wires, bytes_needed
 
 
+@one_blas_thread()
 def transfer_matrix(g: Floats, wires: Wires) -> Floats:
     """Column currents for one volt on each row alone.
 
@@ -108,6 +110,8 @@ def free_bytes() -> int | None:
 def _column(g: Floats, wires: Wires, *, is_open: bool) -> tuple[Floats, Floats]:
     """Load K (rows, rows) of one column between the word lines, and its sensed response q (rows,).
 
+    Of K the lower triangle counts.
+
     Args:
         g: Conductances of the column, siemens, (rows,).
         wires: The lines.
@@ -121,23 +125,17 @@ def _column(g: Floats, wires: Wires, *, is_open: bool) -> tuple[Floats, Floats]:
         ends = end * (2.0 if wires.ground_both_ends else 1.0)
         total = max(float(g.sum()) + ends, 1e-300)
         return np.diag(g) - np.outer(g, g) / total, g * (ends / total)
-    segment = 1.0 / wires.bit_ohms
-    diagonal = g + 2.0 * segment
-    diagonal[-1] += end - segment
-    diagonal[0] += (end if wires.ground_both_ends else 0.0) - segment
-    if len(g) == 1:  # no neighbour, which LAPACK's tridiagonal solver does not take
-        nodes = np.array([g / diagonal])
-    else:
-        devices = np.asfortranarray(np.diag(g))
-        nodes = lapack.dptsv(diagonal, np.full(len(g) - 1, -segment), devices, overwrite_b=1)[2]
-    sensed = end * nodes[-1] + (end * nodes[0] if wires.ground_both_ends else 0.0)
-    load = -g[:, None] * nodes
-    load[np.diag_indices(len(g))] += g
-    return load, sensed
+    first = end if wires.ground_both_ends else 0.0
+    pair: tuple[Floats, Floats] = bit_line(
+        np.ascontiguousarray(g), 1.0 / wires.bit_ohms, first, end
+    )
+    return pair
 
 
 def _inverse(block: Floats) -> Floats:
     """Lower triangle of the inverse of a symmetric positive definite matrix, by its own."""
+    from scipy.linalg import lapack  # takes longer to import than all of wires
+
     factor, failed = lapack.dpotrf(block, lower=1, overwrite_a=1, clean=0)
     if failed:
         raise LimitError(f"{nodal.SINGULAR}; nothing was solved")
@@ -147,6 +145,8 @@ def _inverse(block: Floats) -> Floats:
 
 def _times(lower: Floats, right: Floats) -> Floats:
     """Product of a symmetric matrix, given by its lower triangle, with columns."""
+    from scipy.linalg import blas
+
     product: Floats = blas.dsymm(1.0, lower, right, lower=1)
     return product
 

@@ -84,6 +84,11 @@ class Wires(Record):
         return self.driver_ohms > 0.0 or self.sense_ohms > 0.0
 
     @property
+    def couples(self) -> bool:
+        """Whether lines of both kinds have resistance, and none is broken."""
+        return self.word_ohms > 0.0 and self.bit_ohms > 0.0 and not self.has_faults
+
+    @property
     def has_faults(self) -> bool:
         """Whether a line is open or bridged."""
         return bool(self.open_words or self.open_bits or self.bridged_words or self.bridged_bits)

@@ -14,6 +14,7 @@ from ..pulsed import Pulsed
 from ..record import Range, declared, without_none
 from ..registry import name_of
 from ..tabulated import Tabulated
+from ..threads import one_blas_thread
 from .estimators import (
     copula,
     cycles,
@@ -61,6 +62,7 @@ PREFIXES = ("measured:", "literature:", "assumed:")
 UNSOURCED = "assumed: the preset's value, no source"
 
 
+@one_blas_thread()
 def fit(
     measurements: Measurements,
     preset: DeviceModel,

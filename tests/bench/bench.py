@@ -28,6 +28,7 @@ import presets
 import processes
 import programs
 import scaling
+import settings
 import torch
 from contestants import SNNTORCH, Race
 from data import BATCH, Workload, audio, settled
@@ -35,7 +36,17 @@ from rounds import Pace, ratios, round_robin
 
 from crossbar.snn.engines import EventEngine
 
-PARTS = ("agree", "races", "scaling", "threads", "memory", "commands", *presets.NAMES, "devices")
+PARTS = (
+    "agree",
+    "races",
+    "scaling",
+    "threads",
+    "memory",
+    "commands",
+    *presets.NAMES,
+    "settings",
+    "devices",
+)
 EPOCH = 60_000  # images
 
 
@@ -217,7 +228,9 @@ def main() -> None:
     }
     if "devices" in typed.only:
         found["devices"] = devices.table(seeds=1 if typed.quick else 3)
-    if set(typed.only) <= {"devices", *presets.NAMES}:
+    if "settings" in typed.only:
+        found["settings"] = settings.table(typed.threads, pace.rounds)
+    if set(typed.only) <= {"devices", "settings", *presets.NAMES}:
         return finish(found, began, typed.json)
     races = contestants.races(quick=typed.quick)
     main_work = races[0].work()

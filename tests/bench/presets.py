@@ -33,7 +33,7 @@ SETTLE = {"lateral_inhibition": 200, "csnn_mnist": 20, "csnn_cifar10": 4}  # bat
 NAMES = tuple(SETTLE)
 SAMPLES, TEST = 12_800, 512
 # Grey values that synthetic images have on average, and their deviation, as the real ones.
-GREY = {"mnist": (33.0, 78.0), "cifar10": (121.0, 64.0)}
+GREY = {"mnist": (33.0, 78.0), "fashion_mnist": (73.0, 90.0), "cifar10": (121.0, 64.0)}
 
 
 class State(NamedTuple):
@@ -57,16 +57,16 @@ def workload(name: str, config: Training, images: LoadedDataset) -> Workload:
     return Workload(name, plan, data, config.optimizer.first_rate, images.origin, config)
 
 
-def first_images(name: str) -> LoadedDataset:
-    """Some images of a set."""
+def first_images(name: str, test: int = TEST) -> LoadedDataset:
+    """Some images of a set, so many of them to test on."""
     try:
         dataset = load_dataset(name, notice=lambda text: print(text, file=sys.stderr))
     except DataError as reason:
         print(f"{reason}\nthe benchmark goes on with synthetic images", file=sys.stderr)
-        return synthetic(name)
+        return synthetic(name, test=test)
     halves = (
         Half(half.samples[:count], half.labels[:count])
-        for half, count in ((dataset.train, SAMPLES), (dataset.test, TEST))
+        for half, count in ((dataset.train, SAMPLES), (dataset.test, test))
     )
     title = DATASETS[name].title
     return LoadedDataset(
@@ -77,11 +77,11 @@ def first_images(name: str) -> LoadedDataset:
     )
 
 
-def synthetic(name: str, count: int = SAMPLES) -> LoadedDataset:
+def synthetic(name: str, count: int = SAMPLES, test: int = TEST) -> LoadedDataset:
     """Random images of the shape, mean and deviation of a set, each class around one of its own."""
     draw, (mean, deviation) = np.random.default_rng(0), GREY[name]
     shape, classes = DATASETS[name].sample_shape, DATASETS[name].class_names
-    labels = draw.integers(0, len(classes), count + TEST).astype(np.uint8)
+    labels = draw.integers(0, len(classes), count + test).astype(np.uint8)
     around = draw.normal(0.0, 0.7, (len(classes), *shape))
     z = around[labels] + draw.normal(0.0, 0.7, (len(labels), *shape))
     if mean < deviation:  # most pixels are black: the brightest ones are not
@@ -90,8 +90,8 @@ def synthetic(name: str, count: int = SAMPLES) -> LoadedDataset:
     return LoadedDataset(
         title=DATASETS[name].title,
         class_names=classes,
-        train=Half(grey[TEST:], labels[TEST:]),
-        test=Half(grey[:TEST], labels[:TEST]),
+        train=Half(grey[test:], labels[test:]),
+        test=Half(grey[:test], labels[:test]),
         origin=f"synthetic images like {DATASETS[name].title}",
     )
 

@@ -6,8 +6,9 @@ import pytest
 from click.testing import CliRunner
 from matplotlib.image import imread
 
-from cli.devices import si
+from cli.devices import headline, si
 from cli.main import main
+from device_models.homes import headlines
 from device_models.presets import load_device, preset_names
 
 
@@ -226,12 +227,21 @@ def test_a_value_is_written_with_the_prefix_that_suits_it(value, text):
     assert si(value, "S") == text
 
 
+def test_the_list_says_of_a_device_what_its_own_page_says():
+    for head in headlines():
+        assert head == headline(head.name, load_device(head.name))
+
+
 # --- weight --------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
     ("args", "unwanted"),
-    [(["--help"], {"torch", "matplotlib", "yaml"}), (["oxram", "--no-figure"], {"matplotlib"})],
+    [
+        (["--help"], {"torch", "matplotlib", "yaml"}),
+        ([], {"torch", "numpy"}),
+        (["oxram", "--no-figure"], {"matplotlib"}),
+    ],
 )
 def test_nothing_heavy_is_imported_before_it_is_needed(args, unwanted):
     code = (

@@ -107,7 +107,7 @@ def without_spread(model):
 
 def devices_of(kind, state):
     """Devices in place, of a perfect array."""
-    return Devices(kind.model, state, None, is_alone=True)
+    return Devices(kind.model, state, None)
 
 
 def board(model):

@@ -164,6 +164,21 @@ def test_no_resistance_is_the_ideal_tile_and_the_limit_leads_there(tile):
         close(small, g.T, 2e2 * ohms * g.max() * g.size)
 
 
+@pytest.mark.parametrize("both", [False, True])
+def test_what_ladders_leave_out_is_right_to_second_order(both):
+    g = np.random.default_rng(0).uniform(1e-6, 1e-4, (23, 17))
+    rest = []
+    for ohms in (1.0, 2.0):
+        wires = Wires(
+            ohms, 1.5 * ohms, 3.0 * ohms, ohms, drive_both_ends=both, ground_both_ends=both
+        )
+        exact = transfer.transfer_matrix(g, wires).T
+        left_out = exact - g * ladders.line_fractions(g, wires)
+        rest.append(np.abs(left_out - ladders.coupled(g, wires)).max())
+        assert rest[-1] < 0.05 * np.abs(left_out).max()
+    assert 8.0 < rest[1] / rest[0] < 20.0  # the fourth power: what comes next passes two more lines
+
+
 @given(tiles(faults=False))
 def test_wires_never_add_current_and_ladders_are_exact_for_one_kind_of_line(tile):
     g, wires = tile

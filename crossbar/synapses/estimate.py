@@ -9,7 +9,6 @@ from torch import Tensor
 
 from ..boards.protocol import PulseBatch
 
-
 BLOCK = 32  # rows that pulses are routed for at a time: their numbers stay near
 
 

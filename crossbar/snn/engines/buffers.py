@@ -190,8 +190,9 @@ def crossbar_rows(
     stride = width * (2 if is_noisy else 1)
     of_lines = plan.settings.siemens_of_lines(plan.incoming, np.zeros(rows))
     return records.CrossbarRows(
-        aligned((rows, stride), dtype), np.zeros(len(of_lines)), plan.lines, tiles_of(rows, tile_rows),
-        plan.outputs, width, stride, *plan.settings.windows(plan.incoming),
+        aligned((rows, stride), dtype), np.zeros(len(of_lines)), plan.lines,
+        tiles_of(rows, tile_rows), plan.outputs, width, stride,
+        *plan.settings.windows(plan.incoming),
     )  # fmt: skip
 
 

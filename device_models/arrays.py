@@ -50,17 +50,23 @@ def check_array(
     Raises:
         ShapeError: It has another type or shape, or does not lie in one piece.
     """
-    wanted = f"{np.dtype(dtype)} of shape {_text(shape)}"
     if not isinstance(array, np.ndarray):
+        wanted = _described(dtype, shape)
         raise ShapeError(f"{what}: {type(array).__name__}, not an array {wanted}; {nothing}")
-    fits = len(array.shape) == len(shape) and all(
-        length in (-1, there) for length, there in zip(shape, array.shape, strict=True)
+    fits = array.shape == shape or (
+        len(array.shape) == len(shape)
+        and all(length in (-1, there) for length, there in zip(shape, array.shape, strict=True))
     )
     if array.dtype != dtype or not fits:
-        given = f"{array.dtype} of shape {_text(array.shape)}"
+        given, wanted = _described(array.dtype, array.shape), _described(dtype, shape)
         raise ShapeError(f"{what}: {given}, not {wanted}; {nothing}")
     if in_one_piece and not array.flags.c_contiguous:
         raise ShapeError(f"{what}: does not lie in one piece (np.ascontiguousarray); {nothing}")
+
+
+def _described(dtype: np.typing.DTypeLike, shape: tuple[int, ...]) -> str:
+    """Type and shape of an array as a person writes them."""
+    return f"{np.dtype(dtype)} of shape {_text(shape)}"
 
 
 def _text(shape: tuple[Any, ...]) -> str:

@@ -9,6 +9,8 @@ from torch import Tensor
 
 from ..boards.protocol import PulseBatch
 
+BLOCK = 32  # rows that pulses are routed for at a time: their numbers stay near
+
 
 class UpdatePath(NamedTuple):
     """One direction that weights can move in; all (rows, outputs).
@@ -42,7 +44,9 @@ class EstimateBuffers(NamedTuple):
         limits: Likewise.
         signs: Likewise.
         headroom: Likewise.
-        pulses: Signed pulses of the weights of a row, int32 (outputs,).
+        pulses: Signed pulses of the weights of some rows, int32 (at most `BLOCK`, outputs).
+        due: Which outputs of these rows get pulses, where they are listed, int32.
+        ends: Where those of each row end there, the first number is 0: int64 (`BLOCK` + 1,).
         device: As in `PulseBatch`, for all weights.
         counts: Likewise.
     """
@@ -54,6 +58,8 @@ class EstimateBuffers(NamedTuple):
     signs: np.ndarray
     headroom: np.ndarray
     pulses: np.ndarray
+    due: np.ndarray
+    ends: np.ndarray
     device: np.ndarray
     counts: np.ndarray
 
@@ -66,9 +72,11 @@ class EstimateBuffers(NamedTuple):
         )
         weights = estimate.weights.numpy()
         bounds = (part.numpy() for part in (estimate.limits, estimate.signs, estimate.headroom))
-        row, size = weights.shape[1], weights.size
-        buffers = (np.empty(shape, np.int32) for shape in (row, size, size))
-        return cls(weights, up, down, *bounds, *buffers)
+        some, size = BLOCK * weights.shape[1], weights.size
+        pulses, due, device, counts = (np.empty(n, np.int32) for n in (some, some, size, size))
+        ends = np.zeros(BLOCK + 1, np.int64)
+        rows = pulses.reshape(BLOCK, -1), due, ends
+        return cls(weights, up, down, *bounds, *rows, device, counts)
 
     def batch(self, devices: int) -> PulseBatch:
         """The pulses for so many devices that were routed; they stay until more are routed."""

@@ -6,9 +6,9 @@ from torch import Tensor
 from device_models.jit import jit
 
 from ..boards.protocol import PulseBatch
-from .estimate import EstimateBuffers, WeightEstimate
+from .estimate import BLOCK, EstimateBuffers, UpdatePathBuffers, WeightEstimate
 
-FEW = 4  # one weight of so many, or fewer, gets pulses: then a branch costs least
+FEW = 4  # one weight of so many, or fewer, gets pulses: then they cost least one by one
 
 
 def route(pulses: Tensor, estimate: WeightEstimate) -> PulseBatch:
@@ -28,70 +28,146 @@ def route(pulses: Tensor, estimate: WeightEstimate) -> PulseBatch:
 @jit
 def _route(pulses: np.ndarray, estimate: EstimateBuffers) -> int:
     """See `route`; to how many devices."""
-    devices = 0
-    for row in range(pulses.shape[0]):
-        for output in range(pulses.shape[1]):
-            estimate.pulses[output] = pulses[row, output]
-        devices = route_row(row, estimate, devices)
+    devices, (rows, outputs) = 0, pulses.shape
+    for first in range(0, rows, BLOCK):
+        block = block_of(estimate, first, min(first + BLOCK, rows), devices)
+        for row in range(block.pulses.shape[0]):
+            for output in range(outputs):
+                block.pulses[row, output] = pulses[first + row, output]
+        devices += route_block(block, list_due(block))
     return devices
 
 
 @jit
-def route_row(row: int, estimate: EstimateBuffers, devices: int) -> int:
-    """Route `estimate.pulses` to the weights of a row; they are consumed. See `route`.
+def block_of(estimate: EstimateBuffers, first: int, last: int, devices: int) -> EstimateBuffers:
+    """The rows from `first` on, before `last`, and the room behind so many devices.
 
-    The whole row is computed, both ways of each weight, so that no choice is a branch: signs are
-    mixed. It is put down after the `devices` before it; if it has few pulses, without the zeros.
-    The result is how many there are then.
+    An array that is passed on is counted by its owners, and one that is reached by a sum of indices
+    is not vectorised: so kernels take some rows at a time, as arrays of their own.
     """
-    weights, up, down, limits, signs, headroom, pulses, device, counts = estimate
-    up_device, up_polarity, rise = up
-    down_device, down_polarity, fall = down
-    outputs = weights.shape[1]
-    if headroom.shape[0]:
-        _hold_back(row, pulses, weights, rise, fall, signs, headroom)
-    low, high, nonzero = limits[row, 0], limits[row, 1], 0
-    for output in range(outputs):
-        number, old = pulses[output], weights[row, output]
-        higher, lower = rise[row, output], fall[row, output]
-        moved = old + np.float32(number) * (higher if number > 0 else lower)
-        moved = low if moved < low else moved
-        moved = high if moved > high else moved
-        weights[row, output] = moved if number != 0 else old
-    start = np.uint64(devices)  # an unsigned index cannot count from the end: no branch
-    for output in range(outputs):
-        number, at = pulses[output], start + np.uint64(output)
-        i, j = up_device[row, output], down_device[row, output]
-        p, q = np.int32(up_polarity[row, output]), np.int32(-down_polarity[row, output])
-        device[at] = i if number > 0 else j
-        counts[at] = np.int32(number * (p if number > 0 else q))
-        nonzero += number != 0
-    if FEW * nonzero > outputs:
-        devices += outputs
-    elif nonzero:
+    weights, up, down, limits, signs, headroom, pulses, due, ends, device, counts = estimate
+    return EstimateBuffers(
+        weights[first:last],
+        UpdatePathBuffers(up.device[first:last], up.polarity[first:last], up.step[first:last]),
+        UpdatePathBuffers(
+            down.device[first:last], down.polarity[first:last], down.step[first:last]
+        ),
+        limits[first:last],
+        signs[first:last],
+        headroom[first:last],
+        pulses[: last - first],
+        due,
+        ends,
+        device[devices:],
+        counts[devices:],
+    )
+
+
+@jit
+def list_due(block: EstimateBuffers) -> bool:
+    """List the weights whose `block.pulses` are not 0, if these are few.
+
+    Those of row r stand in `block.due[block.ends[r] : block.ends[r + 1]]`. The result is whether
+    they are listed; if not, a row of which there are none is still known by its equal ends.
+    """
+    pulses, due, ends, total = block.pulses, block.due, block.ends, 0
+    rows, outputs = pulses.shape
+    for row in range(rows):
+        some = np.int32(0)  # a counter of 64 bits is not vectorised
         for output in range(outputs):
-            at = start + np.uint64(output)
-            if counts[at] != 0:
-                device[devices], counts[devices] = device[at], counts[at]
+            some = np.int32(some + np.int32(pulses[row, output] != 0))
+        total += some
+        ends[row + 1] = total
+    if FEW * total > rows * outputs:
+        return False
+    for row in range(rows):
+        at = np.uint64(ends[row])  # an unsigned index cannot count from the end: no branch
+        for output in range(outputs if ends[row + 1] > ends[row] else 0):
+            due[at] = output
+            at += np.uint64(pulses[row, output] != 0)
+    return True
+
+
+@jit
+def route_block(block: EstimateBuffers, is_listed: bool) -> int:
+    """Route `block.pulses` to the weights of some rows; they are consumed. See `route`.
+
+    Args:
+        block: From `block_of`. Its weights change.
+        is_listed: From `list_due`.
+
+    Returns:
+        For how many devices pulses, or zeros, were put down.
+    """
+    if block.headroom.shape[0]:
+        _hold_back(block)
+    return _route_listed(block) if is_listed else _route_all(block)
+
+
+@jit
+def _route_listed(block: EstimateBuffers) -> int:
+    """`route_block`, weight by weight."""
+    weights, up, down, limits, _, _, pulses, due, ends, device, counts = block
+    devices = 0
+    for row in range(pulses.shape[0]):
+        low, high = limits[row, 0], limits[row, 1]
+        for k in range(ends[row], ends[row + 1]):
+            output = due[k]
+            number = pulses[row, output]
+            if number > 0:
+                step = up.step[row, output]
+                device[devices] = up.device[row, output]
+                counts[devices] = number * np.int32(up.polarity[row, output])
+            else:
+                step = down.step[row, output]
+                device[devices] = down.device[row, output]
+                counts[devices] = -number * np.int32(down.polarity[row, output])
+            if number != 0:  # what was held back gets none
+                moved = weights[row, output] + np.float32(number) * step
+                weights[row, output] = min(max(moved, low), high)
                 devices += 1
     return devices
 
 
 @jit
-def _hold_back(
-    row: int,
-    pulses: np.ndarray,
-    weights: np.ndarray,
-    rise: np.ndarray,
-    fall: np.ndarray,
-    signs: np.ndarray,
-    headroom: np.ndarray,
-) -> None:
+def _route_all(block: EstimateBuffers) -> int:
+    """`route_block`, both ways of each weight: signs are mixed, and no choice is a branch.
+
+    Whole rows are put down, zeros too. Every loop writes one array, or none is vectorised.
+    """
+    weights, up, down, limits, _, _, pulses, _, ends, device, counts = block
+    devices, outputs = 0, weights.shape[1]
+    for row in range(weights.shape[0]):
+        if ends[row + 1] == ends[row]:
+            continue
+        low, high, start = limits[row, 0], limits[row, 1], np.uint64(devices)
+        for output in range(outputs):
+            number, old = pulses[row, output], weights[row, output]
+            higher, lower = up.step[row, output], down.step[row, output]
+            moved = old + np.float32(number) * (higher if number > 0 else lower)
+            moved = low if moved < low else moved
+            moved = high if moved > high else moved
+            weights[row, output] = moved if number != 0 else old
+        for output in range(outputs):
+            i, j = up.device[row, output], down.device[row, output]
+            device[start + np.uint64(output)] = i if pulses[row, output] > 0 else j
+        for output in range(outputs):
+            number = pulses[row, output]
+            p, q = np.int32(up.polarity[row, output]), np.int32(-down.polarity[row, output])
+            counts[start + np.uint64(output)] = np.int32(number * (p if number > 0 else q))
+        devices += outputs
+    return devices
+
+
+@jit
+def _hold_back(block: EstimateBuffers) -> None:
     """Leave out the pulses beyond the one that ends the headroom of a weight."""
-    for output in range(weights.shape[1]):
-        wanted = pulses[output]
-        if wanted * signs[row] < 0:
-            step = rise[row, output] if wanted > 0 else fall[row, output]
-            left = max(min(headroom[row, output], signs[row] * weights[row, output]), 0.0)
-            most = min(np.ceil(left / step), np.float32(abs(wanted)))
-            pulses[output] = np.int32(most if wanted > 0 else -most)
+    weights, up, down, _, signs, headroom, pulses, _, ends, _, _ = block
+    for row in range(weights.shape[0]):
+        for output in range(weights.shape[1] if ends[row + 1] > ends[row] else 0):
+            wanted = pulses[row, output]
+            if wanted * signs[row] < 0:
+                step = up.step[row, output] if wanted > 0 else down.step[row, output]
+                left = max(min(headroom[row, output], signs[row] * weights[row, output]), 0.0)
+                most = min(np.ceil(left / step), np.float32(abs(wanted)))
+                pulses[row, output] = np.int32(most if wanted > 0 else -most)

@@ -14,8 +14,9 @@ from crossbar.array.periphery import Periphery
 from crossbar.experiment.builder import engine as engine_for
 from crossbar.experiment.config import Training
 from crossbar.snn import reference
-from crossbar.snn.engines import Batch, DenseEngine, EventEngine, LayerView, events
+from crossbar.snn.engines import Batch, DenseEngine, EventEngine, LayerView
 from crossbar.snn.engines.dense import Crossbar
+from crossbar.snn.kernels import pointers
 from crossbar.snn.kernels.records import LayerArrays
 from crossbar.snn.plan import plan
 from device_models.errors import ConfigError
@@ -298,9 +299,9 @@ def test_the_settings_say_which_engine_converts():
 def test_the_columns_of_a_table_are_those_that_the_engine_overwrites():
     """The fields of a layer in the order in which the kernels read them."""
     fields = list(named_fields(LayerArrays.__annotations__))
-    assert fields[events.SIEMENS] == "siemens"
-    assert fields[events.GRADIENT] == "gradient"
-    assert fields[events.KIND] == ["group", "kind"]
+    assert fields[pointers.GRADIENT] == "gradient"
+    assert fields[pointers.BY_TRAINED] == "by_trained"
+    assert fields[pointers.KIND] == ["group", "kind"]
 
 
 def named_fields(annotations):

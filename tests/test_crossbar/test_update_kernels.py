@@ -205,11 +205,12 @@ def test_a_room_is_used_up_between_read_backs():
 def test_the_mean_of_chunks_is_that_of_numpy_however_rows_are_split(parts):
     sums = np.random.default_rng(1).standard_normal((8, 37, 24)).astype(np.float32)
     mean = np.zeros(SHAPE, np.float32)
+    expected, again = sums[:, :, : SHAPE[1]].sum(0) / np.float32(256), sums.copy()
     bounds = np.linspace(0, 37, parts + 1).astype(int)
     for first, last in pairwise(bounds):
         mean_of_chunks(sums, 256, first, last, mean)
-    expected = sums[:, :, : SHAPE[1]].sum(0) / np.float32(256)
     np.testing.assert_allclose(mean, expected, rtol=1e-6, atol=1e-9)
+    assert not sums.any(), "sums are cleared for the next batch"
     whole = np.zeros(SHAPE, np.float32)
-    mean_of_chunks(sums, 256, 0, 37, whole)
+    mean_of_chunks(again, 256, 0, 37, whole)
     assert mean.tobytes() == whole.tobytes()

@@ -121,14 +121,22 @@ def words_of(width: int) -> int:
     return -(-width // 64)
 
 
-def empty_stats(network: Plan, samples: int, *, record: bool = False) -> records.BatchStats:
-    """Statistics of nothing yet; `record` makes a buffer for every spike."""
-    layers, crossbars = len(network.layers), len(network.crossbars)
-    size = samples * network.steps * most_recorded(network)
-    buffer = (layers, size) if record else (0, 0)
-    width = padded(network.widest)
+def empty_stats(
+    network: Plan, samples: int, *, chunks: int | None = None, record: bool = False
+) -> records.BatchStats:
+    """Statistics of nothing yet.
+
+    Args:
+        network: The layers.
+        samples: How many.
+        chunks: Into how many they are parted: what is added up has a row for each; None: no rows.
+        record: Whether there is a buffer for every spike, of one chunk.
+    """
+    layers, each = len(network.layers), () if chunks is None else (chunks,)
+    crossbars, width = (*each, len(network.crossbars)), padded(network.widest)
+    buffer = (layers, samples * network.steps * most_recorded(network)) if record else (0, 0)
     return records.BatchStats(
-        np.zeros((layers, width), np.int64),
+        np.zeros((*each, layers, width), np.int64),
         np.zeros(samples, np.int64),
         np.zeros(samples),
         np.zeros(crossbars, np.int64),
@@ -180,9 +188,11 @@ def crossbar_rows(
     """Memory for one crossbar as the kernels read it, see `fill_rows`."""
     width, rows = padded(plan.columns), plan.matrix_rows
     stride = width * (2 if is_noisy else 1)
+    of_lines = plan.settings.siemens_of_lines(plan.incoming, np.zeros(rows))
     return records.CrossbarRows(
-        aligned((rows, stride), dtype), np.zeros(rows), plan.lines, tiles_of(rows, tile_rows),
-        plan.outputs, width, stride, *plan.settings.windows(plan.incoming),
+        aligned((rows, stride), dtype), np.zeros(len(of_lines)), plan.lines,
+        tiles_of(rows, tile_rows), plan.outputs, width, stride,
+        *plan.settings.windows(plan.incoming),
     )  # fmt: skip
 
 

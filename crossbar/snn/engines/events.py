@@ -15,8 +15,9 @@ from device_models.record import Record
 
 from ..encodings.events import Held
 from ..kernels import loss, neuron, records, topology
-from ..kernels.bptt import run_chunk
+from ..kernels.chunks import run_chunks
 from ..kernels.dispatch import missing_kernels
+from ..kernels.pointers import KIND
 from ..kernels.reduction import mean_of_chunks
 from ..plan import LayerPlan, Plan
 from ..registration import load_kernels
@@ -46,8 +47,6 @@ CHUNKS = 4  # of a batch; fixed, so that sums do not depend on the number of thr
 # A second thread would take longer to begin than to help: weights, and those that all steps of a
 # batch may meet.
 SMALL, SMALL_BATCH = 200_000, 25_000_000
-# Columns of a table of layers, see `kernels.pointers.layer_at`:
-SIEMENS, GRADIENT, BY_TRAINED, KIND = 1, 38, 40, slice(46, 48)
 MOST_TILES = 64  # rows of them below a convolution; see `kernels.records.LayerTrace.marks`
 _BUFFER = 1 << 26  # spikes of a layer that are recorded at a time, 3 bytes each
 
@@ -86,7 +85,7 @@ class EventEngine:
         """
         check_tiles(network, tile_rows)
         self._network, self._checks = network, BatchChecks(network)
-        self._constants = constants(network, tile_rows)
+        self._constants, self._lowest = constants(network, tile_rows), lowest(network)
         self._loss = network.network.loss.numbers(  # type: ignore[attr-defined]  # of every loss
             network.classes, network.steps, np.float32
         )
@@ -107,10 +106,7 @@ class EventEngine:
             )
             for layer in network.synaptic
         ]  # the rows behind those of the crossbar are those of `BatchResult.by_trained`
-        self._targets = [
-            (layer.index, sums, [_targets(each, layer.matrix_rows) for each in sums])
-            for layer, sums in zip(network.synaptic, self._sums, strict=True)
-        ]
+        self._targets, self._is_clear = _targets(network, self._sums), True
 
     def run(
         self,
@@ -156,39 +152,56 @@ class EventEngine:
     ) -> list[records.BatchStats]:
         """Statistics of all chunks. Gradients are left in the scratch memory."""
         wirings: dict[int, Wiring] = {}
-        bounds = [len(batch.chosen) * chunk // CHUNKS for chunk in range(CHUNKS + 1)]
-        held, low_layer = batch.events.held, lowest(self._network)
+        size, held = len(batch.chosen), batch.events.held
+        bounds = np.array([size * chunk // CHUNKS for chunk in range(CHUNKS + 1)])
         amplitudes = () if held is None else (held.codes, held.unit)
+        samples = records.Samples(
+            batch.events.rows, batch.events.times, batch.events.offsets, batch.labels,
+            batch.chosen, batch.first, *amplitudes,
+        )  # fmt: skip
         constants = self._constants
         if held is not None:
             constants = constants._replace(is_restless=True)
+        learns = learn is not None
+        targets = self._clear_targets() if learns else self._targets[:, :0]
 
-        def run(chunk: int) -> records.BatchStats:
+        def run(first: int, last: int, bounds: np.ndarray, stats: records.BatchStats) -> None:
             thread = threading.get_ident()
             if thread not in wirings:  # its own copy, or lines come one by one from the other
                 wirings[thread] = self._wiring(layers, learn, held)
-            wiring, (low, high) = wirings[thread], bounds[chunk : chunk + 2]
-            stats = empty_stats(self._network, high - low, record=record)
-            for index, sums, targets in self._targets if learn is not None else ():
-                sums[chunk].fill(0.0)
-                of_layer = wiring.table[:, index]
-                of_layer[:, GRADIENT], of_layer[:, BY_TRAINED] = targets[chunk]
-            run_chunk(
-                records.Samples(
-                    batch.events.rows, batch.events.times, batch.events.offsets, batch.labels,
-                    batch.chosen[low:high], batch.first + low, *amplitudes,
-                ),
-                wiring.kinds.first, wiring.kinds.others, wiring.table, wiring.kinds.output,
-                self._loss, wiring.injected, constants, batch.noise_key,
-                low_layer, stats, learn is not None,
+            wiring = wirings[thread]
+            run_chunks(
+                first, last, bounds, samples, wiring.kinds.first, wiring.kinds.others,
+                wiring.table, wiring.kinds.output, self._loss, wiring.injected, constants,
+                batch.noise_key, self._lowest, stats, targets, learns,
             )  # fmt: skip
-            return shrink(stats) if record else stats
+
+        def run_recorded(chunk: int) -> records.BatchStats:
+            own = bounds[chunk : chunk + 2]
+            stats = empty_stats(self._network, int(own[1] - own[0]), chunks=1, record=True)
+            run(0, 1, own, stats)
+            return shrink(stats)
 
         is_noisy = tuple(bool(view.variance.size) for view in layers)
         fronts = tuple(view.front is not None for view in layers)
-        key = learn is not None, record, held is not None, is_noisy, fronts
-        is_small = len(batch.chosen) * self._work <= SMALL_BATCH
-        return self._map_threads(run, CHUNKS, 1 if is_small else self.threads, key)
+        key = learns, record, held is not None, is_noisy, fronts
+        threads = 1 if size * self._work <= SMALL_BATCH else self.threads
+        if record:
+            return self._map_threads(run_recorded, CHUNKS, threads, key)
+        stats = empty_stats(self._network, size, chunks=CHUNKS)
+        if threads == 1:
+            run(0, CHUNKS, bounds, stats)
+        else:
+            self._map_threads(lambda i: run(i, i + 1, bounds, stats), CHUNKS, threads, key)
+        return [stats]
+
+    def _clear_targets(self) -> np.ndarray:
+        """Where chunks add their gradients to; all is zero there."""
+        if not self._is_clear:
+            for sums in self._sums:
+                sums.fill(0.0)
+        self._is_clear = False
+        return self._targets
 
     def _map_threads(
         self, run: Callable[[int], T], count: int, threads: int, key: Hashable
@@ -233,7 +246,7 @@ class EventEngine:
         """The layers as this thread reads them, in memory that its next pass overwrites."""
         of_thread = self._of_thread
         if not hasattr(of_thread, "wirings"):
-            of_thread.wirings, of_thread.crossbars, of_thread.siemens = {}, {}, {}
+            of_thread.wirings, of_thread.crossbars = {}, {}
             slots = slots_of(self._network)
             of_thread.scratch = [scratch(self._network) for _ in range(slots)]
             of_thread.injected = injection(self._network, None)
@@ -247,8 +260,7 @@ class EventEngine:
             siemens = layer.settings.siemens_of_lines(layer.incoming, view.siemens)
             if held is not None and layer.index == 0:
                 siemens = siemens / held.gain**2
-            of_thread.siemens[i] = siemens  # what an address leads to must live
-            wiring.table[:, layer.index, SIEMENS] = address(siemens, np.float64)
+            arrays.crossbar.siemens[:] = siemens
             if arrays.trained.size:
                 own = layer.first_trained if view.trained is None else view.trained
                 arrays.trained[:, : layer.outputs] = own
@@ -321,13 +333,14 @@ class EventEngine:
         return fronts
 
     def _means(self, samples: int) -> tuple[np.ndarray, ...]:
-        """Sum over the chunks in their order, without the padding."""
+        """Sum over the chunks in their order, without the padding; the chunks are cleared."""
         means = tuple(
             np.empty((sums.shape[1], layer.columns), np.float32)
             for layer, sums in zip(self._network.synaptic, self._sums, strict=True)
         )
         for sums, mean in zip(self._sums, means, strict=True):
             self._reduce(sums, samples, mean)
+        self._is_clear = True
         return means
 
     def _reduce(self, sums: np.ndarray, samples: int, mean: np.ndarray) -> None:
@@ -356,22 +369,39 @@ def check_tiles(network: Plan, tile_rows: int) -> None:
             )
 
 
-def _targets(sums: np.ndarray, rows: int) -> tuple[int, int]:
-    """Addresses of the sums of a crossbar's rows, and of those behind."""
-    return address(sums, np.float32), address(sums[rows:], np.float32)
+def _targets(network: Plan, sums: Sequence[np.ndarray]) -> np.ndarray:
+    """Where each chunk adds what to, see `kernels.chunks.run_chunks`.
+
+    Args:
+        network: The layers.
+        sums: Of each crossbar, (chunks, rows, columns): those of its neurons behind its own.
+    """
+    parts = [
+        [
+            (layer.index, address(of_chunk, np.float32), address(own, np.float32))
+            for layer, chunks in zip(network.synaptic, sums, strict=True)
+            for of_chunk, own in [(chunks[chunk], chunks[chunk, layer.matrix_rows :])]
+        ]
+        for chunk in range(CHUNKS)
+    ]
+    return np.array(parts, np.int64)
 
 
-def join(chunks: Sequence[records.BatchStats], network: Plan) -> BatchResult:
+def join(parts: Sequence[records.BatchStats], network: Plan) -> BatchResult:
     """Add up the statistics of chunks, in their order; padding is left out."""
 
     def added(name: str) -> np.ndarray:
-        first, *others = (getattr(chunk, name) for chunk in chunks)
+        first, *others = (chunk for part in parts for chunk in getattr(part, name))
         return np.asarray(sum(others, first))
+
+    def joined(name: str) -> np.ndarray:
+        each = [getattr(part, name) for part in parts]
+        return each[0] if len(each) == 1 else np.concatenate(each)
 
     spikes = added("spikes")
     return BatchResult(
-        np.concatenate([chunk.predictions for chunk in chunks]),
-        np.concatenate([chunk.losses for chunk in chunks]),
+        joined("predictions"),
+        joined("losses"),
         tuple(spikes[layer.index, : layer.outputs] for layer in network.senders),
         added("activations"),
         added("tile_steps"),

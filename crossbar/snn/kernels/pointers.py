@@ -7,6 +7,9 @@ from device_models.jit import inlined, jit
 from .records import BatchStats, CrossbarRows, Injected, LayerArrays, LayerTrace, TimeBins
 from .simd import data_pointer, pointer_to, write
 
+# Columns of a table of layers, see `layer_at`
+GRADIENT, BY_TRAINED, KIND = 38, 40, slice(46, 48)
+
 
 @inlined
 def increase(numbers, at, amount):

@@ -4,8 +4,8 @@ import numpy as np
 
 from device_models.jit import inlined, jit
 
-from ..estimate import EstimateBuffers
-from ..pulse_router import route_row
+from ..estimate import BLOCK, EstimateBuffers
+from ..pulse_router import block_of, list_due, route_block
 
 MOST = np.float32(0.49)  # of a step: no less than this is rounded up to one
 
@@ -51,22 +51,63 @@ def take_whole_steps(
     Returns:
         For how many devices there are pulses.
     """
-    devices, pulses, up, down = 0, estimate.pulses, estimate.up.step, estimate.down.step
+    devices, rows = 0, chi.shape[0]
+    for first in range(0, rows, BLOCK):
+        last = min(first + BLOCK, rows)
+        block = block_of(estimate, first, last, devices)
+        if _gather(chi[first:last], wanted[first:last], block):
+            is_listed = list_due(block)
+            _take(chi[first:last], block, is_listed, threshold, least)
+            devices += route_block(block, is_listed)
+    return devices
+
+
+@jit
+def _gather(chi: np.ndarray, wanted: np.ndarray, block: EstimateBuffers) -> bool:
+    """chi += wanted; whether a change is a step or more. `block.pulses` marks these."""
+    pulses, up, down, large = block.pulses, block.up.step, block.down.step, np.int32(0)
     for row in range(chi.shape[0]):
-        large = np.int32(0)  # changes of a step or more: in most rows there are none
         for output in range(chi.shape[1]):
-            total = chi[row, output] + wanted[row, output]
-            chi[row, output] = total
-            large |= np.int32((total >= up[row, output]) | (total <= -down[row, output]))
-        if large == 0:
+            chi[row, output] += wanted[row, output]
+        for output in range(chi.shape[1]):
+            total = chi[row, output]
+            is_due = np.int32((total >= up[row, output]) | (total <= -down[row, output]))
+            pulses[row, output] = is_due
+            large |= is_due
+    return large != 0
+
+
+@jit
+def _take(
+    chi: np.ndarray,
+    block: EstimateBuffers,
+    is_listed: bool,
+    threshold: np.float32,
+    least: np.float32,
+) -> None:
+    """Whole steps of chi, of those listed or of all, become `block.pulses`."""
+    pulses, up, down, due, ends = (
+        block.pulses,
+        block.up.step,
+        block.down.step,
+        block.due,
+        block.ends,
+    )
+    none = np.float32(0.0)
+    for row in range(chi.shape[0]):
+        for k in range(ends[row], ends[row + 1] if is_listed else ends[row]):
+            output = due[k]
+            total, rise, fall = chi[row, output], up[row, output], down[row, output]
+            whole = round_to_pulses(total, rise, fall, threshold, least, none)
+            chi[row, output] = total - whole * (rise if total > 0.0 else fall)
+            pulses[row, output] = np.int32(whole)
+        if is_listed or ends[row + 1] == ends[row]:
             continue
         for output in range(chi.shape[1]):
             total, rise, fall = chi[row, output], up[row, output], down[row, output]
-            whole = round_to_pulses(total, rise, fall, threshold, least, np.float32(0.0))
+            whole = round_to_pulses(total, rise, fall, threshold, least, none)
             chi[row, output] = total - whole * (rise if total > 0.0 else fall)
-            pulses[output] = np.int32(whole)
-        devices = route_row(row, estimate, devices)
-    return devices
+            pulses[row, output] = np.int32(whole)
 
 
 @jit
@@ -82,25 +123,67 @@ def track_target(
     All arguments and the result are those of `take_whole_steps`; a threshold of infinity sends
     nothing.
     """
-    devices, pulses, up, down = 0, estimate.pulses, estimate.up.step, estimate.down.step
+    devices, rows = 0, target.shape[0]
+    for first in range(0, rows, BLOCK):
+        last = min(first + BLOCK, rows)
+        block = block_of(estimate, first, last, devices)
+        if _follow(target[first:last], wanted[first:last], block):
+            is_listed = list_due(block)
+            _close(target[first:last], block, is_listed, threshold, least)
+            devices += route_block(block, is_listed)
+    return devices
+
+
+@jit
+def _follow(target: np.ndarray, wanted: np.ndarray, block: EstimateBuffers) -> bool:
+    """target += wanted; whether a gap is worth a pulse. `block.pulses` marks these."""
+    pulses, up, down, large = block.pulses, block.up.step, block.down.step, np.int32(0)
+    weights, limits = block.weights, block.limits
     for row in range(target.shape[0]):
-        low, high, large = estimate.limits[row, 0], estimate.limits[row, 1], np.int32(0)
+        low, high = limits[row, 0], limits[row, 1]
         for output in range(target.shape[1]):
             moved = target[row, output] + wanted[row, output]
             moved = low if moved < low else moved
-            moved = high if moved > high else moved
-            target[row, output] = moved
-            gap = moved - estimate.weights[row, output]
-            large |= np.int32((gap > MOST * up[row, output]) | (gap < -MOST * down[row, output]))
-        if large == 0:
+            target[row, output] = high if moved > high else moved
+        for output in range(target.shape[1]):
+            gap = target[row, output] - weights[row, output]
+            is_due = np.int32((gap > MOST * up[row, output]) | (gap < -MOST * down[row, output]))
+            pulses[row, output] = is_due
+            large |= is_due
+    return large != 0
+
+
+@jit
+def _close(
+    target: np.ndarray,
+    block: EstimateBuffers,
+    is_listed: bool,
+    threshold: np.float32,
+    least: np.float32,
+) -> None:
+    """Gaps in whole steps, of those listed or of all, become `block.pulses`."""
+    pulses, up, down, due, ends = (
+        block.pulses,
+        block.up.step,
+        block.down.step,
+        block.due,
+        block.ends,
+    )
+    weights, half = block.weights, np.float32(0.5)
+    for row in range(target.shape[0]):
+        for k in range(ends[row], ends[row + 1] if is_listed else ends[row]):
+            output = due[k]
+            gap = target[row, output] - weights[row, output]
+            rise, fall = up[row, output], down[row, output]
+            whole = round_to_pulses(gap, rise, fall, threshold, least, half)
+            pulses[row, output] = np.int32(whole)
+        if is_listed or ends[row + 1] == ends[row]:
             continue
         for output in range(target.shape[1]):
-            gap = target[row, output] - estimate.weights[row, output]
+            gap = target[row, output] - weights[row, output]
             rise, fall = up[row, output], down[row, output]
-            whole = round_to_pulses(gap, rise, fall, threshold, least, np.float32(0.5))
-            pulses[output] = np.int32(whole)
-        devices = route_row(row, estimate, devices)
-    return devices
+            whole = round_to_pulses(gap, rise, fall, threshold, least, half)
+            pulses[row, output] = np.int32(whole)
 
 
 @jit

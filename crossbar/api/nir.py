@@ -20,7 +20,7 @@ from ..mappings import MAPPINGS
 from ..nir.files import library, write_graph
 from ..nir.writing import graph_of
 from .folders import Folder, path
-from .training import one_torch_thread
+from .threads import one_thread
 
 
 def from_nir(
@@ -73,7 +73,7 @@ def export_nir(
         ConfigError: nir is not installed, or NIR has no such layer or neurons.
         RunError: There is no such run, it was trained on a board, or the file cannot be written.
     """
-    with consequence("nothing was written"), one_torch_thread():
+    with consequence("nothing was written"), one_thread():
         file = path(out)
         nir = library(str(file))
         opened = run if isinstance(run, Run) else Run.open(path(run))

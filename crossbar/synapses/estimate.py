@@ -71,12 +71,14 @@ class EstimateBuffers(NamedTuple):
             for path in (estimate.up, estimate.down)
         )
         weights = estimate.weights.numpy()
-        bounds = (part.numpy() for part in (estimate.limits, estimate.signs, estimate.headroom))
+        limits, signs, headroom = (
+            part.numpy() for part in (estimate.limits, estimate.signs, estimate.headroom)
+        )
         some, size = BLOCK * weights.shape[1], weights.size
         pulses, due, device, counts = (np.empty(n, np.int32) for n in (some, some, size, size))
         ends = np.zeros(BLOCK + 1, np.int64)
-        rows = pulses.reshape(BLOCK, -1), due, ends
-        return cls(weights, up, down, *bounds, *rows, device, counts)
+        rows = pulses.reshape(BLOCK, -1)
+        return cls(weights, up, down, limits, signs, headroom, rows, due, ends, device, counts)
 
     def batch(self, devices: int) -> PulseBatch:
         """The pulses for so many devices that were routed; they stay until more are routed."""

@@ -76,7 +76,7 @@ def list_due(block: EstimateBuffers) -> bool:
         some = np.int32(0)  # a counter of 64 bits is not vectorised
         for output in range(outputs):
             some = np.int32(some + np.int32(pulses[row, output] != 0))
-        total += some
+        total += int(some)
         ends[row + 1] = total
     if FEW * total > rows * outputs:
         return False
@@ -101,7 +101,8 @@ def route_block(block: EstimateBuffers, is_listed: bool) -> int:
     """
     if block.headroom.shape[0]:
         _hold_back(block)
-    return _route_listed(block) if is_listed else _route_all(block)
+    devices: int = _route_listed(block) if is_listed else _route_all(block)
+    return devices
 
 
 @jit

@@ -74,7 +74,7 @@ def _gather(chi: np.ndarray, wanted: np.ndarray, block: EstimateBuffers) -> bool
             is_due = np.int32((total >= up[row, output]) | (total <= -down[row, output]))
             pulses[row, output] = is_due
             large |= is_due
-    return large != 0
+    return bool(large != 0)
 
 
 @jit
@@ -150,7 +150,7 @@ def _follow(target: np.ndarray, wanted: np.ndarray, block: EstimateBuffers) -> b
             is_due = np.int32((gap > MOST * up[row, output]) | (gap < -MOST * down[row, output]))
             pulses[row, output] = is_due
             large |= is_due
-    return large != 0
+    return bool(large != 0)
 
 
 @jit

@@ -103,6 +103,12 @@ def inference(work: Workload, threads: int) -> dict[str, Entry]:
     return entries
 
 
+def digits(lines: int) -> Race:
+    """The table of a recurrent network on spoken digits."""
+    small = functools.partial(training, size="small")
+    return Race("training", functools.partial(data.digits, lines=lines), small)
+
+
 def preset(name: str, *, settle: bool = True) -> Race:
     """The table of a preset; `settle`: everyone starts from where training soon is."""
     work = presets.work_of(name)

@@ -1,6 +1,7 @@
 # ruff: noqa: T201  # it talks on the terminal
 """What the benchmarks run on: Fashion-MNIST, or recordings of synthetic audio-like spikes."""
 
+import dataclasses
 import functools
 import sys
 from collections.abc import Iterator
@@ -10,13 +11,14 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from crossbar.datasets import load_dataset
-from crossbar.datasets.encode import Data
+from crossbar.datasets import Half, load_dataset
+from crossbar.datasets.encode import Data, encode
 from crossbar.datasets.settings import DataSettings
 from crossbar.experiment import builder
 from crossbar.experiment.config import Training
 from crossbar.snn.encodings.events import Events
 from crossbar.snn.encodings.latency import latency_code
+from crossbar.snn.encodings.spike_trains import Recorded
 from crossbar.snn.network import Network
 from crossbar.snn.neurons import LeakyIntegrator, Lif
 from crossbar.snn.plan import Plan, plan
@@ -126,6 +128,37 @@ def fashion(hidden: int = 100, samples: int = 60_000) -> Workload:
         found.train_images.shape[1:],
     )
     return Workload(f"784-{hidden}-10 x 100", network, data, 0.01, found.origin)
+
+
+@functools.cache
+def digits(samples: int = 1024, hidden: int = 256, *, lines: int = 140) -> Workload:
+    """`lines`-`hidden`-20 x 100 steps, recurrent, on the Heidelberg digits, or as `audio`.
+
+    The digits last a second; neighbouring channels share a line, which spikes once in a step.
+    """
+    try:
+        found = load_dataset("shd", notice=lambda text: print(text, file=sys.stderr))
+    except DataError as reason:
+        print(f"{reason}\nthe benchmark goes on with synthetic spikes", file=sys.stderr)
+        return audio(samples, hidden, recurrent=True)
+    network = network_of(
+        inputs=lines, hidden=(hidden,), classes=20, tau_mem_seconds=20e-3, sigma_init=1e-3,
+        recurrent=True,
+    )  # fmt: skip
+    shared = Recorded.Options(channels_per_line=700 // lines, binary=True)
+    few = dataclasses.replace(
+        found, train=first(found.train, samples), test=first(found.test, samples // 4)
+    )
+    settings = DataSettings(set="shd", encoding=shared, steps=network.steps)
+    name = f"recurrent {lines}-{hidden}-20 x 100"
+    encoded = encode(few, settings, seed=0)
+    each = len(encoded.train_events.rows) / samples
+    return Workload(name, network, encoded, 0.001, f"{found.title}, {each:,.0f} spikes each")
+
+
+def first(half: Half, count: int) -> Half:
+    """The first samples of a half."""
+    return Half(half.samples[:count], half.labels[:count])
 
 
 @functools.cache

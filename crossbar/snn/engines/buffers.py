@@ -15,7 +15,7 @@ from ..kernels.simd import LANES
 from ..network import Network
 from ..neurons.protocol import recorded_numbers
 from ..plan import LayerPlan, Plan
-from .protocol import LayerView
+from .protocol import BatchResult, LayerView
 
 CACHE_LINE = 64  # bytes
 HUGE_PAGE = 1 << 21  # bytes
@@ -174,6 +174,29 @@ def recorded_spikes(chunks: Sequence[records.BatchStats], layer: int) -> Events:
         np.concatenate([chunk.recorded_rows[layer][: end[-1]] for chunk, end in pairs]),
         np.concatenate([chunk.recorded_times[layer][: end[-1]] for chunk, end in pairs]),
         np.cumsum(counts),
+    )
+
+
+def join(parts: Sequence[records.BatchStats], network: Plan) -> BatchResult:
+    """Add up the statistics of chunks, in their order; padding is left out."""
+
+    def added(name: str) -> np.ndarray:
+        first, *others = (chunk for part in parts for chunk in getattr(part, name))
+        return np.asarray(sum(others, first))
+
+    def joined(name: str) -> np.ndarray:
+        each = [getattr(part, name) for part in parts]
+        return each[0] if len(each) == 1 else np.concatenate(each)
+
+    spikes = added("spikes")
+    return BatchResult(
+        joined("predictions"),
+        joined("losses"),
+        tuple(spikes[layer.index, : layer.outputs] for layer in network.senders),
+        added("activations"),
+        added("tile_steps"),
+        added("siemens"),
+        added("clipped"),
     )
 
 

@@ -2,20 +2,24 @@
 
 import weakref
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 
 from device_models.arrays import check_array
-from device_models.errors import ShapeError
+from device_models.errors import ConfigError, ShapeError
 
 from ..encodings.checks import NOTHING, check_events, check_range
 from ..encodings.events import Events
+from ..kernels import loss, neuron, topology
+from ..kernels.dispatch import missing_kernels
 from ..plan import LayerPlan, Plan
 from ..plan_checks import check_held
 from .buffers import REPEATS, repeats
 from .protocol import Batch, LayerView
 
+MOST_TILES = 64  # rows of them below a convolution; see `kernels.records.LayerTrace.marks`
 SETS = 4  # whose events are known to be whole: training and test samples, of two epochs
 
 
@@ -117,3 +121,39 @@ def _check(array: object, what: str, dtype: np.typing.DTypeLike, shape: tuple[in
     check_array(array, what, dtype, shape, NOTHING, in_one_piece=False)
     if not np.isfinite(array).all():  # type: ignore[call-overload]  # it is an array by now
         raise ShapeError(f"{what}: one is not finite; {NOTHING}")
+
+
+def check_tiles(network: Plan, tile_rows: int) -> None:
+    """Refuse convolutions on more rows of tiles than a position marks, a bit of a word each.
+
+    Raises:
+        ConfigError: There is one.
+    """
+    for layer in network.synaptic:
+        if layer.array.positions > 1 and layer.rows > MOST_TILES * tile_rows:
+            raise ConfigError(
+                f"{network.network.title(layer.index)}: its {layer.rows} rows lie on more than "
+                f"{MOST_TILES} rows of tiles, which the kernels do not count; raise "
+                f"tiles.tile_rows = {tile_rows} or choose engine = dense; nothing was written"
+            )
+
+
+def check_kernels(network: Plan, loss_numbers: Any) -> None:
+    """Refuse a network with a kind that this engine cannot compile.
+
+    Raises:
+        ConfigError: It names the kind and the kernels that it lacks.
+    """
+    needed: list[tuple[Any, tuple[Callable[..., Any], ...]]] = [(loss_numbers, (loss.score,))]
+    for layer in network.layers:
+        of_layer = layer.settings.numbers(layer.incoming)
+        needed.append((of_layer, (topology.forward, topology.backward, topology.carry)))
+        if layer.neuron is not None:
+            of_neuron = layer.neuron.numbers(network.dt_seconds)
+            needed.append((of_neuron, (neuron.begin, neuron.step, neuron.step_back)))
+    for record, stubs in needed:
+        if names := missing_kernels(record, stubs):
+            raise ConfigError(
+                f"engine = events: {type(record).__name__} has no kernels {', '.join(names)}: "
+                "choose engine = dense, or give it some (crossbar.snn.kernels.dispatch.implements)"
+            )

@@ -10,13 +10,11 @@ from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
-from device_models.errors import ConfigError
 from device_models.record import Record
 
 from ..encodings.events import Held
-from ..kernels import loss, neuron, records, topology
+from ..kernels import records
 from ..kernels.chunks import run_chunks
-from ..kernels.dispatch import missing_kernels
 from ..kernels.pointers import KIND
 from ..kernels.reduction import mean_of_chunks
 from ..plan import LayerPlan, Plan
@@ -29,6 +27,7 @@ from .buffers import (
     empty_stats,
     fill_rows,
     first_trained,
+    join,
     most_recorded,
     no_crossbar,
     padded,
@@ -36,7 +35,7 @@ from .buffers import (
     scratch,
     shrink,
 )
-from .checks import BatchChecks
+from .checks import BatchChecks, check_kernels, check_tiles
 from .protocol import Batch, BatchResult, LayerView, Resources
 from .wiring import Kinds, address, carries_back, injection, kinds_of, lowest, slots_of, table_of
 
@@ -47,7 +46,6 @@ CHUNKS = 4  # of a batch; fixed, so that sums do not depend on the number of thr
 # A second thread would take longer to begin than to help: weights, and those that all steps of a
 # batch may meet.
 SMALL, SMALL_BATCH = 200_000, 25_000_000
-MOST_TILES = 64  # rows of them below a convolution; see `kernels.records.LayerTrace.marks`
 _BUFFER = 1 << 26  # spikes of a layer that are recorded at a time, 3 bytes each
 
 
@@ -354,21 +352,6 @@ class EventEngine:
         self._map_threads(reduce, parts, parts, mean_of_chunks)
 
 
-def check_tiles(network: Plan, tile_rows: int) -> None:
-    """Refuse convolutions on more rows of tiles than a position marks, a bit of a word each.
-
-    Raises:
-        ConfigError: There is one.
-    """
-    for layer in network.synaptic:
-        if layer.array.positions > 1 and layer.rows > MOST_TILES * tile_rows:
-            raise ConfigError(
-                f"{network.network.title(layer.index)}: its {layer.rows} rows lie on more than "
-                f"{MOST_TILES} rows of tiles, which the kernels do not count; raise "
-                f"tiles.tile_rows = {tile_rows} or choose engine = dense; nothing was written"
-            )
-
-
 def _targets(network: Plan, sums: Sequence[np.ndarray]) -> np.ndarray:
     """Where each chunk adds what to, see `kernels.chunks.run_chunks`.
 
@@ -385,47 +368,3 @@ def _targets(network: Plan, sums: Sequence[np.ndarray]) -> np.ndarray:
         for chunk in range(CHUNKS)
     ]
     return np.array(parts, np.int64)
-
-
-def join(parts: Sequence[records.BatchStats], network: Plan) -> BatchResult:
-    """Add up the statistics of chunks, in their order; padding is left out."""
-
-    def added(name: str) -> np.ndarray:
-        first, *others = (chunk for part in parts for chunk in getattr(part, name))
-        return np.asarray(sum(others, first))
-
-    def joined(name: str) -> np.ndarray:
-        each = [getattr(part, name) for part in parts]
-        return each[0] if len(each) == 1 else np.concatenate(each)
-
-    spikes = added("spikes")
-    return BatchResult(
-        joined("predictions"),
-        joined("losses"),
-        tuple(spikes[layer.index, : layer.outputs] for layer in network.senders),
-        added("activations"),
-        added("tile_steps"),
-        added("siemens"),
-        added("clipped"),
-    )
-
-
-def check_kernels(network: Plan, loss_numbers: Any) -> None:
-    """Refuse a network with a kind that this engine cannot compile.
-
-    Raises:
-        ConfigError: It names the kind and the kernels that it lacks.
-    """
-    needed: list[tuple[Any, tuple[Callable[..., Any], ...]]] = [(loss_numbers, (loss.score,))]
-    for layer in network.layers:
-        of_layer = layer.settings.numbers(layer.incoming)
-        needed.append((of_layer, (topology.forward, topology.backward, topology.carry)))
-        if layer.neuron is not None:
-            of_neuron = layer.neuron.numbers(network.dt_seconds)
-            needed.append((of_neuron, (neuron.begin, neuron.step, neuron.step_back)))
-    for record, stubs in needed:
-        if names := missing_kernels(record, stubs):
-            raise ConfigError(
-                f"engine = events: {type(record).__name__} has no kernels {', '.join(names)}: "
-                "choose engine = dense, or give it some (crossbar.snn.kernels.dispatch.implements)"
-            )

@@ -66,7 +66,7 @@ def bit_line(g: Floats, segment: float, first: float, last: float) -> tuple[Floa
         last: The same below its last row.
 
     Returns:
-        (rows, rows) in the order of Fortran, of which the lower triangle is filled, and (rows,).
+        (rows, rows) in the order of Fortran, zeros above the diagonal, and (rows,).
     """
     rows = len(g)
     below, share = np.empty(rows), np.empty(rows)  # t from below, with g
@@ -75,7 +75,7 @@ def bit_line(g: Floats, segment: float, first: float, last: float) -> tuple[Floa
         below[i] = g[i] + side
         share[i] = segment / (segment + below[i])
         side = below[i] * share[i]
-    load, sensed = np.empty((rows, rows)).T, np.empty(rows)
+    load, sensed = np.zeros((rows, rows)).T, np.empty(rows)
     side, reached = first, first / (first + below[0]) if first > 0.0 else 0.0
     for j in range(rows):
         sensed[j] = reached * g[j]

@@ -86,10 +86,10 @@ def read_table(path):
 
 def read_device(path):
     """What `xbar devices` says of a device, drawing left out."""
-    from cli.devices import page, parameters, summary
+    from cli.devices import headline, page, parameters, summary
 
     model = load_device(str(path))
-    page(summary(path.name, model) | {"parameters": parameters(model)}).encode()
+    page(summary(headline(path.name, model)) | {"parameters": parameters(model)}).encode()
     dump(model).encode()
 
 

@@ -294,7 +294,7 @@ def test_presets_of_digits_learn_bands_by_pulses(name):
     data = encode(digits, config.data, seed=0)
     trainer = builder.trainer(config, load_device("ideal"), data, threads=1)
     trainer.start()
-    for _ in range(3):
+    for _ in range(6):
         for _ in trainer.run_epoch():
             pass
     assert trainer.setup.network.layers[-1].outputs == 20

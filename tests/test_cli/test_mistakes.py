@@ -74,7 +74,8 @@ MISTAKES = [
     (("estimate", "runs/a", "runs/a", "--out", "b"), {},
      "runs/a is given twice; leave one out; nothing was written"),
     (("program", "net.pt"), {"net.pt": "x"},
-     "net.pt is neither a run, which is a folder, nor an npz file, nor a graph (.nir); nothing was written"),
+     "net.pt is neither a run, which is a folder, nor an npz file, nor a graph (.nir); nothing was "
+     "written"),
     (("characterize", "--board", "simulate", "-o", "x"), {},
      "--board 'simulate' is no board; did you mean 'simulated'?; nothing was sent"),
     (("characterize", "--board", "simulated", "-o", "x"), {"x/notes.txt": "mine"},

@@ -13,7 +13,7 @@ from crossbar.datasets.settings import DataSettings
 from crossbar.datasets.shd import BUILT, SHD, half_of_hdf5, halves_of_built
 from crossbar.experiment import builder
 from crossbar.experiment.config import Training
-from crossbar.experiment.network_settings import with_network
+from crossbar.experiment.network_settings import load_network, with_network
 from crossbar.snn.encodings import ENCODINGS
 from crossbar.snn.encodings.augment import Augmentation, augmented
 from crossbar.snn.encodings.events import Events
@@ -284,8 +284,14 @@ def bands(count, generator):
 
 
 @pytest.mark.parametrize("name", ["shd_feedforward", "shd_recurrent", "shd_delays"])
-def test_presets_of_digits_learn_bands_by_pulses(name):
-    config = dataclasses.replace(with_network(Training(), name), batch_size=20)
+def test_presets_of_digits_fit_their_data(name):
+    assert with_network(Training(), name).data.input_shape == (140,)
+    network = load_network(name).plan()
+    assert (network.inputs, network.layers[-1].outputs, network.steps) == (140, 20, 100)
+
+
+def test_a_preset_of_digits_learns_bands_by_pulses():
+    config = dataclasses.replace(with_network(Training(), "shd_delays"), batch_size=20)
     generator = np.random.default_rng(0)
     digits = LoadedDataset(
         title="bands", class_names=SHD.class_names, train=bands(200, generator),

@@ -9,6 +9,8 @@ from scipy import stats
 from torch.testing import assert_close
 from xbar_training import DATA, plan_of
 
+from crossbar.datasets import DATASETS
+from crossbar.datasets.settings import DataSettings
 from crossbar.experiment.network_settings import NETWORKS, load_network
 from crossbar.snn.network import Network
 from crossbar.snn.neurons import AdaptiveLif, LeakyIntegrator, Lif
@@ -239,10 +241,12 @@ def test_a_pool_has_no_crossbar_and_passes_signs_on():
 # Files
 
 
-def test_every_preset_is_a_network_on_images():
+def test_every_preset_is_a_network_on_its_data():
     assert set(NETWORKS.names()) >= {"kilgore", "alif", "max_pool", "mse_count"}
     for name in NETWORKS.names():
-        assert load_network(name).plan().classes == 10
+        file = load_network(name)
+        data = file.data or DataSettings()
+        assert file.plan().classes == len(DATASETS[data.set].class_names)
 
 
 def test_the_published_network_is_that_of_the_defaults():

@@ -34,13 +34,7 @@ from .estimators import (
 from .estimators.laws import LAWS, as_model, check_keep
 from .estimators.parameters import ParameterSet
 from .estimators.pulse_train import from_quantiles
-from .fit_warnings import (
-    better_model,
-    closing_window,
-    missing_spread,
-    mixed_voltages,
-    wearing_levels,
-)
+from .fit_warnings import better_model, of_measurements
 from .measurements import (
     Cycles,
     Lifetimes,
@@ -107,8 +101,7 @@ def fit(
     estimates = _estimates(device, start, parameter_sets, with_intervals=bootstrap > 0)
     warnings = [*measurements.warnings]
     warnings += [w for parameters in parameter_sets for w in parameters.warnings] + warned
-    warnings += missing_spread(pulses, device, parameter_sets) + mixed_voltages(measurements)
-    warnings += closing_window(pulses) + wearing_levels(Cycles.join(measurements.cycles), device)
+    warnings += of_measurements(measurements, pulses, device, parameter_sets)
     better = better_model(candidates, name_of(device))
     warnings += better
     return Fit(

@@ -17,6 +17,25 @@ LEAST_DECADES = 0.02
 CHANCE = 0.001  # of a trend where there is none
 
 
+def of_measurements(
+    measurements: Measurements, pulses: Pulses, device: Pulsed, parameter_sets: list[ParameterSet]
+) -> list[str]:
+    """All warnings that need no ranking of models.
+
+    Args:
+        measurements: Of all files.
+        pulses: Those of them, and those that stand for tables of quantiles.
+        device: As fitted.
+        parameter_sets: What was estimated.
+    """
+    return [
+        *missing_spread(pulses, device, parameter_sets),
+        *mixed_voltages(measurements),
+        *closing_window(pulses),
+        *wearing_levels(Cycles.join(measurements.cycles), device),
+    ]
+
+
 def missing_spread(pulses: Pulses, device: Pulsed, parameter_sets: list[ParameterSet]) -> list[str]:
     """A warning of what the pulses do not identify."""
     estimated = {name for parameters in parameter_sets for name in parameters.values}

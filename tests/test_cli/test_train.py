@@ -19,6 +19,7 @@ from typing import NamedTuple
 
 import pytest
 from click.testing import CliRunner
+from xbar_commands import SMALL
 from xbar_images import TRAIN
 from xbar_training import without_seconds
 
@@ -35,15 +36,8 @@ from device_models.errors import ConfigError
 from device_models.presets import preset_names
 from device_models.record import declared
 
-SMALL = """\
-batch_size: 64
-optimizer: {kind: adam, learning_rate: 2e-3}
-data: {steps: 60}
-network:
-  layers:
-  - {kind: dense, neurons: 20, ei: 80:20, sigma_init: 0.02}
-  - {kind: dense, neurons: 10, neuron: leaky_integrator}
-"""
+pytestmark = pytest.mark.usefixtures("here")
+
 OWN = "model: ideal\nstatus: invented\ng_min_siemens: 1e-6\ng_max_siemens: 1e-3\nstates: 64\n"
 OWN += "sources: {}\n"
 
@@ -70,21 +64,6 @@ def tree(folder):
         str(p.relative_to(folder)): p.read_bytes() if p.is_file() else None
         for p in folder.rglob("*")
     }
-
-
-@pytest.fixture(autouse=True)
-def here(tmp_path, monkeypatch):
-    """An empty working folder."""
-    folder = tmp_path / "here"
-    folder.mkdir()
-    monkeypatch.chdir(folder)
-    return folder
-
-
-@pytest.fixture(scope="module")
-def data(data_dir):
-    """The options that name the folder of the set."""
-    return ("--data-dir", data_dir)
 
 
 @pytest.fixture(scope="module")

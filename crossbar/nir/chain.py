@@ -230,7 +230,7 @@ def _convolved(node: Node, weight: np.ndarray, shape: tuple[int, ...]) -> tuple[
         given = getattr(value, name)
         is_it = given == "valid" if isinstance(given, str) else np.all(np.equal(given, allowed))
         if not is_it:
-            raise node.refused(f"{name} = {told(given)}; {allowed} is allowed")
+            raise node.refused(f"{name} = {as_text(given)}; {allowed} is allowed")
     stride = stride_of(node)
     down, across = (1 + (n - weight.shape[2]) // stride for n in shape[1:])
     if min(down, across) < 1:
@@ -246,7 +246,7 @@ def stride_of(node: Node) -> int:
     """
     strides = {int(n) for n in np.ravel(node.value.stride)}
     if len(strides) != 1 or min(strides) < 1:
-        raise node.refused(f"stride = {told(node.value.stride)}; one number above 0 is allowed")
+        raise node.refused(f"stride = {as_text(node.value.stride)}; one number above 0 is allowed")
     return strides.pop()
 
 
@@ -258,11 +258,11 @@ def _whole(node: Node, shape: Any) -> tuple[int, ...]:
     """
     given = None if shape is None else np.asarray(shape)
     if given is None or given.dtype.kind not in "iu" or given.ndim > 1 or not (given > 0).all():
-        raise node.refused(f"its shape is {told(shape)}; whole numbers above 0 are needed")
+        raise node.refused(f"its shape is {as_text(shape)}; whole numbers above 0 are needed")
     return tuple(int(n) for n in given.ravel()) or (1,)
 
 
-def told(value: Any) -> str:
+def as_text(value: Any) -> str:
     """A wrong value as a message repeats it: the first of many, one line."""
     items = np.ravel(value)[:MOST_TOLD].tolist()
     return shown(items[0] if np.size(value) == 1 else items)

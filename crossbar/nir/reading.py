@@ -15,7 +15,7 @@ from ..snn.neurons import Leaky
 from ..snn.parameters import BIAS, WEIGHTS
 from ..snn.topology import Conv2d, Dense, Recurrent
 from . import DT_SECONDS
-from .chain import Node, Stage, chain_of, stride_of, told
+from .chain import Node, Stage, as_text, chain_of, stride_of
 from .files import read_graph
 from .neurons import neurons_of
 
@@ -119,7 +119,7 @@ def _step(graph: Any) -> float:
         dt = float("nan")
     if not DT_RANGE[0] <= dt <= DT_RANGE[1]:
         raise ConfigError(
-            f"its metadata have dt_seconds = {told(given)}, outside {list(DT_RANGE)} s"
+            f"its metadata have dt_seconds = {as_text(given)}, outside {list(DT_RANGE)} s"
         )
     return dt
 

@@ -72,5 +72,8 @@ COMMANDS = {
         "characterize --resume new",
         needs=("plan.yaml",),
     ),
+    "export": Command(
+        "export run -o graph.nir", "export run -o graph.nir --force", seed="", needs=("run",)
+    ),
     "data get": Command("data get fashion_mnist", seed=""),
 }  # fmt: skip

@@ -24,8 +24,10 @@ from typing import Any
 import numba
 
 from .atomic import can_be_written
+from .kernel_compiler import for_callers
 
 KERNEL = re.compile(rb"\bimport jit\b|\bjit import\b|\bdispatch import\b")  # in files of kernels
+COMPILING = "jit.py", "kernel_compiler.py"  # how they are made
 PACKAGES = ("crossbar", "device_models")  # they lie side by side, installed or not
 _added: dict[Path, bytes] = {}  # sources outside the packages
 _kernels: list[Any] = []  # compiled so far
@@ -37,8 +39,8 @@ ADDED_VERSIONS = 8  # and of those compiled together with files outside the pack
 def sources(root: Path) -> dict[str, bytes]:
     """Path and content of the files of `PACKAGES` that kernels are made from, sorted.
 
-    They are this file, those that import `jit`, and all of a folder `kernels`. A constant that a
-    kernel takes from elsewhere is not seen: it belongs into one of these.
+    They are `COMPILING`, the files that import `jit`, and all of a folder `kernels`. A constant
+    that a kernel takes from elsewhere is not seen: it belongs into one of these.
 
     Args:
         root: Folder that holds the packages.
@@ -49,7 +51,7 @@ def sources(root: Path) -> dict[str, bytes]:
         path.relative_to(root).as_posix(): content
         for path, content in contents.items()
         if "kernels" in path.relative_to(root).parts
-        or path.name == "jit.py"
+        or path.name in COMPILING
         or KERNEL.search(content)
     }
 
@@ -185,11 +187,12 @@ def _compile(function: Callable[..., Any], *, inline: bool) -> Callable[..., Any
         _note_use(folder)
     numba.config.CACHE_DIR = str(folder)  # type: ignore[attr-defined]  # made at run time
     fast = {"nsz", "arcp", "contract", "afn", "reassoc"}
-    compiled: Callable[..., Any] = numba.njit(
-        nogil=True, cache=True, fastmath=fast, error_model="numpy", forceinline=inline
-    )(function)
+    options: Any = {"fastmath": fast, "error_model": "numpy", "forceinline": inline}
+    compiled: Any = numba.njit(nogil=True, cache=True, **options)(function)
+    part = numba.njit(**for_callers(**options))(function)  # what other kernels call
+    compiled.get_call_template, compiled.get_overload = part.get_call_template, part.get_overload
     _kernels.append(compiled)
-    return compiled
+    return compiled  # type: ignore[no-any-return]
 
 
 def jit(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -204,8 +207,7 @@ def jit(function: Callable[..., Any]) -> Callable[..., Any]:
 def inlined(function: Callable[..., Any]) -> Callable[..., Any]:
     """`jit` for the inside of a loop: its code becomes that of every kernel that calls it.
 
-    A kernel is optimised before it meets its callers, and is then too large for the compiler to put
-    it in place; a call spills every register.
+    The compiler may find a kernel too large to put it in place; a call spills every register.
     """
     return _compile(function, inline=True)
 

@@ -1,5 +1,6 @@
 """Compiled kernels are kept, and never those of other sources."""
 
+import gc
 import os
 import re
 import shutil
@@ -7,7 +8,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numba
 import pytest
+from numba.extending import overload
 
 from device_models import jit
 
@@ -29,7 +32,8 @@ def small(tmp_path):
     below.mkdir()
     for folder in (kernels, kernels.parent, kernels.parent.parent, below):
         (folder / "__init__.py").write_text("")
-    shutil.copy(ROOT / "device_models" / "jit.py", below / "jit.py")
+    for name in (*jit.COMPILING, "atomic.py"):
+        shutil.copy(ROOT / "device_models" / name, below / name)
     (kernels / "inner.py").write_text(INNER.format(factor=2))
     (kernels / "outer.py").write_text(OUTER)
     return tmp_path
@@ -103,6 +107,41 @@ def test_what_was_compiled_is_told_of_a_file_and_of_a_folder(small):
     assert call(small, code)[0] == "False False False"
     call(small)
     assert call(small, code)[0] == "True True False"
+
+
+def test_a_kernel_that_kernels_call_has_a_program_of_its_own_where_python_calls_it(small):
+    call(small)
+    kept = [path.name for path in (small / "cache").rglob("*.nbi")]
+    assert [name.split(".")[0] for name in kept] == ["outer"]
+    code = "from crossbar.snn.kernels.outer import run, factor; print(run(10), factor(10))"
+    assert call(small, code)[0] == "21 20"
+    kept = [path.name for path in (small / "cache").rglob("*.nbi")]
+    assert sorted(name.split(".")[0] for name in kept) == ["inner", "outer"]
+
+
+@pytest.mark.parametrize("is_enabled", [True, False])
+def test_garbage_is_collected_again_after_a_kernel_was_compiled(is_enabled):
+    during = []
+
+    def probe():
+        return 1
+
+    @overload(probe)
+    def _probe():
+        during.append(gc.isenabled())
+        return lambda: 1
+
+    @numba.njit
+    def kernel():
+        return probe() + 1
+
+    try:
+        if not is_enabled:
+            gc.disable()
+        assert kernel() == 2
+        assert (during, gc.isenabled()) == ([False], is_enabled)
+    finally:
+        gc.enable()
 
 
 def test_a_digest_tells_content_place_and_version():

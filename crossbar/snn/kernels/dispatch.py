@@ -12,6 +12,7 @@ from numba.core import types
 from numba.extending import overload
 
 from device_models.jit import add_source
+from device_models.kernel_compiler import for_callers
 
 F = TypeVar("F", bound=Callable[..., Any])
 _kernels: set[tuple[Callable[..., Any], type | None]] = set()  # a stub, and whose first argument
@@ -41,7 +42,7 @@ def implements(
         add_source(function)
         _kernels.add((stub, record))
 
-        @overload(stub, strict=False, jit_options={"forceinline": inline})
+        @overload(stub, strict=False, jit_options=for_callers(forceinline=inline))
         def choose(first: Any, *args: Any) -> Any:
             return function if is_record(first, record) else None
 
@@ -61,7 +62,7 @@ def implements_where(stub: Callable[..., Any], holds: Callable[[Any], bool]) -> 
     def register(function: F) -> F:
         add_source(function)
 
-        @overload(stub, strict=False, jit_options={"forceinline": True})
+        @overload(stub, strict=False, jit_options=for_callers(forceinline=True))
         def choose(first: Any, *args: Any) -> Any:
             record = getattr(first, "instance_class", None)
             return function if record is not None and holds(record) else None

@@ -295,7 +295,7 @@ def prepare(
 def note_compiling(trainer: Trainer, notice: Notice) -> None:
     """Say that the kernels of a trainer are compiled first, if they are."""
     if builder.uses_kernels(trainer) and not is_compiled("kernels"):
-        notice("compiling the kernels for this machine, once (about 15 s) ...")
+        notice("compiling the kernels for this machine, once (about 20 s) ...")
 
 
 def no_progress_bar(steps: Iterator[Progress], total: int, label: str) -> Iterable[Progress]:

@@ -32,7 +32,7 @@ def small(tmp_path):
     below.mkdir()
     for folder in (kernels, kernels.parent, kernels.parent.parent, below):
         (folder / "__init__.py").write_text("")
-    for name in (*jit.COMPILING, "atomic.py"):
+    for name in (*jit.COMPILING, "atomic.py", "locking.py"):
         shutil.copy(ROOT / "device_models" / name, below / name)
     (kernels / "inner.py").write_text(INNER.format(factor=2))
     (kernels / "outer.py").write_text(OUTER)

@@ -13,6 +13,7 @@ from .hardware import Hardware
 from .layers import Conv2d, Linear
 from .module import ArrayModule
 from .optimizer import PulseOptimizer
+from .recurrent import Recurrent
 from .summary import Summary, summary
 
 __all__ = [
@@ -22,6 +23,7 @@ __all__ = [
     "Hardware",
     "Linear",
     "PulseOptimizer",
+    "Recurrent",
     "Summary",
     "estimate",
     "from_torch",

@@ -1,5 +1,6 @@
 """The crossbar behind one layer of a torch model: synapses, their board, and what was read."""
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal, NamedTuple
@@ -303,6 +304,7 @@ class CrossbarArray:
             **streams,
             "counters": torch.tensor(counters, dtype=torch.float64),
             "products": torch.tensor(self.products),
+            "w_max": torch.tensor(self.recipe.mapping.w_max, dtype=torch.float64),
             "range": torch.tensor([] if amperes is None else [amperes], dtype=torch.float64),
         }
 
@@ -318,6 +320,7 @@ class CrossbarArray:
         try:
             devices = {n: part.clone() for n, part in state.items() if not n.startswith("stream.")}
             extra = [devices.pop(name) for name in ("counters", "products", "range")]
+            self._check_scale(float(devices.pop("w_max")))
             streams = {n[7:]: state[n] for n in state if n.startswith("stream.")}
             numbers = [float(value) for value in extra[0]]
             names = vars(Counters())
@@ -337,6 +340,15 @@ class CrossbarArray:
             self.emulator.front_end = replace(self.emulator.front_end, range_amperes=amperes)
         self.products, self.estimate, self._driven = int(extra[1]), None, []
         self.version += 1
+
+    def _check_scale(self, w_max: float) -> None:
+        """Refuse conductances that stand for other weights here than where they were saved."""
+        here = self.recipe.mapping.w_max
+        if not math.isclose(w_max, here, rel_tol=1e-6):
+            raise ValueError(
+                f"its full window stands for the weight {w_max:.4g}, here for {here:.4g}; make the "
+                f"layer with w_max={w_max!r}"
+            )
 
     def __reduce__(self) -> tuple[Any, ...]:
         """A copy is made of the same recipe and put into the same state.

@@ -134,7 +134,9 @@ def _listening(named: dict[str, ArrayModule], calls: dict[str, list[Tensor]]) ->
     """Keep what comes into each layer, by its name."""
 
     def keep(name: str) -> Callable[..., None]:
-        return lambda layer, inputs: calls.setdefault(name, []).append(inputs[0].detach().clone())
+        return lambda layer, inputs: calls.setdefault(name, []).append(
+            layer.joined(*inputs).detach().clone()
+        )
 
     hooks = [layer.register_forward_pre_hook(keep(name)) for name, layer in named.items()]
     try:

@@ -17,7 +17,58 @@ from .settings import Bias, signs_of
 Pair = tuple[int, int]
 
 
-class Linear(ArrayModule):
+class Vectors(ArrayModule):
+    """A layer that multiplies vectors.
+
+    Attributes:
+        in_features: Size of an input vector.
+        out_features: Size of an output vector.
+    """
+
+    in_features: int
+    out_features: int
+
+    @property
+    def weight(self) -> Tensor:
+        """(out_features, in_features), weight units; see `ArrayModule.weight`."""
+        self.refresh()
+        return self.matrix[: self.lines].T
+
+    def _product(self, x: Tensor, matrix: Tensor, bias: Tensor | None) -> Tensor:
+        """See `ArrayModule`."""
+        if not self.has_bias_row:
+            return functional.linear(x, matrix.T, bias)
+        return functional.linear(x, matrix[:-1].T, matrix[-1])
+
+    def _vectors(self, x: Tensor) -> Tensor:
+        """See `ArrayModule`."""
+        flat = x.reshape(-1, self.lines)
+        return torch.cat((flat, flat.new_ones(len(flat), 1)), 1) if self.has_bias_row else flat
+
+    def _gathered(self, flat: Tensor, x: Tensor) -> Tensor:
+        """See `ArrayModule`."""
+        return flat.view(*x.shape[:-1], self.out_features)
+
+    def _at_outputs(self, bias: Tensor) -> Tensor:
+        """See `ArrayModule`."""
+        return bias
+
+    def _driven(self, x: Tensor, squares: Tensor) -> Driven:
+        """See `ArrayModule`; the largest input drives the read voltage."""
+        flat = squares.reshape(-1, self.lines)
+        return driven(flat, flat.sum(0), self.array.recipe.hardware.tiles.tile_rows, self)
+
+    def _check_shape(self, x: Tensor) -> str:
+        """See `ArrayModule`."""
+        fits = x.ndim > 0 and x.shape[-1] == self.lines
+        return "" if fits else f"(..., {self.lines})"
+
+    def extra_repr(self) -> str:
+        """See `ArrayModule`."""
+        return f"{self.in_features}, {self.out_features}, {super().extra_repr()}"
+
+
+class Linear(Vectors):
     """y = x W + b on a crossbar; `torch.nn.Linear` whose weights are conductances.
 
         >>> import torch
@@ -78,7 +129,7 @@ class Linear(ArrayModule):
         Raises:
             ConfigError, ShapeError: A setting is wrong, or does not fit; nothing was built.
         """
-        _check_sizes(in_features=in_features, out_features=out_features)
+        check_sizes(in_features=in_features, out_features=out_features)
         super().__init__(
             in_features,
             out_features,
@@ -95,45 +146,6 @@ class Linear(ArrayModule):
             programming=programming,
         )
         self.in_features, self.out_features = in_features, out_features
-
-    @property
-    def weight(self) -> Tensor:
-        """(out_features, in_features), weight units; see `ArrayModule.weight`."""
-        self.refresh()
-        return self.matrix[: self.lines].T
-
-    def _product(self, x: Tensor, matrix: Tensor, bias: Tensor | None) -> Tensor:
-        """See `ArrayModule`."""
-        if not self.has_bias_row:
-            return functional.linear(x, matrix.T, bias)
-        return functional.linear(x, matrix[:-1].T, matrix[-1])
-
-    def _vectors(self, x: Tensor) -> Tensor:
-        """See `ArrayModule`."""
-        flat = x.reshape(-1, self.in_features)
-        return torch.cat((flat, flat.new_ones(len(flat), 1)), 1) if self.has_bias_row else flat
-
-    def _gathered(self, flat: Tensor, x: Tensor) -> Tensor:
-        """See `ArrayModule`."""
-        return flat.view(*x.shape[:-1], self.out_features)
-
-    def _at_outputs(self, bias: Tensor) -> Tensor:
-        """See `ArrayModule`."""
-        return bias
-
-    def _driven(self, x: Tensor, squares: Tensor) -> Driven:
-        """See `ArrayModule`; the largest input drives the read voltage."""
-        flat = squares.reshape(-1, self.in_features)
-        return driven(flat, flat.sum(0), self.array.recipe.hardware.tiles.tile_rows, self)
-
-    def _check_shape(self, x: Tensor) -> str:
-        """See `ArrayModule`."""
-        fits = x.ndim > 0 and x.shape[-1] == self.in_features
-        return "" if fits else f"(..., {self.in_features})"
-
-    def extra_repr(self) -> str:
-        """See `ArrayModule`."""
-        return f"{self.in_features}, {self.out_features}, {super().extra_repr()}"
 
 
 class Conv2d(ArrayModule):
@@ -199,7 +211,7 @@ class Conv2d(ArrayModule):
             ConfigError, ShapeError: A setting is wrong, or does not fit; nothing was built.
         """
         self_kernel = _pair("kernel_size", kernel_size, 1)
-        _check_sizes(in_channels=in_channels, out_channels=out_channels)
+        check_sizes(in_channels=in_channels, out_channels=out_channels)
         each = self_kernel[0] * self_kernel[1]
         flat = None if weight is None else weight.detach().cpu().flatten(1).T.contiguous()
         super().__init__(
@@ -333,7 +345,7 @@ def _pair(what: str, value: int | Pair, least: int) -> Pair:
     return both
 
 
-def _check_sizes(**sizes: int) -> None:
+def check_sizes(**sizes: int) -> None:
     """Refuse sizes that are no numbers of lines.
 
     Raises:

@@ -219,6 +219,11 @@ class ArrayModule(torch.nn.Module):
         z = torch.randn(out.shape, generator=generator, device=out.device, dtype=out.dtype)
         return self._product(squares, variance, None).sqrt_().mul_(z)
 
+    def joined(self, *inputs: Any) -> Tensor:
+        """All that drives the lines, of the arguments of `forward`; here the one that there is."""
+        x: Tensor = inputs[0]
+        return x
+
     @abstractmethod
     def _product(self, x: Tensor, matrix: Tensor, bias: Tensor | None) -> Tensor:
         """x by a matrix (rows, outputs), its bias row driven by 1, plus a digital bias."""
@@ -245,6 +250,12 @@ class ArrayModule(torch.nn.Module):
 
     def _check(self, x: Tensor) -> None:
         """Refuse what is no input; see `forward`."""
+        self._check_kind(x)
+        if allowed := self._check_shape(x):
+            raise wrong_shape(x, allowed)
+
+    def _check_kind(self, x: Tensor) -> None:
+        """Refuse what is no tensor of the type and on the device of the layer."""
         if not isinstance(x, Tensor) or x.dtype != self.matrix.dtype:
             kind = getattr(x, "dtype", type(x).__name__)
             raise ShapeError(
@@ -255,10 +266,6 @@ class ArrayModule(torch.nn.Module):
             raise ShapeError(
                 f"the input is on {x.device}, the layer on {self.matrix.device}; move one of them; "
                 "nothing was read"
-            )
-        if allowed := self._check_shape(x):
-            raise ShapeError(
-                f"the input has shape {tuple(x.shape)}, not {allowed}; nothing was read"
             )
 
     def wait(self, seconds: float, *, temperature_kelvin: float | None = None) -> None:
@@ -335,6 +342,11 @@ class ArrayModule(torch.nn.Module):
         r = self.array.recipe
         kind = next(name for name, each in MAPPINGS.items() if type(r.mapping) is each)
         return f"{r.device}, {kind}, mode={self.mode}, seed={r.seed}"
+
+
+def wrong_shape(x: Tensor, allowed: str) -> ShapeError:
+    """The error for an input of another shape."""
+    return ShapeError(f"the input has shape {tuple(x.shape)}, not {allowed}; nothing was read")
 
 
 def _check_finite(numbers: Tensor) -> None:

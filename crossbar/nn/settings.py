@@ -52,14 +52,16 @@ def recipe_of(
     sheet = device if isinstance(device, DeviceModel) else load_device(device)
     rows, number = len(signs), _seed(seed)
     index = rows << 32 | outputs << 1
+    spread = 1.0 / math.sqrt(3.0 * rows)  # of what is drawn, whatever the seed
     if weights is None:
         weights = first_weights(signs, outputs, number, index)
+    else:
+        spread = float(weights.std()) if weights.numel() > 1 else 1.0
     if weights.shape != (rows, outputs) or not bool(torch.isfinite(weights).all()):
         raise ShapeError(
             f"first weights of shape {tuple(weights.T.shape)} must be finite numbers of shape "
             f"({outputs}, {rows}); nothing was written"
         )
-    spread = float(weights.std()) if weights.numel() > 1 else 1.0
     w_max = w_max or open_w_max(rows, spread or 1.0, sheet)
     recipe = Recipe(
         device=type(device).__name__ if is_model else str(device),

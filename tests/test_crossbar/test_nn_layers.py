@@ -195,6 +195,7 @@ def test_the_state_goes_through_a_file_and_a_wrong_one_changes_nothing():
     for wrong in (
         nn.Linear(12, 6, device="oxram.yaml").state_dict(),
         linear(device="ideal.yaml").state_dict(),
+        linear(device="oxram.yaml", w_max=7.0).state_dict(),  # its conductances mean other weights
         {"bias": torch.zeros(5)},
         other.state_dict() | {"array.g": torch.full((12, 10), float("nan"))},
         other.state_dict() | {"array.stream.reads": torch.zeros(7, dtype=torch.uint8)},
@@ -219,7 +220,7 @@ def test_a_board_that_was_given_is_read_and_never_copied():
     mapping = of.array.recipe.mapping
     board = Given(nn.Hardware().array(of.array.recipe.sheet, mapping, 7, 0))
     assert isinstance(board.board, SimulatedBoard)
-    layer = linear(mapping="pair", board=board, weight=of.weight)
+    layer = linear(mapping="pair", board=board, weight=of.weight, w_max=mapping.w_max)
     x = uniform(2, 12)
     torch.testing.assert_close(layer(x), of(x), atol=1e-5, rtol=0)
     for copier in (copy.deepcopy, pickle.dumps):

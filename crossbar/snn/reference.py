@@ -162,26 +162,33 @@ def beyond(counts: Tensor, most: float | None, least: float, penalty: float) -> 
     return total
 
 
-def dense(events: Events, chosen: np.ndarray, network: Plan, dtype: torch.dtype) -> Tensor:
-    """Events as counts per step and line.
+def dense(
+    events: Events,
+    chosen: np.ndarray,
+    network: Plan,
+    dtype: torch.dtype,
+    device: torch.device | str = "cpu",
+) -> Tensor:
+    """Events as counts per step and line; they are spread out where they are needed.
 
     Args:
         events: Input spikes of many samples.
         chosen: Numbers of the samples wanted, shape (B,).
         network: Gives the number of steps T and of input lines.
         dtype: Of the result.
+        device: Of torch, likewise.
 
     Returns:
         Counts, shape (B, T, inputs); of held amplitudes these, (B, 1, inputs).
     """
     if events.held is not None:
-        codes = torch.from_numpy(events.held.codes[chosen]).to(dtype)
+        codes = torch.from_numpy(events.held.codes[chosen]).to(device, dtype)
         return (codes * events.held.unit)[:, None]
     parts = [slice(events.offsets[sample], events.offsets[sample + 1]) for sample in chosen]
     sample = np.repeat(np.arange(len(chosen)), [part.stop - part.start for part in parts])
     none = [np.zeros(0, np.int64)]
     times = np.concatenate([events.times[part] for part in parts] or none).astype(np.int64)
     rows = np.concatenate([events.rows[part] for part in parts] or none).astype(np.int64)
-    x = torch.zeros(len(chosen), network.steps, network.inputs, dtype=dtype)
-    at = tuple(map(torch.from_numpy, (sample, times, rows)))
-    return x.index_put_(at, torch.ones((), dtype=dtype), accumulate=True)
+    x = torch.zeros(len(chosen), network.steps, network.inputs, dtype=dtype, device=device)
+    at = tuple(torch.from_numpy(index).to(device) for index in (sample, times, rows))
+    return x.index_put_(at, x.new_ones(()), accumulate=True)

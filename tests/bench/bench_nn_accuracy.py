@@ -32,11 +32,15 @@ class Data(NamedTuple):
 
 
 class Contest(NamedTuple):
-    """A float model, what its pass gives (outputs, samples, classes), and how long it trains."""
+    """A float model, what its pass gives (outputs, samples, classes), and how long it trains.
+
+    The window of a device stands for `w_max`: a step of a hundredth of it should be fine enough.
+    """
 
     model: Callable[[], torch.nn.Module]
     run: Callable[[torch.nn.Module, Tensor], Tensor]
     epochs: int
+    w_max: float
 
 
 def data(images: int) -> Data:
@@ -100,9 +104,9 @@ def every_step(model: torch.nn.Module, x: Tensor) -> Tensor:
 
 
 CONTESTS = {
-    "mlp": Contest(mlp, once, 5),
-    "conv": Contest(Conv, once, 3),
-    "snntorch": Contest(spiking, every_step, 3),
+    "mlp": Contest(mlp, once, 5, 0.25),
+    "conv": Contest(Conv, once, 3, 0.5),
+    "snntorch": Contest(spiking, every_step, 3, 0.25),
 }
 
 
@@ -126,7 +130,7 @@ def race(contest: Contest, of: Data, seed: int) -> tuple[float, float]:
     with torch.random.fork_rng():
         torch.random.default_generator.manual_seed(seed)
         floats = contest.model()
-    arrays = nn.from_torch(floats, programming="program", seed=seed, w_max=1.0)
+    arrays = nn.from_torch(floats, programming="program", seed=seed, w_max=contest.w_max)
     adam = torch.optim.Adam(floats.parameters(), RATE)
     pulses = nn.PulseOptimizer(arrays, lr=RATE)
     biases = torch.optim.Adam(arrays.parameters(), RATE)

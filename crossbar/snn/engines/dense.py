@@ -100,7 +100,7 @@ class DenseEngine:
     ) -> tuple[BatchResult, list[Part]]:
         """A part of the samples; leaves its gradient in the crossbars."""
         network = self._network
-        x = dense(batch.events, part, network, torch.float32).to(self._device)
+        x = dense(batch.events, part, network, torch.float32, self._device)
         labels = torch.from_numpy(batch.labels[part]).to(self._device)
         learns = any(crossbar.learns for crossbar in crossbars)
         held = batch.events.held

@@ -20,11 +20,11 @@ types:
 architecture:
 	$(BIN)lint-imports
 
-# worksteal: a worker has whole files in a row, so their fixtures and kernels are made by one.
+# loadfile: the tests of a file are run by one worker, so their fixtures and kernels are made once.
 # Compiled sources are kept: without them every worker and every command that a test starts
 # compiles them again.
 test:
-	PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=1 $(BIN)pytest -n auto --dist worksteal --durations=25
+	PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=1 $(BIN)pytest -n auto --dist loadfile --no-loadscope-reorder --durations=25
 
 # Minutes; ratios want a quiet machine. BENCH="--quick --json FILE" passes options on.
 bench:

@@ -20,6 +20,7 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 from .errors import ConfigError
 
 Table = Mapping[str, Any] | Callable[[], Mapping[str, Any]]
+_declared: dict[type, Mapping[str, tuple[Field[Any], Any]]] = {}  # classes do not change
 
 TYPES: dict[Any, Any] = {int: numbers.Integral, float: numbers.Real}  # numpy scalars are welcome
 KINDS = {int: "a whole number", float: "a number", bool: "true or false", str: "text"}
@@ -185,8 +186,11 @@ class Record:
 
 def declared(cls: type) -> Mapping[str, tuple[Field[Any], Any]]:
     """The fields of a record class with their types, in order."""
-    hints = get_type_hints(cls)
-    return {field.name: (field, hints[field.name]) for field in dataclasses.fields(cls)}
+    if cls not in _declared:
+        hints = get_type_hints(cls)
+        found = {field.name: (field, hints[field.name]) for field in dataclasses.fields(cls)}
+        _declared[cls] = found
+    return _declared[cls]
 
 
 def missing(cls: type, given: Iterable[str]) -> list[str]:

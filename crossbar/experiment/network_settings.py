@@ -1,5 +1,6 @@
 """Networks from files, presets, graphs and short forms, laid over the settings of a run."""
 
+import functools
 import math
 import re
 from collections.abc import Iterator, Mapping
@@ -79,6 +80,12 @@ def load_network(name_or_path: str | Path, dt_seconds: float | None = None) -> N
     path = NETWORKS.find(str(name_or_path))
     if is_nir(path):
         return _of_graph(path, dt_seconds)
+    return _of_file(path, path.read_bytes())
+
+
+@functools.lru_cache(maxsize=8)  # the trials of a study have the same few
+def _of_file(path: Path, content: bytes) -> NetworkFile:
+    """The network of a file of this content."""
     try:
         file = load(path, NetworkFile)
     except ConfigError as e:

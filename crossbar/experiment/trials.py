@@ -6,12 +6,13 @@ alone, so that nothing is lost with whoever watched over them.
 """
 
 import csv
+import functools
 import hashlib
 import io
 import itertools
 import json
 import tempfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -100,8 +101,9 @@ def load_study(path: Path) -> tuple[Study, list[Trial]]:
     points = [
         dict(zip(study.grid, p, strict=True)) for p in itertools.product(*study.grid.values())
     ]
+    devices = functools.cache(text_of_device)  # for as long as this file is read
     trials = [
-        _typed(path, study, base, single, point)
+        _typed(path, study, base, single, point, devices)
         for single in study.trials or ({},)
         for point in points
     ]
@@ -110,7 +112,12 @@ def load_study(path: Path) -> tuple[Study, list[Trial]]:
 
 
 def _typed(
-    path: Path, study: Study, base: Training, single: Mapping[str, str], point: Mapping[str, str]
+    path: Path,
+    study: Study,
+    base: Training,
+    single: Mapping[str, str],
+    point: Mapping[str, str],
+    text_of_device: Callable[[str], str],
 ) -> Trial:
     """One trial of a study file."""
     twice = [n for n in point if n in single] + [
@@ -123,19 +130,33 @@ def _typed(
     network = typed.pop("network", study.network)
     try:
         settings = settings_of(typed, base, network)
-        name = name_of_trial(settings, float_baseline=study.float_baseline)
+        device = text_of_device(settings.device)
+        name = name_of_trial(settings, device, float_baseline=study.float_baseline)
         return Trial(name, labels, settings)
     except ConfigError as e:
         where = ", ".join(f"{n} = {text}" for n, text in labels.items())
         raise ConfigError(f"{path}: {e} (in the trial of {where})") from e
 
 
-def name_of_trial(settings: Training, *, float_baseline: bool = False) -> str:
-    """A hash of the settings, of the device and of whether exact weights are trained, too."""
+def text_of_device(name_or_path: str) -> str:
+    """A device as YAML, with all of its numbers."""
+    device = load_device(name_or_path)
+    return dump(device, ("model", name_of(device)))
+
+
+def name_of_trial(
+    settings: Training, device: str | None = None, *, float_baseline: bool = False
+) -> str:
+    """A hash of the settings, of the device and of whether exact weights are trained, too.
+
+    Args:
+        settings: Of the trial.
+        device: Its `text_of_device`, where that is known.
+        float_baseline: See `Study`.
+    """
     rows = {name: text for name, text, *_ in describe(settings) if name not in NAMELESS}
-    device = load_device(settings.device)
     rows |= {"float_baseline": "true"} if float_baseline else {}
-    text = json.dumps(rows, sort_keys=True) + dump(device, ("model", name_of(device)))
+    text = json.dumps(rows, sort_keys=True) + (device or text_of_device(settings.device))
     return hashlib.sha256(text.encode()).hexdigest()[:NAME_DIGITS]
 
 

@@ -14,6 +14,7 @@ import xbar_images
 from click.testing import CliRunner
 
 from cli.main import main
+from crossbar.datasets import DATASETS
 
 HELPERS = Path(xbar_images.__file__).parent
 SMALL = """\
@@ -25,7 +26,8 @@ imports: [{small}]
 
 @pytest.fixture
 def here(tmp_path, monkeypatch):
-    """A folder with the small set, for workers too."""
+    """A folder with the small set, for workers too; `small.py` would leave it in this process."""
+    monkeypatch.setitem(DATASETS, "fashion_mnist", DATASETS["fashion_mnist"])
     monkeypatch.chdir(tmp_path)
     (tmp_path / "images").mkdir()
     xbar_images.write(tmp_path / "images")

@@ -147,7 +147,7 @@ def test_a_file_is_imported_once_and_must_be_python(tmp_path):
         ("x = 1\nraise ValueError('boom\\nand more')", " in line 2: ValueError: boom and more;"),
         ("def (", " in line 1: SyntaxError: "),
         ("import sys\nsys.exit(0)", " in line 2: SystemExit: 0;"),
-        ("x = 1\0", "SyntaxError: "),
+        ("x = 1\0", "source code string cannot contain null bytes"),
     ],
 )
 def test_a_file_that_fails_is_one_line_with_its_place(code, message, tmp_path):

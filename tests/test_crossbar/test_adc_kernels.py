@@ -218,12 +218,15 @@ def test_the_cases_above_clip_in_all_layers_and_differ_from_the_ideal():
     assert np.abs(run.tally.losses - ideal.losses.numpy()).max() > 1e-3
 
 
-def test_tile_steps_are_those_of_the_ideal_path():
-    layers = layers_of(Periphery(kind="adc"), "one_sided", 0, network=COUNT)
+@pytest.mark.parametrize("fields", ["plain", "offsets"])
+def test_tile_steps_are_those_of_the_ideal_path(fields):
+    """Behind the offsets is a recurrent layer: a tile of own and incoming lines counts once."""
+    network = NETWORKS[BEHIND[fields]]
+    layers = layers_of(Periphery(**PERIPHERIES[fields]), "one_sided", 0, network=network)
     x, events, labels = inputs(0)
-    run = run_kernel(layers, events, labels, network=COUNT)
-    outcome, *_ = run_reference(layers, x, labels, network=COUNT)
-    driven = driven_lines(COUNT, x, outcome)
+    run = run_kernel(layers, events, labels, network=network)
+    outcome, *_ = run_reference(layers, x, labels, network=network)
+    driven = driven_lines(network, x, outcome)
     expected = [slow_tile_steps(lines, TILE_ROWS) for lines in driven]
     assert run.tally.tile_steps.tolist() == expected
     assert run.tally.activations.tolist() == [int(lines.sum()) for lines in driven]

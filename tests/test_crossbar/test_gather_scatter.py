@@ -5,7 +5,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from crossbar.snn.engines.buffers import aligned
-from crossbar.snn.kernels.carry import multiply
+from crossbar.snn.kernels.carry import fill_blocks, multiply
 from crossbar.snn.kernels.forward import find_bins
 from crossbar.snn.kernels.gather_scatter import WIDE, gather, scatter
 from crossbar.snn.kernels.records import CrossbarRows, EventSlice, TimeBins
@@ -153,7 +153,7 @@ def test_changes_reach_the_rows_of_their_bins(kind, blocks, offset):
 @jit
 def multiplied(back, derivatives, errors, start, last):
     """`multiply` of arrays that are no pointers yet."""
-    sizes = back.shape[0], derivatives.shape[1], errors.shape[1]
+    sizes = back.shape[1], derivatives.shape[1], errors.shape[1]
     pointers = data_pointer(back), data_pointer(derivatives), data_pointer(errors)
     multiply(pointers[0], pointers[1], pointers[2], sizes, start, last)
 
@@ -166,7 +166,9 @@ def test_errors_carried_back_are_a_product_with_the_weights(kind, lines, start, 
     back = draw.standard_normal((21, lines)).astype(kind)
     derivatives = draw.standard_normal((13, 32)).astype(kind)
     errors = np.full((13, lines), 99.0, kind)
-    multiplied(back, derivatives, errors, start, last)
+    blocks = np.zeros((lines // 16, 21, 16), kind)
+    fill_blocks(back.T, blocks)
+    multiplied(blocks, derivatives, errors, start, last)
     expected, steps = np.full(errors.shape, 99.0), slice(start, last + 1)
     expected[steps] = derivatives[steps, :21].astype(float) @ back
     assert_allclose(errors, expected, rtol=0, atol=2e-5 if kind is np.float32 else 1e-13)

@@ -1,10 +1,11 @@
 """Errors carried back through the weights of fully connected layers, as a product of two matrices.
 
-`back` holds the weights by columns of the crossbar: those of a neuron to all lines lie one behind
-the other. A panel of the errors of `STEPS` steps and `BLOCKS` blocks of lines is summed up in
-registers over the neurons, so that a weight comes from memory once for several steps. Behind them
-lie the rows that neurons of the layer itself drive; of a layer that drives itself by columns too,
-where a panel is of one step of `STEPS` samples. All records hold pointers.
+`back` holds the weights in blocks of `LANES` lines, one block behind the other: those of a neuron
+to the lines of a block, then those of the next neuron. The errors of `STEPS` steps are summed up in
+registers over the neurons, so that a weight comes from a cache once for several steps, and those of
+a block stay near. Behind the lines lie the rows that neurons of the layer itself drive, in blocks
+too; of a layer that drives itself the steps are one step of `STEPS` samples. All records hold
+pointers.
 """
 
 import numpy as np
@@ -14,18 +15,25 @@ from device_models.jit import inlined, jit
 from .pointers import increase
 from .simd import LANES, plus_products, splat, store_products
 
-STEPS, BLOCKS = 5, 4  # of a panel
+STEPS = 5  # with one block: ten registers of AVX2 for sums, one for a factor, two for weights
+
+
+def fill_blocks(weights: np.ndarray, blocks: np.ndarray) -> None:
+    """Write weights (lines, neurons) as `multiply` takes them, (blocks, neurons, LANES)."""
+    full, rest = divmod(len(weights), LANES)
+    blocks[:full] = weights[: full * LANES].reshape(full, LANES, -1).swapaxes(1, 2)
+    if rest:
+        blocks[full, :, :rest] = weights[full * LANES :].T
 
 
 @inlined
-def carry_panel(none, rows, back, derivatives, errors, sizes, t, column):
-    """A panel of `multiply`: the steps from t on, one for each block of `rows`."""
+def carry_block(rows, back, derivatives, errors, sizes, t, column):
+    """A block of `multiply`: the steps from t on, as many as `rows` has of empty lanes."""
     neurons, width, across = sizes
-    sums = none
+    sums, place = rows, column * neurons
     for j in range(neurons):
-        sums = plus_products(
-            sums, back, j * across + column, derivatives, t * width + j, width, rows
-        )
+        sums = plus_products(sums, back, place, derivatives, t * width + j, width, rows)
+        place += LANES
     store_products(errors, t * across + column, across, sums, rows)
 
 
@@ -34,25 +42,21 @@ def multiply(back, derivatives, errors, sizes, start, last):
     """The errors of the lines in the steps from `start` to `last`: derivatives times weights.
 
     Args:
-        back: (neurons, across): weights.
+        back: (across / LANES, neurons, LANES): weights.
         derivatives: (steps, width): by what drives each neuron.
         errors: (steps, across): those of these steps are overwritten.
-        sizes: Neurons, numbers in a row of the derivatives, and in one of the others.
+        sizes: Neurons, numbers in a row of the derivatives, and in one of the errors.
         start, last: The steps.
     """
-    n, across = splat(back[0] - back[0]), sizes[2]
-    column = np.int64(0)  # see `gather_scatter.gather_by_line`
-    while column < across:
-        if across - column >= BLOCKS * LANES and last + 1 - start >= STEPS:
-            panel = (n, n, n, n, n, n, n, n, n, n, n, n, n, n, n, n, n, n, n, n)
+    n = splat(back[0] - back[0])
+    for column in range(0, sizes[2], LANES):
+        if last + 1 - start >= STEPS:
             for t in range(start, last + 1, STEPS):  # steps at the end are carried twice
                 first, rows = min(t, last + 1 - STEPS), (n, n, n, n, n)
-                carry_panel(panel, rows, back, derivatives, errors, sizes, first, column)
-            column += BLOCKS * LANES
+                carry_block(rows, back, derivatives, errors, sizes, first, column)
         else:
             for t in range(start, last + 1):
-                carry_panel((n,), (n,), back, derivatives, errors, sizes, t, column)
-            column += LANES
+                carry_block((n,), back, derivatives, errors, sizes, t, column)
 
 
 @inlined

@@ -55,11 +55,11 @@ class Recurrent(FullyConnected):
 
         return 2 * STEPS * padded(self.neurons)
 
-    def fill_back(self, incoming: Signal, weights: np.ndarray, back: np.ndarray) -> None:
-        """See `Synaptic`; the recurrent rows by columns too."""
-        super().fill_back(incoming, weights, back)
-        own = back[0, -self.neurons * padded(self.neurons) :].reshape(self.neurons, -1)
-        own[:, : self.neurons] = weights[incoming.lines :][: self.neurons].T
+    def fill_behind(self, weights: np.ndarray, back: np.ndarray) -> None:
+        """See `Synaptic`; in blocks too."""
+        from ..kernels.carry import LANES, fill_blocks
+
+        fill_blocks(weights, back.reshape(-1, self.neurons, LANES))
 
     def numbers(self, incoming: Signal) -> "RecurrentNumbers":
         """See `protocol.Topology`."""

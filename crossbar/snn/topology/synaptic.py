@@ -206,19 +206,23 @@ class FullyConnected(Synaptic):
         return excitatory_count(self.ei, self.neurons)
 
     def back_shape(self, incoming: Signal) -> tuple[int, int]:
-        """See `Synaptic`; those of the lines by columns, then rows behind the lines."""
+        """See `Synaptic`; those of the lines, then rows behind the lines."""
         across, width = padded(incoming.lines), padded(self.neurons)
         return 1, self.neurons * across + self.recurrent_rows() * width
 
     def fill_back(self, incoming: Signal, weights: np.ndarray, back: np.ndarray) -> None:
         """See `Synaptic`; how they stand is in `kernels.carry`."""
+        from ..kernels.carry import LANES, fill_blocks
+
         lines, rows = incoming.lines, self.recurrent_rows()
-        across, width = padded(lines), padded(self.neurons)
-        end = self.neurons * across
-        back[0, :end].reshape(self.neurons, across)[:, :lines] = weights[:lines].T
+        end = self.neurons * padded(lines)
+        fill_blocks(weights[:lines], back[0, :end].reshape(-1, self.neurons, LANES))
         if rows:
-            behind = back[0, end:].reshape(rows, width)
-            behind[:, : self.neurons] = weights[lines : lines + rows]
+            self.fill_behind(weights[lines : lines + rows], back[0, end:])
+
+    def fill_behind(self, weights: np.ndarray, back: np.ndarray) -> None:
+        """`fill_back` of the rows behind the lines: as they are, padded."""
+        back.reshape(len(weights), -1)[:, : self.neurons] = weights
 
     def sends(self, incoming: Signal) -> Signal:
         """See `protocol.Topology`."""

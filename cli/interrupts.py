@@ -14,11 +14,23 @@ import signal
 import sys
 import threading
 import time
+from dataclasses import dataclass
 from types import FrameType
 
 ENDED = 130  # exit code: 128 + SIGINT, as a shell reports it
 PATIENCE_SECONDS, TO_END = 1.0, 4.0  # until it is seen; then that many times as long
-_seen, _swallowed = threading.Event(), threading.Event()
+POLL_SECONDS = 0.02  # the handler may run inside any call, so it takes no lock that wakes a waiter
+
+
+@dataclass
+class _State:
+    """What the main thread did with signals."""
+
+    seen: bool = False  # one came
+    swallowed: bool = False  # what the last one raised went nowhere
+
+
+_state = _State()
 
 
 def watch(patience_seconds: float = PATIENCE_SECONDS) -> None:
@@ -40,7 +52,7 @@ def watch(patience_seconds: float = PATIENCE_SECONDS) -> None:
 
 def was_interrupted() -> bool:
     """Whether a signal came; a library may have swallowed what it raised."""
-    return _seen.is_set()
+    return _state.seen
 
 
 def end() -> None:
@@ -53,15 +65,18 @@ def end() -> None:
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:
-    """The main thread has come to it."""
-    _seen.set()
-    raise KeyboardInterrupt
+    """The main thread has come to it; raised in the hook below it would be lost once more."""
+    _state.seen = True
+    if frame is not None and frame.f_code is _unraisable.__code__:
+        _state.swallowed = True
+    else:
+        raise KeyboardInterrupt
 
 
 def _unraisable(args: "sys.UnraisableHookArgs") -> None:
     """Say nothing of a KeyboardInterrupt that Python swallowed; all else as it does."""
     if args.exc_type is KeyboardInterrupt:
-        _swallowed.set()
+        _state.swallowed = True
     else:
         sys.__unraisablehook__(args)
 
@@ -69,9 +84,11 @@ def _unraisable(args: "sys.UnraisableHookArgs") -> None:
 def _wait(seconds: float, number: int) -> None:
     """Let some time pass; a signal whose KeyboardInterrupt is swallowed meanwhile is sent anew."""
     end_seconds = time.monotonic() + seconds
-    while (left := end_seconds - time.monotonic()) > 0.0 and _swallowed.wait(left):
-        _swallowed.clear()
-        signal.pthread_kill(threading.main_thread().ident or 0, number)
+    while time.monotonic() < end_seconds:
+        time.sleep(min(POLL_SECONDS, seconds))
+        if _state.swallowed:
+            _state.swallowed = False
+            signal.pthread_kill(threading.main_thread().ident or 0, number)
 
 
 def _holds_board() -> bool:
@@ -86,7 +103,7 @@ def _end(read: int, patience_seconds: float) -> None:
         (number,) = os.read(read, 1)
         if number in (signal.SIGINT, signal.SIGTERM):
             _wait(patience_seconds, number)
-            if _seen.is_set():
+            if _state.seen:
                 _wait(TO_END * patience_seconds, number)
             if not _holds_board():
                 sys.stderr.write("\nInterrupted.\n")

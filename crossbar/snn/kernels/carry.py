@@ -21,7 +21,7 @@ STEPS = 5  # with one block: ten registers of AVX2 for sums, one for a factor, t
 def fill_blocks(weights: np.ndarray, blocks: np.ndarray) -> None:
     """Write weights (lines, neurons) as `multiply` takes them, (blocks, neurons, LANES)."""
     full, rest = divmod(len(weights), LANES)
-    blocks[:full] = weights[: full * LANES].reshape(full, LANES, -1).swapaxes(1, 2)
+    blocks[:full] = weights[: full * LANES].reshape(full, LANES, weights.shape[1]).swapaxes(1, 2)
     if rest:
         blocks[full, :, :rest] = weights[full * LANES :].T
 

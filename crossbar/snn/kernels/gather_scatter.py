@@ -14,10 +14,11 @@ import numpy as np
 from device_models.jit import inlined, jit
 
 from .pointers import increase
-from .simd import LANES, add_panel, load_panel, plus_row, splat, store_panel, write
+from .simd import LANES, add_panel, load_panel, plus_row, prefetch_panel, splat, store_panel, write
 
 WIDE, NARROW = 7, 3  # blocks of a panel; seven are fourteen registers of AVX2
 FAR = 1 << 19  # numbers of the rows from which on, where they are only read
+AHEAD = 4  # lines whose rows are asked for before they are needed
 OFTEN = 2  # spikes of a line in a sample, on average, from which on events are taken line by line
 
 
@@ -70,6 +71,7 @@ def gather_panel_by_line(none, bins, count, layer, column, drive):
     for line in range(bins.lines):
         first, last = bins.line_ends[line], bins.line_ends[line + 1]
         if last > first:
+            prefetch_panel(layer.matrix, (line + AHEAD) * layer.stride + column, none)
             row = load_panel(layer.matrix, line * layer.stride + column, none)
             for i in range(first, last):
                 add_panel(bins.panel, bins.slots[np.int64(bins.line_times[i])] * size, row)
@@ -148,6 +150,7 @@ def scatter_panel_by_line(none, bins, number, changes, to, column):
         first, end = bins.line_ends[line], bins.line_ends[line + 1]
         if end > first:
             at = (offset + line) * width + column
+            prefetch_panel(gradient, at + AHEAD * width, none)
             sums = load_panel(gradient, at, none)
             for i in range(end - 1, first - 1, -1):
                 t = np.int64(bins.line_times[i])

@@ -3,7 +3,7 @@
 from typing import Any
 
 from llvmlite import ir  # type: ignore[import-untyped]
-from numba.core import types
+from numba.core import cgutils, types
 
 from .lanes import FAST, FLOATS, LANES, LanesType, kernel_intrinsic, splat_number, vector
 
@@ -127,6 +127,22 @@ def load_panel(typing: Any, numbers: Any, at: Any, like: Any) -> Any:
         return panel
 
     return (like(numbers, types.intp, like), make) if _is_lanes_of(numbers) else None
+
+
+@kernel_intrinsic
+def prefetch_panel(typing: Any, numbers: Any, at: Any, like: Any) -> Any:
+    """Ask for as many lanes as in `like`, from a place of numbers by pointer on, ahead of use."""
+
+    def make(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        byte, word = ir.IntType(8).as_pointer(), ir.IntType(32)
+        kind = ir.FunctionType(ir.VoidType(), [byte, word, word, word])
+        function = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0i8")
+        for _, place, _ in _blocks(builder, args[1], args[2]):
+            address = builder.bitcast(builder.gep(args[0], [place]), byte)
+            builder.call(function, [address, word(0), word(3), word(1)])
+        return context.get_dummy_value()
+
+    return (types.void(numbers, types.intp, like), make) if _is_lanes_of(numbers) else None
 
 
 @kernel_intrinsic

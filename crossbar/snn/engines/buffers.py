@@ -86,8 +86,14 @@ def _trace(network: Plan, layer: LayerPlan, dtype: type[np.floating]) -> records
         words_of(width),
         aligned((layer.lines if layer.index == 0 else 0,), dtype),
         aligned((0 if layer.crossbar is None else layer.settings.maps(layer.incoming),), dtype),
-        np.zeros(layer.array.positions, np.int64),
+        np.zeros(_marks(layer.array.positions, layer.rows), np.int64),
     )
+
+
+def _marks(positions: int, rows: int) -> int:
+    """Words of `records.LayerTrace.marks`."""
+    forward = positions * (1 + words_of(rows)) + rows
+    return max(forward, rows * words_of(positions) + positions)
 
 
 def _bins(steps: int, lines: int, dtype: type[np.floating], repeated: int = 1) -> records.TimeBins:
@@ -117,7 +123,7 @@ def padded(outputs: int) -> int:
 
 
 def words_of(width: int) -> int:
-    """Words of 64 bits that hold a bit for each neuron of a layer."""
+    """Words of 64 bits that hold a bit for each neuron, or row, of a layer."""
     return -(-width // 64)
 
 

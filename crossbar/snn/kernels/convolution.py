@@ -1,9 +1,10 @@
 """A convolution by its events: the rows of a kernel are added where it meets a spike.
 
 A map holds the columns of one read for each position, position by position, and their variances
-behind them where reads are noisy. A spike at (channel, y, x) adds row (channel, dy, dx) to position
-((y - dy) / stride, (x - dx) / stride) of every kernel that covers it; the gradient goes back the
-same way. Of a line `windows` holds its row in the first kernel that covers it, the position of that
+behind them where reads are noisy. A spike at (channel, y, x) drives row (channel, dy, dx) at
+position ((y - dy) / stride, (x - dx) / stride) of every kernel that covers it, which is a bit of a
+mask; then the rows of each position are added up in registers. The gradient goes back event by
+event. Of a line `windows` holds its row in the first kernel that covers it, the position of that
 one, and how many positions down and across have such a kernel. An error is carried to the lines of
 its kernel by rows of `back` that hold the weights of all channels that come in side by side, (dx,
 channel): so the lines of a row stand in a map of errors, from the position's corner on. All records
@@ -15,8 +16,22 @@ import numpy as np
 from device_models.jit import inlined, jit
 
 from .counter_rng import BLOCK, normals_at, places
+from .gather_scatter import with_rows
 from .pointers import increase
-from .simd import LANES, load, ones, root, select, splat, store, write
+from .simd import (
+    BITS,
+    LANES,
+    load,
+    load_panel,
+    lowest,
+    ones,
+    root,
+    select,
+    splat,
+    store,
+    store_panel,
+    write,
+)
 
 
 @jit
@@ -42,6 +57,186 @@ def window_of(layer, line):
         np.int64(numbers[at]), np.int64(numbers[at + 1]), np.int64(numbers[at + 2]),
         np.int64(numbers[at + 3]),
     )  # fmt: skip
+
+
+@inlined
+def table_of(sizes, is_back):
+    """Where masks begin in `marks`, their number, and how many bits each has.
+
+    Forward a position has a bit for each row, back a row has one for each position.
+    """
+    rows, positions = sizes.channels_in * sizes.kernel * sizes.kernel, positions_of(sizes)
+    return (0, rows, positions) if is_back else (positions, positions, rows)
+
+
+@inlined
+def positions_of(sizes):
+    """Reads of a step."""
+    return sizes.rows_out * sizes.columns_out
+
+
+@inlined
+def words_of(bits):
+    """Words of a mask."""
+    return (bits + BITS - 1) // BITS
+
+
+@inlined
+def list_at(sizes, is_back):
+    """Where bits are listed, behind the last mask."""
+    first, count, bits = table_of(sizes, is_back)
+    return first + count * words_of(bits)
+
+
+@inlined
+def bit_of(sizes, row, position, is_back):
+    """The word of a row at a position, and its bit."""
+    first, _, bits = table_of(sizes, is_back)
+    key, item = (row, position) if is_back else (position, row)
+    return first + key * words_of(bits) + item // BITS, np.int64(1) << (item % BITS)
+
+
+@jit
+def mark_line(sizes, layer, line, is_back):
+    """Note what a spike drives; returns how many positions, and whether the line did already."""
+    marks = layer.trace.marks
+    first, position, down, across = window_of(layer, line)
+    at, bit = bit_of(sizes, first, position, is_back)
+    is_again = (marks[at] & bit) != 0
+    for i in range(down):
+        for j in range(across):
+            row = first - (i * sizes.kernel + j) * sizes.stride
+            at, bit = bit_of(sizes, row, position + i * sizes.columns_out + j, is_back)
+            write(marks, at, marks[at] | bit)
+    return down * across, is_again
+
+
+@jit
+def mark_lines(sizes, layer, lines, first, last, is_back):
+    """Note what the events [first, last) drive, and nothing else.
+
+    Returns:
+        How many positions they drive, and how many of them are of a line that spiked already.
+    """
+    for at in range(table_of(sizes, is_back)[0], list_at(sizes, is_back)):
+        write(layer.trace.marks, at, 0)
+    driven, again = 0, 0
+    for event in range(first, last):
+        count, is_again = mark_line(sizes, layer, int(lines.rows[event]), is_back)
+        driven += count
+        again += is_again
+    return driven, again
+
+
+@jit
+def unmark_line(sizes, layer, line, is_back):
+    """Whether a line is noted still: of two spikes of one step the first finds it."""
+    marks = layer.trace.marks
+    first, position, _, _ = window_of(layer, line)
+    at, bit = bit_of(sizes, first, position, is_back)
+    is_noted = (marks[at] & bit) != 0
+    write(marks, at, marks[at] & ~bit)
+    return is_noted
+
+
+@jit
+def list_bits(marks, at, words, to):
+    """List the bits of a mask from `to` on; returns how many there are."""
+    count = 0
+    for word in range(words):
+        left = marks[at + word]
+        while left != 0:
+            write(marks, to + count, word * BITS + lowest(left))
+            count += 1
+            left &= left - 1
+    return count
+
+
+@jit
+def mark_tiles(sizes, layer, position, first, last):
+    """Note the tiles of the rows that are listed in [first, last)."""
+    marks, tile_of, tiles = layer.trace.marks, layer.crossbar.tile_of, 0
+    if sizes.bias == 1:  # a digital one is in no tile; a row of devices is always driven
+        tiles = 1 << tile_of[sizes.channels_in * sizes.kernel * sizes.kernel]
+    for at in range(first, last):
+        tiles |= 1 << tile_of[marks[at]]
+    write(marks, position, tiles)
+
+
+@inlined
+def gather_rows(none, sizes, layer, position, column, first, last):
+    """A panel of the columns of a position: its bias, and the rows listed in [first, last)."""
+    crossbar, sums = layer.crossbar, none
+    if sizes.bias != 0:
+        row = sizes.channels_in * sizes.kernel * sizes.kernel
+        sums = load_panel(crossbar.matrix, row * crossbar.stride + column, none)
+    marks, stride = layer.trace.marks, crossbar.stride
+    sums = with_rows(sums, crossbar.matrix, stride, column, marks, 0, first, last)
+    store_panel(layer.trace.maps, position * stride + column, sums)
+
+
+@inlined
+def gather_positions(none, sizes, layer, row, column, first, last):
+    """A panel of the gradient of a row: the errors of the positions in [first, last) added."""
+    at, width = row * layer.crossbar.width + column, layer.crossbar.width
+    sums, trace = load_panel(layer.gradient, at, none), layer.trace
+    sums = with_rows(sums, trace.maps, width, column, trace.marks, 0, first, last)
+    store_panel(layer.gradient, at, sums)
+
+
+@inlined
+def by_panels(gather, none, width, sizes, layer, key, first, last):
+    """`gather_rows` or `gather_positions` over so many columns."""
+    column = np.int64(0)  # see `gather_scatter.gather_by_line`
+    while column < width:
+        if width - column >= 4 * LANES:
+            gather((none, none, none, none), sizes, layer, key, column, first, last)
+            column += 4 * LANES
+        elif width - column >= 2 * LANES:
+            gather((none, none), sizes, layer, key, column, first, last)
+            column += 2 * LANES
+        else:
+            gather((none,), sizes, layer, key, column, first, last)
+            column += LANES
+
+
+@jit
+def drive_map(sizes, layer, lines, first, last, c):
+    """A map of what the events [first, last) of a step drive; returns how many positions they do.
+
+    What a line drives with a second spike of the step is added to the map.
+    """
+    driven, again = mark_lines(sizes, layer, lines, first, last, False)
+    marks, words = layer.trace.marks, words_of(table_of(sizes, False)[2])
+    listed, stride, none = list_at(sizes, False), layer.crossbar.stride, splat(c.one - c.one)
+    for position in range(positions_of(sizes)):
+        at = positions_of(sizes) + position * words
+        end = listed + list_bits(marks, at, words, listed)
+        mark_tiles(sizes, layer, position, listed, end)
+        by_panels(gather_rows, none, stride, sizes, layer, position, listed, end)
+    for event in range(first, last if again > 0 else first):
+        line = int(lines.rows[event])
+        if not unmark_line(sizes, layer, line, False):
+            add_line(sizes, layer, line, c.one)
+    return driven
+
+
+@jit
+def gather_map(sizes, layer, lines, first, last, c):
+    """Add the errors of a map to the gradient of the rows that the events of a step drove."""
+    _, again = mark_lines(sizes, layer, lines, first, last, True)
+    _, rows, bits = table_of(sizes, True)
+    marks, words, listed = layer.trace.marks, words_of(bits), list_at(sizes, True)
+    none = splat(c.one - c.one)
+    for row in range(rows):
+        end = listed + list_bits(marks, row * words, words, listed)
+        if end > listed:
+            width = layer.crossbar.width
+            by_panels(gather_positions, none, width, sizes, layer, row, listed, end)
+    for event in range(first, last if again > 0 else first):
+        line = int(lines.rows[event])
+        if not unmark_line(sizes, layer, line, True):
+            gather_line(sizes, layer, line, c.one)
 
 
 @jit

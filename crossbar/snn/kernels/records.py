@@ -177,7 +177,9 @@ class LayerTrace(NamedTuple):
     words: int  # of 64 neurons each that `fired` holds of a step
     values: np.ndarray  # (lines,): amplitudes of the sample, of the first layer where they are held
     maps: np.ndarray  # scratch of a convolution: what its positions add up to, errors of its lines
-    marks: np.ndarray  # (positions,) int64: tiles that each drives in a step, a bit each
+    # int64: forward the tiles that each position drives in a step, a bit each, and the rows; back
+    # the positions that each row drives; behind these masks bits are listed.
+    marks: np.ndarray
 
 
 class LayerArrays(NamedTuple):

@@ -257,8 +257,10 @@ def _kernels() -> None:
         add_line,
         begin_map,
         carry_step,
+        drive_map,
         finish_map,
         gather_line,
+        gather_map,
         pool_map,
         spread_errors,
     )
@@ -277,11 +279,11 @@ def _kernels() -> None:
         positions = topology.rows_out * topology.columns_out
         i, activations, tiles = 0, 0, 0
         for t in range(start, c.steps):
-            begin_map(topology, layer, c)
+            first = last = 0
             if i < bin_count and bins.steps[i] == t:
-                for event in range(bins.ends[i], bins.ends[i + 1]):
-                    activations += add_line(topology, layer, int(lines.rows[event]), c.one)
+                first, last = bins.ends[i], bins.ends[i + 1]
                 i += 1
+            activations += drive_map(topology, layer, lines, first, last, c)
             tiles += finish_map(topology, layer, keys[0], t)
             pool_map(topology, layer, 2 * (t + 1) * trace.width)
             write(bins.slots, t, t + 1)
@@ -311,8 +313,7 @@ def _kernels() -> None:
             t = bins.steps[i]
             chosen = (2 * t + 3) * trace.width
             spread_errors(topology, layer, trace.membranes, t * trace.width, chosen)
-            for event in range(bins.ends[i], bins.ends[i + 1]):
-                gather_line(topology, layer, int(lines.rows[event]), c.one)
+            gather_map(topology, layer, lines, bins.ends[i], bins.ends[i + 1], c)
         if topology.bias != 0:
             for t in range(start, min(last, c.steps - 1) + 1):
                 add_bias_gradient(topology, layer, trace.membranes, t * trace.width)

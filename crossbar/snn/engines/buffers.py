@@ -86,14 +86,8 @@ def _trace(network: Plan, layer: LayerPlan, dtype: type[np.floating]) -> records
         words_of(width),
         aligned((layer.lines if layer.index == 0 else 0,), dtype),
         aligned((0 if layer.crossbar is None else layer.settings.maps(layer.incoming),), dtype),
-        np.zeros(_marks(layer.array.positions, layer.rows), np.int64),
+        np.zeros(layer.array.positions * (1 + words_of(layer.rows)) + layer.rows, np.int64),
     )
-
-
-def _marks(positions: int, rows: int) -> int:
-    """Words of `records.LayerTrace.marks`."""
-    forward = positions * (1 + words_of(rows)) + rows
-    return max(forward, rows * words_of(positions) + positions)
 
 
 def _bins(steps: int, lines: int, dtype: type[np.floating], repeated: int = 1) -> records.TimeBins:

@@ -60,107 +60,65 @@ def window_of(layer, line):
 
 
 @inlined
-def table_of(sizes, is_back):
-    """Where masks begin in `marks`, their number, and how many bits each has.
-
-    Forward a position has a bit for each row, back a row has one for each position.
-    """
-    rows, positions = sizes.channels_in * sizes.kernel * sizes.kernel, positions_of(sizes)
-    return (0, rows, positions) if is_back else (positions, positions, rows)
-
-
-@inlined
 def positions_of(sizes):
     """Reads of a step."""
     return sizes.rows_out * sizes.columns_out
 
 
 @inlined
-def words_of(bits):
-    """Words of a mask."""
-    return (bits + BITS - 1) // BITS
+def rows_of(sizes):
+    """Rows of a kernel, which lines drive."""
+    return sizes.channels_in * sizes.kernel * sizes.kernel
 
 
 @inlined
-def list_at(sizes, is_back):
-    """Where bits are listed, behind the last mask."""
-    first, count, bits = table_of(sizes, is_back)
-    return first + count * words_of(bits)
-
-
-@inlined
-def bit_of(sizes, row, position, is_back):
-    """The word of a row at a position, and its bit."""
-    first, _, bits = table_of(sizes, is_back)
-    key, item = (row, position) if is_back else (position, row)
-    return first + key * words_of(bits) + item // BITS, np.int64(1) << (item % BITS)
+def mask_at(sizes, position):
+    """Where the mask of a position begins in `marks`: behind its tiles, and those before it."""
+    return positions_of(sizes) + position * ((rows_of(sizes) + BITS - 1) // BITS)
 
 
 @jit
-def mark_line(sizes, layer, line, is_back):
+def mark_line(sizes, layer, line):
     """Note what a spike drives; returns how many positions, and whether the line did already."""
     marks = layer.trace.marks
     first, position, down, across = window_of(layer, line)
-    at, bit = bit_of(sizes, first, position, is_back)
-    is_again = (marks[at] & bit) != 0
+    is_again = marks[mask_at(sizes, position) + first // BITS] >> (first % BITS) & 1
     for i in range(down):
         for j in range(across):
             row = first - (i * sizes.kernel + j) * sizes.stride
-            at, bit = bit_of(sizes, row, position + i * sizes.columns_out + j, is_back)
-            write(marks, at, marks[at] | bit)
+            at = mask_at(sizes, position + i * sizes.columns_out + j) + row // BITS
+            write(marks, at, marks[at] | np.int64(1) << (row % BITS))
     return down * across, is_again
 
 
 @jit
-def mark_lines(sizes, layer, lines, first, last, is_back):
-    """Note what the events [first, last) drive, and nothing else.
-
-    Returns:
-        How many positions they drive, and how many of them are of a line that spiked already.
-    """
-    for at in range(table_of(sizes, is_back)[0], list_at(sizes, is_back)):
-        write(layer.trace.marks, at, 0)
-    driven, again = 0, 0
-    for event in range(first, last):
-        count, is_again = mark_line(sizes, layer, int(lines.rows[event]), is_back)
-        driven += count
-        again += is_again
-    return driven, again
-
-
-@jit
-def unmark_line(sizes, layer, line, is_back):
+def unmark_line(sizes, layer, line):
     """Whether a line is noted still: of two spikes of one step the first finds it."""
     marks = layer.trace.marks
     first, position, _, _ = window_of(layer, line)
-    at, bit = bit_of(sizes, first, position, is_back)
+    at, bit = mask_at(sizes, position) + first // BITS, np.int64(1) << (first % BITS)
     is_noted = (marks[at] & bit) != 0
     write(marks, at, marks[at] & ~bit)
     return is_noted
 
 
 @jit
-def list_bits(marks, at, words, to):
-    """List the bits of a mask from `to` on; returns how many there are."""
-    count = 0
-    for word in range(words):
-        left = marks[at + word]
-        while left != 0:
-            write(marks, to + count, word * BITS + lowest(left))
-            count += 1
-            left &= left - 1
-    return count
-
-
-@jit
-def mark_tiles(sizes, layer, position, first, last):
-    """Note the tiles of the rows that are listed in [first, last)."""
+def list_rows(sizes, layer, position, to):
+    """List the rows that are noted of a position from `to` on, and its tiles; where they end."""
     marks, tile_of, tiles = layer.trace.marks, layer.crossbar.tile_of, 0
     if sizes.bias == 1:  # a digital one is in no tile; a row of devices is always driven
-        tiles = 1 << tile_of[sizes.channels_in * sizes.kernel * sizes.kernel]
-    for at in range(first, last):
-        tiles |= 1 << tile_of[marks[at]]
+        tiles = 1 << tile_of[rows_of(sizes)]
+    first = mask_at(sizes, position)
+    for word in range(mask_at(sizes, position + 1) - first):
+        left = marks[first + word]
+        while left != 0:
+            row = word * BITS + lowest(left)
+            tiles |= 1 << tile_of[row]
+            write(marks, to, row)
+            to += 1
+            left &= left - 1
     write(marks, position, tiles)
+    return to
 
 
 @inlined
@@ -168,35 +126,26 @@ def gather_rows(none, sizes, layer, position, column, first, last):
     """A panel of the columns of a position: its bias, and the rows listed in [first, last)."""
     crossbar, sums = layer.crossbar, none
     if sizes.bias != 0:
-        row = sizes.channels_in * sizes.kernel * sizes.kernel
-        sums = load_panel(crossbar.matrix, row * crossbar.stride + column, none)
+        sums = load_panel(crossbar.matrix, rows_of(sizes) * crossbar.stride + column, none)
     marks, stride = layer.trace.marks, crossbar.stride
     sums = with_rows(sums, crossbar.matrix, stride, column, marks, 0, first, last)
     store_panel(layer.trace.maps, position * stride + column, sums)
 
 
-@inlined
-def gather_positions(none, sizes, layer, row, column, first, last):
-    """A panel of the gradient of a row: the errors of the positions in [first, last) added."""
-    at, width = row * layer.crossbar.width + column, layer.crossbar.width
-    sums, trace = load_panel(layer.gradient, at, none), layer.trace
-    sums = with_rows(sums, trace.maps, width, column, trace.marks, 0, first, last)
-    store_panel(layer.gradient, at, sums)
-
-
-@inlined
-def by_panels(gather, none, width, sizes, layer, key, first, last):
-    """`gather_rows` or `gather_positions` over so many columns."""
+@jit
+def gather_position(sizes, layer, position, first, last, c):
+    """All columns of a position; see `gather_rows`."""
+    n, stride = splat(c.one - c.one), layer.crossbar.stride
     column = np.int64(0)  # see `gather_scatter.gather_by_line`
-    while column < width:
-        if width - column >= 4 * LANES:
-            gather((none, none, none, none), sizes, layer, key, column, first, last)
+    while column < stride:
+        if stride - column >= 4 * LANES:
+            gather_rows((n, n, n, n), sizes, layer, position, column, first, last)
             column += 4 * LANES
-        elif width - column >= 2 * LANES:
-            gather((none, none), sizes, layer, key, column, first, last)
+        elif stride - column >= 2 * LANES:
+            gather_rows((n, n), sizes, layer, position, column, first, last)
             column += 2 * LANES
         else:
-            gather((none,), sizes, layer, key, column, first, last)
+            gather_rows((n,), sizes, layer, position, column, first, last)
             column += LANES
 
 
@@ -206,37 +155,22 @@ def drive_map(sizes, layer, lines, first, last, c):
 
     What a line drives with a second spike of the step is added to the map.
     """
-    driven, again = mark_lines(sizes, layer, lines, first, last, False)
-    marks, words = layer.trace.marks, words_of(table_of(sizes, False)[2])
-    listed, stride, none = list_at(sizes, False), layer.crossbar.stride, splat(c.one - c.one)
-    for position in range(positions_of(sizes)):
-        at = positions_of(sizes) + position * words
-        end = listed + list_bits(marks, at, words, listed)
-        mark_tiles(sizes, layer, position, listed, end)
-        by_panels(gather_rows, none, stride, sizes, layer, position, listed, end)
+    positions, driven, again = positions_of(sizes), 0, 0
+    listed = mask_at(sizes, positions)
+    for at in range(positions, listed):
+        write(layer.trace.marks, at, 0)
+    for event in range(first, last):
+        count, is_again = mark_line(sizes, layer, int(lines.rows[event]))
+        driven += count
+        again += is_again
+    for position in range(positions):
+        end = list_rows(sizes, layer, position, listed)
+        gather_position(sizes, layer, position, listed, end, c)
     for event in range(first, last if again > 0 else first):
         line = int(lines.rows[event])
-        if not unmark_line(sizes, layer, line, False):
+        if not unmark_line(sizes, layer, line):
             add_line(sizes, layer, line, c.one)
     return driven
-
-
-@jit
-def gather_map(sizes, layer, lines, first, last, c):
-    """Add the errors of a map to the gradient of the rows that the events of a step drove."""
-    _, again = mark_lines(sizes, layer, lines, first, last, True)
-    _, rows, bits = table_of(sizes, True)
-    marks, words, listed = layer.trace.marks, words_of(bits), list_at(sizes, True)
-    none = splat(c.one - c.one)
-    for row in range(rows):
-        end = listed + list_bits(marks, row * words, words, listed)
-        if end > listed:
-            width = layer.crossbar.width
-            by_panels(gather_positions, none, width, sizes, layer, row, listed, end)
-    for event in range(first, last if again > 0 else first):
-        line = int(lines.rows[event])
-        if not unmark_line(sizes, layer, line, True):
-            gather_line(sizes, layer, line, c.one)
 
 
 @jit

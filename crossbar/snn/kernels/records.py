@@ -177,8 +177,8 @@ class LayerTrace(NamedTuple):
     words: int  # of 64 neurons each that `fired` holds of a step
     values: np.ndarray  # (lines,): amplitudes of the sample, of the first layer where they are held
     maps: np.ndarray  # scratch of a convolution: what its positions add up to, errors of its lines
-    # int64: forward the tiles that each position drives in a step, a bit each, and the rows; back
-    # the positions that each row drives; behind these masks bits are listed.
+    # (positions x (1 + words) + rows,) int64: tiles that a position drives in a step, a bit each,
+    # then the rows that it drives; behind these masks rows are listed.
     marks: np.ndarray
 
 

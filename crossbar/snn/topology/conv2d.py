@@ -260,7 +260,6 @@ def _kernels() -> None:
         drive_map,
         finish_map,
         gather_line,
-        gather_map,
         pool_map,
         spread_errors,
     )
@@ -313,7 +312,8 @@ def _kernels() -> None:
             t = bins.steps[i]
             chosen = (2 * t + 3) * trace.width
             spread_errors(topology, layer, trace.membranes, t * trace.width, chosen)
-            gather_map(topology, layer, lines, bins.ends[i], bins.ends[i + 1], c)
+            for event in range(bins.ends[i], bins.ends[i + 1]):
+                gather_line(topology, layer, int(lines.rows[event]), c.one)
         if topology.bias != 0:
             for t in range(start, min(last, c.steps - 1) + 1):
                 add_bias_gradient(topology, layer, trace.membranes, t * trace.width)

@@ -12,7 +12,7 @@ move in a step). Their read noise is constant and of the mean size of ours, DAC 
 limits, and the backward pass is exact as ours is: what costs it least, unless a row says otherwise.
 
 All stand in one process and have their turns in every round, with one thread and with two; memory
-is that of a process each, its peak less that after the imports. aihwkit comes as source alone and
+is that of a process each, its growth after the imports. aihwkit comes as source alone and
 is no dependency: build it beside the torch of xbar (cmake, -DUSE_CUDA=OFF), and run this with that
 Python. Nothing is asserted.
 """
@@ -20,6 +20,7 @@ Python. Nothing is asserted.
 import argparse
 import functools
 import importlib.util
+import itertools
 import json
 import statistics
 import subprocess
@@ -36,6 +37,7 @@ from threadpoolctl import threadpool_limits
 from torch import Tensor
 
 from crossbar import nn
+from device_models.presets import load_device
 
 SIZE, BATCH = 512, 64
 PAIRS = 16  # the steps of a unit; whole read-backs
@@ -43,6 +45,8 @@ TURN_SECONDS = 0.5
 OURS = "xbar"
 RATE = 1e-3  # of Adam, torch's default
 MOST_TRAIN = 31  # pulses of a stochastic train
+W_MAX = 0.155  # of our layer
+STEP = W_MAX / 100  # of a pulse in the mean: `oxram` has a hundred across its window
 READ_NOISE = 5.5e-4  # of the largest weight: a read of a fresh layer on `oxram`, in the mean
 MATCHED, TRIES, DAMPED = 0.1, 6, 0.7  # of the pulses of both sides
 MISSING = "aihwkit is not here: build its source beside this torch; nothing was measured"
@@ -123,15 +127,9 @@ def theirs(tile: Tile, rate: float) -> Side:
             step(*pair)
             after, _ = layer.get_weights()
             moved += float((after - before).abs().mean())
-        return moved / PAIRS / mean_step()
+        return moved / PAIRS / STEP
 
     return Side(step, pulses)
-
-
-@functools.cache
-def mean_step() -> float:
-    """Of a pulse on a weight, as our layer has it."""
-    return nn.Linear(SIZE, SIZE, bias=False, seed=1).array.synapses.mean_step
 
 
 def config_of(tile: Tile) -> Any:
@@ -139,13 +137,12 @@ def config_of(tile: Tile) -> Any:
     from aihwkit.simulator import configs
     from aihwkit.simulator.parameters.enums import BoundManagementType, WeightNoiseType
 
-    layer = nn.Linear(SIZE, SIZE, bias=False, seed=1).array
-    sheet, w_max = layer.recipe.sheet, layer.recipe.mapping.w_max
-    bounds = {"w_max": w_max, "w_min": -w_max, "w_max_dtod": sheet.d2d_bound_sigma}
+    sheet = load_device("oxram.yaml")
+    bounds = {"w_max": W_MAX, "w_min": -W_MAX, "w_max_dtod": sheet.d2d_bound_sigma}
     device = getattr(configs, tile.device)(
         **bounds,
         w_min_dtod=sheet.d2d_bound_sigma,
-        dw_min=mean_step(),
+        dw_min=STEP,
         dw_min_std=sheet.c2c_sigma,
         dw_min_dtod=sheet.d2d_step_sigma,
     )
@@ -160,7 +157,7 @@ def config_of(tile: Tile) -> Any:
         kind = configs.DigitalRankUpdateRPUConfig
     return kind(
         device=device,
-        forward=configs.IOParameters(out_noise=0.0, w_noise=READ_NOISE * w_max, **forward),
+        forward=configs.IOParameters(out_noise=0.0, w_noise=READ_NOISE * W_MAX, **forward),
         backward=configs.IOParameters(is_perfect=True),
         update=configs.UpdateParameters(desired_bl=MOST_TRAIN, **tile.update),
     )
@@ -183,7 +180,7 @@ class Matched(NamedTuple):
 
 def matched(tile: Tile, wanted: float) -> Matched:
     """A layer of aihwkit whose rate gives so many pulses; warm."""
-    rate = wanted * mean_step() / (BATCH * 2.0 / torch.pi)  # E|x| E|error| = 2 / pi
+    rate = wanted * STEP / (BATCH * 2.0 / torch.pi)  # E|x| E|error| = 2 / pi
     for _ in range(TRIES):
         side = theirs(tile, rate)
         run(side.step)
@@ -213,38 +210,46 @@ def race(found: dict[str, Matched], pace: Pace, threads: int) -> dict[str, Timed
         return round_robin(entries, pace)
 
 
-def growth(name: str, rate: float) -> float:
-    """Megabytes by which a process of its own grows over two units of a side."""
+def growth(name: str, rate: float) -> list[float]:
+    """Megabytes by which a process of its own grows with a first layer, and with another."""
     done = subprocess.run(
         [sys.executable, __file__, "--rate", str(rate), "--memory", name],
         check=True,
         capture_output=True,
         text=True,
     )
-    return float(done.stdout.splitlines()[-1])
+    numbers: list[float] = json.loads(done.stdout.splitlines()[-1])
+    return numbers
 
 
 def print_growth(name: str, rate: float) -> None:
-    """What the process of `growth` does; its last line is the number."""
+    """What the process of `growth` does; its last line are the numbers.
+
+    The first layer loads libraries, and with us compiled kernels; the other is what layers cost.
+    """
     if name != OURS:
         import aihwkit.nn
         import aihwkit.optim  # noqa: F401  # its import is no growth
-    before, side = peak_megabytes(), ours(rate) if name == OURS else theirs(TILES[name], rate)
-    run(side.step)
-    run(side.step)
-    print(peak_megabytes() - before)
+    pairs()
+    peaks, kept = [peak_megabytes()], []
+    for _ in range(2):
+        kept.append(ours(rate) if name == OURS else theirs(TILES[name], rate))
+        run(kept[-1].step)
+        peaks.append(peak_megabytes())
+    print([after - before for before, after in itertools.pairwise(peaks)])
 
 
-def table(found: dict[str, Matched], times: dict[str, Timed], memory: dict[str, float]) -> None:
-    """A line for each side."""
-    print(f"  {'':34} ms a step   xbar is faster     rate  pulses  megabytes")
-    faster = ratios(times, OURS, "wall")
+def table(found: dict[str, Matched], times: dict[str, Timed]) -> None:
+    """A line for each side: wall and processor time, how many times faster xbar is by either."""
+    print(f"  {'':34} ms a step, CPU    xbar is faster     rate  pulses", flush=True)
+    wall, cpu = (ratios(times, OURS, clock) for clock in ("wall", "cpu"))
     for name, each in found.items():
-        ms = BATCH * statistics.median(times[name].wall)
-        ratio = 1.0 / faster[name]["median"]
+        ms = [BATCH * statistics.median(clock) for clock in times[name][:2]]
+        faster = [1.0 / each[name]["median"] for each in (wall, cpu)]
         print(
-            f"  {name:34} {ms:9.2f} {ratio:12.2f} times {each.rate:10.2g} {each.pulses:7.3f}"
-            f" {memory[name]:10.1f}"
+            f"  {name:34} {ms[0]:6.1f} {ms[1]:6.1f}    {faster[0]:6.2f} {faster[1]:6.2f}"
+            f" {each.rate:10.2g} {each.pulses:7.3f}",
+            flush=True,
         )
 
 
@@ -270,20 +275,21 @@ def main() -> None:
         return
     from bench import machine
 
-    memory = {OURS: growth(OURS, typed.rate)}
     out: dict[str, Any] = {"machine": machine(2), "rate": typed.rate, "threads": {}}
-    print(", ".join(f"{key} {value}" for key, value in out["machine"].items()))
+    print(", ".join(f"{key} {value}" for key, value in out["machine"].items()), flush=True)
     with threadpool_limits(1):
         found = sides(typed.only, typed.rate)
-    memory |= {name: growth(name, found[name].rate) for name in typed.only}
     for threads in (1, 2):
         times = race(found, Pace(typed.rounds, TURN_SECONDS), threads)
         print(f"\n{threads} thread{'s' * (threads > 1)}")
-        table(found, times, memory)
+        table(found, times)
         out["threads"][threads] = {name: each.figures() for name, each in times.items()}
     out["rates"] = {name: each.rate for name, each in found.items()}
     out["pulses"] = {name: each.pulses for name, each in found.items()}
-    out["memory_megabytes"] = memory
+    print("\nmegabytes of a first layer, and of another")
+    out["memory_megabytes"] = {name: growth(name, each.rate) for name, each in found.items()}
+    for name, grown in out["memory_megabytes"].items():
+        print(f"  {name:34} {grown[0]:6.0f} {grown[1]:6.0f}")
     if typed.json:
         typed.json.write_text(json.dumps(out, indent=2) + "\n")
 

@@ -253,10 +253,11 @@ def take(values: np.ndarray, device: np.ndarray) -> np.ndarray:
 def gather(devices: DeviceArrays, device: np.ndarray) -> DeviceArrays:
     """Copies of the devices at flat indices."""
     g, all_traits, kick, since, slow, _, sigma, traps, white = devices
-    traits = np.empty((device.shape[0], all_traits.shape[1]), Number)
+    traits = np.empty((device.shape[0], len(TRAITS)), Number)
     for k in range(device.shape[0]):
-        for trait in range(traits.shape[1]):
-            traits[k, trait] = all_traits[np.uint32(device[k]), trait]
+        i = np.uint32(device[k])
+        for trait in range(len(TRAITS)):
+            traits[k, trait] = all_traits[i, trait]
     read = np.empty(device.shape[0], Number)
     spread = np.empty(device.shape[0] if sigma.shape[0] else 0, Number)
     parts = take(g, device), traits, take(kick, device), take(since, device), take(slow, device)

@@ -44,6 +44,7 @@ from .relaxation_kernel import Rates, rates_of
 from .table_kernels import StepTables, drawn_step, step_tables_of
 
 INFINITE = np.float32(np.inf)
+DENSE = 16  # where one of so many devices is pulsed, sorting takes as long as a look at all
 
 
 class InPlace(NamedTuple):
@@ -110,18 +111,37 @@ def in_place(model: DeviceModel) -> InPlace | Ideal | None:
     return model if isinstance(model, Ideal) else None
 
 
-def ordered(sent: PulseBatch, drive: PulseDrive) -> tuple[PulseBatch, PulseDrive]:
-    """The same pulses by rising indices, without the devices that get none; and what they are."""
+def ordered(sent: PulseBatch, drive: PulseDrive, devices: int) -> tuple[PulseBatch, PulseDrive]:
+    """The same pulses by rising indices, without the devices that get none; and what they are.
+
+    `devices` are those of the array.
+    """
     device, count = sent
+    is_risen = not (device[1:] < device[:-1]).any()
+    if drive.is_own and not is_risen and len(device) * DENSE > devices:
+        return PulseBatch(*_by_index(device, count, devices)), drive
     if not count.all():
         some = count != 0
         device, count = device[some], count[some]
         drive = drive.at(torch.from_numpy(some))
-    if (device[1:] < device[:-1]).any():
+    if not is_risen:
         order = np.argsort(device, kind="stable")
         device, count = device[order], count[order]
         drive = drive.at(torch.from_numpy(order))
     return PulseBatch(device, count), drive
+
+
+@jit
+def _by_index(device: np.ndarray, count: np.ndarray, devices: int) -> tuple[np.ndarray, np.ndarray]:
+    """`ordered` by way of a count for every device of the array, where many get pulses."""
+    counts, found = np.zeros(devices, np.int32), 0
+    for k in range(device.shape[0]):
+        counts[np.uint32(device[k])] = count[k]
+    rising, own = np.empty(len(device) + 1, np.int32), np.empty(len(device) + 1, np.int32)
+    for i in range(devices):  # no branch: the place after the last one is written again and again
+        rising[found], own[found] = i, counts[i]
+        found += counts[i] != 0
+    return rising[:found], own[:found]
 
 
 def pulse(
@@ -148,7 +168,8 @@ def pulse(
         traits: Of all devices, beside those in `arrays`: what their relaxation depends on, and
             their tables.
     """
-    (model, laws, cubics, tables, rates), ((device, count), drive) = kind, ordered(sent, drive)
+    model, laws, cubics, tables, rates = kind
+    (device, count), drive = ordered(sent, drive, len(arrays.g))
     if drive.compliance_amperes is not None:
         laws = laws._replace(ceiling=np.float32(ceiling_siemens(model, drive.compliance_amperes)))
     factors = torch.empty(int(np.abs(count).sum()))

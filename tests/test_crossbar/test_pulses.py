@@ -19,6 +19,7 @@ from crossbar.boards.operations import pulse_array
 from crossbar.boards.protocol import PulseBatch
 from crossbar.boards.simulated import SimulatedBoard
 from device_models import physics, read_noise
+from device_models.pulse_law import OWN
 from device_models.tabulated import Tabulated
 
 DEVICES = all_devices()
@@ -169,6 +170,17 @@ def test_the_order_of_a_list_changes_nothing_and_zeros_neither(name):
     assert all(torch.equal(d, other.dynamics[n]) for n, d in one.dynamics.items())
     assert boards[0].counters == boards[1].counters
     assert torch.equal(boards[0].pulsed, boards[1].pulsed)
+
+
+@pytest.mark.parametrize("sent", [0, 1, 60, 63, 300, 1000], ids=lambda n: f"{n} of 1000")
+def test_few_and_many_pulses_are_ordered_alike(sent):
+    device = np.random.default_rng(sent).permutation(1000)[:sent].astype(np.int32)
+    count = (device % 5 - 2).astype(np.int32)
+    batch, drive = pulse_kernels.ordered(PulseBatch(device, count), OWN, 1000)
+    expected = np.sort(device[count != 0])
+    assert drive == OWN
+    np.testing.assert_array_equal(batch.device, expected)
+    np.testing.assert_array_equal(batch.count, expected % 5 - 2)
 
 
 def test_an_ideal_device_moves_as_the_pure_function_says():

@@ -16,7 +16,9 @@ The relative spread of a step from cycle to cycle is that of the own pulse, over
 the factor where this is above 1: a strong pulse is as many draws.
 
 A pulse below `LEAST_FACTOR` moves nothing: the device goes on relaxing as if there had been none.
-A device whose own threshold is not below V does not move either. The current limit I_cc of a pulse
+But where the amplitudes of a file were measured (`fitted_range`), the spread that it says is beside
+steps (`step_spread`) was measured too, below the threshold of the linear form as well: there a weak
+pulse has the least factor, and that spread. A device whose own threshold is not below V does not move either. The current limit I_cc of a pulse
 ends a SET: g afterwards is at most I_cc / compliance_volts, unless it was higher before.
 
 With `set_kind: abrupt` a SET that moves a device switches it, whatever the factor.
@@ -182,7 +184,14 @@ def step_factor(p: "Pulsed", counts: Tensor, drive: PulseDrive) -> Tensor:
     """
     up, down = (_log_factor(p, sign, drive) for sign in WAYS)
     factor = torch.where(counts > 0, up, down).exp().clamp(max=MOST_FACTOR)
-    return factor.masked_fill(factor < LEAST_FACTOR, 0.0)
+    least = torch.where(counts > 0, *(_least_factor(p, sign) for sign in WAYS))
+    return torch.where(factor < LEAST_FACTOR, least, factor)
+
+
+def _least_factor(p: "Pulsed", sign: int) -> Tensor:
+    """The factor of weaker pulses than `LEAST_FACTOR`, see the module; float64."""
+    scatters = p.c2c_additive_siemens > 0.0 and fitted_range.allowed_volts(p, WAYS[sign])
+    return torch.tensor(LEAST_FACTOR if scatters else 0.0, dtype=torch.float64)
 
 
 def relative_spread(factor: Tensor) -> Tensor:
@@ -205,7 +214,7 @@ def averaged(p: "Pulsed", drawn: Tensor, g: Tensor, counts: Tensor, drive: Pulse
     if drive.is_own or p.c2c_sigma == 0.0:
         return drawn
     spread = relative_spread(step_factor(p, counts, drive)).to(drawn.dtype)
-    mean = p.step_siemens(g, counts)
+    mean = p.mean_siemens(g, counts)
     return torch.where(spread < 1.0, mean + (drawn - mean) * spread, drawn)
 
 

@@ -155,7 +155,10 @@ def _rounds(whole: Problem, rounds: int, known_read: bool, read_measured: bool) 
             problem = replace(problem, sigma=max(d2d.sigma, 1e-2))
         whole = replace(whole, model=problem.model, log_gain=problem.log_gain, sigma=problem.sigma)
     before = _with_exponent(problem)
-    problem = _with_additive(before)
+    problem = before
+    for more in initial_guess.beside(before.model):
+        if more not in problem.coordinates:
+            problem = _with_beside(problem, more)
     if several and problem is not before:  # gains were weighed with the wrong noise
         _, d2d = _gain_spread(problem)
         problem = _at_the_best(replace(problem, sigma=max(d2d.sigma, 1e-2)))
@@ -204,12 +207,12 @@ def _with_exponent(problem: Problem) -> Problem:
     return _at_the_best(replace(problem, coordinates=(*problem.coordinates, more)))
 
 
-def _with_additive(problem: Problem) -> Problem:
+def _with_beside(problem: Problem, beside: Coordinate) -> Problem:
     """The problem with spread beside the step, where that is told from the spread of the step.
 
-    The score of its square tells beforehand whether the likelihood can gain `LEAST_GAIN`.
+    The score of its variance tells beforehand whether the likelihood can gain `LEAST_GAIN`.
     """
-    more = (*problem.coordinates, initial_guess.additive(problem.model))
+    more = (*problem.coordinates, beside)
     trial = replace(problem, coordinates=more)
     here = pulse_likelihood.loss(trial, trial.at)
     h, score = here.curvature, -here.gradient[-1]

@@ -18,8 +18,9 @@ the factor where this is above 1: a strong pulse is as many draws.
 A pulse below `LEAST_FACTOR` moves nothing: the device goes on relaxing as if there had been none.
 But where the amplitudes of a file were measured (`fitted_range`), the spread that it says is beside
 steps (`step_spread`) was measured too, below the threshold of the linear form as well: there a weak
-pulse has the least factor, and that spread. A device whose own threshold is not below V does not move either. The current limit I_cc of a pulse
-ends a SET: g afterwards is at most I_cc / compliance_volts, unless it was higher before.
+pulse has the least factor, and that spread. A device whose own threshold is not below V does not
+move. The current limit I_cc of a pulse ends a SET: g afterwards is at most I_cc / compliance_volts,
+unless it was higher before.
 
 With `set_kind: abrupt` a SET that moves a device switches it, whatever the factor.
 

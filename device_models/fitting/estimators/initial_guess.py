@@ -33,8 +33,8 @@ def inner(train: PulseTrain) -> Bools:
 def model(train: PulseTrain, model: Pulsed, *, known_read: bool) -> Pulsed:
     """The model with a law fitted to the steps as read, and spreads that explain the residuals.
 
-    All spread is multiplicative here, but of a law that changes its sign: where such a law is 0, no
-    step that was measured could be.
+    All spread is multiplicative here, but of a law that changes its sign: by such spread alone no
+    step could be where the law is 0, and the fit would keep that away from all steps.
     """
     rows = inner(train)
     expected, residuals = list[Floats](), list[Floats]()
@@ -105,7 +105,7 @@ def is_signed(model: Pulsed) -> bool:
 
 
 def beside(model: Pulsed) -> list[Coordinate]:
-    """How the spreads beside the step are searched, in the order in which they are tried."""
+    """How the spreads beside the step are searched: the additive one, then that of events."""
     unit = UNIT * model.window_siemens
     return [Coordinate(name, kind, 0.0, 1.0, unit) for name, kind in BESIDE.items()]
 
@@ -130,8 +130,11 @@ def coordinates(train: PulseTrain, model: Pulsed, *, known_read: bool) -> tuple[
     return tuple(searched)
 
 
-def moving(train: PulseTrain) -> Bools:
-    """Devices that pulses of each polarity (RESET, SET) move beyond their noise, (2, devices)."""
+def moving(train: PulseTrain, model: Pulsed) -> Bools:
+    """Devices that pulses of each polarity (RESET, SET) move beyond their noise, (2, devices).
+
+    Of a law that changes its sign all that were pulsed: their steps may add up to nothing.
+    """
     count = int(train.device.max()) + 1
     moves = np.zeros((2, count), bool)
     for side, polarity in enumerate((-1, 1)):
@@ -142,7 +145,8 @@ def moving(train: PulseTrain) -> Bools:
             for x in (np.ones(len(pulsed)), fresh.astype(np.float64), train.dg, train.dg**2)
         )
         spread = np.sqrt(np.maximum(square / np.maximum(n, 1) - (total / np.maximum(n, 1)) ** 2, 0))
-        moves[side] = (n > 0) & (total > MOVES * spread * np.sqrt(starts))
+        far = is_signed(model) | (total > MOVES * spread * np.sqrt(starts))
+        moves[side] = (n > 0) & far
     return moves
 
 

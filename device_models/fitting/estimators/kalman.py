@@ -6,7 +6,8 @@ The conductance g moves by a random walk and is read with an error:
 
 Given the readings so far, g is about Normal(m, P). With F = 1 +- a s'(m), the next reading is
 expected at m' = m +- a (s + s'' P / 2) with the variance S = P' + R(m'),
-P' = F^2 P + a^2 c^2 (s^2 + s'^2 P) + b^2 + q |a s|, q = c2c_quantum_siemens, and brings m to m' + P' / S (y - m'), P to P' R / S.
+P' = F^2 P + a^2 c^2 (s^2 + s'^2 P) + b^2 + q |a s|, where q = c2c_quantum_siemens, and brings m to
+m' + P' / S (y - m'), P to P' R / S.
 
 After a pulse that may end at a bound, g is known by the reading alone: m = y, P = R. From there the
 distance to the bound is not estimated from readings: that would select readings whose error points

@@ -106,7 +106,7 @@ def as_model(preset: DeviceModel, name: str) -> Pulsed:
     if name not in fittable():
         raise ConfigError(f"--model {name!r} cannot be fitted; known: {names}; nothing was fitted")
     cls = MODELS[name]
-    if isinstance(preset, cls):
+    if type(preset) is cls:  # a signed law is no positive one
         return preset
     shared = {f.name: getattr(preset, f.name) for f in dataclasses.fields(Pulsed)}
     law_fields = {f for f in cls.__dataclass_fields__ if f not in shared}
@@ -146,7 +146,7 @@ def _as_tables(preset: Pulsed) -> dict[str, Any]:
 
 
 def step(model: DeviceModel, g: Floats, polarity: int, **changes: float) -> Floats:
-    """Mean of a step in its direction, siemens, of the model with `changes`, at conductances `g`."""
+    """Mean step in its direction, siemens, of the model with `changes`, at conductances `g`."""
     changed = copy.copy(model)
     for name, value in changes.items():
         if name:  # not `replace`: it checks all fields, a thousand times in a fit

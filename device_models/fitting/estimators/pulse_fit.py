@@ -136,7 +136,7 @@ def _start(train: PulseTrain, model: Pulsed, *, known_read: bool, read_measured:
         free=None,
         bounds=initial_guess.bounds(train, begun, no_reads=no_reads),
         log_gain=np.zeros((2, int(train.device.max()) + 1)),
-        moving=initial_guess.moving(train),
+        moving=initial_guess.moving(train, begun),
         sigma=0.0,
         no_reads=no_reads,
     )
@@ -155,10 +155,7 @@ def _rounds(whole: Problem, rounds: int, known_read: bool, read_measured: bool) 
             problem = replace(problem, sigma=max(d2d.sigma, 1e-2))
         whole = replace(whole, model=problem.model, log_gain=problem.log_gain, sigma=problem.sigma)
     before = _with_exponent(problem)
-    problem = before
-    for more in initial_guess.beside(before.model):
-        if more not in problem.coordinates:
-            problem = _with_beside(problem, more)
+    problem = _with_additive(before)
     if several and problem is not before:  # gains were weighed with the wrong noise
         _, d2d = _gain_spread(problem)
         problem = _at_the_best(replace(problem, sigma=max(d2d.sigma, 1e-2)))
@@ -207,12 +204,15 @@ def _with_exponent(problem: Problem) -> Problem:
     return _at_the_best(replace(problem, coordinates=(*problem.coordinates, more)))
 
 
-def _with_beside(problem: Problem, beside: Coordinate) -> Problem:
+def _with_additive(problem: Problem) -> Problem:
     """The problem with spread beside the step, where that is told from the spread of the step.
 
-    The score of its variance tells beforehand whether the likelihood can gain `LEAST_GAIN`.
+    The score of its square tells beforehand whether the likelihood can gain `LEAST_GAIN`.
     """
-    more = (*problem.coordinates, beside)
+    additive = initial_guess.beside(problem.model)[0]
+    if additive in problem.coordinates:
+        return problem
+    more = (*problem.coordinates, additive)
     trial = replace(problem, coordinates=more)
     here = pulse_likelihood.loss(trial, trial.at)
     h, score = here.curvature, -here.gradient[-1]

@@ -271,7 +271,8 @@ def _information(totals: Sums, v: Floats) -> Floats:
 def covariance(problem: Problem, at: Floats) -> Floats:
     """Of the coordinates, from the scatter of the scores of the units (sandwich), (p, p).
 
-    The others do not move along with a square that is zero, nor with an exponent of nothing.
+    The others do not move along with a square that is zero, nor with an exponent of nothing; but
+    with a variance that is: how the three spreads of a step divide is hardly told.
     """
     totals = sums(problem, at)
     v, b = shrinkage(problem, totals), pull(problem, totals)
@@ -287,7 +288,8 @@ def covariance(problem: Problem, at: Floats) -> Floats:
     diagonal = np.maximum(np.diag(h), 1e-12)
     size = np.sqrt(diagonal)
     h = h / np.outer(size, size)
-    held = (at <= problem.box.low) | (np.diag(h) < 0.5)
+    shared = np.array([c.kind == "variance" for c in problem.coordinates], bool)
+    held = ((at <= problem.box.low) & ~shared) | (np.diag(h) < 0.5)
     h[np.ix_(held, ~held)] = 0.0
     h[np.ix_(~held, held)] = 0.0
     inverse = np.linalg.inv(h + 1e-9 * np.eye(len(h))) / np.outer(size, size)

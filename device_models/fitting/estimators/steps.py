@@ -1,7 +1,8 @@
 """Step law, cycle-to-cycle and device-to-device spread, and read noise, from single pulses.
 
-A pulse n of device d moves it by a_d s(g_n) (1 + c z_n) + b z'_n (`step_spread`): the gain a_d, log-normal around 1
-with spread d2d_step_sigma; the law s; c = c2c_sigma; b = c2c_additive_siemens. Two consecutive
+A pulse n of device d moves it by a_d s(g_n) (1 + c z_n) + b z'_n: the gain a_d, log-normal around 1
+with spread d2d_step_sigma; the law s; c = c2c_sigma; b = c2c_additive_siemens, of a law that may
+change its sign also the spread of a sum of events (`device_models.step_spread`). Two consecutive
 pulses share a reading, whose error makes one step too large and the next too small; a
 cycle-to-cycle draw persists. The likelihood of the trains (`pulse_likelihood`) distinguishes the
 two, and their bias of the law.

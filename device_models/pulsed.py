@@ -285,6 +285,11 @@ class Pulsed(RemembersCycles, Wearing, Disturbed, Relaxing, ABC):
         return after.clamp_(traits["g_low"], high)
 
     @property
+    def scatters_at_zero(self) -> bool:
+        """Whether pulses too weak to lead anywhere scatter all the same; see `pulse_law`."""
+        return False
+
+    @property
     def may_stand_still(self) -> bool:
         """Whether there may be devices that a pulse does not move."""
         thresholds = self.set_threshold_volts, self.reset_threshold_volts

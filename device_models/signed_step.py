@@ -19,7 +19,8 @@ class SignedStep(LogStep):
     The law is that of `LogStep`, with fractions that may be negative: where the sum over k is, the
     mean SET lowers the conductance, and the mean RESET raises it. Such pulses are seen where a
     device settles at a balance inside its window, from either side. Amplitude and width scale the
-    mean step, so that its zero stays where it is; the spread beside it is alike on both sides.
+    mean step, so that its zero stays where it is; steps scatter there, and so they do at amplitudes
+    whose mean step is 0 (`pulse_law`).
 
     Data sheet. What divides by a step (training, writes) goes by `step_siemens`, never below
     `LEAST_SHARE` of the greatest fraction of the polarity: a weight is not sent millions of pulses
@@ -54,6 +55,11 @@ class SignedStep(LogStep):
         """The greatest fraction of SET (polarity > 0) or RESET: the law is never above it."""
         way = "set" if polarity > 0 else "reset"
         return max(float(getattr(self, f"{way}_fraction_{k}")) for k in range(DEGREE + 1))
+
+    @property
+    def scatters_at_zero(self) -> bool:
+        """See `Pulsed.scatters_at_zero`: a mean of 0 is no pulse that was not sent."""
+        return True
 
     def mean_siemens(self, g: Tensor, counts: Tensor) -> Tensor:
         """See `DeviceModel.mean_siemens`; negative where the mean pulse leads the wrong way."""

@@ -72,6 +72,8 @@ def test_a_weak_pulse_of_measured_amplitudes_scatters_and_leads_nowhere():
     for changes in ({"set_fitted_volts": ()}, {"c2c_additive_siemens": 0.0}):
         still = dataclasses.replace(measured, **changes)
         assert (moved(still, 0.3, 1, volts=0.95) == 0.0).all()
+    other = quiet(registered("log_step"), c2c_additive_siemens=4e-7, set_fitted_volts=(0.9, 1.4))
+    assert (moved(dataclasses.replace(other, **VOLTS), 0.3, 1, volts=0.95) == 0.0).all()
 
 
 def test_the_data_sheet_of_a_trainer_has_no_step_near_zero():

@@ -33,6 +33,8 @@ from .simd import (
     write,
 )
 
+MANY = 4  # rows that a step drives at each position, about, above which they are gathered
+
 
 @jit
 def begin_map(sizes, layer, c):
@@ -153,8 +155,21 @@ def gather_position(sizes, layer, position, first, last, c):
 def drive_map(sizes, layer, lines, first, last, c):
     """A map of what the events [first, last) of a step drive; returns how many positions they do.
 
-    What a line drives with a second spike of the step is added to the map.
+    Many are taken position by position, few one by one; a number has the same sum either way.
     """
+    rows = (last - first) * sizes.kernel * sizes.kernel
+    if rows > MANY * positions_of(sizes) * sizes.stride * sizes.stride:
+        return gather_map(sizes, layer, lines, first, last, c)
+    driven = 0
+    begin_map(sizes, layer, c)
+    for event in range(first, last):
+        driven += add_line(sizes, layer, int(lines.rows[event]), c.one)
+    return driven
+
+
+@jit
+def gather_map(sizes, layer, lines, first, last, c):
+    """`drive_map` by positions; what a line drives with a second spike is added at the end."""
     positions, driven, again = positions_of(sizes), 0, 0
     listed = mask_at(sizes, positions)
     for at in range(positions, listed):

@@ -57,7 +57,8 @@ class Recurrent(FullyConnected):
 
     def fill_behind(self, weights: np.ndarray, back: np.ndarray) -> None:
         """See `Synaptic`; in blocks too."""
-        from ..kernels.carry import LANES, fill_blocks
+        from ..kernels.carry import fill_blocks
+        from ..kernels.simd import LANES
 
         fill_blocks(weights, back.reshape(-1, self.neurons, LANES))
 

@@ -212,7 +212,8 @@ class FullyConnected(Synaptic):
 
     def fill_back(self, incoming: Signal, weights: np.ndarray, back: np.ndarray) -> None:
         """See `Synaptic`; how they stand is in `kernels.carry`."""
-        from ..kernels.carry import LANES, fill_blocks
+        from ..kernels.carry import fill_blocks
+        from ..kernels.simd import LANES
 
         lines, rows = incoming.lines, self.recurrent_rows()
         end = self.neurons * padded(lines)

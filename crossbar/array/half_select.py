@@ -58,11 +58,11 @@ class Neighbours(NamedTuple):
 
     Attributes:
         beside: Those on the word or bit line of the device.
-        beyond: Those on neither; None where they are not counted.
+        beyond: Those on neither.
     """
 
     beside: Tensor
-    beyond: Tensor | None
+    beyond: Tensor
 
 
 def check(model: DeviceModel) -> Pulsed:
@@ -79,13 +79,12 @@ def check(model: DeviceModel) -> Pulsed:
     return model
 
 
-def neighbours(pulses: Tensor, tiling: Tiling, *, count_beyond: bool = True) -> Neighbours:
+def neighbours(pulses: Tensor, tiling: Tiling) -> Neighbours:
     """Count the pulses to the other devices of each tile.
 
     Args:
         pulses: Pulses to each device, (rows, columns), not negative.
         tiling: How the array is cut.
-        count_beyond: Whether those on neither line are counted.
     """
     (rows, columns), size = pulses.shape, (tiling.tile_rows, tiling.tile_columns)
     high, wide = min(size[0], rows), min(size[1], columns)
@@ -93,12 +92,8 @@ def neighbours(pulses: Tensor, tiling: Tiling, *, count_beyond: bool = True) -> 
     tiles = whole.view(len(whole) // high, high, -1, wide)
     of_bits = tiles.sum(1, keepdim=True)
     lines = of_bits + tiles.sum(3, keepdim=True)
-
-    def cut(counts: Tensor) -> Tensor:
-        return counts.view(whole.shape)[:rows, :columns]
-
-    beyond = cut(of_bits.sum(3, keepdim=True) - lines + tiles) if count_beyond else None
-    return Neighbours(cut(lines - 2.0 * tiles), beyond)
+    each = lines - 2.0 * tiles, of_bits.sum(3, keepdim=True) - lines + tiles
+    return Neighbours(*(counts.view(whole.shape)[:rows, :columns] for counts in each))
 
 
 def disturb(
@@ -122,11 +117,8 @@ def disturb(
     Returns:
         The state after, and the energy of the half-selected devices, joules.
     """
-    fraction, g, is_third = half.fraction, state.g, half.scheme == "V/3"
-    sets, resets = (
-        neighbours(own, tiling, count_beyond=is_third)
-        for own in (counts.clamp(min=0), -counts.clamp(max=0))
-    )
+    sets, resets = neighbours(counts.clamp(min=0), tiling), neighbours(-counts.clamp(max=0), tiling)
+    fraction, g = half.fraction, state.g
 
     def steps(own_volts: float, pulse_volts: float) -> float:
         return math.exp(-(own_volts - fraction * pulse_volts) / half.disturb_volts)
@@ -134,9 +126,7 @@ def disturb(
     v_set, v_reset = model.set_volts, model.reset_volts
     up, down = sets.beside * steps(v_set, v_set), resets.beside * steps(v_reset, v_reset)
     touched = sets.beside * v_set**2 + resets.beside * v_reset**2
-    if (
-        sets.beyond is not None and resets.beyond is not None
-    ):  # V/3: the others see the opposite polarity
+    if half.scheme == "V/3":  # the others see the opposite polarity
         up += resets.beyond * steps(v_set, v_reset)
         down += sets.beyond * steps(v_reset, v_set)
         touched += sets.beyond * v_set**2 + resets.beyond * v_reset**2

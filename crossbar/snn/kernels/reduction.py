@@ -22,14 +22,6 @@ def mean_of_chunks(sums: np.ndarray, samples: int, first: int, last: int, mean: 
         mean: Receives the result, (at most rows, at most width) float32.
     """
     count, none = np.float32(samples), np.float32(0.0)
-    if sums.shape[0] == 1:
-        for row in range(first, last):
-            for column in range(mean.shape[1]):
-                mean[row, column] = sums[0, row, column] / count
-                sums[0, row, column] = none
-            for column in range(mean.shape[1], sums.shape[2]):
-                sums[0, row, column] = none
-        return
     for row in range(first, last):
         for column in range(mean.shape[1]):
             mean[row, column] = sums[0, row, column]

@@ -19,7 +19,7 @@ from types import FrameType
 
 ENDED = 130  # exit code: 128 + SIGINT, as a shell reports it
 PATIENCE_SECONDS, TO_END = 1.0, 4.0  # until it is seen; then that many times as long
-POLL_SECONDS = 0.02  # the handler may run inside any call, so it takes no lock that wakes a waiter
+POLL_SECONDS = 0.02  # of what the handler notes: it may run inside any call, so it takes no lock
 
 
 @dataclass
@@ -65,12 +65,14 @@ def end() -> None:
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:
-    """The main thread has come to it; raised in the hook below it would be lost once more."""
+    """The main thread has come to it; what is raised while the hook below runs would be lost."""
     _state.seen = True
-    if frame is not None and frame.f_code is _unraisable.__code__:
-        _state.swallowed = True
-    else:
-        raise KeyboardInterrupt
+    while frame is not None:
+        if frame.f_code is _unraisable.__code__:
+            _state.swallowed = True
+            return
+        frame = frame.f_back
+    raise KeyboardInterrupt
 
 
 def _unraisable(args: "sys.UnraisableHookArgs") -> None:

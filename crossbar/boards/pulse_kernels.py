@@ -117,14 +117,14 @@ def ordered(sent: PulseBatch, drive: PulseDrive, devices: int) -> tuple[PulseBat
     `devices` are those of the array.
     """
     device, count = sent
-    is_risen = not (device[1:] < device[:-1]).any()
-    if drive.is_own and not is_risen and len(device) * DENSE > devices:
+    is_rising = not (device[1:] < device[:-1]).any()
+    if drive.is_own and not is_rising and len(device) * DENSE > devices:
         return PulseBatch(*_by_index(device, count, devices)), drive
     if not count.all():
         some = count != 0
         device, count = device[some], count[some]
         drive = drive.at(torch.from_numpy(some))
-    if not is_risen:
+    if not is_rising:
         order = np.argsort(device, kind="stable")
         device, count = device[order], count[order]
         drive = drive.at(torch.from_numpy(order))

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 
+import pytest
 from xbar_served import served
 
 PATIENCE_SECONDS = 0.1
@@ -69,17 +70,19 @@ def test_one_without_a_board_is_not_waited_for():
     assert interrupted("none", signal.SIGTERM) == (130, "", "Interrupted.")
 
 
-SWALLOWED = """
-import os, signal, time, weakref
+LOST = """
+import os, signal, sys, time, weakref
 from cli import interrupts
 
 class Held:
     pass
 
-def strike(_):
+def kill():
     os.kill(os.getpid(), signal.SIGTERM)
     for _ in range(1000):  # the signal is seen in here
         pass
+
+STRIKE
 
 interrupts.watch()
 held = Held()
@@ -93,8 +96,32 @@ except KeyboardInterrupt:
 """
 
 
-def test_one_that_a_callback_swallows_comes_again_without_a_traceback():
+IN_A_CALLBACK = """
+def strike(_):
+    kill()
+"""
+IN_THE_HOOK = """
+def strike(_):
+    class Stream:
+        struck = False
+
+        def write(self, text):
+            if not Stream.struck:
+                Stream.struck = True
+                kill()
+
+        def flush(self):
+            pass
+
+    sys.stderr = Stream()
+    raise ValueError
+"""
+
+
+@pytest.mark.parametrize("strike", [IN_A_CALLBACK, IN_THE_HOOK], ids=["callback", "hook"])
+def test_one_that_python_swallows_comes_again_without_a_traceback(strike):
     done = subprocess.run(
-        [sys.executable, "-c", SWALLOWED], capture_output=True, text=True, timeout=60, check=False
-    )
+        [sys.executable, "-c", LOST.replace("STRIKE", strike)],
+        capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
     assert (done.returncode, done.stdout, done.stderr) == (0, "seen\n", "")

@@ -20,6 +20,7 @@ from xbar_kernels import (
 
 from crossbar.snn import reference
 from crossbar.snn.encodings.constant import Constant
+from crossbar.snn.kernels.convolution import MANY
 from crossbar.snn.kernels.records import Samples
 from crossbar.snn.losses import MseCount
 from crossbar.snn.network import Network
@@ -66,6 +67,12 @@ def spikes(net):
     return events_of((generator.random((4, STEPS, net.inputs)) < 0.15).astype(int))
 
 
+def crowds(net):
+    """So many spikes that positions are gathered, some of a line that has spiked in the step."""
+    generator = np.random.default_rng(6)
+    return events_of(generator.choice(3, (4, STEPS, net.inputs), p=(0.4, 0.5, 0.1)))
+
+
 def amplitudes(net):
     """Half of the values are 0.2 below zero, the others between that and 1.2."""
     generator = np.random.default_rng(3)
@@ -95,6 +102,15 @@ every_case = pytest.mark.parametrize(
 @every_case
 def test_the_kernels_are_the_reference(name, code):
     case = case_of(name, code)
+    agree(case, run_kernel(case, np.float64), FLOAT64)
+
+
+@pytest.mark.parametrize("name", [name for name in NETWORKS if name != "dense"])
+def test_many_spikes_are_gathered_by_positions(name):
+    case = case_of(name, crowds)
+    sizes = case.network.layers[0].settings.numbers(case.network.layers[0].incoming)
+    driven = case.x.sum(2).min() * sizes.kernel**2 / sizes.stride**2
+    assert driven > MANY * sizes.positions  # in every step, rows of the first convolution
     agree(case, run_kernel(case, np.float64), FLOAT64)
 
 

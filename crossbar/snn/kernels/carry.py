@@ -3,9 +3,9 @@
 `back` holds the weights in blocks of `LANES` lines, one block behind the other: those of a neuron
 to the lines of a block, then those of the next neuron. The errors of `STEPS` steps are summed up in
 registers over the neurons, so that a weight comes from a cache once for several steps, and those of
-a block stay near. Behind the lines lie the rows that neurons of the layer itself drive, in blocks
-too; of a layer that drives itself the steps are one step of `STEPS` samples. All records hold
-pointers.
+a block stay near. Behind the lines lie the rows that neurons of the layer itself drive; of a layer
+that drives itself they are in blocks too, and the steps are one step of `STEPS` samples. All
+records hold pointers.
 """
 
 import numpy as np
@@ -18,10 +18,16 @@ from .simd import LANES, plus_products, splat, store_products
 STEPS = 5  # with one block: ten registers of AVX2 for sums, one for a factor, two for weights
 
 
-def fill_blocks(weights: np.ndarray, blocks: np.ndarray) -> None:
-    """Write weights (lines, neurons) as `multiply` takes them, (blocks, neurons, LANES)."""
-    full, rest = divmod(len(weights), LANES)
-    blocks[:full] = weights[: full * LANES].reshape(full, LANES, weights.shape[1]).swapaxes(1, 2)
+def fill_blocks(weights: np.ndarray, back: np.ndarray) -> None:
+    """Write weights (lines, neurons) as `multiply` takes them; a block that is not full is padded.
+
+    Args:
+        weights: To be written.
+        back: (blocks x neurons x LANES,): changed but for the padding.
+    """
+    neurons, (full, rest) = weights.shape[1], divmod(len(weights), LANES)
+    blocks = back.reshape(-1, neurons, LANES)
+    blocks[:full] = weights[: full * LANES].reshape(full, LANES, neurons).swapaxes(1, 2)
     if rest:
         blocks[full, :, :rest] = weights[full * LANES :].T
 

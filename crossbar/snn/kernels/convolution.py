@@ -36,12 +36,24 @@ from .simd import (
 MANY = 4  # rows that a step drives at each position, about, above which they are gathered
 
 
+@inlined
+def positions_of(sizes):
+    """Reads of a step."""
+    return sizes.rows_out * sizes.columns_out
+
+
+@inlined
+def rows_of(sizes):
+    """Rows of a kernel, which lines drive."""
+    return sizes.channels_in * sizes.kernel * sizes.kernel
+
+
 @jit
 def begin_map(sizes, layer, c):
     """A map of what is driven without any event: the row of a bias, or nothing."""
     crossbar, trace = layer.crossbar, layer.trace
-    stride, bias_row = crossbar.stride, sizes.channels_in * sizes.kernel * sizes.kernel
-    for at in range(sizes.rows_out * sizes.columns_out):
+    stride, bias_row = crossbar.stride, rows_of(sizes)
+    for at in range(positions_of(sizes)):
         for column in range(0, stride, LANES):
             lanes = splat(c.one - c.one)
             if sizes.bias != 0:
@@ -62,21 +74,15 @@ def window_of(layer, line):
 
 
 @inlined
-def positions_of(sizes):
-    """Reads of a step."""
-    return sizes.rows_out * sizes.columns_out
-
-
-@inlined
-def rows_of(sizes):
-    """Rows of a kernel, which lines drive."""
-    return sizes.channels_in * sizes.kernel * sizes.kernel
-
-
-@inlined
 def mask_at(sizes, position):
     """Where the mask of a position begins in `marks`: behind its tiles, and those before it."""
     return positions_of(sizes) + position * ((rows_of(sizes) + BITS - 1) // BITS)
+
+
+@inlined
+def mark_of(sizes, row, position):
+    """The word of `marks` that notes a row at a position, and its bit."""
+    return mask_at(sizes, position) + row // BITS, np.int64(1) << (row % BITS)
 
 
 @jit
@@ -84,12 +90,13 @@ def mark_line(sizes, layer, line):
     """Note what a spike drives; returns how many positions, and whether the line did already."""
     marks = layer.trace.marks
     first, position, down, across = window_of(layer, line)
-    is_again = marks[mask_at(sizes, position) + first // BITS] >> (first % BITS) & 1
+    at, bit = mark_of(sizes, first, position)
+    is_again = (marks[at] & bit) != 0
     for i in range(down):
         for j in range(across):
             row = first - (i * sizes.kernel + j) * sizes.stride
-            at = mask_at(sizes, position + i * sizes.columns_out + j) + row // BITS
-            write(marks, at, marks[at] | np.int64(1) << (row % BITS))
+            at, bit = mark_of(sizes, row, position + i * sizes.columns_out + j)
+            write(marks, at, marks[at] | bit)
     return down * across, is_again
 
 
@@ -98,7 +105,7 @@ def unmark_line(sizes, layer, line):
     """Whether a line is noted still: of two spikes of one step the first finds it."""
     marks = layer.trace.marks
     first, position, _, _ = window_of(layer, line)
-    at, bit = mask_at(sizes, position) + first // BITS, np.int64(1) << (first % BITS)
+    at, bit = mark_of(sizes, first, position)
     is_noted = (marks[at] & bit) != 0
     write(marks, at, marks[at] & ~bit)
     return is_noted
@@ -218,7 +225,7 @@ def finish_map(sizes, layer, key, t):
     crossbar, trace, tiles = layer.crossbar, layer.trace, 0
     width, stride = crossbar.width, crossbar.stride
     at_pools = places(key, t, 0)
-    for at in range(sizes.rows_out * sizes.columns_out):
+    for at in range(positions_of(sizes)):
         tiles += ones(trace.marks[at])
         for column in range(0, stride - width, LANES):
             number = at * width + column
@@ -274,7 +281,7 @@ def spread_errors(sizes, layer, errors, at, chosen):
     trace, width = layer.trace, layer.crossbar.width
     plane = sizes.pooled_rows * sizes.pooled_columns
     silent = errors[at] - errors[at]
-    for place in range(0, sizes.rows_out * sizes.columns_out * width, LANES):
+    for place in range(0, positions_of(sizes) * width, LANES):
         store(trace.maps, place, splat(silent))
     for channel in range(sizes.channels):
         for window in range(plane):
@@ -302,7 +309,7 @@ def gather_line(sizes, layer, line, value):
 def add_bias_gradient(sizes, layer, errors, at):
     """Add the errors of a step to the gradient of the bias."""
     plane = sizes.pooled_rows * sizes.pooled_columns
-    row = sizes.channels_in * sizes.kernel * sizes.kernel * layer.crossbar.width
+    row = rows_of(sizes) * layer.crossbar.width
     for channel in range(sizes.channels):
         total = errors[at] - errors[at]
         for window in range(plane):

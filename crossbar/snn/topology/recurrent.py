@@ -58,9 +58,8 @@ class Recurrent(FullyConnected):
     def fill_behind(self, weights: np.ndarray, back: np.ndarray) -> None:
         """See `Synaptic`; in blocks too."""
         from ..kernels.carry import fill_blocks
-        from ..kernels.simd import LANES
 
-        fill_blocks(weights, back.reshape(-1, self.neurons, LANES))
+        fill_blocks(weights, back)
 
     def numbers(self, incoming: Signal) -> "RecurrentNumbers":
         """See `protocol.Topology`."""

@@ -213,11 +213,10 @@ class FullyConnected(Synaptic):
     def fill_back(self, incoming: Signal, weights: np.ndarray, back: np.ndarray) -> None:
         """See `Synaptic`; how they stand is in `kernels.carry`."""
         from ..kernels.carry import fill_blocks
-        from ..kernels.simd import LANES
 
         lines, rows = incoming.lines, self.recurrent_rows()
         end = self.neurons * padded(lines)
-        fill_blocks(weights[:lines], back[0, :end].reshape(-1, self.neurons, LANES))
+        fill_blocks(weights[:lines], back[0, :end])
         if rows:
             self.fill_behind(weights[lines : lines + rows], back[0, end:])
 

@@ -131,7 +131,10 @@ def load_panel(typing: Any, numbers: Any, at: Any, like: Any) -> Any:
 
 @kernel_intrinsic
 def prefetch_panel(typing: Any, numbers: Any, at: Any, like: Any) -> Any:
-    """Ask for as many lanes as in `like`, from a place of numbers by pointer on, ahead of use."""
+    """Ask for as many lanes as in `like`, from a place of numbers by pointer on, ahead of use.
+
+    A place behind the last number is no fault: nothing comes.
+    """
 
     def make(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         byte, word = ir.IntType(8).as_pointer(), ir.IntType(32)

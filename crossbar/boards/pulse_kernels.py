@@ -134,14 +134,14 @@ def ordered(sent: PulseBatch, drive: PulseDrive, devices: int) -> tuple[PulseBat
 @jit
 def _by_index(device: np.ndarray, count: np.ndarray, devices: int) -> tuple[np.ndarray, np.ndarray]:
     """`ordered` by way of a count for every device of the array, where many get pulses."""
-    counts, found = np.zeros(devices, np.int32), 0
+    counts, length = np.zeros(devices, np.int32), 0
     for k in range(device.shape[0]):
         counts[np.uint32(device[k])] = count[k]
-    rising, own = np.empty(len(device) + 1, np.int32), np.empty(len(device) + 1, np.int32)
+    rising, pulses = np.empty(len(device) + 1, np.int32), np.empty(len(device) + 1, np.int32)
     for i in range(devices):  # no branch: the place after the last one is written again and again
-        rising[found], own[found] = i, counts[i]
-        found += counts[i] != 0
-    return rising[:found], own[:found]
+        rising[length], pulses[length] = i, counts[i]
+        length += counts[i] != 0
+    return rising[:length], pulses[:length]
 
 
 def pulse(

@@ -196,15 +196,17 @@ def sides(names: list[str], rate: float) -> dict[str, Matched]:
     first = ours(rate)
     run(first.step)
     run(first.step)
-    found = {OURS: Matched(first, rate, first.pulses())}
-    return found | {name: matched(TILES[name], found[OURS].pulses) for name in names}
+    matched_sides = {OURS: Matched(first, rate, first.pulses())}
+    return matched_sides | {
+        name: matched(TILES[name], matched_sides[OURS].pulses) for name in names
+    }
 
 
-def race(found: dict[str, Matched], pace: Pace, threads: int) -> dict[str, Timed]:
+def race(contestants: dict[str, Matched], pace: Pace, threads: int) -> dict[str, Timed]:
     """All sides in turns."""
     entries = {
         name: Entry(lambda step=each.side.step: lambda: run(step), torch_threads=(threads,))
-        for name, each in found.items()
+        for name, each in contestants.items()
     }
     with threadpool_limits(threads):
         return round_robin(entries, pace)
@@ -239,11 +241,11 @@ def print_growth(name: str, rate: float) -> None:
     print([after - before for before, after in itertools.pairwise(peaks)])
 
 
-def table(found: dict[str, Matched], times: dict[str, Timed]) -> None:
+def table(contestants: dict[str, Matched], times: dict[str, Timed]) -> None:
     """A line for each side: wall and processor time, how many times faster xbar is by either."""
     print(f"  {'':34} ms a step, CPU    xbar is faster     rate  pulses", flush=True)
     wall, cpu = (ratios(times, OURS, clock) for clock in ("wall", "cpu"))
-    for name, each in found.items():
+    for name, each in contestants.items():
         ms = [BATCH * statistics.median(clock) for clock in times[name][:2]]
         faster = [1.0 / each[name]["median"] for each in (wall, cpu)]
         print(
@@ -278,16 +280,16 @@ def main() -> None:
     out: dict[str, Any] = {"machine": machine(2), "rate": typed.rate, "threads": {}}
     print(", ".join(f"{key} {value}" for key, value in out["machine"].items()), flush=True)
     with threadpool_limits(1):
-        found = sides(typed.only, typed.rate)
+        contestants = sides(typed.only, typed.rate)
     for threads in (1, 2):
-        times = race(found, Pace(typed.rounds, TURN_SECONDS), threads)
+        times = race(contestants, Pace(typed.rounds, TURN_SECONDS), threads)
         print(f"\n{threads} thread{'s' * (threads > 1)}")
-        table(found, times)
+        table(contestants, times)
         out["threads"][threads] = {name: each.figures() for name, each in times.items()}
-    out["rates"] = {name: each.rate for name, each in found.items()}
-    out["pulses"] = {name: each.pulses for name, each in found.items()}
+    out["rates"] = {name: each.rate for name, each in contestants.items()}
+    out["pulses"] = {name: each.pulses for name, each in contestants.items()}
     print("\nmegabytes of a first layer, and of another")
-    out["memory_megabytes"] = {name: growth(name, each.rate) for name, each in found.items()}
+    out["memory_megabytes"] = {name: growth(name, each.rate) for name, each in contestants.items()}
     for name, grown in out["memory_megabytes"].items():
         print(f"  {name:34} {grown[0]:6.0f} {grown[1]:6.0f}")
     if typed.json:

@@ -7,7 +7,7 @@ Processor time of training by pulses on `oxram`, one thread, and the memory that
 imports and the data. Each point is a process of its own, all have their turns in every round; lines
 through the logarithms have the exponent of growth as their slope, that of the last two points says
 where it goes. A curve varies one thing, and time constants go along with steps; what else moves
-(spikes of hidden neurons) is told beside it.
+(spikes of hidden neurons) is printed beside it.
 """
 
 import argparse
@@ -41,7 +41,7 @@ CURVES: Mapping[str, Sequence[Mapping[str, Any]]] = {
     "batch": [{"batch": n, "samples": (BATCHES + WARM) * n} for n in (16, 64, 256, 1024)],
     "samples": [{"samples": n} for n in (3_000, 6_000, 12_000, 24_000, 48_000)],
 }
-OF_BATCH = {"devices", "tiles"}  # curves that are told by the batch
+OF_BATCH = {"devices", "tiles"}  # curves whose time is that of a batch
 OF_EPOCH = {"samples"}
 
 
@@ -50,7 +50,7 @@ class Cost(NamedTuple):
 
     size: float  # what grows
     milliseconds: float  # of the processor, for a sample, a batch or an epoch
-    megabytes: float | None  # None where the system does not tell
+    megabytes: float | None  # None where the system does not say
     hidden_spikes: float  # of a sample
 
 
@@ -60,17 +60,17 @@ def measure(curve: str, number: int) -> Cost:
 
     torch.set_num_threads(1)
     given = {**BASE, **CURVES[curve][number]}
-    build, spikes = trainer(given)
+    build, spikes = workload(given)
     taken = megabytes() if rest_peak() else None
-    made = build()
-    made.start()
-    times = [time.process_time(), *(time.process_time() for _ in made.run_epoch())]
+    trainer = build()
+    trainer.start()
+    times = [time.process_time(), *(time.process_time() for _ in trainer.run_epoch())]
     seconds = statistics.median(np.diff(times[WARM:]))
-    samples = 1 if curve in OF_BATCH else made.batch_size
+    samples = 1 if curve in OF_BATCH else trainer.batch_size
     if curve in OF_EPOCH:
         seconds, samples = times[-1] - times[0], 1
-    hidden = sum(float(each.mean()) for each in made.evaluate().spikes)
-    network = made.setup.network
+    hidden = sum(float(each.mean()) for each in trainer.evaluate().spikes)
+    network = trainer.setup.network
     cells = math.prod(network.crossbars[0])
     size = {
         "hidden neurons": sum(given["hidden"]), "input spikes": spikes, "steps": given["steps"],
@@ -81,7 +81,7 @@ def measure(curve: str, number: int) -> Cost:
     return Cost(size, 1e3 * seconds / samples, grown, hidden)
 
 
-def trainer(given: Mapping[str, Any]) -> tuple[Callable[[], Any], float]:
+def workload(given: Mapping[str, Any]) -> tuple[Callable[[], Any], float]:
     """What makes a trainer of the settings of a point, and the spikes of a sample."""
     from data import fashion, network_of, shortened
     from scaling import thinned
@@ -153,13 +153,13 @@ def points(only: Sequence[str], rounds: int) -> dict[str, list[Cost]]:
         cost = Cost(*json.loads(done.stdout.splitlines()[-1]))
         turns.setdefault((curve, number), []).append(cost)
         print(f"{curve:16s} {cost.size:12,.0f} {cost.milliseconds:12.4g} ms", file=sys.stderr)
-    found: dict[str, list[Cost]] = {}
+    medians: dict[str, list[Cost]] = {}
     for (curve, _), costs in turns.items():
         middle = (
             None if None in each else statistics.median(each) for each in zip(*costs, strict=True)
         )
-        found.setdefault(curve, []).append(Cost(*middle))
-    return found
+        medians.setdefault(curve, []).append(Cost(*middle))
+    return medians
 
 
 def places(only: Sequence[str]) -> Iterator[tuple[str, int]]:
@@ -173,24 +173,24 @@ def exponents(costs: Sequence[Cost]) -> dict[str, float]:
     """Slopes of lines through the logarithms of sizes and costs."""
     x = np.log([cost.size for cost in costs])
     y = np.log([cost.milliseconds for cost in costs])
-    found = {
+    slopes = {
         "time": float(np.polyfit(x, y, 1)[0]),
         "time_at_end": float(np.diff(y)[-1] / np.diff(x)[-1]),
     }
     memory = [cost.megabytes for cost in costs]
     if None not in memory:
         y = np.log(np.maximum(memory, 0.1))
-        found["memory"] = float(np.polyfit(x, y, 1)[0])
-        found["memory_at_end"] = float(np.diff(y)[-1] / np.diff(x)[-1])
-    return found
+        slopes["memory"] = float(np.polyfit(x, y, 1)[0])
+        slopes["memory_at_end"] = float(np.diff(y)[-1] / np.diff(x)[-1])
+    return slopes
 
 
-def told_by(curve: str) -> str:
-    """Unit of the time of a curve."""
+def time_unit(curve: str) -> str:
+    """What the time of a curve is of."""
     return "a batch" if curve in OF_BATCH else "an epoch" if curve in OF_EPOCH else "a sample"
 
 
-def picture(found: Mapping[str, Sequence[Cost]], file: Path) -> None:
+def picture(curves: Mapping[str, Sequence[Cost]], file: Path) -> None:
     """Time and memory of every curve, on logarithmic axes."""
     import matplotlib as mpl
 
@@ -198,17 +198,17 @@ def picture(found: Mapping[str, Sequence[Cost]], file: Path) -> None:
     from matplotlib import pyplot as plt
     from matplotlib import ticker
 
-    rows = -(-len(found) // 4)
+    rows = -(-len(curves) // 4)
     figure, axes = plt.subplots(
         rows, 4, figsize=(14, 3.4 * rows), squeeze=False, layout="constrained"
     )
-    for axis in axes.flat[len(found) :]:
+    for axis in axes.flat[len(curves) :]:
         axis.axis("off")
     plain = ticker.NullFormatter()
-    for axis, (curve, costs) in zip(axes.flat, found.items(), strict=False):
+    for axis, (curve, costs) in zip(axes.flat, curves.items(), strict=False):
         sizes = [cost.size for cost in costs]
         axis.loglog(sizes, [c.milliseconds for c in costs], "o-", color="#0072b2")
-        axis.set(xlabel=curve, ylabel=f"ms of a processor {told_by(curve)}")
+        axis.set(xlabel=curve, ylabel=f"ms of a processor {time_unit(curve)}")
         axis.set_title(f"exponent {exponents(costs)['time']:.2f}", fontsize=9)
         if all(cost.megabytes is not None for cost in costs):
             memory = axis.twinx()
@@ -235,22 +235,22 @@ def main() -> None:
     if typed.point:
         print(json.dumps(measure(typed.point[0], int(typed.point[1]))))
         return
-    found = points(typed.only, typed.rounds)
-    for curve, costs in found.items():
+    curves = points(typed.only, typed.rounds)
+    for curve, costs in curves.items():
         slopes = ", ".join(f"{key} {value:.2f}" for key, value in exponents(costs).items())
         print(f"\n{curve}: exponents {slopes}")
         for cost in costs:
             memory = "" if cost.megabytes is None else f"{cost.megabytes:9.1f} MB"
             print(
-                f"{cost.size:12,.0f} {cost.milliseconds:12.4g} ms {told_by(curve)} {memory}"
+                f"{cost.size:12,.0f} {cost.milliseconds:12.4g} ms {time_unit(curve)} {memory}"
                 f"{cost.hidden_spikes:9.1f} hidden spikes a sample"
             )
     if typed.json:
-        table = {c: [cost._asdict() for cost in costs] for c, costs in found.items()}
-        slopes = {curve: exponents(costs) for curve, costs in found.items()}
+        table = {c: [cost._asdict() for cost in costs] for c, costs in curves.items()}
+        slopes = {curve: exponents(costs) for curve, costs in curves.items()}
         typed.json.write_text(json.dumps({"points": table, "exponents": slopes}, indent=1) + "\n")
     if typed.png:
-        picture(found, typed.png)
+        picture(curves, typed.png)
 
 
 if __name__ == "__main__":

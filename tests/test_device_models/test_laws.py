@@ -13,6 +13,7 @@ from xbar_devices import all_devices, at, everywhere, gen, program, quiet, unit
 from xbar_stats import z_of_mean
 
 from device_models.errors import ConfigError, ShapeError
+from device_models.signed_step import SignedStep
 from device_models.soft_bounds import SoftBounds
 
 DEVICES = all_devices()
@@ -185,7 +186,8 @@ def test_no_device_time_changes_no_read(model):
 @pytest.mark.parametrize("sign", [1, -1])
 def test_set_raises_and_reset_lowers_the_mean(model, sign):
     """5 sigma; were there no step at all, the test would fail with probability 1 - 3e-7."""
-    state = at(model, torch.full((50, 80), 0.5))
+    x = 0.1 if isinstance(model, SignedStep) else 0.5  # between the zeros of its means
+    state = at(model, torch.full((50, 80), x))
     moved = program(model, state, torch.full((50, 80), sign * unit(model))).state.g - state.g
     spread = max(float(moved.double().std()), 1e-12) / 4000**0.5
     assert float(moved.double().mean()) * sign > 5 * spread
@@ -211,6 +213,8 @@ def test_an_expected_step_is_positive_and_depends_on_the_sign_of_the_count_alone
 @every_device
 def test_pulses_across_equals_a_mean_staircase(model):
     """A staircase of single SET pulses, all spreads off; half a step of difference is rounding."""
+    if isinstance(model, SignedStep):
+        pytest.skip("its SET pulses lead down near the top: no staircase ends there")
     coarse = {"states": 500} if hasattr(model, "states") else {}
     model = quiet(model, **coarse)
     state, climbed = model.manufacture((1, 1), generator=gen()), 0

@@ -21,6 +21,7 @@ HOMES = {  # name in a device file -> module and class
     "linear_step": ("linear_step", "LinearStep"),
     "exp_step": ("exp_step", "ExpStep"),
     "log_step": ("log_step", "LogStep"),
+    "signed_step": ("signed_step", "SignedStep"),
     "tabulated": ("tabulated", "Tabulated"),
 }
 

@@ -78,13 +78,17 @@ class LogStep(Pulsed):
 
     def step_siemens(self, g: Tensor, counts: Tensor) -> Tensor:
         """See `DeviceModel.step_siemens`; the law is in the docstring of the class."""
+        return physics.at_least(self.cubic_siemens(g, counts))
+
+    def cubic_siemens(self, g: Tensor, counts: Tensor) -> Tensor:
+        """The sum over k in the docstring of the class, times W; arguments as `step_siemens`."""
         y = (g / self.g_min_siemens).clamp_(min=1.0).log_().div_(self.log_width).clamp_(max=1.0)
         up, down = self.log_law(1), self.log_law(-1)
         mask = physics.rising(counts, g.dtype)
         step = torch.zeros((), dtype=g.dtype)
         for rising, falling in zip(reversed(up), reversed(down), strict=True):
             step = step * y + physics.choose(mask, rising, falling)
-        return physics.at_least(step * self.window_siemens)
+        return step * self.window_siemens
 
 
 def basis(y: Tensor) -> Tensor:

@@ -162,6 +162,13 @@ class DeviceModel(Record, ABC):
             )
         return step_siemens(g, counts, up, down, self.g_min_siemens, self.window_siemens)
 
+    def mean_siemens(self, g: Tensor, counts: Tensor) -> Tensor:
+        """Mean of the step that pulses draw, in their direction; arguments as `step_siemens`.
+
+        That one, but of a model whose mean pulse may lead the other way (negative).
+        """
+        return self.step_siemens(g, counts)
+
     def pulse_sigma_siemens(self, g: Tensor, counts: Tensor) -> Tensor:
         """Spread of the step of one pulse, siemens, from cycle to cycle; arguments as before."""
         return torch.zeros_like(g)

@@ -16,8 +16,10 @@ The relative spread of a step from cycle to cycle is that of the own pulse, over
 the factor where this is above 1: a strong pulse is as many draws.
 
 A pulse below `LEAST_FACTOR` moves nothing: the device goes on relaxing as if there had been none.
-A device whose own threshold is not below V does not move either. The current limit I_cc of a pulse
-ends a SET: g afterwards is at most I_cc / compliance_volts, unless it was higher before.
+But a device whose steps scatter where their mean is 0 (`Pulsed.scatters_at_zero`) does so at weak
+pulses too, where the amplitudes of its file were measured (`fitted_range`): there such a pulse has
+the least factor. A device whose own threshold is not below V does not move. The current limit I_cc
+of a pulse ends a SET: g afterwards is at most I_cc / compliance_volts, unless it was higher before.
 
 With `set_kind: abrupt` a SET that moves a device switches it, whatever the factor.
 
@@ -182,7 +184,14 @@ def step_factor(p: "Pulsed", counts: Tensor, drive: PulseDrive) -> Tensor:
     """
     up, down = (_log_factor(p, sign, drive) for sign in WAYS)
     factor = torch.where(counts > 0, up, down).exp().clamp(max=MOST_FACTOR)
-    return factor.masked_fill(factor < LEAST_FACTOR, 0.0)
+    weak = torch.where(counts > 0, _least_factor(p, 1), _least_factor(p, -1)).double()
+    return torch.where(factor < LEAST_FACTOR, weak, factor)
+
+
+def _least_factor(p: "Pulsed", sign: int) -> float:
+    """The factor of weaker pulses than `LEAST_FACTOR`, see the module."""
+    measured = p.scatters_at_zero and fitted_range.allowed_volts(p, WAYS[sign]) is not None
+    return LEAST_FACTOR if measured and p.c2c_additive_siemens > 0.0 else 0.0
 
 
 def relative_spread(factor: Tensor) -> Tensor:
@@ -205,7 +214,7 @@ def averaged(p: "Pulsed", drawn: Tensor, g: Tensor, counts: Tensor, drive: Pulse
     if drive.is_own or p.c2c_sigma == 0.0:
         return drawn
     spread = relative_spread(step_factor(p, counts, drive)).to(drawn.dtype)
-    mean = p.step_siemens(g, counts)
+    mean = p.mean_siemens(g, counts)
     return torch.where(spread < 1.0, mean + (drawn - mean) * spread, drawn)
 
 

@@ -69,6 +69,7 @@ class Pulsed(RemembersCycles, Wearing, Disturbed, Relaxing, ABC):
 
     c2c_sigma: float = quantity("", 0.0, 5.0)
     c2c_additive_siemens: float = quantity("S", 0.0, 1.0, default=0.0)
+    c2c_quantum_siemens: float = quantity("S", 0.0, 1.0, default=0.0)
     d2d_step_sigma: float = quantity("", 0.0, 3.0)
     d2d_step_correlation: float = quantity("", -1.0, 1.0, default=0.0)
     d2d_bound_sigma: float = quantity("", 0.0, 1.0)
@@ -236,13 +237,13 @@ class Pulsed(RemembersCycles, Wearing, Disturbed, Relaxing, ABC):
 
     def pulse_sigma_siemens(self, g: Tensor, counts: Tensor) -> Tensor:
         """See `DeviceModel.pulse_sigma_siemens`; the law is in `step_spread`."""
-        scaled = self.c2c_sigma * self.step_siemens(g, counts)
-        return torch.hypot(scaled, torch.full_like(scaled, self.c2c_additive_siemens))
+        mean = self.mean_siemens(g, counts)
+        return torch.hypot(self.c2c_sigma * mean, step_spread.beside_siemens(self, mean))
 
     def draw_step_siemens(
         self, g: Tensor, signs: Tensor, traits: dict[str, Tensor], *, generator: torch.Generator
     ) -> Tensor:
-        """Size of one pulse, drawn: `step_siemens` times Normal(1, c2c_sigma).
+        """Size of one pulse, drawn: `mean_siemens` times Normal(1, c2c_sigma).
 
         A model whose spread is no such factor, because it was measured, gives its own.
 
@@ -257,9 +258,9 @@ class Pulsed(RemembersCycles, Wearing, Disturbed, Relaxing, ABC):
             the other way. The caller may overwrite it.
         """
         if self.c2c_sigma == 0.0:
-            return self.step_siemens(g, signs)
+            return self.mean_siemens(g, signs)
         draw = torch.empty_like(g).normal_(1.0, self.c2c_sigma, generator=generator)
-        return draw.mul_(self.step_siemens(g, signs))
+        return draw.mul_(self.mean_siemens(g, signs))
 
     def _pulse(
         self,
@@ -274,7 +275,7 @@ class Pulsed(RemembersCycles, Wearing, Disturbed, Relaxing, ABC):
         """Conductances after one pulse to each of some devices; `gain` is negative for RESET."""
         step = self.draw_step_siemens(g, signs, traits, generator=generator)
         after = pulse_law.averaged(self, step, g, signs, drive).mul_(gain).add_(g)
-        after = step_spread.add(self, after, gain, generator=generator)
+        after = step_spread.add(self, after, g, signs, gain, generator=generator)
         if self.set_kind == "abrupt":
             after = open_loop.switched(self, after, gain > 0, traits, generator=generator)
         high = traits["g_high"]
@@ -282,6 +283,11 @@ class Pulsed(RemembersCycles, Wearing, Disturbed, Relaxing, ABC):
             high = torch.where(gain > 0, torch.minimum(high, g.clamp(min=ceiling)), high)
         # Clamp last: the noise, not the mean step, is what could leave the bounds.
         return after.clamp_(traits["g_low"], high)
+
+    @property
+    def scatters_at_zero(self) -> bool:
+        """Whether pulses too weak to lead anywhere scatter all the same; see `pulse_law`."""
+        return False
 
     @property
     def may_stand_still(self) -> bool:

@@ -76,6 +76,6 @@ def after_reads(p: "Pulsed", state: "DeviceState", reads: Tensor, volts: float) 
     parts = min(MOST_PARTS, math.ceil(most))
     g = state.g.double()
     for _ in range(parts):
-        g += steps / parts * moving * p.step_siemens(g, sign)
+        g += steps / parts * moving * p.mean_siemens(g, sign)
         g = g.clamp(low.double(), high.double())
     return state._replace(g=g.to(state.g.dtype))

@@ -55,7 +55,7 @@ class Tabulated(Pulsed):
                 c2c_sigma or c2c_additive_siemens besides.
         """
         super().__post_init__()
-        for name in ("c2c_sigma", "c2c_additive_siemens"):
+        for name in ("c2c_sigma", "c2c_additive_siemens", "c2c_quantum_siemens"):
             if getattr(self, name) != 0.0:
                 raise ConfigError(f"{name} must be 0: the table holds the cycle-to-cycle spread")
         for name in ("bins", "levels"):

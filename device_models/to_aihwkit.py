@@ -24,6 +24,8 @@ def to_aihwkit(model: Pulsed) -> dict[str, Any]:
     window = model.window_siemens * to_weight
     if not isinstance(model, SoftBounds | LinearStep | ExpStep):
         raise ConfigError(f"aihwkit has no step of the kind {type(model).__name__}; {NOTHING}")
+    if model.c2c_quantum_siemens > 0.0:
+        raise ConfigError(f"aihwkit has no c2c_quantum_siemens; {NOTHING}")
     up, down = model.step_law(1), model.step_law(-1)
     if isinstance(model, ExpStep):
         fields = {"class": "ExpStepDevice", "a": 2.0 * model.z_slope / window}

@@ -131,8 +131,8 @@ def disturb(
         down += sets.beyond * steps(v_reset, v_set)
         touched += sets.beyond * v_set**2 + resets.beyond * v_reset**2
     one = torch.ones(())
-    rise = up * model.step_siemens(g, one) * gain(model, state.traits, 1)
-    fall = down * model.step_siemens(g, -one) * gain(model, state.traits, -1)
+    rise = up * model.mean_siemens(g, one) * gain(model, state.traits, 1)
+    fall = down * model.mean_siemens(g, -one) * gain(model, state.traits, -1)
     # A device that drifted beyond its bounds stays where it is, it is only led no further.
     low = torch.minimum(state.traits["g_low"], g)
     high = torch.maximum(state.traits["g_high"], g)

@@ -5,6 +5,7 @@ The slow references are `DeviceModel.step_siemens`, `Pulsed.relaxed`, `Pulsed.co
 seconds.
 """
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -16,6 +17,7 @@ from device_models.log_step import LogStep
 from device_models.model import DeviceState
 from device_models.pulse_law import ceiling_siemens
 from device_models.pulsed import Pulsed
+from device_models.signed_step import SignedStep
 from device_models.step_law import StepLaw
 from device_models.tabulated import Tabulated
 
@@ -49,11 +51,15 @@ class Cubic(NamedTuple):
 
 
 class Cubics(NamedTuple):
-    """The steps of a `LogStep`; `per_log` is one over the logarithm of the window."""
+    """The steps of a `LogStep`; `per_log` is one over the logarithm of the window.
+
+    `least` is that of a step, siemens; minus infinity of a `SignedStep`.
+    """
 
     rising: Cubic
     falling: Cubic
     per_log: Number
+    least: Number
 
 
 class Growth(NamedTuple):
@@ -68,7 +74,8 @@ class Growth(NamedTuple):
 class Laws(NamedTuple):
     """What `Pulsed` says of its devices.
 
-    `floor` and `width` are of the window, `ceiling` is what a current limit leaves of a SET;
+    `floor` and `width` are of the window, `ceiling` is what a current limit leaves of a SET, and
+    `beside` the square of the additive spread;
     `by_level` says that relaxation has rates by conductance, and no `drift` to `sharpness`.
     """
 
@@ -89,6 +96,8 @@ class Laws(NamedTuple):
     read_floor: Number
     telegraph: Growth
     ceiling: Number
+    quantum: Number
+    beside: Number
 
 
 def laws_of(p: Pulsed) -> Laws | None:
@@ -120,6 +129,8 @@ def laws_of(p: Pulsed) -> Laws | None:
             *map(Number, (p.telegraph_fraction, knee, p.telegraph_exponent, p.telegraph_cap))
         ),
         ceiling=Number(ceiling_siemens(p, None)),
+        quantum=Number(p.c2c_quantum_siemens),
+        beside=Number(p.c2c_additive_siemens**2),
     )
 
 
@@ -128,7 +139,8 @@ def cubics_of(p: Pulsed) -> Cubics | None:
     if not isinstance(p, LogStep):
         return None
     rising, falling = (Cubic(*map(Number, p.log_law(sign))) for sign in (1, -1))
-    return Cubics(rising, falling, Number(1.0 / p.log_width))
+    least = -math.inf if isinstance(p, SignedStep) else physics.LEAST_STEP_SIEMENS
+    return Cubics(rising, falling, Number(1.0 / p.log_width), Number(least))
 
 
 class DeviceArrays(NamedTuple):
@@ -188,7 +200,7 @@ def step(laws: Laws, cubics: Cubics | None, is_down: bool, g: Number) -> Number:
         cubic = cubics.falling if is_down else cubics.rising
         y = min(log(max(g / laws.floor, ONE)) * cubics.per_log, ONE)
         share = cubic.constant + y * (cubic.linear + y * (cubic.square + y * cubic.cube))
-        return max(share * laws.width, laws.least_step)
+        return max(share * laws.width, cubics.least)
     law = laws.down if is_down else laws.up
     x = (g - laws.floor) / laws.width
     bent = law.level + law.slope * x + law.scale * exp(law.rate * x)

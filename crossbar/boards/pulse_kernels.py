@@ -27,6 +27,8 @@ from device_models.pulsed import Pulsed
 
 from . import relaxation_kernel
 from .device_kernels import (
+    ONE,
+    ZERO,
     Cubics,
     DeviceArrays,
     Laws,
@@ -181,8 +183,8 @@ def pulse(
     else:
         factors.fill_(1.0)
     beside, kicks = None, torch.empty(0)
-    if model.c2c_additive_siemens > 0.0:
-        spread = model.c2c_additive_siemens
+    if model.c2c_quantum_siemens > 0.0 or model.c2c_additive_siemens > 0.0:
+        spread = 1.0 if model.c2c_quantum_siemens > 0.0 else model.c2c_additive_siemens
         beside = torch.empty_like(factors).normal_(0.0, spread, generator=generator).numpy()
     if model.relaxes:
         kicks = relaxation.draw(model, torch.Size(device.shape), generator=generator)
@@ -237,7 +239,8 @@ def _pulse(
         pulsed: Pulses of every device so far.
         factors: Of every pulse to its step, in the order of the devices; with `tables`, uniform
             numbers in 0..1 that they turn into steps.
-        beside: What every pulse adds to its step, siemens, see `step_spread`; None: nothing.
+        beside: What every pulse adds to its step, siemens, see `step_spread`; with a quantum, in
+            units of its spread; None: nothing.
         kicks: Relaxation of every device from now on; empty without.
         strength: Factor of the pulses of every device, 0 where they do not move it; empty: 1.
         weight: V^2 t of the pulses of every device; empty: 1.
@@ -261,12 +264,17 @@ def _pulse(
         if gain != 0.0:
             for draw in range(drawn, drawn + pulses):
                 if tables is not None:
+                    mean = ZERO
                     share = drawn_step(tables, device[k], is_down, now, low, high, factors[draw])
                 else:
-                    share = step(laws, cubics, is_down, now) * factors[draw]
+                    mean = step(laws, cubics, is_down, now)
+                    share = mean * factors[draw]
                 moved = now + share * gain
                 if beside is not None:
-                    moved += beside[draw]
+                    spread = ONE
+                    if laws.quantum > ZERO:
+                        spread = np.sqrt(laws.quantum * abs(mean * gain) + laws.beside)
+                    moved += beside[draw] * spread
                 after = min(max(moved, low), high, max(now, ceiling))
                 total += np.float64(now) + np.float64(after)
                 now = after

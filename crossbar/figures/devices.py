@@ -98,7 +98,7 @@ def _draw_steps(axes: Axes, model: DeviceModel) -> None:
     g = torch.from_numpy(_grid(model))
     units = units_per_pulse(model) if model.count_is_width else 1
     ups, downs = (
-        model.step_siemens(g, torch.full_like(g, sign)).double().numpy() * units * 1e6
+        model.mean_siemens(g, torch.full_like(g, sign)).double().numpy() * units * 1e6
         for sign in (1.0, -1.0)
     )
     axes.plot(g.numpy() * 1e6, ups, color=style.SET, lw=style.LINE_POINTS, label="SET")
@@ -107,7 +107,7 @@ def _draw_steps(axes: Axes, model: DeviceModel) -> None:
     axes.plot(
         g.numpy() * 1e6, downs, color=style.RESET, lw=style.LINE_POINTS, ls=dashes, label="RESET"
     )
-    axes.set_ylim(0.0, 1.25 * max(ups.max(), downs.max()))
+    axes.set_ylim(1.25 * min(ups.min(), downs.min(), 0.0), 1.25 * max(ups.max(), downs.max()))
     labels = [style.EndLabel(float(downs[-1]), "RESET", style.RESET)]
     labels.append(style.EndLabel(float(ups[-1]), "SET", style.SET))
     style.name_lines(axes, labels, least_gap=0.13)

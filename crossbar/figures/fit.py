@@ -51,7 +51,7 @@ def steps(model: DeviceModel, measured: Measurements, simulated: Repetitions) ->
             line = _binned(measured, sign, edges)[row]
             axes.plot(middle, line, color=MEASURED, lw=width, marker=".", ms=4)
         grid = torch.linspace(float(edges[0]) * 1e-6, float(edges[-1]) * 1e-6, 200)
-        mean = sign * model.step_siemens(grid, torch.full_like(grid, sign)).numpy() * 1e6
+        mean = sign * model.mean_siemens(grid, torch.full_like(grid, sign)).numpy() * 1e6
         axes.plot(grid.numpy() * 1e6, mean, color=colour, lw=1.6, ls=(0, (5, 2)))
         _limit(axes, dg, low, high)
         key(axes, ["measured 5, 50, 95 %", "simulated, 95 % band of each", "mean step of the law"],
@@ -106,8 +106,9 @@ def _residual(model: DeviceModel, measurements: Measurements, sign: int) -> tupl
     """Conductances, uS, and relative distances of the steps from the mean law."""
     g, dg = steps_of(measurements, sign)
     at = torch.from_numpy(g).clamp(model.g_min_siemens, model.g_max_siemens)
-    mean = model.step_siemens(at, torch.full_like(at, sign)).double().numpy()
-    return g * 1e6, sign * dg / mean - 1.0
+    law = model.mean_siemens, model.step_siemens  # the second is never 0
+    mean, size = (of(at, torch.full_like(at, sign)).double().numpy() for of in law)
+    return g * 1e6, (sign * dg - mean) / size
 
 
 def quantiles(measured: Measurements, simulated: Repetitions) -> Figure | None:

@@ -49,7 +49,7 @@ from .result import Candidate, Fit, ParameterEstimate, Status
 
 TRAINS = {  # what training takes from a device, beside its step law
     "g_min_siemens", "g_max_siemens", "d2d_bound_sigma", "d2d_step_sigma", "c2c_sigma",
-    "c2c_additive_siemens", "read_floor", "read_fraction",
+    "c2c_additive_siemens", "c2c_quantum_siemens", "read_floor", "read_fraction",
 }  # fmt: skip
 READ = ("read_floor", "read_fraction", "read_exponent")
 PREFIXES = ("measured:", "literature:", "assumed:")

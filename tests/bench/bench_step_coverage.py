@@ -1,7 +1,9 @@
 # ruff: noqa: T201  # it talks on the terminal
-"""Intervals of the step law in ln G, of additive spread and of the asymmetry, over random truths.
+"""Intervals of a step law in ln G, of additive spread and of the asymmetry, over random truths.
 
-    .venv/bin/python tests/bench/bench_step_coverage.py [TRUTHS] [FIRST]
+    .venv/bin/python tests/bench/bench_step_coverage.py [TRUTHS] [FIRST] [LAW]
+
+LAW is log_step or signed_step, whose truths change their sign and spread as sums of events, too.
 
 Not a test: it prints, for every parameter, in how many of the truths its 95 % interval holds the
 truth, and in how many it was reported at all. 24 devices with 4 ramps of 80 pulses each.
@@ -20,13 +22,19 @@ DEVICES, PULSES, RAMPS = 24, 80, 4
 
 def random_truth(blank, rng):
     """A device: humps or not, weak or strong spread beside the step."""
-    steps = {
+    from device_models.registry import name_of
+
+    fractions = {
         f"{way}_fraction_{k}": rng.uniform(0.003, 0.04) for way in ("set", "reset")
         for k in range(4)
     }  # fmt: skip
+    if name_of(blank) == "signed_step":
+        for field in ("set_fraction_3", "reset_fraction_0"):  # where their way ends
+            fractions[field] = rng.uniform(-0.02, -0.002)
+        fractions["c2c_quantum_siemens"] = rng.uniform(1e-7, 1e-6)
     return dataclasses.replace(
         blank,
-        **steps,
+        **fractions,
         read_fraction=0.0,
         read_floor=rng.uniform(0.002, 0.02),
         c2c_sigma=rng.uniform(0.1, 0.6),
@@ -36,7 +44,7 @@ def random_truth(blank, rng):
     )
 
 
-def one(seed):
+def one(seed, law):
     """Parameter -> (truth, value, low, high) of one random device; and the wrong-way share."""
     import torch
     import xbar_synthetic as synthetic
@@ -44,7 +52,7 @@ def one(seed):
     from device_models.fitting.estimators import steps
     from device_models.fitting.estimators.laws import as_model
 
-    blank = as_model(synthetic.truth(), "log_step")
+    blank = as_model(synthetic.truth(), law)
     truth = random_truth(blank, np.random.default_rng([11, seed]))
     generator = torch.Generator().manual_seed(seed)
     table = synthetic.trains(truth, generator, devices=DEVICES, pulses=PULSES, ramps=RAMPS)
@@ -63,9 +71,10 @@ def main():
     sys.path.insert(0, str(HELPERS))
     truths = int(sys.argv[1]) if len(sys.argv) > 1 else 40
     first = int(sys.argv[2]) if len(sys.argv) > 2 else 0
+    law = sys.argv[3] if len(sys.argv) > 3 else "log_step"
     rounds, began = [], time.perf_counter()
     for seed in range(first, first + truths):
-        rows, wrong = one(seed)
+        rows, wrong = one(seed, law)
         missed = [name for name, (truth, _, low, high) in rows.items() if not low <= truth <= high]
         rounds.append(rows)
         print(f"{seed}: {wrong:.0%} of the steps lead the wrong way; missed: {missed}", flush=True)

@@ -9,7 +9,7 @@ import numpy as np
 
 SEED = 0
 DEFAULT = "oxram"
-STEP_LAWS = ("oxram", "log_step")
+STEP_LAWS = ("oxram", "log_step", "signed_step")
 
 
 def inside(fitted, held_out, kind="pulses"):

@@ -62,6 +62,12 @@ VALID = {  # of each registered model without a preset of its name
         "reset_fraction_2": 0.02, "reset_fraction_3": 0.05, "c2c_additive_siemens": 1e-6,
         "d2d_step_correlation": 0.6,
     },
+    "signed_step": {  # SETs lead down near the top, RESETs up near the bottom
+        "set_fraction_0": 0.03, "set_fraction_1": 0.02, "set_fraction_2": 0.01,
+        "set_fraction_3": -0.01, "reset_fraction_0": -0.004, "reset_fraction_1": 0.001,
+        "reset_fraction_2": 0.02, "reset_fraction_3": 0.04, "c2c_additive_siemens": 4e-7,
+        "c2c_quantum_siemens": 3e-7,
+    },
     "tabulated": TABLE,
 }  # fmt: skip
 EVERYTHING = {  # every part of the physics of pulsed devices at once
@@ -140,6 +146,7 @@ def all_devices():
 QUIET = {
     "c2c_sigma": 0.0,
     "c2c_additive_siemens": 0.0,
+    "c2c_quantum_siemens": 0.0,
     "d2d_step_sigma": 0.0,
     "d2d_bound_sigma": 0.0,
     "read_floor": 0.0,

@@ -44,6 +44,7 @@ def aged(model, shape, seconds):
 
 def test_the_devices_of_all_step_laws_are_served_and_the_others_are_not():
     laws = {"oxram", "soft_bounds", "linear_step", "exp_step", "log_step", "shipped oxide"}
+    laws |= {"signed_step"}
     laws |= {"oxide with traps", "rates by level", "tabulated", "tables of two"}
     assert set(SERVED) == laws
     assert {name for name, kind in FOUND.items() if kind is not None} == laws | {"ideal"}
@@ -98,7 +99,7 @@ def test_pulses_in_place_do_what_the_pure_function_says(kind, seed, seconds, is_
 
 def without_spread(model):
     """The same model with all its pulses alike: those of a table are at its lowest level."""
-    alike = {"c2c_sigma": 0.0, "c2c_additive_siemens": 0.0}
+    alike = dict.fromkeys(("c2c_sigma", "c2c_additive_siemens", "c2c_quantum_siemens"), 0.0)
     if isinstance(model, Tabulated):
         levels = len(model.levels)
         for name in ("set_steps", "reset_steps"):

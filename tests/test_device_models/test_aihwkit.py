@@ -55,7 +55,8 @@ def drawn(model, config, sign, weight):
     gain = gains["set_gain"] if sign > 0 else gains["reset_gain"]
     signs = torch.full((1, DEVICES), sign)
     step = model.draw_step_siemens(g, signs, {}, generator=gen(2)).mul_(gain)
-    return step_spread.add(model, step, gain, generator=gen(3)).double().numpy() / unit, gain
+    after = step_spread.add(model, step, g, signs, gain, generator=gen(3))
+    return after.double().numpy() / unit, gain
 
 
 def shape_of(config, sign, w):

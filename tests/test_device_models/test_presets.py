@@ -261,7 +261,7 @@ def test_a_mistake_in_a_file_with_a_base_is_named_with_its_place(text, lines, fo
         (b"\xff", ["other.yaml: not UTF-8 text (byte 0xff at offset 0); nothing was read"]),
         ("status: invented\n",
          ["mine.yaml:1:1: missing key model: one of ideal, gaussian_update, oxram, soft_bounds, "
-          "linear_step, exp_step, log_step, tabulated"]),
+          "linear_step, exp_step, log_step, signed_step, tabulated"]),
         ("model: ideal\n",
          ["mine.yaml:1:1: missing keys status, sources, g_min_siemens, g_max_siemens"]),
     ],

@@ -30,6 +30,11 @@ EQUATIONS = {  # share of the window moved at x, for SET and RESET
         bernstein(p, x, *(getattr(p, f"set_fraction_{k}") for k in range(4))),
         bernstein(p, x, *(getattr(p, f"reset_fraction_{k}") for k in range(4))),
     ),
+    "signed_step": lambda p, x: tuple(
+        max(bernstein(p, x, *fractions), 0.05 * max(fractions)) for fractions in (
+            [getattr(p, f"{way}_fraction_{k}") for k in range(4)] for way in ("set", "reset")
+        )
+    ),
     "ideal": lambda p, x: (1.0 / p.states, 1.0 / p.states),
     "gaussian_update": lambda p, x: (1.0 / p.states, 1.0 / p.states),
 }  # fmt: skip

@@ -19,6 +19,7 @@ LEAST_C2C, LEAST_FLOOR = 0.05, 1e-3
 MOVES = 3.0  # travel of a device that moves, in standard deviations of its readings
 FEWEST = 4  # pulses of a polarity that is fitted
 SMOOTH = 1e-3  # weight of equal coefficients beside the pulses, where these do not reach
+BESIDE = {"c2c_additive_siemens": "square", "c2c_quantum_siemens": "variance"}
 UNIT = 0.01  # of the window: that of coefficients and of additive spread
 
 
@@ -32,7 +33,8 @@ def inner(train: PulseTrain) -> Bools:
 def model(train: PulseTrain, model: Pulsed, *, known_read: bool) -> Pulsed:
     """The model with a law fitted to the steps as read, and spreads that explain the residuals.
 
-    All spread is multiplicative here.
+    All spread is multiplicative here, but of a law that changes its sign: by such spread alone no
+    step could be where the law is 0, and the fit would keep that away from all steps.
     """
     rows = inner(train)
     expected, residuals = list[Floats](), list[Floats]()
@@ -50,7 +52,9 @@ def model(train: PulseTrain, model: Pulsed, *, known_read: bool) -> Pulsed:
     size = float(np.sqrt(np.mean(np.concatenate(residuals) ** 2) / 2.0))
     moved = float(np.sqrt(np.mean(np.concatenate(expected) ** 2)))
     spreads: dict[str, Any] = {"c2c_sigma": float(np.clip(size / moved, LEAST_C2C, 2.0))}
-    spreads["c2c_additive_siemens"] = 0.0
+    spreads |= dict.fromkeys(BESIDE, 0.0)
+    if is_signed(model):
+        spreads |= {"c2c_additive_siemens": size, "c2c_quantum_siemens": size**2 / moved}
     if not known_read:
         floor = float(np.clip(0.5 * size / g, LEAST_FLOOR, 0.3))
         grown = (1.0 / g / model.read_knee_ohms) ** model.read_exponent
@@ -83,21 +87,27 @@ def _by_squares(model: Pulsed, law: Law, polarity: int, g: Floats, dg: Floats) -
 def _coefficients(
     model: Pulsed, law: Law, polarity: int, g: Floats, dg: Floats, root: Floats
 ) -> dict[str, Any]:
-    """The coefficients of least squares that are not negative, of a law that is linear in them."""
+    """The coefficients of least squares, of a law that is linear in them, not below its least."""
     none = dict.fromkeys(law.linear, 0.0)
     columns = [step(model, g, polarity, **none | {name: 1.0}) for name in law.linear]
     design, root = np.stack(columns, 1), root[:, None]
     smooth = -np.diff(np.eye(len(law.linear)), axis=0) * (SMOOTH * root.sum() * design.max())
     rows = np.concatenate([design * root, smooth])
     wanted = np.concatenate([dg * root[:, 0], np.zeros(len(smooth))])
-    best = nnls(rows, wanted)[0]
+    best = nnls(rows, wanted)[0] if law.least == 0.0 else np.linalg.lstsq(rows, wanted)[0]
     best = best if best.any() else np.full(len(best), UNIT)
-    return dict(zip(law.linear, np.clip(best, 0.0, 1.0).tolist(), strict=True))
+    return dict(zip(law.linear, np.clip(best, law.least, 1.0).tolist(), strict=True))
 
 
-def additive(model: Pulsed) -> Coordinate:
-    """How additive spread is searched."""
-    return Coordinate("c2c_additive_siemens", "square", 0.0, 1.0, UNIT * model.window_siemens)
+def is_signed(model: Pulsed) -> bool:
+    """Whether the mean step of a model may lead the wrong way."""
+    return any(law.least < 0.0 for law in LAWS[name_of(model)])
+
+
+def beside(model: Pulsed) -> list[Coordinate]:
+    """How the spreads beside the step are searched: the additive one, then that of events."""
+    unit = UNIT * model.window_siemens
+    return [Coordinate(name, kind, 0.0, 1.0, unit) for name, kind in BESIDE.items()]
 
 
 def coordinates(train: PulseTrain, model: Pulsed, *, known_read: bool) -> tuple[Coordinate, ...]:
@@ -106,20 +116,25 @@ def coordinates(train: PulseTrain, model: Pulsed, *, known_read: bool) -> tuple[
     for polarity, law in zip((1, -1), LAWS[name_of(model)], strict=True):
         if (train.polarity == polarity).sum() < FEWEST:
             continue
-        searched += [Coordinate(name, "plain", 0.0, 1.0, UNIT) for name in law.linear]
+        searched += [Coordinate(name, "plain", law.least, 1.0, UNIT) for name in law.linear]
         if not law.linear:
             searched.append(Coordinate(law.scale, "log", 1e-6, 1.0))
         if law.shape:
             searched.append(Coordinate(law.shape, "asinh", law.low, law.high))
     searched.append(Coordinate("c2c_sigma", "square", 0.0, 5.0))
+    if is_signed(model):
+        searched += beside(model)
     if not known_read:
         searched.append(Coordinate("read_floor", "square", 0.0, 1.0))
         searched.append(Coordinate("read_fraction", "square", 0.0, 1.0))
     return tuple(searched)
 
 
-def moving(train: PulseTrain) -> Bools:
-    """Devices that pulses of each polarity (RESET, SET) move beyond their noise, (2, devices)."""
+def moving(train: PulseTrain, model: Pulsed) -> Bools:
+    """Devices that pulses of each polarity (RESET, SET) move beyond their noise, (2, devices).
+
+    Of a law that changes its sign all that were pulsed: their steps may add up to nothing.
+    """
     count = int(train.device.max()) + 1
     moves = np.zeros((2, count), bool)
     for side, polarity in enumerate((-1, 1)):
@@ -130,7 +145,8 @@ def moving(train: PulseTrain) -> Bools:
             for x in (np.ones(len(pulsed)), fresh.astype(np.float64), train.dg, train.dg**2)
         )
         spread = np.sqrt(np.maximum(square / np.maximum(n, 1) - (total / np.maximum(n, 1)) ** 2, 0))
-        moves[side] = (n > 0) & (total > MOVES * spread * np.sqrt(starts))
+        far = is_signed(model) | (total > MOVES * spread * np.sqrt(starts))
+        moves[side] = (n > 0) & far
     return moves
 
 

@@ -6,7 +6,8 @@ The conductance g moves by a random walk and is read with an error:
 
 Given the readings so far, g is about Normal(m, P). With F = 1 +- a s'(m), the next reading is
 expected at m' = m +- a (s + s'' P / 2) with the variance S = P' + R(m'),
-P' = F^2 P + a^2 c^2 (s^2 + s'^2 P) + b^2, and brings m to m' + P' / S (y - m'), P to P' R / S.
+P' = F^2 P + a^2 c^2 (s^2 + s'^2 P) + b^2 + q |a s|, where q = c2c_quantum_siemens, and brings m to
+m' + P' / S (y - m'), P to P' R / S.
 
 After a pulse that may end at a bound, g is known by the reading alone: m = y, P = R. From there the
 distance to the bound is not estimated from readings: that would select readings whose error points
@@ -48,6 +49,7 @@ class TabulatedLaws(NamedTuple):
         read: R, shape (variants, POINTS).
         c2: c2c_sigma squared, shape (variants,).
         b2: c2c_additive_siemens squared, shape (variants,).
+        q: c2c_quantum_siemens, shape (variants,).
     """
 
     low: float
@@ -56,6 +58,7 @@ class TabulatedLaws(NamedTuple):
     read: Floats
     c2: Floats
     b2: Floats
+    q: Floats
 
 
 def tabulated(models: list[Pulsed], low: float, high: float, *, no_reads: bool) -> TabulatedLaws:
@@ -75,7 +78,8 @@ def tabulated(models: list[Pulsed], low: float, high: float, *, no_reads: bool) 
             of = first_with_read.setdefault(tuple(getattr(model, n) for n in READ), i)
             read[i] = read_variance(model, g) if of == i else read[of]
     c2, b2 = ([getattr(m, n) ** 2 for m in models] for n in ("c2c_sigma", "c2c_additive_siemens"))
-    return TabulatedLaws(low, float(spacing), steps, read, np.array(c2), np.array(b2))
+    q = np.array([m.c2c_quantum_siemens for m in models])
+    return TabulatedLaws(low, float(spacing), steps, read, np.array(c2), np.array(b2), q)
 
 
 def _with_slopes(model: Pulsed, g: Floats, polarity: int) -> Floats:
@@ -141,7 +145,8 @@ def dead_reckoned(w, q, wall, a, k, v, laws, bounds):  # type: ignore[no-untyped
     """
     i, fraction = point_of(w, laws.low, laws.spacing, laws.read.shape[1])
     s = laws.step[v, k, i, 0] + fraction * (laws.step[v, k, i + 1, 0] - laws.step[v, k, i, 0])
-    w, q = w + a * s, q + a * a * laws.c2[v] * s * s + laws.b2[v]
+    q += a * a * laws.c2[v] * s * s + laws.b2[v] + laws.q[v] * abs(a * s)
+    w += a * s
     if w <= bounds[0]:
         w, q, wall = bounds[0], 0.0, -1.0
     elif w >= bounds[1]:
@@ -171,7 +176,7 @@ def filter_rows(columns, laws, gain, bounds, given, filtered):  # type: ignore[n
             slope = here[1] + fraction * (there[1] - here[1])
             bend = here[2] + fraction * (there[2] - here[2])
             spread = a * a * (laws.c2[v] * (s * s + slope * slope * p) + LEAST * s * s)
-            spread += laws.b2[v]
+            spread += laws.b2[v] + laws.q[v] * abs(a * s)
             m += a * (s + 0.5 * bend * p)
             p = (1.0 + a * slope) ** 2 * p + spread + TINY
             m_free = m

@@ -32,6 +32,7 @@ class Law(NamedTuple):
         high: Largest.
         remark: What the user must know of the shape.
         linear: Fields in which the step is linear, the scale first; "" without a shape then.
+        least: Smallest value of these.
     """
 
     scale: str
@@ -40,6 +41,7 @@ class Law(NamedTuple):
     high: float = 0.0
     remark: str = ""
     linear: tuple[str, ...] = ()
+    least: float = 0.0
 
     @property
     def fields(self) -> tuple[str, ...]:
@@ -53,6 +55,7 @@ class Law(NamedTuple):
         return np.sinh(np.linspace(np.arcsinh(self.low), np.arcsinh(self.high), points))
 
 
+FRACTIONS = [tuple(f"{way}_fraction_{k}" for k in range(4)) for way in ("set", "reset")]
 LAWS: dict[str, tuple[Law, Law]] = {  # model -> SET, RESET
     "oxram": (
         Law("set_fraction", "set_beta", -5.0, 20.0),
@@ -70,8 +73,12 @@ LAWS: dict[str, tuple[Law, Law]] = {  # model -> SET, RESET
         Law("reset_fraction", "reset_a", -1.0, 0.05, "reset_gamma, z_slope and z_offset are held"),
     ),
     "log_step": (
-        Law("set_fraction_0", linear=tuple(f"set_fraction_{k}" for k in range(4))),
-        Law("reset_fraction_0", linear=tuple(f"reset_fraction_{k}" for k in range(4))),
+        Law("set_fraction_0", linear=FRACTIONS[0]),
+        Law("reset_fraction_0", linear=FRACTIONS[1]),
+    ),
+    "signed_step": (
+        Law("set_fraction_0", linear=FRACTIONS[0], least=-1.0),
+        Law("reset_fraction_0", linear=FRACTIONS[1], least=-1.0),
     ),
 }
 HELD = {  # where the preset is of another model: aihwkit's ReRamES, as in `gong2018_exp`
@@ -99,7 +106,7 @@ def as_model(preset: DeviceModel, name: str) -> Pulsed:
     if name not in fittable():
         raise ConfigError(f"--model {name!r} cannot be fitted; known: {names}; nothing was fitted")
     cls = MODELS[name]
-    if isinstance(preset, cls):
+    if type(preset) is cls:  # a signed law is no positive one
         return preset
     shared = {f.name: getattr(preset, f.name) for f in dataclasses.fields(Pulsed)}
     law_fields = {f for f in cls.__dataclass_fields__ if f not in shared}
@@ -123,12 +130,14 @@ def _as_tables(preset: Pulsed) -> dict[str, Any]:
     z, up_down = ndtri(np.array(LEVELS)), list[Floats]()
     for polarity in (1, -1):
         s = step(preset, g, polarity)[:, None]
-        spread = np.hypot(preset.c2c_sigma * s, preset.c2c_additive_siemens)
+        beside = beside_variance(preset, s)
+        spread = np.sqrt((preset.c2c_sigma * s) ** 2 + beside)
         up_down.append((s + spread * z) / preset.window_siemens)
     up, down = up_down
     return {
         "c2c_sigma": 0.0,
         "c2c_additive_siemens": 0.0,
+        "c2c_quantum_siemens": 0.0,
         "bins": tuple(bins.tolist()),
         "levels": LEVELS,
         "set_steps": tuple(up.ravel().tolist()),
@@ -137,14 +146,19 @@ def _as_tables(preset: Pulsed) -> dict[str, Any]:
 
 
 def step(model: DeviceModel, g: Floats, polarity: int, **changes: float) -> Floats:
-    """Mean size of a step, siemens, positive, of the model with `changes`, at conductances `g`."""
+    """Mean step in its direction, siemens, of the model with `changes`, at conductances `g`."""
     changed = copy.copy(model)
     for name, value in changes.items():
         if name:  # not `replace`: it checks all fields, a thousand times in a fit
             object.__setattr__(changed, name, value)
     tensor = torch.from_numpy(np.ascontiguousarray(g, np.float64))
     sign = torch.tensor(float(polarity), dtype=torch.float64)
-    return np.asarray(changed.step_siemens(tensor, sign).numpy(), np.float64)
+    return np.asarray(changed.mean_siemens(tensor, sign).numpy(), np.float64)
+
+
+def beside_variance(model: Pulsed, s: Floats) -> Floats:
+    """Variance of steps beside the factor of their means `s`, siemens squared; `step_spread`."""
+    return np.asarray(model.c2c_additive_siemens**2 + model.c2c_quantum_siemens * np.abs(s))
 
 
 def read_variance(model: DeviceModel, g: Floats) -> Floats:

@@ -14,7 +14,7 @@ from ...tabulated import Tabulated
 from ..measurements import Floats, Ints, Pulses
 from ..result import Candidate
 from . import bootstrap, steps, tables
-from .laws import as_model, fittable, read_variance, step
+from .laws import as_model, beside_variance, fittable, read_variance, step
 from .pulse_train import PulseTrain
 
 FOLDS = 3
@@ -124,17 +124,16 @@ def _of_law(model: Pulsed, g: Floats, polarity: int, dg: Floats, noise: Floats) 
     """Normal around the law.
 
     Args:
-        model: Its law, `c2c_sigma` and `c2c_additive_siemens`.
+        model: Its law and how it spreads.
         g: Conductances before the pulses, siemens.
         polarity: +1 SET, -1 RESET.
         dg: Steps in the direction of the pulse.
         noise: Variance of `dg` by the readings.
     """
     s, c = step(model, g, polarity), max(model.c2c_sigma, LEAST)
-    noise = noise + model.c2c_additive_siemens**2
 
     def density(a: float) -> Floats:
-        variance = (a * s * c) ** 2 + noise
+        variance = (a * s * c) ** 2 + noise + beside_variance(model, a * s)
         log = -0.5 * ((dg - a * s) ** 2 / variance + np.log(2.0 * np.pi * variance))
         return np.asarray(log)
 

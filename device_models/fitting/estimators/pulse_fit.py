@@ -136,7 +136,7 @@ def _start(train: PulseTrain, model: Pulsed, *, known_read: bool, read_measured:
         free=None,
         bounds=initial_guess.bounds(train, begun, no_reads=no_reads),
         log_gain=np.zeros((2, int(train.device.max()) + 1)),
-        moving=initial_guess.moving(train),
+        moving=initial_guess.moving(train, begun),
         sigma=0.0,
         no_reads=no_reads,
     )
@@ -209,7 +209,10 @@ def _with_additive(problem: Problem) -> Problem:
 
     The score of its square tells beforehand whether the likelihood can gain `LEAST_GAIN`.
     """
-    more = (*problem.coordinates, initial_guess.additive(problem.model))
+    additive = initial_guess.beside(problem.model)[0]
+    if additive in problem.coordinates:
+        return problem
+    more = (*problem.coordinates, additive)
     trial = replace(problem, coordinates=more)
     here = pulse_likelihood.loss(trial, trial.at)
     h, score = here.curvature, -here.gradient[-1]

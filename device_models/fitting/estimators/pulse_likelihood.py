@@ -31,6 +31,8 @@ LONGEST_STEP = 1.0  # of a log gain
 class Coordinate(NamedTuple):
     """How one field of the model is searched: as its logarithm, square, inverse sinh, or itself.
 
+    A "square" and a "variance" add to a variance in proportion; the latter is the field itself.
+
     Squares and fields themselves count in a unit.
     """
 
@@ -39,6 +41,11 @@ class Coordinate(NamedTuple):
     low: float
     high: float
     unit: float = 1.0
+
+    @property
+    def adds_noise(self) -> bool:
+        """Whether a variance is proportional to it."""
+        return self.kind in ("square", "variance")
 
     def into(self, value: float) -> float:
         """The coordinate of a value of the field."""
@@ -58,7 +65,7 @@ class Coordinate(NamedTuple):
 
     def small(self, x: float) -> float:
         """Step of a difference quotient."""
-        return 1e-3 * x + 1e-9 if self.kind == "square" else 1e-4
+        return 1e-3 * x + 1e-9 if self.adds_noise else 1e-4
 
 
 @dataclass(frozen=True, eq=False)
@@ -247,7 +254,7 @@ def _thinned(problem: Problem, at: Floats, gain: Floats) -> Floats:
     if problem.sigma == 0.0:
         return slopes
     for j, c in enumerate(problem.coordinates):
-        if c.kind == "square":
+        if c.adds_noise:
             moved = at.copy()
             moved[j] += 10.0 * c.small(at[j])
             changed = replace(problem, model=model_at(problem, moved), coordinates=())
@@ -264,7 +271,8 @@ def _information(totals: Sums, v: Floats) -> Floats:
 def covariance(problem: Problem, at: Floats) -> Floats:
     """Of the coordinates, from the scatter of the scores of the units (sandwich), (p, p).
 
-    The others do not move along with a square that is zero, nor with an exponent of nothing.
+    The others do not move along with a square that is zero, nor with an exponent of nothing; but
+    with a variance that is: how the three spreads of a step divide is hardly told.
     """
     totals = sums(problem, at)
     v, b = shrinkage(problem, totals), pull(problem, totals)
@@ -280,7 +288,8 @@ def covariance(problem: Problem, at: Floats) -> Floats:
     diagonal = np.maximum(np.diag(h), 1e-12)
     size = np.sqrt(diagonal)
     h = h / np.outer(size, size)
-    held = (at <= problem.box.low) | (np.diag(h) < 0.5)
+    shared = np.array([c.kind == "variance" for c in problem.coordinates], bool)
+    held = ((at <= problem.box.low) & ~shared) | (np.diag(h) < 0.5)
     h[np.ix_(held, ~held)] = 0.0
     h[np.ix_(~held, held)] = 0.0
     inverse = np.linalg.inv(h + 1e-9 * np.eye(len(h))) / np.outer(size, size)

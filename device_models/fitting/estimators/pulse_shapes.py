@@ -238,7 +238,9 @@ def _grouped(pulses: Pulses, model: Pulsed, sign: int) -> _Groups | None:
     g = pulses.g_before_siemens
     level = _levels(pulses)
     band = np.searchsorted(np.quantile(level, np.arange(1, RANGES) / RANGES), level)
-    steps = (pulses.g_after_siemens - g) * sign, step(model, g, sign)
+    law = step(model, g, sign)
+    way = np.where(law < 0.0, -1.0, 1.0)  # sums of steps that led both ways would tell no factor
+    steps = (pulses.g_after_siemens - g) * sign * way, law * way
 
     def of(rows: Bools) -> _Groups:
         sums = np.zeros((2, len(device), len(pairs), RANGES))

@@ -11,6 +11,10 @@ from .laws import LAWS, Law
 from .parameters import ParameterSet
 from .pulse_fit import PulseFit
 
+BESIDE = {
+    "c2c_additive_siemens": "spread beside the step, alike where steps are small",
+    "c2c_quantum_siemens": "variance beside the step, in proportion to it",
+}
 SIDES = ((1, "SET"), (0, "RESET"))
 
 
@@ -65,11 +69,10 @@ def add_c2c(parameters: ParameterSet, fit: PulseFit) -> ParameterSet:
         words = "spread of the steps less the read noise of repeated reads"
         words = words if fit.read_measured else "spread of the steps, read noise included"
     parameters = _added(parameters, fit, "c2c_sigma", words)
-    beside = "c2c_additive_siemens"
-    if beside in [c.field for c in fit.problem.coordinates]:
-        return _added(
-            parameters, fit, beside, "spread beside the step, alike where steps are small"
-        )
+    fitted = {c.field for c in fit.problem.coordinates}
+    for name, words in BESIDE.items():
+        if name in fitted:
+            parameters = _added(parameters, fit, name, words)
     return parameters
 
 

@@ -1,7 +1,8 @@
 """Step law, cycle-to-cycle and device-to-device spread, and read noise, from single pulses.
 
 A pulse n of device d moves it by a_d s(g_n) (1 + c z_n) + b z'_n: the gain a_d, log-normal around 1
-with spread d2d_step_sigma; the law s; c = c2c_sigma; b = c2c_additive_siemens. Two consecutive
+with spread d2d_step_sigma; the law s; c = c2c_sigma; b = c2c_additive_siemens, of a law that may
+change its sign also the spread of a sum of events (`device_models.step_spread`). Two consecutive
 pulses share a reading, whose error makes one step too large and the next too small; a
 cycle-to-cycle draw persists. The likelihood of the trains (`pulse_likelihood`) distinguishes the
 two, and their bias of the law.
@@ -16,7 +17,7 @@ from ..measurements import Pulses
 from . import bootstrap
 from .parameters import ParameterSet
 from .pulse_fit import ROUNDS, PulseFit, solve
-from .pulse_summary import add_c2c, add_d2d, add_draws, add_law, add_read, warnings_of
+from .pulse_summary import BESIDE, add_c2c, add_d2d, add_draws, add_law, add_read, warnings_of
 
 
 def estimate(
@@ -43,10 +44,10 @@ def estimate(
     parameters = new_set(pulses, fit)
     for add in (add_law, add_c2c, add_d2d, add_read):
         parameters = add(parameters, fit)
-    beside = "c2c_additive_siemens"
-    if model.c2c_additive_siemens and beside not in parameters.values:
-        words = "not told from the spread of the steps, which holds it"
-        parameters = parameters.extended({beside: 0.0}, {beside: (0.0, 0.0)}, words)
+    words = "not told from the spread of the steps, which holds it"
+    for beside in BESIDE:
+        if getattr(model, beside) and beside not in parameters.values:
+            parameters = parameters.extended({beside: 0.0}, {beside: (0.0, 0.0)}, words)
     if not resamples:
         parameters = replace(
             parameters, intervals={n: (v, v) for n, v in parameters.values.items()}

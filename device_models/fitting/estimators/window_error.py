@@ -52,7 +52,7 @@ def widened(
         for name, half in zip(law.linear, more, strict=False):
             value, ends = parameters.values[name], intervals[name]
             below, above = (float(np.hypot(end - value, half)) for end in ends)
-            intervals[name] = max(value - below, 0.0), min(value + above, 1.0)
+            intervals[name] = max(value - below, law.least), min(value + above, 1.0)
         if law.linear:
             continue
         value = parameters.values[law.scale]

@@ -8,8 +8,8 @@ import torch
 import xbar_synthetic as synthetic
 from xbar_measured import bake, relaxation
 
-from device_models.fitting.estimators import retention
-from device_models.fitting.estimators.changes import COLUMNS, Changes
+from device_models.fitting.estimators import relaxation_likelihood, retention
+from device_models.fitting.estimators.changes import COLUMNS, Changes, changes_of
 from device_models.fitting.estimators.relaxation_likelihood import Likelihood
 from device_models.fitting.fit import fit
 from device_models.fitting.measurements import Measurements, Retention
@@ -73,6 +73,56 @@ def test_slopes_of_the_likelihood_are_its_derivatives():
             step = 1e-5 * np.eye(len(p[name]))[i]
             up, down = (law(p | {name: p[name] + sign * step})[0] for sign in (1.0, -1.0))
             np.testing.assert_allclose(slopes[:, i], (up - down) / 2e-5, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize(("onset", "decades"), [(1e-3, 0.3), (1e-2, 1.0), (0.3, 2.0), (0.01, 3.0)])
+def test_the_sum_over_onsets_and_scales_is_their_mean(monkeypatch, onset, decades):
+    """Slopes by what the nodes stand for, against 16 times as many, in standard errors of a fit."""
+    truth = synthetic.truth(
+        **QUIET, **LAW | {"relax_onset_seconds": onset}, relax_onset_decades=decades
+    )
+    table = synthetic.retention(truth, gen(1), levels=LEVELS, each=30, seconds=SECONDS)
+    preset = dataclasses.replace(load_device("oxram_literature"), **WINDOW)
+    changes = changes_of(table, np.zeros(len(table), np.int64), preset, read_measured=False)
+    unit = changes.unit_siemens
+    rates = {n: np.array(LAW[f"relax_{n}s_siemens"]) / unit / changes.motion
+             for n in ("drift", "up", "down")}  # fmt: skip
+    zero = np.zeros(1)
+    p = {
+        "drift": rates["drift"], "spread": np.log(rates["up"] * rates["down"]) / 2.0,
+        "skew": np.log(rates["up"] / rates["down"]) / 2.0, "dof": np.log([3.0]),
+        "onset": np.log([onset]), "decades": np.array([decades]), "error": np.log([0.005]),
+        "power": zero + 1.0, "activation": zero, "exponent": zero, "size": zero, "shift": zero,
+        "session_size": np.zeros(4), "session_shift": np.zeros(4),
+    }  # fmt: skip
+    levels = np.array(LAW["relax_levels_siemens"]) / unit
+    slopes = Likelihood(changes, levels, 10.0)(p)[1]
+    monkeypatch.setattr(relaxation_likelihood, "SCALES", np.arange(-4.4, 3.6, 0.3))
+    monkeypatch.setattr(relaxation_likelihood, "ONSETS", np.arange(-4.5, 4.5, 0.2))
+    monkeypatch.setattr(relaxation_likelihood, "FARTHEST", 4.2)
+    exact = Likelihood(changes, levels, 10.0)(p)[1]
+    for name in ("onset", "decades", "dof"):
+        off = (slopes[name] - exact[name]).sum()
+        assert abs(off) < 0.25 * np.sqrt((exact[name] ** 2).sum()), name
+
+
+def test_devices_of_one_onset_have_the_likelihood_of_an_onset_without_spread():
+    n, u = 20, rng(3).uniform
+    columns = {name: u(0.2, 2.0, n) for name in COLUMNS} | {
+        name: np.zeros(n, np.int64) for name in ("run", "session", "at_floor", "began_seconds")
+    }
+    changes = Changes(
+        device=np.arange(n), read_measured=False, motion=0.1, unit_siemens=1.0, **columns
+    )
+    p = {"drift": [0.1], "spread": [-1.0], "skew": [0.2], "dof": [1.2], "onset": [-3.0]}
+    p = {name: np.array(values) for name, values in p.items()}
+    p |= dict.fromkeys(("decades", "activation", "exponent", "size", "shift"), np.zeros(1))
+    p |= dict.fromkeys(("session_size", "session_shift"), np.zeros(1))
+    one, several = (
+        Likelihood(changes, np.ones(1), 10.0, onsets_differ=differ)(p)[0]
+        for differ in (False, True)
+    )
+    np.testing.assert_allclose(one, several, rtol=1e-12)
 
 
 def test_known_relaxation_comes_back():

@@ -5,8 +5,8 @@ The change c since the first reading y, taken t_0 seconds after the pulse, is at
     c = r D + (read error of c) - (read error of y),      D = L(t) - L(t_0)
 
 with the rate r and the time L of `device_models.relaxation`. Of one device the scale of z (t is
-a normal number over a chi one) and its onset are unknown: c is a mixture over `NODES` pairs of
-both, at the same places of their distributions whatever the parameters are. For a pair, c is a
+a normal number over a chi one) and its onset are unknown: c is a mixture over pairs of both, at the
+same places of their distributions whatever the parameters are (`nodes`). For a pair, c is a
 normal number cut in two at the median, each side with its spread, plus the normal read error, which
 has a closed form. A device read at the floor of the model counts by the distribution.
 
@@ -30,8 +30,10 @@ from .changes import GOLDEN, Changes
 
 Values = dict[str, Floats]
 
-NODES = 24
-PIECE = 512  # rows
+SCALES = np.arange(-3.5, 3.0, 0.7)  # normal scores of chi: the low ones make the tails
+ONSETS = np.arange(-4.0, 4.0)  # of the onset, before the rows of one scale are shifted
+FARTHEST = 3.2
+PIECE = 256  # rows
 TINY = 1e-300  # density of a reading that no node explains
 LEAST_DOF, MOST_DOF = 1.2, 100.0
 LN10 = float(np.log(10.0))
@@ -52,13 +54,16 @@ class Likelihood:
     Without `error` the readings have the variance that the model knows.
     """
 
-    def __init__(self, changes: Changes, levels: Floats, cycle_pulses: float) -> None:
+    def __init__(
+        self, changes: Changes, levels: Floats, cycle_pulses: float, *, onsets_differ: bool = True
+    ) -> None:
         """Keep what does not depend on the parameters.
 
         Args:
             changes: What was measured.
             levels: Where the rates are, rising, in the unit of `changes`.
             cycle_pulses: relax_cycle_pulses of the model.
+            onsets_differ: Whether `decades` is ever more than 0.
         """
         self.changes, self.log_y = changes, np.log(changes.first)
         self.cycled = np.log1p(changes.cycles / cycle_pulses)
@@ -66,12 +71,8 @@ class Likelihood:
         self.runs, self.sessions = (
             np.eye(int(n.max()) + 1)[n] for n in (changes.run, changes.session)
         )
-        index = np.arange(NODES)
-        # Squares of even places: the largest scales, which make the tails, have nodes of their own.
-        even = (index + 0.5) / NODES
-        self.weights = 2.0 * even / NODES
-        self.w = stats.norm.ppf((index * GOLDEN + 0.5) % 1.0)
-        self.grid, self.table = scale_table(even**2)
+        self.w, chi, self.weights = nodes(onsets_differ=onsets_differ)
+        self.grid, self.table = scale_table(stats.norm.cdf(chi))
 
     def __call__(self, p: Values) -> tuple[Floats, Values]:
         """Log-likelihood, shape (rows,), and its slope by each parameter, (rows, numbers)."""
@@ -180,8 +181,9 @@ def _mixture(
     passed = np.maximum(passed, 1e-6)
     drift, up, down, noise2 = (each[:, None] for each in rates)
     off, reach = c.change[rows][:, None] - drift * passed, passed * nodes.scale
-    rise, rise_off, rise_spread, rise_noise = half_normal(off, up * reach, noise2)
-    fall, fall_off, fall_spread, fall_noise = half_normal(-off, down * reach, noise2)
+    edge = np.exp(-0.5 * off**2 / noise2)
+    rise, rise_off, rise_spread, rise_noise = half_normal(off, up * reach, noise2, edge)
+    fall, fall_off, fall_spread, fall_noise = half_normal(-off, down * reach, noise2, edge)
     if (stopped := c.at_floor[rows] > 0.0).any():
         below = _stopped(off[stopped], (down * reach)[stopped], noise2[stopped])
         for array, value in zip((fall, fall_off, fall_spread, fall_noise), below, strict=True):
@@ -200,22 +202,32 @@ def _mixture(
     return np.log(density), {name: each @ nodes.weights / density for name, each in by.items()}
 
 
-def half_normal(off: Floats, spread: Floats, noise2: Floats) -> tuple[Floats, ...]:
+def half_normal(off: Floats, spread: Floats, noise2: Floats, edge: Floats) -> tuple[Floats, ...]:
     """Half the density of |a| + b at `off`, and its slopes by `off`, `spread` and `noise2`.
 
-    a has the standard deviation `spread`, b the variance `noise2`.
+    a has the standard deviation `spread`, b the variance `noise2`, and `edge` is
+    exp(-off^2 / (2 noise2)).
     """
-    total = spread**2 + noise2
-    root = 1.0 / np.sqrt(2.0 * noise2 * total)
-    lean, height = off * spread * root, 1.0 / np.sqrt(8.0 * np.pi * total)
-    value = height * np.exp(-0.5 * off**2 / total) * (1.0 + erf(lean))
-    edge = height * np.exp(-0.5 * off**2 / noise2) * (2.0 / np.sqrt(np.pi))
-    by_total = value * (off**2 / total - 1.0) / (2.0 * total) - edge * lean / (2.0 * total)
+    per = 1.0 / (spread**2 + noise2)
+    height, square = np.sqrt(per / (8.0 * np.pi)), off**2 * per
+    lean = off * spread
+    lean *= np.sqrt(per / (2.0 * noise2))
+    value = erf(lean)
+    value += 1.0
+    value *= height
+    value *= np.exp(-0.5 * square)
+    edge = edge * per
+    edge *= 1.0 / (2.0 * np.pi * np.sqrt(noise2))
+    bent = off * edge
+    square -= 1.0
+    square *= value
+    square -= spread * bent
+    square *= 0.5 * per
     return (
         value,
-        edge * spread * root - value * off / total,
-        2.0 * spread * by_total + edge * off * root,
-        by_total - edge * lean / (2.0 * noise2),
+        edge * spread - value * off * per,
+        2.0 * spread * square + bent,
+        square - bent * spread / (2.0 * noise2),
     )
 
 
@@ -233,6 +245,25 @@ def shares(level: Floats, levels: Floats) -> Floats:
     knots = np.append(0.0, levels)
     each = [np.interp(level, knots, np.append(0.0, unit)) for unit in np.eye(len(levels))]
     return np.stack(each, 1)
+
+
+def nodes(*, onsets_differ: bool) -> tuple[Floats, Floats, Floats]:
+    """Normal scores of onset and of chi, and weights, of a sum that stands for the mean over both.
+
+    Points of equal distance h and normal weights are exact to exp(-2 pi^2 / h^2); rows of one scale
+    that are shifted by multiples of `GOLDEN` are, for what depends on both, as dense as all rows
+    together. The scores of the onset have the mean 0 and the variance 1 exactly.
+    """
+    rows = np.exp(-0.5 * SCALES**2)
+    if not onsets_differ:
+        return np.zeros(len(rows)), SCALES, rows / rows.sum()
+    w = ONSETS + np.arange(len(rows))[:, None] * GOLDEN % 1.0
+    inside = np.where(np.abs(w) < FARTHEST, np.exp(-0.5 * w**2), 0.0)
+    weights = inside * (rows / rows.sum() / inside.sum(1))[:, None]
+    chi, near = np.broadcast_to(SCALES[:, None], w.shape), inside > 0.0
+    w, chi, weights = w[near], chi[near], weights[near]
+    w = w - weights @ w
+    return w / np.sqrt(weights @ w**2), chi, weights
 
 
 def scale_table(places: Floats) -> tuple[Floats, Floats]:

@@ -1,6 +1,7 @@
 """Maximum of the likelihood of relaxation, penalised where runs and sessions differ."""
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 from scipy.optimize import minimize
@@ -13,7 +14,7 @@ START_DEVICES = 400  # that a maximum is first searched with
 MOST_STEPS = 200
 LEAST_GAIN = 0.01  # of the logarithm of the likelihood of all rows
 MOST_DAMPING = 1e6
-STEP = 1e-3  # of derivatives, in units of the parameters
+STEP = 1e-4  # of derivatives, in units of the parameters
 VAGUE = 3.0  # standard deviation of the prior of what none is stated for
 
 
@@ -41,23 +42,42 @@ class RelaxationFit:
     """Maximum of the penalised likelihood.
 
     Attributes:
-        values: Parameter -> values, the fixed ones too.
-        at: Fitted parameter -> where its values are in a vector.
-        curvature: Of minus the logarithm of the likelihood, without penalty, there.
-        scores: Variance of its slope.
-        precision: Of the priors, shape (fitted numbers,).
+        vector: The fitted numbers.
+        target: What has its maximum there.
     """
 
-    values: dict[str, Floats]
-    at: dict[str, slice]
-    curvature: Floats
-    scores: Floats
-    precision: Floats
+    vector: Floats
+    target: "_Target"
 
     @property
-    def vector(self) -> Floats:
-        """The fitted numbers."""
-        return np.concatenate([self.values[name] for name in self.at])
+    def values(self) -> dict[str, Floats]:
+        """Parameter -> values, the fixed ones too."""
+        return self.target.held | {name: self.vector[rows] for name, rows in self.at.items()}
+
+    @property
+    def at(self) -> dict[str, slice]:
+        """Fitted parameter -> where its values are in a vector."""
+        return self.target.at
+
+    @property
+    def precision(self) -> Floats:
+        """Of the priors, shape (fitted numbers,)."""
+        return self.target.precision
+
+    @property
+    def curvature(self) -> Floats:
+        """Of minus the logarithm of the likelihood, without penalty, there."""
+        return self._second[0]
+
+    @property
+    def scores(self) -> Floats:
+        """Variance of its slope."""
+        return self._second[1]
+
+    @cached_property
+    def _second(self) -> tuple[Floats, Floats]:
+        """Both: most of the time of a fit, and not every one is asked for them."""
+        return _positive(*self.target.curvature(self.vector), self.precision)
 
     @property
     def covariance(self) -> Floats:
@@ -95,16 +115,15 @@ def maximise(
     """
 
     def target(rows: Changes) -> _Target:
-        return _Target(rows, free, held, Likelihood(rows, levels, cycle_pulses))
+        differ = "decades" in free or float(held["decades"][0]) > 0.0
+        law = Likelihood(rows, levels, cycle_pulses, onsets_differ=differ)
+        return _Target(rows, free, held, law)
 
     whole = target(changes)
     x = whole.start
     if not any(one.begin for one in free.values()):
         x = target(changes.subset(START_DEVICES)).climb()
-    x = whole.polish(x)
-    curvature, scores = _positive(*whole.curvature(x), whole.precision)
-    values = held | {name: x[rows] for name, rows in whole.at.items()}
-    return RelaxationFit(values, whole.at, curvature, scores, whole.precision)
+    return RelaxationFit(whole.polish(x), whole)
 
 
 def _positive(curvature: Floats, scores: Floats, precision: Floats) -> tuple[Floats, Floats]:
@@ -190,12 +209,8 @@ class _Target:
         rows = self.at_rows(x)[1]
         n, k = int(self.device.max()) + 1, len(x)
         curvature = np.empty((k, k))
-        for i, up in enumerate(STEP * np.eye(k)):
-            # At the border 0 of a spread there is nothing below.
-            down = np.where((x - STEP < self.low) & (up > 0.0), 0.0, up)
-            wide = float((up + down).sum())
-            change = self.at_rows(x + up)[1].sum(0) - self.at_rows(x - down)[1].sum(0)
-            curvature[i] = -change / wide
+        for i, up in enumerate(STEP * np.eye(k)):  # forward: a spread may be at its border 0
+            curvature[i] = (rows.sum(0) - self.at_rows(x + up)[1].sum(0)) / STEP
         scores = np.zeros((n, k))
         np.add.at(scores, self.device, rows)
         spread = n * np.cov(scores, rowvar=False).reshape(k, k)

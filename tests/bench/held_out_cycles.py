@@ -7,6 +7,8 @@ from unittest import mock
 
 import numpy as np
 
+DRAWS = range(5, 13)  # of the generative model: the numbers of one draw miss together
+
 
 def cycles() -> None:
     """Memory of cycles: levels, changes, correlations; log score of a held-out cycle."""
@@ -17,7 +19,12 @@ def cycles() -> None:
     sets = {
         "1,024 cells, cycles 25 and 50": nirram_cycles(),
         "one cell, every 100th of 1,005,000 cycles": _one_cell(),
-        "128 devices x 96 cycles, drawn from the Synaptogen parameters": _synaptogen(128, 96),
+    }
+    sets |= {
+        f"128 devices x 96 cycles, drawn from the Synaptogen parameters, draw {seed}": _synaptogen(
+            128, 96, seed
+        )
+        for seed in DRAWS
     }
     for name, measured in sets.items():
         known, held_out = _halves(measured)
@@ -108,7 +115,7 @@ def _one_cell():
     return Measurements(cycles=(table,), devices=("186",))
 
 
-def _synaptogen(devices, each):
+def _synaptogen(devices, each, seed):
     """Cycles of the generative model: VAR(10) of four features, warped, scaled by device.
 
     Of the published parameters of T. Hennen et al., Front. Neurosci. 16, 941753 (2022).
@@ -119,7 +126,7 @@ def _synaptogen(devices, each):
 
     path, generator = (
         measured_file("synaptogen_reram/default_params.json"),
-        np.random.default_rng(5),
+        np.random.default_rng(seed),
     )
     p = json.loads(path.read_text("utf-8"))
     var, order, burn = np.array(p["VAR_010"]), 10, 400

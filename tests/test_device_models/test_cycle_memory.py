@@ -17,6 +17,7 @@ from device_models.fitting.cycle_series import memories, ordered
 from device_models.fitting.estimators import cycle_memory as estimator
 from device_models.fitting.estimators.cycle_likelihood import Parameters, Scores
 from device_models.fitting.estimators.cycle_likelihood import log_likelihood as of_devices
+from device_models.fitting.estimators.cycle_scores import line_variances
 from device_models.fitting.fit import fit
 from device_models.fitting.measurements import Cycles
 from device_models.fitting.misfits import misfits, predict
@@ -65,6 +66,16 @@ def test_the_filter_is_the_dense_normal_likelihood():
     wanted = dense(0.2 + y * np.exp(0.15), law) + 0.15 * np.bincount(DEVICE)
     scores = Scores(y, ordered(DEVICE, CYCLE))
     np.testing.assert_allclose(of_devices(scores, numbers(law)), wanted, rtol=1e-9)
+
+
+def test_mean_and_variance_of_a_sample_vary_as_they_do_in_sampled_ones():
+    devices, cycles, samples = 12, 20, 4000
+    lag = np.abs(np.subtract.outer(np.arange(cycles), np.arange(cycles)))
+    rho = 0.3 + 0.7 * (0.6 * np.exp(-lag / 4.0) + 0.4 * (lag == 0))
+    y = rng().multivariate_normal(np.zeros(cycles), rho, size=(samples, devices))
+    mean, log_scale = line_variances(0.3, 0.6, 4.0, devices, cycles)
+    assert y.mean((1, 2)).var() == pytest.approx(mean, rel=0.1)
+    assert (y**2).mean((1, 2)).var() == pytest.approx(log_scale, rel=0.1)
 
 
 def test_the_noise_of_devices_is_integrated_out():

@@ -4,8 +4,11 @@ Scores are those of the simplest law of levels that the rows do not refute by th
 or quantiles at few or many probabilities. The mixture of few devices is nothing that quantiles
 should follow: with ranks as scores the shares of 60 noisy devices came out up to 0.25 too large.
 
-The prior is flat in s, m and sigma, in ln L between one cycle and `LONGER` times the longest
-record, and in mu and ln tau^2. The mode is searched from several memories. The posterior is sampled
+The prior is flat in s, m and sigma, and in ln L between one cycle and `LONGER` times the longest
+record. mu and ln tau^2 are 0 as nearly as those of so many devices are (`line_variances`): levels
+are predicted with the scale that was measured, so that another tau, which likelihood asks for where
+the law is not theirs, would come out as too large a share of the device. The mode is searched from
+several memories. The posterior is sampled
 by importance: first from a Student t around the mode, then from kernels around the samples so far,
 weighted by the mixture of all proposals. Where the slopes of the devices spread more than their
 likelihood says (the law is not theirs), the likelihood is flattened by that factor, so that no
@@ -17,12 +20,13 @@ Source:
     al., Statistica Sinica 21, 149, 2011 (the factor).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy import optimize
-from scipy.special import expit, gammaln, log_expit, logsumexp, ndtri
+from scipy.special import expit, gammaln, log_expit, logsumexp
 
 from ..cycle_series import CycleOrder, ordered
 from ..measurements import Floats, Ints
@@ -34,6 +38,7 @@ from .cycle_likelihood import (
     device_sums,
     log_likelihood,
 )
+from .cycle_scores import KNOTS, line_variances, scores_of
 from .levels_correlation import DeviceParts
 
 SHORTEST = 8  # cycles of a device of which a memory can be told
@@ -43,13 +48,6 @@ STILL, MOST_VARY = 1e-6, 0.8  # of the variance of all levels: none; devices tha
 MOST_ROWS = 60_000  # that are filtered: of more, fewer devices, and of few devices, fewer cycles
 LONGEST = 1000  # cycles of a device that are filtered where there are many devices
 LONGER = 10.0  # memories longer than the longest record by more than that are not looked for
-LINE = np.array([0.05, 0.25, 0.5, 0.75, 0.95])
-KNOTS = (
-    (),
-    (0.05, 0.25, 0.5, 0.75, 0.95),
-    (0.01, 0.025, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.975, 0.99),
-)
-STEEPEST = 30.0  # slope of scores, over that of the log-normal: many equal levels have no slope
 NOISIEST = 1.5  # sigma that is looked for
 WIDER = 1.2  # of intervals: what the law of the levels, taken from the same rows, hides (measured)
 ROUNDS, SAMPLES = 3, 200  # of the importance sampling
@@ -145,29 +143,6 @@ def fit(
     return CycleFit(values, intervals, posterior if draws else {}, len(names), parts)
 
 
-def scores_of(x: Floats, probabilities: Floats) -> tuple[Floats, Floats]:
-    """Normal scores of values, and the logarithms of their slopes, (rows,) each.
-
-    Args:
-        x: Values, (rows,).
-        probabilities: Where quantiles are knots of the scores, which are linear between them and
-            beyond; none: linear everywhere.
-    """
-    ends = ndtri(LINE)
-    q = np.quantile(x, LINE)
-    line = max(float(ends @ ends) / max(float(q @ ends), 1e-12), 1e-12)
-    if len(probabilities) == 0:
-        return (x - q[len(q) // 2]) * line, np.full(len(x), np.log(line))
-    q, first = np.unique(np.quantile(x, probabilities), return_index=True)
-    if len(q) < 2:
-        return scores_of(x, probabilities[:0])
-    at = ndtri(probabilities[first])
-    slopes = np.minimum(np.diff(at) / np.diff(q), STEEPEST * line)
-    at = at[0] + np.append(0.0, np.cumsum(slopes * np.diff(q)))
-    i = np.clip(np.searchsorted(q, x) - 1, 0, len(slopes) - 1)
-    return at[i] + slopes[i] * (x - q[i]), np.log(slopes[i])
-
-
 def _fewer(order: CycleOrder) -> Ints:
     """Sorted rows of about `MOST_ROWS`: whole devices, evenly chosen, no longer than needed."""
     count = np.diff(order.start)
@@ -185,6 +160,8 @@ class _Search:
         span = max(float(np.where(np.isfinite(g := scores.order.gap), g, 0.0).sum()), 2.0)
         span = max(span / scores.devices, float(np.diff(scores.order.start).max()))
         self.scores = scores
+        self.cycles = max(round(len(scores.y) / scores.devices), 1)  # of a device
+        self.gap = span / self.cycles
         several = scores.devices > 1
         self.names = (
             *(("d2d_logit",) if several else ()),
@@ -215,8 +192,24 @@ class _Search:
                 total += log_expit(theta[..., i]) + log_expit(-theta[..., i])
             elif name == "log_noise":
                 total += theta[..., i]
+        total += self.log_prior_of_line(
+            dict(zip(self.names, np.moveaxis(theta, -1, 0), strict=True))
+        )
         inside = ((theta >= self.ends[:, 0]) & (theta <= self.ends[:, 1])).all(-1)
         return np.where(inside, total, -np.inf)
+
+    def log_prior_of_line(self, at: Mapping[str, ArrayLike]) -> Floats:
+        """Of mu and ln tau^2, which several devices have, by searched numbers of any shape."""
+        if self.scores.devices == 1:
+            return np.zeros(())
+        d2d, memory = (expit(at.get(name, NOTHING)) for name in ("d2d_logit", "memory_logit"))
+        length = np.exp(at.get("log_cycles", 0.0)) / self.gap
+        variances = line_variances(d2d, memory, length, self.scores.devices, self.cycles)
+        terms = [
+            np.square(at[name]) / variance + np.log(variance)
+            for name, variance in zip(("mean", "log_scale"), variances, strict=True)
+        ]
+        return np.asarray(-0.5 * (terms[0] + terms[1]))
 
     def of_devices(self, theta: Floats) -> Floats:
         """Log-likelihood of each device; what has none is `IMPOSSIBLE`."""
@@ -228,21 +221,25 @@ class _Search:
         return -total / len(self.scores.y)
 
     def maximum(self, start: Floats) -> tuple[Floats, float]:
-        """The mode, and the log-likelihood there."""
+        """The mode, and `fit_of` there."""
         best = optimize.minimize(self.loss, start, method="L-BFGS-B", bounds=self.ends,
                                  options={"ftol": 1e-10, "gtol": 1e-6, "maxiter": 60})  # fmt: skip
         mode: Floats = best.x
-        return mode, float(self.of_devices(mode).sum())
+        return mode, self.fit_of(dict(zip(self.names, mode.tolist(), strict=True)))
+
+    def fit_of(self, values: Mapping[str, float]) -> float:
+        """Log-likelihood of some numbers, with the prior of mu and ln tau^2; others are absent."""
+        logs = _possible(log_likelihood(self.scores, self.zero._replace(**values)))
+        return float(logs.sum() + self.log_prior_of_line(values))
 
     def without(self, name: str, mode: Floats) -> float:
-        """The largest log-likelihood where a number is 0."""
+        """The largest `fit_of` where a number is 0."""
         free = [i for i, n in enumerate(self.names) if n != name and n not in WITH.get(name, ())]
         held = self.zero._asdict()[name]
 
         def loss(theta: Floats) -> float:
             values = dict(zip((self.names[i] for i in free), theta.tolist(), strict=True))
-            p = self.zero._replace(**values | {name: held})
-            return -float(_possible(log_likelihood(self.scores, p)).sum()) / len(self.scores.y)
+            return -self.fit_of(values | {name: held}) / len(self.scores.y)
 
         best = optimize.minimize(loss, mode[free], method="L-BFGS-B", bounds=self.ends[free],
                                  options={"ftol": 1e-10, "maxiter": 40})  # fmt: skip

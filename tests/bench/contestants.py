@@ -2,6 +2,7 @@
 
 import functools
 from collections.abc import Callable
+from importlib.util import find_spec
 from typing import NamedTuple
 
 import data
@@ -105,8 +106,14 @@ def inference(work: Workload, threads: int) -> dict[str, Entry]:
 
 def digits(lines: int) -> Race:
     """The table of a recurrent network on spoken digits."""
-    small = functools.partial(training, size="small")
-    return Race("training", functools.partial(data.digits, lines=lines), small)
+
+    def entries(work: Workload, threads: int) -> dict[str, Entry]:
+        found = training(work, threads, size="small")
+        if find_spec("norse"):
+            found["norse"] = torch_entry(programs.norse, work, threads, learns=True)
+        return found
+
+    return Race("training", functools.partial(data.digits, lines=lines), entries)
 
 
 def preset(name: str, *, settle: bool = True) -> Race:

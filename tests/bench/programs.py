@@ -58,6 +58,13 @@ def snntorch(network: Plan, weights: list[Tensor]) -> Program:
     return Program(weights, snntorch_net.loss_function(network, weights))
 
 
+def norse(network: Plan, weights: list[Tensor]) -> Program:
+    """Nearly the same network in norse, see `norse_net`; raises ImportError likewise."""
+    import norse_net
+
+    return Program(weights, norse_net.loss_function(network, weights))
+
+
 def leaves(weights: Sequence[np.ndarray]) -> list[Tensor]:
     """Copies of some weights that autograd differentiates by."""
     return [torch.from_numpy(w.copy()).requires_grad_() for w in weights]

@@ -17,12 +17,14 @@ from .locate import Environment
 from .mnist import MNIST
 from .shd import SHD
 from .speech_commands import SPEECH_COMMANDS_KW10
+from .speech_commands_folder import SPEECH_COMMANDS
 
 DATASETS: dict[str, Dataset] = {
     "fashion_mnist": FASHION_MNIST,
     "mnist": MNIST,
     "cifar10": CIFAR10,
     "speech_commands_kw10": SPEECH_COMMANDS_KW10,
+    "speech_commands": SPEECH_COMMANDS,
     "shd": SHD,
 }
 

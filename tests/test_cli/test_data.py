@@ -160,7 +160,8 @@ def test_a_cache_that_cannot_be_written_is_an_error(published, tmp_path):
     [
         (
             ["get", "cifar"],
-            "the data set must be one of fashion_mnist, mnist, cifar10, speech_commands_kw10, shd, "
+            "the data set must be one of fashion_mnist, mnist, cifar10, speech_commands_kw10, "
+            "speech_commands, shd, "
             "not 'cifar'; "
             "did you mean 'cifar10'?; nothing was fetched",
         ),

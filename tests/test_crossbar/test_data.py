@@ -63,7 +63,7 @@ def test_settings_of_every_encoding_come_back_from_their_file(read, encoding):
     [
         ("set: minst\n",
          "1:6: set must be one of fashion_mnist, mnist, cifar10, "
-         "speech_commands_kw10, shd, not 'minst'; "
+         "speech_commands_kw10, speech_commands, shd, not 'minst'; "
          "did you mean 'mnist'?"),
         ("encoding: latncy\n",
          "1:11: encoding must be one of latency, rate, constant, crossings, spikes, or a "

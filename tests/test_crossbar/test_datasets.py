@@ -485,7 +485,7 @@ def test_a_folder_may_hold_one_set_and_another_of_the_same_file_names_in_its_sub
 def test_an_unknown_data_set_is_named_with_its_neighbour(notices):
     message = (
         "the data set must be one of fashion_mnist, mnist, cifar10, "
-        "speech_commands_kw10, shd, not 'fashion-mnist'; "
+        "speech_commands_kw10, speech_commands, shd, not 'fashion-mnist'; "
         "did you mean 'fashion_mnist'?"
     )
     with pytest.raises(ConfigError, match=f"^{re.escape(message)}$"):

@@ -2,6 +2,7 @@
 
 import dataclasses
 import hashlib
+import shutil
 
 import numpy as np
 import pytest
@@ -12,9 +13,10 @@ from crossbar.datasets.dataset import Half, LoadedDataset
 from crossbar.datasets.encode import encode
 from crossbar.datasets.front_ends import LogMel, Mfcc
 from crossbar.datasets.settings import DataSettings
-from crossbar.datasets.speech_commands import SPEECH_COMMANDS_KW10
+from crossbar.datasets.speech_commands import SPEECH_COMMANDS_KW10, WORDS
+from crossbar.datasets.speech_commands_folder import SPEECH_COMMANDS
 from crossbar.snn.encodings.crossings import Crossings
-from device_models.errors import ConfigError
+from device_models.errors import ConfigError, DataError
 
 RNG = np.random.default_rng(0)
 SMALL = {"window_seconds": 0.02, "channels": 6, "sample_hertz": 4000, "high_hertz": 1500.0}
@@ -225,3 +227,66 @@ def test_the_real_words_are_as_many_as_stated():
     # Each clip was scaled to an rms of 8 units.
     rms = np.sqrt(np.mean(words.test.samples.astype(float) ** 2, axis=1))
     assert 7.0 < np.median(rms) < 9.0
+
+
+LISTED = {"testing_list.txt": ["go/b.wav", "bed/b.wav"], "validation_list.txt": ["go/c.wav"]}
+
+
+def commands(root, **changes):
+    """A folder of Speech Commands, three clips a word, each of one number; of `changes` other."""
+    soundfile = pytest.importorskip("soundfile")
+    folder = root / SPEECH_COMMANDS.files.folder
+    clips = {
+        f"{word}/{name}.wav": np.full(16_000, 10 * k + i, np.int16)
+        for k, word in enumerate((*WORDS, "bed", "cat"))
+        for i, name in enumerate("abc", 1)
+    }
+    clips["go/a.wav"] = clips["go/a.wav"][:9_000]
+    clips["_background_noise_/hum.wav"] = np.full(20_000, 1_000, np.int16)
+    for name, samples in clips.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        soundfile.write(folder / name, samples, changes.get("rate", 16_000), subtype="PCM_16")
+    for name, lines in (LISTED | changes.get("lists", {})).items():
+        (folder / name).write_text("\n".join(lines))
+    return root
+
+
+def test_the_folder_of_the_publisher_is_split_by_its_lists(tmp_path):
+    loaded = SPEECH_COMMANDS.load(commands(tmp_path), notice=lambda line: None)
+    learned, tested = loaded.train, loaded.test
+    counts = np.bincount(learned.labels, minlength=12)
+    # Three clips a word but those of the lists, a tenth of 28 rounded up of each of the others.
+    assert counts.tolist() == [3, 1, *[3] * 8, 3, 3]
+    assert tested.labels.tolist() == [WORDS.index("go"), 10, 11]
+    assert tested.samples[:2, 0].tolist() == [12, 102]
+    short = learned.samples[learned.labels == WORDS.index("go")][0]
+    assert (short[:9_000] == 11).all()
+    assert not short[9_000:].any()
+    silence = learned.samples[learned.labels == 11]
+    assert len({int(clip.max()) for clip in silence}) == 3  # three volumes
+    assert ((silence >= 0) & (silence < 1_000)).all()
+    again = SPEECH_COMMANDS.load(tmp_path, notice=lambda line: None)
+    np.testing.assert_array_equal(again.train.samples, learned.samples)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"rate": 8_000}, "8,000 samples a second; 16,000 are taken; nothing was loaded"),
+        ({"lists": {"testing_list.txt": ["go/z.wav"]}}, "lacks go/z.wav, which its lists name"),
+        ({"lists": {"testing_list.txt": []}}, "testing_list.txt names no clip; nothing was loaded"),
+    ],
+)
+def test_a_folder_that_is_not_the_publishers_is_refused(tmp_path, changes, message):
+    with pytest.raises(DataError, match=message):
+        SPEECH_COMMANDS.load(commands(tmp_path, **changes), notice=lambda line: None)
+
+
+def test_a_folder_without_a_word_or_noise_is_refused(tmp_path):
+    folder = commands(tmp_path) / SPEECH_COMMANDS.files.folder
+    shutil.rmtree(folder / "_background_noise_")
+    with pytest.raises(DataError, match=r"_background_noise_ holds no \.wav file"):
+        SPEECH_COMMANDS.load(tmp_path, notice=lambda line: None)
+    shutil.rmtree(folder / "left")
+    with pytest.raises(DataError, match="has no folder left; nothing was loaded"):
+        SPEECH_COMMANDS.load(tmp_path, notice=lambda line: None)

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 import ours
-from data import BATCH, Workload, fashion, network_of, settled
+from data import BATCH, Workload, digits, fashion, network_of, settled
 from rounds import Entry, Pace, round_robin, spread
 
 from crossbar.snn.encodings.events import Events
@@ -81,7 +81,8 @@ def by_spikes(work: Workload, events: Events, labels: np.ndarray) -> dict[float,
     for share in SHARES:
         few = thinned(events, share)
         w1, *others = settled(work)
-        weights = (w1 / np.float32(share), *others)
+        of_inputs = np.arange(len(w1))[:, None] < work.network.inputs  # not those of its own
+        weights = (np.where(of_inputs, w1 / np.float32(share), w1), *others)
         found[len(few.rows) / len(few)] = Point(work.network, weights, few, labels)
     return found
 
@@ -141,11 +142,14 @@ def curves(work: Workload, threads: int, pace: Pace) -> dict[str, dict[str, obje
     """All curves, of the ideal path on the first batches of the training samples."""
     count = BATCH * BATCHES
     events, labels = first_samples(work, count), work.data.train_labels[:count]
+    spoken = digits(count)
+    recurrent = by_spikes(spoken, first_samples(spoken, count), spoken.data.train_labels)
     return {
         "hidden units": curve(by_hidden(events, labels), threads, pace),
         "input spikes": curve(by_spikes(work, events, labels), threads, pace),
         "steps": curve(by_steps(work, events, labels), threads, pace),
         "input lines": curve(by_lines(work, events, labels), threads, pace),
+        "input spikes of recurrent digits": curve(recurrent, threads, pace),
     }
 
 

@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from functools import cached_property
 from typing import ClassVar, NamedTuple
 
 import torch
@@ -83,7 +84,7 @@ class DeviceModel(Record, ABC):
         """Width of the conductance window."""
         return self.g_max_siemens - self.g_min_siemens
 
-    @property
+    @cached_property
     def pulses_across(self) -> float:
         """Mean SET pulses from the lowest to the highest conductance: the levels of the device."""
         middles = (torch.arange(256, dtype=torch.float64) + 0.5) / 256

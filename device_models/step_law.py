@@ -56,18 +56,21 @@ def step_siemens(
     Returns:
         Positive siemens, in the precision of `g`.
     """
-    mask = physics.rising(counts, g.dtype) if up != down else torch.zeros(())
+    shape = g.shape
+    if counts.ndim:
+        shape = np.broadcast_shapes(g.shape, counts.shape)  # that of torch imports sympy, 0.9 s
+    elif up != down:  # all in one direction
+        up = down = up if counts > 0 else down
+    mask = physics.rising(counts, g.dtype) if up != down else torch.zeros(0)
 
-    def each(rising: float, falling: float) -> Tensor:
-        if rising == falling:
-            return torch.tensor(rising, dtype=g.dtype)
-        return physics.choose(mask, rising, falling)
+    def each(rising: float, falling: float) -> Tensor | float:
+        return rising if rising == falling else physics.choose(mask, rising, falling)
 
-    shape = np.broadcast_shapes(g.shape, counts.shape)  # that of torch imports sympy, 0.9 s
+    scale = torch.as_tensor(each(up.fraction, down.fraction), dtype=g.dtype) * window
     is_bent, is_inclined = bool(up.bend or down.bend), bool(up.slope or down.slope)
     if not (is_bent or is_inclined):
-        step = each(up.terms.level * window, down.terms.level * window)
-        return physics.at_least(step.expand(shape).clone())
+        level = each(up.terms.level * window, down.terms.level * window)
+        return physics.at_least(torch.as_tensor(level, dtype=g.dtype).expand(shape).clone())
     x = (g.expand(shape) - g_min_siemens).div_(window)
     parts = []
     if is_bent:
@@ -77,4 +80,4 @@ def step_siemens(
     if is_inclined or up.level or down.level:
         parts.append((each(up.slope, down.slope) * x).add_(each(up.level, down.level)))
     step = parts[0] if len(parts) == 1 else parts[0].add_(parts[1])
-    return physics.at_least(step.mul_(each(up.fraction, down.fraction).mul_(window)))
+    return physics.at_least(step.mul_(scale))

@@ -347,7 +347,9 @@ class SimulatedBoard:
             return 0.0
         (model, half), counts = self._half, sent.array(self.info.shape)
         return self._devices.disturb(
-            lambda *seen: half_select.disturb(model, *seen, counts, self._tiling, half)
+            lambda state, carrying: half_select.disturb(
+                model, state, carrying, counts, self._tiling, half
+            )
         )
 
     def _show(self, exact: bool = False) -> None:

@@ -160,7 +160,7 @@ class Synapses:
                 f"weights are {weights.dtype} of shape {tuple(weights.shape)}, not real numbers of "
                 f"shape {wanted}; nothing was written"
             )
-        if not bool(torch.isfinite(weights).all()):
+        if not np.isfinite(weights.numpy()).all():
             raise ShapeError("a weight is not finite; nothing was written")
 
     def _write_board(

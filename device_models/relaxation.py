@@ -148,8 +148,8 @@ def draw(p: Relaxing, shape: torch.Size, *, generator: torch.Generator) -> Tenso
     dof = p.relax_tail_dof
     if dof >= NORMAL_DOF:
         return torch.randn(shape, generator=generator)
-    u, v = torch.rand((2, *shape), generator=generator)
-    radius = torch.expm1(u.clamp_(min=LEAST).log_().mul_(-2.0 / dof)).mul_(dof).sqrt_()
+    u, v = torch.rand((2, *shape), generator=generator).unbind()
+    radius = u.clamp_(min=LEAST).log_().mul_(-2.0 / dof).expm1_().mul_(dof).sqrt_()
     return radius.mul_(v.mul_(2.0 * math.pi).cos_())
 
 

@@ -219,9 +219,10 @@ class SimulatedBoard:
         g, sigma = self.g, self.read_sigma
         if device is not None:
             check_devices(self.info, device)
-            index = torch.from_numpy(device).long()
-            g = g.reshape(-1)[index]
-            sigma = None if sigma is None else sigma.reshape(-1)[index]
+            index = torch.from_numpy(device).view(-1).long()
+            g = g.view(-1).index_select(0, index).view(device.shape)
+            if sigma is not None:
+                sigma = sigma.view(-1).index_select(0, index).view(device.shape)
         self._count_reads(g, device)
         if sigma is None:
             return g.clone()

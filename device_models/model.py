@@ -10,7 +10,7 @@ from torch import Tensor
 
 from .errors import ConfigError, ShapeError
 from .record import Record, choice, quantity
-from .step_law import StepLaw, step_siemens
+from .step_law import StepLaw, both_ways, step_siemens
 
 STATUSES = ("measured", "mixed", "digitised", "literature", "invented")
 
@@ -162,6 +162,15 @@ class DeviceModel(Record, ABC):
                 f"{type(self).__name__} gives neither step_law nor step_siemens"
             )
         return step_siemens(g, counts, up, down, self.g_min_siemens, self.window_siemens)
+
+    def both_steps(self, g: Tensor) -> tuple[Tensor, Tensor]:
+        """`step_siemens` of a SET and of a RESET at conductances `g`."""
+        up, down = self.step_law(1), self.step_law(-1)
+        if up is None or down is None:
+            one = torch.ones(())
+            return self.step_siemens(g, one), self.step_siemens(g, -one)
+        rising, falling = both_ways(g, up, down, self.g_min_siemens, self.window_siemens).unbind()
+        return rising, falling
 
     def pulse_sigma_siemens(self, g: Tensor, counts: Tensor) -> Tensor:
         """Spread of the step of one pulse, siemens, from cycle to cycle; arguments as before."""

@@ -1,13 +1,17 @@
 """The expected step of a pulse, written once: a few numbers per polarity, and what they mean."""
 
 import math
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from . import physics
+
+Floats = NDArray[np.floating]
 
 
 class StepTerms(NamedTuple):
@@ -56,8 +60,6 @@ def step_siemens(
     Returns:
         Positive siemens, in the precision of `g`.
     """
-    if not counts.ndim:
-        return _one_way(g, up if counts > 0 else down, (up, down), g_min_siemens, window)
     mask = physics.rising(counts, g.dtype) if up != down else torch.zeros(())
 
     def each(rising: float, falling: float) -> Tensor:
@@ -66,7 +68,7 @@ def step_siemens(
         return physics.choose(mask, rising, falling)
 
     shape = np.broadcast_shapes(g.shape, counts.shape)  # that of torch imports sympy, 0.9 s
-    is_bent, is_inclined = _kind(up, down)
+    is_bent, is_inclined = bool(up.bend or down.bend), bool(up.slope or down.slope)
     if not (is_bent or is_inclined):
         step = each(up.terms.level * window, down.terms.level * window)
         return physics.at_least(step.expand(shape).clone())
@@ -82,29 +84,35 @@ def step_siemens(
     return physics.at_least(step.mul_(each(up.fraction, down.fraction).mul_(window)))
 
 
-def _kind(up: StepLaw, down: StepLaw) -> tuple[bool, bool]:
-    """Whether a law of the two is bent, and whether one is inclined."""
-    return bool(up.bend or down.bend), bool(up.slope or down.slope)
+def both_ways(g: Tensor, up: StepLaw, down: StepLaw, g_min_siemens: float, window: float) -> Tensor:
+    """`step_siemens` of a SET and of a RESET at each conductance, (2, *shape of `g`).
 
-
-def _one_way(
-    g: Tensor, law: StepLaw, laws: tuple[StepLaw, StepLaw], g_min_siemens: float, window: float
-) -> Tensor:
-    """`step_siemens` in one direction: the same operations, the same bits.
-
-    Those of torch with a number cost five times as much where devices are few.
+    The same operations to the last bit: those of torch with a number take five times as long as
+    those of numpy where devices are few.
     """
-    flat = g.detach().contiguous().numpy().reshape(-1)
-    number = flat.dtype.type
-    fraction, level, slope, bend, offset, rate = map(number, law)
-    is_bent, is_inclined = _kind(*laws)
-    least, width = number(physics.LEAST_STEP_SIEMENS), number(window)
-    if not (is_bent or is_inclined):
-        return torch.full_like(g, max(law.terms.level * window, physics.LEAST_STEP_SIEMENS))
-    x, step = (flat - number(g_min_siemens)) / width, None
-    if is_bent:
-        step = torch.from_numpy(rate * x + offset).exp_().numpy() * bend
-    if is_inclined or any(each.level for each in laws):
-        line = slope * x + level
-        step = line if step is None else step + line
-    return torch.from_numpy(np.maximum(step * (fraction * width), least)).view(g.shape)
+    flat = g.contiguous().view(1, -1).numpy()
+    kind = flat.dtype.type
+    fraction, level, slope, bend, offset, rate, constant = _both(up, down, window, kind)
+    if not (bend.any() or slope.any()):
+        step = np.broadcast_to(constant, (2, flat.shape[1]))
+    else:
+        x = (flat - kind(g_min_siemens)) / kind(window)
+        step = kind(0.0)
+        if bend.any():
+            step = torch.from_numpy(rate * x + offset).exp_().numpy() * bend
+        if slope.any() or level.any():
+            step = step + (slope * x + level)
+        step = step * fraction
+    step = np.maximum(step, kind(physics.LEAST_STEP_SIEMENS))
+    return torch.from_numpy(step).view(2, *g.shape)
+
+
+@lru_cache(maxsize=64)
+def _both(up: StepLaw, down: StepLaw, window: float, kind: type) -> tuple[Floats, ...]:
+    """The numbers of two laws, one above the other, and the steps where they are constant.
+
+    The fraction is that of the window, siemens.
+    """
+    numbers = [np.array(pair, kind)[:, None] for pair in zip(up, down, strict=True)]
+    constant = np.array([[law.terms.level * window] for law in (up, down)], kind)
+    return numbers[0] * kind(window), *numbers[1:], constant

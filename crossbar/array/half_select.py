@@ -113,18 +113,12 @@ def disturb(
     Returns:
         The state after, and the energy of the half-selected devices, joules.
     """
-    g, one, moved = state.g, torch.ones(()), torch.empty(state.g.shape)
+    g, moved = state.g, torch.empty(state.g.shape)
     size = min(tiling.tile_rows, len(g)), min(tiling.tile_columns, g.shape[1])
-    devices = Devices(
-        *(
-            array.contiguous().numpy()
-            for array in (
-                g, model.step_siemens(g, one), model.step_siemens(g, -one),
-                gain(model, state.traits, 1), gain(model, state.traits, -1),
-                state.traits["g_low"], state.traits["g_high"], carrying,
-            )
-        )
-    )  # fmt: skip
+    gains = (gain(model, state.traits, way) for way in (1, -1))
+    bounds = state.traits["g_low"], state.traits["g_high"]
+    arrays = g, *model.both_steps(g), *gains, *bounds, carrying
+    devices = Devices(*(array.contiguous().numpy() for array in arrays))
     pulses = counts.contiguous().numpy()
     lines = _count_lines(pulses, *size)
     squares = _disturb(devices, pulses, lines, size, _shares(model, half), moved.numpy())

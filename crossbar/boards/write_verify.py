@@ -120,7 +120,7 @@ def program(
     for _ in range(PROGRAM_PASSES):
         siemens = board.read(index).view(-1)
         gap = (aim - siemens).numpy()
-        up, down = (sheet.step_siemens(siemens, way).numpy() for way in (_UP, -_UP))
+        up, down = (step.numpy() for step in sheet.both_steps(siemens))
         steps = np.abs(gap / np.where(gap > 0, up, down))
         pulses = np.copysign(np.rint(steps).clip(1.0, most), gap)
         pulses[(np.abs(gap) <= np.minimum(up, down) / 2) | idle] = 0.0

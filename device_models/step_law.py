@@ -2,7 +2,7 @@
 
 import math
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -92,7 +92,7 @@ def both_ways(g: Tensor, up: StepLaw, down: StepLaw, g_min_siemens: float, windo
     """
     flat = g.contiguous().view(1, -1).numpy()
     kind = flat.dtype.type
-    fraction, level, slope, bend, offset, rate, constant = _both(up, down, window, kind)
+    fraction, level, slope, bend, offset, rate, constant = _both(up, down, window, flat.dtype)
     if not (bend.any() or slope.any()):
         step = np.broadcast_to(constant, (2, flat.shape[1]))
     else:
@@ -108,11 +108,11 @@ def both_ways(g: Tensor, up: StepLaw, down: StepLaw, g_min_siemens: float, windo
 
 
 @lru_cache(maxsize=64)
-def _both(up: StepLaw, down: StepLaw, window: float, kind: type) -> tuple[Floats, ...]:
+def _both(up: StepLaw, down: StepLaw, window: float, dtype: np.dtype[Any]) -> tuple[Floats, ...]:
     """The numbers of two laws, one above the other, and the steps where they are constant.
 
     The fraction is that of the window, siemens.
     """
-    numbers = [np.array(pair, kind)[:, None] for pair in zip(up, down, strict=True)]
-    constant = np.array([[law.terms.level * window] for law in (up, down)], kind)
-    return numbers[0] * kind(window), *numbers[1:], constant
+    fraction, *others = (np.array(pair, dtype)[:, None] for pair in zip(up, down, strict=True))
+    constant = np.array([[law.terms.level * window] for law in (up, down)], dtype)
+    return fraction * dtype.type(window), *others, constant

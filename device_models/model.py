@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from functools import cached_property
 from typing import ClassVar, NamedTuple
 
 import torch
@@ -9,7 +10,7 @@ from torch import Tensor
 
 from .errors import ConfigError, ShapeError
 from .record import Record, choice, quantity
-from .step_law import StepLaw, step_siemens
+from .step_law import StepLaw, both_ways, step_siemens
 
 STATUSES = ("measured", "mixed", "digitised", "literature", "invented")
 
@@ -83,7 +84,7 @@ class DeviceModel(Record, ABC):
         """Width of the conductance window."""
         return self.g_max_siemens - self.g_min_siemens
 
-    @property
+    @cached_property
     def pulses_across(self) -> float:
         """Mean SET pulses from the lowest to the highest conductance: the levels of the device."""
         middles = (torch.arange(256, dtype=torch.float64) + 0.5) / 256
@@ -165,9 +166,25 @@ class DeviceModel(Record, ABC):
     def mean_siemens(self, g: Tensor, counts: Tensor) -> Tensor:
         """Mean of the step that pulses draw, in their direction; arguments as `step_siemens`.
 
-        That one, but of a model whose mean pulse may lead the other way (negative).
+        That one, but of a model without a `step_law` whose mean pulse may lead the other way (negative).
         """
         return self.step_siemens(g, counts)
+
+    def both_steps(self, g: Tensor) -> tuple[Tensor, Tensor]:
+        """`step_siemens` of a SET and of a RESET at conductances `g`."""
+        up, down = self.step_law(1), self.step_law(-1)
+        if up is None or down is None:
+            one = torch.ones(())
+            return self.step_siemens(g, one), self.step_siemens(g, -one)
+        rising, falling = both_ways(g, up, down, self.g_min_siemens, self.window_siemens).unbind()
+        return rising, falling
+
+    def both_means(self, g: Tensor) -> tuple[Tensor, Tensor]:
+        """`mean_siemens` of a SET and of a RESET at conductances `g`."""
+        if self.step_law(1) is not None:  # of such a law they are its steps
+            return self.both_steps(g)
+        one = torch.ones(())
+        return self.mean_siemens(g, one), self.mean_siemens(g, -one)
 
     def pulse_sigma_siemens(self, g: Tensor, counts: Tensor) -> Tensor:
         """Spread of the step of one pulse, siemens, from cycle to cycle; arguments as before."""

@@ -1,13 +1,13 @@
 """The devices of an emulated board, in arrays that it owns, and what reads see of each."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import torch
 from torch import Tensor
 
 from device_models import read_noise, telegraph
 from device_models.linear import Ideal
-from device_models.model import DeviceModel, DeviceState, check_shapes
+from device_models.model import DeviceModel, DeviceState, Programmed, check_shapes
 from device_models.pulse_law import OWN, PulseDrive
 from device_models.pulsed import Pulsed
 from device_models.tabulated import Tabulated
@@ -154,6 +154,27 @@ class Devices:
             self._unshare()
             self._state = after.state
             self._refresh_at(after.where)
+        return after.energy_joules
+
+    def disturb(self, by: Callable[[DeviceState, Tensor], Programmed]) -> float:
+        """Lead devices that react somewhere else than by pulses of their own; joules.
+
+        Args:
+            by: From the state, which it keeps nothing of, and the conductances that carry a
+                current to conductances after and an energy.
+        """
+        state, broken = self._state, self.broken
+        after = by(state, self.g if broken is None else self.g.masked_fill(broken.cut, 0.0))
+        g = after.state.g
+        if broken is not None:
+            g = torch.where(broken.dead, state.g, g)
+        if isinstance(self._kind, pulse_kernels.InPlace):
+            self._unshare()
+            self._state.g.copy_(g)
+            refresh_reads(self._arrays, self._kind.laws)
+            self._show_stuck()
+        else:
+            self.restore(state._replace(g=g))
         return after.energy_joules
 
     def advance(

@@ -219,9 +219,10 @@ class SimulatedBoard:
         g, sigma = self.g, self.read_sigma
         if device is not None:
             check_devices(self.info, device)
-            index = torch.from_numpy(device).long()
-            g = g.reshape(-1)[index]
-            sigma = None if sigma is None else sigma.reshape(-1)[index]
+            index = torch.from_numpy(device).view(-1).long()
+            g = g.view(-1).index_select(0, index).view(device.shape)
+            if sigma is not None:
+                sigma = sigma.view(-1).index_select(0, index).view(device.shape)
         self._count_reads(g, device)
         if sigma is None:
             return g.clone()
@@ -345,17 +346,12 @@ class SimulatedBoard:
         """Do to the devices what pulses do to those that they half select; joules."""
         if self._half is None:
             return 0.0
-        model, half = self._half
-        state, counts = self._devices.state, sent.array(self.info.shape)
-        carrying = self._devices.conductance(state)
-        if self.broken is not None:
-            carrying = carrying.masked_fill(self.broken.cut, 0.0)
-        after = half_select.disturb(model, state, carrying, counts, self._tiling, half)
-        moved = after.state
-        if self.broken is not None:
-            moved = state._replace(g=torch.where(self.broken.dead, state.g, moved.g))
-        self._devices.restore(moved)
-        return after.energy_joules
+        (model, half), counts = self._half, sent.array(self.info.shape)
+        return self._devices.disturb(
+            lambda state, carrying: half_select.disturb(
+                model, state, carrying, counts, self._tiling, half
+            )
+        )
 
     def _show(self, exact: bool = False) -> None:
         """Bring `g` and `read_sigma` up to date: through the lines, with their wires if any."""

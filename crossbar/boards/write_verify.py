@@ -113,24 +113,24 @@ def program(
         ShapeError: Targets are not finite, or of another shape than the board; nothing was sent.
     """
     _check(board, targets, selected)
-    index = None if only is None else (only & selected).view(-1).nonzero()[:, 0]
-    device = slice(None) if index is None else index
-    aim, chosen = targets.reshape(-1)[device], selected.reshape(-1)[device]
+    index = None if only is None else np.flatnonzero((only & selected).numpy()).astype(np.int32)
+    device = slice(None) if index is None else torch.from_numpy(index).long()
+    aim, idle = targets.reshape(-1)[device], ~selected.reshape(-1)[device].numpy()
     siemens, before, most = aim, math.inf, math.ceil(sheet.pulses_across)
     for _ in range(PROGRAM_PASSES):
-        siemens = board.read(None if index is None else index.numpy()).view(-1)
-        gap = aim - siemens
-        up, down = (sheet.step_siemens(siemens, way) for way in (_UP, -_UP))
-        steps = gap / torch.where(gap > 0, up, down)
-        pulses = steps.sign() * steps.abs().round_().clamp_(1.0, most)
-        pulses[(gap.abs() <= torch.minimum(up, down) / 2) | ~chosen] = 0.0
-        left = int(torch.count_nonzero(pulses) if only is None else pulses.abs().sum())
+        siemens = board.read(index).view(-1)
+        gap = (aim - siemens).numpy()
+        up, down = (step.numpy() for step in sheet.both_steps(siemens))
+        steps = np.abs(gap / np.where(gap > 0, up, down))
+        pulses = np.copysign(np.rint(steps).clip(1.0, most), gap)
+        pulses[(np.abs(gap) <= np.minimum(up, down) / 2) | idle] = 0.0
+        left = int(np.count_nonzero(pulses) if only is None else np.abs(pulses).sum())
         if not 0 < left < before:
             break
         before = left
-        counts = torch.zeros(board.info.shape, dtype=torch.int32)
-        counts.view(-1)[device] = pulses.to(torch.int32)
-        pulse_array(board, counts)
+        some = np.flatnonzero(pulses)
+        which = some.astype(np.int32) if index is None else index[some]
+        board.pulse(PulseBatch(which, pulses[some].astype(np.int32)))
     read = targets.clone().view(-1)
     read[device] = siemens.to(read.dtype)
     return read.view(targets.shape)
@@ -143,7 +143,7 @@ def _check(board: Board, targets: Tensor, chosen: Tensor) -> None:
         if not isinstance(array, Tensor) or array.shape != shape:
             given = f"{type(array).__name__} of shape {tuple(np.shape(array))}"
             raise ShapeError(f"{name}: {given}, not a tensor of shape {shape}; nothing was sent")
-    if not targets.is_floating_point() or not bool(torch.isfinite(targets).all()):
+    if not targets.is_floating_point() or not np.isfinite(targets.numpy()).all():
         raise ShapeError(f"targets of {targets.dtype} must be finite numbers; nothing was sent")
     if chosen.dtype != torch.bool:
         raise ShapeError(f"chosen devices are {chosen.dtype}, not bool; nothing was sent")

@@ -1,5 +1,6 @@
 """Several pairs a synapse, each finer than the one before."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import torch
@@ -75,13 +76,12 @@ class BitSliced(Mapping):
     def weights(self, g: Tensor) -> Tensor:
         """See `Mapping.weights`."""
         slices = zip(self.stages, self._units, strict=True)
-        return torch.stack([pairs.weights(g[:, columns], unit) for columns, unit in slices]).sum(0)
+        return _sum(pairs.weights(g[:, columns], unit) for columns, unit in slices)
 
     def variance(self, sigma: Tensor) -> Tensor:
         """See `Mapping.variance`."""
         slices = zip(self.stages, self._units, strict=True)
-        parts = [pairs.variance(sigma[:, columns], unit) for columns, unit in slices]
-        return torch.stack(parts).sum(0)
+        return _sum(pairs.variance(sigma[:, columns], unit) for columns, unit in slices)
 
     def targets(self, weights: Tensor) -> Tensor:
         """See `Mapping.targets`; one device of each pair is at the floor."""
@@ -146,8 +146,20 @@ class BitSliced(Mapping):
         window = self.g_max_siemens - self.g_min_siemens
         top: float = self.g_min_siemens + self.options.refresh_share * window
         full = torch.maximum(*g[:, self.stages[-1]].chunk(2, dim=1)) > top
-        coarse = slice(0, self.stages[-1].start)
-        wanted = self.targets(self.clip(self.weights(g)))[:, coarse]
+        rows = full.any(1).nonzero()[:, 0]
+        there = g[rows]
+        coarse = there[:, : self.stages[-1].start]
+        low, high = (bound[rows].to(g.dtype) for bound in self.limits())
+        wanted = self.targets(self.weights(there).clamp_(low, high))[:, : coarse.shape[1]]
         half_digit: float = window / self.options.base / 2
-        other = (wanted - g[:, coarse]).abs() > half_digit
-        return full & other.view(len(g), -1, self.outputs).any(1)
+        other = (wanted - coarse).abs() > half_digit
+        full[rows] &= other.view(len(rows), self.options.slices * 2 - 2, self.outputs).any(1)
+        return full
+
+
+def _sum(parts: Iterable[Tensor]) -> Tensor:
+    """Their sum, in the first of them."""
+    first, *others = parts
+    for part in others:
+        first += part
+    return first

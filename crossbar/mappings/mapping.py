@@ -116,7 +116,10 @@ class Mapping(ABC):
 
     @property
     def stages(self) -> tuple[slice, ...]:
-        """Columns that are programmed one group after the other."""
+        """Columns that are programmed one group after the other.
+
+        With several, `targets` and `retargeted` may be asked of some rows alone.
+        """
         return (slice(None),)
 
     def retargeted(self, weights: Tensor, written: Tensor, stage: int) -> Tensor:

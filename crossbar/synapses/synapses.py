@@ -135,18 +135,26 @@ class Synapses:
             algorithm: How.
         Returns:
             Conductances as the last reads of the programming were, siemens, shape of the board;
-            the targets, where a device was not read.
+            the targets, where a device was not read; 0 in rows without one of the synapses, where
+            the mapping has stages.
 
         Raises:
             ShapeError: These are not finite numbers, one for each weight.
         """
         self._check(weights)
         devices = None if synapses is None else self.mapping.devices_of(synapses)
-        written = self.mapping.targets(weights)
-        for stage, columns in enumerate(self.mapping.stages):
-            targets = self.mapping.retargeted(weights, written, stage) if stage else written
+        stages = self.mapping.stages
+        rows = synapses.any(1) if synapses is not None and len(stages) > 1 else slice(None)
+        part, written = weights[rows], torch.zeros(0, 0)
+        for stage, columns in enumerate(stages):
+            if stage:
+                there = self.mapping.retargeted(part, written[rows], stage)
+            else:
+                there = self.mapping.targets(part)
+            targets = there.new_zeros(self.board.info.shape)
+            targets[rows] = there
             only = devices
-            if len(self.mapping.stages) > 1:
+            if len(stages) > 1:
                 only = torch.zeros(self.board.info.shape, dtype=torch.bool)
                 only[:, columns] = True if devices is None else devices[:, columns]
             written = self._write(algorithm, self.sheet, targets, self._selected, only)
@@ -160,7 +168,7 @@ class Synapses:
                 f"weights are {weights.dtype} of shape {tuple(weights.shape)}, not real numbers of "
                 f"shape {wanted}; nothing was written"
             )
-        if not bool(torch.isfinite(weights).all()):
+        if not np.isfinite(weights.numpy()).all():
             raise ShapeError("a weight is not finite; nothing was written")
 
     def _write_board(

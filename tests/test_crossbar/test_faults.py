@@ -449,6 +449,22 @@ def test_an_array_of_one_transistor_each_disturbs_nobody():
     assert (board.state.g != before).sum() == 1
 
 
+def test_disturbed_devices_are_read_as_they_are_and_a_state_stays_as_handed_out():
+    """The arrays of the kernels follow in place; read anew from the state, they are the same."""
+    board = board_of(DEVICE, broken(stuck_siemens={(2, 3): 1e-4}), half=HALF)
+    board.wait(100.0)
+    before = board.state
+    copy = before.g.clone()
+    pulse_one(board, 0, 3, 20)
+    pulse_one(board, 5, 6, -20)
+    assert torch.equal(before.g, copy)
+    g, sigma = board.g.clone(), board.read_sigma.clone()
+    board.refresh()
+    assert_close(board.g, g, rtol=1e-6, atol=0.0)
+    assert_close(board.read_sigma, sigma, rtol=1e-6, atol=0.0)
+    assert (board.g != copy).sum() > 12
+
+
 def test_half_select_needs_a_device_with_voltages():
     with pytest.raises(ConfigError, match="1R needs a device with pulse voltages; Ideal has none"):
         board_of(IDEAL, half=HALF)

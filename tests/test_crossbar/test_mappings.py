@@ -460,6 +460,17 @@ def test_a_full_finest_slice_carries_and_the_weight_stays(signs):
     assert not mapping.needs_refresh(layer.board.g).any()
 
 
+def test_no_carry_where_no_slice_is_full_and_those_of_single_rows():
+    """One synapse of full devices among others at the floor is found alone."""
+    mapping = mapping_of("bit_sliced", "free")
+    g = torch.full((len(mapping.signs), mapping.columns), G_MIN)
+    assert not mapping.needs_refresh(g).any()
+    g[2, mapping.stages[-1].start + 1] = G_MAX
+    worn = torch.zeros(mapping.shape, dtype=torch.bool)
+    worn[2, 1] = True
+    assert torch.equal(mapping.needs_refresh(g), worn)
+
+
 def test_one_slice_is_a_one_sided_pair():
     one, other = mapping_of("bit_sliced", "mixed", slices=1), mapping_of("one_sided", "mixed")
     g = other.targets(some_weights(other))

@@ -42,6 +42,16 @@ def some_array(model):
     return at(model, x), turns * unit(model)
 
 
+@every_device
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_steps_of_both_directions_are_those_of_each_to_the_last_bit(model, dtype):
+    x = torch.linspace(-0.1, 1.1, 60, dtype=dtype).view(5, 12)
+    g = (model.g_min_siemens + x * model.window_siemens).clamp(min=model.g_min_siemens / 2)
+    up, down = model.both_steps(g)
+    assert torch.equal(up, model.step_siemens(g, torch.ones(5, 12)))
+    assert torch.equal(down, model.step_siemens(g, torch.tensor(-1.0)))
+
+
 # The window
 
 

@@ -166,7 +166,8 @@ class DeviceModel(Record, ABC):
     def mean_siemens(self, g: Tensor, counts: Tensor) -> Tensor:
         """Mean of the step that pulses draw, in their direction; arguments as `step_siemens`.
 
-        That one, but of a model without a `step_law` whose mean pulse may lead the other way (negative).
+        That one, but of a model whose mean pulse may lead the other way (negative); such a model
+        has no `step_law`.
         """
         return self.step_siemens(g, counts)
 

@@ -45,8 +45,15 @@ class Devices:
     @property
     def state(self) -> DeviceState:
         """The devices as they are now; pulses leave what was handed out alone."""
+        self._settle()
         self._is_shared = True
         return self._state
+
+    def _settle(self) -> None:
+        """Let the state say how its devices relax; see `relaxation_kernel`."""
+        if self._is_unsettled and isinstance(self._kind, pulse_kernels.InPlace):
+            pulse_kernels.settle(self._kind, self._arrays, self._state.traits)
+        self._is_unsettled = False
 
     @property
     def is_in_place(self) -> bool:
@@ -59,11 +66,14 @@ class Devices:
 
     def restore(self, state: DeviceState) -> None:
         """Put the devices into a state."""
-        self._state = state
+        self._state, self._is_unsettled = state, False
+        since = state.dynamics.get("since_seconds")
+        self._has_drifted = since is not None and bool(since.any())
         self.refresh_reads()
 
     def refresh_reads(self) -> None:
         """Compute anew what reads see of every device."""
+        self._settle()
         if isinstance(self._kind, pulse_kernels.InPlace):
             self._refresh_in_place(self._kind)
         else:
@@ -123,9 +133,9 @@ class Devices:
         """
         self._unshare()
         if isinstance(self._kind, pulse_kernels.InPlace):
-            return pulse_kernels.pulse(
-                self._kind, self._arrays, sent, pulsed, generator, drive, self._state.traits
-            )
+            self._is_unsettled = True
+            how = generator, drive, self._state.traits, self._has_drifted
+            return pulse_kernels.pulse(self._kind, self._arrays, sent, pulsed, *how)
         if isinstance(self._kind, Ideal):
             pulse_kernels.move(self._kind, self._state.g, sent, pulsed)
         if self.g is not self._state.g:
@@ -162,6 +172,7 @@ class Devices:
         """Let device time pass."""
         if isinstance(self._kind, pulse_kernels.InPlace):
             self._unshare()
+            self._has_drifted, self._is_unsettled = True, False
             how = seconds, generator, temperature_kelvin
             pulse_kernels.advance(self._kind, self._arrays, self._state, *how)
             self._show_stuck()

@@ -107,8 +107,8 @@ def add_traits(
         traits["relax_speed"] = torch.exp(math.log(10.0) * p.relax_onset_decades * w)
     if p.relax_run_sigma > 0.0 or p.relax_run_shift > 0.0:
         size, shift = run_effects(p, 1, generator=generator)
-        traits["relax_size"] = size.expand(shape).clone()
-        traits["relax_shift"] = shift.expand(shape).clone()
+        traits["relax_size"] = size.expand(shape)  # one number in memory
+        traits["relax_shift"] = shift.expand(shape)
 
 
 def run_effects(p: Relaxing, runs: int, *, generator: torch.Generator) -> tuple[Tensor, Tensor]:

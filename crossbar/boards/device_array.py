@@ -14,7 +14,7 @@ from device_models.tabulated import Tabulated
 
 from ..array.faults import Broken
 from . import pulse_kernels
-from .device_kernels import DeviceArrays, arrays_of, refresh_reads, traits_of
+from .device_kernels import DeviceArrays, arrays_of, interleaved, refresh_reads
 from .protocol import PulseBatch
 
 
@@ -40,6 +40,7 @@ class Devices:
         """
         self._model, self.broken = model, broken
         self._kind = pulse_kernels.in_place(model)
+        self._state: DeviceState = DeviceState(torch.zeros(0), {}, {})
         self.restore(state)
 
     @property
@@ -66,6 +67,9 @@ class Devices:
 
     def restore(self, state: DeviceState) -> None:
         """Put the devices into a state."""
+        is_known = state.traits is self._state.traits
+        if isinstance(self._kind, pulse_kernels.InPlace) and not is_known:
+            state, self._traits = interleaved(state)
         self._state, self._is_unsettled = state, False
         since = state.dynamics.get("since_seconds")
         self._has_drifted = since is not None and bool(since.any())
@@ -89,7 +93,6 @@ class Devices:
         self._traps = telegraph.deviation(self._state) if has_traps else none
         self.g, is_noisy = torch.empty(g.shape), max(kind.laws.read_floor, kind.laws.read[0]) > 0
         self.sigma = torch.empty(g.shape) if is_noisy else None
-        self._traits = traits_of(self._state)
         self._bind()
         refresh_reads(self._arrays, kind.laws)
         self._show_stuck()

@@ -8,6 +8,7 @@ seconds.
 from typing import NamedTuple
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from device_models import physics, read_noise
@@ -157,9 +158,12 @@ class DeviceArrays(NamedTuple):
     white: np.ndarray
 
 
-def traits_of(state: DeviceState) -> np.ndarray:
-    """`DeviceArrays.traits`, float32."""
-    return np.stack([state.traits[name].numpy().reshape(-1) for name in TRAITS], 1)
+def interleaved(state: DeviceState) -> tuple[DeviceState, np.ndarray]:
+    """The same state, its `TRAITS` as views of `DeviceArrays.traits`, float32; and these."""
+    every = torch.stack([state.traits[name] for name in TRAITS], -1)
+    views = dict(zip(TRAITS, every.unbind(-1), strict=True))
+    traits = every.view(-1, len(TRAITS)).numpy()
+    return DeviceState(state.g, state.traits | views, state.dynamics), traits
 
 
 def arrays_of(

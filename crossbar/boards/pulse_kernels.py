@@ -45,7 +45,6 @@ from .relaxation_kernel import Rates, rates_of
 from .table_kernels import StepTables, drawn_step, step_tables_of
 
 INFINITE = np.float32(np.inf)
-DENSE = 16  # where one of so many devices is pulsed, sorting takes as long as a look at all
 
 
 class InPlace(NamedTuple):
@@ -135,15 +134,12 @@ def in_place(model: DeviceModel) -> InPlace | Ideal | None:
     return model if isinstance(model, Ideal) else None
 
 
-def ordered(sent: PulseBatch, drive: PulseDrive, devices: int) -> tuple[PulseBatch, PulseDrive]:
-    """The same pulses by rising indices, without the devices that get none; and what they are.
-
-    `devices` are those of the array.
-    """
+def ordered(sent: PulseBatch, drive: PulseDrive) -> tuple[PulseBatch, PulseDrive]:
+    """The same pulses by rising indices, without the devices that get none; and what they are."""
     device, count = sent
     is_rising = not (device[1:] < device[:-1]).any()
-    if drive.is_own and not is_rising and len(device) * DENSE > devices:
-        return PulseBatch(*_by_index(device, count, devices)), drive
+    if drive.is_own and not is_rising and (merged := _merged(device, count)):
+        return PulseBatch(*merged), drive
     if not count.all():
         some = count != 0
         device, count = device[some], count[some]
@@ -156,16 +152,29 @@ def ordered(sent: PulseBatch, drive: PulseDrive, devices: int) -> tuple[PulseBat
 
 
 @jit
-def _by_index(device: np.ndarray, count: np.ndarray, devices: int) -> tuple[np.ndarray, np.ndarray]:
-    """`ordered` by way of a count for every device of the array, where many get pulses."""
-    counts, length = np.zeros(devices, np.int32), 0
-    for k in range(device.shape[0]):
-        counts[np.uint32(device[k])] = count[k]
-    rising, pulses = np.empty(len(device) + 1, np.int32), np.empty(len(device) + 1, np.int32)
-    for i in range(devices):  # no branch: the place after the last one is written again and again
-        rising[length], pulses[length] = i, counts[i]
-        length += counts[i] != 0
-    return rising[:length], pulses[:length]
+def _merged(device: np.ndarray, count: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
+    """`ordered` of two rising lists that are mixed, as rows of pairs are; None of other lists."""
+    number, highs, lows, top, at = device.shape[0], 0, 0, -1, 0
+    high, low = np.empty((number + 1, 2), np.int32), np.empty((number + 1, 2), np.int32)
+    for k in range(number):  # no branch: the place after the last one is written again
+        one, pulses = device[k], count[k]
+        high[highs, 0], high[highs, 1] = one, pulses
+        low[lows, 0], low[lows, 1] = one, pulses
+        is_given, is_high = pulses != 0, one > top
+        highs += is_given & is_high
+        lows += is_given & (not is_high)
+        top = one if is_given & is_high else top
+    rising, pulses_of = np.empty(highs + lows, np.int32), np.empty(highs + lows, np.int32)
+    for k in range(lows):
+        if k and low[k, 0] < low[k - 1, 0]:
+            return None
+        while at < highs and high[at, 0] < low[k, 0]:
+            rising[at + k], pulses_of[at + k] = high[at, 0], high[at, 1]
+            at += 1
+        rising[at + k], pulses_of[at + k] = low[k, 0], low[k, 1]
+    for k in range(at, highs):
+        rising[k + lows], pulses_of[k + lows] = high[k, 0], high[k, 1]
+    return rising, pulses_of
 
 
 def pulse(
@@ -194,7 +203,7 @@ def pulse(
         has_drifted: Whether time has passed since the last pulse of any device.
     """
     model, laws, cubics, tables, rates = kind
-    (device, count), drive = ordered(sent, drive, len(arrays.g))
+    (device, count), drive = ordered(sent, drive)
     if drive.compliance_amperes is not None:
         laws = laws._replace(ceiling=np.float32(ceiling_siemens(model, drive.compliance_amperes)))
     factors = torch.empty(int(np.abs(count).sum()))

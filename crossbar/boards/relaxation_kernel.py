@@ -91,7 +91,7 @@ def settle(
         z = relaxation.student(p, z, (-1.0 - second).float())
     effects = (traits.get(name) for name in ("relax_size", "relax_shift"))
     none = np.empty(0, Number)
-    size, shift = (none if t is None else t.numpy().reshape(-1) for t in effects)
+    size, shift = (none if t is None else t.numpy().reshape(-1)[device] for t in effects)
     kick[device], since[device] = z.numpy(), 0.0
     _start(g, kick, device, rates.knots, rates.rates, size, shift)
 
@@ -114,7 +114,7 @@ def _start(
 ) -> None:
     """Rates in place of z, `kick` of some devices; see `settle`."""
     last = knots.shape[0] - 2
-    for one in device:
+    for number, one in enumerate(device):
         value, z, k = g[one], kick[one], 0
         while k < last and value > knots[k + 1]:
             k += 1
@@ -124,5 +124,5 @@ def _start(
         down = _between(rates[k, 2], rates[k + 1, 2], part)
         rate = drift + (up if z > ZERO else down) * z
         if size.shape[0]:
-            rate = (rate + shift[one] * (up + down) * HALF) * size[one]
+            rate = (rate + shift[number] * (up + down) * HALF) * size[number]
         kick[one] = rate

@@ -172,11 +172,15 @@ def test_the_order_of_a_list_changes_nothing_and_zeros_neither(name):
     assert torch.equal(boards[0].pulsed, boards[1].pulsed)
 
 
-@pytest.mark.parametrize("sent", [0, 1, 60, 63, 300, 1000], ids=lambda n: f"{n} of 1000")
-def test_few_and_many_pulses_are_ordered_alike(sent):
+@pytest.mark.parametrize("mixed", ["no", "pairs", "all"])
+@pytest.mark.parametrize("sent", [0, 1, 60, 1000], ids=lambda n: f"{n} of 1000")
+def test_lists_of_any_order_become_rising_ones_without_zeros(sent, mixed):
     device = np.random.default_rng(sent).permutation(1000)[:sent].astype(np.int32)
+    if mixed != "all":  # rows of 100 columns; a pair is two columns 50 apart
+        device.sort()
+        device = device[np.argsort(device // 100 * 100 + device % (50 if mixed == "pairs" else 100))]
     count = (device % 5 - 2).astype(np.int32)
-    batch, drive = pulse_kernels.ordered(PulseBatch(device, count), OWN, 1000)
+    batch, drive = pulse_kernels.ordered(PulseBatch(device, count), OWN)
     expected = np.sort(device[count != 0])
     assert drive == OWN
     np.testing.assert_array_equal(batch.device, expected)

@@ -286,9 +286,7 @@ def _pulse(
             weight[first:last],
         )
         added = None if beside is None else beside[drawn:]
-        drawn += _pulse_piece(
-            devices, relaxing, pulsed, some, added, laws, cubics, tables, sums
-        )
+        drawn += _pulse_piece(devices, relaxing, pulsed, some, added, laws, cubics, tables, sums)
     return sums[0], sums[1]
 
 
@@ -349,9 +347,7 @@ def _pulse_piece(
 
 def settle(kind: InPlace, arrays: DeviceArrays, traits: Mapping[str, Tensor]) -> None:
     """Make rates of relaxation of what pulses left for them; see `relaxation_kernel`."""
-    relaxation_kernel.settle(
-        kind.model, kind.rates, arrays.g, arrays.kick, arrays.since, traits
-    )
+    relaxation_kernel.settle(kind.model, kind.rates, arrays.g, arrays.kick, arrays.since, traits)
 
 
 def advance(

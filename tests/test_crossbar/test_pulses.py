@@ -108,7 +108,7 @@ def without_spread(model):
 
 def devices_of(kind, state):
     """Devices in place, of a perfect array."""
-    return Devices(kind.model, state, None)
+    return Devices(kind.model, lambda: state, None)
 
 
 def board(model):
@@ -178,7 +178,9 @@ def test_lists_of_any_order_become_rising_ones_without_zeros(sent, mixed):
     device = np.random.default_rng(sent).permutation(1000)[:sent].astype(np.int32)
     if mixed != "all":  # rows of 100 columns; a pair is two columns 50 apart
         device.sort()
-        device = device[np.argsort(device // 100 * 100 + device % (50 if mixed == "pairs" else 100))]
+        device = device[
+            np.argsort(device // 100 * 100 + device % (50 if mixed == "pairs" else 100))
+        ]
     count = (device % 5 - 2).astype(np.int32)
     batch, drive = pulse_kernels.ordered(PulseBatch(device, count), OWN)
     expected = np.sort(device[count != 0])

@@ -148,6 +148,27 @@ def test_a_board_sees_after_pulses_what_its_state_says(model):
             assert_close(made.read_sigma, sigma, rtol=1e-4, atol=1e-14)
 
 
+@pytest.mark.parametrize("model", DEVICES.values(), ids=DEVICES)
+def test_to_look_at_a_state_changes_no_bit(model):
+    """Rates of relaxation, and what is rarely needed, are made when a state is asked for."""
+    watched, other = boards = board(model), board(model)
+    for seed in range(4):
+        assert watched.state.g.shape == watched.info.shape
+        for made in boards:
+            pulse_array(made, some_counts(made.info.shape, seed))
+            if seed % 2:
+                made.wait(1.0)
+    one, two = watched.state, other.state
+    assert list(one.traits) == list(two.traits)
+    assert list(one.dynamics) == list(two.dynamics)
+    for a, b in zip([one, watched.effective()], [two, other.effective()], strict=True):
+        for mine, theirs in zip(a, b, strict=True):
+            parts = [mine], [theirs]
+            if isinstance(mine, dict):
+                parts = mine.values(), theirs.values()
+            assert all(x is y or torch.equal(x, y) for x, y in zip(*parts, strict=True))
+
+
 @pytest.mark.parametrize("name", ["ideal", "oxram"])
 def test_a_tally_is_that_of_the_model(name):
     model, counts = DEVICES[name], some_counts((13, 9))

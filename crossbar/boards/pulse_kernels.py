@@ -41,6 +41,7 @@ from .device_kernels import (
     step,
 )
 from .protocol import PulseBatch
+from .pulse_order import ordered
 from .relaxation_kernel import Rates, rates_of
 from .table_kernels import StepTables, drawn_step, step_tables_of
 
@@ -134,49 +135,6 @@ def in_place(model: DeviceModel) -> InPlace | Ideal | None:
     return model if isinstance(model, Ideal) else None
 
 
-def ordered(sent: PulseBatch, drive: PulseDrive) -> tuple[PulseBatch, PulseDrive]:
-    """The same pulses by rising indices, without the devices that get none; and what they are."""
-    device, count = sent
-    is_rising = not (device[1:] < device[:-1]).any()
-    if drive.is_own and not is_rising and (merged := _merged(device, count)):
-        return PulseBatch(*merged), drive
-    if not count.all():
-        some = count != 0
-        device, count = device[some], count[some]
-        drive = drive.at(torch.from_numpy(some))
-    if not is_rising:
-        order = np.argsort(device, kind="stable")
-        device, count = device[order], count[order]
-        drive = drive.at(torch.from_numpy(order))
-    return PulseBatch(device, count), drive
-
-
-@jit
-def _merged(device: np.ndarray, count: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
-    """`ordered` of two rising lists that are mixed, as rows of pairs are; None of other lists."""
-    number, highs, lows, top, at = device.shape[0], 0, 0, -1, 0
-    high, low = np.empty((number + 1, 2), np.int32), np.empty((number + 1, 2), np.int32)
-    for k in range(number):  # no branch: the place after the last one is written again
-        one, pulses = device[k], count[k]
-        high[highs, 0], high[highs, 1] = one, pulses
-        low[lows, 0], low[lows, 1] = one, pulses
-        is_given, is_high = pulses != 0, one > top
-        highs += is_given & is_high
-        lows += is_given & (not is_high)
-        top = one if is_given & is_high else top
-    rising, pulses_of = np.empty(highs + lows, np.int32), np.empty(highs + lows, np.int32)
-    for k in range(lows):
-        if k and low[k, 0] < low[k - 1, 0]:
-            return None
-        while at < highs and high[at, 0] < low[k, 0]:
-            rising[at + k], pulses_of[at + k] = high[at, 0], high[at, 1]
-            at += 1
-        rising[at + k], pulses_of[at + k] = low[k, 0], low[k, 1]
-    for k in range(at, highs):
-        rising[k + lows], pulses_of[k + lows] = high[k, 0], high[k, 1]
-    return rising, pulses_of
-
-
 def pulse(
     kind: InPlace,
     arrays: DeviceArrays,
@@ -202,13 +160,35 @@ def pulse(
         traits: Of all devices, beside those in `arrays`: their tables.
         has_drifted: Whether time has passed since the last pulse of any device.
     """
-    model, laws, cubics, tables, rates = kind
+    model, laws, cubics, tables, _ = kind
     (device, count), drive = ordered(sent, drive)
     if drive.compliance_amperes is not None:
         laws = laws._replace(ceiling=np.float32(ceiling_siemens(model, drive.compliance_amperes)))
-    factors = torch.empty(int(np.abs(count).sum()))
+    pulses, beside = _drawn(kind, device, count, drive, generator)
+    before, relaxing = arrays, (arrays.kick, arrays.since)
     if tables is not None:
         tables = tables.of_devices(traits)
+    if not has_drifted:
+        before = arrays._replace(kick=arrays.kick[:0], since=arrays.since[:0])
+    steps = laws, cubics, tables
+    sets, resets = _pulse(before, relaxing, pulsed.view(-1).numpy(), pulses, beside, *steps)
+    if not drive.is_own:
+        return float((sets + resets) / 2)
+    squares = sets * model.set_volts**2 + resets * model.reset_volts**2
+    return float(squares * model.width_seconds / 2)
+
+
+def _drawn(
+    kind: InPlace,
+    device: np.ndarray,
+    count: np.ndarray,
+    drive: PulseDrive,
+    generator: torch.Generator,
+) -> tuple[Pulses, np.ndarray | None]:
+    """Pulses with what is drawn for them, and what each adds to its step; see `pulse`."""
+    model = kind.model
+    factors = torch.empty(int(np.abs(count).sum()))
+    if kind.tables is not None:
         factors.uniform_(generator=generator)
     elif model.c2c_sigma > 0.0:
         factors.normal_(1.0, model.c2c_sigma, generator=generator)
@@ -218,21 +198,12 @@ def pulse(
     if model.c2c_additive_siemens > 0.0:
         spread = model.c2c_additive_siemens
         beside = torch.empty_like(factors).normal_(0.0, spread, generator=generator).numpy()
-    kick, since = relaxation_kernel.drawn(model, rates, len(device), generator)
+    kick, since = relaxation_kernel.drawn(model, kind.rates, len(device), generator)
     strength, weight = _strengths(model, count, drive)
     if not drive.is_own and model.c2c_sigma > 0.0:
         each = torch.from_numpy(np.repeat(strength, np.abs(count)))
         factors = (factors - 1.0) * relative_spread(each) + 1.0
-    pulses = Pulses(device, count, factors.numpy(), kick, since, strength, weight)
-    before, relaxing = arrays, (arrays.kick, arrays.since)
-    if not has_drifted:
-        before = arrays._replace(kick=arrays.kick[:0], since=arrays.since[:0])
-    steps = laws, cubics, tables
-    sets, resets = _pulse(before, relaxing, pulsed.view(-1).numpy(), pulses, beside, *steps)
-    if not drive.is_own:
-        return float((sets + resets) / 2)
-    squares = sets * model.set_volts**2 + resets * model.reset_volts**2
-    return float(squares * model.width_seconds / 2)
+    return Pulses(device, count, factors.numpy(), kick, since, strength, weight), beside
 
 
 def _strengths(

@@ -17,6 +17,7 @@ from crossbar.boards.device_array import Devices
 from crossbar.boards.fast_math import exp, log
 from crossbar.boards.operations import pulse_array
 from crossbar.boards.protocol import PulseBatch
+from crossbar.boards.pulse_order import ordered
 from crossbar.boards.simulated import SimulatedBoard
 from device_models import physics, read_noise
 from device_models.pulse_law import OWN
@@ -203,7 +204,7 @@ def test_lists_of_any_order_become_rising_ones_without_zeros(sent, mixed):
             np.argsort(device // 100 * 100 + device % (50 if mixed == "pairs" else 100))
         ]
     count = (device % 5 - 2).astype(np.int32)
-    batch, drive = pulse_kernels.ordered(PulseBatch(device, count), OWN)
+    batch, drive = ordered(PulseBatch(device, count), OWN)
     expected = np.sort(device[count != 0])
     assert drive == OWN
     np.testing.assert_array_equal(batch.device, expected)

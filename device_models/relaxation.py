@@ -107,8 +107,8 @@ def add_traits(
         traits["relax_speed"] = torch.exp(math.log(10.0) * p.relax_onset_decades * w)
     if p.relax_run_sigma > 0.0 or p.relax_run_shift > 0.0:
         size, shift = run_effects(p, 1, generator=generator)
-        traits["relax_size"] = size.expand(shape).clone()
-        traits["relax_shift"] = shift.expand(shape).clone()
+        traits["relax_size"] = size.expand(shape)  # one number in memory
+        traits["relax_shift"] = shift.expand(shape)
 
 
 def run_effects(p: Relaxing, runs: int, *, generator: torch.Generator) -> tuple[Tensor, Tensor]:
@@ -138,24 +138,29 @@ def session_rates(
 
 
 def draw(p: Relaxing, shape: torch.Size, *, generator: torch.Generator) -> Tensor:
-    """z of the relaxation, one per pulse.
+    """z of the relaxation, one per pulse."""
+    numbers = draw_numbers(p, shape, generator=generator)
+    return numbers[0] if len(numbers) == 1 else student(p, *numbers)
+
+
+def draw_numbers(p: Relaxing, shape: torch.Size, *, generator: torch.Generator) -> Tensor:
+    """What z is made from: itself, (1, *shape), or what `student` takes, (2, *shape)."""
+    if not p.relax_levels_siemens:
+        return physics.draw_relaxation(shape, p.relax_tail_sigma, generator=generator)[None]
+    if p.relax_tail_dof >= NORMAL_DOF:
+        return torch.randn((1, *shape), generator=generator)
+    return torch.rand((2, *shape), generator=generator)
+
+
+def student(p: Relaxing, u: Tensor, v: Tensor) -> Tensor:
+    """Student's t of `relax_tail_dof` from uniform numbers in 0..1, which are consumed.
 
     Source:
         R. W. Bailey, Mathematics of Computation 62, 779-781, 1994: t by the polar method, exactly.
     """
-    if not p.relax_levels_siemens:
-        return physics.draw_relaxation(shape, p.relax_tail_sigma, generator=generator)
     dof = p.relax_tail_dof
-    if dof >= NORMAL_DOF:
-        return torch.randn(shape, generator=generator)
-    u, v = torch.rand((2, *shape), generator=generator).unbind()
-    # Products with a number by numpy, which takes a fifth of the time where pulses are few.
-    power, angle = u.clamp_(min=LEAST).log_().numpy(), v.numpy()
-    power *= -2.0 / dof
-    square = u.expm1_().numpy()
-    square *= dof
-    angle *= 2.0 * math.pi
-    return u.sqrt_().mul_(v.cos_())
+    radius = torch.expm1(u.clamp_(min=LEAST).log_().mul_(-2.0 / dof)).mul_(dof).sqrt_()
+    return radius.mul_(v.mul_(2.0 * math.pi).cos_())
 
 
 def rate_siemens(p: Relaxing, g: Tensor, z: Tensor, traits: dict[str, Tensor]) -> Tensor:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 import torch
 from torch import Tensor
 
-from device_models import read_noise, telegraph
+from device_models import open_loop, read_noise, telegraph
 from device_models.linear import Ideal
 from device_models.model import DeviceModel, DeviceState, Programmed, check_shapes
 from device_models.pulse_law import OWN, PulseDrive
@@ -14,8 +14,11 @@ from device_models.tabulated import Tabulated
 
 from ..array.faults import Broken
 from . import pulse_kernels
-from .device_kernels import DeviceArrays, arrays_of, refresh_reads, traits_of
+from .device_kernels import DeviceArrays, arrays_of, interleaved, refresh_reads
 from .protocol import PulseBatch
+
+# Traits and dynamics that pulses and reads alone do not need, of devices that pulses move in place.
+RARE = (*open_loop.TRAITS, read_noise.SLOW, "relax_speed", "slow")
 
 
 class Devices:
@@ -30,23 +33,52 @@ class Devices:
     g: Tensor
     sigma: Tensor | None
 
-    def __init__(self, model: DeviceModel, state: DeviceState, broken: Broken | None) -> None:
-        """Take over a state.
+    def __init__(
+        self, model: DeviceModel, make: Callable[[], DeviceState], broken: Broken | None
+    ) -> None:
+        """Make the devices.
 
         Args:
             model: Kind of device.
-            state: The devices.
+            make: Gives new devices, always the same: what is rarely needed is not kept, and made
+                anew where it is.
             broken: What is broken.
         """
         self._model, self.broken = model, broken
         self._kind = pulse_kernels.in_place(model)
-        self.restore(state)
+        self._state: DeviceState = DeviceState(torch.zeros(0), {}, {})
+        self._make: Callable[[], DeviceState] | None = None
+        self._is_unsettled = False
+        self.restore(make())
+        if isinstance(self._kind, pulse_kernels.InPlace):
+            self._make, (g, *parts) = make, self._state
+            self._state = DeviceState(
+                g, *({n: part[n] for n in part if n not in RARE} for part in parts)
+            )
 
     @property
     def state(self) -> DeviceState:
         """The devices as they are now; pulses leave what was handed out alone."""
+        self._settle()
+        self._complete()
         self._is_shared = True
         return self._state
+
+    def _complete(self) -> None:
+        """Put what is rarely needed back into the state, where it is not there."""
+        if self._make is None:
+            return
+        made, (g, *here) = self._make(), self._state
+        parts = (
+            {n: own.get(n, new[n]) for n in new} for own, new in zip(here, made[1:], strict=True)
+        )
+        self._state, self._make = DeviceState(g, *parts), None
+
+    def _settle(self) -> None:
+        """Let the state say how its devices relax; see `relaxation_kernel`."""
+        if self._is_unsettled and isinstance(self._kind, pulse_kernels.InPlace):
+            pulse_kernels.settle(self._kind, self._arrays, self._state.traits)
+        self._is_unsettled = False
 
     @property
     def is_in_place(self) -> bool:
@@ -59,11 +91,17 @@ class Devices:
 
     def restore(self, state: DeviceState) -> None:
         """Put the devices into a state."""
-        self._state = state
+        is_known = state.traits is self._state.traits
+        if isinstance(self._kind, pulse_kernels.InPlace) and not is_known:
+            state, self._traits = interleaved(state)
+        self._state, self._is_unsettled, self._make = state, False, None
+        since = state.dynamics.get("since_seconds")
+        self._has_drifted = since is not None and bool(since.any())
         self.refresh_reads()
 
     def refresh_reads(self) -> None:
         """Compute anew what reads see of every device."""
+        self._settle()
         if isinstance(self._kind, pulse_kernels.InPlace):
             self._refresh_in_place(self._kind)
         else:
@@ -73,13 +111,14 @@ class Devices:
 
     def _refresh_in_place(self, kind: pulse_kernels.InPlace) -> None:
         """`refresh_reads` by the kernels."""
-        g, slow = self._state.g, read_noise.slow_deviation(self._state)
-        none, has_traps = g.new_zeros(0), telegraph.STATES in self._state.dynamics
-        self._slow = none if slow is None else slow
+        g, has_traps = self._state.g, telegraph.STATES in self._state.dynamics
+        none = g.new_zeros(0)
+        if self._make is None:
+            slow = read_noise.slow_deviation(self._state)
+            self._slow = none if slow is None else slow
         self._traps = telegraph.deviation(self._state) if has_traps else none
         self.g, is_noisy = torch.empty(g.shape), max(kind.laws.read_floor, kind.laws.read[0]) > 0
         self.sigma = torch.empty(g.shape) if is_noisy else None
-        self._traits = traits_of(self._state)
         self._bind()
         refresh_reads(self._arrays, kind.laws)
         self._show_stuck()
@@ -123,9 +162,9 @@ class Devices:
         """
         self._unshare()
         if isinstance(self._kind, pulse_kernels.InPlace):
-            return pulse_kernels.pulse(
-                self._kind, self._arrays, sent, pulsed, generator, drive, self._state.traits
-            )
+            self._is_unsettled = True
+            how = generator, drive, self._state.traits, self._has_drifted
+            return pulse_kernels.pulse(self._kind, self._arrays, sent, pulsed, *how)
         if isinstance(self._kind, Ideal):
             pulse_kernels.move(self._kind, self._state.g, sent, pulsed)
         if self.g is not self._state.g:
@@ -163,6 +202,7 @@ class Devices:
             by: From the state, which it keeps nothing of, and the conductances that carry a
                 current to conductances after and an energy.
         """
+        self._settle()  # relaxation is that of the conductances that pulses left
         state, broken = self._state, self.broken
         after = by(state, self.g if broken is None else self.g.masked_fill(broken.cut, 0.0))
         g = after.state.g
@@ -182,7 +222,9 @@ class Devices:
     ) -> None:
         """Let device time pass."""
         if isinstance(self._kind, pulse_kernels.InPlace):
+            self._complete()
             self._unshare()
+            self._has_drifted, self._is_unsettled = True, False
             how = seconds, generator, temperature_kelvin
             pulse_kernels.advance(self._kind, self._arrays, self._state, *how)
             self._show_stuck()

@@ -9,6 +9,7 @@ import math
 from typing import NamedTuple
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from device_models import physics, read_noise
@@ -149,7 +150,7 @@ class DeviceArrays(NamedTuple):
     Attributes:
         g: `DeviceState.g`.
         traits: `TRAITS` of each device, side by side: (devices, 4).
-        kick: Dynamics, as the next.
+        kick: Dynamics, as the next; how pulses leave them is in `relaxation_kernel`.
         since: Seconds, float64.
         slow: `read_noise.slow_deviation`.
         read: `DeviceModel.conductance`.
@@ -169,9 +170,12 @@ class DeviceArrays(NamedTuple):
     white: np.ndarray
 
 
-def traits_of(state: DeviceState) -> np.ndarray:
-    """`DeviceArrays.traits`, float32."""
-    return np.stack([state.traits[name].numpy().reshape(-1) for name in TRAITS], 1)
+def interleaved(state: DeviceState) -> tuple[DeviceState, np.ndarray]:
+    """The same state, its `TRAITS` as views of `DeviceArrays.traits`, float32; and these."""
+    every = torch.stack([state.traits[name] for name in TRAITS], -1)
+    views = dict(zip(TRAITS, every.unbind(-1), strict=True))
+    traits = every.view(-1, len(TRAITS)).numpy()
+    return DeviceState(state.g, state.traits | views, state.dynamics), traits
 
 
 def arrays_of(
@@ -219,9 +223,9 @@ def relax(g: np.ndarray, kick: np.ndarray, since: np.ndarray, read: np.ndarray, 
     for i in range(0 if kick.shape[0] else g.shape[0]):
         read[i] = g[i]
     drift, spread, peak, onset = laws.drift, laws.spread, laws.peak, laws.onset
-    if laws.by_level:  # a kick is the whole rate
+    if laws.by_level:  # a kick is the whole rate, or of no effect where no time has passed
         for i in range(kick.shape[0]):
-            late = log(ONE + Number(since[i]) / onset) * TO_DECADES
+            late = log(ONE + Number(max(since[i], 0.0)) / onset) * TO_DECADES
             read[i] = max(g[i] + kick[i] * late, laws.least_g)
         return
     for i in range(kick.shape[0]):
@@ -238,18 +242,21 @@ def refresh_reads(devices: DeviceArrays, laws: Laws) -> None:
     least, floor = laws.least_g, laws.read_floor * laws.read_floor
     for first in range(0, g.shape[0], PIECE):
         last = min(first + PIECE, g.shape[0])
-        relax(g[first:last], kick[first:last], since[first:last], read[first:last], laws)
-        for i in range(first, min(last, slow.shape[0])):
-            spread = growing(laws.slow, read[i]) * slow[i]
-            read[i] = max(read[i] * (ONE + spread), least)
-        for i in range(first, min(last, traps.shape[0])):
-            spread = growing(laws.telegraph, read[i]) * traps[i]
-            read[i] = max(read[i] * (ONE + spread), least)
-        for i in range(first, min(last, sigma.shape[0])):
-            growth = growing(laws.read, max(read[i], least))
-            sigma[i] = read[i] * np.sqrt(growth * growth + floor)
-        for i in range(first, min(last, white.shape[0], sigma.shape[0])):
-            sigma[i] *= white[i]
+        # Pieces of their own: loops that do not begin at 0 are not vectorised.
+        seen, fluctuation, trapped = read[first:last], slow[first:last], traps[first:last]
+        spread, factor = sigma[first:last], white[first:last]
+        relax(g[first:last], kick[first:last], since[first:last], seen, laws)
+        for i in range(fluctuation.shape[0]):
+            share = growing(laws.slow, seen[i]) * fluctuation[i]
+            seen[i] = max(seen[i] * (ONE + share), least)
+        for i in range(trapped.shape[0]):
+            share = growing(laws.telegraph, seen[i]) * trapped[i]
+            seen[i] = max(seen[i] * (ONE + share), least)
+        for i in range(spread.shape[0]):
+            growth = growing(laws.read, max(seen[i], least))
+            spread[i] = seen[i] * np.sqrt(growth * growth + floor)
+        for i in range(min(factor.shape[0], spread.shape[0])):
+            spread[i] *= factor[i]
 
 
 @jit
@@ -281,16 +288,12 @@ def gather(devices: DeviceArrays, device: np.ndarray) -> DeviceArrays:
 
 @jit
 def scatter(devices: DeviceArrays, device: np.ndarray, gathered: DeviceArrays) -> None:
-    """Copies of devices back at their flat indices, but for what no pulse changes."""
-    g, _, kick, since, _, read, sigma, _, _ = devices
-    new_g, _, new_kick, new_since, _, new_read, new_sigma, _, _ = gathered
+    """Conductances, and what reads see of them, back from copies at flat indices."""
     for k in range(device.shape[0]):
         i = np.uint32(device[k])
-        g[i], read[i] = new_g[k], new_read[k]
-        if new_kick.shape[0]:
-            kick[i], since[i] = new_kick[k], new_since[k]
-        if new_sigma.shape[0]:
-            sigma[i] = new_sigma[k]
+        devices.g[i], devices.read[i] = gathered.g[k], gathered.read[k]
+        if gathered.sigma.shape[0]:
+            devices.sigma[i] = gathered.sigma[k]
 
 
 @jit

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from device_models import physics, read_noise, relaxation, telegraph
+from device_models import physics, read_noise, telegraph
 from device_models.jit import jit
 from device_models.linear import Ideal
 from device_models.model import DeviceModel, DeviceState
@@ -28,6 +28,7 @@ from device_models.pulsed import Pulsed
 from . import relaxation_kernel
 from .device_kernels import (
     ONE,
+    PIECE,
     ZERO,
     Cubics,
     DeviceArrays,
@@ -42,11 +43,11 @@ from .device_kernels import (
     step,
 )
 from .protocol import PulseBatch
+from .pulse_order import ordered
 from .relaxation_kernel import Rates, rates_of
 from .table_kernels import StepTables, drawn_step, step_tables_of
 
 INFINITE = np.float32(np.inf)
-DENSE = 16  # where one of so many devices is pulsed, sorting takes as long as a look at all
 
 
 class InPlace(NamedTuple):
@@ -57,6 +58,29 @@ class InPlace(NamedTuple):
     cubics: Cubics | None
     tables: StepTables | None
     rates: Rates | None
+
+
+class Pulses(NamedTuple):
+    """Pulses of some devices, with all that was drawn for them.
+
+    Attributes:
+        device: Flat indices of the devices, rising.
+        count: Their signed pulses.
+        factors: Of every pulse to its step, in the order of the devices; with tables, uniform
+            numbers in 0..1 that they turn into steps.
+        kick: Relaxation of every device from now on; empty without.
+        since: Likewise, see `relaxation_kernel.drawn`.
+        strength: Factor of the pulses of every device, 0 where they do not move it; empty: 1.
+        weight: V^2 t of the pulses of every device; empty: 1.
+    """
+
+    device: np.ndarray
+    count: np.ndarray  # type: ignore[assignment]  # hides tuple.count, which means nothing here
+    factors: np.ndarray
+    kick: np.ndarray
+    since: np.ndarray
+    strength: np.ndarray
+    weight: np.ndarray
 
 
 class PulseCounts(NamedTuple):
@@ -113,39 +137,6 @@ def in_place(model: DeviceModel) -> InPlace | Ideal | None:
     return model if isinstance(model, Ideal) else None
 
 
-def ordered(sent: PulseBatch, drive: PulseDrive, devices: int) -> tuple[PulseBatch, PulseDrive]:
-    """The same pulses by rising indices, without the devices that get none; and what they are.
-
-    `devices` are those of the array.
-    """
-    device, count = sent
-    is_rising = not (device[1:] < device[:-1]).any()
-    if drive.is_own and not is_rising and len(device) * DENSE > devices:
-        return PulseBatch(*_by_index(device, count, devices)), drive
-    if not count.all():
-        some = count != 0
-        device, count = device[some], count[some]
-        drive = drive.at(torch.from_numpy(some))
-    if not is_rising:
-        order = np.argsort(device, kind="stable")
-        device, count = device[order], count[order]
-        drive = drive.at(torch.from_numpy(order))
-    return PulseBatch(device, count), drive
-
-
-@jit
-def _by_index(device: np.ndarray, count: np.ndarray, devices: int) -> tuple[np.ndarray, np.ndarray]:
-    """`ordered` by way of a count for every device of the array, where many get pulses."""
-    counts, length = np.zeros(devices, np.int32), 0
-    for k in range(device.shape[0]):
-        counts[np.uint32(device[k])] = count[k]
-    rising, pulses = np.empty(len(device) + 1, np.int32), np.empty(len(device) + 1, np.int32)
-    for i in range(devices):  # no branch: the place after the last one is written again and again
-        rising[length], pulses[length] = i, counts[i]
-        length += counts[i] != 0
-    return rising[:length], pulses[:length]
-
-
 def pulse(
     kind: InPlace,
     arrays: DeviceArrays,
@@ -154,6 +145,7 @@ def pulse(
     generator: torch.Generator,
     drive: PulseDrive = OWN,
     traits: Mapping[str, Tensor] = MappingProxyType({}),
+    has_drifted: bool = True,
 ) -> float:
     """`Pulsed.program` in place, and what reads then see of these devices; the energy in joules.
 
@@ -167,41 +159,53 @@ def pulse(
         pulsed: Pulses of every device so far, int32. Changed in place.
         generator: Source of the spread of the pulses and of the relaxation.
         drive: What the pulses are, in their order; by default the device file's own.
-        traits: Of all devices, beside those in `arrays`: what their relaxation depends on, and
-            their tables.
+        traits: Of all devices, beside those in `arrays`: their tables.
+        has_drifted: Whether time has passed since the last pulse of any device.
     """
-    model, laws, cubics, tables, rates = kind
-    (device, count), drive = ordered(sent, drive, len(arrays.g))
+    model, laws, cubics, tables, _ = kind
+    (device, count), drive = ordered(sent, drive)
     if drive.compliance_amperes is not None:
         laws = laws._replace(ceiling=np.float32(ceiling_siemens(model, drive.compliance_amperes)))
-    factors = torch.empty(int(np.abs(count).sum()))
+    pulses, beside = _drawn(kind, device, count, drive, generator)
+    before, relaxing = arrays, (arrays.kick, arrays.since)
     if tables is not None:
         tables = tables.of_devices(traits)
+    if not has_drifted:
+        before = arrays._replace(kick=arrays.kick[:0], since=arrays.since[:0])
+    steps = laws, cubics, tables
+    sets, resets = _pulse(before, relaxing, pulsed.view(-1).numpy(), pulses, beside, *steps)
+    if not drive.is_own:
+        return float((sets + resets) / 2)
+    squares = sets * model.set_volts**2 + resets * model.reset_volts**2
+    return float(squares * model.width_seconds / 2)
+
+
+def _drawn(
+    kind: InPlace,
+    device: np.ndarray,
+    count: np.ndarray,
+    drive: PulseDrive,
+    generator: torch.Generator,
+) -> tuple[Pulses, np.ndarray | None]:
+    """Pulses with what is drawn for them, and what each adds to its step; see `pulse`."""
+    model = kind.model
+    factors = torch.empty(int(np.abs(count).sum()))
+    if kind.tables is not None:
         factors.uniform_(generator=generator)
     elif model.c2c_sigma > 0.0:
         factors.normal_(1.0, model.c2c_sigma, generator=generator)
     else:
         factors.fill_(1.0)
-    beside, kicks = None, torch.empty(0)
+    beside = None
     if model.c2c_quantum_siemens > 0.0 or model.c2c_additive_siemens > 0.0:
         spread = 1.0 if model.c2c_quantum_siemens > 0.0 else model.c2c_additive_siemens
         beside = torch.empty_like(factors).normal_(0.0, spread, generator=generator).numpy()
-    if model.relaxes:
-        kicks = relaxation.draw(model, torch.Size(device.shape), generator=generator)
+    kick, since = relaxation_kernel.drawn(model, kind.rates, len(device), generator)
     strength, weight = _strengths(model, count, drive)
     if not drive.is_own and model.c2c_sigma > 0.0:
         each = torch.from_numpy(np.repeat(strength, np.abs(count)))
         factors = (factors - 1.0) * relative_spread(each) + 1.0
-    drawn = factors.numpy(), beside, kicks.numpy(), strength, weight
-    steps = laws, cubics, tables
-    sets, resets = _pulse(arrays, device, count, pulsed.view(-1).numpy(), *drawn, *steps)
-    if rates is not None:
-        moved = device[strength != 0] if len(strength) else device
-        relaxation_kernel.start(rates, arrays.g, arrays.kick, moved, traits)
-    if not drive.is_own:
-        return float((sets + resets) / 2)
-    squares = sets * model.set_volts**2 + resets * model.reset_volts**2
-    return float(squares * model.width_seconds / 2)
+    return Pulses(device, count, factors.numpy(), kick, since, strength, weight), beside
 
 
 def _strengths(
@@ -218,32 +222,23 @@ def _strengths(
 @jit
 def _pulse(
     devices: DeviceArrays,
-    device: np.ndarray,
-    count: np.ndarray,
+    relaxing: tuple[np.ndarray, np.ndarray],
     pulsed: np.ndarray,
-    factors: np.ndarray,
+    pulses: Pulses,
     beside: np.ndarray | None,
-    kicks: np.ndarray,
-    strength: np.ndarray,
-    weight: np.ndarray,
     laws: Laws,
     cubics: Cubics | None,
     tables: StepTables | None,
 ) -> tuple[float, float]:
-    """Give some devices their pulses, one device after the other.
+    """Give some devices their pulses, piece by piece in the nearest cache.
 
     Args:
-        devices: All of them.
-        device: Flat indices of the devices.
-        count: Their signed pulses.
+        devices: All of them; `kick` and `since` are empty where no time has passed.
+        relaxing: `kick` and `since` of all in any case.
         pulsed: Pulses of every device so far.
-        factors: Of every pulse to its step, in the order of the devices; with `tables`, uniform
-            numbers in 0..1 that they turn into steps.
+        pulses: Which.
         beside: What every pulse adds to its step, siemens, see `step_spread`; with a quantum, in
             units of its spread; None: nothing.
-        kicks: Relaxation of every device from now on; empty without.
-        strength: Factor of the pulses of every device, 0 where they do not move it; empty: 1.
-        weight: V^2 t of the pulses of every device; empty: 1.
         laws: Of the devices.
         cubics: Of their steps, see `cubics_of`.
         tables: Likewise, see `step_tables_of`.
@@ -251,18 +246,54 @@ def _pulse(
     Returns:
         Conductances before and after each pulse, weighted and summed over the SETs and the RESETs.
     """
-    sums, drawn, gathered = np.zeros(2), 0, gather(devices, device)
-    g, traits, kick, since, _, read, _, _, _ = gathered
-    relax(g, kick, since, read, laws)
+    sums, drawn = np.zeros(2), 0
+    device, count, factors, kick, since, strength, weight = pulses
+    for first in range(0, device.shape[0], PIECE):
+        last = min(first + PIECE, device.shape[0])
+        some = Pulses(
+            device[first:last],
+            count[first:last],
+            factors[drawn:],
+            kick[first:last],
+            since[first:last],
+            strength[first:last],
+            weight[first:last],
+        )
+        added = None if beside is None else beside[drawn:]
+        drawn += _pulse_piece(devices, relaxing, pulsed, some, added, laws, cubics, tables, sums)
+    return sums[0], sums[1]
+
+
+@jit
+def _pulse_piece(
+    devices: DeviceArrays,
+    relaxing: tuple[np.ndarray, np.ndarray],
+    pulsed: np.ndarray,
+    pulses: Pulses,
+    beside: np.ndarray | None,
+    laws: Laws,
+    cubics: Cubics | None,
+    tables: StepTables | None,
+    sums: np.ndarray,
+) -> int:
+    """See `_pulse`: one device after the other. The sums are added to; how many factors were used.
+
+    Arrays are taken out of their tuples before the loop, or each is counted in every turn.
+    """
+    device, count, factors, kick, since, strength, weight = pulses
+    gathered, drawn = gather(devices, device), 0
+    g, traits, old_kick, old_since, _, read, _, _, _ = gathered
+    relax(g, old_kick, old_since, read, laws)
+    all_kick, all_since = relaxing
     for k in range(device.shape[0]):
-        now, is_down, pulses = read[k], count[k] < 0, abs(count[k])
+        now, is_down, number = read[k], count[k] < 0, abs(count[k])
         low, high = traits[k, 0], traits[k, 1]
         gain, total = -traits[k, 3] if is_down else traits[k, 2], 0.0
-        ceiling = INFINITE if is_down else laws.ceiling
+        ceiling, i = INFINITE if is_down else laws.ceiling, np.uint32(device[k])
         if strength.shape[0]:
             gain *= strength[k]
         if gain != 0.0:
-            for draw in range(drawn, drawn + pulses):
+            for draw in range(drawn, drawn + number):
                 if tables is not None:
                     mean = ZERO
                     share = drawn_step(tables, device[k], is_down, now, low, high, factors[draw])
@@ -279,16 +310,23 @@ def _pulse(
                 total += np.float64(now) + np.float64(after)
                 now = after
             g[k] = now
-            if kicks.shape[0]:
-                kick[k], since[k] = kicks[k], 0.0
+            if kick.shape[0]:
+                all_kick[i], all_since[i] = kick[k], since[k]
+            if old_since.shape[0]:
+                old_since[k] = 0.0
         else:
-            total = 2.0 * np.float64(now) * pulses
-        drawn += pulses
+            total = 2.0 * np.float64(now) * number
+        drawn += number
         sums[np.int64(is_down)] += total * weight[k] if weight.shape[0] else total
-        pulsed[np.uint32(device[k])] += pulses
+        pulsed[i] += number
     refresh_reads(gathered, laws)
     scatter(devices, device, gathered)
-    return sums[0], sums[1]
+    return drawn
+
+
+def settle(kind: InPlace, arrays: DeviceArrays, traits: Mapping[str, Tensor]) -> None:
+    """Make rates of relaxation of what pulses left for them; see `relaxation_kernel`."""
+    relaxation_kernel.settle(kind.model, kind.rates, arrays.g, arrays.kick, arrays.since, traits)
 
 
 def advance(
@@ -311,8 +349,8 @@ def advance(
         temperature_kelvin: As in `Pulsed.advance`.
         speed: Trait of all devices, by which their relaxation is faster; None: 1.
     """
-    model, laws = kind.model, kind.laws
-    since = arrays.since
+    model, laws, since = kind.model, kind.laws, arrays.since
+    settle(kind, arrays, state.traits)
     passed, speed = model.elapsed(seconds, temperature_kelvin), state.traits.get("relax_speed")
     since += passed if speed is None else passed * speed.numpy().reshape(-1)
     slow = state.dynamics.get("slow")

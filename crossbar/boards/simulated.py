@@ -1,5 +1,6 @@
 """A board made of simulated devices."""
 
+import functools
 from collections.abc import Mapping
 from dataclasses import replace
 
@@ -108,9 +109,8 @@ class SimulatedBoard:
         self._half = None if half is None else (half_select.check(model), half)
         self._loss = pulse_loss(model, wired, half)
         self._reads = pending_reads(model, self.info.shape, v_read_volts)
-        draws = torch_stream("manufacture", seed, index)
-        state = model.manufacture(self.info.shape, generator=draws)
-        self._devices = Devices(model, state, self.broken)
+        make = functools.partial(_manufactured, model, self.info.shape, seed, index)
+        self._devices = Devices(model, make, self.broken)
         self.pulsed = torch.zeros(self.info.shape, dtype=torch.int32)
         self.begin_epoch(0)
 
@@ -380,6 +380,11 @@ class SimulatedBoard:
             self._reads.add_devices(device)
         joules = float(g.sum()) * self.info.read_volts**2 * self.info.read_seconds
         self.counters += Counters(device_reads=g.numel(), read_joules=joules)
+
+
+def _manufactured(model: DeviceModel, shape: tuple[int, int], seed: int, index: int) -> DeviceState:
+    """The devices of a board, new."""
+    return model.manufacture(shape, generator=torch_stream("manufacture", seed, index))
 
 
 def _named(state: Mapping[str, Tensor], start: str) -> dict[str, Tensor]:

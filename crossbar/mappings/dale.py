@@ -87,4 +87,4 @@ class Dale(Mapping):
     def route(self, up: Tensor, g: Tensor) -> Route:
         """See `Mapping.route`; the floor stops a weight at zero."""
         polarity = torch.where(up == (self.signs > 0)[:, None], 1, -1).to(torch.int8)
-        return Route(self.own_columns(), polarity, g)
+        return Route(self.own_columns(), polarity)

@@ -18,9 +18,8 @@ Product = Callable[
 class Route(NamedTuple):
     """Which device of each synapse takes the next pulses, and which way; all (rows, outputs)."""
 
-    column: Tensor  # int64: bit line of the device
+    column: Tensor  # int32 or int64: bit line of the device
     polarity: Tensor  # int8: +1 SET, -1 RESET
-    g: Tensor  # siemens: conductance of that device
 
 
 @dataclass(frozen=True)

@@ -40,7 +40,7 @@ class Pair(pairs.Paired):
         """See `Mapping.route`: always a SET."""
         column = self.own_columns() + self.outputs * ~up
         polarity = torch.ones(up.shape, dtype=torch.int8)
-        return Route(column, polarity, g.gather(1, column))
+        return Route(column, polarity)
 
     def headroom(self, g: Tensor) -> Tensor | None:
         """See `Mapping.headroom`."""

@@ -36,11 +36,10 @@ def selected(signs: Tensor, outputs: int) -> Tensor:
 
 def one_sided(signs: Tensor, up: Tensor, g: Tensor) -> Route:
     """The device of a row with a sign; else the opposing one down first, then the wanted one up."""
-    column = np.empty(up.shape, np.int64)
+    column = np.empty(up.shape, np.int32)
     polarity = np.empty(up.shape, np.int8)
     _one_sided(*(a.contiguous().numpy() for a in (signs, up, g)), column, polarity)
-    chosen = torch.from_numpy(column)
-    return Route(chosen, torch.from_numpy(polarity), g.gather(1, chosen))
+    return Route(torch.from_numpy(column), torch.from_numpy(polarity))
 
 
 @jit

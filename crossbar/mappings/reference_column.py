@@ -97,7 +97,7 @@ class ReferenceColumn(Mapping):
     def route(self, up: Tensor, g: Tensor) -> Route:
         """See `Mapping.route`."""
         polarity, column = torch.where(up, 1, -1).to(torch.int8), self._columns[0]
-        return Route(column.expand(up.shape), polarity, g[:, column])
+        return Route(column.expand(up.shape), polarity)
 
     def headroom(self, g: Tensor) -> Tensor | None:
         """See `Mapping.headroom`."""

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal, NamedTuple
 
+import numpy as np
 import torch
 from scipy.sparse import csr_array
 from torch import Tensor
@@ -99,6 +100,7 @@ class CrossbarArray:
         self.estimate: WeightEstimate | None = None
         self.version, self.products, self.is_closed = 0, 0, False
         self._driven: list[Driven] = []
+        self._siemens = np.zeros(0)  # that a line drives, as of `effective`
 
     @property
     def board(self) -> Board:
@@ -162,7 +164,9 @@ class CrossbarArray:
             return None
         front = self.emulator.front_end
         factor = 1.0 if front is None else front.factor
-        return effective_weights(self.recipe.mapping, self.emulator.effective(), factor)
+        seen = effective_weights(self.recipe.mapping, self.emulator.effective(), factor)
+        self._siemens = seen.siemens
+        return seen
 
     def known(self) -> Tensor:
         """The weights as last read back and moved on, (rows, outputs) float32."""
@@ -259,8 +263,7 @@ class CrossbarArray:
         if not self._driven or self.emulator is None:
             return
         times, squares, steps = (part.cpu() for part in self._driven.pop())
-        siemens = self.emulator.driven_siemens().sum(1, dtype=torch.float64)
-        total = float(squares.double() @ siemens)
+        total = float(squares.double().numpy() @ self._siemens)
         reads = ReadCounts(int(times.sum()), int(steps), total, lines=times.double().numpy())
         self.emulator.count_vmm(reads)
 

@@ -36,9 +36,9 @@ class Vectors(ArrayModule):
 
     def _product(self, x: Tensor, matrix: Tensor, bias: Tensor | None) -> Tensor:
         """See `ArrayModule`."""
-        if not self.has_bias_row:
-            return functional.linear(x, matrix.T, bias)
-        return functional.linear(x, matrix[:-1].T, matrix[-1])
+        if self.has_bias_row:
+            return x @ matrix[:-1] + matrix[-1]
+        return x @ matrix if bias is None else x @ matrix + bias
 
     def _vectors(self, x: Tensor) -> Tensor:
         """See `ArrayModule`."""
@@ -309,19 +309,21 @@ def driven(squares: Tensor, sums: Tensor, tile_rows: int, layer: ArrayModule) ->
         tile_rows: Word lines of a tile.
         layer: Of which; a row that is a bias is driven in every read.
     """
-    on, vectors = squares != 0, len(squares)
-    times = on.sum(0)
-    short = -on.shape[1] % tile_rows
-    padded = functional.pad(on, (0, short)) if short else on
-    steps = padded.view(vectors, -1, tile_rows).any(2).sum()
-    top = squares.amax() if squares.numel() else sums.new_ones(())
+    times, vectors, lines = (squares != 0).sum(0), *squares.shape
+    short = -lines % tile_rows
+    padded = functional.pad(squares, (0, short)) if short else squares
+    largest = padded.view(vectors, padded.shape[1] // tile_rows, tile_rows).amax(
+        2
+    )  # of each tile, in each vector
+    steps = torch.count_nonzero(largest)
+    top = largest.amax() if vectors else sums.new_ones(())
     top = top.clamp(min=1.0) if layer.has_bias_row else torch.where(top > 0, top, 1.0)
     shares = sums / top
     if not layer.has_bias_row:
         return Driven(times, shares, steps)
     always = times.new_full((1,), vectors)
-    last = on[:, -(on.shape[1] % tile_rows) :] if on.shape[1] % tile_rows else on[:, :0]
-    steps = steps + vectors - last.any(1).sum()  # the tile of the bias is read in any case
+    last = largest[:, -1] if short else largest[:, :0]  # a tile of the bias too: read in any case
+    steps = steps + vectors - torch.count_nonzero(last)
     bias = sums.new_full((1,), float(vectors)) / top
     return Driven(torch.cat((times, always)), torch.cat((shares, bias)), steps)
 

@@ -1,4 +1,4 @@
-"""The expected steps of many devices at once, each in a direction that never changes."""
+"""The expected steps of many devices at once, each in one direction."""
 
 from typing import NamedTuple, Self
 
@@ -17,82 +17,69 @@ class Steps(NamedTuple):
 
     Attributes:
         floor_siemens: Of the window.
-        line: Step at the floor, siemens, and its slope; None where both are 0.
-        bend: Size of the exponential, siemens, and its rate per siemens; None where that is 0.
+        laws: Of RESET and of SET: step at the floor, its slope, size of the exponential in siemens
+            and its rate per siemens, float32 (2, 4).
     """
 
     floor_siemens: float
-    line: tuple[Tensor, Tensor] | None
-    bend: tuple[Tensor, Tensor] | None
+    laws: np.ndarray
 
     @classmethod
-    def of(cls, model: DeviceModel, polarity: Tensor) -> Self | None:
-        """Of devices that are pulsed in given polarities (rows, outputs); None without laws."""
-        up, down = model.step_law(1), model.step_law(-1)
-        if up is None or down is None:
-            return None
-        if bool((polarity == polarity[:, :1]).all()):
-            polarity = polarity[:, :1]
-        window = model.window_siemens
-
-        def each(name: str, unit: float) -> Tensor:
-            rising, falling = (torch.tensor(getattr(law.terms, name) * unit) for law in (up, down))
-            return torch.where(polarity > 0, rising, falling)
-
-        line = each("level", window), each("slope", 1.0)
-        bend = each("scale", window), each("rate", 1.0 / window)
-        return cls(
-            model.g_min_siemens,
-            line if bool(line[0].any() | line[1].any()) else None,
-            bend if bool(bend[0].any()) else None,
-        )
+    def of(cls, model: DeviceModel) -> Self | None:
+        """Of a kind of device; None without laws."""
+        laws = []
+        for polarity in (-1, 1):
+            law = model.step_law(polarity)
+            if law is None:
+                return None
+            level, slope, scale, rate = law.terms
+            window = model.window_siemens
+            laws.append((level * window, slope, scale * window, rate / window))
+        return cls(model.g_min_siemens, np.array(laws, np.float32))
 
     @property
     def is_constant(self) -> bool:
         """Whether a step is the same at any conductance."""
-        return self.bend is None and not (self.line and bool(self.line[1].any()))
+        return not self.laws[:, 1:3].any()
 
-    def __call__(self, g: Tensor) -> Tensor:
-        """Steps of the devices at conductances `g`, siemens, (rows, outputs)."""
-        above = g - self.floor_siemens
-        if self.bend is None:
-            return torch.addcmul(*self.line, above) if self.line else torch.zeros_like(g)
-        size, rate = self.bend
-        bent = (above * rate).exp_().mul_(size)
-        return bent if self.line is None else bent.add_(torch.addcmul(*self.line, above))
-
-    def of_rows(self, g: Tensor, device: Tensor, least: float, unit: float) -> Tensor | None:
-        """`max(self(g at the devices), least) / unit` in one pass; None if rows are not of a kind.
+    def __call__(
+        self, g: Tensor, device: Tensor, polarity: Tensor, least: float, unit: float
+    ) -> Tensor:
+        """The larger of step and `least`, in units, of some devices: float32 (rows, outputs).
 
         Args:
-            g: Conductances, siemens, float32 (rows, columns).
+            g: Conductances of the array, siemens, float32.
             device: Flat indices, int32 (rows, outputs).
+            polarity: Of their pulses, int8, likewise.
             least: Siemens.
             unit: Siemens.
         """
-        none = torch.zeros(len(device), 1), torch.zeros(len(device), 1)
-        parts = *(self.line or none), *(self.bend or none)
-        if any(part.shape != none[0].shape for part in parts) or g.dtype != torch.float32:
-            return None
         steps = torch.empty(device.shape)
         numbers = np.array((self.floor_siemens, least, 1.0 / unit), np.float32)
-        rows = np.concatenate([part.numpy() for part in parts], 1)
-        _steps(g.reshape(-1).numpy(), device.numpy(), rows, numbers, steps.numpy())
+        arrays = (a.numpy() for a in (g.reshape(-1), device, polarity, steps))
+        _steps(*arrays, self.laws, numbers)
         return steps
 
 
 @jit
 def _steps(
-    g: np.ndarray, device: np.ndarray, laws: np.ndarray, numbers: np.ndarray, steps: np.ndarray
+    g: np.ndarray,
+    device: np.ndarray,
+    polarity: np.ndarray,
+    steps: np.ndarray,
+    laws: np.ndarray,
+    numbers: np.ndarray,
 ) -> None:
-    """See `Steps.of_rows`; `laws`: step at the floor, slope, size and rate of each row."""
+    """See `Steps`; `numbers`: of the floor, the least step and one over the unit."""
     floor, least, scale = numbers
     above = np.empty(device.shape[1], np.float32)
+    (level, slope, size, rate), (level_up, slope_up, size_up, rate_up) = laws
     for row in range(device.shape[0]):
-        index, out = device[row], steps[row]
-        level, slope, size, rate = laws[row, 0], laws[row, 1], laws[row, 2], laws[row, 3]
+        index, way, out = device[row], polarity[row], steps[row]
         for output in range(index.shape[0]):
             above[output] = g[np.uint32(index[output])] - floor
         for output in range(index.shape[0]):
-            step = level + slope * above[output] + size * exp(rate * above[output])
-            out[output] = max(step, least) * scale
+            is_up, x = way[output] > 0, above[output]
+            line = (level_up if is_up else level) + (slope_up if is_up else slope) * x
+            bend = (size_up if is_up else size) * exp((rate_up if is_up else rate) * x)
+            out[output] = max(line + bend, least) * scale

@@ -27,13 +27,11 @@ Write = Callable[[Algorithm, DeviceModel, Tensor, Tensor, Tensor | None], Tensor
 class _Path(NamedTuple):
     """A direction that weights can move in, without its steps; see `UpdatePath`.
 
-    `law` gives the steps where the path never changes, and `constant` is it where they do not
-    change either.
+    `constant` is it where neither the path nor its steps ever change.
     """
 
     device: Tensor
     polarity: Tensor
-    law: Steps | None = None
     constant: UpdatePath | None = None
 
 
@@ -79,6 +77,7 @@ class Synapses:
         self._write, self._selected = write or self._write_board, mapping.selected()
         self._least_siemens = LEAST_SHARE * self.mean_step * mapping.update_unit_siemens
         self._fixed: list[_Path] = []
+        self._law = Steps.of(sheet)
         reach = torch.full((mapping.shape[0], 1), mapping.w_max)
         self._reach = torch.cat((-reach, reach), 1).float()
         self._limits = torch.cat(mapping.limits(), 1).float()
@@ -229,9 +228,8 @@ class Synapses:
         """Paths that are the same at any conductance, with all that follows from it."""
         fixed, first = [], paths[0].device
         for device, polarity, *_ in paths:
-            law = Steps.of(self.sheet, polarity)
-            path = _Path(first if torch.equal(device, first) else device, polarity, law)
-            if law is not None and law.is_constant:
+            path = _Path(first if torch.equal(device, first) else device, polarity)
+            if self._law is not None and self._law.is_constant:
                 path = path._replace(constant=self._with_steps(path, g))
             fixed.append(path)
         up, down = fixed
@@ -246,22 +244,18 @@ class Synapses:
         whose measured mean leads the other way, would be sent millions of pulses.
         """
         least, unit = self._least_siemens, self.mapping.update_unit_siemens
-        if path.law is not None:
-            steps = path.law.of_rows(g, path.device, least, unit)
-            if steps is not None:
-                return UpdatePath(path.device, path.polarity, steps)
+        if self._law is not None and g.dtype == torch.float32:
+            steps = self._law(g, path.device, path.polarity, least, unit)
+            return UpdatePath(path.device, path.polarity, steps)
         there = g.reshape(-1).index_select(0, path.device.view(-1)).view(path.device.shape)
-        if path.law is not None:
-            siemens = path.law(there)
-        else:
-            siemens = self.sheet.step_siemens(there, path.polarity)
+        siemens = self.sheet.step_siemens(there, path.polarity)
         return UpdatePath(path.device, path.polarity, siemens.clamp_(min=least).div_(unit).float())
 
     def _path(self, is_up: bool, g: Tensor) -> _Path:
         """The devices that move all weights in one direction."""
         there = self.mapping.route(torch.full(self.mapping.shape, is_up), g)
         rows, columns = g.shape
-        device = torch.arange(rows)[:, None] * columns + there.column
+        device = torch.arange(rows, dtype=torch.int32)[:, None] * columns + there.column
         return _Path(device.int(), there.polarity.contiguous())
 
     def send(self, pulses: Tensor, estimate: WeightEstimate) -> None:

@@ -39,7 +39,7 @@ class Neighbours(Mapping):
         return synapses.repeat_interleave(2, 1)
 
     def route(self, up, g):
-        return Route(2 * self.own_columns(), up.to(torch.int8) * 2 - 1, g[:, 0::2])
+        return Route(2 * self.own_columns(), up.to(torch.int8) * 2 - 1)
 
     def headroom(self, g):
         return self.to_zero(g)

@@ -329,7 +329,6 @@ def test_one_sided_routes_are_those_of_the_table(situation, way, company):
     g = mapping.targets(torch.tensor([[weight], [0.0]], dtype=torch.float64))
     route = mapping.route(torch.tensor([[up], [True]]), g)
     assert (bool(route.column[0, 0]), int(route.polarity[0, 0])) == way
-    assert float(route.g[0, 0]) == float(g[0, int(way[0])])
     assert mapping.headroom(g) is None
 
 
@@ -477,7 +476,7 @@ def test_one_slice_is_a_one_sided_pair():
     up = torch.rand(other.shape, generator=gen(1)) > 0.5
     assert torch.equal(one.selected(), other.selected())
     assert torch.equal(one.weights(g), other.weights(g))
-    for a, b in zip(one.route(up, g)[:3], other.route(up, g)[:3], strict=True):
+    for a, b in zip(one.route(up, g), other.route(up, g), strict=True):
         assert torch.equal(a, b)
     assert one.needs_refresh(g) is None
 

@@ -214,10 +214,10 @@ def release_target(
             first, here = start[row, output], now[row, output]
             rise, fall = up[row, output], down[row, output]
             sent, gap = expected[row, output] - first, target[row, output] - here
-            moved = (here - first) if sent > 0.0 else (first - here)
-            size = abs(sent)
+            moved, size, let_go = here - first, abs(sent), share * gap
+            moved = moved if sent > 0.0 else -moved  # what is chosen is there before: no branch
             is_idle = (size > worth * ((rise if sent > 0.0 else fall) + noise)) & (
                 moved < followed * size
             )
-            let_go = share * gap
-            target[row, output] -= let_go if is_idle & (gap * sent > 0.0) else np.float32(0.0)
+            is_idle &= gap * sent > 0.0
+            target[row, output] -= let_go if is_idle else np.float32(0.0)

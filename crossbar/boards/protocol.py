@@ -265,7 +265,7 @@ def check_devices(info: BoardInfo, device: Indices) -> None:
             "sent"
         )
     last = info.shape[0] * info.shape[1] - 1
-    if not device.size or (device.min() >= 0 and device.max() <= last):
+    if not device.size or device.view(f"u{device.itemsize}").max() <= last:  # below 0: huge ones
         return
     wrong = device[(device < 0) | (device > last)].flat[0]
     raise LimitError(f"there is no device {wrong}, {info.name} has 0 to {last}; nothing was sent")

@@ -350,11 +350,11 @@ class Trainer:
 
     def _count(self, done: BatchResult) -> None:
         """Tell each emulator what the engine read from it."""
-        for index, emulator in enumerate(self._of_layers):
-            reads = done.activations, done.tile_steps, done.siemens, done.clipped
-            activations, steps, siemens, clipped = (part[index].item() for part in reads)
+        reads = done.activations, done.tile_steps, done.siemens, done.clipped
+        counts = zip(*(of_each.tolist() for of_each in reads), strict=True)
+        for index, (emulator, of_layer) in enumerate(zip(self._of_layers, counts, strict=False)):
             lines = self._line_reads.of(index, done)
-            emulator.count_vmm(ReadCounts(activations, steps, siemens, clipped, lines))
+            emulator.count_vmm(ReadCounts(*of_layer)._replace(lines=lines))
 
     def _finish_epoch(self, training: dict[str, Any] | None, began: float) -> None:
         """Evaluate and write the epoch's row."""

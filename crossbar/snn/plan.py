@@ -58,7 +58,7 @@ class LayerPlan:
         """Settings of its neurons; None without."""
         return self.settings.neuron
 
-    @property
+    @functools.cached_property
     def trained(self) -> tuple[str, ...]:
         """Numbers that each of its neurons has of its own, `neurons.protocol.trained_numbers`."""
         return () if self.neuron is None else trained_numbers(type(self.neuron.numbers(1.0)))
@@ -69,12 +69,12 @@ class LayerPlan:
         first = [getattr(self.neuron.numbers(1.0), name) for name in self.trained]
         return np.repeat(np.array(first, np.float32)[:, None], self.outputs, axis=1)
 
-    @property
+    @functools.cached_property
     def lines(self) -> int:
         """Lines that come in."""
         return self.incoming.lines
 
-    @property
+    @functools.cached_property
     def outputs(self) -> int:
         """Neurons, or lines that it sends."""
         return self.sent.lines
@@ -89,22 +89,22 @@ class LayerPlan:
         """Reads of the row of that neuron alone, by each of its spikes."""
         return int(self.settings.repeats) if self.beside else 0
 
-    @property
+    @functools.cached_property
     def rows(self) -> int:
         """Rows of its crossbar: those that incoming lines drive, a bias, recurrent rows."""
         return self.array.rows + self.recurrent_rows
 
-    @property
+    @functools.cached_property
     def columns(self) -> int:
         """Weights of a row."""
         return self.array.columns
 
-    @property
+    @functools.cached_property
     def bias(self) -> str:
         """Its kind of bias, see `topology.synaptic.Synaptic`."""
         return "none" if self.crossbar is None else str(self.settings.bias)
 
-    @property
+    @functools.cached_property
     def matrix_rows(self) -> int:
         """Rows as an engine takes them: those of the crossbar, and that of a digital bias."""
         return self.rows + (self.bias == "digital")

@@ -61,7 +61,7 @@ def check_range(numbers: np.ndarray, end: int, what: str, there: str) -> None:
     Raises:
         ShapeError: It names the first, and what is `there`.
     """
-    if numbers.size and not (numbers.min() >= 0 and numbers.max() < end):
+    if numbers.size and numbers.view(f"u{numbers.itemsize}").max() >= end:  # below 0: huge ones
         wrong = numbers[(numbers < 0) | (numbers >= end)][0]
         raise ShapeError(f"{what} {wrong}: {there}, from 0 on; {NOTHING}")
 

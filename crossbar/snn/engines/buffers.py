@@ -1,5 +1,6 @@
 """The arrays that the kernels read and write, made from a network and its crossbars."""
 
+import functools
 import math
 import mmap
 from collections.abc import Sequence
@@ -180,13 +181,12 @@ def recorded_spikes(chunks: Sequence[records.BatchStats], layer: int) -> Events:
 def join(parts: Sequence[records.BatchStats], network: Plan) -> BatchResult:
     """Add up the statistics of chunks, in their order; padding is left out."""
 
-    def added(name: str) -> np.ndarray:
-        first, *others = (chunk for part in parts for chunk in getattr(part, name))
-        return np.asarray(sum(others, first))
-
     def joined(name: str) -> np.ndarray:
         each = [getattr(part, name) for part in parts]
         return each[0] if len(each) == 1 else np.concatenate(each)
+
+    def added(name: str) -> np.ndarray:
+        return functools.reduce(np.add, joined(name))
 
     spikes = added("spikes")
     return BatchResult(

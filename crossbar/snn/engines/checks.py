@@ -1,5 +1,6 @@
 """What an engine is handed, before a kernel believes it: it writes where the numbers say."""
 
+import math
 import weakref
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -119,7 +120,8 @@ def check_count(events: Events, most: int) -> None:
 def _check(array: object, what: str, dtype: np.typing.DTypeLike, shape: tuple[int, ...]) -> None:
     """Refuse an array of another type or shape, or one that holds nan or an infinity."""
     check_array(array, what, dtype, shape, NOTHING, in_one_piece=False)
-    if not np.isfinite(array).all():  # type: ignore[call-overload]  # it is an array by now
+    # Squares are added up sooner than looked at one by one, but may overflow.
+    if not (math.isfinite(np.vdot(array, array)) or np.isfinite(array).all()):  # type: ignore[call-overload]  # an array by now
         raise ShapeError(f"{what}: one is not finite; {NOTHING}")
 
 

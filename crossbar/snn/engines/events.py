@@ -151,7 +151,7 @@ class EventEngine:
         """Statistics of all chunks. Gradients are left in the scratch memory."""
         wirings: dict[int, Wiring] = {}
         size, held = len(batch.chosen), batch.events.held
-        bounds = np.array([size * chunk // CHUNKS for chunk in range(CHUNKS + 1)])
+        bounds = size * np.arange(CHUNKS + 1) // CHUNKS
         amplitudes = () if held is None else (held.codes, held.unit)
         samples = records.Samples(
             batch.events.rows, batch.events.times, batch.events.offsets, batch.labels,
@@ -180,17 +180,16 @@ class EventEngine:
             run(0, 1, own, stats)
             return shrink(stats)
 
-        is_noisy = tuple(bool(view.variance.size) for view in layers)
-        fronts = tuple(view.front is not None for view in layers)
-        key = learns, record, held is not None, is_noisy, fronts
         threads = 1 if size * self._work <= SMALL_BATCH else self.threads
+        stats = empty_stats(self._network, size, chunks=CHUNKS)
+        if threads == 1 and not record:
+            run(0, CHUNKS, bounds, stats)
+            return [stats]
+        kinds = tuple((bool(view.variance.size), view.front is not None) for view in layers)
+        key = learns, record, held is not None, kinds
         if record:
             return self._map_threads(run_recorded, CHUNKS, threads, key)
-        stats = empty_stats(self._network, size, chunks=CHUNKS)
-        if threads == 1:
-            run(0, CHUNKS, bounds, stats)
-        else:
-            self._map_threads(lambda i: run(i, i + 1, bounds, stats), CHUNKS, threads, key)
+        self._map_threads(lambda i: run(i, i + 1, bounds, stats), CHUNKS, threads, key)
         return [stats]
 
     def _clear_targets(self) -> np.ndarray:

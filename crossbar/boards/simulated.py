@@ -219,10 +219,10 @@ class SimulatedBoard:
         g, sigma = self.g, self.read_sigma
         if device is not None:
             check_devices(self.info, device)
-            index = torch.from_numpy(device).view(-1).long()
-            g = g.view(-1).index_select(0, index).view(device.shape)
+            index = torch.from_numpy(device).reshape(-1).long()
+            g = g.reshape(-1).index_select(0, index).view(device.shape)
             if sigma is not None:
-                sigma = sigma.view(-1).index_select(0, index).view(device.shape)
+                sigma = sigma.reshape(-1).index_select(0, index).view(device.shape)
         self._count_reads(g, device)
         if sigma is None:
             return g.clone()

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from device_models.errors import DataError
+from device_models.record import shown
 
 from . import sound
 from .dataset import Half, LoadedDataset
@@ -67,12 +68,16 @@ class SpokenCommands:
 
         Raises:
             ConfigError: soundfile is not installed.
+            DataError: See `halves_of_folder`; or a folder cannot be read.
         """
         lists, origin = locate(self.files, data_dir, notice=notice, environment=environment)
         named = Path(origin) / self.files.folder
         folder = named if (named / TESTED).is_file() else Path(origin)
         notice(f"reading the clips of {folder} (about half a minute)")
-        train, test = halves_of_folder(folder, lists)
+        try:
+            train, test = halves_of_folder(folder, lists)
+        except OSError as e:
+            raise DataError(f"{e.filename or folder}: {e.strerror}; nothing was loaded") from e
         return LoadedDataset(
             title=self.title, class_names=self.class_names, train=train, test=test, origin=origin
         )
@@ -90,19 +95,22 @@ def halves_of_folder(folder: Path, lists: Mapping[str, bytes]) -> tuple[Half, Ha
         DataError: A word or the noise is not there, a list names no clip, or a clip is no sound of
             16 kHz.
     """
-    tested, left_out = (_names(lists[name], folder / name) for name in (TESTED, LEFT_OUT))
     words = sorted(path.name for path in folder.iterdir() if path.is_dir() and path.name != NOISE)
     if missing := [word for word in WORDS if word not in words]:
         raise DataError(f"{folder} has no folder {', '.join(missing)}; nothing was loaded")
-    clips = {word: sorted(path.name for path in (folder / word).glob("*.wav")) for word in words}
-    there = {f"{word}/{name}" for word, names in clips.items() for name in names}
-    if absent := sorted((tested | left_out) - there):
-        raise DataError(f"{folder} lacks {absent[0]}, which its lists name; nothing was loaded")
+    there = {f"{word}/{path.name}" for word in words for path in (folder / word).glob("*.wav")}
+    tested, left_out = (_named(lists[name], folder / name, there) for name in (TESTED, LEFT_OUT))
+    learned = there - tested - left_out
+    if not learned:
+        raise DataError(
+            f"{folder}: {TESTED} and {LEFT_OUT} name all {len(there):,} clips, so none is left to "
+            "learn; nothing was loaded"
+        )
     noises = [_clip(path, whole=True) for path in sorted((folder / NOISE).glob("*.wav"))]
     if not noises:
         raise DataError(f"{folder / NOISE} holds no .wav file; nothing was loaded")
     return (
-        _half(folder, there - tested - left_out, noises, seed=0),
+        _half(folder, learned, noises, seed=0),
         _half(folder, tested, noises, seed=1),
     )
 
@@ -155,15 +163,21 @@ def _second(samples: NDArray[np.int16]) -> NDArray[np.int16]:
     return np.pad(samples, (0, SAMPLES - len(samples)))
 
 
-def _names(content: bytes, path: Path) -> set[str]:
-    """The lines of a list."""
+def _named(content: bytes, path: Path, there: set[str]) -> set[str]:
+    """The clips of a list, all of which are there."""
     try:
-        names = set(content.decode().split())
+        names = content.decode().splitlines()
     except UnicodeDecodeError as e:
         raise DataError(f"{path}: no list of clips ({e}); nothing was loaded") from e
-    if not names:
+    for number, name in enumerate(names, 1):
+        if name and name not in there:
+            raise DataError(
+                f"{path}:{number}: there is no clip {shown(name)}; each line is word/clip.wav of "
+                "this folder; nothing was loaded"
+            )
+    if not any(names):
         raise DataError(f"{path} names no clip; nothing was loaded")
-    return names
+    return set(names)
 
 
 SPEECH_COMMANDS = SpokenCommands(

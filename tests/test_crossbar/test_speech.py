@@ -229,6 +229,7 @@ def test_the_real_words_are_as_many_as_stated():
     assert 7.0 < np.median(rms) < 9.0
 
 
+EVERY = [f"{word}/{name}.wav" for word in (*WORDS, "bed", "cat") for name in "abc"]
 LISTED = {"testing_list.txt": ["go/b.wav", "bed/b.wav"], "validation_list.txt": ["go/c.wav"]}
 
 
@@ -273,7 +274,11 @@ def test_the_folder_of_the_publisher_is_split_by_its_lists(tmp_path):
     ("changes", "message"),
     [
         ({"rate": 8_000}, "8,000 samples a second; 16,000 are taken; nothing was loaded"),
-        ({"lists": {"testing_list.txt": ["go/z.wav"]}}, "lacks go/z.wav, which its lists name"),
+        (
+            {"lists": {"testing_list.txt": ["go/b.wav", "../z.wav"]}},
+            r"testing_list.txt:2: there is no ",
+        ),
+        ({"lists": {"testing_list.txt": EVERY}}, "name all 36 clips, so none is left to learn"),
         ({"lists": {"testing_list.txt": []}}, "testing_list.txt names no clip; nothing was loaded"),
     ],
 )

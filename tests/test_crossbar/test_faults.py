@@ -465,6 +465,20 @@ def test_disturbed_devices_are_read_as_they_are_and_a_state_stays_as_handed_out(
     assert (board.g != copy).sum() > 12
 
 
+def test_devices_relax_as_those_that_pulses_left_whoever_half_selects_them():
+    model = load_device("oxram")
+    counts = torch.zeros((10, 14), dtype=torch.int32)
+    counts[2, 3], counts[2, 1] = 5, -8  # on one word line
+    boards = board_of(model), board_of(model, half=HALF)
+    for board in boards:
+        board.restore(board.state._replace(g=torch.full((10, 14), 3e-5)))  # between its levels
+        pulse_array(board, counts)
+    own, disturbed = (board.state for board in boards)
+    assert not torch.equal(own.g, disturbed.g)
+    assert_close(disturbed.dynamics["kick"], own.dynamics["kick"], rtol=0, atol=0)
+    assert own.dynamics["kick"][2, 3] != 0.0
+
+
 def test_half_select_needs_a_device_with_voltages():
     with pytest.raises(ConfigError, match="1R needs a device with pulse voltages; Ideal has none"):
         board_of(IDEAL, half=HALF)

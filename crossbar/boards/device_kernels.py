@@ -243,18 +243,18 @@ def refresh_reads(devices: DeviceArrays, laws: Laws) -> None:
     for first in range(0, g.shape[0], PIECE):
         last = min(first + PIECE, g.shape[0])
         # Pieces of their own: loops that do not begin at 0 are not vectorised.
-        seen, fluctuation, trapped = read[first:last], slow[first:last], traps[first:last]
+        reads, fluctuation, trapped = read[first:last], slow[first:last], traps[first:last]
         spread, factor = sigma[first:last], white[first:last]
-        relax(g[first:last], kick[first:last], since[first:last], seen, laws)
+        relax(g[first:last], kick[first:last], since[first:last], reads, laws)
         for i in range(fluctuation.shape[0]):
-            share = growing(laws.slow, seen[i]) * fluctuation[i]
-            seen[i] = max(seen[i] * (ONE + share), least)
+            share = growing(laws.slow, reads[i]) * fluctuation[i]
+            reads[i] = max(reads[i] * (ONE + share), least)
         for i in range(trapped.shape[0]):
-            share = growing(laws.telegraph, seen[i]) * trapped[i]
-            seen[i] = max(seen[i] * (ONE + share), least)
+            share = growing(laws.telegraph, reads[i]) * trapped[i]
+            reads[i] = max(reads[i] * (ONE + share), least)
         for i in range(spread.shape[0]):
-            growth = growing(laws.read, max(seen[i], least))
-            spread[i] = seen[i] * np.sqrt(growth * growth + floor)
+            growth = growing(laws.read, max(reads[i], least))
+            spread[i] = reads[i] * np.sqrt(growth * growth + floor)
         for i in range(min(factor.shape[0], spread.shape[0])):
             spread[i] *= factor[i]
 

@@ -144,8 +144,8 @@ class Dataset(Protocol):
 
 
 @dataclass(frozen=True, kw_only=True)
-class FiledDataset(ABC):
-    """A `Dataset` whose halves are read from its files.
+class FiledFacts:
+    """What a `Dataset` of files states before one of them is read.
 
     Args:
         files: Its files and who offers them.
@@ -167,6 +167,10 @@ class FiledDataset(ABC):
     def title(self) -> str:
         """See `Dataset`."""
         return self.files.title
+
+
+class FiledDataset(FiledFacts, ABC):
+    """A `Dataset` whose halves are read from its files."""
 
     @abstractmethod
     def halves(self, contents: Mapping[str, bytes]) -> tuple[Half, Half]:

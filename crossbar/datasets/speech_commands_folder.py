@@ -19,7 +19,7 @@ from device_models.errors import DataError
 from device_models.record import shown
 
 from . import sound
-from .dataset import Half, LoadedDataset
+from .dataset import FiledFacts, Half, LoadedDataset
 from .fetch import Notice
 from .files import FileSet
 from .locate import Environment, locate
@@ -33,29 +33,13 @@ EXTRA = 0.1  # clips of each of the two, of those of the words
 
 
 @dataclass(frozen=True, kw_only=True)
-class SpokenCommands:
+class SpokenCommands(FiledFacts):
     """A `Dataset` of sounds of one second at 16 kHz, int16, from a folder for each word.
 
-    Args:
-        files: The lists, beside which the folders of the words are.
-        class_names: See `Dataset`, as the others are.
-        licence: See `Dataset`.
-        source: See `Dataset`.
-        samples: See `Dataset`.
-        sample_shape: See `Dataset`.
+    The files are the lists, beside which those folders are.
     """
 
-    files: FileSet
-    class_names: tuple[str, ...]
-    licence: str
-    source: str
-    samples: tuple[int, int]
     sample_shape: tuple[int, ...] = (SAMPLES,)
-
-    @property
-    def title(self) -> str:
-        """See `Dataset`."""
-        return self.files.title
 
     def load(
         self,

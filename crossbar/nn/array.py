@@ -164,9 +164,9 @@ class CrossbarArray:
             return None
         front = self.emulator.front_end
         factor = 1.0 if front is None else front.factor
-        seen = effective_weights(self.recipe.mapping, self.emulator.effective(), factor)
-        self._siemens = seen.siemens
-        return seen
+        weights = effective_weights(self.recipe.mapping, self.emulator.effective(), factor)
+        self._siemens = weights.siemens
+        return weights
 
     def known(self) -> Tensor:
         """The weights as last read back and moved on, (rows, outputs) float32."""

@@ -312,9 +312,8 @@ def driven(squares: Tensor, sums: Tensor, tile_rows: int, layer: ArrayModule) ->
     times, vectors, lines = (squares != 0).sum(0), *squares.shape
     short = -lines % tile_rows
     padded = functional.pad(squares, (0, short)) if short else squares
-    largest = padded.view(vectors, padded.shape[1] // tile_rows, tile_rows).amax(
-        2
-    )  # of each tile, in each vector
+    tiles = padded.view(vectors, padded.shape[1] // tile_rows, tile_rows)
+    largest = tiles.amax(2)  # of each tile, in each vector
     steps = torch.count_nonzero(largest)
     top = largest.amax() if vectors else sums.new_ones(())
     top = top.clamp(min=1.0) if layer.has_bias_row else torch.where(top > 0, top, 1.0)
